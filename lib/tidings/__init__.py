@@ -1,0 +1,1 @@
+"""Tidings: an analytics workbook for a small digital business."""

@@ -1,0 +1,73 @@
+"""One family of errors. Every message says what failed, on what, and what to do next.
+
+Bottom layer: this module imports nothing from the package.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TidingsError(Exception):
+    """What failed and on what, followed by the remedy; `str()` gives both as sentences."""
+
+    exit_code = 1
+
+    def __init__(self, failed: str, remedy: str = "") -> None:
+        super().__init__(failed, remedy)
+        self.failed = failed
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.failed} {self.remedy}".strip()
+
+
+class UsageError(TidingsError):
+    """The command or its parameters were used wrongly; exit code 2."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """The settings cannot be used as written; exit code 2."""
+
+
+class SourceError(TidingsError):
+    """A source, one of its files or its landed data cannot be used."""
+
+
+class ContractError(TidingsError):
+    """A table broke the contract its model declares; the last good build stays in place."""
+
+
+class GraphError(TidingsError):
+    """The models do not fit together: a missing table, a cycle, two models of one name."""
+
+
+class WarehouseError(TidingsError):
+    """The warehouse cannot be opened, built or asked."""
+
+
+class WindowError(UsageError):
+    """A date, a window or a time zone cannot be used as written."""
+
+
+class MetricError(TidingsError):
+    """A metric was asked for something its kind does not allow, or is not known."""
+
+
+class RunError(TidingsError):
+    """A run could not be started, or one of its sections failed."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """A sentence that helps with a mistyped name: the nearest known one, else all of them."""
+    names = sorted(set(known))
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean '{near[0]}'?"
+    if not names:
+        return "None are defined."
+    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return f"Known: {shown}."

@@ -1,0 +1,126 @@
+"""What a question about the data gives back: values with their window, origin and state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from tidings.metrics.metric import Metric
+from tidings.window import Period, Window
+
+Number = int | float | Decimal | None
+
+
+def growth(current: Number, previous: Number) -> float | None:
+    """Relative change, a plain ratio; null when the previous value is 0 or either is null (C9, C13)."""
+    if current is None or previous is None or previous == 0:
+        return None
+    return (float(current) - float(previous)) / float(previous)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where an answer comes from: the queries as run, the tables and how fresh they are, the build."""
+
+    sql: tuple[str, ...]
+    tables: Mapping[str, str]
+    build: str
+    rows: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Value:
+    """One metric over one window, beside the window it is compared with.
+
+    `spark` is the daily course up to the end of the window, oldest first; `unusual` is False when the
+    change lies inside the usual variation, None when that is not known.
+    """
+
+    metric: Metric
+    unit: str
+    window: Window
+    value: Number
+    before: Number = None
+    before_window: Window | None = None
+    spark: tuple[Number, ...] = ()
+    unusual: bool | None = None
+    provenance: Provenance = field(default_factory=lambda: Provenance((), {}, ""))
+
+    @property
+    def change(self) -> float | None:
+        """Relative change against `before`, a plain ratio."""
+        return growth(self.value, self.before)
+
+    @property
+    def status(self) -> str:
+        """`good`, `warn`, `bad` or `none` by the metric's thresholds."""
+        return self.metric.status(None if self.value is None else float(self.value))
+
+
+@dataclass(frozen=True)
+class Point:
+    """One period of a series."""
+
+    period: Period
+    value: Number
+
+
+@dataclass(frozen=True)
+class Series:
+    """One metric, one row per local period, oldest first; each value computed from that period's rows."""
+
+    metric: Metric
+    unit: str
+    grain: str
+    points: tuple[Point, ...]
+    provenance: Provenance
+
+    def sum(self) -> Number:
+        """The total of all periods.
+
+        Raises:
+            MetricError: the metric is not a flow.
+        """
+        self.metric.require_additive(f"{self.grain}s")
+        known = [point.value for point in self.points if point.value is not None]
+        return sum(known[1:], known[0]) if known else 0
+
+    def mean(self) -> float | None:
+        """The mean over all complete periods, zero periods included; null if there are none.
+
+        Raises:
+            MetricError: the metric is a ratio or a quantile, whose mean over periods means nothing.
+        """
+        if self.metric.kind in ("ratio", "quantile"):
+            self.metric.require_additive(f"{self.grain}s")
+        known = [p.value for p in self.points if p.period.state == "complete" and p.value is not None]
+        return float(sum(float(v) for v in known)) / len(known) if known else None
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of an answer: its unit decides how it is printed (units as in Metric, `text`, `date`)."""
+
+    name: str
+    title: str
+    unit: str = "text"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A small table of plain values, and where they come from."""
+
+    title: str
+    fields: tuple[Field, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    provenance: Provenance
+    incomplete: tuple[date, ...] = ()
+
+    def column(self, name: str) -> list[Any]:
+        """The values of one column, top to bottom."""
+        index = [f.name for f in self.fields].index(name)
+        return [row[index] for row in self.rows]

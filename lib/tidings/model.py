@@ -1,0 +1,85 @@
+"""A model is a function: its name is the table it makes, its parameter names the tables it reads."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import ibis.expr.types as ir
+
+from tidings.errors import GraphError
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a contract: its Ibis type (say `"string"`, `"!int64"` for not null) and its meaning.
+
+    `values`, `minimum` and `maximum` are checked at build; null passes them. `personal` marks columns
+    that identify a person. `unit` is what a reader would put behind the figure ("ms", "EUR", "s").
+    """
+
+    type: str
+    doc: str
+    unit: str = ""
+    personal: bool = False
+    values: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def required(self) -> bool:
+        """True where null breaks the contract."""
+        return self.type.startswith("!")
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a table promises: the grain of a row, its key, its columns, how fresh it should be.
+
+    `fresh_hours` is measured on the column `ts` against the end of the data; it warns, it does not fail.
+    """
+
+    grain: str
+    key: tuple[str, ...]
+    columns: Mapping[str, Column]
+    fresh_hours: float | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A table of the warehouse and how it is made from others."""
+
+    name: str
+    contract: Contract
+    function: Callable[..., ir.Table] = field(compare=False)
+    reads: tuple[str, ...]
+    doc: str
+
+
+def model(
+    *, grain: str, key: tuple[str, ...], columns: Mapping[str, Column], fresh_hours: float | None = None
+) -> Callable[[Callable[..., ir.Table]], Model]:
+    """Declare a function from Ibis tables to one Ibis table as the model of its name.
+
+    Raises:
+        GraphError: the function has no docstring, or its key is not among its columns.
+    """
+
+    def declare(function: Callable[..., ir.Table]) -> Model:
+        name = function.__name__
+        doc = inspect.getdoc(function)
+        if not doc:
+            raise GraphError(f"Model {name} has no docstring.", "Say in one line what a row stands for.")
+        unknown = [column for column in key if column not in columns]
+        if unknown:
+            raise GraphError(f"Model {name} names {unknown} as key but not as columns.", "Declare them.")
+        return Model(
+            name=name,
+            contract=Contract(grain, key, columns, fresh_hours),
+            function=function,
+            reads=tuple(inspect.signature(function).parameters),
+            doc=doc,
+        )
+
+    return declare

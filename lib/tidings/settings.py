@@ -1,0 +1,208 @@
+"""Settings of a workbook: `[tool.tidings]` of its pyproject.toml, and the only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+import zoneinfo
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tidings.errors import SettingsError, suggest
+
+_KNOWN = ("timezone", "currency", "week_start", "site", "fx", "geoip", "sources")
+WeekStart = Literal["monday", "sunday"]
+
+
+class Secret:
+    """A value that never prints: `reveal()` is the only way to it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself, for the one call that sends it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One workbook: where it lives and what it says of itself.
+
+    `root` holds pyproject.toml; `timezone` (IANA) and `week_start` set the report's calendar, `currency` its
+    money; `site` is the host whose own links are internal; `fx` and `geoip` are files, relative to `root`;
+    `sources` maps a source's name to its table as written.
+    """
+
+    root: Path
+    timezone: str = "UTC"
+    currency: str = "EUR"
+    week_start: WeekStart = "monday"
+    site: str = ""
+    fx: Path | None = None
+    geoip: Path | None = None
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def raw(self) -> Path:
+        """Where sources land."""
+        return self.root / "data" / "raw"
+
+    @property
+    def warehouse(self) -> Path:
+        """Where builds are kept."""
+        return self.root / "data" / "warehouse"
+
+    @property
+    def ledger(self) -> Path:
+        """What the workbook did: pulls, builds, runs."""
+        return self.root / "data" / "ledger.sqlite"
+
+    @property
+    def notebooks(self) -> Path:
+        """The sections."""
+        return self.root / "notebooks"
+
+    @property
+    def schedules(self) -> Path:
+        """The scheduled reports."""
+        return self.root / "schedules"
+
+    @property
+    def reports(self) -> Path:
+        """What was made."""
+        return self.root / "reports"
+
+    def secret(self, name: str) -> Secret:
+        """A secret by the name of its environment variable.
+
+        Raises:
+            SettingsError: it is not set.
+        """
+        value = self.environment.get(name, "")
+        if not value:
+            raise SettingsError(
+                f"The environment variable {name} is not set.",
+                "Set it, or write it into .env beside pyproject.toml.",
+            )
+        return Secret(value)
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder at or above `start` whose pyproject.toml has a `[tool.tidings]` table.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    for folder in (start, *start.parents):
+        file = folder / "pyproject.toml"
+        if file.is_file() and "tidings" in _read_toml(file).get("tool", {}):
+            return folder
+    raise SettingsError(
+        f"No workbook at {start} or above it.",
+        "Change into the folder whose pyproject.toml has a [tool.tidings] table, or set TIDINGS_ROOT to it.",
+    )
+
+
+def load_settings(root: Path | None = None) -> Settings:
+    """Read the settings of the workbook at `root`, else `$TIDINGS_ROOT`, else around the current folder.
+
+    Raises:
+        SettingsError: no workbook, an unknown key, or a value of the wrong type, each named.
+    """
+    root = root or (Path(os.environ["TIDINGS_ROOT"]) if os.environ.get("TIDINGS_ROOT") else None)
+    root = root.resolve() if root else find_root(Path.cwd())
+    file = root / "pyproject.toml"
+    if not file.is_file():
+        raise SettingsError(f"{root} has no pyproject.toml.", "Name the folder of a workbook.")
+    table = _read_toml(file).get("tool", {}).get("tidings", {})
+    for key in table:
+        if key not in _KNOWN:
+            raise SettingsError(f"[tool.tidings] has an unknown key '{key}' in {file.name}.", suggest(key, _KNOWN))
+    return Settings(
+        root=root,
+        timezone=_zone(table.get("timezone", "UTC")),
+        currency=_currency(table.get("currency", "EUR")),
+        week_start=_week_start(table.get("week_start", "monday")),
+        site=_text(table, "site").lower().removeprefix("www."),
+        fx=_file(table, "fx", root),
+        geoip=_file(table, "geoip", root),
+        sources=_sources(table.get("sources", {})),
+        environment={**_dotenv(root / ".env"), **os.environ},
+    )
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file.name} is not valid TOML: {error}.", "Correct that line.") from error
+
+
+def _text(table: Mapping[str, Any], key: str) -> str:
+    value = table.get(key, "")
+    if not isinstance(value, str):
+        raise SettingsError(f"[tool.tidings] {key} must be text, not {value!r}.", "Put it in quotes.")
+    return value
+
+
+def _file(table: Mapping[str, Any], key: str, root: Path) -> Path | None:
+    value = _text(table, key)
+    return root / value if value else None
+
+
+def _zone(value: object) -> str:
+    known = zoneinfo.available_timezones()
+    if value not in known:
+        raise SettingsError(f"[tool.tidings] timezone '{value}' is not an IANA time zone.", suggest(str(value), known))
+    return str(value)
+
+
+def _currency(value: object) -> str:
+    if not isinstance(value, str) or len(value) != 3 or not value.isalpha():
+        raise SettingsError(f"[tool.tidings] currency '{value}' is not an ISO code.", "Write three letters, as EUR.")
+    return value.upper()
+
+
+def _week_start(value: object) -> WeekStart:
+    if value not in ("monday", "sunday"):
+        raise SettingsError(f"[tool.tidings] week_start is '{value}'.", "Write monday or sunday.")
+    return value
+
+
+def _sources(value: object) -> Mapping[str, Mapping[str, Any]]:
+    if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
+        raise SettingsError("[tool.tidings.sources] must hold one table per source.", "See the README, 'Your data'.")
+    for name in value:
+        if not name.replace("_", "").replace("-", "").isalnum() or not name[0].isalpha():
+            raise SettingsError(
+                f"The source name '{name}' cannot name a folder.",
+                "Use letters, digits, - and _, a letter first.",
+            )
+    return value
+
+
+def _dotenv(file: Path) -> dict[str, str]:
+    if not file.is_file():
+        return {}
+    pairs = {}
+    for number, raw in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        line = raw.strip().removeprefix("export ").strip()
+        if not line or line.startswith("#"):
+            continue
+        name, separator, value = line.partition("=")
+        if not separator:
+            # The line itself may hold a secret: only its number is told.
+            raise SettingsError(f"Line {number} of .env has no '='.", "Write NAME=value.")
+        pairs[name.strip()] = value.strip().strip("'\"")
+    return pairs
