@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
-from tidings.metrics.metric import Metric
+from tidings.metrics.metric import Metric, Number
 from tidings.window import Period, Window
-
-Number = int | float | Decimal | None
 
 
 def growth(current: Number, previous: Number) -> float | None:

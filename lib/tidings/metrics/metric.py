@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 import ibis.expr.types as ir
 
 from tidings.errors import MetricError
+from tidings.window import Window
 
+Number = int | float | Decimal | None
 Kind = Literal["flow", "stock", "ratio", "distinct", "quantile"]
 Better = Literal["higher", "lower", "neutral"]
 Expression = Callable[[ir.Table], ir.Scalar]
 Condition = Callable[[ir.Table], ir.BooleanValue]
+Regroup = Callable[[ir.Table, Sequence[str]], ir.Table]
+Combine = Callable[[Mapping[str, Number], Window], Number]
 
 
 @dataclass(frozen=True)
@@ -25,34 +30,64 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
-class Metric:
-    """One number of the workbook, computed from the rows of one mart.
+class Mark:
+    """A true/false column added to a mart's rows: does `mart` hold a row with the same `key` and `where`?
 
-    `value` aggregates the mart's rows, already limited to the window, `as_of` and the segment. `kind`:
+    It asks for existence and joins nothing, so that a row stays one row however many there are.
+    """
+
+    name: str
+    mart: str
+    key: str
+    where: Condition
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of the workbook, computed from the rows of one mart, or from other metrics of the same window.
+
+    `value` aggregates the mart's rows, already limited to the window, `as_of` and the segment, where `where` holds.
+    `marks` are columns it needs besides; `regroup` makes another grain of the rows first (say, a row per customer),
+    keeping the columns it is told to keep. Instead of all that a metric may name `inputs`, other metrics, and
+    `combine` their values.
+
+    `kind`:
     `flow` adds up over time; `stock` is read at the end of a window; `ratio` is a sum over a sum;
     `distinct` counts things once however often they appear; `quantile` is read off the rows. Only a flow
     may be summed over periods. `trailing_days` widens the window backwards: the value of a day then looks
-    at that many days up to and including it (WAU 7, MAU 30).
+    at that many days up to and including it (WAU 7, MAU 30). `last_seconds` reads the seconds before `as_of` instead
+    of the window.
 
     `unit` is one of `count`, `money`, `ratio`, `ms`, `s`, `B`, `score`, or a word to print behind the value.
     """
 
     name: str
     title: str
-    mart: str
     kind: Kind
     unit: str
-    value: Expression
     definition: str
-    better: Better = "neutral"
+    mart: str = ""
+    value: Expression | None = None
     where: Condition | None = None
-    time: str = "ts"
+    marks: tuple[Mark, ...] = ()
+    regroup: Regroup | None = None
+    inputs: tuple[str, ...] = ()
+    combine: Combine | None = None
     trailing_days: int = 0
+    last_seconds: int = 0
+    better: Better = "neutral"
     thresholds: Thresholds | None = None
     owner: str = "business"
     caveat: str = ""
     action: str = ""
     section: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.mart and self.value) == bool(self.inputs and self.combine):
+            raise MetricError(
+                f"Metric {self.name} must say either mart and value, or inputs and combine.",
+                "Give one of the two pairs.",
+            )
 
     def status(self, value: float | None) -> Literal["good", "warn", "bad", "none"]:
         """The status of a value against the thresholds; `none` without thresholds or value."""
