@@ -1,0 +1,194 @@
+"""The manifest of an endpoint: which landed files are in force, what each one holds and where it came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tidings.errors import SourceError
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """The instants from `start` to before `end`, aware UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if not self.start < self.end:
+            raise SourceError(f"The window from {self.start} to {self.end} holds nothing.", "End it after its start.")
+
+    def minus(self, others: Iterable[Span]) -> list[Span]:
+        """What is left of it without the others, in order of time."""
+        left = [self]
+        for other in others:
+            left = [
+                Span(start, end)
+                for span in left
+                for start, end in ((span.start, min(span.end, other.start)), (max(span.start, other.end), span.end))
+                if start < end
+            ]
+        return left
+
+
+@dataclass(frozen=True)
+class Input:
+    """What was read: its name as the user knows it, the sha256 of its bytes, and that of how it was read."""
+
+    name: str
+    sha256: str
+    mapping: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One landing in a manifest; instants are aware UTC, `facts` are numbers that the source told about the input."""
+
+    file: str
+    part: str
+    window: Span | None
+    rows: int
+    rejected: int
+    rejected_file: str | None
+    rejected_sha256: str | None
+    sha256: str
+    bytes: int
+    fetched_at: datetime
+    tool_version: str
+    complete_until: datetime | None
+    input: Input | None
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is in force for one endpoint, oldest landing first; `time` is the feed's time column."""
+
+    feed: str
+    time: str
+    entries: tuple[Entry, ...]
+
+
+def still_seen(entries: tuple[Entry, ...], new: Entry) -> list[Entry]:
+    """The entries of which something is still seen once the new one is there, in their order."""
+    kept = []
+    for number, entry in enumerate(entries):
+        if entry.part != new.part:
+            kept.append(entry)
+        elif new.window is not None:
+            later = [other.window for other in entries[number + 1 :] if other.part == new.part and other.window]
+            if entry.window is None or entry.window.minus([*later, new.window]):
+                kept.append(entry)
+    return kept
+
+
+def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """The same instants in as few spans as possible, in order of time."""
+    merged: list[Span] = []
+    for span in sorted(spans):
+        if merged and span.start <= merged[-1].end:
+            merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
+        else:
+            merged.append(span)
+    return tuple(merged)
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes, as hexadecimal text."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def settle(draft: Path, final: Path) -> None:
+    """Put a written file under its final name: its bytes are on disk before the name is."""
+    with draft.open("rb+") as file:
+        os.fsync(file.fileno())
+    draft.replace(final)
+    descriptor = os.open(final.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def commit(folder: Path, source: str, endpoint: str, manifest: Manifest) -> None:
+    """Make a manifest the one in force, atomically."""
+    table = {
+        "format": 1,
+        "source": source,
+        "endpoint": endpoint,
+        "feed": manifest.feed,
+        "time": manifest.time,
+        "entries": [_entry_json(entry) for entry in manifest.entries],
+    }
+    draft = folder / f".{MANIFEST}"
+    draft.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    settle(draft, folder / MANIFEST)
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest in force of an endpoint's folder; an empty one before the first landing.
+
+    Raises:
+        SourceError: it is damaged.
+    """
+    file = folder / MANIFEST
+    if not file.is_file():
+        return Manifest("", "", ())
+    try:
+        table = json.loads(file.read_text(encoding="utf-8"))
+        entries = tuple(_entry(raw) for raw in table["entries"])
+        return Manifest(table["feed"], table["time"], entries)
+    except (ValueError, KeyError, TypeError) as error:
+        name = f"{folder.parent.name}/{folder.name}/{MANIFEST}"
+        raise SourceError(
+            f"{name} cannot be read: {error!r}.",
+            f"Restore it, or delete data/raw/{folder.parent.name} and run: tidings pull {folder.parent.name}",
+        ) from error
+
+
+def _entry_json(entry: Entry) -> dict[str, Any]:
+    return {
+        **{name: getattr(entry, name) for name in Entry.__dataclass_fields__},
+        "window": span_json(entry.window),
+        "fetched_at": _text(entry.fetched_at),
+        "complete_until": _text(entry.complete_until) if entry.complete_until else None,
+        "input": input_json(entry.input),
+        "facts": dict(entry.facts),
+    }
+
+
+def _entry(raw: Mapping[str, Any]) -> Entry:
+    window, until, source_input = raw["window"], raw["complete_until"], raw["input"]
+    return Entry(
+        **{
+            **raw,
+            "window": Span(*(datetime.fromisoformat(at) for at in window)) if window else None,
+            "fetched_at": datetime.fromisoformat(raw["fetched_at"]),
+            "complete_until": datetime.fromisoformat(until) if until else None,
+            "input": Input(**source_input) if source_input else None,
+        }
+    )
+
+
+def span_json(span: Span | None) -> list[str] | None:
+    """A window as two ISO instants."""
+    return [_text(span.start), _text(span.end)] if span else None
+
+
+def input_json(source_input: Input | None) -> dict[str, str] | None:
+    """An input as a JSON object."""
+    return dict(vars(source_input)) if source_input else None
+
+
+def _text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat()

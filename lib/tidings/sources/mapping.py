@@ -1,0 +1,159 @@
+"""How the columns of a user's file become those of a feed: the options of a file source, read and checked."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tidings.errors import SettingsError, SourceError, WindowError, suggest
+from tidings.settings import Settings
+from tidings.sources.feeds import Feed
+from tidings.window import Zone
+
+OPTIONS: Mapping[str, str] = {
+    "path": "file or files, relative to the workbook: a pattern such as 'exports/*.csv', or a list of patterns",
+    "columns": "which input column each column of the feed is read from: { order_id = 'Invoice', ts = 'Date' }",
+    "defaults": "constant values for feed columns that the file lacks or leaves empty: { type = 'charge' }",
+    "timezone": "IANA zone of times without an offset; UTC if not given",
+    "time_format": "how times are written if not as ISO 8601 or Unix time: '%d.%m.%Y %H:%M'",
+    "decimal": "the decimal mark, '.' if not given; with ',' points between thousands are left out",
+    "currency": "ISO code of amounts without one; the workbook's if not given",
+    "encoding": "encoding of text files, utf-8 if not given",
+}
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """The options of one file source; `columns` maps feed or helper columns to input columns."""
+
+    paths: tuple[str, ...]
+    columns: Mapping[str, str]
+    defaults: Mapping[str, str]
+    zone: Zone
+    time_format: str
+    decimal: str
+    currency: str
+    encoding: str
+    fingerprint: str
+
+    def require_inputs(self, file: str, inputs: Iterable[str]) -> None:
+        """Check the mapping against the columns that a file has.
+
+        Raises:
+            SourceError: a mapped input column is not there.
+        """
+        known = list(inputs)
+        for column, given in self.columns.items():
+            if given not in known:
+                raise SourceError(
+                    f"{file} has no column '{given}', which the mapping reads for {column}.", suggest(given, known)
+                )
+
+
+def read_options(
+    name: str,
+    table: Mapping[str, Any],
+    settings: Settings,
+    feed: Feed,
+    *,
+    helpers: tuple[str, ...],
+    derived: Mapping[str, tuple[str, ...]],
+) -> FileOptions:
+    """The options of the source `name`. `helpers` may be mapped beside the feed's columns; `derived` names required
+    columns that need no mapping, each with the columns of which one has to be mapped instead (none: always there).
+
+    Raises:
+        SettingsError: an option has the wrong type, a feed column is not known or a required one is left out.
+    """
+    where = f"[tool.tidings.sources.{name}]"
+    path = table.get("path")
+    paths = (path,) if isinstance(path, str) else tuple(path) if isinstance(path, list) else ()
+    if not paths or not all(isinstance(pattern, str) and pattern for pattern in paths):
+        raise SettingsError(f"{where} has no usable `path`.", "Write path = 'exports/*.csv', or a list of such texts.")
+    columns = _texts(where, table, "columns")
+    defaults = _texts(where, table, "defaults")
+    _check_names(where, feed, columns, (*feed.columns, *helpers), "columns")
+    _check_names(where, feed, defaults, tuple(feed.columns), "defaults")
+    _check_required(where, feed, {*columns, *defaults}, derived)
+    decimal = _text(where, table, "decimal", ".")
+    if decimal not in (".", ","):
+        raise SettingsError(f"{where} decimal is '{decimal}'.", "Write '.' or ','.")
+    currency = _text(where, table, "currency", settings.currency).upper()
+    if len(currency) != 3 or not currency.isalpha():
+        raise SettingsError(f"{where} currency '{currency}' is not an ISO code.", "Write three letters, as EUR.")
+    encoding = _text(where, table, "encoding", "utf-8")
+    try:
+        encoding = codecs.lookup(encoding).name
+    except LookupError as error:
+        raise SettingsError(
+            f"{where} encoding '{encoding}' is not known.", "Name one as utf-8, latin-1, cp1252 or utf-16."
+        ) from error
+    # All that decides how a row is read: if any of it changes, an unchanged file is landed anew.
+    read_as = {
+        **table,
+        "currency": currency,
+        "site": settings.site,
+        "geoip": settings.geoip.name if settings.geoip else "",
+        "path": "",
+    }
+    return FileOptions(
+        paths=paths,
+        columns=columns,
+        defaults=defaults,
+        zone=_zone(where, table),
+        time_format=_text(where, table, "time_format", ""),
+        decimal=decimal,
+        currency=currency,
+        encoding=encoding,
+        fingerprint=hashlib.sha256(json.dumps(read_as, sort_keys=True, default=str).encode()).hexdigest()[:16],
+    )
+
+
+def _check_names(where: str, feed: Feed, given: Iterable[str], known: tuple[str, ...], option: str) -> None:
+    for column in given:
+        if column not in known:
+            raise SettingsError(
+                f"{where} {option} names '{column}', which is no column of the feed {feed.name}.",
+                suggest(column, known),
+            )
+
+
+def _check_required(where: str, feed: Feed, given: set[str], derived: Mapping[str, tuple[str, ...]]) -> None:
+    for column in feed.required:
+        instead = derived.get(column)
+        if column in given or (instead is not None and (not instead or given & set(instead))):
+            continue
+        also = f" (or {', '.join(instead)})" if instead else ""
+        raise SettingsError(
+            f"{where} leaves out {column}{also}, which the feed {feed.name} requires: "
+            f"{feed.columns[column].doc.rstrip('.')}.",
+            f"Add it to `columns`: {column} = 'the input column'.",
+        )
+
+
+def _zone(where: str, table: Mapping[str, Any]) -> Zone:
+    try:
+        return Zone(_text(where, table, "timezone", "UTC"))
+    except WindowError as error:
+        raise SettingsError(f"{where}: {error.failed}", error.remedy) from error
+
+
+def _text(where: str, table: Mapping[str, Any], option: str, default: str) -> str:
+    value = table.get(option, default)
+    if not isinstance(value, str):
+        raise SettingsError(f"{where} {option} must be text, not {value!r}.", "Put it in quotes.")
+    return value
+
+
+def _texts(where: str, table: Mapping[str, Any], option: str) -> Mapping[str, str]:
+    value = table.get(option, {})
+    if not isinstance(value, dict):
+        raise SettingsError(f"{where} {option} must be a table, not {value!r}.", f"Write {option} = {{ ts = '…' }}.")
+    for column, given in value.items():
+        if isinstance(given, dict | list) or (option == "columns" and not isinstance(given, str)):
+            raise SettingsError(f"{where} {option}.{column} must be text, not {given!r}.", "Name one input column.")
+    return {column: str(given).lower() if isinstance(given, bool) else str(given) for column, given in value.items()}

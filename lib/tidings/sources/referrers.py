@@ -1,0 +1,72 @@
+"""Which hosts are known traffic sources, and of which category (metric definitions 5.1)."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Final, Literal
+
+Category = Literal["search", "social", "video", "shopping", "email", "ai", "none"]
+
+_TLD: Final = "<tld>"
+_TLD_PATTERN: Final = r"(?:com|[a-z]{2}|com?\.[a-z]{2})"
+
+# Hosts, source, category. The first entry that matches wins: mail.google.com stands above google.<tld>.
+_TABLE: Final[tuple[tuple[tuple[str, ...], str, Category], ...]] = (
+    (("mail.google.com",), "gmail", "email"),
+    (("mail.yahoo.com",), "yahoo mail", "email"),
+    (("outlook.live.com", "outlook.office.com"), "outlook", "email"),
+    (("gemini.google.com",), "gemini", "ai"),
+    (("chatgpt.com", "chat.openai.com"), "chatgpt", "ai"),
+    (("claude.ai",), "claude", "ai"),
+    (("perplexity.ai",), "perplexity", "ai"),
+    (("copilot.microsoft.com",), "copilot", "ai"),
+    ((f"google.{_TLD}",), "google", "search"),
+    (("bing.com",), "bing", "search"),
+    (("duckduckgo.com",), "duckduckgo", "search"),
+    (("search.yahoo.com", "yahoo.com", "yahoo.co.jp"), "yahoo", "search"),
+    (("ecosia.org",), "ecosia", "search"),
+    (("search.brave.com",), "brave", "search"),
+    (("baidu.com",), "baidu", "search"),
+    (("yandex.ru", "yandex.com"), "yandex", "search"),
+    (("facebook.com", "fb.com", "fb.me"), "facebook", "social"),
+    (("instagram.com",), "instagram", "social"),
+    (("t.co", "twitter.com", "x.com"), "x", "social"),
+    (("linkedin.com", "lnkd.in"), "linkedin", "social"),
+    (("reddit.com", "redd.it"), "reddit", "social"),
+    (("news.ycombinator.com",), "hackernews", "social"),
+    (("threads.net", "threads.com"), "threads", "social"),
+    (("bsky.app",), "bluesky", "social"),
+    (("pinterest.com", "pin.it"), "pinterest", "social"),
+    (("tiktok.com",), "tiktok", "social"),
+    (("youtube.com", "youtu.be"), "youtube", "video"),
+    (("vimeo.com",), "vimeo", "video"),
+    (("twitch.tv",), "twitch", "video"),
+    ((f"amazon.{_TLD}",), "amazon", "shopping"),
+    ((f"ebay.{_TLD}",), "ebay", "shopping"),
+    (("etsy.com",), "etsy", "shopping"),
+    (("walmart.com",), "walmart", "shopping"),
+)
+
+_CATEGORIES: Final[dict[str, Category]] = {source: category for _, source, category in _TABLE}
+
+
+@functools.cache
+def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    def pattern(entry: str) -> str:
+        return re.escape(entry).replace(re.escape(_TLD), _TLD_PATTERN)
+
+    return tuple(
+        (re.compile(rf"(?:[\w-]+\.)*(?:{'|'.join(map(pattern, entries))})"), source) for entries, source, _ in _TABLE
+    )
+
+
+@functools.lru_cache(maxsize=65_536)
+def source_of(host: str) -> str | None:
+    """The known source of a lower-case host (whole labels compared), null if it is in no entry (5.1)."""
+    return next((source for pattern, source in _patterns() if pattern.fullmatch(host)), None)
+
+
+def category_of(source: str) -> Category:
+    """The category of a source name; `"none"` for one that the table does not know (5.1)."""
+    return _CATEGORIES.get(source, "none")

@@ -1,0 +1,154 @@
+"""A source: where data come from, which endpoints it has, and how one pull of it goes.
+
+Adding a source is adding one file to this folder with a module-level `SourceKind`. A kind turns the table
+`[tool.tidings.sources.<name>]` of the settings into a `Source`; a source hands everything it was told to
+`landing.py` and keeps nothing itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from tidings.errors import SettingsError, suggest
+from tidings.settings import Settings
+from tidings.sources.feeds import Feed
+from tidings.sources.landing import Landing
+
+
+class Progress(Protocol):
+    """Told now and then how far a pull is: `done` of `total` units (0: not known) of `what`."""
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show it; must return quickly and never raise."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """A `Progress` that shows nothing."""
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What one landing of a pull brought: one per part (an input file, or an API's window).
+
+    `skipped`: the input is as it was when it was last landed, nothing was read; `rows` and `rejected` are then
+    those landed before. `messages` are sentences for the person who pulls.
+    """
+
+    source: str
+    endpoint: str
+    feed: str
+    rows: int
+    rejected: int = 0
+    skipped: bool = False
+    part: str = ""
+    messages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One thing a source can be asked for, landed in `data/raw/<source>/<name>` in the shape of `feed`.
+
+    `lookback_days`: how far back the source still restates what it said; `lag_days`: how many days it takes until
+    a day is whole there.
+    """
+
+    name: str
+    feed: Feed
+    doc: str
+    lookback_days: int = 0
+    lag_days: int = 0
+
+
+class Source(Protocol):
+    """One configured source of a workbook."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the settings, and its folder in `data/raw`."""
+
+    @property
+    def kind(self) -> str:
+        """The name of its kind."""
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """What it can be asked for."""
+
+    def check(self) -> list[str]:
+        """What would keep a pull from succeeding, one sentence each, found without reading everything."""
+
+    def pull(self, landing: Landing, *, now: datetime, again: bool, progress: Progress) -> Iterator[Pulled]:
+        """Land what is new, one `Pulled` as soon as each part is safe on disk.
+
+        `now` is the aware UTC instant of the pull; `again` lands inputs anew even if they did not change.
+
+        Raises:
+            SourceError: the source cannot be read; what was yielded before stays landed.
+        """
+
+
+@dataclass(frozen=True)
+class SourceKind:
+    """A kind of source: how `kind = "<name>"` in the settings becomes a `Source`.
+
+    `options` maps each key of the source's table (but for `kind`) to its help. `open(name, table, settings)` gets
+    the table as written, its keys already checked.
+    """
+
+    name: str
+    summary: str
+    options: Mapping[str, str]
+    open: Callable[[str, Mapping[str, Any], Settings], Source]
+
+
+def kinds() -> dict[str, SourceKind]:
+    """Every kind by its name: each module-level `SourceKind` of the modules and packages in this folder.
+
+    Raises:
+        SettingsError: two modules define a kind of the same name.
+    """
+    found: dict[str, SourceKind] = {}
+    package = importlib.import_module(__package__ or "")
+    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
+        module = importlib.import_module(f"{package.__name__}.{info.name}")
+        for kind in vars(module).values():
+            if not isinstance(kind, SourceKind) or found.get(kind.name) is kind:
+                continue
+            if kind.name in found:
+                raise SettingsError(f"Two source kinds are named '{kind.name}'.", f"Rename the one in {info.name}.py.")
+            found[kind.name] = kind
+    return found
+
+
+def open_sources(settings: Settings, names: Iterable[str] | None = None) -> list[Source]:
+    """The sources of a workbook in the order of its settings, or only those named.
+
+    Raises:
+        SettingsError: a name, a kind or an option is not known, or an option's value cannot be used.
+    """
+    wanted = list(settings.sources) if names is None else list(names)
+    for name in wanted:
+        if name not in settings.sources:
+            raise SettingsError(f"There is no source '{name}' in pyproject.toml.", suggest(name, settings.sources))
+    known = kinds()
+    return [_open(name, settings, known) for name in wanted]
+
+
+def _open(name: str, settings: Settings, known: Mapping[str, SourceKind]) -> Source:
+    where = f"[tool.tidings.sources.{name}]"
+    table = dict(settings.sources[name])
+    asked = table.pop("kind", None)
+    if asked is None:
+        raise SettingsError(f"{where} does not say its kind.", f'Add kind = "…". {suggest("", known)}')
+    if asked not in known:
+        raise SettingsError(f"{where} has an unknown kind '{asked}'.", suggest(str(asked), known))
+    kind = known[asked]
+    for option in table:
+        if option not in kind.options:
+            raise SettingsError(f"{where} has an unknown option '{option}'.", suggest(option, kind.options))
+    return kind.open(name, table, settings)

@@ -1,0 +1,285 @@
+"""File sources: orders, events, requests and vitals from CSV, Parquet or JSON lines, by a mapping of columns.
+
+Each file is a part: a file that changed replaces its own rows, one that did not is skipped. DuckDB parses, in
+memory and file by file; it never sees the warehouse (decision 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tidings.errors import SourceError, TidingsError
+from tidings.settings import Settings
+from tidings.sources import files, reading
+from tidings.sources.files import File, Scan
+from tidings.sources.landing import Draft, Landing
+from tidings.sources.manifest import Input
+from tidings.sources.mapping import OPTIONS, FileOptions, read_options
+from tidings.sources.places import Places
+from tidings.sources.privacy import Pseudonyms, Salts
+from tidings.sources.shapes import SHAPES, Shape
+from tidings.sources.source import Endpoint, Progress, Pulled, SourceKind
+from tidings.sources.statement import Plan, plan, statement
+from tidings.sources.web import WebRows, scrubbed
+from tidings.window import end_of_local_day
+
+_BATCH = 122_880
+
+
+class _Irregular(Exception):
+    """A CSV file that the fast reader cannot number line by line."""
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """One configured source of files of one feed."""
+
+    name: str
+    kind: str
+    shape: Shape
+    options: FileOptions
+    settings: Settings
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """One, named after the feed."""
+        return (Endpoint(self.shape.feed.name, self.shape.feed, self.shape.feed.doc),)
+
+    def check(self) -> list[str]:
+        """Files that are missing or not what they say, and columns that are not in them; one sentence each."""
+        problems = []
+        try:
+            found = files.matching(self.settings.root, self.options.paths)
+            with self._places(), _parser() as connection:
+                for file in found:
+                    try:
+                        files.check_content(file)
+                        self._plan(connection, file)
+                    except SourceError as error:
+                        problems.append(str(error))
+        except SourceError as error:
+            problems.append(str(error))
+        return problems
+
+    def pull(self, landing: Landing, *, now: datetime, again: bool, progress: Progress) -> Iterator[Pulled]:
+        """Land the files that are new or have changed. A file that cannot be used stops no other file.
+
+        Raises:
+            SourceError: no file, or files that cannot be used, each named; the others are landed.
+        """
+        found = files.matching(self.settings.root, self.options.paths)
+        failed: list[TidingsError] = []
+        with ExitStack() as stack:
+            pseudonyms = Pseudonyms(
+                Salts(self.settings.root / "data" / "salts.json", now), self.settings.site or self.name
+            )
+            places = stack.enter_context(self._places())
+            connection = stack.enter_context(_parser())
+            for file in found:
+                try:
+                    yield self._pull_file(connection, file, landing, now, again, progress, pseudonyms, places)
+                except SourceError as error:
+                    failed.append(error)
+        yield from self._missing(landing, {file.name for file in found})
+        if len(failed) == 1:
+            raise failed[0]
+        if failed:
+            raise SourceError(
+                f"{len(failed)} of {len(found)} files of {self.name} cannot be used: "
+                + " ".join(str(error) for error in failed)
+            )
+
+    def _pull_file(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        file: File,
+        landing: Landing,
+        now: datetime,
+        again: bool,
+        progress: Progress,
+        pseudonyms: Pseudonyms,
+        places: Places | None,
+    ) -> Pulled:
+        feed = self.shape.feed
+        files.check_content(file)
+        scan = files.scan(file)
+        source_input = Input(file.name, scan.sha256, self.options.fingerprint)
+        landed = landing.unchanged(self.name, feed.name, file.name, source_input)
+        if landed and not again:
+            return Pulled(self.name, feed.name, feed.name, landed.rows, landed.rejected, skipped=True, part=file.name)
+        if not scan.is_utf8 and self.options.encoding == "utf-8" and file.form != "parquet":
+            files.require_encoding(file)
+        this = self._plan(connection, file)
+        web = None
+        if self.shape.helpers:
+            web = WebRows(this, self.settings.site, pseudonyms, places)
+        is_fast = file.form == "parquet" or (file.form == "csv" and scan.is_utf8 and self.options.encoding == "utf-8")
+        for rows in [_streamed, _with_care] if is_fast else [_with_care]:
+            try:
+                with landing.draft(
+                    self.name, feed.name, feed, now=now, part=file.name, source_input=source_input
+                ) as draft:
+                    last = _fill(draft, rows(connection, file, this, scan, draft), web, progress, file, scan)
+                    if last is not None:
+                        draft.complete_until = min(end_of_local_day(last, self.options.zone), now)
+                break
+            except _Irregular:
+                continue
+        return Pulled(
+            self.name,
+            feed.name,
+            feed.name,
+            draft.rows,
+            draft.rejected,
+            part=file.name,
+            messages=self._messages(file, draft, landing.raw),
+        )
+
+    def _missing(self, landing: Landing, names: set[str]) -> Iterator[Pulled]:
+        """Files that were landed and are no longer there: renamed ones are let go, the rows of others stay."""
+        feed = self.shape.feed
+        landed = landing.entries(self.name, feed.name)
+        here = {entry.input.sha256: entry.part for entry in landed if entry.input and entry.part in names}
+        for entry in landed:
+            if entry.part in names:
+                continue
+            now_called = here.get(entry.input.sha256) if entry.input else None
+            message = (
+                f"{entry.part} is no longer there. Its {entry.rows:,} rows stay; to drop them, delete "
+                f"data/raw/{self.name} and pull again."
+            )
+            if now_called:
+                landing.drop(self.name, feed.name, entry.part)
+                message = f"{entry.part} is now {now_called}."
+            rows = 0 if now_called else entry.rows
+            yield Pulled(self.name, feed.name, feed.name, rows, skipped=True, part=entry.part, messages=(message,))
+
+    def _messages(self, file: File, draft: Draft, raw: Path) -> tuple[str, ...]:
+        if draft.rejected and draft.entry is not None:
+            where = raw / self.name / self.shape.feed.name / str(draft.entry.rejected_file)
+            shown = where.relative_to(self.settings.root) if where.is_relative_to(self.settings.root) else where
+            return (f"{draft.rejected:,} rows of {file.name} were rejected, each with its reason: {shown}",)
+        if not draft.rows:
+            return (f"{file.name} has no rows.",)
+        return ()
+
+    def _plan(self, connection: duckdb.DuckDBPyConnection, file: File) -> Plan:
+        if self.options.time_format:
+            self._check_time_format(connection)
+        found = reading.head(connection, file, self.options.encoding, self.options.columns.values())
+        return plan(self.shape, self.options, found, self.name, file.name)
+
+    def _check_time_format(self, connection: duckdb.DuckDBPyConnection) -> None:
+        time_format = self.options.time_format
+        try:
+            connection.execute(f"SELECT try_strptime('', {reading.literal(time_format)})")
+        except duckdb.Error as error:
+            raise SourceError(
+                f"The time_format '{time_format}' of the source {self.name} cannot be used.",
+                "Write it as in '%d.%m.%Y %H:%M:%S'.",
+            ) from error
+
+    def _places(self) -> AbstractContextManager[Places | None]:
+        wanted = self.settings.geoip is not None and "ip" in self.options.columns
+        return Places(self.settings.geoip) if wanted and self.settings.geoip else nullcontext()
+
+
+def _parser() -> duckdb.DuckDBPyConnection:
+    """DuckDB in memory, offline, with UTC as the zone of times without one."""
+    connection = duckdb.connect(config={"autoinstall_known_extensions": False})
+    connection.execute("SET TimeZone = 'UTC'; SET streaming_buffer_size = '32MB'; SET enable_progress_bar = false")
+    return connection
+
+
+def _streamed(
+    connection: duckdb.DuckDBPyConnection, file: File, this: Plan, scan: Scan, draft: Draft
+) -> Iterator[pa.Table]:
+    """The rows of a Parquet or well-formed CSV file, read by DuckDB alone.
+
+    Raises:
+        _Irregular: a CSV file has a broken record, or its records are not one per line.
+        SourceError: a Parquet file is damaged.
+    """
+    numbered = file.form == "parquet"
+    query = statement(this, reading.relation(file, this.head), numbered=numbered)
+    line = 1
+    try:
+        for batch in connection.sql(query).to_arrow_reader(_BATCH):
+            table = pa.table(batch)
+            if not numbered:
+                table = table.append_column("_line", pa.array(range(line + 1, line + 1 + table.num_rows), pa.int64()))
+                line += table.num_rows
+            yield table
+    except (duckdb.Error, OSError) as error:
+        # Arrow hands on what the engine finds while it streams as an OSError.
+        if numbered:
+            reason = str(error).splitlines()[0]
+            raise SourceError(f"{file.name} cannot be read as Parquet: {reason}.", "Export it again.") from error
+        raise _Irregular from error
+    if not numbered and line != scan.lines:
+        raise _Irregular
+
+
+def _with_care(
+    connection: duckdb.DuckDBPyConnection, file: File, this: Plan, scan: Scan, draft: Draft
+) -> Iterator[pa.Table]:
+    """The rows of a text file, records found in Python; what is no record is rejected with its line."""
+    rejects: list[reading.Reject] = []
+    encoding = this.options.encoding
+    if this.is_json:
+        chunks = reading.json_chunks(file, encoding, rejects)
+    else:
+        chunks = reading.csv_chunks(file, this.head, encoding, rejects)
+    query = statement(this, "chunk", numbered=True)
+    for chunk in chunks:
+        connection.register("chunk", chunk)
+        yield connection.sql(query).to_arrow_table()
+        connection.unregister("chunk")
+        if rejects:
+            _reject(draft, *zip(*rejects, strict=True))
+            rejects.clear()
+
+
+def _fill(
+    draft: Draft, tables: Iterator[pa.Table], web: WebRows | None, progress: Progress, file: File, scan: Scan
+) -> datetime | None:
+    """Land the good rows, reject the others; the instant of the latest good one, aware UTC."""
+    latest: datetime | None = None
+    for table in tables:
+        rows = web.complete(table) if web else table
+        good = pc.is_null(rows["_reason"])
+        if not pc.all(good).as_py():
+            bad = rows.filter(pc.invert(good))
+            _reject(draft, *(bad[name].to_pylist() for name in ("_line", "_reason", "_record")))
+            rows = rows.filter(good)
+        rows = rows.drop_columns(["_reason"])
+        draft.add(rows)
+        last = pc.max(rows["ts"]).as_py()
+        if last is not None:
+            latest = max(latest, last) if latest else last
+        progress(file.name, draft.rows + draft.rejected, scan.lines)
+    return latest.replace(tzinfo=UTC) if latest else None
+
+
+def _reject(draft: Draft, lines: Iterable[int], reasons: Iterable[str], records: Iterable[str]) -> None:
+    draft.reject(list(lines), [scrubbed(each) for each in reasons], [scrubbed(each) for each in records])
+
+
+def _kind(shape: Shape) -> SourceKind:
+    def open_source(name: str, table: Mapping[str, Any], settings: Settings) -> FileSource:
+        options = read_options(name, table, settings, shape.feed, helpers=shape.helpers, derived=shape.derived)
+        return FileSource(name, shape.feed.name, shape, options, settings)
+
+    return SourceKind(shape.feed.name, shape.summary, OPTIONS, open_source)
+
+
+ORDERS_FILES, EVENTS_FILES, REQUESTS_FILES, VITALS_FILES = map(_kind, SHAPES)

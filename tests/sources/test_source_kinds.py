@@ -1,0 +1,87 @@
+"""Kinds of sources: how they are found and what is said of settings that cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tidings.errors import SettingsError
+from tidings.settings import Settings
+from tidings.sources.feeds import FEEDS
+from tidings.sources.source import kinds, open_sources
+
+
+def _settings(**tables: dict[str, Any]) -> Settings:
+    return Settings(root=Path(), sources=tables)
+
+
+_ORDERS = {"kind": "orders", "path": "*.csv", "columns": {"order_id": "id", "ts": "date", "amount": "total"}}
+
+
+def _mapped(**columns: object) -> dict[str, Any]:
+    return {**_ORDERS, "columns": columns}
+
+
+def test_every_file_kind_is_found_by_being_in_the_folder() -> None:
+    assert {"orders", "events", "requests", "vitals", "access_log"} <= set(kinds())
+
+
+def test_sources_open_in_the_order_of_the_settings_or_as_named() -> None:
+    settings = _settings(b=_ORDERS, a=_ORDERS)
+    assert [source.name for source in open_sources(settings)] == ["b", "a"]
+    assert [source.name for source in open_sources(settings, ["a"])] == ["a"]
+    (source,) = open_sources(settings, ["a"])
+    assert source.kind == "orders"
+    assert [endpoint.feed for endpoint in source.endpoints] == [FEEDS["orders"]]
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"kind": "order"}, "unknown kind 'order'. Did you mean 'orders'?"),
+        ({"path": "x"}, "does not say its kind"),
+        ({**_ORDERS, "pth": "x"}, "unknown option 'pth'. Did you mean 'path'?"),
+        ({**_ORDERS, "path": ""}, "no usable `path`"),
+        ({**_ORDERS, "path": [1]}, "no usable `path`"),
+        (
+            {**_ORDERS, "columns": {**_ORDERS["columns"], "amont": "x"}},
+            "'amont', which is no column of the feed orders",
+        ),
+        ({**_ORDERS, "columns": {**_ORDERS["columns"], "amont": "x"}}, "Did you mean 'amount'?"),
+        (
+            {**_ORDERS, "columns": {"order_id": "id", "amount": "total"}},
+            "leaves out ts, which the feed orders requires",
+        ),
+        (_mapped(order_id="id", ts="date"), "leaves out amount (or unit_price)"),
+        (_mapped(order_id=1), "columns.order_id must be text"),
+        ({**_ORDERS, "columns": "id"}, "columns must be a table"),
+        ({**_ORDERS, "defaults": {"typ": "charge"}}, "defaults names 'typ'"),
+        ({**_ORDERS, "currency": "EURO"}, "currency 'EURO' is not an ISO code"),
+        ({**_ORDERS, "encoding": "utf-88"}, "encoding 'utf-88' is not known"),
+        ({**_ORDERS, "decimal": ";"}, "decimal is ';'"),
+        ({**_ORDERS, "encoding": 8}, "encoding must be text"),
+    ],
+)
+def test_what_cannot_be_used_is_named_with_the_remedy(table: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        open_sources(_settings(shop=table))
+    assert said in str(caught.value)
+    assert "[tool.tidings.sources.shop]" in str(caught.value)
+
+
+def test_a_mistyped_source_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(SettingsError, match=r"no source 'shpo'.*Did you mean 'shop'"):
+        open_sources(_settings(shop=_ORDERS), ["shpo"])
+
+
+def test_a_mistyped_zone_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"sources\.shop.*Europe/Berln"):
+        open_sources(_settings(shop={**_ORDERS, "timezone": "Europe/Berln"}))
+
+
+def test_a_unit_price_and_a_default_serve_for_what_is_required() -> None:
+    columns = {"order_id": "id", "unit_price": "price"}
+    table = {**_ORDERS, "columns": columns, "defaults": {"ts": "2026-07-01"}}
+    assert open_sources(_settings(shop=table))
