@@ -1,0 +1,235 @@
+"""Building a warehouse: from what was landed and the models to a new file that readers are then pointed to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+from ibis.common.exceptions import IbisError
+
+from tidings.build_folder import DRAFT, locked, point, prune, publish, sweep
+from tidings.contracts import Breach, broken, check_columns, check_rows, declared, nullable
+from tidings.errors import WarehouseError
+from tidings.graph import Graph, discover
+from tidings.meta import TableBuilt, meta_tables
+from tidings.model import Model
+from tidings.settings import Settings
+from tidings.sources.feeds import FEEDS
+from tidings.sources.fx import COLUMNS as FX_COLUMNS
+from tidings.sources.fx import no_fixings, read_fixings
+from tidings.sources.landing import LandedFile, landed_files, verify
+from tidings.sources.source import Progress, silent
+from tidings.warehouse import (
+    ENGINE_VERSION,
+    ORIGIN,
+    RawFile,
+    Warehouse,
+    Writer,
+    build_file,
+    compile_sql,
+    current_build,
+)
+
+_RAW_FX = "raw_fx"
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """A build that readers now get; `unchanged` is True when it was there already and nothing was done.
+
+    `tables` and `rows` count what it holds; `warnings` are sentences about facts older than they should be.
+    """
+
+    build_id: str
+    file: Path
+    unchanged: bool
+    tables: int
+    rows: int
+    warnings: tuple[str, ...]
+
+
+def root_schemas() -> dict[str, ibis.Schema]:
+    """The tables that no model makes and their columns: `raw_<feed>` for every feed, and `raw_fx`."""
+    roots = {
+        f"raw_{feed.name}": ibis.schema({**{c: nullable(column.type) for c, column in feed.columns.items()}, **ORIGIN})
+        for feed in FEEDS.values()
+    }
+    return {**roots, _RAW_FX: ibis.schema({name: nullable(column.type) for name, column in FX_COLUMNS.items()})}
+
+
+def express(model: Model, schemas: Mapping[str, ibis.Schema]) -> ir.Table:
+    """A model as an Ibis expression over unbound tables of the schemas given.
+
+    Raises:
+        WarehouseError: the model asks for a column or operation that is not there.
+    """
+    try:
+        return model.function(*(ibis.table(schemas[table], name=table) for table in model.reads))
+    except (IbisError, AttributeError, TypeError) as error:
+        raise WarehouseError(
+            f"Model {model.name} cannot be expressed: {error}.",
+            f"Correct {model.function.__module__}; it reads {', '.join(model.reads)}.",
+        ) from error
+
+
+def build(settings: Settings, *, keep: Collection[str] = (), progress: Progress = silent) -> BuildResult:
+    """Make the warehouse that the raw data and the models describe, and point readers to it.
+
+    The same raw data and the same code give the same build id, and then nothing is done. Killed at any moment it
+    leaves the last good build. The last three builds stay, and those named in `keep`.
+
+    Raises:
+        SourceError: landed files were changed or lost.
+        GraphError: the models do not fit together.
+        ContractError: tables broke what their models declare; all of them are told, nothing is published.
+        WarehouseError: another build is running, or the engine failed.
+    """
+    folder = settings.warehouse
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        sweep(folder)
+        graph = Graph.of(discover(), root_schemas())
+        files = landed_files(settings.raw)
+        progress("raw data verified", 0, len(graph.models) + 1)
+        verify(settings.raw)
+        code = _code_hash()
+        build_id = _build_id(settings, files, code)
+        unchanged = build_file(settings, build_id).is_file()
+        if not unchanged:
+            _make(settings, build_id, code, graph, files, progress)
+        if current_build(settings) != build_id:
+            point(folder, build_id)
+        prune(folder, build_id, keep)
+    return _result(settings, build_id, graph, unchanged)
+
+
+def _result(settings: Settings, build_id: str, graph: Graph, unchanged: bool) -> BuildResult:
+    with Warehouse.open(settings, build_id) as warehouse:
+        warnings = []
+        for name, info in warehouse.tables.items():
+            allowed = graph.models[name].contract.fresh_hours
+            if allowed is None or info.fresh_until is None or warehouse.complete_until is None:
+                continue
+            hours = (warehouse.complete_until - info.fresh_until).total_seconds() / 3600
+            if hours > allowed:
+                warnings.append(
+                    f"{name} has its newest row {hours:.0f} h before the end of the data "
+                    f"({info.fresh_until:%Y-%m-%d %H:%M} UTC); expected within {allowed:g} h."
+                )
+        rows = sum(info.rows for info in warehouse.tables.values())
+        return BuildResult(build_id, warehouse.file, unchanged, len(warehouse.tables), rows, tuple(warnings))
+
+
+def _make(
+    settings: Settings, build_id: str, code: str, graph: Graph, files: list[LandedFile], progress: Progress
+) -> None:
+    draft = settings.warehouse / f".{build_id}{DRAFT}"
+    try:
+        writer = Writer(draft)
+        try:
+            _show_raw(writer, settings, files)
+            built = _make_tables(writer, graph, progress)
+            for name, rows in meta_tables(build_id, code, built, files).items():
+                writer.insert(name, rows)
+        finally:
+            writer.close()
+        publish(draft, build_file(settings, build_id))
+        progress("published", len(graph.models) + 1, len(graph.models) + 1)
+    finally:
+        sweep(settings.warehouse)
+
+
+def _show_raw(writer: Writer, settings: Settings, files: list[LandedFile]) -> None:
+    for feed in FEEDS.values():
+        landed = [file for file in files if file.feed == feed.name]
+        # The ordinal is made anew over all endpoints of the feed, so that with the line it names one row.
+        raw = [
+            RawFile(file.path, file.source, file.part, number, tuple((span.start, span.end) for span in file.hidden))
+            for number, file in enumerate(landed, start=1)
+        ]
+        types = {name: column.type.removeprefix("!") for name, column in feed.columns.items()}
+        writer.raw_view(f"raw_{feed.name}", types, feed.time, raw)
+    writer.show(_RAW_FX, read_fixings(settings.fx) if settings.fx else no_fixings())
+
+
+def _make_tables(writer: Writer, graph: Graph, progress: Progress) -> list[TableBuilt]:
+    schemas = root_schemas()
+    built: list[TableBuilt] = []
+    breaches: list[Breach] = []
+    stopped: set[str] = set()
+    for number, model in enumerate(graph.models.values()):
+        progress(model.name, number, len(graph.models) + 1)
+        if not stopped.isdisjoint(model.reads):
+            stopped.add(model.name)
+            continue
+        schemas[model.name] = declared(model.contract)
+        sql = compile_sql(express(model, schemas))
+        found = check_columns(model.name, model.contract, writer.create(model.name, sql))
+        table = ibis.table(schemas[model.name], name=model.name)
+        if not found:
+            rows, found = check_rows(model.name, model.contract, table, writer.run)
+            newest = (
+                writer.run(table.aggregate(ts=table["ts"].max()))["ts"][0].as_py() if "ts" in table.columns else None
+            )
+            built.append(TableBuilt(model, rows, newest, sql))
+        if found:
+            breaches += found
+            stopped.add(model.name)
+    if breaches:
+        raise broken(breaches)
+    return built
+
+
+def _build_id(settings: Settings, files: Iterable[LandedFile], code: str) -> str:
+    landed = [
+        [
+            *(
+                file.source,
+                file.endpoint,
+                file.feed,
+                file.time,
+                file.part,
+                file.entry.sha256,
+                file.entry.rejected_sha256,
+            ),
+            [[span.start.isoformat(), span.end.isoformat()] for span in file.hidden],
+            file.entry.complete_until.isoformat() if file.entry.complete_until else None,
+            dict(file.entry.facts),
+        ]
+        for file in files
+    ]
+    # A file that is not there makes another id too, so that it is missed when the build is made.
+    rates = settings.fx and (hashlib.sha256(settings.fx.read_bytes()).hexdigest() if settings.fx.is_file() else "lost")
+    text = json.dumps([landed, rates, code], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _code_hash() -> str:
+    """What the tables are made by: models, feeds, this machinery, the versions of tool and engine."""
+    used = ("tidings.staging.", "tidings.marts.")
+    single = {
+        f"tidings.{name}"
+        for name in (
+            "build",
+            "contracts",
+            "graph",
+            "meta",
+            "model",
+            "window",
+            "warehouse",
+            "sources.feeds",
+            "sources.fx",
+        )
+    }
+    digest = hashlib.sha256(f"tidings {version('tidings')}, {ENGINE_VERSION}".encode())
+    for name, module in sorted(sys.modules.items()):
+        if (name.startswith(used) or name in single) and module.__file__:
+            digest.update(name.encode() + Path(module.__file__).read_bytes())
+    return digest.hexdigest()

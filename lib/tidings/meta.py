@@ -1,0 +1,178 @@
+"""What a build says of itself: the meta tables, made of Arrow rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import groupby
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tidings.model import Model
+from tidings.sources.landing import LandedFile
+
+_TS = pa.timestamp("us")
+_BUILD = pa.schema([("id", pa.string()), ("tool_version", pa.string()), ("code", pa.string()), ("complete_until", _TS)])
+_TABLES = pa.schema(
+    [
+        *((name, pa.string()) for name in ("name", "layer", "grain")),
+        ("rows", pa.int64()),
+        ("fresh_until", _TS),
+        *((name, pa.string()) for name in ("doc", "sql")),
+    ]
+)
+_COLUMNS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("table", "column", "type", "unit", "doc")),
+        *((name, pa.bool_()) for name in ("required", "personal", "is_key")),
+    ]
+)
+_FEEDS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("source", "endpoint", "feed")),
+        *((name, pa.int64()) for name in ("rows", "rejected")),
+        *((name, _TS) for name in ("fetched_at", "complete_until")),
+        ("inputs", pa.list_(pa.string())),
+        ("facts", pa.map_(pa.string(), pa.float64())),
+    ]
+)
+_REJECTED = pa.schema(
+    [*((name, pa.string()) for name in ("source", "endpoint", "feed", "reason")), ("rows", pa.int64())]
+)
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """One table of a build; `fresh_until` is its newest `ts` (aware UTC), null without rows or `ts`."""
+
+    name: str
+    layer: str
+    grain: str
+    rows: int
+    fresh_until: datetime | None
+    doc: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class FeedInfo:
+    """What one endpoint of one source has landed in one feed; instants are aware UTC."""
+
+    source: str
+    endpoint: str
+    feed: str
+    rows: int
+    rejected: int
+    fetched_at: datetime | None
+    complete_until: datetime | None
+    inputs: tuple[str, ...]
+    facts: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class TableBuilt:
+    """A table just made: its model, rows, newest `ts` (naive UTC) and the SQL that made it."""
+
+    model: Model
+    rows: int
+    newest: datetime | None
+    sql: str
+
+
+def meta_tables(
+    build_id: str, code: str, built: Iterable[TableBuilt], files: Iterable[LandedFile]
+) -> Mapping[str, pa.Table]:
+    """All meta tables of a build by name; instants in them are naive UTC."""
+    built, files = list(built), list(files)
+    until = max((file.entry.complete_until for file in files if file.entry.complete_until), default=None)
+    row = {"id": build_id, "tool_version": version("tidings"), "code": code, "complete_until": _naive(until)}
+    return {
+        "meta_build": pa.Table.from_pylist([row], schema=_BUILD),
+        "meta_tables": pa.Table.from_pylist([_table(table) for table in built], schema=_TABLES),
+        "meta_columns": pa.Table.from_pylist(
+            [row for table in built for row in _columns(table.model)], schema=_COLUMNS
+        ),
+        "meta_feeds": pa.Table.from_pylist(_feeds(files), schema=_FEEDS),
+        "meta_rejected": pa.Table.from_pylist(_rejected(files), schema=_REJECTED),
+    }
+
+
+def _table(built: TableBuilt) -> dict[str, Any]:
+    model = built.model
+    return {
+        "name": model.name,
+        "layer": model.function.__module__.split(".")[1],
+        "grain": model.contract.grain,
+        "rows": built.rows,
+        "fresh_until": built.newest,
+        "doc": model.doc,
+        "sql": built.sql,
+    }
+
+
+def _columns(model: Model) -> list[dict[str, Any]]:
+    return [
+        {
+            "table": model.name,
+            "column": name,
+            "type": column.type.removeprefix("!"),
+            "unit": column.unit,
+            "doc": column.doc,
+            "required": column.required,
+            "personal": column.personal,
+            "is_key": name in model.contract.key,
+        }
+        for name, column in model.contract.columns.items()
+    ]
+
+
+def _endpoint(file: LandedFile) -> tuple[str, str, str]:
+    return file.source, file.endpoint, file.feed
+
+
+def _feeds(files: list[LandedFile]) -> list[dict[str, Any]]:
+    rows = []
+    for (source, endpoint, feed), group in groupby(sorted(files, key=_endpoint), key=_endpoint):
+        entries = [file.entry for file in group]
+        facts: dict[str, float] = {}
+        for entry in entries:
+            for name, value in entry.facts.items():
+                facts[name] = facts.get(name, 0) + value
+        rows.append(
+            {
+                "source": source,
+                "endpoint": endpoint,
+                "feed": feed,
+                "rows": sum(entry.rows for entry in entries),
+                "rejected": sum(entry.rejected for entry in entries),
+                "fetched_at": _naive(max(entry.fetched_at for entry in entries)),
+                "complete_until": _naive(max((e.complete_until for e in entries if e.complete_until), default=None)),
+                "inputs": [entry.input.name for entry in entries if entry.input],
+                "facts": sorted(facts.items()),
+            }
+        )
+    return rows
+
+
+def _rejected(files: list[LandedFile]) -> list[dict[str, Any]]:
+    counts: dict[tuple[str, str, str, str], int] = {}
+    for file in files:
+        if file.rejected_path is None:
+            continue
+        reasons = pc.value_counts(pq.read_table(file.rejected_path, columns=["reason"])["reason"])
+        for count in reasons.to_pylist():
+            key = (*_endpoint(file), count["values"])
+            counts[key] = counts.get(key, 0) + count["counts"]
+    return [
+        {"source": source, "endpoint": endpoint, "feed": feed, "reason": reason, "rows": rows}
+        for (source, endpoint, feed, reason), rows in sorted(counts.items())
+    ]
+
+
+def _naive(at: datetime | None) -> datetime | None:
+    return at.astimezone(UTC).replace(tzinfo=None) if at else None

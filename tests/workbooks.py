@@ -1,0 +1,136 @@
+"""Small workbooks for tests: rows go in by the landing, models run on them, rows come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ibis
+import pyarrow as pa
+from ibis.backends.sql.datatypes import DuckDBType
+
+from tidings.build import express, root_schemas
+from tidings.contracts import check_columns, check_rows, declared
+from tidings.graph import Graph, discover
+from tidings.settings import Settings
+from tidings.sources.feeds import FEEDS
+from tidings.sources.landing import Landing, Span, arrow_schema
+from tidings.warehouse import compile_sql
+
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
+_REQUIRED: Mapping[str, Mapping[str, Any]] = {
+    "orders": {"currency": "EUR", "type": "charge", "status": "succeeded"},
+    "events": {"event": "pageview", "is_bot": False},
+    "requests": {"service": "api"},
+    "vitals": {"metric": "LCP"},
+    "access": {"is_page": True, "is_bot": False},
+}
+
+
+def at(text: str) -> datetime:
+    """A naive UTC instant: `at("12:30")` on 2026-06-01, or a whole ISO text."""
+    return datetime.fromisoformat(text if "-" in text else f"2026-06-01T{text}")
+
+
+def feed_rows(feed: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows as a source would land them: what a test does not mention has its plainest value."""
+    money = ("amount", "tax", "fee", "quantity", "unit_price", "cost", "value")
+    filled = []
+    for number, row in enumerate(rows, start=1):
+        full = {"ts": at("12:00"), **_REQUIRED[feed], **row}
+        exact = {k: Decimal(str(v)) for k, v in full.items() if k in money and v is not None and feed != "vitals"}
+        filled.append({"_line": number, "_record": "RECEIVED", **full, **exact})
+    return filled
+
+
+def land(
+    settings: Settings,
+    feed: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    source: str = "shop",
+    part: str = "a.csv",
+    window: Span | None = None,
+    complete_until: datetime = NOW,
+    rejected: Sequence[str] = (),
+    facts: Mapping[str, float] | None = None,
+) -> None:
+    """Land rows of a feed; `rejected` holds the reasons of rows that were refused."""
+    draft = Landing(settings.raw).draft(source, feed, FEEDS[feed], now=NOW, part=part, window=window)
+    with draft as landing:
+        landing.complete_until = complete_until
+        landing.facts.update(facts or {})
+        landing.reject([1] * len(rejected), list(rejected), ["x"] * len(rejected))
+        landing.add(pa.Table.from_pylist(feed_rows(feed, rows), schema=arrow_schema(FEEDS[feed])))
+
+
+def workbook(root: Path) -> Settings:
+    """A workbook with two orders, three events, a request, a vital and a log line."""
+    settings = Settings(root=root)
+    land(
+        settings,
+        "orders",
+        [
+            {"order_id": "o1", "amount": 100, "tax": 19, "customer_id": "u1"},
+            {"order_id": "o2", "amount": 50, "tax": 0, "ts": at("13:00")},
+        ],
+    )
+    land(
+        settings,
+        "events",
+        [
+            {"event_id": "e1", "visitor_id": "v1", "user_id": "u1", "path": "/"},
+            {"event_id": "e2", "visitor_id": "v1", "user_id": "u1", "path": "/buy", "ts": at("12:01")},
+            {"event_id": "e3", "visitor_id": "v2", "ts": at("12:02"), "event": "signup"},
+        ],
+        source="site",
+    )
+    land(settings, "requests", [{"request_id": "r1", "status": 200, "latency_ms": 12.5}], source="api")
+    land(settings, "vitals", [{"sample_id": "s1", "value": 2500.0}], source="site", part="vitals.csv")
+    land(settings, "access", [{"visitor_id": "p1", "path": "/log", "status": 200}], source="server")
+    return settings
+
+
+def run_models(target: str, **raw: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the table `target`, its models run over raw rows given per feed; every contract on the way holds.
+
+    Raw rows may set `_source`, `_part`, `_pull` and `_line`.
+    """
+    graph, schemas = Graph.of(discover(), root_schemas()), root_schemas()
+    con = duckdb.connect()
+
+    def run(expression: ibis.Table) -> pa.Table:
+        return con.execute(compile_sql(expression)).to_arrow_table()
+
+    for name, schema in schemas.items():
+        rows = raw.get(name.removeprefix("raw_"), ())
+        if name.removeprefix("raw_") in FEEDS:
+            origin = {"_source": "shop", "_part": "a.csv", "_pull": 1}
+            rows = [{**origin, **row} for row in feed_rows(name.removeprefix("raw_"), rows)]
+        con.register(name, pa.Table.from_pylist([dict(row) for row in rows], schema=schema.to_pyarrow()))
+    for name, _ in graph.lineage(target):
+        contract = graph.models[name].contract
+        con.execute(f'CREATE TABLE "{name}" AS {_sql(name)}')
+        found = con.execute(f'DESCRIBE "{name}"').fetchall()
+        assert (
+            check_columns(name, contract, ibis.schema({row[0]: DuckDBType.from_string(row[1]) for row in found})) == []
+        )
+        assert check_rows(name, contract, ibis.table(declared(contract), name=name), run)[1] == []
+    return con.execute(f'SELECT * FROM "{target}"').to_arrow_table().to_pylist()
+
+
+@cache
+def _sql(name: str) -> str:
+    models = {model.name: model for model in discover()}
+    schemas = {**root_schemas(), **{other: declared(model.contract) for other, model in models.items()}}
+    return compile_sql(express(models[name], schemas))
+
+
+def only(rows: Sequence[Mapping[str, Any]], *columns: str) -> list[tuple[Any, ...]]:
+    """Some columns of rows, sorted, to compare with."""
+    return sorted((tuple(row[column] for column in columns) for row in rows), key=repr)
