@@ -1,0 +1,318 @@
+"""The book: what a notebook holds to ask one build about one window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import cast, get_args
+
+import ibis.expr.types as ir
+
+from tidings.analysis.variation import is_unusual
+from tidings.display import theme
+from tidings.display.show import head
+from tidings.errors import UsageError, suggest
+from tidings.evaluation import over_periods, over_windows, period_value, rows_behind
+from tidings.growth import growth_answer
+from tidings.lens import Lens, tables_in
+from tidings.metrics.answer import Answer, Field, Point, Provenance, Series, Value
+from tidings.metrics.metric import Metric, Number
+from tidings.metrics.registry import get, leaves
+from tidings.received import received_rows
+from tidings.segment import check_term, parse_segment
+from tidings.settings import Settings, load_settings
+from tidings.split import split_answer
+from tidings.warehouse import Warehouse
+from tidings.window import Comparison, Unit, Window, Zone, add_days, parse_as_of
+
+SPARK_DAYS = 90
+
+
+class Book:
+    """One build seen through one window, time zone, currency and segment; every figure says where it comes from.
+
+    Attributes: `window` and `before` (None without comparison), `zone`, `currency`, `settings`, `lens`.
+    """
+
+    def __init__(self, settings: Settings, lens: Lens, window: Window, compare: Comparison) -> None:
+        self.settings = settings
+        self.lens = lens
+        self.window = window
+        self.compare = compare
+        self.before = window.compare(compare)
+
+    @classmethod
+    def open(
+        cls,
+        as_of: str = "latest",
+        days: int = 28,
+        compare: str = "previous",
+        timezone: str = "",
+        currency: str = "",
+        segment: str = "",
+        root: Path | str | None = None,
+        build: str | None = None,
+    ) -> Book:
+        """Open a build (by default the current one) of the workbook at `root` (by default around this folder).
+
+        The window is the `days` complete local days before `as_of`, compared with the `previous` days, the same
+        `weekdays` before, a `year` before or `none`. An empty time zone or currency is the one of the settings.
+        `segment` limits all figures, as "country=DE" or "country=DE, device=mobile".
+
+        Raises:
+            UsageError: a parameter cannot be used as written; the sentence names it and what is known.
+            WarehouseError: there is no such build.
+        """
+        settings = load_settings(None if root is None else Path(root))
+        if compare not in get_args(Comparison):
+            raise UsageError(f"The comparison '{compare}' is not known.", suggest(compare, get_args(Comparison)))
+        money = (currency or settings.currency).upper()
+        if len(money) != 3 or not money.isascii() or not money.isalpha():
+            raise UsageError(f"The currency '{currency}' is not an ISO code.", "Write three letters, as EUR.")
+        zone = Zone(timezone or settings.timezone, settings.week_start)
+        # A run says which build all of its sections read.
+        warehouse = Warehouse.open(settings, build or settings.environment.get("TIDINGS_BUILD") or None)
+        at = parse_as_of(as_of, zone, warehouse.complete_until)
+        window = Window.last(days, at, zone)
+        lens = Lens(warehouse, zone, at, money, parse_segment(segment, warehouse))
+        lens.check_currency()
+        return cls(settings, lens, window, cast(Comparison, compare))
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        """The head of a section: period, comparison, segment, money, how fresh the data are, and the build."""
+        # Shown at the top of a notebook: charts that the analyst adds below get the look of the report, offline.
+        theme.enable()
+        until = self.lens.warehouse.complete_until
+        facts = {
+            "Segment": self.segment,
+            "Currency": self.currency,
+            "As of": f"{self.as_of.astimezone(self.zone.info):%Y-%m-%d %H:%M}",
+            "Data until": "no data yet" if until is None else f"{until.astimezone(self.zone.info):%Y-%m-%d %H:%M}",
+            "Build": self.build_id,
+            "Left out": f"amounts in {', '.join(self.missing_fx)}: no exchange rate" if self.missing_fx else "",
+        }
+        known = {name: fact for name, fact in facts.items() if fact}
+        return head("", self.window, self.before, known)._repr_mimebundle_()
+
+    @property
+    def zone(self) -> Zone:
+        """The report's calendar."""
+        return self.window.zone
+
+    @property
+    def as_of(self) -> datetime:
+        """The report's now, aware UTC."""
+        return self.lens.as_of
+
+    @property
+    def currency(self) -> str:
+        """The report's money."""
+        return self.lens.currency
+
+    @property
+    def segment(self) -> str:
+        """The segment as read; empty for all rows."""
+        return str(self.lens.segment)
+
+    @property
+    def build_id(self) -> str:
+        """The build that all figures are read from."""
+        return self.lens.warehouse.build_id
+
+    @property
+    def missing_fx(self) -> tuple[str, ...]:
+        """Currencies without a rate: their amounts are in no sum."""
+        return self.lens.missing_fx
+
+    @property
+    def freshness(self) -> Mapping[str, datetime | None]:
+        """Newest row of every fact table, aware UTC; null for an empty one."""
+        tables = self.lens.warehouse.tables
+        return {name: info.fresh_until for name, info in sorted(tables.items()) if name.startswith("fct_")}
+
+    @property
+    def sql(self) -> tuple[str, ...]:
+        """Every query run so far, oldest first."""
+        return tuple(self.lens.sql)
+
+    def within(self, column: str, value: str) -> Book:
+        """The same book, limited to rows with a value in a column, too.
+
+        Raises:
+            UsageError: no mart has such a column, or no row the value.
+        """
+        check_term(column, value, self.lens.warehouse)
+        return Book(self.settings, self.lens.within(column, value), self.window, self.compare)
+
+    def rejected(self, feed: str) -> Mapping[str, int]:
+        """Rows of a feed that were landed as rejected, by source; sources without any are there with 0."""
+        infos = [info for info in self.lens.warehouse.feeds if info.feed == feed]
+        return {s: sum(i.rejected for i in infos if i.source == s) for s in dict.fromkeys(i.source for i in infos)}
+
+    def value(self, name: str, window: Window | None = None) -> Value:
+        """One metric over the window, beside the window before, with its daily course; of another window if given.
+
+        Raises:
+            MetricError: there is no such metric.
+        """
+        return self._values((name,), window or self.window)[0]
+
+    def values(self, *names: str) -> tuple[Value, ...]:
+        """Several metrics as `value` gives them; those of one mart are read in one pass.
+
+        Raises:
+            MetricError: there is no such metric.
+        """
+        return self._values(names, self.window)
+
+    def _values(self, names: Sequence[str], window: Window) -> tuple[Value, ...]:
+        metrics = [get(name) for name in names]
+        before = window.compare(self.compare)
+        found = over_windows(self.lens, metrics, [window] if before is None else [window, before])
+        course = replace(window, start=add_days(window.end, -SPARK_DAYS))
+        timed = [metric for metric in metrics if not metric.last_seconds]
+        days = over_periods(self.lens, timed, course, "day") if timed else {}
+        values = []
+        for metric in metrics:
+            compared = None if metric.last_seconds else before
+            spark = () if metric.last_seconds else tuple(period_value(metric, c, p, course) for p, c in days.items())
+            value = Value(
+                metric=metric,
+                unit=self.unit(metric),
+                window=window,
+                value=found.value(metric, window),
+                before=None if compared is None else found.value(metric, compared),
+                before_window=compared,
+                spark=spark,
+                provenance=self._origin(metric, found.sql_of(metric), found.rows_behind(metric, window)),
+            )
+            span = 1 if any(leaf.trailing_days for leaf in leaves(metric)) else window.days
+            values.append(replace(value, unusual=is_unusual(value.change, spark, span)))
+        return tuple(values)
+
+    def series(self, name: str, grain: Unit = "day", days: int | None = None) -> Series:
+        """A metric per calendar period of the window, or of the last `days` days, each from its own rows.
+
+        A period that the window only touches is shown whole, and the one still running at `as_of` is there, too,
+        marked incomplete.
+
+        Raises:
+            MetricError: there is no such metric, or it has no course.
+            WindowError: `grain` is not day, week, month, quarter or year, or `days` is not positive.
+        """
+        metric = get(name)
+        window = self.window if days is None else Window.last(days, self.as_of, self.zone)
+        if window.end_at < self.as_of and window.end == self.zone.day_of(self.as_of):
+            window = replace(window, end=add_days(window.end, 1))
+        start = len(self.lens.sql)
+        found = over_periods(self.lens, [metric], window, grain)
+        points = tuple(Point(period, period_value(metric, cell, period, window)) for period, cell in found.items())
+        return Series(metric, self.unit(metric), grain, points, self._origin(metric, self.lens.sql[start:]))
+
+    def series_before(self, name: str, grain: Unit = "day") -> Series | None:
+        """The course of the window that is compared with, period by period; None without comparison."""
+        if self.before is None:
+            return None
+        metric, start = get(name), len(self.lens.sql)
+        found = over_periods(self.lens, [metric], self.before, grain)
+        points = tuple(Point(period, period_value(metric, cell, period, self.before)) for period, cell in found.items())
+        return Series(metric, self.unit(metric), grain, points, self._origin(metric, self.lens.sql[start:]))
+
+    def amounts(self, names: Sequence[str], windows: Sequence[Window]) -> Mapping[tuple[str, Window], Number]:
+        """Several metrics over several windows, nothing but their values; those of one mart are read in one pass.
+
+        Raises:
+            MetricError: there is no such metric.
+        """
+        metrics = [get(name) for name in names]
+        found = over_windows(self.lens, metrics, windows)
+        return {(metric.name, window): found.value(metric, window) for metric in metrics for window in windows}
+
+    def split(self, name: str, by: str, top: int = 12) -> Answer:
+        """A metric by a column of its mart: the total first, the `top` largest, then the others from their own rows.
+
+        Columns: `by`, the metric, `before` and `change` against the window before, then `share` of the total for what
+        can be counted and `rows` for ratios and percentiles.
+
+        Raises:
+            MetricError: there is no such metric.
+            UsageError: a mart of the metric has no such column.
+        """
+        metric = get(name)
+        answer = split_answer(self.lens, metric, by, top, self.window, self.before, self.unit(metric))
+        return replace(answer, provenance=self._origin(metric, answer.provenance.sql, answer.provenance.rows))
+
+    def growth(self, name: str) -> Answer:
+        """A metric week on week and month on month: the period to date against as many days of the one before.
+
+        Raises:
+            MetricError: there is no such metric.
+        """
+        metric = get(name)
+        answer = growth_answer(self.lens, metric, self.window, self.unit(metric))
+        return replace(answer, provenance=self._origin(metric, answer.provenance.sql, answer.provenance.rows))
+
+    def mart(self, name: str) -> ir.Table:
+        """A table as the figures see it: rows before `as_of`, in the segment, with `local_ts` and, for money, `fx`.
+
+        Raises:
+            WarehouseError: there is no such table.
+        """
+        return self.lens.mart(name)
+
+    def table(self, name: str) -> ir.Table:
+        """A table of the warehouse as it is.
+
+        Raises:
+            WarehouseError: there is no such table.
+        """
+        return self.lens.table(name)
+
+    def rows(self, name: str, window: Window | None = None) -> ir.Table:
+        """The rows that a metric's value is computed from.
+
+        Raises:
+            MetricError: there is no such metric.
+            UsageError: it is computed from other metrics, which have rows each.
+        """
+        return rows_behind(self.lens, get(name), window or self.window)
+
+    def raw(self, feed: str, rows: ir.Table, limit: int = 100) -> ir.Table:
+        """The landed rows behind rows of a mart, as received in `_record`, with the file they lie in.
+
+        Raises:
+            UsageError: there is no such feed, or the rows do not say where they come from.
+        """
+        return received_rows(self.lens, self.settings.raw, feed, rows, limit)
+
+    def ask(self, title: str, fields: Sequence[Field], expression: ir.Table) -> Answer:
+        """Any question as an Ibis table; `fields` say which of its columns to show, how named and in which unit.
+
+        Raises:
+            UsageError: a field is not a column of the expression.
+        """
+        for field in fields:
+            if field.name not in expression.columns:
+                raise UsageError(
+                    f"'{title}' has a field '{field.name}' that its table lacks.",
+                    suggest(field.name, expression.columns),
+                )
+        shown = expression.select(*(field.name for field in fields))
+        found = self.lens.rows(shown)
+        units = tuple(replace(f, unit=self.currency) if f.unit == "money" else f for f in fields)
+        rows = tuple(tuple(row[field.name] for field in fields) for row in found)
+        money = any(field.unit == "money" for field in fields)
+        origin = self.lens.provenance(self.lens.sql[-1:], tables_in(shown), len(rows), money=money)
+        return Answer(title, units, rows, origin)
+
+    def unit(self, metric: Metric) -> str:
+        """What is printed behind a metric's value: its unit, for money the report's currency."""
+        return self.currency if metric.unit == "money" else metric.unit
+
+    def _origin(self, metric: Metric, sql: Sequence[str], rows: int | None = None) -> Provenance:
+        inputs = leaves(metric)
+        tables = [name for leaf in inputs for name in (leaf.mart, *(mark.mart for mark in leaf.marks))]
+        money = any(leaf.unit == "money" for leaf in inputs)
+        return self.lens.provenance(sql, tables, rows, money=money)

@@ -1,0 +1,110 @@
+"""What a chart says to those who do not see it: what, which period, extremes, last value, trend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from tidings.display import formats
+from tidings.metrics.answer import Point, Series
+from tidings.metrics.metric import Number
+from tidings.window import days_between, label_days
+
+
+def series(course: Series, before: Series | None = None) -> str:
+    """The course of one metric in sentences, its comparison named if there is one."""
+    points = known(course)
+    measure = f"{course.metric.title} by {course.grain}"
+    if not points:
+        return f"Line chart of {measure}: {formats.why_missing(course.metric)}."
+    low, high = extremes(points)
+    unit = course.unit
+    said = [
+        f"Line chart of {measure}, {span(course.points)}.",
+        f"Lowest {formats.short(low.value, unit)} ({low.period.label}), "
+        f"highest {formats.short(high.value, unit)} ({high.period.label}), "
+        f"last {formats.short(points[-1].value, unit)} ({points[-1].period.label}"
+        f"{', still running' if points[-1].period.state == 'incomplete' else ''}).",
+        trend(points),
+    ]
+    if before is not None and known(before):
+        said.append(f"Grey: {span(before.points)}, last {formats.short(known(before)[-1].value, unit)}.")
+    return " ".join(filter(None, said))
+
+
+def several(courses: Mapping[str, Series]) -> str:
+    """Several courses in one sentence each."""
+    first = next(iter(courses.values()))
+    said = [f"{len(courses)} lines by {first.grain}, {span(first.points)}."]
+    for name, course in courses.items():
+        points = known(course)
+        if not points:
+            said.append(f"{name}: {formats.why_missing(course.metric)}.")
+            continue
+        low, high = extremes(points)
+        said.append(
+            f"{name}: last {formats.short(points[-1].value, course.unit)}, "
+            f"between {formats.short(low.value, course.unit)} and {formats.short(high.value, course.unit)}."
+        )
+    return " ".join(said)
+
+
+def ranking(what: str, bars: Sequence[tuple[str, Number]], unit: str) -> str:
+    """Bars from the first to the last: how many, largest, smallest."""
+    shown = [(name, value) for name, value in bars if value is not None]
+    if not shown:
+        return f"Bar chart of {what}: no data."
+    top = max(shown, key=lambda bar: bar[1])
+    low = min(shown, key=lambda bar: bar[1])
+    return (
+        f"Bar chart of {what}: {formats.plural(len(bars), 'bar')}; largest {top[0]} {formats.short(top[1], unit)}, "
+        f"smallest {low[0]} {formats.short(low[1], unit)}."
+    )
+
+
+def grid(what: str, cells: Sequence[tuple[str, str, Number]], unit: str) -> str:
+    """A heat map: its size, its highest and lowest cell, how many cells have no value."""
+    shown = [cell for cell in cells if cell[2] is not None]
+    if not shown:
+        return f"Heat map of {what}: no data."
+    top = max(shown, key=lambda cell: cell[2] or 0)
+    low = min(shown, key=lambda cell: cell[2] or 0)
+    empty = len(cells) - len(shown)
+    return (
+        f"Heat map of {what}, {len({cell[1] for cell in cells})} rows by {len({cell[0] for cell in cells})} columns. "
+        f"Highest {formats.short(top[2], unit)} ({top[1]}, {top[0]}), lowest {formats.short(low[2], unit)} "
+        f"({low[1]}, {low[0]})." + (f" {formats.plural(empty, 'cell')} without a value." if empty else "")
+    )
+
+
+def trend(points: Sequence[Point]) -> str:
+    """How the later half of the complete periods compares with the earlier, by their medians; "" if unknown."""
+    values = [float(p.value) for p in points if p.period.state == "complete" and p.value is not None]
+    half = len(values) // 2
+    if half < 2:
+        return ""
+    early, late = median(values[:half]), median(values[-half:])
+    if early <= 0:
+        return ""
+    return f"The median of the later half is {formats.percent(late / early - 1)} against the earlier half."
+
+
+def known(course: Series) -> list[Point]:
+    """The points that have a value, oldest first."""
+    return [point for point in course.points if formats.is_number(point.value)]
+
+
+def extremes(points: Sequence[Point]) -> tuple[Point, Point]:
+    """The lowest and the highest point, complete periods only where there are any."""
+    judged = [point for point in points if point.period.state == "complete"] or list(points)
+    return min(judged, key=_value), max(judged, key=_value)
+
+
+def span(points: Sequence[Point]) -> str:
+    """The days that points cover, future ones left out: "3 – 30 Jun 2026"."""
+    past = [point.period for point in points if point.period.state != "future"] or [p.period for p in points]
+    return label_days(past[0].start, days_between(past[-1].start, past[-1].end)[-2]) if past else "no period"
+
+
+def _value(point: Point) -> float:
+    return float(point.value or 0)

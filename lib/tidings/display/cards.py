@@ -1,0 +1,136 @@
+"""KPI cards: label, value, change in words, course of the last days, status in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from tidings.display import formats
+from tidings.display.figure import Figure, joined
+from tidings.display.fragments import definition, frame
+from tidings.errors import UsageError
+from tidings.metrics.answer import Value
+from tidings.metrics.metric import Number
+
+MOST_CARDS = 6
+_WIDTH, _HEIGHT, _MARGIN = 96, 28, 3
+_STATUS = {"good": "on target", "warn": "watch", "bad": "off target"}
+
+
+def cards(values: Sequence[Value]) -> Figure:
+    """Up to six values side by side, three in a row on a desktop and two on a phone.
+
+    Raises:
+        UsageError: more than six values, or none.
+    """
+    if not 1 <= len(values) <= MOST_CARDS:
+        raise UsageError(f"{len(values)} cards were asked for.", f"Show 1 to {MOST_CARDS}, or use table().")
+    provenance = joined(value.provenance for value in values)
+    alt = "; ".join(f"{value.metric.title} {spoken(value)}" for value in values)
+    body = Markup('<div class="td-grid">{}</div>').format(Markup("").join(card(value) for value in values))
+    return Figure(
+        kind="cards",
+        html=frame("cards", "", "", body, provenance=provenance),
+        text="\n".join(f"{value.metric.title}: {spoken(value)}" for value in values),
+        alt=alt,
+        values=tuple(values),
+        provenance=provenance,
+    )
+
+
+def card(value: Value) -> Markup:
+    """One card as a fragment."""
+    return Markup(
+        '<div class="td-card"><p class="td-label">{}{}</p>'
+        '<p class="td-line"><span class="td-value"{}>{}</span>{}</p><p class="td-delta">{}</p></div>'
+    ).format(
+        definition(value.metric),
+        status(value.status),
+        Markup(' title="{}"').format(_exactly(value)) if value.value is not None else "",
+        formats.short(value.value, value.unit),
+        sparkline(value.spark, not value.window.is_complete),
+        delta(value),
+    )
+
+
+def delta(value: Value) -> Markup:
+    """The change with arrow, sign and the words that name the comparison, or why there is none."""
+    if value.value is None:
+        return Markup('<span class="td-muted">{}</span>').format(formats.why_missing(value.metric))
+    if value.before_window is None:
+        return Markup('<span class="td-muted">{}</span>').format(value.window.label)
+    words = formats.compared_with(value.window, value.before_window)
+    if value.change is None:
+        what = "no value in" if value.before is None else f"was {formats.short(value.before, value.unit)} in"
+        return Markup('<span class="td-muted">{} {}</span>').format(what, words)
+    change = formats.change_of(value.change, value.metric.better)
+    usual = value.unusual is False
+    return Markup('<span class="td-{}">{}</span> <span class="td-muted">vs {} in {}</span>{}').format(
+        "none" if usual else change.tone,
+        change.text,
+        formats.short(value.before, value.unit),
+        words,
+        Markup(' <span class="td-usual"><span aria-hidden="true">≈</span> within usual variation</span>')
+        if usual
+        else "",
+    )
+
+
+def status(state: str) -> Markup:
+    """The status as a quiet pill: a word, coloured; empty without thresholds."""
+    if state not in _STATUS:
+        return Markup("")
+    return Markup(' <span class="td-status td-{}">{}</span>').format(state, _STATUS[state])
+
+
+def spoken(value: Value) -> str:
+    """A value and its change as one line of plain text."""
+    shown = str(formats.short(value.value, value.unit))
+    if value.value is None:
+        return f"{shown} ({formats.why_missing(value.metric)})"
+    if value.before_window is None or value.change is None:
+        return shown
+    words = formats.compared_with(value.window, value.before_window)
+    return f"{shown}, {formats.change_of(value.change, value.metric.better).text} vs {words}"
+
+
+def sparkline(course: Sequence[Number], is_open: bool = False) -> Markup:
+    """The course as a line of 96 x 28 px with its last point marked; with `is_open` the last step is dashed.
+
+    A missing day is a gap. Decoration: the figures are on the card, so it is hidden from screen readers.
+    """
+    known = [float(value) for value in course if value is not None and formats.is_number(value)]
+    if len(known) < 2:
+        return Markup("")
+    low, high = min(known), max(known)
+    step = (_WIDTH - 2 * _MARGIN) / (len(course) - 1)
+    runs: list[list[tuple[float, float]]] = [[]]
+    for index, value in enumerate(course):
+        if value is None or not formats.is_number(value):
+            runs.append([])
+            continue
+        share = (float(value) - low) / (high - low) if high > low else 0.5
+        runs[-1].append((_MARGIN + index * step, _HEIGHT - _MARGIN - share * (_HEIGHT - 2 * _MARGIN)))
+    runs = [run for run in runs if run]
+    last = runs[-1][-1]
+    dashed = Markup("")
+    if is_open and len(runs[-1]) > 1:
+        dashed = Markup('<path class="td-spark-open" d="{}"/>').format(_path(runs[-1][-2:]))
+        runs[-1] = runs[-1][:-1]
+    return Markup(
+        '<svg class="td-spark" width="{w}" height="{h}" viewBox="0 0 {w} {h}" aria-hidden="true" focusable="false">'
+        '<path class="td-spark-line" d="{d}"/>{dashed}<circle class="td-spark-last" cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>'
+        "</svg>"
+    ).format(w=_WIDTH, h=_HEIGHT, d=" ".join(map(_path, runs)), dashed=dashed, x=last[0], y=last[1])
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    # A single day between two gaps is drawn as a dot: a line of no length with round ends.
+    points = [*points, *points] if len(points) == 1 else points
+    return "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _exactly(value: Value) -> str:
+    unit = value.unit if formats.head_unit(value.unit) or formats.is_currency(value.unit) else ""
+    return f"{formats.full(value.value, value.unit)} {unit}".strip()

@@ -1,0 +1,196 @@
+"""The one thing a notebook cell shows: a fragment to read, and the same content as data for the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import vl_convert
+from markupsafe import Markup
+
+from tidings.display import theme
+from tidings.display.fragments import NOWHERE, Kind, Table, frame, plain
+from tidings.errors import UsageError
+from tidings.metrics.answer import Provenance, Value
+from tidings.metrics.metric import Metric
+
+HTML = "text/html"
+TEXT = "text/plain"
+VEGALITE = "application/vnd.vegalite.v6+json"
+TIDINGS = "application/vnd.tidings.v1+json"
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+MOST_ROWS = 1500
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a cell displays. `html` is safe markup styled by theme.css; `text` is the same for equal data.
+
+    A chart's fragment holds `<div class="td-vega" role="img" aria-label="...">` around a still picture whose colours
+    are CSS variables. A page may replace the picture by drawing `spec` there with Vega's SVG renderer, its `config`
+    exchanged for `theme.page_config()`, its `title` removed (the fragment has it) and its width set to the box.
+    """
+
+    kind: Kind
+    html: Markup
+    text: str
+    title: str = ""
+    subtitle: str = ""
+    alt: str = ""
+    values: tuple[Value, ...] = ()
+    table: Table | None = None
+    provenance: Provenance = NOWHERE
+    spec: Mapping[str, Any] | None = None
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        if self.kind == "digest":
+            # nbval compares every form that an output has, and the build's id in the others is not to be compared.
+            return {TEXT: self.text}
+        bundle: dict[str, Any] = {HTML: str(self.html), TEXT: self.text, TIDINGS: self.record()}
+        if self.spec is not None:
+            bundle[VEGALITE] = dict(self.spec)
+        return bundle
+
+    def record(self) -> dict[str, Any]:
+        """The structured content: what pages, mails and spreadsheets read (docs/architecture.md, "The record")."""
+        return {
+            "type": self.kind,
+            "title": self.title,
+            "subtitle": self.subtitle,
+            "alt": self.alt,
+            "figures": [figure_of(value) for value in self.values],
+            "table": None if self.table is None else self.table.data(),
+            "provenance": {
+                "sql": list(self.provenance.sql),
+                "tables": dict(self.provenance.tables),
+                "build": self.provenance.build,
+                "rows": self.provenance.rows,
+                "notes": list(self.provenance.notes),
+            },
+        }
+
+
+def note(text: str) -> Figure:
+    """A quiet remark, say that a window holds no data."""
+    return Figure("note", frame("note", "", "", Markup("<p>{}</p>").format(text)), text, title=text, alt=text)
+
+
+def chart(
+    *,
+    title: str,
+    subtitle: str,
+    alt: str,
+    spec: Mapping[str, Any],
+    table: Table,
+    provenance: Provenance,
+    notes: Sequence[str] = (),
+    key: Markup | str = "",
+    metrics: Sequence[Metric] = (),
+) -> Figure:
+    """A chart in its frame: title with the finding, subtitle with the measure, picture, notes, data and source.
+
+    `spec` is Vega-Lite without colours, config or title. `key` explains the lines where labels at their ends do not.
+
+    Raises:
+        UsageError: more rows than a reader can see, or a bar that does not start at zero.
+    """
+    carried = max(len(table.rows), len(spec.get("data", {}).get("values", ())))
+    if carried > MOST_ROWS:
+        raise UsageError(
+            f"The chart '{title}' would carry {carried} rows.",
+            f"Group them before drawing: at most {MOST_ROWS} are allowed.",
+        )
+    _require_zero(spec, title)
+    whole = {"$schema": SCHEMA, **spec}
+    heading = {"text": _wrapped(title, 80), "subtitle": _wrapped(subtitle, 100)}
+    picture = Markup('<div class="td-vega" role="img" aria-label="{}">{}</div>').format(alt, still(whole))
+    return Figure(
+        kind="chart",
+        html=frame("chart", title, subtitle, Markup("{}{}").format(key, picture), notes, table, provenance, metrics),
+        text=f"{title}\n{alt}",
+        title=title,
+        subtitle=subtitle,
+        alt=alt,
+        table=table,
+        provenance=provenance,
+        spec={**whole, "title": heading, "config": theme.config(theme.LIGHT)},
+    )
+
+
+def still(spec: Mapping[str, Any]) -> Markup:
+    """The chart as inline SVG in the page's colours: what is seen where no script draws it."""
+    seen = _without_hover({**spec, "config": theme.page_config()})
+    svg: str = vl_convert.vegalite_to_svg(seen, vl_version="6.4")
+    # The page sets the type; five thousand copies of the font stack do not help.
+    svg = svg.replace(f' font-family="{theme.FONT}"', "")
+    # Safe: Vega escapes all text of the spec, and the tests hold it to that.
+    return Markup(svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1))  # noqa: S704
+
+
+def figure_of(value: Value) -> dict[str, Any]:
+    """One value as the record holds it."""
+    return {
+        "metric": value.metric.name,
+        "title": value.metric.title,
+        "value": _text(value.value),
+        "unit": value.unit,
+        "window": {"from": value.window.start.isoformat(), "to": value.window.end.isoformat()},
+        "before": _text(value.before),
+        "change": value.change,
+        "status": value.status,
+    }
+
+
+def joined(provenances: Iterable[Provenance]) -> Provenance:
+    """The origin of several answers shown together: each query, table and note once."""
+    every = list(provenances)
+    counted = [p.rows for p in every if p.rows is not None]
+    return Provenance(
+        sql=tuple(dict.fromkeys(sql for p in every for sql in p.sql)),
+        tables={name: state for p in every for name, state in p.tables.items()},
+        build=next((p.build for p in every if p.build), ""),
+        rows=max(counted) if counted else None,
+        notes=tuple(dict.fromkeys(note for p in every for note in p.notes)),
+    )
+
+
+def _text(value: Any) -> str | None:
+    shown = plain(value)
+    return None if shown is None else str(shown)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lines, line = [], ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > width:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    return [*lines, line]
+
+
+def _without_hover(spec: Mapping[str, Any]) -> dict[str, Any]:
+    held: dict[str, Any] = {key: _without_hover(part) if key == "spec" else part for key, part in spec.items()}
+    if "layer" in held:
+        held["layer"] = [layer for layer in spec["layer"] if layer.get("name") != "hover"]
+    return held
+
+
+def _require_zero(spec: Mapping[str, Any], title: str) -> None:
+    for part in [*spec.get("layer", ()), *filter(None, [spec.get("spec")])]:
+        _require_zero(part, title)
+    mark = spec.get("mark")
+    kind = mark["type"] if isinstance(mark, dict) else mark
+    encoding: Mapping[str, Any] = spec.get("encoding", {})
+    for axis in ("x", "y"):
+        # A bar between two positions (a bin) has its length on the other axis.
+        if kind not in ("bar", "area") or f"{axis}2" in encoding:
+            continue
+        scale = encoding.get(axis, {}).get("scale") or {}
+        numbers = [edge for edge in scale.get("domain") or () if not isinstance(edge, str)]
+        if scale.get("zero") is False or (numbers and not min(numbers) <= 0 <= max(numbers)):
+            raise UsageError(
+                f"The bars of '{title}' do not start at zero.", "Draw a line instead, or let the axis begin at 0."
+            )

@@ -1,0 +1,232 @@
+"""Numbers as a reader sees them: short on cards, full in tables, "–" where there is none.
+
+Groups of three and units are set off by narrow no-break spaces, so that a figure never breaks over two lines.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from markupsafe import Markup
+
+from tidings.metrics.metric import Better, Metric
+from tidings.window import Window, label_days
+
+THIN = "\u202f"
+MINUS = "\u2212"
+MISSING = "–"
+_SCALES = ((Decimal(10) ** 12, "T"), (Decimal(10) ** 9, "B"), (Decimal(10) ** 6, "M"), (Decimal(10) ** 3, "k"))
+_BYTES = ((Decimal(10) ** 12, "TB"), (Decimal(10) ** 9, "GB"), (Decimal(10) ** 6, "MB"), (Decimal(10) ** 3, "kB"))
+PLAIN_UNITS = {"count": "", "money": "", "ratio": "%", "score": "", "s": "", "ms": "", "B": ""}  # on axes
+_TEXTUAL = ("text", "date", "")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure in two parts, because the unit is printed in grey."""
+
+    figure: str
+    unit: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.figure}{THIN}{self.unit}" if self.unit else self.figure
+
+    def __html__(self) -> str:
+        if not self.unit:
+            return Markup("{}").format(self.figure)
+        return Markup('{}<span class="td-unit">{}{}</span>').format(self.figure, THIN, self.unit)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change in print: arrow, sign and figure; `tone` is `good`, `bad` or `none` by the metric's direction."""
+
+    text: str
+    tone: str
+
+
+def is_currency(unit: str) -> bool:
+    """True for an ISO currency code such as EUR."""
+    return len(unit) == 3 and unit.isascii() and unit.isalpha() and unit.isupper()
+
+
+def is_number(value: Any) -> bool:
+    """True for a figure that can be printed and drawn: not null, not NaN, not infinite, not a truth value."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return False
+    return value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
+
+
+def is_numeric_unit(unit: str) -> bool:
+    """True for units whose column holds figures, aligned right."""
+    return unit not in _TEXTUAL
+
+
+def short(value: Any, unit: str) -> Shown:
+    """A figure for cards, sentences and labels: at most four significant digits."""
+    if not is_number(value):
+        return Shown(MISSING)
+    amount = Decimal(str(value))
+    if unit == "ratio":
+        return Shown(_fixed(amount * 100, _percent_digits(amount * 100)), "%")
+    if unit == "ms":
+        return Shown(_significant(amount / 1000), "s") if abs(amount) >= 1000 else Shown(_significant(amount, 3), "ms")
+    if unit == "s":
+        return _duration(amount)
+    if unit == "B":
+        return _scaled(amount, _BYTES, "B")
+    if unit == "score":
+        return Shown(_significant(amount, 3))
+    word = "" if unit == "count" or unit == "money" else unit
+    figure = _scaled(amount, _SCALES, "")
+    if not figure.unit and is_currency(unit):
+        return Shown(_fixed(amount, 0 if abs(amount) >= 1000 else 1 if abs(amount) >= 100 else 2), word)
+    return Shown(figure.figure + figure.unit, word)
+
+
+def full(value: Any, unit: str) -> str:
+    """A figure or text for a table cell, unrounded where that can be read; the column's head says the unit."""
+    if value is None or (isinstance(value, float | Decimal) and not is_number(value)):
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{day(value.date())}, {value:%H:%M}"
+    if isinstance(value, date):
+        return day(value)
+    if not is_number(value):
+        return str(value)
+    amount = Decimal(str(value))
+    if unit == "ratio":
+        return _fixed(amount * 100, 2 if abs(amount) < 10 else 0) + THIN + "%"
+    if unit == "money" or is_currency(unit):
+        # A hundredth of a cent is not nothing: what a call costs is shown.
+        return _fixed(amount, 5 if 0 < abs(amount) < Decimal("0.1") else 2)
+    if unit == "ms":
+        return _fixed(amount, 0 if abs(amount) >= 100 else 1)
+    if unit == "s":
+        return str(_duration(amount))
+    if unit == "B":
+        return str(_scaled(amount, _BYTES, "B"))
+    if amount == amount.to_integral_value():
+        return _fixed(amount, 0)
+    return _fixed(amount, 1 if abs(amount) >= 100 else 2 if abs(amount) >= 1 else 3)
+
+
+def head_unit(unit: str) -> str:
+    """The unit as the head of a table column names it; empty where every cell says it itself."""
+    return unit if unit == "ms" or is_currency(unit) else ""
+
+
+def day(value: date) -> str:
+    """A day as "30 Jun 2026"."""
+    return label_days(value, value)
+
+
+def percent(change: float) -> str:
+    """A signed relative change as "+2.7 %"; from a thousandfold on as a factor."""
+    if abs(change) >= 10:
+        return f"{'+' if change > 0 else MINUS}{_fixed(Decimal(str(abs(change))) * 100, 0)}{THIN}%"
+    amount = _fixed(abs(Decimal(str(change))) * 100, 1)
+    sign = "±" if amount == "0.0" else "+" if change > 0 else MINUS
+    return f"{sign}{amount}{THIN}%"
+
+
+def percentage(share: float) -> str:
+    """A ratio as a bare percentage with one decimal, for tables that say the unit elsewhere."""
+    return _fixed(Decimal(str(share)) * 100, 1)
+
+
+def signed(value: Any, unit: str) -> str:
+    """A difference with its sign, short: "+1.2k EUR"."""
+    if not is_number(value):
+        return MISSING
+    shown = str(short(abs(value), unit))
+    return f"±{shown}" if value == 0 else f"{'+' if value > 0 else MINUS}{shown}"
+
+
+def change_of(change: float | None, better: Better) -> Change:
+    """A relative change with arrow, sign and tone; without a change "–"."""
+    if change is None or not math.isfinite(change):
+        return Change(MISSING, "none")
+    text = percent(change)
+    if text.startswith("±"):
+        return Change(f"= {text}", "none")
+    arrow = "▲" if change > 0 else "▼"
+    if better == "neutral":
+        return Change(f"{arrow} {text}", "none")
+    return Change(f"{arrow} {text}", "good" if (change > 0) == (better == "higher") else "bad")
+
+
+def compared_with(window: Window, before: Window) -> str:
+    """The words that name a comparison: "the 28 days before", "the same weekdays a year before", or its days."""
+    if before == window.year_before():
+        return "the same weekdays a year before"
+    if before == window.previous():
+        return "the day before" if window.days == 1 else f"the {window.days} days before"
+    if before == window.same_weekdays():
+        return "the same weekdays before"
+    return before.label
+
+
+def why_missing(metric: Metric) -> str:
+    """Why a metric has no value over a window (C9, C11): a clause without a full stop."""
+    return {
+        "ratio": "nothing to divide by in this window",
+        "quantile": "no rows in this window",
+        "stock": "no level known at the end of this window",
+    }.get(metric.kind, "no data in this window")
+
+
+def plural(number: int, word: str) -> str:
+    """A count with its noun: "1 row", "2 rows"."""
+    return f"{full(number, 'count')} {word}{'' if number == 1 else 's'}"
+
+
+def _percent_digits(amount: Decimal) -> int:
+    # 99.95 % and 99.99 % differ by a factor of five in what went wrong.
+    return 2 if abs(amount) < 10 or 99 <= abs(amount) < 100 else 1 if abs(amount) < 1000 else 0
+
+
+def _scaled(amount: Decimal, scales: tuple[tuple[Decimal, str], ...], base: str) -> Shown:
+    # 9 999.6 must become 10k, not 10 000: the rounded amount decides the scale.
+    rounded = amount.quantize(Decimal(1).scaleb(amount.adjusted() - 3), rounding=ROUND_HALF_UP) if amount else amount
+    for size, letter in scales:
+        if abs(rounded) >= size and (abs(rounded) >= 10_000 or base):
+            return Shown(_significant(rounded / size), letter)
+    digits = 4 if abs(amount) >= 1000 else 3
+    if abs(amount) < 10_000 and amount == amount.to_integral_value():
+        return Shown(_fixed(amount, 0), base)
+    return Shown(_significant(amount, digits), base)
+
+
+def _significant(amount: Decimal, digits: int = 4) -> str:
+    if amount == 0:
+        return "0"
+    places = max(0, min(digits - 1 - amount.adjusted(), 6))
+    text = _fixed(amount, places)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _fixed(amount: Decimal, places: int) -> str:
+    rounded = amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+    text = f"{abs(rounded):,.{places}f}".replace(",", THIN)
+    return MINUS + text if rounded < 0 else text
+
+
+def _duration(amount: Decimal) -> Shown:
+    if abs(amount) < 60:
+        return Shown(_significant(amount, 3), "s")
+    sign = MINUS if amount < 0 else ""
+    seconds = int(abs(amount).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    minutes, rest = divmod(seconds, 60)
+    if minutes < 60:
+        return Shown(f"{sign}{minutes}{THIN}min {rest:02d}", "s")
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return Shown(f"{sign}{hours}{THIN}h {minutes:02d}", "min")
+    return Shown(f"{sign}{hours // 24}{THIN}d {hours % 24:02d}", "h")

@@ -1,0 +1,160 @@
+"""The markup of what is shown: frames with their sources, tables with heads and cells. All text is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+from markupsafe import Markup
+
+from tidings.display import formats, rows
+from tidings.metrics.answer import Answer, Field, Provenance
+from tidings.metrics.metric import Better, Metric
+
+Kind = Literal["head", "findings", "cards", "gauge", "chart", "table", "note", "digest"]
+NOWHERE = Provenance((), {}, "")
+_NUMERIC = Markup(' class="td-num"')
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows behind a figure, as plain values; the columns' units say how they are printed."""
+
+    fields: tuple[Field, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    @classmethod
+    def of(cls, answer: Answer) -> Table:
+        """The table of an answer."""
+        return cls(answer.fields, answer.rows)
+
+    def html(self, label: str) -> Markup:
+        """The whole table as a fragment; `label` names its box for screen readers."""
+        better = better_of(self.fields)
+        body = Markup("").join(
+            Markup("<tr>{}</tr>").format(
+                Markup("").join(
+                    cell(field, value, index, better)
+                    for index, (field, value) in enumerate(zip(self.fields, row, strict=True))
+                )
+            )
+            for row in self.rows
+        )
+        return scroll(label, Markup("").join(map(column_head, self.fields)), body)
+
+    def data(self) -> dict[str, Any]:
+        """The table as the record holds it: JSON values, money as text so that no cent is lost."""
+        return {
+            "columns": [{"name": f.name, "title": f.title, "unit": f.unit} for f in self.fields],
+            "rows": [[plain(value) for value in row] for row in self.rows],
+        }
+
+
+def frame(
+    kind: Kind,
+    title: str,
+    subtitle: str,
+    body: Markup,
+    notes: Iterable[str] = (),
+    table: Table | None = None,
+    provenance: Provenance = NOWHERE,
+    metrics: Sequence[Metric] = (),
+) -> Markup:
+    """The box around every figure: heading, body, notes, and what lies behind it."""
+    heading = Markup("")
+    if title or subtitle:
+        heading = Markup("<figcaption>{}{}</figcaption>").format(
+            Markup('<p class="td-title">{}</p>').format(title) if title else "",
+            Markup('<p class="td-subtitle">{}</p>').format(subtitle) if subtitle else "",
+        )
+    said = [*notes, *provenance.notes]
+    return Markup('<figure class="td td-{}">{}{}{}{}</figure>').format(
+        kind,
+        heading,
+        body,
+        Markup('<p class="td-notes">{}</p>').format(Markup("<br>").join(said)) if said else "",
+        behind(title or kind, table, provenance, metrics),
+    )
+
+
+def behind(label: str, table: Table | None, provenance: Provenance, metrics: Sequence[Metric] = ()) -> Markup:
+    """The source line with the way to the definitions, and folded below it the data as a table and the queries."""
+    parts: list[Markup | str] = []
+    if provenance.tables:
+        named = [f"{name} ({state})" if state else name for name, state in provenance.tables.items()]
+        parts.append(f"Source: {', '.join(named)}")
+    if provenance.rows is not None:
+        parts.append(formats.plural(provenance.rows, "row"))
+    if provenance.build:
+        parts.append(f"build {provenance.build}")
+    if metrics:
+        parts.append(Markup("Definition: {}").format(Markup(", ").join(map(definition, dict.fromkeys(metrics)))))
+    line = Markup('<p class="td-source">{}</p>').format(Markup(" · ").join(parts)) if parts else Markup("")
+    inner = Markup("") if table is None else table.html(f"Data: {label}")
+    for number, sql in enumerate(provenance.sql, start=1):
+        inner += Markup(
+            '<pre class="td-sql" tabindex="0" role="region" aria-label="Query {}: {}"><code>{}</code></pre>'
+        ).format(number, label, sql)
+    if not inner:
+        return Markup('<div class="td-behind">{}</div>').format(line) if line else line
+    what = " and ".join(name for name, there in (("data", table is not None), ("query", provenance.sql)) if there)
+    summary = Markup('<summary>{}<span class="td-hidden"> of “{}”</span></summary>').format(what.capitalize(), label)
+    return Markup('<div class="td-behind">{}<details>{}{}</details></div>').format(line, summary, inner)
+
+
+def definition(metric: Metric) -> Markup:
+    """The name of a metric as the way to its definition, which is also shown on pointing at it."""
+    return Markup('<a href="#def-{}" title="{}">{}</a>').format(metric.name, metric.definition, metric.title)
+
+
+def column_head(field: Field) -> Markup:
+    """The head of a column, with its unit where the cells do not carry it, leading to its definition if it has one."""
+    unit = formats.head_unit(field.unit)
+    metric = rows.metric_of(field)
+    name: Markup | str = field.title
+    if metric is not None:
+        name = Markup('<a href="#def-{}" title="{}">{}</a>').format(metric.name, metric.definition, field.title)
+    return Markup('<th scope="col"{}>{}{}</th>').format(
+        _NUMERIC if formats.is_numeric_unit(field.unit) else "",
+        name,
+        Markup(' <span class="td-unit">{}</span>').format(unit) if unit else "",
+    )
+
+
+def cell(field: Field, value: Any, index: int, better: Better = "neutral") -> Markup:
+    """One cell; the first of a row heads it; a change has arrow and sign and is coloured by what is `better`."""
+    if rows.is_change(field):
+        change = formats.change_of(value, better)
+        return Markup('<td class="td-num td-{}">{}</td>').format(change.tone, change.text)
+    klass = _NUMERIC if formats.is_numeric_unit(field.unit) else ""
+    shown = formats.full(value, field.unit)
+    if index == 0:
+        return Markup('<th scope="row"{}>{}</th>').format(klass, shown)
+    return Markup("<td{}>{}</td>").format(klass, shown)
+
+
+def better_of(fields: Sequence[Field]) -> Better:
+    """What is better for the metric that a table is about: the first that stands in a column."""
+    return next((metric.better for metric in rows.metrics_of(fields)), "neutral")
+
+
+def scroll(label: str, heads: Markup, body: Markup, klass: str = "") -> Markup:
+    """A table in a box of its own that scrolls and takes the focus."""
+    return Markup(
+        '<div class="td-scroll" tabindex="0" role="region" aria-label="{}"><table class="td-table{}">'
+        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
+    ).format(label, klass, heads, body)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON allows it: dates and decimals as text, NaN as null."""
+    if isinstance(value, Decimal):
+        return format(value, "f") if value.is_finite() else None
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, float) and not formats.is_number(value):
+        return None
+    return value

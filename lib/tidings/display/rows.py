@@ -1,0 +1,95 @@
+"""What the rows and columns of an answer stand for: label, measure, metric; the total and the others among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tidings.display import formats
+from tidings.errors import UsageError, suggest
+from tidings.metrics.answer import Answer, Field
+from tidings.metrics.metric import Metric
+from tidings.metrics.registry import registry
+
+TOTAL = "Total"
+OTHERS = "others ("
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The rows of a split: the whole, its parts in their order, and what was left over."""
+
+    total: Row | None
+    parts: tuple[Row, ...]
+    others: Row | None
+
+
+def split(answer: Answer) -> Parts:
+    """The rows of an answer, with a first row "Total" and a last row "others (n)" told apart."""
+    at = answer.fields.index(label_field(answer))
+    rows = answer.rows
+    total = rows[0] if rows and rows[0][at] == TOTAL else None
+    rest = rows[1:] if total else rows
+    others = rest[-1] if rest and str(rest[-1][at]).startswith(OTHERS) else None
+    return Parts(total, rest[:-1] if others else rest, others)
+
+
+def label_field(answer: Answer) -> Field:
+    """The column that names the rows: the first that holds no figures, else the first."""
+    return next((f for f in answer.fields if not formats.is_numeric_unit(f.unit)), answer.fields[0])
+
+
+def value_field(answer: Answer, name: str | None = None) -> Field:
+    """The column that is drawn: the named one, else the first that holds figures.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name is not None:
+        return field_named(answer, name)
+    found = next((f for f in answer.fields if formats.is_numeric_unit(f.unit)), None)
+    if found is None:
+        raise UsageError(f"'{answer.title}' has no column of figures.", "Give one of its fields a unit.")
+    return found
+
+
+def field_named(answer: Answer, name: str) -> Field:
+    """A column by name.
+
+    Raises:
+        UsageError: the answer has none of that name.
+    """
+    for field in answer.fields:
+        if field.name == name:
+            return field
+    raise UsageError(f"'{answer.title}' has no column '{name}'.", suggest(name, [f.name for f in answer.fields]))
+
+
+def pairs(answer: Answer, rows: Sequence[Row], measure: Field) -> list[tuple[str, Any]]:
+    """Label and measure of each row."""
+    label = label_field(answer)
+    at, of = answer.fields.index(measure), answer.fields.index(label)
+    return [(formats.full(row[of], label.unit), row[at]) for row in rows]
+
+
+def metric_of(field: Field) -> Metric | None:
+    """The metric that a column of figures holds, found by its name."""
+    return registry().get(field.name) if formats.is_numeric_unit(field.unit) else None
+
+
+def metrics_of(fields: Sequence[Field]) -> tuple[Metric, ...]:
+    """The metrics that stand in columns."""
+    return tuple(metric for field in fields if (metric := metric_of(field)) is not None)
+
+
+def is_change(field: Field) -> bool:
+    """True for a relative change, which is printed with arrow and sign."""
+    return field.unit == "ratio" and (field.title == "Change" or field.name.endswith("change"))
+
+
+def in_sentence(title: str) -> str:
+    """A title inside a sentence: "net revenue", but "AOV" and "p95" as they are."""
+    return title[:1].lower() + title[1:] if title[1:2].islower() else title

@@ -1,0 +1,154 @@
+"""Findings: sentences made by rules from figures, which they quote. The three that tell most are kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from tidings.display import alt, axes, formats, rows
+from tidings.display.figure import Figure, joined
+from tidings.display.fragments import NOWHERE, frame
+from tidings.metrics.answer import Answer, Provenance, Series, Value, growth
+
+MOST = 3
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One finding. `weight` says how telling it is; of sentences on one `subject` only the heaviest is kept."""
+
+    text: str
+    weight: float
+    subject: str
+    provenance: Provenance = NOWHERE
+
+
+def findings(items: Iterable[Value | Series | Answer | Sentence], most: int = MOST) -> Figure:
+    """The most telling sentences about some values, courses and splits, in the order of their weight.
+
+    Values give changes and what is not known, courses their extremes, splits with a column `before` the part that
+    moved most.
+    """
+    given = list(items)
+    chosen = pick([sentence for item in given for sentence in candidates(item)], most)
+    texts = [sentence.text for sentence in chosen] or ["Nothing can be said yet: there are no data in this window."]
+    body = Markup("<ol>{}</ol>").format(Markup("").join(Markup("<li>{}</li>").format(text) for text in texts))
+    provenance = joined(sentence.provenance for sentence in chosen)
+    return Figure(
+        kind="findings",
+        html=frame("findings", "", "", body),
+        text="\n".join(f"- {text}" for text in texts),
+        title="Findings",
+        alt=" ".join(texts),
+        values=tuple(item for item in given if isinstance(item, Value)),
+        provenance=provenance,
+    )
+
+
+def candidates(item: Value | Series | Answer | Sentence) -> list[Sentence]:
+    """All sentences that the rules make of one item."""
+    if isinstance(item, Sentence):
+        return [item]
+    if isinstance(item, Value):
+        return [of_value(item)]
+    return of_series(item) if isinstance(item, Series) else of_split(item)
+
+
+def pick(sentences: Iterable[Sentence], most: int = MOST) -> list[Sentence]:
+    """The heaviest sentences, one per subject; equal weights keep their order."""
+    kept: dict[str, Sentence] = {}
+    for sentence in sorted(sentences, key=lambda sentence: -sentence.weight):
+        kept.setdefault(sentence.subject, sentence)
+    return list(kept.values())[:most]
+
+
+def of_value(value: Value) -> Sentence:
+    """What became of one metric: from, to, by how much; or that it is not known."""
+    metric, unit = value.metric, value.unit
+    if value.value is None:
+        text = f"{metric.title} is not known for {value.window.label}: {formats.why_missing(metric)}."
+        return Sentence(text, 0.05, metric.name, value.provenance)
+    now = formats.short(value.value, unit)
+    target = _against_target(value)
+    if value.before_window is None:
+        text = f"{metric.title} was {now} in {value.window.label}{target}."
+        return Sentence(text, 0.1, metric.name, value.provenance)
+    words = formats.compared_with(value.window, value.before_window)
+    if value.change is None:
+        was = "no value" if value.before is None else str(formats.short(value.before, unit))
+        text = f"{metric.title} was {now}{target}; no change can be given, as it was {was} in {words}."
+        return Sentence(text, 0.5, metric.name, value.provenance)
+    change = formats.percent(value.change)
+    by = change[1:]
+    if change.startswith("±"):
+        text = f"{metric.title} stayed at {now} ({change}) against {words}"
+    else:
+        verb = "rose" if value.change > 0 else "fell"
+        text = f"{metric.title} {verb} by {by} to {now}, from {formats.short(value.before, unit)} in {words}"
+    usual = "; the change lies within usual variation" if value.unusual is False else ""
+    return Sentence(f"{text}{target}{usual}.", _weight(value), metric.name, value.provenance)
+
+
+def of_series(series: Series) -> list[Sentence]:
+    """The extremes of a course and where it ended; nothing of fewer than three complete periods."""
+    points = [point for point in alt.known(series) if point.period.state == "complete"]
+    if len(points) < 3:
+        return []
+    low, high = alt.extremes(points)
+    unit, title = series.unit, series.metric.title
+    text = (
+        f"{title} by {series.grain} lay between {formats.short(low.value, unit)} ({axes.tick(low.period)}) and "
+        f"{formats.short(high.value, unit)} ({axes.tick(high.period)})."
+    )
+    spread = growth(high.value, low.value)
+    weight = 0.3 if spread is None else min(0.5, abs(math.log1p(max(spread, -0.99))) / 4)
+    return [Sentence(text, weight, f"{series.metric.name} by {series.grain}", series.provenance)]
+
+
+def of_split(answer: Answer) -> list[Sentence]:
+    """Which part of a split moved most, in absolute terms; needs a column `before` beside the figures."""
+    if not answer.rows:
+        return [Sentence(f"{answer.title}: no data in this window.", 0.2, answer.title, answer.provenance)]
+    if not any(field.name == "before" for field in answer.fields):
+        return []
+    measure = rows.value_field(answer)
+    parts = rows.split(answer).parts
+    now = rows.pairs(answer, parts, measure)
+    before = rows.pairs(answer, parts, rows.field_named(answer, "before"))
+    moved = [
+        (name, value, was)
+        for (name, value), (_, was) in zip(now, before, strict=True)
+        if formats.is_number(value) and formats.is_number(was)
+    ]
+    if not moved:
+        return []
+    name, value, was = max(moved, key=lambda part: abs(part[1] - part[2]))
+    if value == was:
+        return [Sentence(f"{answer.title}: no part changed.", 0.05, answer.title, answer.provenance)]
+    change = growth(value, was)
+    relative = f" ({formats.percent(change)})" if change is not None else ""
+    text = (
+        f"{answer.title}: {name} moved most, {formats.signed(value - was, measure.unit)}{relative}, "
+        f"to {formats.short(value, measure.unit)}."
+    )
+    base = float(sum(abs(was) for _, _, was in moved))
+    weight = min(1.0, 2 * abs(float(value - was)) / base) if base else 0.2
+    return [Sentence(text, weight, answer.title, answer.provenance)]
+
+
+def _weight(value: Value) -> float:
+    """How telling a change is: its size on a logarithmic scale, more if unusual or off target, less if usual."""
+    change = value.change or 0.0
+    size = abs(math.log1p(max(change, -0.99)))
+    size *= {True: 1.5, None: 1.0, False: 0.2}[value.unusual]
+    return size + {"bad": 0.3, "warn": 0.15}.get(value.status, 0.0)
+
+
+def _against_target(value: Value) -> str:
+    thresholds = value.metric.thresholds
+    if thresholds is None or value.status not in ("warn", "bad"):
+        return ""
+    return f", off its target of {formats.short(thresholds.good, value.unit)}"

@@ -1,0 +1,171 @@
+"""How figures are spread: over the bins of a distribution, over the tiles of a heat map."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tidings.display import alt, axes, formats, rows, theme
+from tidings.display.figure import Figure, chart
+from tidings.display.fragments import Table
+from tidings.errors import UsageError
+from tidings.metrics.answer import Answer
+from tidings.metrics.metric import Number
+
+_MOST = 0.9  # the share of a distribution that its title speaks of
+
+
+def histogram(answer: Answer, title: str | None = None) -> Figure:
+    """A distribution: the first three columns of figures are a bin's lower bound, upper bound (null: open) and count.
+
+    Bins are drawn equally wide whatever their bounds, so that a logarithmic split stays readable.
+
+    Raises:
+        UsageError: fewer than three columns of figures.
+    """
+    fields = [field for field in answer.fields if formats.is_numeric_unit(field.unit)]
+    if len(fields) < 3:
+        raise UsageError(f"'{answer.title}' is no distribution.", "Give lower bound, upper bound and count per bin.")
+    low, high, count = (answer.column(field.name) for field in fields[:3])
+    unit = fields[0].unit
+    bins = [(_bin(start, end, unit), n) for start, end, n in zip(low, high, count, strict=True)]
+    edges = [*low, *high[-1:]]
+    every = max(1, len(edges) // 8)
+    names = [
+        str(formats.short(edge, unit)) if i % every == 0 and edge is not None else "" for i, edge in enumerate(edges)
+    ]
+    x = {
+        "field": "i",
+        "type": "quantitative",
+        "bin": "binned",
+        "scale": {"domain": [0, max(len(bins), 1)], "nice": False},
+        "axis": {
+            "tickCount": len(edges),
+            "tickMinStep": 1,
+            "labelExpr": f"{json.dumps(names)}[datum.value]",
+            "domain": True,
+            "title": None,
+        },
+    }
+    spec = {
+        "data": {
+            "values": [
+                {"i": i, "to": i + 1, "v": axes.drawn(n), "text": f"{name}: {formats.full(n, 'count')}"}
+                for i, (name, n) in enumerate(bins)
+            ]
+        },
+        "height": 220,
+        "mark": {"type": "bar", "style": "bar", "binSpacing": 1},
+        "encoding": {
+            "x": x,
+            "x2": {"field": "to"},
+            "y": {
+                "field": "v",
+                "type": "quantitative",
+                "axis": {"grid": True, "tickCount": 4, "title": None, **axes.axis_format("count")},
+            },
+            "tooltip": {"field": "text"},
+        },
+    }
+    what = f"{fields[2].title} by {rows.in_sentence(answer.title)}"
+    return chart(
+        title=title or _histogram_title(answer.title, fields[2].title, high, count, unit),
+        subtitle=f"{what}; all bins are drawn equally wide",
+        alt=alt.ranking(what, bins, "count"),
+        spec=axes.sized(spec),
+        table=Table.of(answer),
+        provenance=answer.provenance,
+        metrics=rows.metrics_of(answer.fields),
+    )
+
+
+def heatmap(answer: Answer, x: str, y: str, value: str, title: str | None = None) -> Figure:
+    """A tile per row in five steps of one colour; columns and rows stand in the order in which they first come.
+
+    A pair without a value is left empty, which is not zero.
+
+    Raises:
+        UsageError: more tiles than a chart may carry, or a column that the answer lacks.
+    """
+    across, down, measure = (rows.field_named(answer, name) for name in (x, y, value))
+    cells = [
+        (formats.full(a, across.unit), formats.full(d, down.unit), v)
+        for a, d, v in zip(answer.column(x), answer.column(y), answer.column(value), strict=True)
+    ]
+    known = [(a, d, float(v)) for a, d, v in cells if formats.is_number(v)]
+    names_x, names_y = list(dict.fromkeys(c[0] for c in cells)), list(dict.fromkeys(c[1] for c in cells))
+    spec = {
+        "data": {
+            "values": [
+                {"x": a, "y": d, "v": axes.drawn(v), "text": f"{d}, {a}: {formats.short(v, measure.unit)}"}
+                for a, d, v in known
+            ]
+        },
+        "height": {"step": 26},
+        "mark": {"type": "rect", "style": "tile"},
+        "encoding": {
+            "x": {
+                "field": "x",
+                "type": "ordinal",
+                "sort": None,
+                "scale": {"domain": names_x},
+                "axis": axes.band_axis(names_x),
+            },
+            "y": {
+                "field": "y",
+                "type": "ordinal",
+                "sort": None,
+                "scale": {"domain": names_y},
+                "axis": {"labelLimit": 140, "title": None},
+            },
+            "color": {
+                "field": "v",
+                "type": "quantitative",
+                "scale": {"type": "threshold", "domain": axes.steps([v for *_, v in known], theme.STEPS)},
+                "legend": {"title": None, "gradientLength": 240, **axes.axis_format(measure.unit)},
+            },
+            "tooltip": {"field": "text"},
+        },
+    }
+    empty = len(names_x) * len(names_y) - len(known)
+    finding = f"{measure.title}: no data in this window"
+    if known:
+        top = max(known, key=lambda cell: cell[2])
+        finding = f"{measure.title}: highest {formats.short(top[2], measure.unit)} ({top[1]}, {top[0]})"
+    return chart(
+        title=title or finding,
+        subtitle=f"{measure.title} by {rows.in_sentence(down.title)} and {rows.in_sentence(across.title)}",
+        alt=alt.grid(measure.title, cells, measure.unit),
+        spec=axes.sized(spec),
+        table=Table.of(answer),
+        provenance=answer.provenance,
+        notes=[f"{formats.plural(empty, 'empty tile')}: no data there, which is not zero."] if empty else [],
+        metrics=rows.metrics_of([measure]),
+    )
+
+
+def _histogram_title(what: str, counted: str, high: Sequence[Any], count: Sequence[Any], unit: str) -> str:
+    """The share below the first bound that most lie below."""
+    total = sum(n for n in count if n)
+    if not total:
+        return f"{what}: no data in this window"
+    below = 0
+    for bound, n in zip(high, count, strict=True):
+        below += n or 0
+        if bound is not None and below / total >= _MOST:
+            share = formats.short(below / total, "ratio")
+            return f"{what}: {share} of {rows.in_sentence(counted)} lie below {formats.short(bound, unit)}"
+    last = next((bound for bound in reversed(high) if bound is not None), None)
+    share = formats.short((count[-1] or 0) / total, "ratio")
+    return f"{what}: {share} of {rows.in_sentence(counted)} lie at or above {formats.short(last, unit)}"
+
+
+def _bin(low: Number, high: Number, unit: str) -> str:
+    if low is None:
+        return f"below {formats.short(high, unit)}"
+    return (
+        f"{formats.short(low, unit)} to {formats.short(high, unit)}"
+        if high is not None
+        else (f"from {formats.short(low, unit)}")
+    )

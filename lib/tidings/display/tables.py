@@ -1,0 +1,196 @@
+"""Tables: rankings with one inline bar, cohorts as a tinted triangle, any answer as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from tidings.display import formats, rows, theme
+from tidings.display.bars import top_sentence
+from tidings.display.figure import Figure
+from tidings.display.fragments import Table, better_of, cell, column_head, frame, scroll
+from tidings.metrics.answer import Answer, Field
+from tidings.metrics.metric import Better
+
+MOST_RANKED = 12
+MOST_SHOWN = 100
+_GAP = f">{formats.MISSING}</td>"
+
+
+def table(answer: Answer, title: str | None = None) -> Figure:
+    """An answer as it is, its first column heading the rows; more than a hundred rows are told, not shown."""
+    shown = Table(answer.fields, answer.rows[:MOST_SHOWN])
+    left = len(answer.rows) - len(shown.rows)
+    name = title or answer.title
+    notes = [f"{formats.plural(left, 'more row')} not shown."] if left else []
+    return _figure(answer, name, "", shown.html(name) if answer.rows else _nothing(), notes)
+
+
+def ranking(answer: Answer, value: str | None = None, title: str | None = None) -> Figure:
+    """Rows in the answer's order, with an inline bar beside `value` (by default the first column of figures).
+
+    A first row "Total" and a last row "others (n)" stand apart and have no bar. Of more than twelve parts the rest is
+    told, not added up: visitors of two pages may be the same people. A change has arrow and sign.
+
+    Raises:
+        UsageError: the answer has no column of figures, or `value` is not one of them.
+    """
+    measure, split = rows.value_field(answer, value), rows.split(answer)
+    at, better = answer.fields.index(measure), better_of(answer.fields)
+    shown = split.parts[:MOST_RANKED]
+    left = len(split.parts) - len(shown)
+    top = max((float(row[at]) for row in split.parts if formats.is_number(row[at])), default=0.0)
+    body = [
+        *([_ranked(answer, split.total, at, 0.0, better, "td-total")] if split.total else []),
+        *(_ranked(answer, row, at, top, better) for row in shown),
+        *([_ranked(answer, split.others, at, 0.0, better, "td-others")] if split.others else []),
+    ]
+    heads = [column_head(field) for field in answer.fields]
+    heads.insert(at + 1, Markup('<td class="td-barcell"></td>'))
+    name = title or _ranking_title(answer, split, measure)
+    markup = scroll(name, Markup("").join(heads), Markup("").join(body), " td-ranking")
+    notes = [f"{formats.plural(left, 'smaller one')} not shown."] if left else []
+    return _figure(answer, name, answer.title, markup if answer.rows else _nothing(), notes)
+
+
+def segments(answer: Answer, title: str | None = None) -> Figure:
+    """Customer segments (metric definitions 10): a ranking whose title says which holds most customers."""
+    measure = rows.value_field(answer)
+    known = [(name, float(n)) for name, n in rows.pairs(answer, rows.split(answer).parts, measure) if n is not None]
+    people = sum(n for _, n in known)
+    finding = None
+    if people:
+        name, most = max(known, key=lambda pair: pair[1])
+        share = formats.short(most / people, "ratio")
+        finding = f"{name}: {formats.short(most, 'count')} of {formats.short(people, 'count')} customers ({share})"
+    return ranking(answer, measure.name, title or finding)
+
+
+def cohorts(answer: Answer, title: str | None = None) -> Figure:
+    """Retention as a triangle: a row per cohort, a column per period since, tinted by rate.
+
+    The answer is long: columns `cohort`, `size`, `interval` (0, 1, 2 ...), `rate` and `state` (`complete`,
+    `incomplete`, `future`). A cell whose period is still running is marked; one whose period has not begun is empty
+    (metric definitions 2).
+
+    Raises:
+        UsageError: one of these columns is missing.
+    """
+    names = ("cohort", "size", "interval", "rate", "state")
+    columns = {name: (rows.field_named(answer, name), answer.column(name)) for name in names}
+    cells: dict[tuple[Any, int], tuple[Any, bool]] = {}
+    sizes: dict[Any, Any] = {}
+    for cohort, size, interval, rate, state in zip(*(held for _, held in columns.values()), strict=True):
+        sizes[cohort] = size
+        cells[cohort, int(interval)] = (rate, state == "incomplete")
+    intervals = sorted({interval for _, interval in cells})
+    top = max((float(rate) for (_, k), (rate, _) in cells.items() if k and formats.is_number(rate)), default=0.0)
+    heads = [column_head(columns["cohort"][0]), column_head(columns["size"][0])]
+    heads += [Markup('<th scope="col" class="td-num">{}</th>').format(k) for k in intervals]
+    unit = columns["cohort"][0].unit
+    body = Markup("").join(
+        Markup('<tr><th scope="row">{}</th><td class="td-num">{}</td>{}</tr>').format(
+            formats.full(cohort, unit),
+            formats.full(size, "count"),
+            Markup("").join(_tinted(*cells.get((cohort, k), (None, False)), k, top) for k in intervals),
+        )
+        for cohort, size in sizes.items()
+    )
+    name = title or _cohort_title(cells, sizes)
+    what = f"{answer.title}, % of each cohort; {rows.in_sentence(columns['interval'][0].title)} across"
+    notes = ["Empty: that period has not begun, or nobody is in the cohort."]
+    if any(is_open for _, is_open in cells.values()):
+        notes.append("* that period is still running: the rate so far, in no average.")
+    markup = scroll(name, Markup("").join(heads), body, " td-cohorts")
+    return _figure(answer, name, what, markup if sizes else _nothing(), notes if sizes else [])
+
+
+def text_table(rows_shown: Table, most: int = 15) -> str:
+    """A table as aligned plain text; the same for equal rows."""
+    fields = rows_shown.fields
+    shown = [[_plainly(f.unit, v) for f, v in zip(fields, row, strict=True)] for row in rows_shown.rows[:most]]
+    grid = [[f"{f.title} {formats.head_unit(f.unit)}".strip() for f in fields], *shown]
+    widths = [max(len(line[i]) for line in grid) for i in range(len(fields))]
+    right = [formats.is_numeric_unit(field.unit) for field in fields]
+    lines = [
+        "  ".join(t.rjust(w) if r else t.ljust(w) for t, w, r in zip(line, widths, right, strict=True)).rstrip()
+        for line in grid
+    ]
+    left = len(rows_shown.rows) - len(shown)
+    return "\n".join(lines + ([f"… {left} more"] if left else []))
+
+
+def _plainly(unit: str, value: Any) -> str:
+    return " ".join(formats.full(value, unit).split())
+
+
+def _figure(answer: Answer, title: str, subtitle: str, body: Markup, notes: Sequence[str]) -> Figure:
+    if _GAP in body:
+        notes = ["–: no value, as there were no rows or nothing to divide by.", *notes]
+    return Figure(
+        kind="table",
+        html=frame("table", title, "" if subtitle == title else subtitle, body, notes, None, answer.provenance),
+        text=f"{title}\n{text_table(Table.of(answer))}",
+        title=title,
+        subtitle=subtitle,
+        alt=f"Table of {answer.title}: {formats.plural(len(answer.rows), 'row')}.",
+        table=Table.of(answer),
+        provenance=answer.provenance,
+    )
+
+
+def _ranking_title(answer: Answer, split: rows.Parts, measure: Field) -> str:
+    """Who is first, with the share of the total where the answer gives it."""
+    pairs = rows.pairs(answer, split.parts, measure)
+    sentence = top_sentence(pairs, rows.label_field(answer), measure)
+    if split.total is None or not any(field.name == "share" for field in answer.fields):
+        return sentence
+    shares = rows.pairs(answer, split.parts, rows.field_named(answer, "share"))
+    known = [(n, v, s) for (n, v), (_, s) in zip(pairs, shares, strict=True) if formats.is_number(v)]
+    share = max(known, key=lambda part: float(part[1]))[2] if known else None
+    return f"{sentence}, {formats.short(share, 'ratio')} of the total" if formats.is_number(share) else sentence
+
+
+def _nothing() -> Markup:
+    return Markup('<p class="td-muted">No data in this window.</p>')
+
+
+def _ranked(answer: Answer, row: Sequence[Any], at: int, top: float, better: Better, klass: str = "") -> Markup:
+    cells = [
+        cell(field, value, index, better) for index, (field, value) in enumerate(zip(answer.fields, row, strict=True))
+    ]
+    bar = Markup("")
+    if top > 0 and formats.is_number(row[at]):
+        share = 100 * max(float(row[at]), 0.0) / top
+        bar = Markup('<span class="td-bar"><span style="width:{:.1f}%"></span></span>').format(share)
+    cells.insert(at + 1, Markup('<td class="td-barcell" aria-hidden="true">{}</td>').format(bar))
+    return Markup("<tr{}>{}</tr>").format(Markup(' class="{}"').format(klass) if klass else "", Markup("").join(cells))
+
+
+def _tinted(rate: Any, is_open: bool, interval: int, top: float) -> Markup:
+    if not formats.is_number(rate):
+        return Markup('<td class="td-num td-future"></td>')
+    # The first column is 100 % by definition: it would leave no tint for the others.
+    step = min(theme.STEPS - 1, int(float(rate) / top * theme.STEPS)) if interval and top else None
+    klass = "td-zero" if step is None else f"td-ramp-{step}"
+    return Markup('<td class="td-num {}{}">{}{}</td>').format(
+        klass,
+        " td-immature" if is_open else "",
+        formats.percentage(rate),
+        Markup('<span class="td-mark">*</span>') if is_open else "",
+    )
+
+
+def _cohort_title(cells: Mapping[tuple[Any, int], tuple[Any, bool]], sizes: Mapping[Any, Any]) -> str:
+    """The average of the first interval, weighted by size, over complete cells only (metric definitions 2)."""
+    known = [
+        (float(rate) * float(sizes[cohort]), float(sizes[cohort]))
+        for (cohort, k), (rate, is_open) in cells.items()
+        if k == 1 and not is_open and formats.is_number(rate) and sizes[cohort]
+    ]
+    if not known:
+        return "No cohort has a whole period behind it yet"
+    share = formats.short(sum(back for back, _ in known) / sum(size for _, size in known), "ratio")
+    return f"{share} came back in the period after their first ({formats.plural(len(known), 'cohort')})"

@@ -1,0 +1,119 @@
+"""What changed between two periods: how the parts lead from one total to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from tidings.display import axes, formats, rows
+from tidings.display.bars import STEP, names_axis
+from tidings.display.figure import Figure, chart, note
+from tidings.display.fragments import Table
+from tidings.errors import UsageError
+from tidings.metrics.answer import Answer
+
+_NEGLIGIBLE = Decimal("0.08")  # parts below this share of the total cannot be seen beside it
+_CENT = Decimal("0.01")
+
+
+def waterfall(answer: Answer, title: str | None = None) -> Figure:
+    """How the parts lead from the first row to the last: amounts in the first column of figures.
+
+    The first and the last row are totals, all between are parts with their sign. Where the parts could not be seen
+    beside the totals, they alone are drawn, from zero to the whole change. Without rows it is a note.
+
+    Raises:
+        UsageError: fewer than two rows, an amount missing, or parts that do not add up to the difference.
+    """
+    if not answer.rows:
+        return note(f"{answer.title}: there is nothing to compare with.")
+    measure = rows.value_field(answer)
+    steps = rows.pairs(answer, answer.rows, measure)
+    if len(steps) < 2 or not all(formats.is_number(amount) for _, amount in steps):
+        raise UsageError(f"'{answer.title}' is no waterfall.", "Give the first total, the parts, and the last total.")
+    names = [name for name, _ in steps]
+    amounts = [Decimal(str(amount)) for _, amount in steps]
+    start, parts, end = amounts[0], amounts[1:-1], amounts[-1]
+    made = start + sum(parts)
+    if abs(made - end) > _CENT:
+        raise UsageError(
+            f"The parts of '{answer.title}' do not add up: they lead from {start} to {made}, not to {end}.",
+            "Compute the remainder as a part of its own.",
+        )
+    is_small = bool(parts) and max(map(abs, parts)) < _NEGLIGIBLE * max(abs(start), abs(end))
+    falls = _falls(names, amounts, is_small, measure.unit)
+    edges = [0.0, *(edge for fall in falls for edge in (fall["v"], fall["to"]))]
+    x = {
+        "type": "quantitative",
+        "scale": {"domain": [min(edges), max(edges) or 1.0], "nice": False},
+        "axis": None,
+    }
+    spec = {
+        "data": {"values": falls},
+        "height": {"step": STEP},
+        "encoding": {"y": names_axis([fall["name"] for fall in falls])},
+        "layer": [
+            *(
+                {
+                    "transform": [{"filter": {"field": "kind", "equal": kind}}],
+                    "mark": {"type": "bar", "style": f"bar-{kind}", "height": 18},
+                    "encoding": {"x": {"field": "v", **x}, "x2": {"field": "to"}, "tooltip": {"field": "text"}},
+                }
+                for kind in dict.fromkeys(fall["kind"] for fall in falls)
+            ),
+            {
+                "mark": {"type": "text", "style": "label", "align": "left", "dx": 6},
+                "encoding": {"x": {"field": "right", **x}, "text": {"field": "text"}},
+            },
+            {
+                "mark": {"type": "rule", "style": "zero"},
+                "encoding": {"x": {"datum": 0, **x}, "y": {"value": 0}, "y2": {"value": "height"}},
+            },
+        ],
+    }
+    said = ", ".join(f"{n} {formats.signed(a, measure.unit)}" for n, a in zip(names[1:-1], parts, strict=True))
+    unit = measure.unit if formats.is_currency(measure.unit) else ""
+    return chart(
+        title=title or _title(names, amounts, measure.unit),
+        subtitle=" · ".join(filter(None, [answer.title, unit])),
+        alt=f"Waterfall from {names[0]} ({formats.short(start, measure.unit)}) to {names[-1]} "
+        f"({formats.short(end, measure.unit)}): {said or 'no parts'}.",
+        spec=axes.sized(spec),
+        table=Table.of(answer),
+        provenance=answer.provenance,
+        notes=["Only the change is drawn: the parts are small beside the totals."] if is_small else [],
+        metrics=rows.metrics_of([measure]),
+    )
+
+
+def _falls(names: Sequence[str], amounts: Sequence[Decimal], is_small: bool, unit: str) -> list[dict[str, Any]]:
+    """The bars from top to bottom, each from where the one before ended."""
+    start, end = amounts[0], amounts[-1]
+    level = Decimal(0) if is_small else start
+    falls = [] if is_small else [_fall(names[0], Decimal(0), start, "total", str(formats.short(start, unit)))]
+    for name, amount in zip(names[1:-1], amounts[1:-1], strict=True):
+        falls.append(_fall(name, level, level + amount, "up" if amount >= 0 else "down", formats.signed(amount, unit)))
+        level += amount
+    if is_small:
+        return [*falls, _fall("Change", Decimal(0), level, "total", formats.signed(end - start, unit))]
+    return [*falls, _fall(names[-1], Decimal(0), end, "total", str(formats.short(end, unit)))]
+
+
+def _fall(name: str, start: Decimal, end: Decimal, kind: str, text: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "v": float(start),
+        "to": float(end),
+        "right": float(max(start, end)),
+        "kind": kind,
+        "text": text,
+    }
+
+
+def _title(names: Sequence[str], amounts: Sequence[Decimal], unit: str) -> str:
+    whole = f"{formats.signed(amounts[-1] - amounts[0], unit)} from {names[0]} to {names[-1]}"
+    if len(names) == 2:
+        return whole
+    name, amount = max(zip(names[1:-1], amounts[1:-1], strict=True), key=lambda part: abs(part[1]))
+    return f"{whole}; largest part: {rows.in_sentence(name)}, {formats.signed(amount, unit)}"

@@ -1,0 +1,206 @@
+"""Values of metrics over windows, periods and groups, each computed from its own rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+
+from tidings.analysis.active import trailing_users
+from tidings.errors import UsageError
+from tidings.lens import Lens
+from tidings.metrics.engine import aggregate, batches, combined, counted_by, rows_column, without_rows
+from tidings.metrics.metric import Metric, Number
+from tidings.metrics.registry import leaves
+from tidings.metrics.values import plain
+from tidings.window import Period, Unit, Window, add_days, literal, period_start
+
+_SLICE = "slice_"
+_GROUP = "group_"
+Grouping = Callable[[ir.Table], ir.StringValue]
+Cell = Mapping[str, Number]
+
+
+@dataclass
+class Found:
+    """Values by window, then group, then name of a metric that reads a mart; the rows behind and the SQL run."""
+
+    values: dict[Window, dict[Any, dict[str, Number]]] = field(default_factory=dict)
+    rows: dict[tuple[Window, Any, str], int] = field(default_factory=dict)
+    sql: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, window: Window, group: Any, metrics: Sequence[Metric], row: Mapping[str, Any]) -> None:
+        """Take one row of a result."""
+        cell = self.values.setdefault(window, {}).setdefault(group, {})
+        for metric, counting in counted_by(metrics).items():
+            cell[metric.name] = plain(row[metric.name])
+            self.rows[window, group, metric.name] = row[rows_column(counting)]
+
+    def value(self, metric: Metric, window: Window, group: Any = None) -> Number:
+        """The value of a metric, from its inputs if it has some; over no rows as C11 says."""
+        cell = self.values.get(window, {}).get(group, {})
+        inputs = {leaf.name: cell.get(leaf.name, without_rows(leaf)) for leaf in leaves(metric)}
+        return combined(metric, inputs, window)
+
+    def rows_behind(self, metric: Metric, window: Window, group: Any = None) -> int:
+        """How many rows a value was computed from; of rows behind several inputs, those of each input."""
+        return sum(self.rows.get((window, group, leaf.name), 0) for leaf in leaves(metric))
+
+    def sql_of(self, metric: Metric) -> list[str]:
+        """The queries that a metric was computed by."""
+        return [sql for leaf in leaves(metric) for sql in self.sql.get(leaf.name, ())]
+
+    def groups(self) -> list[Any]:
+        """All groups of all windows."""
+        return list(dict.fromkeys(group for groups in self.values.values() for group in groups))
+
+
+def over_windows(
+    lens: Lens, metrics: Sequence[Metric], windows: Sequence[Window], grouping: Grouping | None = None
+) -> Found:
+    """Values of all metrics over all windows, and of each group that `grouping` makes of a mart's rows.
+
+    Metrics of one mart are computed together, and windows that share no day with them, in one pass.
+    """
+    found = Found()
+    for together in _alike(metrics):
+        first, start = together[0], len(lens.sql)
+        if first.last_seconds:
+            _add_last_seconds(lens, together, windows, grouping, found)
+            continue
+        # Trailing metrics of windows that end together are the same figure.
+        reach: dict[Window, list[Window]] = {}
+        for window in windows:
+            reach.setdefault(_reach(window, first.trailing_days), []).append(window)
+        for batch in batches(reach):
+            rows = _rows_of(lens, together, batch)
+            rows = rows.mutate(**{_SLICE: ibis.cases(*[(w.holds(rows.ts), n) for n, w in enumerate(batch)])})
+            by = [_SLICE] if grouping is None else [_SLICE, _GROUP]
+            if grouping is not None:
+                rows = rows.mutate(**{_GROUP: grouping(rows)})
+            for row in lens.rows(aggregate(rows, together, by)):
+                for window in reach[batch[row[_SLICE]]]:
+                    found.add(window, row.get(_GROUP), together, row)
+        found.sql |= {leaf.name: lens.sql[start:] for leaf in together}
+    return found
+
+
+def over_periods(lens: Lens, metrics: Sequence[Metric], window: Window, unit: Unit) -> dict[Period, Cell]:
+    """Values of all metrics that read marts, of each calendar period the window touches, oldest first.
+
+    A trailing metric is read on the last day of the period that was complete at `as_of`.
+    """
+    periods = window.periods(unit)
+    whole = window.widened(unit)
+    found: dict[Period, dict[str, Number]] = {period: {} for period in periods}
+    by_start = {period.start: period for period in periods}
+    trailing = [leaf for metric in metrics for leaf in leaves(metric) if leaf.trailing_days]
+    if trailing:
+        _add_trailing(lens, list(dict.fromkeys(trailing)), whole, periods, found)
+    for together in _alike(metrics):
+        if together[0].trailing_days:
+            continue
+        rows = _rows_of(lens, together, [whole])
+        rows = rows.mutate(**{_SLICE: period_start(rows.local_ts, unit, lens.zone.week_start)})
+        for row in lens.rows(aggregate(rows, together, [_SLICE])):
+            found[by_start[row[_SLICE]]].update({m.name: plain(row[m.name]) for m in together})
+    leaf = {one.name: one for metric in metrics for one in leaves(metric)}
+    return {
+        period: {name: cell.get(name, without_rows(one)) for name, one in leaf.items()}
+        for period, cell in found.items()
+    }
+
+
+def period_value(metric: Metric, cell: Cell, period: Period, window: Window) -> Number:
+    """The value of a metric over one period; null for a period that has not begun."""
+    if period.state == "future":
+        return None
+    return combined(metric, cell, replace(window, start=period.start, end=period.end))
+
+
+def rows_behind(lens: Lens, metric: Metric, window: Window) -> ir.Table:
+    """The rows of its mart that a metric's value over a window is computed from.
+
+    Raises:
+        UsageError: it is computed from other metrics, which have rows each.
+    """
+    if metric.inputs:
+        raise UsageError(
+            f"{metric.title} ({metric.name}) is computed from other metrics.",
+            f"Ask for the rows of one of them: {', '.join(metric.inputs)}.",
+        )
+    if metric.last_seconds:
+        rows = _of_last_seconds(lens, metric)
+    else:
+        rows = _rows_of(lens, [metric], [_reach(window, metric.trailing_days)])
+    return rows if metric.where is None else rows.filter(metric.where(rows))
+
+
+def _alike(metrics: Sequence[Metric]) -> list[list[Metric]]:
+    """The metrics that read marts, in lists that one pass computes."""
+    lists: dict[Any, list[Metric]] = {}
+    for leaf in dict.fromkeys(leaf for metric in metrics for leaf in leaves(metric)):
+        grain = (leaf.regroup, leaf.where if leaf.regroup else None)
+        lists.setdefault((leaf.mart, leaf.trailing_days, leaf.last_seconds, grain), []).append(leaf)
+    return list(lists.values())
+
+
+def _reach(window: Window, trailing_days: int) -> Window:
+    """The days whose rows a metric needs for a window: for a trailing one those up to its last complete day."""
+    if not trailing_days:
+        return window
+    complete = min(window.end, window.zone.day_of(window.as_of))
+    end = complete if complete > window.start else window.end
+    return replace(window, start=add_days(end, -trailing_days), end=end)
+
+
+def _rows_of(lens: Lens, metrics: Sequence[Metric], windows: Sequence[Window]) -> ir.Table:
+    span = min(window.start_at for window in windows), max(window.end_at for window in windows)
+    marks = dict.fromkeys(mark for metric in metrics for mark in metric.marks)
+    rows = lens.mart(metrics[0].mart, marks, span)
+    inside = [window.holds(rows.ts) for window in windows]
+    return rows.filter(ibis.or_(*inside))
+
+
+def _add_last_seconds(
+    lens: Lens, metrics: Sequence[Metric], windows: Sequence[Window], grouping: Grouping | None, found: Found
+) -> None:
+    rows = _of_last_seconds(lens, metrics[0])
+    if grouping is not None:
+        rows = rows.mutate(**{_GROUP: grouping(rows)})
+    for row in lens.rows(aggregate(rows, metrics, [] if grouping is None else [_GROUP])):
+        found.add(windows[0], row.get(_GROUP), metrics, row)
+    found.sql |= {leaf.name: lens.sql[-1:] for leaf in metrics}
+
+
+def _of_last_seconds(lens: Lens, metric: Metric) -> ir.Table:
+    rows = lens.mart(metric.mart, metric.marks, (lens.as_of, lens.as_of))
+    return rows.filter(rows.ts >= literal(lens.as_of) - ibis.interval(seconds=metric.last_seconds))
+
+
+def _add_trailing(
+    lens: Lens,
+    metrics: Sequence[Metric],
+    whole: Window,
+    periods: Sequence[Period],
+    found: Mapping[Period, dict[str, Number]],
+) -> None:
+    """Trailing distinct users of each period's last day, all days in one pass."""
+    lengths = {metric.name: metric.trailing_days for metric in metrics}
+    reach = replace(whole, start=add_days(whole.start, -max(lengths.values())))
+    users = _rows_of(lens, metrics, [reach])
+    days = trailing_users(users.select("user_id", day=users.local_ts.date()), whole, lengths)
+    counts = {row["day"]: row for row in lens.rows(days)}
+    for period in periods:
+        row = counts[_read_on(period, lens)]
+        found[period].update({name: plain(row[name]) for name in lengths})
+
+
+def _read_on(period: Period, lens: Lens) -> date:
+    """The last day of a period that was complete at `as_of`; its first day while none was."""
+    complete = min(period.end, lens.zone.day_of(lens.as_of))
+    return max(period.start, add_days(complete, -1))

@@ -1,0 +1,229 @@
+"""The lens: a build as one report sees it, through its as_of, time zone, currency and segment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from copy import copy
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property
+from typing import Any, cast
+
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from tidings.errors import UsageError, suggest
+from tidings.metrics.answer import Provenance
+from tidings.metrics.metric import Mark
+from tidings.segment import Segment
+from tidings.warehouse import Warehouse
+from tidings.window import Window, Zone, as_utc, literal
+
+RATE = "decimal(20, 12)"
+_PLACES = Decimal(1).scaleb(-12)
+_HOUR_S = 3600
+_MONEY_MARTS = ("fct_transactions", "fct_requests")
+
+
+class Lens:
+    """Prepared marts of one build, the queries run on them, and what there is to say of their origin.
+
+    `as_of` is aware UTC; `currency` is what money is converted to at one rate per currency (metric definitions 6.1).
+    """
+
+    def __init__(self, warehouse: Warehouse, zone: Zone, as_of: datetime, currency: str, segment: Segment) -> None:
+        self.warehouse = warehouse
+        self.zone = zone
+        self.as_of = as_utc(as_of)
+        self.currency = currency
+        self.segment = segment
+        self.sql: list[str] = []
+        self._tables: dict[str, ir.Table] = {}
+        self._first: dict[str, datetime | None] = {}
+        self._held: dict[str, frozenset[str]] = {}
+
+    def within(self, column: str, value: str) -> Lens:
+        """The same, limited to rows with a value in a column, too; both note their queries in one list."""
+        narrower = copy(self)
+        narrower.segment = self.segment.within(column, value)
+        return narrower
+
+    def query(self, expression: ir.Expr) -> pa.Table:
+        """Run an expression and note its SQL."""
+        sql = self.warehouse.sql(expression)
+        self.sql.append(sql)
+        return self.warehouse.run(sql, expression)
+
+    def rows(self, expression: ir.Expr) -> list[dict[str, Any]]:
+        """The rows of an expression as plain values."""
+        found: list[dict[str, Any]] = self.query(expression).to_pylist()
+        return found
+
+    def mart(self, name: str, marks: Iterable[Mark] = (), span: tuple[datetime, datetime] | None = None) -> ir.Table:
+        """A table limited to rows before `as_of` and to the segment, with `local_ts`, `fx` and the marks added.
+
+        `local_ts` is the naive local wall clock, exact for timestamps in `span` (by default all); `fx` is the rate to
+        the report's currency, null where there is none; marks hold on rows of the whole history before `as_of`.
+        """
+        table = self._visible(name)
+        for mark in marks:
+            other = self._visible(mark.mart)
+            keys = other.filter(mark.where(other), other[mark.key].notnull())
+            table = table.mutate(**{mark.name: table[mark.key].isin(keys[mark.key])})
+        table = self.segment.of(table)
+        added: dict[str, ir.Value] = {}
+        if "currency" in table.columns:
+            added["fx"] = self._fx(table.currency, name)
+        if "ts" in table.columns:
+            start, end = span or (self._first_ts(name) or self.as_of, self.as_of)
+            added["local_ts"] = self.zone.local(table.ts, start, end)
+        return table.mutate(**added)
+
+    def table(self, name: str) -> ir.Table:
+        """A table of the warehouse as it is.
+
+        Raises:
+            WarehouseError: there is no such table.
+        """
+        # The engine is asked for the columns of a table once only, as every figure needs some.
+        if name not in self._tables:
+            self._tables[name] = self.warehouse.table(name)
+        return self._tables[name]
+
+    def _visible(self, name: str) -> ir.Table:
+        if name == "fct_user_hours" and not self._hours_fit:
+            return self._user_hits()
+        table = self.table(name)
+        if name == "fct_orders":
+            table = self._with_refunds_so_far(table)
+        return table.filter(table.ts < literal(self.as_of)) if "ts" in table.columns else table
+
+    @cached_property
+    def _hours_fit(self) -> bool:
+        """True where a UTC hour lies inside one local day and on one side of `as_of`."""
+        first = self._first_ts("fct_user_hours")
+        if first is None:
+            return True
+        if self.as_of.timestamp() % _HOUR_S:
+            return False
+        window = Window.between(self.zone.day_of(first), self.zone.day_of(self.as_of), self.as_of, self.zone)
+        return all(
+            self.zone.first_instant(period.start).timestamp() % _HOUR_S == 0 for period in window.periods("month", 1)
+        )
+
+    def _user_hits(self) -> ir.Table:
+        hits = self.table("fct_events")
+        hits = hits.filter(hits.ts < literal(self.as_of), hits.user_id.notnull(), ~hits.is_bot)
+        return hits.select("user_id", "ts", "country", "device")
+
+    def _with_refunds_so_far(self, orders: ir.Table) -> ir.Table:
+        """Orders with what had come back before `as_of` only: a later refund is not known yet (C12)."""
+        newest = self.warehouse.fresh_until("fct_transactions")
+        if newest is None or newest < self.as_of:
+            return orders
+        moves = self.table("fct_transactions")
+        back = moves.filter(
+            moves.status == "succeeded", moves.type.isin(("refund", "chargeback")), moves.ts < literal(self.as_of)
+        )
+        order = ibis.coalesce(back.refund_of, back.order_id)
+        back = back.group_by(_source=back._source, order_id=order, currency=back.currency).aggregate(
+            back=back.net.sum().cast("decimal(18, 4)")
+        )
+        joined = orders.left_join(back, ["_source", "order_id", "currency"])
+        known = joined.select(orders, back=back.back.fill_null(0).cast("decimal(18, 4)"))
+        known = known.mutate(refunded=known.back, net=(known.gross - known.back).cast("decimal(18, 4)"))
+        return known.select(*orders.columns)
+
+    def _first_ts(self, name: str) -> datetime | None:
+        if name not in self._first:
+            table = self.table(name)
+            first = self.warehouse.query(table.ts.min()).column(0)[0].as_py()
+            self._first[name] = None if first is None else as_utc(first)
+        return self._first[name]
+
+    @cached_property
+    def rates(self) -> Mapping[str, Decimal]:
+        """What one unit of each currency is worth in the report's, 12 decimals, at the fixing of the last whole day.
+
+        One rate per currency for the whole report, so that exchange rates never make a movement (6.1).
+        """
+        own = {self.currency: Decimal(1)}
+        if self.currency not in self._per_euro:
+            return own
+        here = self._per_euro[self.currency]
+        return {code: _rounded(here / rate) for code, rate in sorted(self._per_euro.items())} | own
+
+    @cached_property
+    def _per_euro(self) -> Mapping[str, Decimal]:
+        if "dim_fx" not in self.warehouse.tables:
+            return {}
+        fixings = self.table("dim_fx")
+        day = ibis.literal(Window.last(1, self.as_of, self.zone).start)
+        held = fixings.filter(fixings.day <= day, fixings.until.isnull() | (fixings.until > day))
+        return {row["currency"]: row["rate"] for row in self.warehouse.query(held).to_pylist()}
+
+    def currencies(self, mart: str) -> frozenset[str]:
+        """Currencies of the rows of a mart before `as_of`."""
+        if mart not in self._held:
+            table = self.table(mart)
+            known = table.filter(table.ts < literal(self.as_of), table.currency.notnull())
+            found = self.warehouse.query(known.select("currency").distinct()).column(0).to_pylist()
+            self._held[mart] = frozenset(found)
+        return self._held[mart]
+
+    @cached_property
+    def missing_fx(self) -> tuple[str, ...]:
+        """Currencies that occur and have no rate; their rows are in no sum of money (6.1)."""
+        return tuple(sorted({code for mart in _MONEY_MARTS for code in self.currencies(mart)} - set(self.rates)))
+
+    def check_currency(self) -> None:
+        """Refuse a currency into which nothing can be converted.
+
+        Raises:
+            UsageError: there is no rate for it, and no row in it.
+        """
+        held = {code for mart in _MONEY_MARTS for code in self.currencies(mart)}
+        known = held | set(self._per_euro)
+        if held and self.currency not in known:
+            raise UsageError(
+                f"There is no exchange rate for the currency '{self.currency}'.",
+                f"{suggest(self.currency, known)} Or name a file of rates as `fx` in [tool.tidings].",
+            )
+
+    def _fx(self, currency: ir.StringValue, mart: str) -> ir.DecimalValue:
+        held = sorted(self.currencies(mart) & set(self.rates))
+        branches = [(currency == code, ibis.literal(self.rates[code]).cast(RATE)) for code in held]
+        if not branches:
+            return cast(ir.DecimalValue, ibis.null(RATE))
+        return cast(ir.DecimalValue, ibis.cases(*branches, else_=ibis.null(RATE)))
+
+    def provenance(
+        self, sql: Iterable[str], tables: Iterable[str], rows: int | None = None, *, money: bool = False
+    ) -> Provenance:
+        """Where an answer comes from: its SQL, the freshness of the tables behind it, the build, what to know."""
+        names = tuple(dict.fromkeys(tables))
+        notes = [note for name in names for note in self.segment.lacking(name, self.table(name))]
+        if money and self.missing_fx:
+            notes.append(f"Amounts in {', '.join(self.missing_fx)} are left out: there is no exchange rate.")
+        return Provenance(
+            tuple(dict.fromkeys(sql)),
+            {name: self._fresh(name) for name in names},
+            self.warehouse.build_id,
+            rows,
+            tuple(dict.fromkeys(notes)),
+        )
+
+    def _fresh(self, name: str) -> str:
+        until = self.warehouse.fresh_until(name)
+        return "without a time" if until is None else f"fresh until {until:%Y-%m-%d %H:%M} UTC"
+
+
+def tables_in(expression: ir.Expr) -> tuple[str, ...]:
+    """The tables that an expression reads, sorted."""
+    return tuple(sorted({node.name for node in expression.op().find(ops.DatabaseTable)}))
+
+
+def _rounded(rate: Decimal) -> Decimal:
+    return rate.quantize(_PLACES, rounding=ROUND_HALF_UP)

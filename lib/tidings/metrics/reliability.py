@@ -1,0 +1,233 @@
+"""How well the services answer: metrics of requests (metric definitions 8.1 to 8.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ibis.expr.types as ir
+
+from tidings.metrics.measures import APDEX_TARGET_MS, apdex, money, number_where, percentile, ratio, total
+from tidings.metrics.metric import Metric, Thresholds
+
+SLOT_S = 300
+DOWN_SHARE = 0.5
+
+_MART = "fct_requests"
+_SECTION = "technical_performance"
+_FAILED = "An error is a status of 500 or more, or no answer at all; 4xx are client errors, counted apart."
+_CHECK = "Find the service and endpoint in the heat map, then what was released or failed at that time."
+
+
+def _timed(requests: ir.Table) -> ir.BooleanValue:
+    return requests.latency_ms.notnull()
+
+
+def _by_slot(requests: ir.Table, keep: Sequence[str]) -> ir.Table:
+    timed = requests.mutate(slot=(requests.ts.epoch_seconds() / SLOT_S).floor().cast("int64"))
+    return timed.group_by([*keep, "slot"]).aggregate(requests=timed.count(), errors=number_where(timed.is_error))
+
+
+def _latency(name: str, title: str, p: float, caveat: str) -> Metric:
+    return Metric(
+        name=name,
+        title=title,
+        mart=_MART,
+        kind="quantile",
+        unit="ms",
+        where=_timed,
+        value=lambda requests: percentile(requests.latency_ms, p),
+        definition=f"{p:.0%} of the requests with a latency took at most this long, errors included (8.1).",
+        better="lower",
+        owner="engineering",
+        caveat=f"{caveat} It cannot be averaged over services or hours.",
+        action="Split it by service and endpoint; compare with the number of requests at that time.",
+        section=_SECTION,
+    )
+
+
+requests = Metric(
+    name="requests",
+    title="Requests",
+    mart=_MART,
+    kind="flow",
+    unit="count",
+    value=lambda requests: requests.count(),
+    definition="Calls of services and lines of access logs, bots included.",
+    better="neutral",
+    owner="engineering",
+    caveat="Retries count again, so errors raise it.",
+    action="Split it by service and endpoint; a jump of one endpoint is often one caller.",
+    section=_SECTION,
+)
+
+errors = Metric(
+    name="errors",
+    title="Errors",
+    mart=_MART,
+    kind="flow",
+    unit="count",
+    where=lambda requests: requests.is_error,
+    value=lambda requests: requests.count(),
+    definition="Requests that failed.",
+    better="lower",
+    owner="engineering",
+    caveat=f"{_FAILED} Grows with the number of requests: read the error rate.",
+    action=_CHECK,
+    section=_SECTION,
+)
+
+error_rate = Metric(
+    name="error_rate",
+    title="Error rate",
+    mart=_MART,
+    kind="ratio",
+    unit="ratio",
+    value=lambda requests: ratio(number_where(requests.is_error), requests.count()),
+    definition="Errors over requests.",
+    better="lower",
+    thresholds=Thresholds(good=0.01, warn=0.05),
+    owner="engineering",
+    caveat=f"{_FAILED} A service that is down and not called does not show.",
+    action=_CHECK,
+    section=_SECTION,
+)
+
+availability = Metric(
+    name="availability",
+    title="Availability",
+    mart=_MART,
+    kind="ratio",
+    unit="ratio",
+    value=lambda requests: ratio(requests.count() - number_where(requests.is_error), requests.count()),
+    definition="Share of requests that were answered without an error: 1 - error rate.",
+    better="higher",
+    thresholds=Thresholds(good=0.999, warn=0.99),
+    owner="engineering",
+    caveat=f"Of requests, not of time: an outage at night weighs little. {_FAILED}",
+    action=_CHECK,
+    section=_SECTION,
+)
+
+uptime = Metric(
+    name="uptime",
+    title="Uptime",
+    mart=_MART,
+    kind="ratio",
+    unit="ratio",
+    regroup=_by_slot,
+    value=lambda slots: 1 - ratio(number_where(slots.errors >= DOWN_SHARE * slots.requests), slots.count()),
+    definition=(
+        "Share of the 5-minute slots with requests that were up; a slot is down when at least half of its requests "
+        "were errors."
+    ),
+    better="higher",
+    thresholds=Thresholds(good=0.999, warn=0.99),
+    owner="engineering",
+    caveat=(
+        "Seen from requests because no incidents are recorded (8.3 defines it by them): time without requests is "
+        "unknown and left out, and one failed request alone in its slot makes the slot down."
+    ),
+    action="List the slots that were down and match them with releases and the provider's own status.",
+    section=_SECTION,
+)
+
+client_errors = Metric(
+    name="client_errors",
+    title="Client errors",
+    mart=_MART,
+    kind="flow",
+    unit="count",
+    where=lambda requests: requests.is_client_error,
+    value=lambda requests: requests.count(),
+    definition="Requests answered with a status from 400 to 499.",
+    better="lower",
+    owner="engineering",
+    caveat="The service worked: the caller asked for something wrong. Bots looking for holes make many.",
+    action="Look at the paths: broken links and expired keys are worth fixing.",
+    section=_SECTION,
+)
+
+latency_p50 = _latency("latency_p50", "Latency p50", 0.5, "Half of all requests took longer.")
+latency_p90 = _latency("latency_p90", "Latency p90", 0.9, "One request in ten took longer.")
+latency_p95 = _latency("latency_p95", "Latency p95", 0.95, "One request in twenty took longer.")
+latency_p99 = _latency("latency_p99", "Latency p99", 0.99, "Uncertain below some thousand requests.")
+
+apdex_score = Metric(
+    name="apdex",
+    title=f"Apdex ({APDEX_TARGET_MS} ms)",
+    mart=_MART,
+    kind="ratio",
+    unit="score",
+    value=lambda requests: apdex(requests.latency_ms, requests.is_error),
+    definition=(
+        f"(Satisfied + tolerating / 2) over requests: satisfied up to {APDEX_TARGET_MS} ms, tolerating up to "
+        f"{4 * APDEX_TARGET_MS} ms, frustrated beyond or with an error."
+    ),
+    better="higher",
+    thresholds=Thresholds(good=0.94, warn=0.85),
+    owner="engineering",
+    caveat="Of requests with a latency or an error: access logs without times are not in it. Bands, not speed.",
+    action="See whether errors or latency moved it, then split by service.",
+    section=_SECTION,
+)
+
+request_cost = Metric(
+    name="request_cost",
+    title="Cost of calls",
+    mart=_MART,
+    kind="flow",
+    unit="money",
+    value=lambda requests: money(requests, requests.cost),
+    definition="Sum of what the calls cost, by the time of the call.",
+    better="lower",
+    owner="finance",
+    caveat="As noted with each call, not as invoiced. Amounts in a currency without a rate are left out and listed.",
+    action="Split it by provider and model; compare cost per call and tokens per call.",
+    section=_SECTION,
+)
+
+cost_per_request = Metric(
+    name="cost_per_request",
+    title="Cost per call",
+    mart=_MART,
+    kind="ratio",
+    unit="money",
+    where=lambda requests: requests.cost.notnull() & requests.fx.notnull(),
+    value=lambda requests: ratio(money(requests, requests.cost), requests.count()),
+    definition="Cost of calls over the calls that have a cost.",
+    better="lower",
+    owner="finance",
+    caveat="Calls differ in size: a provider with longer prompts looks dear. Amounts without a rate are left out.",
+    action="Compare tokens per call before changing the provider.",
+    section=_SECTION,
+)
+
+tokens = Metric(
+    name="tokens",
+    title="Tokens",
+    mart=_MART,
+    kind="flow",
+    unit="count",
+    value=lambda requests: total(requests.tokens_in) + total(requests.tokens_out),
+    definition="Tokens sent to and received from models.",
+    better="neutral",
+    owner="engineering",
+    caveat="Models cut text differently, so tokens of two models are not alike.",
+    action="Split it by endpoint and model; look for prompts that grew.",
+    section=_SECTION,
+)
+
+response_bytes = Metric(
+    name="response_bytes",
+    title="Bytes sent",
+    mart=_MART,
+    kind="flow",
+    unit="B",
+    value=lambda requests: total(requests.response_bytes),
+    definition="Size of all answers together.",
+    better="neutral",
+    owner="engineering",
+    caveat="As the server noted it, mostly without headers; answers without a size count as 0.",
+    action="Split it by path: one large file is often all of it.",
+    section=_SECTION,
+)

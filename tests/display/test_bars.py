@@ -1,0 +1,192 @@
+"""Magnitudes: parts that add up, bins, steps and tiles, each with a title that quotes what is drawn."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from display_samples import COUNTRY, NET, SPLIT, answer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tidings.display import formats
+from tidings.display.bars import bars, columns, funnel
+from tidings.display.figure import Figure
+from tidings.display.spread import heatmap, histogram
+from tidings.display.waterfall import waterfall
+from tidings.errors import UsageError
+from tidings.metrics.answer import Field
+
+PART = (Field("part", "Part"), Field("amount", "Amount", "EUR"))
+COUNT = Field("count", "Requests", "count")
+BINS = (Field("lower", "From", "ms"), Field("upper", "To below", "ms"), COUNT)
+
+
+def drawn(figure: Figure) -> list[dict[str, Any]]:
+    assert figure.spec is not None
+    rows: list[dict[str, Any]] = figure.spec["data"]["values"]
+    return rows
+
+
+def plain(text: str) -> str:
+    return text.replace(formats.THIN, " ").replace(formats.MINUS, "-")
+
+
+def test_bars_leave_the_total_out_and_keep_the_order() -> None:
+    figure = bars(SPLIT)
+    assert [row["name"] for row in drawn(figure)] == ["Germany", "Austria", "others (3)"]
+    assert plain(figure.title) == "Germany first, with 80.00 EUR net revenue"
+
+
+def test_bars_of_an_unknown_column_are_refused_with_a_suggestion() -> None:
+    with pytest.raises(UsageError, match=r"no column 'befor'\. Did you mean 'before'\?"):
+        bars(SPLIT, "befor")
+    with pytest.raises(UsageError, match="no column of figures"):
+        bars(answer([("DE",)], COUNTRY))
+
+
+def test_without_rows_there_is_a_sentence() -> None:
+    assert bars(answer([], COUNTRY, NET)).title == "Net revenue: no data in this window"
+    assert columns(answer([], COUNTRY, NET)).title == "Net revenue: none in this time"
+    assert histogram(answer([], *BINS, title="Latency")).title == "Latency: no data in this window"
+    empty = answer([], COUNTRY, Field("day", "Day"), NET)
+    assert heatmap(empty, "day", "country", "net").title == "Net revenue: no data in this window"
+    # Without steps there is nothing to draw: a remark, no chart.
+    assert funnel(answer([("view", 3)], COUNTRY, COUNT)).kind == "note"
+
+
+def test_columns_keep_the_order_of_time() -> None:
+    figure = columns(answer([("-3 min", 1), ("-2 min", 9), ("-1 min", 4)], Field("label", "Minute"), COUNT))
+    assert [row["v"] for row in drawn(figure)] == [1, 9, 4]
+    assert figure.title == "Requests: at most 9 (-2 min), last 4 (-1 min)"
+
+
+def test_a_funnel_says_where_most_are_lost() -> None:
+    steps = answer(
+        [("view", 1000, None), ("cart", 300, 0.3), ("paid", 120, 0.4)],
+        Field("step", "Step"),
+        Field("count", "Visitors", "count"),
+        Field("step_rate", "Of the step before", "ratio"),
+    )
+    figure = funnel(steps)
+    # 12 % of 1000; 700 are lost at the first step, 180 at the second.
+    assert plain(figure.title) == "12.0 % reach paid; most are lost from view to cart (-700)"
+    assert [plain(row["text"]) for row in drawn(figure)] == ["1 000 · 100.0 %", "300 · 30.0 %", "120 · 12.0 %"]
+
+
+def test_a_funnel_nobody_entered() -> None:
+    steps = answer([("view", 0), ("cart", 0)], Field("step", "Step"), COUNT)
+    assert funnel(steps).title == "Nobody took the first step in this window"
+
+
+def test_a_waterfall_leads_from_total_to_total() -> None:
+    figure = waterfall(answer([("May", 100), ("Volume", 40), ("Refunds", -30), ("June", 110)], *PART))
+    assert [(row["v"], row["to"], row["kind"]) for row in drawn(figure)] == [
+        (0, 100, "total"),
+        (100, 140, "up"),
+        (140, 110, "down"),
+        (0, 110, "total"),
+    ]
+    assert plain(figure.title) == "+10.00 EUR from May to June; largest part: volume, +40.00 EUR"
+
+
+def test_parts_too_small_to_be_seen_are_drawn_alone_and_that_is_said() -> None:
+    figure = waterfall(answer([("May", 1000), ("Volume", 40), ("Refunds", -30), ("June", 1010)], *PART))
+    assert [(row["name"], row["v"], row["to"]) for row in drawn(figure)] == [
+        ("Volume", 0, 40),
+        ("Refunds", 40, 10),
+        ("Change", 0, 10),
+    ]
+    assert "Only the change is drawn" in figure.html
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.decimals(-5000, 5000, places=2), min_size=1, max_size=6), st.decimals(-5000, 5000, places=2))
+def test_the_last_bar_of_a_waterfall_ends_where_its_parts_lead(parts: list[Decimal], start: Decimal) -> None:
+    end = start + sum(parts)
+    rows = [("Before", start), *((f"part {i}", part) for i, part in enumerate(parts)), ("After", end)]
+    falls = drawn(waterfall(answer(rows, *PART)))
+    for above, below in itertools.pairwise(falls[:-1]):
+        assert below["v"] == pytest.approx(above["to"])
+    shown = float(end - start) if falls[-1]["name"] == "Change" else float(end)
+    assert falls[-1]["v"] == 0 and falls[-1]["to"] == pytest.approx(shown)
+    assert falls[-2]["to"] == pytest.approx(shown)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("May", 100), ("Volume", 40), ("June", 120)], "do not add up: they lead from 100 to 140, not to 120"),
+        ([("May", 100)], "is no waterfall"),
+        ([("May", 100), ("Volume", None), ("June", 120)], "is no waterfall"),
+    ],
+)
+def test_what_is_no_waterfall_is_refused(rows: list[tuple[str, Any]], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        waterfall(answer(rows, *PART))
+
+
+def test_a_histogram_draws_open_and_unequal_bins_equally_wide() -> None:
+    bins = [(None, 5.0, 10), (5.0, 50.0, 80), (50.0, 1000.0, 8), (1000.0, None, 2)]
+    figure = histogram(answer(bins, *BINS, title="Latency"))
+    assert [(row["i"], row["to"], row["v"]) for row in drawn(figure)] == [(0, 1, 10), (1, 2, 80), (2, 3, 8), (3, 4, 2)]
+    assert [plain(row["text"]) for row in drawn(figure)] == [
+        "below 5 ms: 10",
+        "5 ms to 50 ms: 80",
+        "50 ms to 1 s: 8",
+        "from 1 s: 2",
+    ]
+    # 90 of 100 lie below 50 ms: the first bound that nine in ten lie below.
+    assert plain(figure.title) == "Latency: 90.0 % of requests lie below 50 ms"
+
+
+def test_a_histogram_whose_bulk_is_open_says_so() -> None:
+    figure = histogram(answer([(0.0, 5.0, 1), (5.0, None, 9)], *BINS, title="Latency"))
+    assert plain(figure.title) == "Latency: 90.0 % of requests lie at or above 5 ms"
+
+
+def test_a_distribution_needs_bounds_and_counts() -> None:
+    with pytest.raises(UsageError, match="is no distribution"):
+        histogram(SPLIT.__class__("Latency", BINS[:2], ((0.0, 1.0),), SPLIT.provenance))
+
+
+def test_a_tile_without_a_value_is_empty_not_zero() -> None:
+    tiles = answer(
+        [("Mon", "09", 3.0), ("Mon", "10", None), ("Tue", "09", 0.0)],
+        Field("weekday", "Weekday"),
+        Field("hour", "Hour"),
+        Field("orders", "Orders", "count"),
+        title="Orders",
+    )
+    figure = heatmap(tiles, "hour", "weekday", "orders")
+    assert [(row["y"], row["x"], row["v"]) for row in drawn(figure)] == [("Mon", "09", 3), ("Tue", "09", 0)]
+    # Mon 10 has no value, Tue 10 no row.
+    assert "2 empty tiles: no data there, which is not zero." in figure.html
+    assert figure.title == "Orders: highest 3 (Mon, 09)"
+    assert "lowest 0 (Tue, 09)" in figure.alt and "1 cell without a value" in figure.alt
+
+
+def test_a_heat_map_of_too_many_tiles_is_refused() -> None:
+    many = [(f"s{y}", f"d{x}", 1) for y in range(40) for x in range(40)]
+    tiles = answer(many, Field("y", "Service"), Field("x", "Day"), COUNT)
+    with pytest.raises(UsageError, match="1600 rows"):
+        heatmap(tiles, "x", "y", "count")
+
+
+def test_a_number_as_a_name_says_of_what() -> None:
+    found = answer([("200", 9), ("404", 1)], Field("status", "Status"), COUNT)
+    assert bars(found).title == "Status 200 first, with 9 requests"
+
+
+def test_names_of_an_axis_stay_text_in_its_expression() -> None:
+    hostile = "'] || alert(1) || ['\"\\"
+    figure = columns(answer([(hostile, 1), ("b", 2)], Field("label", "Label"), COUNT))
+    assert figure.spec is not None
+    expression = figure.spec["encoding"]["x"]["axis"]["labelExpr"]
+    names = expression.removeprefix("indexof(").partition(", datum.value) >= 0")[0]
+    assert json.loads(names) == [hostile, "b"]
+    # The picture is drawn from the same expression, and both names stand in it.
+    assert "alert(1) ||" in figure.html and figure.html.count(">b</text>") == 1

@@ -1,0 +1,161 @@
+"""Courses over time: what is dashed, what is grey, where the axis starts, what the title says."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from display_samples import ERRORS, REVENUE, RUNNING, USERS, WINDOW, ZONE, series
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidings.display import alt, axes, formats
+from tidings.display.charts import lines, multiples, trend
+from tidings.display.figure import Figure
+from tidings.errors import UsageError
+from tidings.window import Window
+
+
+def spec(figure: Figure) -> dict[str, Any]:
+    assert figure.spec is not None
+    return dict(figure.spec)
+
+
+def styles(figure: Figure) -> list[str]:
+    return [layer["mark"].get("style", "hover") for layer in spec(figure)["layer"]]
+
+
+def domain(figure: Figure) -> list[float]:
+    found: list[float] = spec(figure)["layer"][0]["encoding"]["y"]["scale"]["domain"]
+    return found
+
+
+def plain(text: str) -> str:
+    return text.replace(formats.THIN, " ").replace(formats.MINUS, "-")
+
+
+def test_the_title_of_a_flow_is_its_total_and_change() -> None:
+    figure = trend(series(lambda _: 110), series(lambda _: 100, window=WINDOW.previous()), zone=ZONE.name)
+    assert plain(figure.title) == "Net revenue: 3 080 EUR in 3 – 30 Jun 2026, +10.0 % against 6 May – 2 Jun 2026"
+    assert figure.subtitle == "Net revenue · EUR · by day · 3 – 30 Jun 2026 · Europe/Berlin"
+
+
+def test_a_total_compares_only_as_many_periods_as_are_complete() -> None:
+    # The running day (1 of 28) is left out on both sides: 27 x 10 against 27 x 10, whatever that day has.
+    running = series([10] * 27 + [1], window=RUNNING)
+    assert "±0.0" in trend(running, series([10] * 27 + [500], window=WINDOW.previous())).title
+
+
+def test_what_cannot_be_summed_is_not_summed() -> None:
+    figure = trend(series([5] * 27 + [8], USERS, "count"))
+    assert figure.title == "Active users at 8 (30 Jun 2026), between 5 and 8"
+
+
+def test_a_running_period_is_dashed_and_named() -> None:
+    figure = trend(series(lambda i: i, window=RUNNING))
+    assert "open" in styles(figure) and "30 Jun 2026 is still running: dashed." in figure.html
+    rows = spec(figure)["data"]["values"]
+    assert "now" not in rows[-1] and rows[-1]["open"] == 27, "not part of the solid line"
+    assert rows[-2]["now"] == rows[-2]["open"] == 26, "the dashes start where the line ends"
+    assert "open" not in styles(trend(series(lambda i: i)))
+
+
+def test_a_period_of_the_future_is_not_drawn() -> None:
+    ahead = Window(WINDOW.start, WINDOW.end, ZONE, datetime(2026, 6, 5, 22, tzinfo=UTC))
+    figure = trend(series(lambda i: i if i < 3 else None, window=ahead))
+    assert [row["t"] for row in spec(figure)["data"]["values"]] == ["3 Jun 2026", "4 Jun 2026", "5 Jun 2026"]
+    assert figure.subtitle.endswith("3 – 5 Jun 2026")
+
+
+def test_the_grey_line_stands_period_by_period_behind() -> None:
+    figure = trend(series(lambda i: i), series(lambda i: 100 + i, window=WINDOW.previous()))
+    first = spec(figure)["data"]["values"][0]
+    assert (first["t"], first["now"], first["before"]) == ("3 Jun 2026", 0, 100)
+    assert plain(first["hover"]) == "3 Jun 2026: 0.00 EUR; 6 May 2026: 100.0 EUR"
+    assert styles(figure)[:2] == ["before", "now"], "grey lies behind"
+    assert "td-key" in figure.html, "a key names both"
+
+
+def test_a_missing_day_is_a_gap_not_a_zero() -> None:
+    figure = trend(series([1, None] * 14, ERRORS, "ratio"))
+    assert [("now" in row) for row in spec(figure)["data"]["values"]] == [True, False] * 14
+    assert figure.table is not None and figure.table.rows[1] == ("4 Jun 2026", None)
+
+
+def test_the_axis_starts_at_zero_or_says_so() -> None:
+    near = trend(series([0.995 + i / 10_000 for i in range(28)], ERRORS, "ratio"))
+    low, high = domain(near)
+    assert 0.99 < low < 0.995 and high <= 1, "no rate above 100 %"
+    assert "does not start at zero" in near.html
+    far = trend(series([100 + i for i in range(28)]))
+    assert domain(far) == [0.0, 127.0]
+    assert "does not start at zero" not in far.html
+
+
+def test_an_empty_course_is_told_not_drawn_as_zero() -> None:
+    figure = trend(series(lambda _: None, ERRORS, "ratio"))
+    assert figure.title == "Error rate: nothing to divide by in this window"
+    assert "nothing to divide by" in figure.alt
+
+
+def test_four_lines_are_the_most_and_units_are_not_mixed() -> None:
+    course = series(lambda i: i)
+    with pytest.raises(UsageError, match="5 lines"):
+        lines({str(i): course for i in range(5)})
+    with pytest.raises(UsageError, match="one axis"):
+        lines({"a": course, "b": series(lambda i: i, ERRORS, "ratio")})
+    with pytest.raises(UsageError, match="13 lines"):
+        multiples({str(i): course for i in range(13)})
+
+
+def test_every_line_is_labelled_at_its_end() -> None:
+    figure = lines({"api": series(lambda _: 5, REVENUE), "mail": series(lambda _: 9, REVENUE)})
+    labels = [layer["data"]["values"][0]["text"] for layer in spec(figure)["layer"] if "data" in layer]
+    assert labels == ["api 5.00", "mail 9.00"]
+    assert plain(figure.title) == "mail highest at 9.00 EUR, api lowest at 5.00 EUR (30 Jun 2026)"
+    assert figure.table is not None and figure.table.rows[0] == ("3 Jun 2026", 5, 9)
+
+
+def test_panels_share_one_scale() -> None:
+    figure = multiples({"small": series(lambda _: 1), "large": series(lambda _: 100)})
+    assert spec(figure)["spec"]["layer"][0]["encoding"]["y"]["scale"]["domain"] == [0.0, 100.0]
+    assert "resolve" not in spec(figure) or "scale" not in spec(figure)["resolve"]
+
+
+def test_alt_text_tells_extremes_last_value_and_trend() -> None:
+    said = plain(alt.series(series([10] * 14 + [20] * 13 + [5], window=RUNNING)))
+    assert said == (
+        "Line chart of Net revenue by day, 3 – 30 Jun 2026. Lowest 10.00 EUR (3 Jun 2026), highest 20.00 EUR "
+        "(17 Jun 2026), last 5.00 EUR (30 Jun 2026, still running). "
+        "The median of the later half is +100.0 % against the earlier half."
+    )
+
+
+def test_weeks_and_months_are_named_as_such() -> None:
+    weeks = trend(series(lambda i: i, grain="week"))
+    assert [row["t"] for row in spec(weeks)["data"]["values"]][:2] == ["1 Jun 2026", "8 Jun 2026"]
+    assert [row["t"] for row in spec(trend(series(lambda i: i, grain="month")))["data"]["values"]] == ["Jun 2026"]
+
+
+@given(st.lists(st.floats(0, 1000), min_size=1, max_size=4))
+def test_labels_never_touch(ends: list[float]) -> None:
+    height = max(ends) or 1.0
+    shifts = axes.apart({str(i): end for i, end in enumerate(ends)}, height)
+    places = sorted(-end / height * axes.HEIGHT + shifts[str(i)] for i, end in enumerate(ends))
+    assert all(low - high >= 14.7 for high, low in itertools.pairwise(places))
+
+
+@given(st.lists(st.floats(-1e6, 1e9), min_size=1, max_size=40))
+def test_the_steps_of_a_ramp_are_round_rise_and_cover_the_values(values: list[float]) -> None:
+    found = axes.steps(values, 5)
+    assert len(found) == 4 and all(low < high for low, high in itertools.pairwise(found))
+    width = found[1] - found[0]
+    slack = width * 1e-3
+    assert found[-1] + width >= max(values) - slack and found[0] - width <= min([0.0, *values]) + slack
+
+
+def test_the_steps_of_counts_are_whole() -> None:
+    assert axes.steps([0, 3, 28], 5) == [6, 12, 18, 24]
+    assert axes.steps([], 5) == [1, 2, 3, 4], "without values any will do"

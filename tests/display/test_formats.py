@@ -1,0 +1,131 @@
+"""Numbers as a reader sees them."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from display_samples import ERRORS, WINDOW
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidings.display import formats
+from tidings.window import Window
+
+
+def plain(text: object) -> str:
+    return str(text).replace(formats.THIN, " ").replace(formats.MINUS, "-")
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (0, "count", "0"),
+        (9876, "count", "9 876"),  # four digits are shown whole
+        (9999.6, "count", "10k"),  # rounding reaches the next scale
+        (12345, "count", "12.35k"),  # half away from zero
+        (-12345, "count", "-12.35k"),
+        (1_234_567, "count", "1.235M"),
+        (2.5, "count", "2.5"),
+        (7, "pages", "7 pages"),  # any other unit is a word behind the figure
+        (Decimal("48.2"), "EUR", "48.20 EUR"),
+        (Decimal("123.45"), "EUR", "123.5 EUR"),
+        (Decimal("1234.5"), "EUR", "1 235 EUR"),
+        (Decimal("118234.50"), "EUR", "118.2k EUR"),
+        (0.0312, "ratio", "3.12 %"),
+        (0.4567, "ratio", "45.7 %"),
+        (0.9995, "ratio", "99.95 %"),  # near 100 % the second digit is the news
+        (0.0, "ratio", "0.00 %"),
+        (12.34, "ms", "12.3 ms"),
+        (1234.0, "ms", "1.234 s"),
+        (42.0, "s", "42 s"),
+        (192.4, "s", "3 min 12 s"),
+        (3599.6, "s", "1 h 00 min"),  # rounds up through the minutes
+        (200_000, "s", "2 d 07 h"),
+        (999, "B", "999 B"),
+        (1_500_000, "B", "1.5 MB"),
+        (74.31, "score", "74.3"),
+        (0.934, "score", "0.934"),
+    ],
+)
+def test_cards_show_four_digits_at_most(value: Any, unit: str, shown: str) -> None:
+    assert plain(formats.short(value, unit)) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (Decimal("118234.5"), "EUR", "118 234.50"),
+        (1234567, "count", "1 234 567"),
+        (0.03125, "ratio", "3.13 %"),
+        (812.4, "ms", "812"),
+        (99.14, "ms", "99.1"),
+        (2.3456, "number", "2.35"),
+        (True, "text", "yes"),
+        (date(2026, 6, 30), "date", "30 Jun 2026"),
+        ("12.4k EUR", "figure", "12.4k EUR"),  # already printed by a section
+        (None, "count", "–"),
+        (float("nan"), "ratio", "–"),
+        (Decimal("NaN"), "EUR", "–"),
+        (float("inf"), "ms", "–"),
+    ],
+)
+def test_tables_show_figures_in_full(value: Any, unit: str, shown: str) -> None:
+    assert plain(formats.full(value, unit)) == shown
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e15, max_value=1e15))
+def test_a_count_never_shows_more_than_four_digits(value: float) -> None:
+    digits = re.sub(r"\D", "", str(formats.short(value, "count"))).lstrip("0")
+    assert len(digits) <= 4
+
+
+@given(
+    st.one_of(st.none(), st.floats(), st.decimals(), st.integers(-(10**15), 10**15)),
+    st.sampled_from(["count", "EUR", "ratio", "ms", "s", "B", "score", "pages"]),
+)
+def test_a_missing_figure_is_never_a_number(value: Any, unit: str) -> None:
+    missing = value is None or str(value).lower().lstrip("-") in ("nan", "snan", "inf", "infinity")
+    if missing:
+        assert str(formats.short(value, unit)) == formats.MISSING
+    elif abs(value) < 1e15:
+        assert re.search(r"\d", str(formats.short(value, unit)))
+
+
+@pytest.mark.parametrize(
+    ("change", "better", "text", "tone"),
+    [
+        (0.0273, "higher", "▲ +2.7 %", "good"),
+        (0.0273, "lower", "▲ +2.7 %", "bad"),
+        (-0.031, "higher", "▼ -3.1 %", "bad"),
+        (-0.031, "neutral", "▼ -3.1 %", "none"),
+        (0.0004, "higher", "= ±0.0 %", "none"),  # what prints as nothing is coloured as nothing
+        (12.5, "higher", "▲ +1 250 %", "good"),
+        (None, "higher", "–", "none"),
+    ],
+)
+def test_a_change_has_arrow_sign_and_tone(change: float | None, better: Any, text: str, tone: str) -> None:
+    found = formats.change_of(change, better)
+    assert (plain(found.text), found.tone) == (text, tone)
+
+
+def test_a_comparison_is_named_in_words() -> None:
+    ten = Window.last(10, WINDOW.as_of, WINDOW.zone)
+    assert formats.compared_with(WINDOW, WINDOW.previous()) == "the 28 days before"
+    assert formats.compared_with(ten, ten.same_weekdays()) == "the same weekdays before"
+    assert formats.compared_with(WINDOW, WINDOW.year_before()) == "the same weekdays a year before"
+    assert formats.compared_with(WINDOW, WINDOW.shift(-100)) == "23 Feb – 22 Mar 2026"
+    one = Window.last(1, WINDOW.as_of, WINDOW.zone)
+    assert formats.compared_with(one, one.previous()) == "the day before"
+
+
+def test_the_reason_of_a_missing_value_follows_its_kind() -> None:
+    assert formats.why_missing(ERRORS) == "nothing to divide by in this window"
+
+
+def test_the_unit_is_a_part_of_its_own_in_markup() -> None:
+    shown = formats.short(Decimal(1234), "EUR").__html__()
+    assert plain(shown) == '1 234<span class="td-unit"> EUR</span>'

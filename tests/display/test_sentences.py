@@ -1,0 +1,109 @@
+"""Findings: what is said, in which words, and which three."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from display_samples import ERRORS, REVENUE, SPLIT, USERS, answer, series, value
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidings.display import formats
+from tidings.display.sentences import Sentence, findings, of_series, of_split, of_value, pick
+from tidings.metrics.answer import Field
+from tidings.metrics.metric import Thresholds
+
+
+def plain(text: str) -> str:
+    return text.replace(formats.THIN, " ").replace(formats.MINUS, "-")
+
+
+@pytest.mark.parametrize(
+    ("given_value", "said"),
+    [
+        (value(110, 100), "Net revenue rose by 10.0 % to 110.0 EUR, from 100.0 EUR in the 28 days before."),
+        (value(0.01, 0.02, ERRORS, "ratio"), "Error rate fell by 50.0 % to 1.00 %, from 2.00 % in the 28 days before."),
+        (value(100, 100), "Net revenue stayed at 100.0 EUR (±0.0 %) against the 28 days before."),
+        (
+            value(110, 100, unusual=False),
+            "Net revenue rose by 10.0 % to 110.0 EUR, from 100.0 EUR in the 28 days before; "
+            "the change lies within usual variation.",
+        ),
+        (value(5, 0), "Net revenue was 5.00 EUR; no change can be given, as it was 0.00 EUR in the 28 days before."),
+        (value(5, None), "Net revenue was 5.00 EUR; no change can be given, as it was no value in the 28 days before."),
+        (
+            value(None, 0.1, ERRORS, "ratio"),
+            "Error rate is not known for 3 – 30 Jun 2026: nothing to divide by in this window.",
+        ),
+    ],
+)
+def test_a_value_is_told_with_its_figures(given_value: Any, said: str) -> None:
+    assert plain(of_value(given_value).text) == said
+
+
+def test_a_missed_target_is_named() -> None:
+    limited = replace(ERRORS, thresholds=Thresholds(good=0.01, warn=0.02))
+    assert ", off its target of 1.00 %" in plain(of_value(value(0.05, 0.04, limited, "ratio")).text)
+    assert "target" not in of_value(value(0.005, 0.004, limited, "ratio")).text
+
+
+def test_a_split_tells_what_moved_most_without_total_and_others() -> None:
+    # Total moved by 10, Germany by 20, Austria by -10.
+    assert [plain(s.text) for s in of_split(SPLIT)] == [
+        "Revenue by country: Germany moved most, +20.00 EUR (+33.3 %), to 80.00 EUR."
+    ]
+
+
+def test_a_split_without_comparison_or_movement() -> None:
+    named = (Field("c", "Country"), Field("n", "Orders", "count"))
+    assert of_split(answer([("DE", 1)], *named)) == []
+    level = answer([("DE", 1, 1)], *named, Field("before", "Before", "count"))
+    assert of_split(level)[0].text == "Revenue by country: no part changed."
+    assert of_split(answer([], *named))[0].text == "Revenue by country: no data in this window."
+
+
+def test_a_course_is_told_by_its_extremes_of_whole_periods() -> None:
+    told = of_series(series([5, 9, 2] + [4] * 25, USERS, "count"))
+    assert told[0].text == "Active users by day lay between 2 (5 Jun 2026) and 9 (4 Jun 2026)."
+    assert of_series(series([5, 9] + [None] * 26, USERS, "count")) == []
+
+
+def test_the_heaviest_three_are_kept_one_per_subject() -> None:
+    said = [Sentence(text, weight, text[0]) for text, weight in (("a1", 1), ("b", 3), ("a2", 2), ("c", 0.5), ("d", 0))]
+    assert [s.text for s in pick(said)] == ["b", "a2", "c"]
+
+
+def test_an_unusual_change_outweighs_a_larger_usual_one() -> None:
+    small = replace(REVENUE, name="small", title="Small")
+    found = findings([value(150, 100, unusual=False), value(115, 100, small, unusual=True)])
+    assert found.text.splitlines()[0].startswith("- Small rose")
+
+
+def test_what_is_not_known_is_said_but_not_first() -> None:
+    found = findings([value(None, 1, ERRORS, "ratio"), value(110, 100)])
+    assert [line[:13] for line in found.text.splitlines()] == ["- Net revenue", "- Error rate "]
+
+
+def test_without_data_that_is_the_finding() -> None:
+    assert findings([]).text == "- Nothing can be said yet: there are no data in this window."
+
+
+@given(
+    st.decimals(0, 10**7, places=2),
+    st.decimals(0, 10**7, places=2),
+    st.sampled_from([True, False, None]),
+)
+def test_direction_and_figures_agree(now: Decimal, before: Decimal, unusual: bool | None) -> None:
+    said = of_value(value(now, before, unusual=unusual)).text
+    assert str(formats.short(now, "EUR")) in said, "the figure is quoted"
+    if " rose " in said:
+        assert now > before
+    elif " fell " in said:
+        assert now < before
+    else:
+        assert before == 0 or abs(now - before) <= before / 1000
+    assert not re.search(r"(?i)\b(strong|sharp|significant|huge|slight|impressive)", said), "no adjective"

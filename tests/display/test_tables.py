@@ -1,0 +1,137 @@
+"""Tables: totals first, one inline bar, signs, what is not shown, cohorts that are not yet whole."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+import pytest
+from display_samples import COUNTRY, NET, SPLIT, answer, cohort_answer
+
+from tidings.display import formats
+from tidings.display.tables import cohorts, ranking, segments, table
+from tidings.errors import UsageError
+from tidings.metrics.answer import Field
+
+
+def lines(markup: str) -> list[list[str]]:
+    """The words of each cell, row by row, heads included."""
+    body = str(markup).replace(formats.THIN, " ").replace(formats.MINUS, "-")
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", body, re.DOTALL)
+    return [[re.sub(r"<[^>]+>", "", c).strip() for c in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
+
+
+def test_a_ranking_shows_the_total_first_and_the_others_last() -> None:
+    figure = ranking(SPLIT, "net_revenue")
+    assert lines(figure.html) == [
+        ["Country", "Net revenue EUR", "", "Before EUR", "Change", "Share"],
+        ["Total", "130.00", "", "120.00", "▲ +8.3 %", "100.00 %"],
+        ["Germany", "80.00", "", "60.00", "▲ +33.3 %", "61.54 %"],
+        ["Austria", "40.00", "", "50.00", "▼ -20.0 %", "30.77 %"],
+        ["others (3)", "10.00", "", "10.00", "= ±0.0 %", "7.69 %"],
+    ]
+    assert figure.title.replace(formats.THIN, " ") == "Germany first, with 80.00 EUR net revenue, 61.5 % of the total"
+
+
+def test_only_the_parts_have_a_bar_measured_by_the_largest() -> None:
+    shown = str(ranking(SPLIT, "net_revenue").html)
+    assert re.findall(r"width:([0-9.]+)%", shown) == ["100.0", "50.0"]
+    assert 'class="td-total"' in shown and 'class="td-others"' in shown
+
+
+def test_a_change_is_coloured_by_what_is_better_for_the_metric() -> None:
+    # net_revenue is a metric of the registry, higher is better; a column of no metric is neutral.
+    assert '<td class="td-num td-bad">▼' in ranking(SPLIT, "net_revenue").html
+    free = answer([("DE", 1, -0.5)], COUNTRY, Field("free", "Anything", "count"), Field("change", "Change", "ratio"))
+    assert '<td class="td-num td-none">▼' in ranking(free).html
+
+
+def test_the_order_is_that_of_the_answer() -> None:
+    # A ranking of rates goes by their rows: the rate of three rows is no leader.
+    rates = answer([("DE", 0.02), ("AT", 0.5)], COUNTRY, Field("error_rate", "Error rate", "ratio"))
+    assert [row[0] for row in lines(ranking(rates).html)[1:]] == ["DE", "AT"]
+
+
+def test_of_more_than_twelve_the_rest_is_told_and_not_added_up() -> None:
+    figure = ranking(answer([(f"p{i}", 100 - i) for i in range(15)], COUNTRY, NET))
+    assert len(lines(figure.html)) == 1 + 12 and "3 smaller ones not shown." in figure.html
+    assert figure.table is not None and len(figure.table.rows) == 15, "the record holds all"
+
+
+def test_a_missing_figure_is_a_dash_with_its_reason() -> None:
+    figure = table(answer([("DE", None)], COUNTRY, NET))
+    assert lines(figure.html)[1] == ["DE", "–"] and "–: no value, as there were no rows" in figure.html
+    assert "no value" not in table(answer([("DE", Decimal(1))], COUNTRY, NET)).html
+
+
+def test_an_empty_answer_is_a_sentence() -> None:
+    for figure in (table(answer([], COUNTRY, NET)), ranking(answer([], COUNTRY, NET)), cohorts(cohort_answer([]))):
+        assert "No data in this window." in figure.html and "<table" not in figure.html
+
+
+def test_a_long_table_says_what_it_leaves_out() -> None:
+    figure = table(answer([(str(i), i) for i in range(103)], COUNTRY, NET))
+    assert len(lines(figure.html)) == 101 and "3 more rows not shown." in figure.html
+
+
+def test_the_plain_text_is_aligned_and_short() -> None:
+    figure = table(answer([("Germany", Decimal("1234.5")), ("AT", None)], COUNTRY, NET))
+    assert figure.text.splitlines() == [
+        "Revenue by country",
+        "Country  Net revenue EUR",
+        "Germany         1 234.50",
+        "AT                     –",
+    ]
+
+
+def test_segments_say_which_is_largest() -> None:
+    found = answer(
+        [("Champions", 30, Decimal(900)), ("Hibernating", 70, Decimal(100))],
+        Field("segment", "Segment"),
+        Field("customers", "Customers", "count"),
+        Field("monetary", "Net revenue", "EUR"),
+    )
+    assert segments(found).title.replace(formats.THIN, " ") == "Hibernating: 70 of 100 customers (70.0 %)"
+
+
+COHORTS = cohort_answer(
+    [
+        ("Apr 2026", 100, 0, 1.0, "complete"),
+        ("Apr 2026", 100, 1, 0.4, "complete"),
+        ("Apr 2026", 100, 2, 0.1, "incomplete"),
+        ("May 2026", 300, 0, 1.0, "complete"),
+        ("May 2026", 300, 1, 0.2, "incomplete"),
+        ("May 2026", 300, 2, None, "future"),
+    ]
+)
+
+
+def test_cohorts_are_a_triangle_whose_running_cells_are_marked() -> None:
+    figure = cohorts(COHORTS)
+    assert lines(figure.html) == [
+        ["First purchase", "Customers", "0", "1", "2"],
+        ["Apr 2026", "100", "100.0", "40.0", "10.0*"],
+        ["May 2026", "300", "100.0", "20.0*", ""],
+    ]
+    shown = str(figure.html)
+    assert shown.count("td-immature") == 2 and shown.count("td-future") == 1
+    assert "that period is still running" in shown
+
+
+def test_the_average_of_cohorts_leaves_running_cells_out() -> None:
+    # Only April's 40 % is whole; with May's 20 % so far it would be 25 %.
+    assert (
+        cohorts(COHORTS).title.replace(formats.THIN, " ")
+        == "40.0 % came back in the period after their first (1 cohort)"
+    )
+
+
+def test_cohorts_are_tinted_by_the_largest_rate_after_the_first_period() -> None:
+    shown = str(cohorts(COHORTS).html)
+    # 40 % is the largest: the last step; 20 % the third of five; 10 % the second; 100 % has none.
+    assert re.findall(r"td-ramp-(\d)", shown) == ["4", "1", "2"] and shown.count("td-zero") == 2
+
+
+def test_cohorts_need_their_columns() -> None:
+    with pytest.raises(UsageError, match="no column 'cohort'"):
+        cohorts(SPLIT)
