@@ -1,0 +1,305 @@
+"""The ledger: what the workbook did (pulls, builds, runs), which cannot be derived from the data."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from tidings.errors import TidingsError
+
+Status = Literal["waiting", "running", "done", "partly", "failed"]
+
+# One script per schema version, applied in order; PRAGMA user_version counts those applied. Scripts are never edited.
+_MIGRATIONS = (
+    """
+    CREATE TABLE pulls (
+        id INTEGER PRIMARY KEY,
+        source TEXT NOT NULL,
+        status TEXT NOT NULL CHECK (status IN ('running', 'done', 'partly', 'failed')),
+        started_at TEXT NOT NULL,
+        seconds REAL,
+        rows INTEGER NOT NULL DEFAULT 0,
+        rejected INTEGER NOT NULL DEFAULT 0,
+        error TEXT NOT NULL DEFAULT ''
+    );
+    CREATE TABLE builds (
+        id INTEGER PRIMARY KEY,
+        build TEXT NOT NULL DEFAULT '',
+        status TEXT NOT NULL CHECK (status IN ('running', 'done', 'failed')),
+        started_at TEXT NOT NULL,
+        seconds REAL,
+        rows INTEGER NOT NULL DEFAULT 0,
+        error TEXT NOT NULL DEFAULT ''
+    );
+    CREATE TABLE runs (
+        id TEXT PRIMARY KEY,
+        schedule TEXT NOT NULL,
+        slot TEXT NOT NULL,
+        as_of TEXT NOT NULL,
+        parameters TEXT NOT NULL,
+        build TEXT NOT NULL,
+        version TEXT NOT NULL,
+        status TEXT NOT NULL CHECK (status IN ('running', 'done', 'partly', 'failed')),
+        started_at TEXT NOT NULL,
+        seconds REAL,
+        error TEXT NOT NULL DEFAULT ''
+    );
+    CREATE TABLE run_sections (
+        run TEXT NOT NULL REFERENCES runs (id),
+        position INTEGER NOT NULL,
+        section TEXT NOT NULL,
+        status TEXT NOT NULL CHECK (status IN ('waiting', 'running', 'done', 'failed')),
+        seconds REAL,
+        error TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (run, section)
+    );
+    CREATE INDEX runs_by_start ON runs (started_at);
+    """,
+)
+_WAIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class PullEntry:
+    """One pull of one source; `seconds` is null while it runs, or if its process died."""
+
+    id: int
+    source: str
+    status: Status
+    started_at: datetime
+    seconds: float | None
+    rows: int
+    rejected: int
+    error: str
+
+
+@dataclass(frozen=True)
+class BuildEntry:
+    """One attempt to build the warehouse; `build` is empty until the build id is known."""
+
+    id: int
+    build: str
+    status: Status
+    started_at: datetime
+    seconds: float | None
+    rows: int
+    error: str
+
+
+@dataclass(frozen=True)
+class SectionEntry:
+    """One section of a run."""
+
+    section: str
+    status: Status
+    seconds: float | None
+    error: str
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """One run of a schedule for one slot; `seconds` is null while it runs, or if its process died."""
+
+    id: str
+    schedule: str
+    slot: str
+    as_of: datetime
+    parameters: Mapping[str, Any]
+    build: str
+    version: str
+    status: Status
+    started_at: datetime
+    seconds: float | None
+    error: str
+    sections: tuple[SectionEntry, ...] = ()
+
+
+class Ledger:
+    """The only writer of `data/ledger.sqlite`; every call is one transaction of its own connection.
+
+    Several threads and processes may write at once: a writer waits up to 30 s for its turn. Instants are
+    passed in as aware datetimes and kept as ISO text in UTC as given.
+
+    Raises:
+        TidingsError: the file is not a ledger, was written by a newer version, or stays locked.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def start_pull(self, source: str, started_at: datetime) -> int:
+        """Note that a pull begins, before it does anything; returns its number."""
+        with self._transaction() as connection:
+            return _inserted(
+                connection.execute(
+                    "INSERT INTO pulls (source, status, started_at) VALUES (?, 'running', ?)",
+                    (source, started_at.isoformat()),
+                )
+            )
+
+    def finish_pull(
+        self, pull: int, status: Status, *, seconds: float, rows: int = 0, rejected: int = 0, error: str = ""
+    ) -> None:
+        """Note how a pull ended."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE pulls SET status = ?, seconds = ?, rows = ?, rejected = ?, error = ? WHERE id = ?",
+                (status, seconds, rows, rejected, error, pull),
+            )
+
+    def start_build(self, started_at: datetime) -> int:
+        """Note that a build begins, before it does anything; returns its number."""
+        with self._transaction() as connection:
+            return _inserted(
+                connection.execute(
+                    "INSERT INTO builds (status, started_at) VALUES ('running', ?)", (started_at.isoformat(),)
+                )
+            )
+
+    def finish_build(
+        self, number: int, status: Status, *, seconds: float, build: str = "", rows: int = 0, error: str = ""
+    ) -> None:
+        """Note how a build ended and the build id it made."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE builds SET status = ?, seconds = ?, build = ?, rows = ?, error = ? WHERE id = ?",
+                (status, seconds, build, rows, error, number),
+            )
+
+    def start_run(
+        self,
+        run: str,
+        *,
+        schedule: str,
+        slot: str,
+        as_of: datetime,
+        parameters: Mapping[str, Any],
+        build: str,
+        version: str,
+        sections: Sequence[str],
+        started_at: datetime,
+    ) -> None:
+        """Note that a run begins, before it does anything: `running`, its sections `waiting`."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO runs (id, schedule, slot, as_of, parameters, build, version, status, started_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, 'running', ?)",
+                (
+                    run,
+                    schedule,
+                    slot,
+                    as_of.isoformat(),
+                    json.dumps(dict(parameters), sort_keys=True),
+                    build,
+                    version,
+                    started_at.isoformat(),
+                ),
+            )
+            connection.executemany(
+                "INSERT INTO run_sections (run, position, section, status) VALUES (?, ?, ?, 'waiting')",
+                [(run, position, section) for position, section in enumerate(sections)],
+            )
+
+    def start_section(self, run: str, section: str) -> None:
+        """Note that a section begins."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE run_sections SET status = 'running' WHERE run = ? AND section = ?", (run, section)
+            )
+
+    def finish_section(self, run: str, section: str, status: Status, *, seconds: float, error: str = "") -> None:
+        """Note how a section ended."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE run_sections SET status = ?, seconds = ?, error = ? WHERE run = ? AND section = ?",
+                (status, seconds, error, run, section),
+            )
+
+    def finish_run(self, run: str, status: Status, *, seconds: float, error: str = "") -> None:
+        """Note how a run ended."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE runs SET status = ?, seconds = ?, error = ? WHERE id = ?", (status, seconds, error, run)
+            )
+
+    def pulls(self, limit: int = 20) -> tuple[PullEntry, ...]:
+        """The latest pulls, newest first."""
+        columns = "id, source, status, started_at, seconds, rows, rejected, error"
+        rows = self._read(f"SELECT {columns} FROM pulls ORDER BY id DESC LIMIT ?", limit)  # noqa: S608
+        return tuple(PullEntry(**{**row, "started_at": datetime.fromisoformat(row["started_at"])}) for row in rows)
+
+    def builds(self, limit: int = 20) -> tuple[BuildEntry, ...]:
+        """The latest builds, newest first."""
+        columns = "id, build, status, started_at, seconds, rows, error"
+        rows = self._read(f"SELECT {columns} FROM builds ORDER BY id DESC LIMIT ?", limit)  # noqa: S608
+        return tuple(BuildEntry(**{**row, "started_at": datetime.fromisoformat(row["started_at"])}) for row in rows)
+
+    def runs(self, limit: int = 20) -> tuple[RunEntry, ...]:
+        """The latest runs with their sections in order, newest first."""
+        entries = []
+        for row in self._read("SELECT * FROM runs ORDER BY started_at DESC, rowid DESC LIMIT ?", limit):
+            sections = self._read(
+                "SELECT section, status, seconds, error FROM run_sections WHERE run = ? ORDER BY position", row["id"]
+            )
+            row["as_of"] = datetime.fromisoformat(row["as_of"])
+            row["started_at"] = datetime.fromisoformat(row["started_at"])
+            row["parameters"] = json.loads(row["parameters"])
+            entries.append(RunEntry(**row, sections=tuple(SectionEntry(**section) for section in sections)))
+        return tuple(entries)
+
+    def _read(self, query: str, value: object) -> list[dict[str, Any]]:
+        if not self._file.is_file():
+            return []
+        with self._transaction() as connection:
+            return [dict(row) for row in connection.execute(query, (value,))]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with closing(sqlite3.connect(self._file, timeout=_WAIT_SECONDS, isolation_level=None)) as connection:
+                connection.row_factory = sqlite3.Row
+                connection.execute("PRAGMA foreign_keys = ON")
+                # IMMEDIATE takes the write lock at once: two processes queue instead of failing half-way.
+                connection.execute("BEGIN IMMEDIATE")
+                self._migrate(connection)
+                yield connection
+                connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise TidingsError(
+                f"The ledger {self._file.name} cannot be used: {error}.",
+                "Another process may hold it, or the disk may be full or read-only; free it and repeat the command.",
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise TidingsError(
+                f"The ledger {self._file.name} refused what was written, or is not a ledger: {error}.",
+                "If the file is damaged, move it away: a new one is made, and the data are not touched.",
+            ) from error
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(_MIGRATIONS):
+            raise TidingsError(
+                f"The ledger {self._file.name} has schema {version}; this Tidings knows {len(_MIGRATIONS)}.",
+                "It was written by a newer version: update Tidings.",
+            )
+        for script in _MIGRATIONS[version:]:
+            # Not executescript: that would commit, and let another process see a half-made schema.
+            for statement in script.split(";"):
+                if statement.strip():
+                    connection.execute(statement)
+        if version < len(_MIGRATIONS):
+            connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+
+
+def _inserted(cursor: sqlite3.Cursor) -> int:
+    number = cursor.lastrowid
+    if number is None:
+        raise TidingsError("The ledger gave no number to a new row.", "Check the disk, then repeat the command.")
+    return number

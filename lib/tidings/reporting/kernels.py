@@ -1,0 +1,241 @@
+"""Kernels for a run: forked from a process that is already warm, else plain ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from traitlets import Unicode
+
+import tidings
+from tidings.errors import RunError
+from tidings.reporting.zygote import SINGLE_THREADED, read_message, send_message, socket_fits
+
+FORKED = "tidings-forked"
+PLAIN = "tidings-plain"
+_START_SECONDS = 120.0
+_ARGV = ["-f", "{connection_file}", "--HistoryManager.enabled=False"]
+
+
+class Kernels:
+    """The kernels of one run, as a context manager: `name()` is the kernel to ask Jupyter for.
+
+    Entering starts the warm process; `prepare` says what the kernels find in their environment. The kernel
+    specifications live in a private folder that Jupyter is pointed to while the context is open; nothing is
+    installed. When the warm process cannot be had or dies, `warn` is called once with the reason and plain
+    kernels take over: slower, same results.
+    """
+
+    def __init__(self, warn: Callable[[str], None], *, command: tuple[str, ...] = ()) -> None:
+        self._warn = warn
+        self._command = command or (sys.executable, "-m", "tidings.reporting.zygote")
+        self._before: dict[str, str | None] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ready = False
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Kernels:
+        self._folder = Path(tempfile.mkdtemp(prefix="tidings-"))
+        self._socket = self._folder / "zygote"
+        self._log = self._folder / "zygote.log"
+        folders = os.pathsep.join(filter(None, [str(self._folder / "jupyter"), os.environ.get("JUPYTER_PATH")]))
+        for name, value in {"JUPYTER_PATH": folders, "JUPYTER_RUNTIME_DIR": str(self._folder / "runtime")}.items():
+            self._before[name] = os.environ.get(name)
+            os.environ[name] = value
+        self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def prepare(self, environment: Mapping[str, str]) -> None:
+        """Set what is added to the environment that the kernels inherit; before the first `name()`."""
+        self._write_spec(PLAIN, [sys.executable, "-m", "ipykernel_launcher", *_ARGV], {}, environment)
+        provisioner = {"provisioner_name": FORKED, "config": {"socket_path": str(self._socket)}}
+        self._write_spec(FORKED, _ARGV, {"kernel_provisioner": provisioner}, environment)
+
+    def name(self) -> str:
+        """The kernel to use now; waits until the warm process has finished importing.
+
+        Raises:
+            RunError: the context has been left.
+        """
+        with self._lock:
+            if self._closed:
+                raise RunError("The run was stopped.", "Repeat the command.")
+            if self._process is not None and not self._is_warm():
+                self._stop()
+                self._warn(f"No warm kernels ({self._reason()}): sections start plain ones, which takes longer.")
+            return FORKED if self._process is not None else PLAIN
+
+    def is_lost(self) -> bool:
+        """Whether a kernel died because the warm process did, which is no fault of the notebook."""
+        with self._lock:
+            return not self._closed and not self._is_warm()
+
+    def close(self) -> None:
+        """End the warm process, and its kernels with it."""
+        with self._lock:
+            self._closed = True
+            self._stop()
+
+    def _is_warm(self) -> bool:
+        if self._process is None or self._process.stdout is None:
+            return False
+        if not self._ready:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._process.stdout, selectors.EVENT_READ)
+                self._ready = bool(selector.select(_START_SECONDS)) and self._process.stdout.readline() == b"ready\n"
+        return self._ready and self._process.poll() is None
+
+    def _start(self) -> None:
+        if not hasattr(os, "fork") or sys.platform == "darwin":
+            # macOS aborts forked processes that use its frameworks, and numpy does.
+            self._warn("This system cannot fork warm kernels: sections start plain ones, which takes longer.")
+            return
+        if not socket_fits(self._socket):
+            self._warn("The temporary folder's path is too long for a socket: sections start plain kernels.")
+            return
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [*self._command, str(self._socket)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, **_environment()},
+                # A Ctrl-C is for the run; it ends the kernels itself.
+                start_new_session=True,
+            )
+
+    def _stop(self) -> None:
+        if self._process is None:
+            return
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _reason(self) -> str:
+        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it ended without a message"
+
+    def _write_spec(
+        self, name: str, argv: list[str], metadata: Mapping[str, Any], environment: Mapping[str, str]
+    ) -> None:
+        folder = self._folder / "jupyter" / "kernels" / name
+        folder.mkdir(parents=True)
+        spec = {
+            "argv": argv,
+            "display_name": name,
+            "language": "python",
+            "env": {**environment, **_environment()},
+            "metadata": {"supported_encryption": ["curve"], **metadata},
+        }
+        (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+
+
+class ForkedProvisioner(LocalProvisioner):
+    """Launches a kernel by asking the warm process at `socket_path` to fork one."""
+
+    socket_path = Unicode()
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        """Launch the kernel; its process is a child of the warm process, which passes signals on."""
+        cwd = kwargs.get("cwd") or Path.cwd()
+        forked = ForkedProcess(self.socket_path, {"argv": cmd, "env": dict(kwargs["env"]), "cwd": str(cwd)})
+        self.process = forked  # type: ignore[assignment]  # has what LocalProvisioner asks of a Popen
+        self.pid = forked.pid
+        self.cwd = cwd
+        return self.connection_info
+
+
+class ForkedProcess:
+    """What `subprocess.Popen` is for a child of one's own, for a kernel that is the warm process's child.
+
+    Raises:
+        ConnectionError: the warm process is gone.
+    """
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, socket_path: str, request: Mapping[str, Any]) -> None:
+        self.returncode: int | None = None
+        self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._connection.connect(socket_path)
+        send_message(self._connection, dict(request))
+        answer = read_message(self._connection)
+        if answer is None:
+            raise ConnectionResetError("The warm process ended while it was asked for a kernel.")
+        self.pid: int = answer["pid"]
+
+    def poll(self) -> int | None:
+        """The exit status, None while it runs."""
+        return self._read(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end and return the exit status."""
+        status = self._read(timeout)
+        if status is None:
+            raise subprocess.TimeoutExpired(FORKED, timeout or 0)
+        return status
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the kernel and what it started."""
+        if self.poll() is None:
+            send_message(self._connection, {"signal": number})
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def _read(self, timeout: float | None) -> int | None:
+        if self.returncode is None:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._connection, selectors.EVENT_READ)
+                if not selector.select(timeout):
+                    return None
+            message = read_message(self._connection)
+            # The end of the stream: the warm process died, and its kernels with it.
+            self.returncode = -signal.SIGKILL if message is None else int(message["exit"])
+            self._connection.close()
+        return self.returncode
+
+
+def _environment() -> dict[str, str]:
+    package = str(Path(tidings.__file__).parent.parent)
+    return {
+        **SINGLE_THREADED,
+        "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
+    }

@@ -1,0 +1,189 @@
+"""From executed notebooks to pages: one whole, offline, accessible HTML file per section."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bs4 import BeautifulSoup
+from markupsafe import Markup
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+
+from tidings.display import theme
+from tidings.metrics.registry import registry
+from tidings.reporting.notebook import read_notebook
+from tidings.reporting.record import Failure, Item, Record, is_item, item_of, plain_text, record_of
+from tidings.reporting.site import TEMPLATES, environment, render
+
+if TYPE_CHECKING:
+    from tidings.reporting.run import Run
+
+# The digest is for nbval; the head stands in the page's header, not where the notebook opened its book.
+_ELSEWHERE = ("digest", "head")
+_STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """An entry of a page's contents."""
+
+    id: str
+    text: str
+
+
+class Pages:
+    """Writes pages; one instance serves a whole run, because making an exporter takes longer than using it.
+
+    `runtime` is the JavaScript that draws charts (`vega_runtime`).
+    """
+
+    def __init__(self, runtime: str) -> None:
+        self._runtime = runtime
+        self._figures: list[Item] = []
+        self._exporter = HTMLExporter(  # type: ignore[no-untyped-call]
+            template_name="section",
+            extra_template_basedirs=[str(TEMPLATES)],
+            exclude_anchor_links=True,
+            filters={
+                "shown": lambda outputs: any(_is_shown(output) for output in outputs),
+                "failed": lambda outputs: any(output.output_type == "error" for output in outputs),
+                "is_item": is_item,
+                "figure": self._place,
+                "plain": plain_text,
+                "text_base64": lambda text: base64.b64encode(text.encode()).decode(),
+            },
+        )
+
+    def section(self, notebook: Path, run: Run, error: str = "") -> str:
+        """The page of one executed section.
+
+        `run` gives id, title, slot, build, version and labels to the page's head and foot; `error` is the reason
+        why the section failed, in case the notebook itself could not say so.
+        """
+        book = read_notebook(notebook)
+        record = record_of(book, notebook.stem)
+        failure = record.failure or (Failure("", error, "", "") if error else None)
+        self._figures = []
+        fragment, _ = self._exporter.from_notebook_node(book)
+        soup = BeautifulSoup(fragment, "html.parser")
+        lede = _take_lede(soup)
+        contents = _order_headings(soup)
+        body, placed = self._filled(str(soup), failure, record.section)
+        heads = "".join(_STYLE.sub("", item.html) for item in record.of_kind("head")[:1])
+        charts = self._charts()
+        return render(
+            "page.html.j2",
+            runtime=self._runtime if charts else "",
+            run=run,
+            record=record,
+            lede=Markup(lede + heads),  # noqa: S704 - Markdown of the notebook, and a fragment like the others
+            contents=contents,
+            body=body,
+            failure=failure,
+            failure_in_place=placed,
+            definitions=_definitions(record),
+            charts=charts,
+            setup=Markup(self._setup(book)),  # noqa: S704 - highlighted by pygments, which escapes
+        )
+
+    def _place(self, output: Mapping[str, Any]) -> str:
+        """Called by the template: a mark where the figure goes, so that its markup is not parsed again."""
+        item = item_of(output)
+        if item.kind in _ELSEWHERE:
+            return ""
+        self._figures.append(item)
+        return f'<td-figure n="{len(self._figures) - 1}"></td-figure>'
+
+    def _filled(self, html: str, failure: Failure | None, section: str) -> tuple[Markup, bool]:
+        def figure(match: re.Match[str]) -> str:
+            number = int(match[1])
+            return f'<div id="figure-{number + 1}" class="item">{self._figures[number].html}</div>'
+
+        html = re.sub(r'<td-figure n="(\d+)"></td-figure>', figure, html)
+        first, mark, rest = html.partition("<td-failure></td-failure>")
+        box = ""
+        if mark and failure is not None:
+            macro = environment().get_template("parts.html.j2").module
+            box = str(macro.failure_box(failure, section))  # type: ignore[attr-defined]
+        # Safe: fragments are escaped where they are made (display), the rest by nbconvert's template.
+        return Markup(first + box + rest.replace("<td-failure></td-failure>", "")), bool(box)  # noqa: S704
+
+    def _charts(self) -> Markup:
+        charts = {
+            f"figure-{number}": _page_spec(item.spec)
+            for number, item in enumerate(self._figures, start=1)
+            if item.spec is not None and 'class="td-vega"' in item.html
+        }
+        if not charts:
+            return Markup("")
+        text = json.dumps({"config": theme.page_config(), "charts": charts}, ensure_ascii=False, separators=(",", ":"))
+        # Inside <script> only "</" and "<!--" could end it early; both start with "<".
+        return Markup(text.replace("<", "\\u003c"))  # noqa: S704
+
+    def _setup(self, book: NotebookNode) -> str:
+        """The code of the cells that ran and print nothing here, one after the other."""
+        sources = [
+            cell.source
+            for cell in book.cells
+            if cell.cell_type == "code" and cell.execution_count and not any(_is_shown(out) for out in cell.outputs)
+        ]
+        highlight = self._exporter.environment.filters["highlight_code"]
+        return "".join(highlight(source) for source in sources)
+
+
+def _is_shown(output: Mapping[str, Any]) -> bool:
+    return not (is_item(output) and item_of(output).kind in _ELSEWHERE)
+
+
+def _take_lede(soup: BeautifulSoup) -> str:
+    """Take the first Markdown cell out of the fragment, without its title: it belongs under the page's heading."""
+    for heading in soup.find_all("h1"):
+        box = heading.parent
+        heading.extract()
+        if box is not None and box.name == "div":
+            return str(box.extract())
+    return ""
+
+
+def _order_headings(soup: BeautifulSoup) -> list[Heading]:
+    """Make headings start at h2, skip no level and have an id of their own; return those of the contents."""
+    contents, used, level = [], {"appendix", "main", "charts"}, 1
+    for heading in soup.find_all(_HEADINGS):
+        level = min(max(int(heading.name[1]), 2), level + 1)
+        heading.name = f"h{level}"
+        slug = re.sub(r"[^a-z0-9]+", "-", heading.get_text().lower()).strip("-") or "part"
+        name, number = slug, 2
+        while name in used:
+            name, number = f"{slug}-{number}", number + 1
+        used.add(name)
+        heading["id"] = name
+        if level == 2:
+            contents.append(Heading(name, heading.get_text().strip()))
+    return contents
+
+
+def _page_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A chart for the page: colours come from its style, the title stands above the box, page.js sets the width."""
+    return {key: value for key, value in spec.items() if key not in ("autosize", "config", "title", "$schema")}
+
+
+def _definitions(record: Record) -> list[dict[str, str]]:
+    """What each metric of the page means; an entry for every link, also to a metric that is no longer defined."""
+    known = registry()
+    return [
+        {
+            "name": name,
+            "title": known[name].title if name in known else name,
+            "definition": known[name].definition if name in known else "This metric is no longer defined.",
+            "caveat": known[name].caveat if name in known else "",
+            "action": known[name].action if name in known else "",
+        }
+        for name in record.metrics
+    ]

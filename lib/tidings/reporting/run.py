@@ -1,0 +1,179 @@
+"""A run: one schedule for one slot, from parameters to a folder of pages."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tidings.errors import UsageError
+from tidings.ledger import Ledger
+from tidings.reporting.kernels import Kernels
+from tidings.reporting.redact import redactor_for
+from tidings.reporting.schedule import Parameter, Schedule, load_schedule
+from tidings.settings import Settings
+
+if TYPE_CHECKING:
+    from tidings.window import Zone
+
+Progress = Callable[[str, int, int], None]
+RunStatus = Literal["done", "partly", "failed"]
+_BOOK = ("as_of", "days", "compare", "timezone", "currency", "segment")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run is about, fixed before any work: every section reads this build as of this instant.
+
+    `slot` names the run's folder: the local date or time of `as_of`. `parameters` are those given, in their
+    declared types. Instants are aware.
+    """
+
+    id: str
+    schedule: str
+    title: str
+    slot: str
+    as_of: datetime
+    parameters: Mapping[str, Parameter]
+    build: str
+    version: str
+    sections: tuple[str, ...]
+    started_at: datetime
+    zone: Zone
+
+    def folder(self, settings: Settings) -> Path:
+        """Where its pages lie."""
+        return settings.reports / self.schedule / self.slot
+
+    @property
+    def as_of_label(self) -> str:
+        """`as_of` for a reader, in the report's zone."""
+        return f"{self.as_of.astimezone(self.zone.info):%Y-%m-%d %H:%M} {self.zone.name}"
+
+    @property
+    def started_label(self) -> str:
+        """The start for a reader, in the report's zone."""
+        return f"{self.started_at.astimezone(self.zone.info):%Y-%m-%d %H:%M:%S}"
+
+
+@dataclass(frozen=True)
+class SectionResult:
+    """How one section went: status done or failed, wall seconds, the reason in one sentence."""
+
+    section: str
+    status: Literal["done", "failed"]
+    seconds: float
+    error: str
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run went: `done`, `partly` (a section failed, the others are there), `failed` (all did)."""
+
+    run: Run
+    title: str
+    status: RunStatus
+    seconds: float
+    index: Path
+    sections: tuple[SectionResult, ...]
+    warnings: tuple[str, ...]
+
+
+def run(
+    settings: Settings, name: str, given: Mapping[str, Any], *, now: datetime, progress: Progress | None = None
+) -> RunResult:
+    """Run a schedule or section into `reports/<schedule>/<slot>/`; an earlier run of that slot is replaced.
+
+    `given` overrides the schedule's parameters; texts are read as the declared types. `progress` is called with
+    what, done, total. A section that fails is shown as such and the others are delivered.
+
+    Raises:
+        UsageError: an unknown schedule, section or parameter, or a value of the wrong type.
+        WarehouseError: nothing has been built, or not this build.
+        RunError: the pages cannot be written.
+    """
+    start = time.perf_counter()
+    schedule = load_schedule(settings, name)
+    warnings: list[str] = []
+    with Kernels(warnings.append) as kernels:
+        # From here the warm process imports, while this one does and finds out what to run.
+        pinned = _pin(settings, schedule, given, now)
+        kernels.prepare({"TIDINGS_ROOT": str(settings.root), "TIDINGS_BUILD": pinned.build})
+        ledger = Ledger(settings.ledger)
+        ledger.start_run(
+            pinned.id,
+            schedule=pinned.schedule,
+            slot=pinned.slot,
+            as_of=pinned.as_of,
+            parameters=pinned.parameters,
+            build=pinned.build,
+            version=pinned.version,
+            sections=pinned.sections,
+            started_at=now,
+        )
+        try:
+            # Imported here for the same reason.
+            from tidings.reporting.deliver import deliver
+
+            results = deliver(settings, pinned, kernels, ledger, warnings, progress or _silent, start)
+        except BaseException as error:
+            kernels.close()
+            message = redactor_for(settings)(str(error)) or type(error).__name__
+            ledger.finish_run(pinned.id, "failed", seconds=time.perf_counter() - start, error=message)
+            raise
+    status, seconds = status_of(results), time.perf_counter() - start
+    ledger.finish_run(pinned.id, status, seconds=seconds)
+    index = pinned.folder(settings) / "index.html"
+    return RunResult(pinned, pinned.title, status, seconds, index, results, tuple(warnings))
+
+
+def _pin(settings: Settings, schedule: Schedule, given: Mapping[str, Any], now: datetime) -> Run:
+    """Settle build and instant once, so that all sections speak of the same."""
+    # Imported here because it takes half a second, in which the warm process imports as well.
+    from tidings.book import Book
+    from tidings.reporting.parameters import bind, declared_parameters
+
+    parameters: dict[str, Parameter] = {}
+    defaults: dict[str, Parameter] = {}
+    for section in schedule.sections:
+        declared = declared_parameters(settings.notebooks / f"{section}.ipynb")
+        if "as_of" not in declared:
+            raise UsageError(f"The section {section} has no parameter 'as_of'.", "Every section needs it: add it.")
+        defaults |= {name: item.default for name, item in declared.items()}
+        parameters |= bind(section, declared, {**schedule.parameters, **given})
+    effective = {**defaults, **parameters}
+    # Opened here once, so that a wrong segment or zone is refused before anything runs.
+    chosen: dict[str, Any] = {name: effective[name] for name in _BOOK if name in effective}
+    book = Book.open(**chosen, root=settings.root)
+    build, zone, as_of = book.build_id, book.zone, book.as_of
+    book.lens.warehouse.close()
+    local = as_of.astimezone(zone.info)
+    is_day = as_of == zone.first_instant(local.date())
+    return Run(
+        id=f"{schedule.name}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
+        schedule=schedule.name,
+        title=schedule.title,
+        slot=f"{local:%Y-%m-%d}" if is_day else f"{local:%Y-%m-%dT%H%M%S}".removesuffix("00"),
+        as_of=as_of,
+        parameters={**parameters, "as_of": f"{local:%Y-%m-%d}" if is_day else as_of.isoformat()},
+        build=build,
+        version=version("tidings"),
+        sections=schedule.sections,
+        started_at=now,
+        zone=zone,
+    )
+
+
+def status_of(results: tuple[SectionResult, ...]) -> RunStatus:
+    """The status of a run whose sections went like this."""
+    failed = sum(result.status == "failed" for result in results)
+    return "done" if not failed else "failed" if failed == len(results) else "partly"
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """No progress."""

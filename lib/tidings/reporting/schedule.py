@@ -1,0 +1,99 @@
+"""A schedule: which sections, in which order, with which parameters, under which title."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tidings.errors import UsageError, suggest
+from tidings.settings import Settings
+
+Parameter = bool | int | float | str
+_KEYS = ("title", "sections", "parameters")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One report: `name` is the file's name and the folder of its reports; `sections` are notebooks, in order."""
+
+    name: str
+    title: str
+    sections: tuple[str, ...]
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+
+def section_names(settings: Settings) -> tuple[str, ...]:
+    """The sections of the workbook: the notebooks by name, sorted."""
+    return tuple(sorted(file.stem for file in settings.notebooks.glob("*.ipynb")))
+
+
+def schedule_names(settings: Settings) -> tuple[str, ...]:
+    """The schedules of the workbook, sorted."""
+    return tuple(sorted(file.stem for file in settings.schedules.glob("*.toml")))
+
+
+def load_schedule(settings: Settings, name: str) -> Schedule:
+    """The schedule of that name; the name of a section is a schedule of that section alone.
+
+    Raises:
+        UsageError: neither exists, or the file cannot be used as written.
+    """
+    file = settings.schedules / f"{name}.toml"
+    if name in schedule_names(settings):
+        return _read(file, section_names(settings))
+    if name in section_names(settings):
+        return Schedule(name, name.replace("_", " ").capitalize(), (name,))
+    known = {*schedule_names(settings), *section_names(settings)}
+    raise UsageError(f"There is no schedule or section '{name}'.", suggest(name, known))
+
+
+def load_schedules(settings: Settings) -> tuple[Schedule, ...]:
+    """All schedules, by name.
+
+    Raises:
+        UsageError: one cannot be used as written.
+    """
+    return tuple(load_schedule(settings, name) for name in schedule_names(settings))
+
+
+def _read(file: Path, sections: tuple[str, ...]) -> Schedule:
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"schedules/{file.name} is not valid TOML: {error}.", "Correct that line.") from error
+    for key in table:
+        if key not in _KEYS:
+            raise UsageError(f"schedules/{file.name} has an unknown key '{key}'.", suggest(key, _KEYS))
+    title = table.get("title")
+    if not isinstance(title, str) or not title.strip():
+        raise UsageError(f"schedules/{file.name} has no title.", 'Write title = "..." in it.')
+    return Schedule(
+        file.stem, title.strip(), _sections(table, file, sections), _parameters(table.get("parameters", {}), file)
+    )
+
+
+def _sections(table: Mapping[str, Any], file: Path, known: tuple[str, ...]) -> tuple[str, ...]:
+    names = table.get("sections")
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise UsageError(f"schedules/{file.name} lists no sections.", 'Write sections = ["..."], in reading order.')
+    for position, name in enumerate(names):
+        if name not in known:
+            raise UsageError(f"schedules/{file.name} names an unknown section '{name}'.", suggest(name, known))
+        if name in names[:position]:
+            raise UsageError(f"schedules/{file.name} names the section '{name}' twice.", "Keep one of them.")
+    return tuple(names)
+
+
+def _parameters(table: Any, file: Path) -> Mapping[str, Parameter]:
+    if not isinstance(table, dict):
+        raise UsageError(f"schedules/{file.name} has parameters that are no table.", "Write [parameters] above them.")
+    for name, value in table.items():
+        if not isinstance(value, bool | int | float | str):
+            raise UsageError(
+                f"schedules/{file.name} sets the parameter '{name}' to {value!r}.",
+                "A parameter is text, a number, true or false; write dates and times in quotes.",
+            )
+    return table

@@ -1,0 +1,67 @@
+"""The frame of every page: head, style, scripts, and the policy that forbids any request."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from tidings.display import theme
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(template: str, *, runtime: str = "", **content: Any) -> str:
+    """A whole page from a template that extends `layout.html.j2`; all content is escaped unless it is Markup.
+
+    `runtime` is the JavaScript that draws the page's charts, if it has any (`vega_runtime`).
+    """
+    theme_script, page_script = _file("theme.js"), _file("page.js")
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            policy=_policy(theme_script, page_script, *([runtime] if runtime else [])),
+            # Safe: our own files and the runtime, whose hashes the policy names.
+            style=Markup(f"{theme.stylesheet()}\n{_file('page.css')}"),  # noqa: S704
+            theme_script=Markup(theme_script),  # noqa: S704
+            page_script=Markup(page_script),  # noqa: S704
+            runtime=Markup(runtime),  # noqa: S704
+            version=version("tidings"),
+            **content,
+        )
+    )
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Our templates, escaping on; a name that is missing is an error, not a gap in a report."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+
+
+@cache
+def _file(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _policy(*scripts: str) -> str:
+    """Nothing may be fetched from anywhere, and of scripts only these run."""
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
+    )
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )

@@ -1,0 +1,183 @@
+"""Kernels forked from a warm process, and plain ones where that process cannot be had."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from jupyter_client.manager import KernelManager
+from section_notebooks import notebook
+
+from tidings.errors import RunError
+from tidings.reporting.execute import Execution, execute_section
+from tidings.reporting.kernels import FORKED, PLAIN, Kernels
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+# Serves like the real one, but imports nothing first: starts in a third of the time.
+COLD = (
+    sys.executable,
+    "-c",
+    "import tidings.reporting.zygote as z; z._PRELOAD_ALL = ();"
+    "z._PRELOAD = ('numpy.random', 'ipykernel.kernelapp'); z.main()",
+)
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Kernels]:
+    warnings: list[str] = []
+    with Kernels(warnings.append, command=COLD) as kernels:
+        kernels.prepare({"TIDINGS_BUILD": "b1"})
+        yield kernels
+    assert warnings == []
+
+
+Execute = Callable[..., Execution]
+
+
+@pytest.fixture
+def execute(tmp_path: Path) -> Execute:
+    def run(kernels: Kernels, *cells: str, redact: Callable[[str], str] = str) -> Execution:
+        source = tmp_path / "commerce.ipynb"
+        nbformat.write(notebook(cells), source)
+        return execute_section(source, tmp_path / "out.ipynb", {"days": 7}, kernels, redact)
+
+    return run
+
+
+def printed(execution: Execution) -> str:
+    cells = nbformat.read(execution.notebook, as_version=4).cells
+    return "".join(output.get("text", "") for cell in cells for output in cell.get("outputs", []))
+
+
+def test_a_forked_kernel_gets_parameters_environment_and_folder(
+    warm: Kernels, execute: Execute, tmp_path: Path
+) -> None:
+    code = "import os; print(days, os.environ['TIDINGS_BUILD'], os.getcwd(), os.getppid())"
+    went = execute(warm, code)
+    assert went.is_done
+    days, build, folder, parent = printed(went).split()
+    # 7 was given, 28 is the notebook's default.
+    assert (days, build, Path(folder)) == ("7", "b1", tmp_path)
+    # Its parent is the warm process, not the one that runs the tests.
+    assert int(parent) != os.getpid()
+    assert warm.name() == FORKED
+
+
+def test_forks_do_not_share_chance_or_state(warm: Kernels, execute: Execute) -> None:
+    code = "import random, builtins, numpy.random; print(random.random(), numpy.random.random())\n"
+    code += "print(hasattr(builtins, 'seen')); builtins.seen = 1"
+    first, second = (printed(execute(warm, code)).split() for _ in range(2))
+    assert first[0] != second[0]
+    assert first[1] != second[1]
+    assert (first[2], second[2]) == ("False", "False")
+
+
+def test_a_failed_notebook_is_kept_up_to_the_error(warm: Kernels, execute: Execute) -> None:
+    went = execute(warm, "print('before')", "1 / 0", "print('after')")
+    assert went.error == "ZeroDivisionError: division by zero"
+    assert printed(went) == "before\n"
+
+
+def test_a_killed_kernel_fails_its_section_only(warm: Kernels, execute: Execute) -> None:
+    went = execute(warm, "print('before', flush=True)", "import os; os.kill(os.getpid(), 9)")
+    assert went.error.startswith("The kernel died")
+    assert "before" in printed(went)
+    assert execute(warm, "print(1)").is_done
+
+
+def test_a_kernel_can_be_interrupted_restarted_and_shut_down(warm: Kernels) -> None:
+    manager = KernelManager(kernel_name=warm.name())
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=20)
+        asked = client.execute("import time; time.sleep(30)")
+        while client.get_iopub_msg(timeout=5)["msg_type"] != "execute_input":
+            pass
+        time.sleep(0.05)
+        manager.interrupt_kernel()
+        reply = client.get_shell_msg(timeout=5)
+        assert reply["parent_header"]["msg_id"] == asked
+        assert reply["content"]["ename"] == "KeyboardInterrupt"
+        assert manager.is_alive()
+        before = manager.provisioner.pid
+        manager.restart_kernel(now=True)
+        client.wait_for_ready(timeout=20)
+        assert manager.provisioner.pid != before
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert not manager.is_alive()
+    with pytest.raises(ProcessLookupError):
+        os.kill(before, 0)
+
+
+def test_secrets_do_not_reach_the_kept_notebook(warm: Kernels, execute: Execute) -> None:
+    def redact(text: str) -> str:
+        return text.replace("hunter22", "[secret]")
+
+    went = execute(warm, "print('hunter22')", "raise ValueError('hunter22 was refused')", redact=redact)
+    assert went.error == "ValueError: [secret] was refused"
+    assert printed(went) == "[secret]\n"
+    outputs = [cell.get("outputs") for cell in nbformat.read(went.notebook, as_version=4).cells]
+    assert "hunter22" not in str(outputs).replace("raise ValueError('hunter22", "")
+
+
+def test_without_a_warm_process_plain_kernels_serve_with_one_warning(execute: Execute) -> None:
+    warnings: list[str] = []
+    broken = (sys.executable, "-c", "raise SystemExit('no module named what')")
+    with Kernels(warnings.append, command=broken) as kernels:
+        kernels.prepare({"TIDINGS_BUILD": "b1"})
+        assert [kernels.name(), kernels.name()] == [PLAIN, PLAIN]
+        went = execute(kernels, "import os; print(os.environ['TIDINGS_BUILD'])")
+    assert printed(went) == "b1\n"
+    assert len(warnings) == 1
+    assert "no module named what" in warnings[0]
+
+
+def test_a_section_survives_the_death_of_the_warm_process(execute: Execute) -> None:
+    warnings: list[str] = []
+    # The first time, in a fork, the notebook kills its parent; the second time, in a plain kernel, it does not.
+    code = "import os, signal, time\nif 'zygote' in open(f'/proc/{os.getppid()}/cmdline').read():\n"
+    code += f"    os.kill(os.getppid(), {int(signal.SIGKILL)}); time.sleep(20)\nprint('done')"
+    with Kernels(warnings.append, command=COLD) as kernels:
+        kernels.prepare({})
+        went = execute(kernels, code)
+    assert went.is_done
+    assert printed(went) == "done\n"
+    assert len(warnings) == 1
+
+
+def test_leaving_the_context_ends_kernels_and_restores_the_environment(tmp_path: Path) -> None:
+    before = dict(os.environ)
+    with Kernels(print, command=COLD) as kernels:
+        kernels.prepare({})
+        assert os.environ["JUPYTER_PATH"] != before.get("JUPYTER_PATH")
+        manager = KernelManager(kernel_name=kernels.name())
+        manager.start_kernel()
+        process = manager.provisioner.pid
+        os.kill(process, 0)
+    manager.cleanup_resources()
+    assert dict(os.environ) == before
+    assert is_gone(process)
+    with pytest.raises(RunError, match="stopped"):
+        kernels.name()
+
+
+def is_gone(process: int) -> bool:
+    for _ in range(100):
+        try:
+            # A zombie still has a number, but runs nothing.
+            if Path(f"/proc/{process}/stat").read_text().split()[2] == "Z":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.02)
+    return False

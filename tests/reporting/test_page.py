@@ -1,0 +1,149 @@
+"""Pages: whole, offline, escaped, in order, and made from the executed notebook alone."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+import pytest
+from bs4 import BeautifulSoup
+
+
+@pytest.fixture(scope="module")
+def html(ran) -> str:
+    return (ran.folder / "commerce.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> BeautifulSoup:
+    return BeautifulSoup(html, "html.parser")
+
+
+@pytest.fixture(scope="module")
+def failed(ran) -> BeautifulSoup:
+    return BeautifulSoup((ran.folder / "web_traffic.html").read_text(encoding="utf-8"), "html.parser")
+
+
+@pytest.fixture(scope="module")
+def index(ran) -> BeautifulSoup:
+    return BeautifulSoup((ran.folder / "index.html").read_text(encoding="utf-8"), "html.parser")
+
+
+def test_nothing_comes_from_elsewhere(ran) -> None:
+    for file in ran.folder.glob("*.html"):
+        soup = BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser")
+        loaded = [tag["src"] for tag in soup.select("[src]")] + [tag["href"] for tag in soup.select("link[href]")]
+        assert all(url.startswith("data:") for url in loaded), file.name
+        for tag in soup.select("a[href]"):
+            target = tag["href"].partition("#")[0]
+            assert not target or (ran.folder / target).is_file(), f"{file.name} links to {target}"
+        assert "url(" not in "".join(style.get_text() for style in soup.select("style"))
+        assert file.stat().st_size < 2_500_000
+
+
+def test_the_policy_lets_only_our_scripts_run(page: BeautifulSoup) -> None:
+    policy = page.select_one("meta[http-equiv=Content-Security-Policy]")["content"]
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe-eval" not in policy
+    scripts = [tag.string for tag in page.select("script:not([type])")]
+    assert len(scripts) == 3
+    for script in scripts:
+        assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in policy
+
+
+def test_content_is_escaped_wherever_it_appears(html: str, page: BeautifulSoup) -> None:
+    for injected in ("<img src=x", "<script>alert", "<i>quietly", "<b>Bag"):
+        assert injected not in html
+    # It is there, as text.
+    assert "<i>quietly</i>" in page.get_text()
+    assert "</script><img src=x" in page.get_text()
+
+
+def test_one_h1_and_headings_in_order_with_their_own_ids(page: BeautifulSoup) -> None:
+    headings = [(h.name, h.get_text()) for h in page.find_all(re.compile("^h[1-6]$"))]
+    assert headings == [
+        ("h1", "Commerce"),
+        ("h2", "How are we doing?"),
+        ("h2", "How did revenue develop?"),
+        ("h3", "By product"),
+        ("h2", "How are we doing?"),
+        ("h2", "Notes, definitions, provenance"),
+        ("h3", "Notes"),
+        ("h3", "Definitions"),
+        ("h3", "Where the figures come from"),
+    ]
+    ids = [tag["id"] for tag in page.select("[id]")]
+    assert len(ids) == len(set(ids))
+    assert {a["href"][1:] for a in page.select(".contents a")} <= set(ids)
+
+
+def test_landmarks_language_and_a_way_past_the_head(page: BeautifulSoup) -> None:
+    assert page.html["lang"] == "en"
+    assert [len(page.select(name)) for name in ("header", "main", "footer", "nav")] == [1, 1, 1, 1]
+    assert page.body.find("a")["href"] == "#main"
+
+
+def test_the_head_comes_from_notebook_and_book(page: BeautifulSoup) -> None:
+    head = page.select_one("header")
+    assert "What was earned, and from whom?" in head.get_text()
+    assert head.select_one(".td-head") is not None
+    assert page.title.get_text() == "Commerce · Weekly report · 2026-07-01"
+
+
+def test_code_is_one_click_away_and_setup_is_at_the_end(page: BeautifulSoup) -> None:
+    folded = page.select("main .cell details.code")
+    # Findings, cards, three charts, a printed line, a data frame.
+    assert len(folded) == 7
+    assert not any(tag.has_attr("open") for tag in folded)
+    assert "picture(" in folded[2].get_text()
+    assert "TIDINGS_BUILD" in page.select_one(".appendix details.code").get_text()
+
+
+def test_the_digest_is_for_the_machine(page: BeautifulSoup) -> None:
+    assert "net_revenue 200" not in page.get_text()
+
+
+def test_every_linked_metric_is_defined_once(page: BeautifulSoup) -> None:
+    assert [tag["id"] for tag in page.select("dt") if tag.has_attr("id")] == ["def-net_revenue"]
+    assert page.select_one('a[href="#def-net_revenue"]') is not None
+    assert len(page.select_one(".definitions dd").get_text().strip()) > 20
+
+
+def test_provenance_names_tables_build_and_parameters(ran, page: BeautifulSoup) -> None:
+    said = page.select_one(".appendix").get_text(" ", strip=True)
+    for part in (
+        "fct_orders",
+        "fresh until 30 Jun 2026",
+        ran.result.run.build,
+        "2026-07-01 00:00 Europe/Berlin",
+        "days 14",
+        "no rate",
+    ):
+        assert part in said
+
+
+def test_a_failed_section_shows_why_where_it_stopped(failed: BeautifulSoup) -> None:
+    [box] = failed.select(".failure")
+    assert "It stopped at “How did revenue develop?”" in box.get_text()
+    assert box.select_one(".reason").get_text() == "ValueError: [secret] was refused by <b>the shop</b>"
+    assert not any(tag.has_attr("open") for tag in box.select("details"))
+    # What had been computed is there, what had not is not.
+    assert failed.select_one(".td-cards") is not None
+    assert "never" not in failed.select_one("main").get_text()
+    before = [tag.get("id") for tag in box.find_all_previous("h2")]
+    assert before[0] == "how-did-revenue-develop"
+
+
+def test_the_index_ties_the_run_together(index: BeautifulSoup) -> None:
+    assert index.h1.get_text() == "Weekly report"
+    assert "1 – 30 Jun 2026" in index.select_one(".period").get_text()
+    assert [a["href"] for a in index.select("h2 a")] == ["web_traffic.html", "commerce.html"]
+    assert "1 of 2 sections could not be finished" in index.get_text()
+    assert "ValueError: [secret]" in index.select_one(".failure").get_text()
+    good = index.select_one("#commerce")
+    assert "Net revenue rose." in good.get_text()
+    # A definition is on the section's page.
+    assert good.select_one(".td-cards a")["href"] == "commerce.html#def-net_revenue"
+    rows = [[cell.get_text(strip=True) for cell in row.select("th,td")][:2] for row in index.select("tbody tr")[:2]]
+    assert rows == [["Web traffic", "failed"], ["Commerce", "done"]]

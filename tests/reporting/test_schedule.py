@@ -1,0 +1,71 @@
+"""Schedules as files: what is mistyped is named, with the nearest right thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tidings.errors import UsageError
+from tidings.reporting.schedule import Schedule, load_schedule, load_schedules, schedule_names, section_names
+from tidings.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    settings = Settings(root=tmp_path)
+    settings.notebooks.mkdir()
+    settings.schedules.mkdir()
+    for name in ("commerce", "web_traffic"):
+        (settings.notebooks / f"{name}.ipynb").write_text("{}")
+    return settings
+
+
+def write(settings: Settings, text: str, name: str = "weekly") -> None:
+    (settings.schedules / f"{name}.toml").write_text(text)
+
+
+def test_a_schedule_keeps_the_order_of_its_sections(settings: Settings) -> None:
+    write(settings, 'title = "Weekly"\nsections = ["web_traffic", "commerce"]\n[parameters]\ndays = 7\n')
+    expected = Schedule("weekly", "Weekly", ("web_traffic", "commerce"), {"days": 7})
+    assert load_schedule(settings, "weekly") == expected
+    assert load_schedules(settings) == (expected,)
+    assert schedule_names(settings) == ("weekly",)
+    assert section_names(settings) == ("commerce", "web_traffic")
+
+
+def test_a_section_is_a_schedule_of_itself(settings: Settings) -> None:
+    assert load_schedule(settings, "web_traffic") == Schedule("web_traffic", "Web traffic", ("web_traffic",))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('title = "W"\nsection = ["commerce"]\n', r"unknown key 'section'\. Did you mean 'sections'\?"),
+        ('title = "W"\nsections = ["comerce"]\n', r"unknown section 'comerce'\. Did you mean 'commerce'\?"),
+        ('title = "W"\nsections = ["commerce", "commerce"]\n', "'commerce' twice"),
+        ('title = "W"\nsections = []\n', "lists no sections"),
+        ('title = "W"\nsections = "commerce"\n', "lists no sections"),
+        ('sections = ["commerce"]\n', "has no title"),
+        ('title = "W"\nsections = ["commerce"]\nparameters = 3\n', "no table"),
+        ('title = "W"\nsections = ["commerce"]\n[parameters]\nas_of = 2026-07-01\n', "dates and times in quotes"),
+        ("title = W\n", "not valid TOML"),
+    ],
+)
+def test_a_schedule_that_cannot_be_used_is_named_with_the_remedy(settings: Settings, text: str, said: str) -> None:
+    write(settings, text)
+    with pytest.raises(UsageError, match=said) as error:
+        load_schedule(settings, "weekly")
+    assert "weekly.toml" in str(error.value)
+
+
+def test_an_unknown_name_is_answered_with_the_nearest(settings: Settings) -> None:
+    write(settings, 'title = "W"\nsections = ["commerce"]\n')
+    with pytest.raises(UsageError, match=r"'weekyl'\. Did you mean 'weekly'\?"):
+        load_schedule(settings, "weekyl")
+
+
+def test_a_name_is_not_a_path(settings: Settings) -> None:
+    write(settings, 'title = "W"\nsections = ["commerce"]\n')
+    with pytest.raises(UsageError, match="no schedule or section"):
+        load_schedule(settings, "../schedules/weekly")

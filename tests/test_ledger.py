@@ -1,0 +1,138 @@
+"""What the workbook did is written before and after the work, by several processes at once."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tidings.errors import TidingsError
+from tidings.ledger import Ledger
+
+NOW = datetime(2026, 7, 1, 6, 0, tzinfo=UTC)
+
+
+def start(ledger: Ledger, run: str, sections: tuple[str, ...] = ("a", "b")) -> None:
+    ledger.start_run(
+        run,
+        schedule="weekly",
+        slot="2026-07-01",
+        as_of=NOW,
+        parameters={"days": 28, "segment": "country=DE"},
+        build="b1",
+        version="0.1.0",
+        sections=sections,
+        started_at=NOW,
+    )
+
+
+def test_a_run_is_visible_before_its_work_starts(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "data" / "ledger.sqlite")
+    start(ledger, "weekly-1")
+    ledger.start_section("weekly-1", "a")
+    [run] = ledger.runs()
+    assert (run.status, run.seconds) == ("running", None)
+    # In the schedule's order: a has begun, b waits.
+    assert [(s.section, s.status) for s in run.sections] == [("a", "running"), ("b", "waiting")]
+
+
+def test_a_run_keeps_how_it_and_its_sections_ended(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    start(ledger, "weekly-1")
+    ledger.finish_section("weekly-1", "a", "done", seconds=1.5)
+    ledger.finish_section("weekly-1", "b", "failed", seconds=0.5, error="ZeroDivisionError: division by zero")
+    ledger.finish_run("weekly-1", "partly", seconds=2.0)
+    [run] = ledger.runs()
+    assert (run.status, run.seconds, run.as_of, run.started_at) == ("partly", 2.0, NOW, NOW)
+    assert run.parameters == {"days": 28, "segment": "country=DE"}
+    assert [(s.status, s.error) for s in run.sections] == [
+        ("done", ""),
+        ("failed", "ZeroDivisionError: division by zero"),
+    ]
+
+
+def test_pulls_and_builds_come_newest_first(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    first, second = ledger.start_pull("shop", NOW), ledger.start_pull("web", NOW)
+    ledger.finish_pull(first, "done", seconds=3.0, rows=10, rejected=2)
+    assert [(p.source, p.status, p.rows, p.rejected) for p in ledger.pulls()] == [
+        ("web", "running", 0, 0),
+        ("shop", "done", 10, 2),
+    ]
+    assert second > first
+    number = ledger.start_build(NOW)
+    ledger.finish_build(number, "failed", seconds=1.0, error="a contract broke")
+    assert [(b.status, b.build, b.error) for b in ledger.builds()] == [("failed", "", "a contract broke")]
+
+
+def test_reading_a_ledger_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    assert Ledger(tmp_path / "ledger.sqlite").runs() == ()
+    assert not (tmp_path / "ledger.sqlite").exists()
+
+
+def write_pulls(file: Path, source: str, times: int) -> None:
+    ledger = Ledger(file)
+    for _ in range(times):
+        ledger.finish_pull(ledger.start_pull(source, NOW), "done", seconds=0.0, rows=1)
+
+
+def test_two_processes_write_without_losing_a_row(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.sqlite"
+    # Both start on a file that does not exist: one makes the schema, the other waits for it.
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=write_pulls, args=(file, name, 40)) for name in ("shop", "web")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    pulls = Ledger(file).pulls(1000)
+    assert sum(p.rows for p in pulls if p.source == "shop") == 40
+    assert sum(p.rows for p in pulls if p.source == "web") == 40
+
+
+def test_a_writer_waits_for_its_turn_before_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.start_pull("first", NOW)
+    both_inside = threading.Barrier(2)
+    migrate = Ledger._migrate
+
+    def slowly(self: Ledger, connection: sqlite3.Connection) -> None:
+        migrate(self, connection)
+        # Two that have read and then want to write would refuse each other.
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_inside.wait(0.3)
+
+    monkeypatch.setattr(Ledger, "_migrate", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        numbers = list(pool.map(lambda source: ledger.start_pull(source, NOW), ["shop", "web"]))
+    assert sorted(numbers) == [2, 3]
+
+
+def test_a_file_that_is_no_ledger_is_said_so(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.sqlite"
+    file.write_bytes(b"this is not a database, whatever its name says" * 50)
+    with pytest.raises(TidingsError, match=r"ledger\.sqlite.*not a (ledger|database).*move it away"):
+        Ledger(file).start_pull("shop", NOW)
+
+
+def test_a_ledger_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(TidingsError, match=r"schema 99.*newer version"):
+        Ledger(file).runs()
+
+
+def test_the_same_run_cannot_start_twice(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    start(ledger, "weekly-1")
+    with pytest.raises(TidingsError, match="UNIQUE"):
+        start(ledger, "weekly-1")
+    assert len(ledger.runs()) == 1
