@@ -1,0 +1,255 @@
+"""The command line: verbs only. Exit codes: 0 done, 1 failed, 2 used wrongly.
+
+The one place that reads the clock: everything below gets `now` or `as_of` as a parameter.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from tidings.errors import TidingsError, UsageError, suggest
+from tidings.ledger import Ledger
+from tidings.settings import Settings, load_settings
+
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class _Verbs(click.Group):
+    """A group that helps with a mistyped verb."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            raise UsageError(f"There is no command '{args[0]}'.", suggest(args[0], self.commands))
+        return super().resolve_command(ctx, args)
+
+
+class _Bars:
+    """Progress as bars on a terminal, as one line per finished step elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
+        self._what = ""
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None or what != self._what:
+            self.close()
+            self._bar = tqdm(total=total or None, desc=what, leave=False, file=sys.stderr, dynamic_ncols=True)
+            self._what = what
+        self._bar.total = total or None
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+@contextmanager
+def _progress() -> Iterator[_Bars]:
+    bars = _Bars()
+    try:
+        yield bars
+    finally:
+        bars.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@click.group(cls=_Verbs, context_settings=HELP)
+@click.version_option(package_name="tidings", prog_name="tidings")
+@click.option("--root", type=click.Path(path_type=Path), help="Folder of the workbook; else $TIDINGS_ROOT, else here.")
+@click.pass_context
+def tidings(ctx: click.Context, root: Path | None) -> None:
+    """Pull figures from where they live, model them, and turn notebooks into reports.
+
+    \b
+    A day with it:  tidings pull && tidings build && tidings run weekly
+    """
+    if ctx.invoked_subcommand is not None:
+        ctx.obj = load_settings(root)
+
+
+@tidings.command()
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.option("--again", is_flag=True, help="Land anew what has not changed, too.")
+@click.pass_obj
+def pull(settings: Settings, sources: tuple[str, ...], again: bool) -> None:
+    """Land what the sources have to say (all configured ones, or those named)."""
+    from tidings.sources.landing import Landing
+    from tidings.sources.source import open_sources
+
+    opened = open_sources(settings, sources or None)
+    if not opened:
+        raise UsageError("No source is configured.", "Add a [tool.tidings.sources.<name>] table to pyproject.toml.")
+    landing, ledger, failed = Landing(settings.raw), Ledger(settings.ledger), []
+    for source in opened:
+        now, start = _now(), time.monotonic()
+        number, rows, rejected = ledger.start_pull(source.name, now), 0, 0
+        try:
+            with _progress() as progress:
+                for part in source.pull(landing, now=now, again=again, progress=progress):
+                    rows, rejected = rows + part.rows, rejected + part.rejected
+                    progress.close()
+                    state = "unchanged, kept" if part.skipped else "landed"
+                    name = f"{part.source}/{part.endpoint}" + (f" {part.part}" if part.part else "")
+                    click.echo(f"  {name}: {part.rows:,} rows {state}")
+                    for message in part.messages:
+                        click.echo(f"    {message}")
+        except TidingsError as error:
+            ledger.finish_pull(
+                number, "failed", seconds=time.monotonic() - start, rows=rows, rejected=rejected, error=str(error)
+            )
+            click.echo(f"  {source.name}: failed. {error}", err=True)
+            failed.append(source.name)
+            continue
+        seconds = time.monotonic() - start
+        ledger.finish_pull(number, "done", seconds=seconds, rows=rows, rejected=rejected)
+        tail = f", {rejected:,} rejected" if rejected else ", none rejected"
+        click.echo(f"{source.name}: {rows:,} rows{tail} ({seconds:.1f} s)")
+    if failed:
+        raise TidingsError(f"{len(failed)} of {len(opened)} sources failed: {', '.join(failed)}.", "See above.")
+
+
+@tidings.command()
+@click.pass_obj
+def build(settings: Settings) -> None:
+    """Model what was landed into a new warehouse, check every contract, then switch to it."""
+    from tidings.build import build as build_warehouse
+
+    ledger = Ledger(settings.ledger)
+    number, start = ledger.start_build(_now()), time.monotonic()
+    try:
+        with _progress() as progress:
+            result = build_warehouse(settings, progress=progress)
+    except TidingsError as error:
+        ledger.finish_build(number, "failed", seconds=time.monotonic() - start, error=str(error))
+        raise
+    seconds = time.monotonic() - start
+    ledger.finish_build(number, "done", seconds=seconds, build=result.build_id, rows=result.rows)
+    for warning in result.warnings:
+        click.echo(f"  {warning}")
+    if result.unchanged:
+        click.echo(f"Nothing new: build {result.build_id} is current.")
+    else:
+        click.echo(f"Built {result.build_id}: {result.tables} tables, {result.rows:,} rows ({seconds:.1f} s)")
+
+
+@tidings.command()
+@click.argument("name", metavar="SCHEDULE|SECTION")
+@click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE", help="Set a parameter; repeatable.")
+@click.pass_obj
+def run(settings: Settings, name: str, pairs: tuple[str, ...]) -> None:
+    """Run a schedule or a single section into HTML pages, and print where they are.
+
+    \b
+    tidings run weekly
+    tidings run commerce -p days=90 -p segment="country=DE"
+    """
+    from tidings.reporting.run import run as run_report
+
+    given = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise UsageError(f"The parameter '{pair}' has no '='.", "Write it as name=value, as in -p days=90.")
+        given[key.strip()] = value
+    with _progress() as progress:
+        result = run_report(settings, name, given, now=_now(), progress=progress)
+    for section in result.sections:
+        line = f"  {section.section}: {section.status} ({section.seconds:.1f} s)"
+        click.echo(line + (f". {section.error}" if section.error else ""))
+    for warning in result.warnings:
+        click.echo(f"  {warning}", err=True)
+    click.echo(f"{result.title}, {result.status} in {result.seconds:.1f} s:")
+    click.echo(str(_near(result.index)))
+    if result.status != "done":
+        raise TidingsError(f"The run is {result.status}.", "The pages say which section failed and why.")
+
+
+def _near(file: Path) -> Path:
+    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+
+
+@tidings.command("list")
+@click.pass_obj
+def list_(settings: Settings) -> None:
+    """List schedules, sections with their parameters, sources, and the latest runs."""
+    from tidings.catalog import overview
+
+    click.echo(overview(settings))
+
+
+@tidings.command()
+@click.argument("name", required=False)
+@click.pass_obj
+def catalog(settings: Settings, name: str | None) -> None:
+    """Write the catalogue of tables, metrics and sections as a page, or print one entry."""
+    from tidings.catalog import describe, write_catalog
+
+    click.echo(describe(settings, name) if name else str(_near(write_catalog(settings))))
+
+
+@tidings.command()
+@click.option("--port", type=int, help="Port on this machine; else the next free one from 8888.")
+@click.option("--no-browser", is_flag=True, help="Print the address instead of opening it.")
+@click.pass_obj
+def explore(settings: Settings, port: int | None, no_browser: bool) -> None:
+    """Open JupyterLab on the sections."""
+    arguments = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={settings.root}", "--ip=127.0.0.1"]
+    arguments += [f"--ServerApp.port={port}"] if port else []
+    # In a container everybody is root; the server answers this machine only, and asks for its token.
+    arguments += ["--allow-root"] if os.geteuid() == 0 else []
+    arguments += ["--no-browser"] if no_browser else [f"--LabApp.default_url=/lab/tree/{settings.notebooks.name}"]
+    os.environ["TIDINGS_ROOT"] = str(settings.root)
+    os.execv(sys.executable, arguments)  # noqa: S606
+
+
+@tidings.command()
+@click.pass_obj
+def check(settings: Settings) -> None:
+    """Check settings, sources, landed files, models, contracts and schedules, without changing anything."""
+    from tidings.checks import check as check_workbook
+
+    problems = 0
+    for finding in check_workbook(settings):
+        problems += not finding.is_ok
+        detail = f": {finding.detail}" if finding.detail else ""
+        click.echo(f"  {'ok  ' if finding.is_ok else 'FAIL'} {finding.what}{detail}")
+    if problems:
+        few = "thing needs" if problems == 1 else "things need"
+        raise TidingsError(f"{problems} {few} attention.", "See above.")
+    click.echo("Everything is in order.")
+
+
+def main() -> None:
+    """Entry point: prints an error as one sentence and its remedy, never a traceback for what a user can mend."""
+    try:
+        tidings.main(standalone_mode=False)
+    except TidingsError as error:
+        click.echo(f"tidings: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(1)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("tidings: stopped.", err=True)
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""What sections ask beyond single metrics: a book in, answers and series out; one module per section."""

@@ -1,0 +1,60 @@
+"""What the executive overview asks: metrics over several horizons, growth, and how many people use it."""
+
+from __future__ import annotations
+
+from tidings.book import Book
+from tidings.display import formats
+from tidings.metrics.answer import Answer, Field, Provenance, Series, growth
+from tidings.metrics.health import HEALTH
+from tidings.metrics.registry import get, leaves
+from tidings.window import Window
+
+HEALTH_PARTS = tuple(component.metric for component in HEALTH)
+HORIZONS = (7, 30, 90)
+
+
+def horizons(book: Book, *names: str) -> Answer:
+    """Metrics over the last 7, 30 and 90 complete days, each beside as many days before: one row per metric."""
+    windows = [Window.last(days, book.as_of, book.zone) for days in HORIZONS]
+    start, rows = len(book.lens.sql), []
+    found = book.amounts(names, [*windows, *(window.previous() for window in windows)])
+    for name in names:
+        unit = book.unit(get(name))
+        pairs = [(found[name, window], found[name, window.previous()]) for window in windows]
+        cells = (cell for now, before in pairs for cell in (str(formats.short(now, unit)), growth(now, before)))
+        rows.append((get(name).title, *cells))
+    fields = [Field("metric", "Metric")]
+    for days in HORIZONS:
+        fields += [Field(f"d{days}", f"{days} days", "figure"), Field(f"c{days}", "Change", "ratio")]
+    return Answer("7, 30 and 90 days", tuple(fields), tuple(rows), _origin(book, names, start))
+
+
+def growth_rates(book: Book, *names: str) -> Answer:
+    """Metrics week on week and month on month, the period to date against as many days of the one before (C13)."""
+    start, rows = len(book.lens.sql), []
+    for name in names:
+        answer, unit = book.growth(name), book.unit(get(name))
+        pairs = zip(answer.column(name), answer.column("change"), strict=True)
+        rows.append(
+            (get(name).title, *(cell for now, change in pairs for cell in (str(formats.short(now, unit)), change)))
+        )
+    fields = (
+        Field("metric", "Metric"),
+        Field("week", "Week to date", "figure"),
+        Field("week_change", "Week on week", "ratio"),
+        Field("month", "Month to date", "figure"),
+        Field("month_change", "Month on month", "ratio"),
+    )
+    return Answer("Growth", fields, tuple(rows), _origin(book, names, start))
+
+
+def active_users(book: Book, days: int = 90) -> dict[str, Series]:
+    """Users active on a day, and in the 7 and 30 days up to it, one point per day (metric definitions 3.2)."""
+    return {
+        title: book.series(name, "day", days) for title, name in (("Day", "dau"), ("7 days", "wau"), ("30 days", "mau"))
+    }
+
+
+def _origin(book: Book, names: tuple[str, ...], start: int) -> Provenance:
+    marts = [leaf.mart for name in names for leaf in leaves(get(name))]
+    return book.lens.provenance(book.lens.sql[start:], marts, len(names))

@@ -1,0 +1,60 @@
+"""Several metrics by one column, and one metric's course in each of its groups."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import ibis.expr.types as ir
+
+from tidings.book import Book
+from tidings.evaluation import over_windows
+from tidings.metrics.answer import Answer, Field, Series
+from tidings.metrics.metric import Number
+from tidings.metrics.registry import get, leaves
+from tidings.window import Unit
+
+LATENCY = ("requests", "latency_p50", "latency_p90", "latency_p95", "latency_p99", "error_rate")
+
+
+def profile(book: Book, by: str, *names: str, top: int = 12) -> Answer:
+    """Several metrics over the window, one row per value of `by`; most of the first metric first.
+
+    Rows without the column are left out: they belong to no group. Beyond `top` groups a last line tells how many more.
+    """
+    metrics = [get(name) for name in names]
+    found = over_windows(book.lens, metrics, [book.window], lambda rows: _label(rows, by))
+    groups = [group for group in found.groups() if group is not None]
+    groups.sort(key=lambda group: (-_size(found.value(metrics[0], book.window, group)), str(group)))
+    rows = tuple((group, *(found.value(metric, book.window, group) for metric in metrics)) for group in groups[:top])
+    fields = (
+        Field(by, by.replace("_", " ").capitalize()),
+        *(Field(metric.name, metric.title, book.unit(metric)) for metric in metrics),
+    )
+    left = len(groups) - len(rows)
+    tables = tuple(leaf.mart for metric in metrics for leaf in leaves(metric))
+    money = any(metric.unit == "money" for metric in metrics)
+    sql = tuple(dict.fromkeys(query for metric in metrics for query in found.sql_of(metric)))
+    origin = book.lens.provenance(
+        sql, tables, sum(found.rows_behind(metrics[0], book.window, g) for g in groups), money=money
+    )
+    if left:
+        origin = replace(origin, notes=(*origin.notes, f"{left} smaller ones are not shown."))
+    return Answer(f"{metrics[0].title} and more by {by}", fields, rows, origin)
+
+
+def courses(book: Book, name: str, by: str, grain: Unit = "day", top: int = 4) -> dict[str, Series]:
+    """A metric's course in the `top` largest groups of a column, by group, each computed from its own rows.
+
+    A group without any value is left out.
+    """
+    answer = profile(book, by, "requests" if get(name).mart == "fct_requests" else name, top=top)
+    found = {str(row[0]): book.within(by, str(row[0])).series(name, grain) for row in answer.rows}
+    return {group: course for group, course in found.items() if any(point.value is not None for point in course.points)}
+
+
+def _label(rows: ir.Table, by: str) -> ir.StringValue:
+    return rows[by].cast("string").nullif("")
+
+
+def _size(value: Number) -> float:
+    return 0.0 if value is None else float(value)

@@ -1,0 +1,117 @@
+"""What the section on technical performance asks: how latency is spread, where errors fall, how pages feel."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from tidings.analysis.distribution import histogram, percentiles
+from tidings.book import Book
+from tidings.display import formats
+from tidings.metrics.answer import Answer, Field
+from tidings.metrics.measures import VITAL_BANDS, number_where, percentile, ratio
+
+LATENCY_EDGES = (5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0)
+FEWEST_REQUESTS = 100
+
+
+def latency_spread(book: Book) -> Answer:
+    """Requests of the window by latency, one row per bin: from, to, requests; those without a latency are in none."""
+    fields = (
+        Field("lower", "From", "ms"),
+        Field("upper", "To below", "ms"),
+        Field("count", "Requests", "count"),
+    )
+    return book.ask("Latency", fields, histogram(_requests(book), "latency_ms", LATENCY_EDGES))
+
+
+def errors_by_day(book: Book) -> Answer:
+    """Error rate by service and local day of the window, one row per pair that had requests."""
+    rows = _requests(book)
+    days = rows.group_by("service", day=rows.local_ts.date()).aggregate(
+        error_rate=ratio(number_where(rows.is_error), rows.count())
+    )
+    fields = (Field("day", "Day", "date"), Field("service", "Service"), Field("error_rate", "Error rate", "ratio"))
+    return book.ask("Error rate by service and day", fields, days.order_by("day", "service"))
+
+
+def slowest_endpoints(book: Book, top: int = 12) -> Answer:
+    """Endpoints by p95 latency, those with at least 100 requests in the window; the slowest first."""
+    rows = _requests(book)
+    rows = rows.filter(rows.endpoint.notnull(), rows.latency_ms.notnull())
+    found = percentiles(rows, "latency_ms", ("service", "endpoint"), (0.5, 0.95, 0.99))
+    found = found.filter(found.n >= FEWEST_REQUESTS).mutate(name=found.service + " " + found.endpoint)
+    fields = (
+        Field("name", "Endpoint"),
+        Field("p95", "p95", "ms"),
+        Field("p50", "p50", "ms"),
+        Field("p99", "p99", "ms"),
+        Field("n", "Requests", "count"),
+    )
+    return book.ask("Slowest endpoints", fields, found.order_by(ibis.desc("p95"), "name").limit(top))
+
+
+def statuses(book: Book) -> Answer:
+    """Requests and bytes by HTTP status, no answer included, over the window; most requests first."""
+    rows = _requests(book)
+    status = rows.status.fill_null(0)
+    found = rows.group_by(status=ibis.ifelse(status == 0, "no answer", status.cast("string"))).aggregate(
+        requests=rows.count(), response_bytes=rows.response_bytes.sum().fill_null(0)
+    )
+    fields = (
+        Field("status", "Status"),
+        Field("requests", "Requests", "count"),
+        Field("response_bytes", "Sent", "B"),
+    )
+    return book.ask("Requests by status", fields, found.order_by(ibis.desc("requests"), "status"))
+
+
+def received(book: Book) -> Answer:
+    """What was landed for this section, one row per source and feed: rows, rejected rows, and what the source told."""
+    feeds = [feed for feed in book.lens.warehouse.feeds if feed.feed in ("requests", "access", "vitals")]
+    rows = tuple(
+        (
+            f"{feed.source} ({feed.feed})",
+            feed.rows,
+            feed.rejected,
+            ", ".join(
+                f"{formats.full(number, 'count')} {name.replace('_', ' ')}" for name, number in feed.facts.items()
+            ),
+        )
+        for feed in feeds
+    )
+    fields = (
+        Field("source", "Source"),
+        Field("rows", "Rows landed", "count"),
+        Field("rejected", "Rejected", "count"),
+        Field("facts", "Counted when landed"),
+    )
+    return Answer("What was landed", fields, rows, book.lens.provenance((), ("fct_requests", "fct_web_vitals")))
+
+
+def vitals(book: Book, top: int = 12) -> Answer:
+    """p75 of LCP, INP and CLS by page, and whether it passes (8.5); pages with most samples first."""
+    samples = book.mart("fct_web_vitals")
+    samples = samples.filter(book.window.holds(samples.ts), samples.path.notnull())
+    p75 = {
+        vital.lower(): percentile((samples.metric == vital).ifelse(samples["value"], None), 0.75)
+        for vital in ("LCP", "INP", "CLS")
+    }
+    pages = samples.group_by("path").aggregate(samples=samples.count(), **p75)
+    judged = pages.lcp.notnull() & pages.cls.notnull()
+    good = [(pages[v.lower()] <= VITAL_BANDS[v][0]).fill_null(v == "INP") for v in ("LCP", "INP", "CLS")]
+    pages = pages.mutate(passes=ibis.cases((~judged, "not known"), (ibis.and_(*good), "yes"), else_="no"))
+    fields = (
+        Field("path", "Page"),
+        Field("samples", "Samples", "count"),
+        Field("lcp", "LCP p75", "ms"),
+        Field("inp", "INP p75", "ms"),
+        Field("cls", "CLS p75", "number"),
+        Field("passes", "Passes"),
+    )
+    return book.ask("Web vitals by page", fields, pages.order_by(ibis.desc("samples"), "path").limit(top))
+
+
+def _requests(book: Book) -> ir.Table:
+    rows = book.mart("fct_requests")
+    return rows.filter(book.window.holds(rows.ts))

@@ -1,0 +1,145 @@
+"""What the section on web traffic asks: pages, campaigns, the way to a purchase, what happens right now."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from tidings.analysis.funnel import Funnel, Step, funnel_rows, paths, summary
+from tidings.book import Book
+from tidings.errors import UsageError, suggest
+from tidings.metrics.answer import Answer, Field
+from tidings.metrics.measures import distinct, number_where, ratio
+from tidings.window import seconds_before
+
+LIVE_MINUTES = 30
+SHOP_STEPS = ("pageview", "add_to_cart", "checkout", "purchase")
+_FUNNEL_FIELDS = (
+    Field("step", "Step"),
+    Field("count", "Visitors", "count"),
+    Field("step_rate", "Of the step before", "ratio"),
+    Field("overall_rate", "Of the first", "ratio"),
+    Field("median", "Median time to it", "s"),
+)
+FUNNEL_DAYS = 14
+_SECONDS_PER_DAY = 86_400
+
+
+def exit_pages(book: Book, top: int = 12) -> Answer:
+    """Pages on which visits end: exits, page views and exit rate by path (metric definitions 4)."""
+    visits = book.mart("fct_sessions")
+    visits = visits.filter(visits.is_visit, book.window.holds(visits.ts))
+    exits = visits.group_by(path=visits.exit_page).aggregate(exits=visits.count())
+    hits = _pageviews(book)
+    viewed = hits.group_by("path").aggregate(pageviews=hits.count())
+    pages = exits.inner_join(viewed, "path")
+    pages = pages.mutate(exit_rate=pages.exits / pages.pageviews.nullif(0))
+    fields = (
+        Field("path", "Page"),
+        Field("exits", "Exits", "count"),
+        Field("pageviews", "Page views", "count"),
+        Field("exit_rate", "Exit rate", "ratio"),
+    )
+    return book.ask("Exit pages", fields, pages.order_by(ibis.desc("exits"), "path").limit(top))
+
+
+def entry_pages(book: Book, top: int = 12) -> Answer:
+    """Pages on which visits begin: visits, bounce rate and mean duration by path."""
+    visits = book.mart("fct_sessions")
+    visits = visits.filter(visits.is_visit, book.window.holds(visits.ts))
+    pages = visits.group_by(path=visits.entry_page).aggregate(
+        visits=visits.count(),
+        bounce_rate=ratio(number_where(visits.is_bounce), visits.count()),
+        duration=visits.duration_s.mean(),
+    )
+    fields = (
+        Field("path", "Page"),
+        Field("visits", "Visits", "count"),
+        Field("bounce_rate", "Bounce rate", "ratio"),
+        Field("duration", "Visit duration", "s"),
+    )
+    return book.ask("Entry pages", fields, pages.order_by(ibis.desc("visits"), "path").limit(top))
+
+
+def campaigns(book: Book, top: int = 12) -> Answer:
+    """Visits and bounce rate by campaign, source and medium; visits without a campaign are left out."""
+    visits = book.mart("fct_sessions")
+    visits = visits.filter(visits.is_visit, visits.campaign.notnull(), book.window.holds(visits.ts))
+    found = visits.group_by("campaign", "source", "medium").aggregate(
+        visits=visits.count(),
+        visitors=distinct(visits.visitor_id),
+        bounce_rate=ratio(number_where(visits.is_bounce), visits.count()),
+    )
+    fields = (
+        Field("campaign", "Campaign"),
+        Field("source", "Source"),
+        Field("medium", "Medium"),
+        Field("visits", "Visits", "count"),
+        Field("visitors", "Visitors", "count"),
+        Field("bounce_rate", "Bounce rate", "ratio"),
+    )
+    ordered = found.order_by(ibis.desc("visits"), "campaign", "source", "medium")
+    return book.ask("Campaigns", fields, ordered.limit(top))
+
+
+def conversion(book: Book, steps: str) -> Answer:
+    """An ordered funnel of visitors over the window, 14 days to complete it (metric definitions 1.1).
+
+    `steps` are event names separated by `>`; empty: page view, cart, checkout, purchase, as far as they occur.
+
+    Raises:
+        UsageError: fewer than two steps, or an event that never happened.
+    """
+    names = [name.strip() for name in steps.split(">") if name.strip()]
+    if names and len(names) < 2:
+        raise UsageError(f"The funnel '{steps}' has fewer than two steps.", 'Write it as "pageview > purchase".')
+    hits = book.mart("fct_events")
+    hits = hits.filter(~hits.is_bot)
+    known = book.ask("Events", (Field("event", "Event"),), hits.select("event").distinct()).column("event")
+    names = names or [name for name in SHOP_STEPS if name in known]
+    for name in names:
+        if known and name not in known:
+            raise UsageError(f"The funnel names the event '{name}', which never happened.", suggest(name, known))
+    if not names:
+        return Answer("Conversion funnel", _FUNNEL_FIELDS, (), book.lens.provenance((), ("fct_events",)))
+    funnel = Funnel(tuple(Step(name) for name in names), window=FUNNEL_DAYS * _SECONDS_PER_DAY)
+    inside = hits.filter(book.window.holds(hits.ts))
+    rows = funnel_rows(inside.mutate(user_id=inside.visitor_id), funnel)
+    found = summary(paths(book.lens.query(rows), funnel), funnel)
+    lines = tuple((r.event, r.count, r.step_rate, r.overall_rate, r.median) for r in found)
+    return Answer(
+        "Conversion funnel", _FUNNEL_FIELDS, lines, book.lens.provenance(book.lens.sql[-1:], ["fct_events"], len(lines))
+    )
+
+
+def live(book: Book) -> Answer:
+    """Visitors and page views of each of the last 30 minutes before `as_of`, one row per minute, oldest first.
+
+    A minute without a hit is 0.
+    """
+    hits = book.mart("fct_events")
+    ago = seconds_before(hits.ts, book.as_of)
+    hits = hits.filter(~hits.is_bot, ago > 0, ago <= 60 * LIVE_MINUTES)
+    counted = hits.group_by(minute=((ago - 1) // 60 + 1).cast("int64")).aggregate(
+        visitors=distinct(hits.visitor_id), pageviews=number_where(hits.kind == "pageview")
+    )
+    minutes = ibis.range(1, LIVE_MINUTES + 1).unnest().name("minute").as_table()
+    minutes = minutes.select(minute=minutes.minute.cast("int64"))
+    every = minutes.left_join(counted, minutes.minute == counted.minute)
+    every = every.select(
+        minute=-minutes.minute,
+        label=ibis.literal("−") + minutes.minute.cast("string") + ibis.literal(" min"),
+        visitors=every.visitors.fill_null(0),
+        pageviews=every.pageviews.fill_null(0),
+    )
+    fields = (
+        Field("label", "Minute before as_of"),
+        Field("visitors", "Visitors", "count"),
+        Field("pageviews", "Page views", "count"),
+    )
+    return book.ask("The last 30 minutes", fields, every.order_by("minute"))
+
+
+def _pageviews(book: Book) -> ir.Table:
+    hits = book.mart("fct_events")
+    return hits.filter(~hits.is_bot, hits.kind == "pageview", book.window.holds(hits.ts))

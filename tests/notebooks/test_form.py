@@ -1,0 +1,73 @@
+"""Every section has the form that the design gives notebooks."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
+PARAMETERS = ["as_of", "days", "compare", "timezone", "currency", "segment"]
+ALLOWED = ("tidings.book", "tidings.sections", "tidings.display", "tidings.metrics", "tidings.analysis")
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda file: file.stem)
+def notebook(request: pytest.FixtureRequest) -> nbformat.NotebookNode:
+    return nbformat.read(request.param, as_version=4)
+
+
+def _code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_there_are_sections() -> None:
+    assert {file.stem for file in NOTEBOOKS} >= {
+        "executive_overview",
+        "web_traffic",
+        "commerce",
+        "technical_performance",
+    }
+
+
+def test_it_opens_with_title_parameters_and_book(notebook: nbformat.NotebookNode) -> None:
+    first, second, third = notebook.cells[:3]
+    assert first.cell_type == "markdown" and first.source.startswith("# ") and "?" in first.source, "title, questions"
+    assert second.metadata.get("tags") == ["parameters"]
+    assert "Book.open(" in third.source
+
+
+def test_its_parameters_are_typed_and_explained(notebook: nbformat.NotebookNode) -> None:
+    source = notebook.cells[1].source
+    assigned = [node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign)]
+    assert [node.target.id for node in assigned][: len(PARAMETERS)] == PARAMETERS
+    assert all("  # " in line for line in source.splitlines()), "each parameter has its help as a comment"
+
+
+def test_every_question_has_one_short_answer_cell(notebook: nbformat.NotebookNode) -> None:
+    for before, cell in zip(notebook.cells[2:], notebook.cells[3:], strict=False):
+        if cell.cell_type != "code":
+            continue
+        assert len(cell.source.splitlines()) <= 8, f"more than 8 lines: {cell.source[:60]}"
+        if "nbval-check-output" not in cell.metadata.get("tags", []):
+            assert before.cell_type == "markdown" and before.source.startswith("## "), f"no heading: {cell.source[:60]}"
+            assert before.source.splitlines()[0].rstrip().endswith("?"), f"not a question: {before.source[:60]}"
+
+
+def test_no_logic_lives_in_it(notebook: nbformat.NotebookNode) -> None:
+    for cell in _code(notebook):
+        for node in ast.walk(ast.parse(cell.source)):
+            assert not isinstance(node, ast.Try | ast.FunctionDef | ast.ClassDef | ast.For | ast.While | ast.If), (
+                f"the library lacks a function: {cell.source[:80]}"
+            )
+            if isinstance(node, ast.ImportFrom):
+                assert (node.module or "").startswith(ALLOWED), f"a notebook imports {node.module}"
+        assert "SELECT" not in cell.source.upper().split() and "http" not in cell.source
+
+
+def test_only_the_digest_keeps_its_output(notebook: nbformat.NotebookNode) -> None:
+    *others, digest = _code(notebook)
+    assert all(not cell.outputs and cell.execution_count is None for cell in others), "run: make digests"
+    assert set(digest.metadata.tags) == {"nbval-check-output", "keep_output"}
+    assert digest.outputs and digest.outputs[0].data["text/plain"].strip(), "run: make digests"
