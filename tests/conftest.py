@@ -13,7 +13,7 @@ from hypothesis import settings as profiles
 from tidings.build import build
 from tidings.settings import load_settings
 from tidings.sources.landing import Landing
-from tidings.sources.source import open_sources, silent
+from tidings.sources.source import Pull, open_sources
 from workbook_folders import SAMPLE_SETTINGS, make_workbook
 
 # The same examples every time: a new finding belongs to whoever goes looking, not to whoever runs CI.
@@ -45,7 +45,7 @@ def sample_workbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
     now = datetime(2026, 7, 2, tzinfo=UTC)
     settings = load_settings(folder)
     for source in open_sources(settings):
-        list(source.pull(Landing(settings.raw), now=now, again=False, progress=silent))
+        list(source.pull(Landing(settings.raw), Pull(now)))
     build(settings)
     return folder
 

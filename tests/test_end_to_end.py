@@ -20,7 +20,7 @@ from tidings.reporting.run import RunResult
 from tidings.reporting.run import run as run_report
 from tidings.settings import load_settings
 from tidings.sources.landing import Landing
-from tidings.sources.source import open_sources, silent
+from tidings.sources.source import Pull, open_sources
 from workbook_folders import make_workbook
 
 NOW = datetime(2026, 7, 2, 6, tzinfo=UTC)
@@ -134,7 +134,7 @@ def test_online_retail_and_access_log_end_in_pages_with_the_published_figures(
     root = make_workbook(tmp_path / "book", RETAIL.format(data=shared_data))
     settings = load_settings(root)
     for source in open_sources(settings):
-        list(source.pull(Landing(settings.raw), now=NOW, again=False, progress=silent))
+        list(source.pull(Landing(settings.raw), Pull(NOW)))
     build(settings)
     shop = run_report(settings, "commerce", {"as_of": "2011-12-10", "days": "374", "compare": "none"}, now=NOW)
     assert shop.status == "done"

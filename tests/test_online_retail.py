@@ -13,7 +13,7 @@ from tidings.book import Book
 from tidings.build import build
 from tidings.settings import load_settings
 from tidings.sources.landing import Landing
-from tidings.sources.source import open_sources, silent
+from tidings.sources.source import Pull, open_sources
 from tidings.window import Window
 
 PROJECT = """
@@ -37,9 +37,7 @@ def retail(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Book:
     settings = load_settings(root)
     for source in open_sources(settings):
         now = datetime(2026, 7, 1, tzinfo=UTC)
-        assert [part.rows for part in source.pull(Landing(settings.raw), now=now, again=False, progress=silent)] == [
-            541_909
-        ]
+        assert [part.rows for part in source.pull(Landing(settings.raw), Pull(now))] == [541_909]
     build(settings)
     return Book.open(root=root, days=374)
 

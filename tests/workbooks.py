@@ -18,7 +18,7 @@ from tidings.build import express, root_schemas
 from tidings.contracts import check_columns, check_rows, declared
 from tidings.graph import Graph, discover
 from tidings.settings import Settings
-from tidings.sources.feeds import FEEDS
+from tidings.sources.feeds import feeds
 from tidings.sources.landing import Landing, Span, arrow_schema
 from tidings.warehouse import compile_sql
 
@@ -61,12 +61,12 @@ def land(
     facts: Mapping[str, float] | None = None,
 ) -> None:
     """Land rows of a feed; `rejected` holds the reasons of rows that were refused."""
-    draft = Landing(settings.raw).draft(source, feed, FEEDS[feed], now=NOW, part=part, window=window)
+    draft = Landing(settings.raw).draft(source, feed, feeds()[feed], now=NOW, part=part, window=window)
     with draft as landing:
         landing.complete_until = complete_until
         landing.facts.update(facts or {})
         landing.reject([1] * len(rejected), list(rejected), ["x"] * len(rejected))
-        landing.add(pa.Table.from_pylist(feed_rows(feed, rows), schema=arrow_schema(FEEDS[feed])))
+        landing.add(pa.Table.from_pylist(feed_rows(feed, rows), schema=arrow_schema(feeds()[feed])))
 
 
 def workbook(root: Path) -> Settings:
@@ -109,7 +109,7 @@ def run_models(target: str, **raw: Sequence[Mapping[str, Any]]) -> list[dict[str
 
     for name, schema in schemas.items():
         rows = raw.get(name.removeprefix("raw_"), ())
-        if name.removeprefix("raw_") in FEEDS:
+        if name.removeprefix("raw_") in feeds():
             origin = {"_source": "shop", "_part": "a.csv", "_pull": 1}
             rows = [{**origin, **row} for row in feed_rows(name.removeprefix("raw_"), rows)]
         con.register(name, pa.Table.from_pylist([dict(row) for row in rows], schema=schema.to_pyarrow()))

@@ -21,7 +21,7 @@ from tidings.graph import Graph, discover
 from tidings.meta import TableBuilt, meta_tables
 from tidings.model import Model
 from tidings.settings import Settings
-from tidings.sources.feeds import FEEDS
+from tidings.sources.feeds import feeds
 from tidings.sources.fx import COLUMNS as FX_COLUMNS
 from tidings.sources.fx import no_fixings, read_fixings
 from tidings.sources.landing import LandedFile, landed_files, verify
@@ -59,7 +59,7 @@ def root_schemas() -> dict[str, ibis.Schema]:
     """The tables that no model makes and their columns: `raw_<feed>` for every feed, and `raw_fx`."""
     roots = {
         f"raw_{feed.name}": ibis.schema({**{c: nullable(column.type) for c, column in feed.columns.items()}, **ORIGIN})
-        for feed in FEEDS.values()
+        for feed in feeds().values()
     }
     return {**roots, _RAW_FX: ibis.schema({name: nullable(column.type) for name, column in FX_COLUMNS.items()})}
 
@@ -147,7 +147,7 @@ def _make(
 
 
 def _show_raw(writer: Writer, settings: Settings, files: list[LandedFile]) -> None:
-    for feed in FEEDS.values():
+    for feed in feeds().values():
         landed = [file for file in files if file.feed == feed.name]
         # The ordinal is made anew over all endpoints of the feed, so that with the line it names one row.
         raw = [
@@ -213,18 +213,18 @@ def _build_id(settings: Settings, files: Iterable[LandedFile], code: str) -> str
 
 def _code_hash() -> str:
     """What the tables are made by: models, feeds, this machinery, the versions of tool and engine."""
-    used = ("tidings.staging.", "tidings.marts.")
+    used = ("tidings.staging.", "tidings.marts.", "tidings.sources.feeds.")
     single = {
         f"tidings.{name}"
         for name in (
             "build",
             "contracts",
+            "figures",
             "graph",
             "meta",
             "model",
             "window",
             "warehouse",
-            "sources.feeds",
             "sources.fx",
         )
     }

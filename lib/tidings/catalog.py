@@ -17,7 +17,7 @@ from tidings.reporting.parameters import Declared, declared_parameters
 from tidings.reporting.schedule import load_schedules, section_names
 from tidings.reporting.site import render
 from tidings.settings import Settings
-from tidings.sources.feeds import FEEDS, Feed
+from tidings.sources.feeds import Feed, feeds
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,13 @@ def describe(settings: Settings, name: str) -> str:
         return _metric_text(metrics[name])
     if name in models.models:
         return _table_text(models, name)
-    if name in FEEDS or name.removeprefix("raw_") in FEEDS:
-        return _feed_text(FEEDS[name.removeprefix("raw_")])
+    if name in feeds() or name.removeprefix("raw_") in feeds():
+        return _feed_text(feeds()[name.removeprefix("raw_")])
     if name in notebooks:
         section = notebooks[name]
         questions = "\n".join(f"  - {question}" for question in section.questions)
         return f"{section.title} (section {name})\n\n{questions}"
-    known = [*metrics, *models.models, *FEEDS, *notebooks]
+    known = [*metrics, *models.models, *feeds(), *notebooks]
     raise UsageError(f"The catalogue has no '{name}'.", suggest(name, known))
 
 
@@ -104,7 +104,7 @@ def write_catalog(settings: Settings) -> Path:
             (metric, tuple(dict.fromkeys(leaf.mart for leaf in leaves(metric)))) for metric in registry().values()
         ],
         tables=[(model, models.lineage(name), readers(name)) for name, model in models.models.items()],
-        feeds=tuple(FEEDS.values()),
+        feeds=tuple(feeds().values()),
     )
     file = settings.reports / "catalog.html"
     file.parent.mkdir(parents=True, exist_ok=True)

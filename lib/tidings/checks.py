@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
+from typing import Literal
 
 from tidings.catalog import graph, sections
 from tidings.errors import TidingsError
@@ -12,24 +15,27 @@ from tidings.metrics.registry import leaves, registry
 from tidings.reporting.schedule import load_schedule, schedule_names
 from tidings.settings import Settings
 from tidings.sources.landing import verify
-from tidings.sources.source import open_sources
+from tidings.sources.source import Pull, open_sources
 from tidings.warehouse import Warehouse, current_build
+
+_AT_ONCE = 8
+Level = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at, and what is to be said of it."""
+    """One thing that was looked at, and what is to be said of it; `warn` keeps nothing from working."""
 
     what: str
-    is_ok: bool
+    level: Level
     detail: str = ""
 
 
-def check(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings, now: datetime) -> Iterator[Finding]:
     """Look at settings, sources, landed files, models, metrics, sections, schedules and the current build."""
-    yield Finding("settings", True, f"{settings.timezone}, {settings.currency}, weeks start on {settings.week_start}")
-    for name in settings.sources:
-        yield from _source(settings, name)
+    yield Finding("settings", "ok", f"{settings.timezone}, {settings.currency}, weeks start on {settings.week_start}")
+    yield from (Finding("settings", "warn", sentence) for sentence in settings.exposed())
+    yield from _sources(settings, now)
     yield _tried("landed files", lambda: _landed(settings))
     yield _tried("models", lambda: f"{len(graph().models)} tables")
     yield _tried("metrics", _metrics)
@@ -41,20 +47,29 @@ def check(settings: Settings) -> Iterator[Finding]:
 
 def _tried(what: str, look: Callable[[], str]) -> Finding:
     try:
-        return Finding(what, True, look())
+        return Finding(what, "ok", look())
     except TidingsError as error:
-        return Finding(what, False, str(error))
+        return Finding(what, "fail", str(error))
 
 
-def _source(settings: Settings, name: str) -> Iterator[Finding]:
+def _sources(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """What each source says to its cheapest question; all are asked at once, as each may take its time to fail."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for findings in pool.map(partial(_source, settings, now), settings.sources):
+            yield from findings
+
+
+def _source(settings: Settings, now: datetime, name: str) -> list[Finding]:
+    what, known = f"source {name}", settings.exposed()
     try:
-        problems = [problem for source in open_sources(settings, [name]) for problem in source.check()]
+        (source,) = open_sources(settings, [name])
+        problems = source.check(Pull(now))
+        warnings = [sentence for sentence in source.warnings() if sentence not in known]
     except TidingsError as error:
-        problems = [str(error)]
-    kind = str(settings.sources[name].get("kind", ""))
-    yield from (Finding(f"source {name}", False, problem) for problem in problems)
-    if not problems:
-        yield Finding(f"source {name}", True, kind)
+        problems, warnings = [str(error)], []
+    findings = [Finding(what, "fail", problem) for problem in problems]
+    findings += [Finding(what, "warn", warning) for warning in warnings]
+    return findings if problems else [Finding(what, "ok", str(settings.sources[name].get("kind", ""))), *findings]
 
 
 def _schedule(settings: Settings, name: str) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from tqdm import tqdm
@@ -20,6 +21,11 @@ from tidings.errors import TidingsError, UsageError, suggest
 from tidings.ledger import Ledger
 from tidings.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from tidings.pulling import Outcome
+    from tidings.sources.source import Pulled
+
+_LEVELS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -58,6 +64,44 @@ class _Bars:
             self._bar = None
 
 
+class _Lines:
+    """One line per source that is being pulled, on a terminal; what is said of a finished one stays above."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._bars: dict[str, tqdm] = {}
+        if sys.stderr.isatty():
+            for position, name in enumerate(names):
+                self._bars[name] = tqdm(
+                    bar_format="{desc}", desc=f"{name}: asking", position=position, leave=False, file=sys.stderr
+                )
+
+    def __call__(self, source: str, what: str, done: int, total: int) -> None:
+        if source in self._bars:
+            of = f" of {total:,}" if total else ""
+            self._bars[source].set_description_str(f"{source}: {what} {done:,}{of}")
+
+    def done(self, source: str, said: str) -> None:
+        """Take a source's line away and say how it went."""
+        if source in self._bars:
+            self._bars.pop(source).close()
+        tqdm.write(said, file=sys.stdout)
+        sys.stdout.flush()
+
+    def close(self) -> None:
+        """Take all lines off the screen."""
+        for bar in self._bars.values():
+            bar.close()
+
+
+@contextmanager
+def _lines(names: Sequence[str]) -> Iterator[_Lines]:
+    lines = _Lines(names)
+    try:
+        yield lines
+    finally:
+        lines.close()
+
+
 @contextmanager
 def _progress() -> Iterator[_Bars]:
     bars = _Bars()
@@ -87,43 +131,55 @@ def tidings(ctx: click.Context, root: Path | None) -> None:
 
 @tidings.command()
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.option("--since", metavar="DATE", help="Ask for the days from this one on, landed before or not.")
+@click.option("--until", metavar="DATE", help="Ask for the days up to this one, it included.")
 @click.option("--again", is_flag=True, help="Land anew what has not changed, too.")
 @click.pass_obj
-def pull(settings: Settings, sources: tuple[str, ...], again: bool) -> None:
-    """Land what the sources have to say (all configured ones, or those named)."""
-    from tidings.sources.landing import Landing
-    from tidings.sources.source import open_sources
+def pull(settings: Settings, sources: tuple[str, ...], since: str | None, until: str | None, again: bool) -> None:
+    """Land what the sources have to say (all configured ones, or those named), all at once.
 
-    opened = open_sources(settings, sources or None)
+    Without dates each source is asked for what is new and what may have changed. A pull that was stopped goes on where
+    it was.
+    """
+    from tidings.pulling import pull_sources
+    from tidings.sources.source import Pull, open_sources
+    from tidings.window import parse_date
+
+    opened = open_sources(settings, dict.fromkeys(sources) or None)
     if not opened:
         raise UsageError("No source is configured.", "Add a [tool.tidings.sources.<name>] table to pyproject.toml.")
-    landing, ledger, failed = Landing(settings.raw), Ledger(settings.ledger), []
-    for source in opened:
-        now, start = _now(), time.monotonic()
-        number, rows, rejected = ledger.start_pull(source.name, now), 0, 0
-        try:
-            with _progress() as progress:
-                for part in source.pull(landing, now=now, again=again, progress=progress):
-                    rows, rejected = rows + part.rows, rejected + part.rejected
-                    progress.close()
-                    state = "unchanged, kept" if part.skipped else "landed"
-                    name = f"{part.source}/{part.endpoint}" + (f" {part.part}" if part.part else "")
-                    click.echo(f"  {name}: {part.rows:,} rows {state}")
-                    for message in part.messages:
-                        click.echo(f"    {message}")
-        except TidingsError as error:
-            ledger.finish_pull(
-                number, "failed", seconds=time.monotonic() - start, rows=rows, rejected=rejected, error=str(error)
-            )
-            click.echo(f"  {source.name}: failed. {error}", err=True)
-            failed.append(source.name)
-            continue
-        seconds = time.monotonic() - start
-        ledger.finish_pull(number, "done", seconds=seconds, rows=rows, rejected=rejected)
-        tail = f", {rejected:,} rejected" if rejected else ", none rejected"
-        click.echo(f"{source.name}: {rows:,} rows{tail} ({seconds:.1f} s)")
+    order = Pull(_now(), again, since=parse_date(since) if since else None, until=parse_date(until) if until else None)
+    if order.since and order.until and order.since > order.until:
+        raise UsageError(f"--since {since} is after --until {until}.", "Exchange the two dates.")
+    outcomes: list[Outcome] = []
+    with _lines([source.name for source in opened]) as lines:
+        for outcome in pull_sources(settings, opened, order, lines):
+            outcomes.append(outcome)
+            lines.done(outcome.source, _told(outcome))
+    unknown = next((o.error for o in outcomes if o.error and not isinstance(o.error, TidingsError)), None)
+    if unknown is not None:
+        raise unknown
+    failed = sorted(outcome.source for outcome in outcomes if outcome.error)
     if failed:
         raise TidingsError(f"{len(failed)} of {len(opened)} sources failed: {', '.join(failed)}.", "See above.")
+
+
+def _told(outcome: Outcome) -> str:
+    """What is to be said of one source: its sum, a line per endpoint, what a person should know."""
+    rejected = f", {outcome.rejected:,} rejected" if outcome.rejected else ", none rejected"
+    restated = f", {outcome.restated:,} days restated" if outcome.restated else ""
+    lines = [f"{outcome.source}: {outcome.rows:,} rows{rejected}{restated} ({outcome.seconds:.1f} s)"]
+    if outcome.error is not None:
+        lines = [f"{outcome.source}: {outcome.status}. {outcome.told()}"]
+    parts: dict[tuple[str, bool], list[Pulled]] = {}
+    for part in outcome.parts:
+        parts.setdefault((part.endpoint, part.skipped), []).append(part)
+    for (endpoint, skipped), group in parts.items():
+        # Files are told one by one, days together.
+        name = f" {group[0].part}" if len(group) == 1 and group[0].part else ""
+        state = "unchanged, kept" if skipped else "landed"
+        lines.append(f"  {outcome.source}/{endpoint}{name}: {sum(part.rows for part in group):,} rows {state}")
+    return "\n".join([*lines, *(f"    {message}" for message in outcome.messages)])
 
 
 @tidings.command()
@@ -223,14 +279,17 @@ def explore(settings: Settings, port: int | None, no_browser: bool) -> None:
 @tidings.command()
 @click.pass_obj
 def check(settings: Settings) -> None:
-    """Check settings, sources, landed files, models, contracts and schedules, without changing anything."""
+    """Check settings, landed files, models and schedules, and ask each source whether it would answer.
+
+    Nothing is changed. Each source is asked its cheapest question; what is missing is told in the words of its console.
+    """
     from tidings.checks import check as check_workbook
 
     problems = 0
-    for finding in check_workbook(settings):
-        problems += not finding.is_ok
+    for finding in check_workbook(settings, _now()):
+        problems += finding.level == "fail"
         detail = f": {finding.detail}" if finding.detail else ""
-        click.echo(f"  {'ok  ' if finding.is_ok else 'FAIL'} {finding.what}{detail}")
+        click.echo(f"  {_LEVELS[finding.level]} {finding.what}{detail}")
     if problems:
         few = "thing needs" if problems == 1 else "things need"
         raise TidingsError(f"{problems} {few} attention.", "See above.")

@@ -37,6 +37,22 @@ class SourceError(TidingsError):
     """A source, one of its files or its landed data cannot be used."""
 
 
+class AnswerError(SourceError):
+    """A server's answer to one request cannot be used; its other endpoints may still do. `status` is HTTP's."""
+
+    def __init__(self, failed: str, remedy: str = "", status: int = 0) -> None:
+        super().__init__(failed, remedy)
+        self.status = status
+
+
+class CredentialError(SourceError):
+    """A server refuses the credential: nothing else of this source can succeed."""
+
+
+class OutageError(SourceError):
+    """A server does not answer, or not in time, however often it is asked: nothing else of this source is tried."""
+
+
 class ContractError(TidingsError):
     """A table broke the contract its model declares; the last good build stays in place."""
 

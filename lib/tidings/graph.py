@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from tidings.errors import GraphError, suggest
@@ -33,7 +33,18 @@ def discover(packages: Iterable[str] = PACKAGES) -> tuple[Model, ...]:
                         f"in {value.function.__module__}.",
                         "Rename one of them.",
                     )
-    return tuple(found[name] for name in sorted(found))
+    return tuple(_filled(found[name], found) for name in sorted(found))
+
+
+def _filled(model: Model, names: Iterable[str]) -> Model:
+    """The model with the tables that `prefix*` in its reads stands for, sorted by name."""
+    if not any(table.endswith("*") for table in model.reads):
+        return model
+    reads: list[str] = []
+    for table in model.reads:
+        prefix = table.removesuffix("*")
+        reads += sorted(name for name in names if name.startswith(prefix)) if table.endswith("*") else [table]
+    return replace(model, reads=tuple(reads))
 
 
 def _modules(package: str) -> list[str]:

@@ -61,13 +61,20 @@ _MIGRATIONS = (
     );
     CREATE INDEX runs_by_start ON runs (started_at);
     """,
+    """
+    ALTER TABLE pulls ADD COLUMN restated INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE pulls ADD COLUMN messages TEXT NOT NULL DEFAULT '[]';
+    """,
 )
 _WAIT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class PullEntry:
-    """One pull of one source; `seconds` is null while it runs, or if its process died."""
+    """One pull of one source; `seconds` is null while it runs, or if its process died.
+
+    `restated` are days that the source told otherwise than before, `messages` sentences for the person who pulls.
+    """
 
     id: int
     source: str
@@ -77,6 +84,8 @@ class PullEntry:
     rows: int
     rejected: int
     error: str
+    restated: int = 0
+    messages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,13 +153,24 @@ class Ledger:
             )
 
     def finish_pull(
-        self, pull: int, status: Status, *, seconds: float, rows: int = 0, rejected: int = 0, error: str = ""
+        self,
+        pull: int,
+        status: Status,
+        *,
+        seconds: float,
+        rows: int = 0,
+        rejected: int = 0,
+        restated: int = 0,
+        messages: Sequence[str] = (),
+        error: str = "",
     ) -> None:
         """Note how a pull ended."""
+        said = json.dumps(list(messages), ensure_ascii=False)
         with self._transaction() as connection:
             connection.execute(
-                "UPDATE pulls SET status = ?, seconds = ?, rows = ?, rejected = ?, error = ? WHERE id = ?",
-                (status, seconds, rows, rejected, error, pull),
+                "UPDATE pulls SET status = ?, seconds = ?, rows = ?, rejected = ?, restated = ?, messages = ?, error = ?"
+                " WHERE id = ?",
+                (status, seconds, rows, rejected, restated, said, error, pull),
             )
 
     def start_build(self, started_at: datetime) -> int:
@@ -230,9 +250,12 @@ class Ledger:
 
     def pulls(self, limit: int = 20) -> tuple[PullEntry, ...]:
         """The latest pulls, newest first."""
-        columns = "id, source, status, started_at, seconds, rows, rejected, error"
-        rows = self._read(f"SELECT {columns} FROM pulls ORDER BY id DESC LIMIT ?", limit)  # noqa: S608
-        return tuple(PullEntry(**{**row, "started_at": datetime.fromisoformat(row["started_at"])}) for row in rows)
+        return tuple(_pull(row) for row in self._read("SELECT * FROM pulls ORDER BY id DESC LIMIT ?", limit))
+
+    def last_pulls(self) -> Mapping[str, PullEntry]:
+        """The latest pull of every source that was ever pulled."""
+        query = "SELECT * FROM pulls WHERE id IN (SELECT max(id) FROM pulls GROUP BY source) ORDER BY source LIMIT ?"
+        return {row["source"]: _pull(row) for row in self._read(query, -1)}
 
     def builds(self, limit: int = 20) -> tuple[BuildEntry, ...]:
         """The latest builds, newest first."""
@@ -296,6 +319,16 @@ class Ledger:
                     connection.execute(statement)
         if version < len(_MIGRATIONS):
             connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+
+
+def _pull(row: Mapping[str, Any]) -> PullEntry:
+    return PullEntry(
+        **{
+            **row,
+            "started_at": datetime.fromisoformat(row["started_at"]),
+            "messages": tuple(json.loads(row["messages"])),
+        }
+    )
 
 
 def _inserted(cursor: sqlite3.Cursor) -> int:

@@ -1,4 +1,7 @@
-"""A model is a function: its name is the table it makes, its parameter names the tables it reads."""
+"""A model is a function: its name is the table it makes, its parameter names the tables it reads.
+
+A parameter `*prefix_` reads every table whose name begins with `prefix_`.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,10 @@ class Contract:
 
 @dataclass(frozen=True)
 class Model:
-    """A table of the warehouse and how it is made from others."""
+    """A table of the warehouse and how it is made from others.
+
+    A name in `reads` that ends with `*` stands for every table whose name begins so; `graph.discover` fills them in.
+    """
 
     name: str
     contract: Contract
@@ -78,7 +84,10 @@ def model(
             name=name,
             contract=Contract(grain, key, columns, fresh_hours),
             function=function,
-            reads=tuple(inspect.signature(function).parameters),
+            reads=tuple(
+                f"{name}*" if parameter.kind is parameter.VAR_POSITIONAL else name
+                for name, parameter in inspect.signature(function).parameters.items()
+            ),
             doc=doc,
         )
 

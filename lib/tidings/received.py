@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from tidings.errors import UsageError, suggest
 from tidings.lens import Lens
-from tidings.sources.feeds import FEEDS
+from tidings.sources.feeds import feeds
 from tidings.sources.landing import LandedFile, landed_files
 from tidings.window import as_utc
 
@@ -29,8 +29,8 @@ def received_rows(lens: Lens, raw: Path, feed: str, rows: ir.Table, limit: int) 
     Raises:
         UsageError: there is no such feed, or the rows lack `_source`, `_line` or `ts`.
     """
-    if feed not in FEEDS:
-        raise UsageError(f"There is no feed '{feed}'.", suggest(feed, FEEDS))
+    if feed not in feeds():
+        raise UsageError(f"There is no feed '{feed}'.", suggest(feed, feeds()))
     lacking = [name for name in _ORIGIN if name not in rows.columns]
     if lacking:
         raise UsageError(
@@ -42,7 +42,7 @@ def received_rows(lens: Lens, raw: Path, feed: str, rows: ir.Table, limit: int) 
     received = [table for table in found if table is not None and table.num_rows]
     if not received:
         raise UsageError(
-            f"No landed {feed} stand behind these rows.", f"Name the feed they come from: {', '.join(FEEDS)}."
+            f"No landed {feed} stand behind these rows.", f"Name the feed they come from: {', '.join(feeds())}."
         )
     return ibis.memtable(pa.concat_tables(received).sort_by([("_source", "ascending"), ("_line", "ascending")]))
 

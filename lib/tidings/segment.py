@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from operator import and_
 from typing import cast
 
@@ -11,13 +11,17 @@ import ibis
 import ibis.expr.types as ir
 
 from tidings.errors import UsageError, suggest
-from tidings.sources.feeds import FEEDS
+from tidings.sources.feeds import feeds
 from tidings.warehouse import Warehouse
 
 _LIKE = 'Write it as "country=DE"; several as "country=DE, device=mobile", all of which must hold.'
 _OFFERED = 5000
 # An error may be read by others than those who may see who somebody is.
-_PERSONAL = frozenset(name for feed in FEEDS.values() for name, column in feed.columns.items() if column.personal)
+
+
+@cache
+def _personal() -> frozenset[str]:
+    return frozenset(name for feed in feeds().values() for name, column in feed.columns.items() if column.personal)
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def check_term(column: str, value: str, warehouse: Warehouse) -> None:
         )
     found = [table.filter(_is(table, column, value)).limit(1).count() for table in having]
     if not any(warehouse.query(rows).column(0)[0].as_py() for rows in found):
-        if column in _PERSONAL:
+        if column in _personal():
             raise UsageError(f"No row has the {column} '{value}'.", "Look it up in the table it comes from.")
         values = [table.select(value=table[column].cast("string")).distinct().limit(_OFFERED) for table in having]
         offered = {row for table in values for row in warehouse.query(table).column(0).to_pylist() if row}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tomllib
 import zoneinfo
 from collections.abc import Mapping
@@ -96,6 +97,37 @@ class Settings:
                 "Set it, or write it into .env beside pyproject.toml.",
             )
         return Secret(value)
+
+    def key(self, name: str) -> Secret:
+        """A secret of several lines by the name of its environment variable, which holds it, or the path of its file.
+
+        Raises:
+            SettingsError: it is not set, or there is no such file.
+        """
+        value = self.secret(name).reveal()
+        if "\n" in value or value.lstrip().startswith(("{", "-----BEGIN")):
+            return Secret(value.replace("\\n", "\n") if value.startswith("-----BEGIN") else value)
+        try:
+            return Secret((self.root / value).expanduser().read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, ValueError):
+            # What was given may be the secret itself: it is not told.
+            raise SettingsError(
+                f"The environment variable {name} names no file that can be read.",
+                "Give the path of the key file, from the folder of pyproject.toml.",
+            ) from None
+
+    def exposed(self, *names: str) -> list[str]:
+        """Files with secrets that others on this machine may read: .env, and the key files that variables name."""
+        files = [self.root / ".env"]
+        for name in names:
+            value = self.environment.get(name, "")
+            if value and "\n" not in value and len(value) < 1024:
+                files.append((self.root / value).expanduser())
+        return [
+            f"{file.name} can be read by others on this machine. Run: chmod 600 {shlex.quote(file.name)}"
+            for file in files
+            if file.is_file() and file.stat().st_mode & 0o077
+        ]
 
 
 def find_root(start: Path) -> Path:

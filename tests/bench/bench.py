@@ -75,7 +75,7 @@ def bench_landing(folder: Path, rows: int, times: int) -> list[Row]:
     """A CSV of order lines through the kind `orders`, beside the same typing and record written in DuckDB."""
     from tidings.settings import Settings
     from tidings.sources.landing import Landing
-    from tidings.sources.source import open_sources, silent
+    from tidings.sources.source import Pull, open_sources
 
     file = folder / "orders.csv"
     duckdb.sql(
@@ -100,7 +100,7 @@ def bench_landing(folder: Path, rows: int, times: int) -> list[Row]:
 
     def ours() -> None:
         shutil.rmtree(settings.raw, ignore_errors=True)
-        list(shop.pull(Landing(settings.raw), now=NOW, again=True, progress=silent))
+        list(shop.pull(Landing(settings.raw), Pull(NOW, again=True)))
 
     def direct() -> None:
         # The same work: typed columns, the amount, the record as received, zstd; without checks and line numbers.

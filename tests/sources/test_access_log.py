@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tidings.errors import SettingsError, SourceError
 from tidings.settings import Settings
 from tidings.sources.landing import Landing, landed_files, verify
-from tidings.sources.source import Pulled, open_sources, silent
+from tidings.sources.source import Pull, Pulled, open_sources
 
 NOW = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0"
@@ -54,7 +54,7 @@ class Workbook:
 
     def pull(self, now: datetime = NOW, *, again: bool = False) -> list[Pulled]:
         (source,) = open_sources(self.settings)
-        return list(source.pull(Landing(self.settings.raw), now=now, again=again, progress=silent))
+        return list(source.pull(Landing(self.settings.raw), Pull(now, again=again)))
 
     def rows(self) -> list[dict[str, Any]]:
         tables = [pq.read_table(landed.path) for landed in landed_files(self.settings.raw)]
@@ -312,14 +312,14 @@ def test_what_is_no_log_is_refused_by_name(book: Workbook, name: str, data: byte
 def test_no_file_and_an_empty_file(book: Workbook) -> None:
     with pytest.raises(SourceError, match=r"web finds no file at logs/\*.*Correct path"):
         book.pull()
-    assert len(open_sources(book.settings)[0].check()) == 1
+    assert len(open_sources(book.settings)[0].check(Pull(NOW))) == 1
     book.write()
     (pulled,) = book.pull()
     assert (pulled.rows, pulled.messages) == (
         0,
         ("access.log is empty: nothing landed. If it stays so, correct path in the settings.",),
     )
-    assert open_sources(book.settings)[0].check() == []
+    assert open_sources(book.settings)[0].check(Pull(NOW)) == []
 
 
 def test_wrong_options(tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_wrong_options(tmp_path: Path) -> None:
 def test_a_country_file_that_cannot_be_used_is_told_before_anything_lands(book: Workbook) -> None:
     book.settings = Settings(root=book.root, geoip=book.root / "none.mmdb", sources=book.settings.sources)
     book.write(line())
-    assert [problem for problem in open_sources(book.settings)[0].check() if "none.mmdb" in problem]
+    assert [problem for problem in open_sources(book.settings)[0].check(Pull(NOW)) if "none.mmdb" in problem]
     with pytest.raises(SourceError, match=r"none\.mmdb does not exist"):
         book.pull()
     assert landed_files(book.settings.raw) == []

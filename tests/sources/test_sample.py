@@ -18,7 +18,7 @@ from tidings.settings import Settings
 from tidings.sources.landing import Landing, landed_files, verify
 from tidings.sources.sample import land_sample
 from tidings.sources.sample.source import KIND, Sample
-from tidings.sources.source import silent
+from tidings.sources.source import Pull
 from tidings.warehouse import Warehouse
 
 SIZE = 0.1
@@ -85,7 +85,7 @@ def _hashes(raw: Path) -> dict[str, str]:
 
 def _pull(raw: Path, **options: Any) -> list[tuple[str, int, bool]]:
     source = KIND.open("sample", {"size": 0.002, "days": 60, **options}, Settings(root=raw))
-    pulled = source.pull(Landing(raw), now=END, again=False, progress=silent)
+    pulled = source.pull(Landing(raw), Pull(END))
     return [(each.feed, each.rows, each.skipped) for each in pulled]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tidings.errors import SettingsError
 from tidings.settings import Settings
-from tidings.sources.feeds import FEEDS
+from tidings.sources.feeds import feeds
 from tidings.sources.source import kinds, open_sources
 
 
@@ -34,7 +34,7 @@ def test_sources_open_in_the_order_of_the_settings_or_as_named() -> None:
     assert [source.name for source in open_sources(settings, ["a"])] == ["a"]
     (source,) = open_sources(settings, ["a"])
     assert source.kind == "orders"
-    assert [endpoint.feed for endpoint in source.endpoints] == [FEEDS["orders"]]
+    assert [endpoint.feed for endpoint in source.endpoints] == [feeds()["orders"]]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tidings.errors import SourceError
 from tidings.settings import Settings
 from tidings.sources.landing import Landing, landed_files, verify
-from tidings.sources.source import Pulled, open_sources, silent
+from tidings.sources.source import Pull, Pulled, open_sources
 from tidings.window import Zone, naive_utc, parse_instant
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -42,8 +42,8 @@ class Workbook:
     def pull(self, kind: str, path: str | list[str], *, again: bool = False, **options: Any) -> list[Pulled]:
         sources = {"shop": {"kind": kind, "path": path, **options}}
         (source,) = open_sources(Settings(**{**vars(self.settings), "sources": sources}))
-        self.problems = source.check
-        return list(source.pull(Landing(self.settings.raw), now=NOW, again=again, progress=silent))
+        self.problems = lambda: source.check(Pull(NOW))
+        return list(source.pull(Landing(self.settings.raw), Pull(NOW, again=again)))
 
     @property
     def rows(self) -> list[dict[str, Any]]:

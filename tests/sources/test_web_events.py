@@ -14,7 +14,7 @@ import pytest
 from tidings.errors import SourceError
 from tidings.settings import Settings
 from tidings.sources.landing import Landing, landed_files
-from tidings.sources.source import open_sources, silent
+from tidings.sources.source import Pull, open_sources
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0"
@@ -28,7 +28,7 @@ WEB = {"ts": "at", "event": "what", "url": "url", "referrer": "ref", "user_agent
 def pull(root: Path, path: str, *, geoip: Path | None = None, **options: Any) -> None:
     table = {"web": {"kind": "events", "path": path, **options}}
     (source,) = open_sources(Settings(root=root, site="shop.example", sources=table, geoip=geoip))
-    list(source.pull(Landing(root / "data" / "raw"), now=NOW, again=True, progress=silent))
+    list(source.pull(Landing(root / "data" / "raw"), Pull(NOW, again=True)))
 
 
 def rows(root: Path) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ from tidings.sources.log_lines import Lines, content_sha256, fields, first_insta
 from tidings.sources.manifest import Input
 from tidings.sources.places import Places
 from tidings.sources.privacy import Pseudonyms, Salts
-from tidings.sources.source import Endpoint, Progress, Pulled, SourceKind
+from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
 from tidings.window import Zone, end_of_local_day
 
 _ENDPOINT: Final = Endpoint(name="access", feed=ACCESS, doc="Requests as the web server logged them.")
@@ -66,7 +66,11 @@ class AccessLog:
         """One: the requests."""
         return (_ENDPOINT,)
 
-    def check(self) -> list[str]:
+    def warnings(self) -> list[str]:
+        """None."""
+        return []
+
+    def check(self, pull: Pull) -> list[str]:
         """Files that are missing or not logs, a country file that cannot be used; one sentence each."""
         problems = []
         try:
@@ -81,20 +85,20 @@ class AccessLog:
             problems.append(str(error))
         return problems
 
-    def pull(self, landing: Landing, *, now: datetime, again: bool, progress: Progress) -> Iterator[Pulled]:
+    def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
         """Land the logs that are new or have grown, oldest first. A log that was only rotated is the one it was.
 
         Raises:
             SourceError: no file, or one that is not a log; what was yielded before stays landed.
         """
-        pseudonyms = Pseudonyms(Salts(self.root / "data" / "salts.json", now), self.site or self.name)
+        pseudonyms = Pseudonyms(Salts(self.root / "data" / "salts.json", pull.now), self.site or self.name)
         with self._places() as places:
             translator = Translator(self.site, pseudonyms, places)
             before: Path | None = None
             for log in self._logs():
                 source_input = Input(log.name, content_sha256(log.path), self._mapping())
                 landed = landing.unchanged(self.name, _ENDPOINT.name, log.part, source_input)
-                if landed and not again:
+                if landed and not pull.again:
                     before = log.path
                     yield self._pulled(log, landed.rows, landed.rejected, skipped=True)
                     continue
@@ -103,14 +107,12 @@ class AccessLog:
                     _follow(before, translator)
                     before = None
                 with landing.draft(
-                    self.name, _ENDPOINT.name, ACCESS, now=now, part=log.part, source_input=source_input
+                    self.name, _ENDPOINT.name, ACCESS, now=pull.now, part=log.part, source_input=source_input
                 ) as draft:
-                    messages = self._land(log, draft, translator, now, progress)
+                    messages = self._land(log, draft, translator, pull)
                 yield self._pulled(log, draft.rows, draft.rejected, messages=messages)
 
-    def _land(
-        self, log: _Log, draft: Draft, translator: Translator, now: datetime, progress: Progress
-    ) -> tuple[str, ...]:
+    def _land(self, log: _Log, draft: Draft, translator: Translator, pull: Pull) -> tuple[str, ...]:
         addresses: set[str] = set()
         sent, last, agents = 0, None, False
         for lines in read_lines(log.path):
@@ -124,7 +126,7 @@ class AccessLog:
             agents = agents or pc.any(pc.not_equal(known.field("tail"), "")).as_py()
             latest = pc.max(ts).as_py()
             last = latest if last is None else max(last, latest)
-            progress(log.path.name, lines.read, lines.size)
+            pull.progress(log.path.name, lines.read, lines.size)
         if draft.rejected and not draft.rows:
             raise SourceError(
                 f"None of the {draft.rejected} lines of {log.path.name} is in the common or combined log format.",
@@ -133,7 +135,7 @@ class AccessLog:
         draft.facts = {"addresses": len(addresses), "bytes": sent}
         if last is None:
             return (f"{log.path.name} is empty: nothing landed. If it stays so, correct path in the settings.",)
-        draft.complete_until = min(end_of_local_day(last.replace(tzinfo=UTC), self.zone), now)
+        draft.complete_until = min(end_of_local_day(last.replace(tzinfo=UTC), self.zone), pull.now)
         if not agents:
             return (f"{log.path.name} is in the common format, without user agents: bots cannot be told apart.",)
         return ()

@@ -34,7 +34,8 @@ class Draft:
     """A landing in the making: rows go in batch by batch, on a clean end it is committed.
 
     Until then `complete_until` may be set (by default the end of the window, or the time of the pull if that is
-    earlier) and `facts` filled; `entry` is there afterwards.
+    earlier) and `facts` filled; `part` and `window` may be changed, rows then go there; `entry` and
+    `restated_days` (days that were told otherwise before) are there afterwards.
     """
 
     def __init__(self, folder: Path, feed: Feed, part: str, window: Span | None, source_input: Input | None) -> None:
@@ -42,9 +43,11 @@ class Draft:
         self.facts: dict[str, float] = {}
         self.rows = 0
         self.rejected = 0
+        self.restated_days = 0
         self.entry: Entry | None = None
+        self.part = part
+        self.window = window
         self._feed = feed
-        self._window = window
         self._schema = arrow_schema(feed)
         # The identity of the landing is part of the file, so that equal rows of two parts are two files.
         identity = {
@@ -66,8 +69,8 @@ class Draft:
             SourceError: a column is not the feed's, has another type, or a required one holds nulls.
         """
         table = self._conform(rows)
-        if self._window is not None:
-            inside = _inside(table[self._feed.time], self._window)
+        if self.window is not None:
+            inside = _inside(table[self._feed.time], self.window)
             outside = table.filter(pc.invert(inside))
             if outside.num_rows:
                 reason = f"{self._feed.time} lies outside of the window that was pulled"

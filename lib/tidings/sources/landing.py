@@ -29,6 +29,7 @@ from tidings.sources.manifest import (
     sha256_of,
     still_seen,
 )
+from tidings.sources.restated import restated_days
 
 __all__ = ["Draft", "LandedFile", "Landing", "arrow_schema", "landed_files", "verify"]
 
@@ -107,15 +108,17 @@ class Landing:
                 yield draft
             finally:
                 draft.close()
+            over = draft.window
             blank = Entry(
-                "", part, window, draft.rows, draft.rejected, None, None, "", 0, now, tool_version(), None, None
+                "", draft.part, over, draft.rows, draft.rejected, None, None, "", 0, now, tool_version(), None, None
             )
             entry = replace(
                 _name_files(folder, blank),
-                complete_until=draft.complete_until or (min(window.end, now) if window else None),
+                complete_until=draft.complete_until or (min(over.end, now) if over else None),
                 input=source_input,
                 facts=dict(sorted(draft.facts.items())),
             )
+            draft.restated_days = restated_days(folder, feed.time, manifest.entries, entry)
             manifest = Manifest(feed.name, feed.time, (*still_seen(manifest.entries, entry), entry))
             commit(folder, source, endpoint, manifest)
             draft.entry = entry

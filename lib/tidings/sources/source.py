@@ -11,11 +11,12 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from tidings.errors import SettingsError, suggest
 from tidings.settings import Settings
+from tidings.sources.clock import Clock
 from tidings.sources.feeds import Feed
 from tidings.sources.landing import Landing
 
@@ -32,11 +33,31 @@ def silent(what: str, done: int, total: int) -> None:
 
 
 @dataclass(frozen=True)
+class Pull:
+    """One pull, as the person who ordered it wants it.
+
+    `now` is its aware UTC instant; `again` lands anew what did not change; `since` and `until` (both included) ask for
+    certain days of sources that count by days, whether they were landed before or not.
+    """
+
+    now: datetime
+    again: bool = False
+    since: date | None = None
+    until: date | None = None
+    progress: Progress = silent
+    clock: Clock | None = None
+
+    def running(self) -> Clock:
+        """The clock of the pull; by default one that began at `now`."""
+        return self.clock or Clock(self.now)
+
+
+@dataclass(frozen=True)
 class Pulled:
     """What one landing of a pull brought: one per part (an input file, or an API's window).
 
     `skipped`: the input is as it was when it was last landed, nothing was read; `rows` and `rejected` are then
-    those landed before. `messages` are sentences for the person who pulls.
+    those landed before. `messages` are sentences for the person who pulls. `restated`: days told otherwise than before.
     """
 
     source: str
@@ -47,14 +68,15 @@ class Pulled:
     skipped: bool = False
     part: str = ""
     messages: tuple[str, ...] = ()
+    restated: int = 0
 
 
 @dataclass(frozen=True)
 class Endpoint:
     """One thing a source can be asked for, landed in `data/raw/<source>/<name>` in the shape of `feed`.
 
-    `lookback_days`: how far back the source still restates what it said; `lag_days`: how many days it takes until
-    a day is whole there.
+    `lookback_days`: how far back the source still restates what it said; `lag_days`: how many days it takes after its
+    end until a day is whole there.
     """
 
     name: str
@@ -62,6 +84,11 @@ class Endpoint:
     doc: str
     lookback_days: int = 0
     lag_days: int = 0
+
+    @property
+    def promise_days(self) -> int:
+        """Days after which what is whole should have moved on: the lag, and a day for a nightly pull."""
+        return self.lag_days + 1
 
 
 class Source(Protocol):
@@ -79,13 +106,14 @@ class Source(Protocol):
     def endpoints(self) -> tuple[Endpoint, ...]:
         """What it can be asked for."""
 
-    def check(self) -> list[str]:
+    def check(self, pull: Pull) -> list[str]:
         """What would keep a pull from succeeding, one sentence each, found without reading everything."""
 
-    def pull(self, landing: Landing, *, now: datetime, again: bool, progress: Progress) -> Iterator[Pulled]:
-        """Land what is new, one `Pulled` as soon as each part is safe on disk.
+    def warnings(self) -> list[str]:
+        """What does not keep a pull from succeeding but should not stay as it is, one sentence each."""
 
-        `now` is the aware UTC instant of the pull; `again` lands inputs anew even if they did not change.
+    def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
+        """Land what is new, one `Pulled` as soon as each part is safe on disk.
 
         Raises:
             SourceError: the source cannot be read; what was yielded before stays landed.

@@ -27,7 +27,7 @@ from tidings.sources.mapping import OPTIONS, FileOptions, read_options
 from tidings.sources.places import Places
 from tidings.sources.privacy import Pseudonyms, Salts
 from tidings.sources.shapes import SHAPES, Shape
-from tidings.sources.source import Endpoint, Progress, Pulled, SourceKind
+from tidings.sources.source import Endpoint, Progress, Pull, Pulled, SourceKind
 from tidings.sources.statement import Plan, plan, statement
 from tidings.sources.web import WebRows, scrubbed
 from tidings.window import end_of_local_day
@@ -54,7 +54,11 @@ class FileSource:
         """One, named after the feed."""
         return (Endpoint(self.shape.feed.name, self.shape.feed, self.shape.feed.doc),)
 
-    def check(self) -> list[str]:
+    def warnings(self) -> list[str]:
+        """None."""
+        return []
+
+    def check(self, pull: Pull) -> list[str]:
         """Files that are missing or not what they say, and columns that are not in them; one sentence each."""
         problems = []
         try:
@@ -70,7 +74,7 @@ class FileSource:
             problems.append(str(error))
         return problems
 
-    def pull(self, landing: Landing, *, now: datetime, again: bool, progress: Progress) -> Iterator[Pulled]:
+    def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
         """Land the files that are new or have changed. A file that cannot be used stops no other file.
 
         Raises:
@@ -80,13 +84,13 @@ class FileSource:
         failed: list[TidingsError] = []
         with ExitStack() as stack:
             pseudonyms = Pseudonyms(
-                Salts(self.settings.root / "data" / "salts.json", now), self.settings.site or self.name
+                Salts(self.settings.root / "data" / "salts.json", pull.now), self.settings.site or self.name
             )
             places = stack.enter_context(self._places())
             connection = stack.enter_context(_parser())
             for file in found:
                 try:
-                    yield self._pull_file(connection, file, landing, now, again, progress, pseudonyms, places)
+                    yield self._pull_file(connection, file, landing, pull, pseudonyms, places)
                 except SourceError as error:
                     failed.append(error)
         yield from self._missing(landing, {file.name for file in found})
@@ -103,9 +107,7 @@ class FileSource:
         connection: duckdb.DuckDBPyConnection,
         file: File,
         landing: Landing,
-        now: datetime,
-        again: bool,
-        progress: Progress,
+        pull: Pull,
         pseudonyms: Pseudonyms,
         places: Places | None,
     ) -> Pulled:
@@ -114,7 +116,7 @@ class FileSource:
         scan = files.scan(file)
         source_input = Input(file.name, scan.sha256, self.options.fingerprint)
         landed = landing.unchanged(self.name, feed.name, file.name, source_input)
-        if landed and not again:
+        if landed and not pull.again:
             return Pulled(self.name, feed.name, feed.name, landed.rows, landed.rejected, skipped=True, part=file.name)
         if not scan.is_utf8 and self.options.encoding == "utf-8" and file.form != "parquet":
             files.require_encoding(file)
@@ -126,11 +128,11 @@ class FileSource:
         for rows in [_streamed, _with_care] if is_fast else [_with_care]:
             try:
                 with landing.draft(
-                    self.name, feed.name, feed, now=now, part=file.name, source_input=source_input
+                    self.name, feed.name, feed, now=pull.now, part=file.name, source_input=source_input
                 ) as draft:
-                    last = _fill(draft, rows(connection, file, this, scan, draft), web, progress, file, scan)
+                    last = _fill(draft, rows(connection, file, this, scan, draft), web, pull.progress, file, scan)
                     if last is not None:
-                        draft.complete_until = min(end_of_local_day(last, self.options.zone), now)
+                        draft.complete_until = min(end_of_local_day(last, self.options.zone), pull.now)
                 break
             except _Irregular:
                 continue

@@ -20,7 +20,7 @@ from tidings.sources.landing import Landing
 from tidings.sources.manifest import Input, Span, settle
 from tidings.sources.sample.company import DAY, Company, Options, instant
 from tidings.sources.sample.simulation import Simulation
-from tidings.sources.source import Endpoint, Progress, Pulled, SourceKind, silent
+from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
 from tidings.window import parse_date
 
 TRUTH = "truth.json"
@@ -44,16 +44,20 @@ class Sample:
             for feed in _FEEDS
         )
 
-    def check(self) -> list[str]:
+    def warnings(self) -> list[str]:
+        """None."""
+        return []
+
+    def check(self, pull: Pull) -> list[str]:
         """Nothing can keep it from being pulled."""
         return []
 
-    def pull(self, landing: Landing, *, now: datetime, again: bool, progress: Progress) -> Iterator[Pulled]:
+    def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
         """Land all feeds and, last, the truth beside them; with the same options as before, nothing."""
         source_input = _input(self.options)
         truth = landing.raw / self.name / TRUTH
         landed = [landing.unchanged(self.name, feed.name, "", source_input) for feed in _FEEDS]
-        if not again and all(landed) and truth.is_file():
+        if not pull.again and all(landed) and truth.is_file():
             for feed in _FEEDS:
                 rows = sum(entry.rows for entry in landing.entries(self.name, feed.name))
                 yield Pulled(self.name, feed.name, feed.name, rows, skipped=True)
@@ -62,30 +66,30 @@ class Sample:
         truth.unlink(missing_ok=True)
         made = Simulation.of(self.options)
         for feed in _FEEDS:
-            rows = self._land(landing, feed, made, source_input, now, progress)
+            rows = self._land(landing, feed, made, source_input, pull)
             yield Pulled(self.name, feed.name, feed.name, rows)
         draft = truth.with_suffix(".draft")
         draft.write_text(json.dumps(made.truth(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         settle(draft, truth)
 
-    def _land(
-        self, landing: Landing, feed: Feed, made: Simulation, source_input: Input, now: datetime, progress: Progress
-    ) -> int:
+    def _land(self, landing: Landing, feed: Feed, made: Simulation, source_input: Input, pull: Pull) -> int:
         company = made.company
         rows = 0
-        with landing.draft(self.name, feed.name, feed, now=now, source_input=source_input) as draft:
+        with landing.draft(self.name, feed.name, feed, now=pull.now, source_input=source_input) as draft:
             for table in made.rows(feed.name):
                 draft.add(table.append_column("_line", pa.array(np.arange(rows + 1, rows + table.num_rows + 1))))
                 rows += table.num_rows
                 if table.num_rows:
                     day = (table[feed.time][-1].value - company.start) // DAY + 1
-                    progress(feed.name, min(day, self.options.days), self.options.days)
+                    pull.progress(feed.name, min(day, self.options.days), self.options.days)
             draft.complete_until = instant(company.end)
         restated = made.commerce.restated() if feed is ORDERS else None
         if restated is not None:
             late = made.story["late_restatement"]
             window = Span(instant(late.start), instant(late.end))
-            with landing.draft(self.name, feed.name, feed, now=now, window=window, source_input=source_input) as draft:
+            with landing.draft(
+                self.name, feed.name, feed, now=pull.now, window=window, source_input=source_input
+            ) as draft:
                 draft.add(restated.append_column("_line", pa.array(np.arange(1, restated.num_rows + 1))))
                 draft.complete_until = window.end
             rows += restated.num_rows
@@ -97,7 +101,7 @@ def land_sample(
 ) -> dict[str, Any]:
     """Land a sample company under the folder `raw` (a workbook's data/raw) and return its truth; for tests."""
     sample = Sample(name, Options(seed, size, parse_date(end), days))
-    for _ in sample.pull(Landing(raw), now=instant(Company(sample.options).end), again=False, progress=silent):
+    for _ in sample.pull(Landing(raw), Pull(instant(Company(sample.options).end))):
         pass
     found: dict[str, Any] = json.loads((raw / name / TRUTH).read_text(encoding="utf-8"))
     return found

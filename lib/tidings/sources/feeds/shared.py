@@ -1,34 +1,9 @@
-"""Feeds: the typed shapes in which sources land what they were told."""
+"""The feeds that sources of any kind may share: orders, events, requests, vitals, access."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from tidings.model import Column
-
-MONEY = "decimal(18, 4)"
-
-
-@dataclass(frozen=True)
-class Feed:
-    """A typed shape shared by sources; `key` identifies a row within one source, `time` is its instant (UTC).
-
-    A row whose key has a null part is keyed by its position in the input instead (equal rows without an
-    id are separate rows, C7 of the metric definitions).
-    """
-
-    name: str
-    doc: str
-    key: tuple[str, ...]
-    columns: Mapping[str, Column]
-    time: str = "ts"
-
-    @property
-    def required(self) -> tuple[str, ...]:
-        """The columns a mapping has to supply."""
-        return tuple(name for name, column in self.columns.items() if column.required)
-
+from tidings.sources.feeds.feed import MONEY, Feed
 
 ORDERS = Feed(
     name="orders",
@@ -162,5 +137,3 @@ ACCESS = Feed(
         "is_bot": Column("!boolean", "True for bots by user agent (11)."),
     },
 )
-
-FEEDS: Mapping[str, Feed] = {feed.name: feed for feed in (ORDERS, EVENTS, REQUESTS, VITALS, ACCESS)}

@@ -1,0 +1,180 @@
+"""Figures: what every place tells as a number of a day, in one long shape, so that places can be laid side by side.
+
+Each source has a model `figures_<platform>` made with `figures(...)`; `fct_metric_daily` is all of them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Literal
+
+import ibis
+import ibis.expr.types as ir
+
+from tidings.model import Column
+
+AMOUNT = "decimal(28, 8)"
+FigureKind = Literal["flow", "stock", "mean", "distinct"]
+
+DIMENSIONS: Mapping[str, str] = {
+    "app": "App, site, property or project that it is about.",
+    "country": "ISO alpha-2 country code, upper case; as given where it is none.",
+    "device": "Device as given.",
+    "app_version": "Version of the app.",
+    "os": "Operating system as given.",
+    "product": "Product or subscription plan.",
+    "store": "Store that sold it.",
+    "channel": "Where people came from: source type, traffic source, channel.",
+    "page": "Page, as path or URL.",
+    "query": "What was searched for.",
+    "event": "Name of an event.",
+    "reason": "Why it happened.",
+    "search_type": "Kind of search (web, image, news …).",
+}
+"""What a figure may be split by, with its meaning. Null in a row: not split by it, or not known."""
+
+
+@dataclass(frozen=True)
+class Unified:
+    """A metric that several places may tell: its title, unit and how days and parts of it may be put together.
+
+    `flow` adds up; `stock` is a level, read on the last day; `mean` carries a weight and is averaged by it; `distinct`
+    counts each one once, so that neither days nor parts may be added.
+    """
+
+    title: str
+    unit: str
+    kind: FigureKind
+    doc: str
+
+
+UNIFIED: Mapping[str, Unified] = {
+    "downloads": Unified("Downloads", "count", "flow", "First installs of an app; updates and re-downloads apart."),
+    "redownloads": Unified("Re-downloads", "count", "flow", "Installs by people who had the app before."),
+    "updates": Unified("Updates", "count", "flow", "Installs of a newer version."),
+    "uninstalls": Unified("Uninstalls", "count", "flow", "Deletions of the app."),
+    "active_devices": Unified("Active devices", "count", "stock", "Devices on which the app is installed."),
+    "store_impressions": Unified("Store impressions", "count", "flow", "Times the app was shown in the store."),
+    "store_views": Unified("Store views", "count", "flow", "Views of, or visitors to, the store page."),
+    "store_acquisitions": Unified("Store acquisitions", "count", "flow", "Visitors of the store page who installed."),
+    "rating": Unified("Rating", "stars", "mean", "Stars of 1 to 5; weighted by ratings where their number is told."),
+    "reviews": Unified("Reviews", "count", "flow", "Written reviews (and ratings, where the store lists them)."),
+    "proceeds": Unified("Proceeds", "money", "flow", "What the store or processor pays out, after its share."),
+    "gross_sales": Unified("Gross sales", "money", "flow", "What buyers paid, less what they got back."),
+    "refunds": Unified("Refunds", "money", "flow", "What buyers got back, positive."),
+    "fees": Unified("Fees", "money", "flow", "What the processor kept, positive."),
+    "crashes": Unified("Crashes", "count", "flow", "Crashes of the app."),
+    "anrs": Unified("ANRs", "count", "flow", "Times the app did not respond."),
+    "crash_rate": Unified("Crash rate", "ratio", "mean", "Share of a day's users who had a crash; weighted by users."),
+    "anr_rate": Unified("ANR rate", "ratio", "mean", "Share of a day's users to whom the app did not respond."),
+    "app_sessions": Unified("App sessions", "count", "flow", "Uses of the app."),
+    "search_clicks": Unified("Search clicks", "count", "flow", "Clicks on results of a search engine."),
+    "search_impressions": Unified("Search impressions", "count", "flow", "Results shown by a search engine."),
+    "search_position": Unified("Search position", "position", "mean", "Position, 1 on top; weighted by impressions."),
+    "pageviews": Unified("Page views", "count", "flow", "Pages viewed."),
+    "visitors": Unified("Visitors", "count", "distinct", "Different visitors of a day."),
+    "visits": Unified("Visits", "count", "flow", "Visits, sessions."),
+    "bounces": Unified("Bounces", "count", "flow", "Visits of one page view."),
+    "visit_seconds": Unified("Time on site", "s", "flow", "Seconds from the first to the last page view of visits."),
+    "engaged_visits": Unified("Engaged visits", "count", "flow", "Visits that the source calls engaged."),
+    "events": Unified("Events", "count", "flow", "Named events, page views apart where the source tells them apart."),
+    "event_users": Unified("Users by event", "count", "distinct", "Different users of a day who did an event."),
+    "active_users": Unified("Active users", "count", "distinct", "Different users of a day."),
+    "mrr": Unified("MRR", "money", "stock", "Monthly recurring revenue at the end of a day."),
+    "active_subscriptions": Unified(
+        "Active subscriptions", "count", "stock", "Paid subscriptions at the end of a day."
+    ),
+    "active_trials": Unified("Active trials", "count", "stock", "Running trials at the end of a day."),
+    "new_subscriptions": Unified("New subscriptions", "count", "flow", "Paid subscriptions that began."),
+    "churned_subscriptions": Unified("Churned subscriptions", "count", "flow", "Paid subscriptions that ended."),
+    "cancellations": Unified("Cancellations", "count", "flow", "Renewals switched off; the paid time still runs."),
+    "trial_starts": Unified("Trial starts", "count", "flow", "Trials that began."),
+    "trial_conversions": Unified("Trial conversions", "count", "flow", "Trials that became paid."),
+    "churn_rate": Unified("Churn rate", "ratio", "mean", "Share of active subscriptions that ended on a day."),
+    "revenue": Unified("Revenue", "money", "flow", "Revenue as the source counts it."),
+}
+"""The metrics that places may tell, by name."""
+
+FIGURE_COLUMNS: Mapping[str, Column] = {
+    "figure_key": Column("!string", "Source, metric, cut, day, currency and all dimensions."),
+    "platform": Column("!string", "Kind of place that told it, such as app_store."),
+    "metric": Column("!string", "What it is a figure of.", values=tuple(UNIFIED)),
+    "cut": Column("!string", "What it is split by: dimensions joined by commas, empty for the whole."),
+    "day": Column("!date", "Day as the source counts days; never moved to another zone."),
+    "zone": Column("!string", "Time zone of that day."),
+    **{name: Column("string", doc) for name, doc in DIMENSIONS.items()},
+    "value": Column(f"!{AMOUNT}", "The figure; a mean for metrics that are means, in `currency` for money."),
+    "weight": Column(AMOUNT, "What a mean is weighted by; null for other metrics, and for a mean without its number."),
+    "currency": Column("string", "ISO code for money."),
+    "is_total": Column("!boolean", "True for the one cut per source and metric that adds up to the whole."),
+    "_source": Column("!string", "Source that said it."),
+}
+"""The columns of every figures model."""
+
+FIGURE_KEY = ("figure_key",)
+
+
+def figure(
+    rows: ir.Table,
+    metric: str,
+    value: str | ir.NumericValue,
+    *,
+    by: Mapping[str, str | ir.StringValue] | None = None,
+    weight: str | ir.NumericValue | None = None,
+    currency: str | ir.StringValue | None = None,
+    total: bool = True,
+) -> ir.Table:
+    """One metric of a staged table, summed by source, day and what `by` maps a dimension to (a column or expression).
+
+    `rows` has `ts` (midnight of the source's day, or an instant) and `_source`. `value` is what is added up; rows where
+    it is null tell nothing. With `weight` the figure is a mean: the sum of value x weight over that of weight; where
+    the number is not known, hand over a weight of null rows and one row per group. Money needs a `currency`. `total`
+    is False for cuts that a figure without them exists for, or that do not add up to it.
+    """
+    split = dict(by or {})
+    columns = {"day": rows.ts.date(), "_source": rows["_source"], "value": _of(rows, value).cast(AMOUNT)}
+    columns |= {name: _of(rows, column).cast("string").nullif("") for name, column in split.items()}
+    columns["currency"] = ibis.null("string") if currency is None else _of(rows, currency).upper()
+    if weight is not None:
+        columns["weight"] = _of(rows, weight).cast(AMOUNT)
+    told = rows.select(**columns)
+    told = told.filter(told["value"].notnull())
+    groups = told.group_by(["_source", "day", "currency", *split])
+    if weight is None:
+        summed = groups.aggregate(value=told["value"].sum().cast(AMOUNT)).mutate(weight=ibis.null(AMOUNT))
+    else:
+        weights = told["weight"].sum()
+        # On floats: decimals divide differently from engine to engine.
+        weighted = (told["value"].cast("float64") * told["weight"].cast("float64")).sum() / weights.cast(
+            "float64"
+        ).nullif(0)
+        plain = told["value"].cast("float64").mean()
+        summed = groups.aggregate(
+            value=ibis.coalesce(weighted, plain).round(8).cast(AMOUNT), weight=weights.cast(AMOUNT)
+        )
+    return summed.mutate(
+        metric=ibis.literal(metric),
+        cut=ibis.literal(",".join(name for name in DIMENSIONS if name in split)),
+        is_total=ibis.literal(total),
+        **{name: ibis.null("string") for name in DIMENSIONS if name not in split},
+    )
+
+
+def figures(platform: str, *parts: ir.Table, zone: str = "UTC") -> ir.Table:
+    """The figures of one platform, from parts made by `figure`; `zone` is that of its days."""
+    shown = []
+    for part in parts:
+        # A character that no value is likely to hold; an empty and a missing dimension are the same.
+        key = [part["_source"], part["metric"], part["cut"], part["day"].cast("string"), part["currency"].fill_null("")]
+        key += [part[name].fill_null("") for name in DIMENSIONS]
+        whole = part.mutate(
+            figure_key=ibis.literal("\x1f").join(key), platform=ibis.literal(platform), zone=ibis.literal(zone)
+        )
+        shown.append(whole.select(*FIGURE_COLUMNS))
+    return reduce(lambda table, other: table.union(other), shown)
+
+
+def _of(rows: ir.Table, column: str | ir.Value) -> ir.Value:
+    return rows[column] if isinstance(column, str) else column

@@ -1,0 +1,120 @@
+"""Pulling several sources at once: each in a thread of its own, none in the way of another, all in the ledger."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from tidings.errors import SourceError, TidingsError
+from tidings.ledger import Ledger, Status
+from tidings.settings import Settings
+from tidings.sources.clock import Clock
+from tidings.sources.landing import Landing
+from tidings.sources.source import Pull, Pulled, Source
+
+Watch = Callable[[str, str, int, int], None]
+"""Told how far a source is: its name, what it is at, done, total (0: not known)."""
+
+
+@dataclass
+class Outcome:
+    """How the pull of one source went; `error` is what ended it, `parts` what was landed until then."""
+
+    source: str
+    parts: list[Pulled] = field(default_factory=list)
+    seconds: float = 0.0
+    error: BaseException | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows that are landed of what was looked at."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def rejected(self) -> int:
+        """Rows that were refused."""
+        return sum(part.rejected for part in self.parts)
+
+    @property
+    def restated(self) -> int:
+        """Days that were told otherwise than before, summed over endpoints."""
+        return sum(part.restated for part in self.parts)
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What a person should know, once each."""
+        return tuple(dict.fromkeys(message for part in self.parts for message in part.messages))
+
+    @property
+    def status(self) -> Status:
+        """`done`, `failed` with nothing new landed, or `partly`."""
+        if self.error is None:
+            return "done"
+        return "partly" if any(not part.skipped and part.rows for part in self.parts) else "failed"
+
+    def told(self) -> str:
+        """The error as sentences; of one that is not ours the kind only, as its text may hold what must not be told."""
+        if self.error is None or isinstance(self.error, TidingsError):
+            return str(self.error or "")
+        return f"It met an error that Tidings does not know: {type(self.error).__name__}."
+
+
+def pull_sources(settings: Settings, sources: Sequence[Source], order: Pull, watch: Watch) -> Iterator[Outcome]:
+    """Pull all sources at once and tell each outcome as soon as it is there; the ledger knows before and after.
+
+    When the caller stops listening (Ctrl-C), what still runs is told to stop, and the ledger says so; whatever was
+    landed stays, and the next pull goes on from there.
+    """
+    landing, ledger = Landing(settings.raw), Ledger(settings.ledger)
+    numbers = {source.name: ledger.start_pull(source.name, order.now) for source in sources}
+    stop = threading.Event()
+    outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+    began = time.monotonic()
+    waiting = set(numbers)
+
+    def work(source: Source) -> None:
+        outcome = Outcome(source.name)
+
+        def progress(what: str, done: int, total: int) -> None:
+            if stop.is_set():
+                raise SourceError("The pull was stopped.", "Run tidings pull again: it goes on where it was.")
+            watch(source.name, what, done, total)
+
+        try:
+            mine = replace(order, progress=progress, clock=Clock(order.now, stop))
+            outcome.parts.extend(source.pull(landing, mine))
+        except BaseException as error:  # noqa: BLE001 - handed over: a source must not end the others, nor vanish
+            outcome.error = error
+        outcome.seconds = time.monotonic() - began
+        outcomes.put(outcome)
+
+    for source in sources:
+        # Daemons: landing is atomic, so that nobody has to wait for a server before leaving.
+        threading.Thread(target=work, args=(source,), name=f"pull {source.name}", daemon=True).start()
+    try:
+        while waiting:
+            outcome = outcomes.get()
+            waiting.remove(outcome.source)
+            _note(ledger, numbers[outcome.source], outcome)
+            yield outcome
+    finally:
+        stop.set()
+        for name in sorted(waiting):
+            stopped = Outcome(name, seconds=time.monotonic() - began, error=SourceError("The pull was stopped."))
+            _note(ledger, numbers[name], stopped)
+
+
+def _note(ledger: Ledger, number: int, outcome: Outcome) -> None:
+    ledger.finish_pull(
+        number,
+        outcome.status,
+        seconds=outcome.seconds,
+        rows=outcome.rows,
+        rejected=outcome.rejected,
+        restated=outcome.restated,
+        messages=outcome.messages,
+        error=outcome.told(),
+    )

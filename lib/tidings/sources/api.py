@@ -1,0 +1,372 @@
+"""A source that is an API: which days to ask for, and how what it says is landed.
+
+A connector subclasses `ApiSource`, lists `ApiEndpoint`s and says how one of them is fetched. Which days are asked for
+follows from what is landed: those never asked for, and those that were still apt to change when they were. So a pull
+that was killed goes on where it was, a gap is filled by the next one, and nothing is asked for twice in vain.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any, ClassVar
+
+from tidings.errors import AnswerError, CredentialError, OutageError, SettingsError, SourceError
+from tidings.settings import Secret, Settings
+from tidings.sources.clock import Clock
+from tidings.sources.draft import Draft
+from tidings.sources.http import Client
+from tidings.sources.landing import Landing
+from tidings.sources.manifest import Entry, Span, merged
+from tidings.sources.records import Parse, Record, typed
+from tidings.sources.source import Endpoint, Pull, Pulled
+from tidings.window import Zone, add_days
+
+_REFUSED = "!refused"
+_BATCH = 20_000
+
+
+class NotYetError(Exception):
+    """Raised by `fetch`: the source has nothing of `day` yet, which is not the same as nothing on that day."""
+
+    def __init__(self, day: date) -> None:
+        super().__init__(str(day))
+        self.day = day
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiEndpoint(Endpoint):
+    """One thing an API can be asked for, day by day unless said otherwise.
+
+    `parse` makes a row of the feed's columns from one record, pure; `fields` are the names that a record is known to
+    have: one that no record of an answer has any more is told. `forget` are fields never kept, not even as received.
+    `zone` is that of its days: rows carry in `ts` the midnight of the day as if it were UTC, or true UTC instants where
+    `zone` is UTC. `history_days`: how far a first pull reaches; `chunk_days`: how many days are landed at a time.
+    `today`: the day that still runs is asked for, too. `snapshot`: it tells only how things are now, so that each day
+    of a pull adds one. `whole`: it is asked for as a whole each time, and replaces what was landed.
+    """
+
+    parse: Parse
+    fields: tuple[str, ...] = ()
+    forget: tuple[str, ...] = ()
+    zone: str = "UTC"
+    history_days: int = 365
+    chunk_days: int = 31
+    today: bool = False
+    snapshot: bool = False
+    whole: bool = False
+
+
+class ApiSource(ABC):
+    """One configured API. Its credentials are environment variables named `<SOURCE NAME>_<WHAT>`."""
+
+    kind: ClassVar[str]
+    console: ClassVar[str]
+    """Where its credentials are managed, in the words of that place."""
+
+    def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
+        self.name = name
+        self.table = table
+        self.settings = settings
+
+    @property
+    @abstractmethod
+    def endpoints(self) -> tuple[ApiEndpoint, ...]:
+        """What it can be asked for."""
+
+    @abstractmethod
+    def connect(self, clock: Clock) -> Client:
+        """The server, with credentials; nothing is asked yet.
+
+        Raises:
+            SettingsError: a credential is not set.
+        """
+
+    @abstractmethod
+    def fetch(
+        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+    ) -> Iterator[Sequence[Record]]:
+        """The records of an endpoint for the days from `first` up to but not including `end`, page by page.
+
+        For a `whole` or `snapshot` endpoint the days are those of today.
+
+        Raises:
+            NotYetError: a day is not there yet; what came before is landed.
+        """
+
+    @abstractmethod
+    def ping(self, client: Client) -> list[str]:
+        """Ask the cheapest question that shows whether a pull would succeed; one sentence for each thing missing."""
+
+    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+        """What an endpoint is asked for one by one (sites, apps); each has its own days."""
+        del client, endpoint
+        return ("",)
+
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that hold its credentials."""
+        return ()
+
+    def variable(self, what: str) -> str:
+        """The environment variable of one credential: `app_store`, `key` -> `APP_STORE_KEY`."""
+        return f"{self.name}_{what}".upper().replace("-", "_")
+
+    def secret(self, what: str) -> Secret:
+        """A credential.
+
+        Raises:
+            SettingsError: its variable is not set.
+        """
+        return self.settings.secret(self.variable(what))
+
+    def key(self, what: str) -> Secret:
+        """A credential of several lines, or the file that holds it.
+
+        Raises:
+            SettingsError: its variable is not set, or there is no such file.
+        """
+        return self.settings.key(self.variable(what))
+
+    def option(self, option: str, default: str | None = None) -> str:
+        """A text from the source's table in the settings.
+
+        Raises:
+            SettingsError: it is missing and has no default, or is not text.
+        """
+        value = self.table.get(option, default)
+        where = f"[tool.tidings.sources.{self.name}]"
+        if value is None:
+            raise SettingsError(f"{where} has no {option}.", f'Add {option} = "…"; see the README, {self.kind}.')
+        if not isinstance(value, str) or not value:
+            raise SettingsError(f"{where} {option} must be text, not {value!r}.", "Put it in quotes.")
+        return value
+
+    def options(self, option: str, default: Sequence[str] = ()) -> tuple[str, ...]:
+        """A list of texts from the source's table; a single text is a list of one.
+
+        Raises:
+            SettingsError: it is neither.
+        """
+        value = self.table.get(option, list(default))
+        value = [value] if isinstance(value, str) else value
+        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+            raise SettingsError(
+                f"[tool.tidings.sources.{self.name}] {option} must be a list of texts, not {value!r}.",
+                f'Write it as {option} = ["…", "…"].',
+            )
+        return tuple(value)
+
+    def check(self, pull: Pull) -> list[str]:
+        """What would keep a pull from succeeding, found by its cheapest call."""
+        try:
+            return self.ping(self.connect(pull.running()))
+        except (SettingsError, SourceError) as error:
+            return [str(error)]
+
+    def warnings(self) -> list[str]:
+        """Files with its credentials that others on this machine may read."""
+        return self.settings.exposed(*self.variables())
+
+    def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
+        """Land what is new of every endpoint, some days at a time, oldest first.
+
+        An endpoint that will not do does not keep the others from being pulled; a refused credential or a server that
+        does not answer ends the pull.
+
+        Raises:
+            SourceError: something was not landed; the sentence says what, what was yielded before stays landed.
+        """
+        client = self.connect(pull.running())
+        failed: list[SourceError] = []
+        for endpoint in self.endpoints:
+            try:
+                for part in self.parts(client, endpoint):
+                    yield from self.land(landing, client, endpoint, part, pull)
+            except (CredentialError, OutageError):
+                raise
+            except SourceError as error:
+                failed.append(SourceError(f"{endpoint.name}: {error.failed}", error.remedy))
+        if len(failed) == 1:
+            raise failed[0]
+        if failed:
+            raise SourceError(
+                " ".join(error.failed for error in failed), " ".join(dict.fromkeys(e.remedy for e in failed))
+            )
+
+    def land(self, landing: Landing, client: Client, endpoint: ApiEndpoint, part: str, pull: Pull) -> Iterator[Pulled]:
+        """Land what is new of one endpoint and part."""
+        entries = [entry for entry in landing.entries(self.name, endpoint.name) if entry.part == part]
+        for first, end in chunks(endpoint, entries, pull):
+            pulled, missing = self._land_days(landing, client, endpoint, part, first, end, pull)
+            if pulled is not None:
+                yield pulled
+            if missing is not None:
+                message = f"{missing} is not there yet: it will be asked for again."
+                yield Pulled(self.name, endpoint.name, endpoint.feed.name, 0, 0, False, part, (message,))
+                return
+
+    def _land_days(
+        self,
+        landing: Landing,
+        client: Client,
+        endpoint: ApiEndpoint,
+        part: str,
+        first: date,
+        end: date,
+        pull: Pull,
+    ) -> tuple[Pulled | None, date | None]:
+        window = None if endpoint.whole else Span(day_instant(first), day_instant(end))
+        missing: date | None = None
+        watch = _Fields(endpoint)
+        opened = landing.draft(self.name, endpoint.name, endpoint.feed, now=pull.now, part=part, window=window)
+        try:
+            with opened as draft:
+                try:
+                    for records in _batched(self.fetch(client, endpoint, part, first, end)):
+                        self._add(draft, endpoint, watch.seen(records))
+                        pull.progress(endpoint.name, draft.rows + draft.rejected, 0)
+                except NotYetError as not_yet:
+                    missing, end = not_yet.day, not_yet.day
+                    if end <= first:
+                        raise
+                    draft.window = Span(day_instant(first), day_instant(end))
+                refused = draft.rejected if not draft.rows else 0
+                if refused:
+                    # Kept as received, and apart: what was landed of these days before stays in force.
+                    draft.part, draft.window = f"{part}{_REFUSED}", None
+                draft.complete_until = _complete_until(endpoint, end, pull)
+        except NotYetError:
+            return None, missing
+        if refused:
+            raise AnswerError(
+                f"None of the {refused} records of {first} and after could be used: {watch.reason}.",
+                f"The API has changed, or base_url is wrong. They are kept in data/raw/{self.name}/{endpoint.name}; "
+                "look for a newer version of Tidings.",
+            )
+        if any(entry.part == f"{part}{_REFUSED}" for entry in landing.entries(self.name, endpoint.name)):
+            landing.drop(self.name, endpoint.name, f"{part}{_REFUSED}")
+        messages = watch.messages()
+        return Pulled(
+            self.name,
+            endpoint.name,
+            endpoint.feed.name,
+            draft.rows,
+            draft.rejected,
+            part=part,
+            messages=messages,
+            restated=draft.restated_days,
+        ), missing
+
+    def _add(self, draft: Draft, endpoint: ApiEndpoint, watched: tuple[_Fields, Sequence[Record]]) -> None:
+        watch, records = watched
+        rows = typed(endpoint.feed, records, endpoint.parse, draft.rows + draft.rejected + 1)
+        if rows.reasons:
+            watch.reason = watch.reason or rows.reasons[0]
+            draft.reject(rows.lines, rows.reasons, rows.records)
+        if rows.table.num_rows:
+            draft.add(rows.table)
+
+
+def chunks(endpoint: ApiEndpoint, entries: Iterable[Entry], pull: Pull) -> list[tuple[date, date]]:
+    """The days to ask for, as (first, end exclusive) of at most `chunk_days` each, oldest first.
+
+    Asked for are the days never landed, and those that could still change when they were landed (`lookback_days`).
+    """
+    zone = Zone(endpoint.zone)
+    today = zone.day_of(pull.now)
+    tomorrow = add_days(today, 1)
+    if endpoint.whole or endpoint.snapshot:
+        return [(today, tomorrow)]
+    end = tomorrow if endpoint.today else today
+    landed = [(entry, entry.window) for entry in entries if entry.window is not None]
+    start = min([add_days(end, -endpoint.history_days), *(window.start.date() for _, window in landed)])
+    if pull.since or pull.until:
+        start, until = pull.since or start, add_days(pull.until, 1) if pull.until else end
+        wanted, settled = (start, min(until, end)), []
+    else:
+        wanted, settled = (start, end), [] if pull.again else _settled(endpoint, landed, zone)
+    if wanted[0] >= wanted[1]:
+        return []
+    missing = Span(day_instant(wanted[0]), day_instant(wanted[1])).minus(merged(settled))
+    found = []
+    for span in missing:
+        first, last = span.start.date(), span.end.date()
+        while first < last:
+            following = min(add_days(first, endpoint.chunk_days), last)
+            found.append((first, following))
+            first = following
+    return found
+
+
+def _settled(endpoint: ApiEndpoint, landed: Iterable[tuple[Entry, Span]], zone: Zone) -> list[Span]:
+    """The days that were landed when they could not change any more."""
+    found = []
+    for entry, window in landed:
+        until = min(window.end, day_instant(add_days(zone.day_of(entry.fetched_at), -endpoint.lookback_days)))
+        if window.start < until:
+            found.append(Span(window.start, until))
+    return found
+
+
+def day_instant(day: date) -> datetime:
+    """Midnight of a source's day, written as if it were UTC: days are never moved to another zone."""
+    return datetime.combine(day, time.min, UTC)
+
+
+def _complete_until(endpoint: ApiEndpoint, end: date, pull: Pull) -> datetime:
+    zone = Zone(endpoint.zone)
+    if endpoint.whole or endpoint.snapshot:
+        return pull.now
+    whole = zone.first_instant(add_days(zone.day_of(pull.now), -endpoint.lag_days))
+    return min(zone.first_instant(end), whole, pull.now)
+
+
+def _batched(pages: Iterator[Sequence[Record]]) -> Iterator[list[Record]]:
+    """Small pages put together: converting is done by the column."""
+    waiting: list[Record] = []
+    try:
+        for page in pages:
+            waiting.extend(page)
+            if len(waiting) >= _BATCH:
+                yield waiting
+                waiting = []
+    except NotYetError:
+        if waiting:
+            yield waiting
+        raise
+    if waiting:
+        yield waiting
+
+
+class _Fields:
+    """Which fields came, beside those that an endpoint is known to have."""
+
+    def __init__(self, endpoint: ApiEndpoint) -> None:
+        self._endpoint = endpoint
+        self._came: set[str] = set()
+        self._records = 0
+        self.reason = ""
+
+    def seen(self, records: Sequence[Record]) -> tuple[_Fields, Sequence[Record]]:
+        """The records without what is to be forgotten, their fields noted."""
+        for record in records:
+            self._came.update(record)
+        self._records += len(records)
+        forget = self._endpoint.forget
+        if forget:
+            records = [{name: value for name, value in record.items() if name not in forget} for record in records]
+        return self, records
+
+    def messages(self) -> tuple[str, ...]:
+        """What a person should know: fields that came no more, and new ones."""
+        if not self._records or not self._endpoint.fields:
+            return ()
+        gone = [name for name in self._endpoint.fields if name not in self._came]
+        new = sorted(self._came - set(self._endpoint.fields) - set(self._endpoint.forget))
+        name = self._endpoint.name
+        return (
+            *([f"{name} no longer has the fields {', '.join(gone)}: what is made of them is empty."] if gone else ()),
+            *([f"{name} has new fields, kept as received: {', '.join(new)}."] if new else ()),
+        )

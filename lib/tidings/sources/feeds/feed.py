@@ -1,0 +1,30 @@
+"""A feed: the typed shape in which one or several sources land what they were told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tidings.model import Column
+
+MONEY = "decimal(18, 4)"
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A typed shape shared by sources; `key` identifies a row within one source, `time` is its instant (UTC).
+
+    A row whose key has a null part is keyed by its position in the input instead (equal rows without an
+    id are separate rows, C7 of the metric definitions).
+    """
+
+    name: str
+    doc: str
+    key: tuple[str, ...]
+    columns: Mapping[str, Column]
+    time: str = "ts"
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The columns a mapping has to supply."""
+        return tuple(name for name, column in self.columns.items() if column.required)

@@ -1,0 +1,365 @@
+"""HTTP as every connector uses it: paced, timed out, retried, and silent about secrets.
+
+What is asked again: answers that say "later" (408, 425, 429, 5xx, and what an API's own `judge` calls so), connections
+that fail or are cut. Waits double from one second, with jitter, and honour `Retry-After`. After five tries, or where a
+server asks for a longer wait than a pull should last, the whole source is given up with one sentence.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal, Protocol
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import tenacity
+
+from tidings.errors import AnswerError, CredentialError, OutageError
+from tidings.settings import Secret
+from tidings.sources.clock import Clock
+
+CONNECT_S = 10
+READ_S = 60
+ANSWER_S = 300
+TRIES = 5
+LONGEST_WAIT_S = 300
+_LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
+_EXCERPT = 300
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most so many calls within so many seconds; kept by waiting before a call, not by running into it."""
+
+    calls: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said to one request. `path` names the request without its query: that may hold a signature."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    path: str
+
+    def json(self) -> Any:
+        """The body as JSON; numbers with a point are decimals, so that money stays exact.
+
+        Raises:
+            AnswerError: it is not JSON.
+        """
+        try:
+            return json.loads(self.body, parse_float=Decimal)
+        except ValueError as error:
+            raise AnswerError(
+                f"{self.path} did not answer with JSON ({len(self.body)} bytes).",
+                "Check base_url in the settings; a proxy or login page may stand in between.",
+                self.status,
+            ) from error
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an answer is to be taken.
+
+    `fine`: use it; `later`: ask again (after `seconds`, if the API says so); `renew`: get a new token and ask once
+    more; `refused`: the credential will not do; `failed`: this request will not do, others may.
+    """
+
+    kind: Literal["fine", "later", "renew", "refused", "failed"]
+    said: str = ""
+    remedy: str = ""
+    seconds: float | None = None
+
+
+class Auth(Protocol):
+    """What makes a request ours."""
+
+    def headers(self, client: Client) -> Mapping[str, str]:
+        """The headers to send; may ask `client` for a token first."""
+
+    def renew(self) -> None:
+        """Forget a token that was not accepted."""
+
+
+Judge = Callable[[Answer], Verdict | None]
+
+
+class _LaterError(Exception):
+    def __init__(self, said: str, seconds: float | None) -> None:
+        super().__init__(said)
+        self.said = said
+        self.seconds = seconds
+
+
+class Client:
+    """One server, as one source talks to it from one thread.
+
+    `source` is the source's name, `base` the server's address, `console` where its credentials are managed, in the
+    words of that console. `judge` says how the API means an answer where the status alone does not (None: by status).
+    """
+
+    def __init__(
+        self,
+        source: str,
+        base: str,
+        clock: Clock,
+        *,
+        console: str,
+        auth: Auth | None = None,
+        limits: Sequence[Limit] = (),
+        judge: Judge | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.source = source
+        self.base = base if base.endswith("/") else f"{base}/"
+        self.clock = clock
+        self._console = console
+        self._auth = auth
+        self._limits = [(limit, deque[float]()) for limit in limits]
+        self._judge = judge
+        self._session = requests.Session()
+        # A .netrc or proxy credential of the machine is not what the user configured here.
+        self._session.trust_env = False
+        self._session.headers.update({"User-Agent": "tidings", **(headers or {})})
+        self._secrets: set[str] = set()
+        self._jitter = random.Random(source)  # noqa: S311 - spreads retries, hides nothing
+
+    def hide(self, secret: Secret | str) -> str:
+        """Reveal a secret for sending, and keep it out of every sentence that this client makes."""
+        value = secret.reveal() if isinstance(secret, Secret) else secret
+        if any(ord(character) < 32 for character in value):
+            raise CredentialError(
+                f"A credential of {self.source} holds a line break or a control character.",
+                "Copy it anew into the environment or .env, in one line.",
+            )
+        self._secrets.add(value)
+        return value
+
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        judge: Judge | None = None,
+        auth: bool = True,
+    ) -> Answer:
+        """GET a path below the base, or a whole URL of the same server (any server with `auth=False`).
+
+        Raises:
+            AnswerError: this request will not do.
+            CredentialError: the credential will not do.
+            OutageError: the server cannot be had.
+        """
+        return self._ask("GET", path, judge, auth, params=params, headers=headers)
+
+    def post(
+        self,
+        path: str,
+        *,
+        body: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        judge: Judge | None = None,
+        auth: bool = True,
+    ) -> Answer:
+        """POST JSON (`body`, may hold decimals) or a form; repeated like a GET, so it must not change anything twice.
+
+        Raises:
+            AnswerError, CredentialError, OutageError: as `get`.
+        """
+        said = dict(headers or {})
+        data: Any = form
+        if body is not None:
+            data, said["Content-Type"] = json.dumps(body, default=float).encode(), "application/json"
+        return self._ask("POST", path, judge, auth, data=data, headers=said)
+
+    def _ask(self, method: str, path: str, judge: Judge | None, auth: bool, **sent: Any) -> Answer:
+        url = self._url(path, auth)
+        renewed = False
+
+        def once() -> Answer:
+            nonlocal renewed
+            headers = dict(sent.get("headers") or {})
+            if auth and self._auth is not None:
+                headers |= self._auth.headers(self)
+            self._pace()
+            answer = self._send(method, url, {**sent, "headers": headers})
+            verdict = (judge and judge(answer)) or (self._judge and self._judge(answer)) or by_status(answer)
+            if verdict.kind == "renew" and auth and self._auth is not None and not renewed:
+                renewed = True
+                self._auth.renew()
+                return once()
+            return self._taken(answer, verdict)
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_LaterError),
+            wait=self._wait,
+            stop=tenacity.stop_after_attempt(TRIES),
+            sleep=self.clock.sleep,
+            reraise=True,
+        )
+        try:
+            return retrying(once)
+        except _LaterError as error:
+            raise OutageError(
+                f"{self._server(url)} does not answer {self.source} in {TRIES} tries: {error.said}.",
+                f"Nothing was lost. Run: tidings pull {self.source}, later.",
+            ) from None
+
+    def _taken(self, answer: Answer, verdict: Verdict) -> Answer:
+        if verdict.kind == "fine":
+            return answer
+        said = self._clean(verdict.said or excerpt(answer))
+        told = f"{answer.path} answers {answer.status}" + (f": {said}" if said else "")
+        if verdict.kind == "later":
+            asked = verdict.seconds if verdict.seconds is not None else retry_after(answer, self.clock.epoch())
+            if asked is not None and asked > LONGEST_WAIT_S:
+                raise OutageError(
+                    f"{told}, and asks to wait {asked / 60:.0f} minutes.",
+                    f"Nothing was lost. Run: tidings pull {self.source}, after that time.",
+                )
+            raise _LaterError(told, asked)
+        if verdict.kind in ("renew", "refused"):
+            raise CredentialError(
+                f"{self.source} is refused: {told}.", verdict.remedy or f"Check the credential in {self._console}."
+            )
+        raise AnswerError(f"{told}.", verdict.remedy or f"Check {self.source} in {self._console}.", answer.status)
+
+    def _send(self, method: str, url: str, sent: Mapping[str, Any]) -> Answer:
+        path = _shown(url)
+        give_up = self.clock.seconds() + ANSWER_S
+        try:
+            with self._session.request(
+                method, url, timeout=(CONNECT_S, READ_S), allow_redirects=False, stream=True, **sent
+            ) as got:
+                body = bytearray()
+                for chunk in got.iter_content(_CHUNK):
+                    body += chunk
+                    if self.clock.seconds() > give_up:
+                        raise _LaterError(f"{path} was still answering after {ANSWER_S} s", None)
+                return Answer(got.status_code, got.headers, bytes(body), path)
+        except requests.exceptions.InvalidSchema as error:
+            raise AnswerError(f"'{self.base}' is not an address.", "Write base_url with https://.") from error
+        except requests.exceptions.RequestException as error:
+            # Their texts hold whole URLs, and with them signatures: the kind of failure is all that is told.
+            raise _LaterError(f"{path}: {_FAILURES.get(type(error).__name__, 'the connection failed')}", None) from None
+
+    def _pace(self) -> None:
+        for limit, calls in self._limits:
+            while calls and calls[0] <= self.clock.seconds() - limit.seconds:
+                calls.popleft()
+            if len(calls) >= limit.calls:
+                self.clock.sleep(calls[0] + limit.seconds - self.clock.seconds())
+                calls.popleft()
+        for _, calls in self._limits:
+            calls.append(self.clock.seconds())
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        doubled = 2.0 ** (state.attempt_number - 1)
+        jitter = self._jitter.uniform(0.5, 1.0) * doubled
+        # Somebody who names a time gets that time, and a little more: clocks differ.
+        asked = error.seconds if isinstance(error, _LaterError) else None
+        return jitter if asked is None else asked + self._jitter.uniform(0.0, 1.0)
+
+    def _url(self, path: str, auth: bool) -> str:
+        url = urljoin(self.base, path) if "://" in path else f"{self.base}{path.lstrip('/')}"
+        if auth and urlsplit(url)[:2] != urlsplit(self.base)[:2]:
+            raise AnswerError(
+                f"{self.source} was sent on to another server, {urlsplit(url).netloc}.",
+                "The credential was not sent there. Check base_url in the settings.",
+            )
+        return url
+
+    def _server(self, url: str) -> str:
+        return urlsplit(url).netloc
+
+    def _clean(self, text: str) -> str:
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, "…")
+        return text
+
+
+_FAILURES: Mapping[str, str] = {
+    "ConnectTimeout": f"no connection within {CONNECT_S} s",
+    "ReadTimeout": f"silence for {READ_S} s",
+    "SSLError": "its certificate is not valid",
+    "ChunkedEncodingError": "the answer was cut off",
+    "ContentDecodingError": "the answer could not be decompressed",
+}
+
+
+def by_status(answer: Answer) -> Verdict:
+    """What an answer means by its status alone."""
+    if 200 <= answer.status < 300:
+        return Verdict("fine")
+    if answer.status in _LATER:
+        return Verdict("later")
+    if answer.status == 401:
+        return Verdict("renew")
+    if 300 <= answer.status < 400:
+        return Verdict("failed", f"it redirects to {urlsplit(answer.headers.get('Location', '')).netloc or 'itself'}")
+    return Verdict("failed")
+
+
+def retry_after(answer: Answer, epoch: float) -> float | None:
+    """Seconds that an answer asks to wait (`Retry-After` as seconds or as a date), None if it does not say."""
+    said = answer.headers.get("Retry-After", "").strip()
+    if not said:
+        return None
+    try:
+        return max(float(said), 0.0)
+    except ValueError:
+        pass
+    try:
+        return max(parsedate_to_datetime(said).timestamp() - epoch, 0.0)
+    except ValueError:
+        return None
+
+
+def excerpt(answer: Answer) -> str:
+    """What an error answer says, in one short line: the message of a JSON error, else the beginning of the text."""
+    text = answer.body[:4000].decode("utf-8", "replace")
+    try:
+        text = _message(json.loads(answer.body)) or text
+    except ValueError:
+        if "<" in text:
+            return "a web page"
+    return " ".join(text.split())[:_EXCERPT].rstrip(".")
+
+
+def _message(said: Any) -> str:
+    """The first text under the names that APIs give to messages."""
+    if isinstance(said, list):
+        return next((found for found in map(_message, said) if found), "")
+    if isinstance(said, dict):
+        for name in ("error_description", "detail", "message", "title", "error", "errors"):
+            value = said.get(name)
+            found = value if isinstance(value, str) else _message(value)
+            if found:
+                return found
+    return ""
+
+
+def _shown(url: str) -> str:
+    """A URL as it may be told: host and path."""
+    parts = urlsplit(url)
+    return f"{parts.netloc}{parts.path}"
+
+
+def from_epoch(value: Any, *, milliseconds: bool = False) -> datetime:
+    """Unix seconds (or milliseconds) as an aware UTC instant, exact to the millisecond."""
+    number = Decimal(str(value)) / (1000 if milliseconds else 1)
+    return datetime.fromtimestamp(float(number), UTC)

@@ -1,0 +1,185 @@
+"""From records as an API sends them to typed rows of a feed; what cannot be used gets a reason and is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import pyarrow as pa
+
+from tidings.errors import SourceError
+from tidings.sources.draft import arrow_schema
+from tidings.sources.feeds import Feed
+
+Record = Mapping[str, Any]
+Parse = Callable[[Record], Mapping[str, Any]]
+
+
+class UnusableError(ValueError):
+    """A record that cannot become a row; the text is its reason. Raised by `parse`."""
+
+
+@dataclass
+class Rows:
+    """Typed rows of some records, and those that could not be used: position, reason, record as received."""
+
+    table: pa.Table
+    lines: list[int] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    records: list[str] = field(default_factory=list)
+
+    def refuse(self, line: int, reason: str, record: str) -> None:
+        """Set a record aside."""
+        self.lines.append(line)
+        self.reasons.append(reason)
+        self.records.append(record)
+
+
+def as_received(record: Record) -> str:
+    """A record as JSON text; exact but for numbers beyond 15 digits."""
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=_plain)
+
+
+def typed(feed: Feed, records: Iterable[Record], parse: Parse, first_line: int) -> Rows:
+    """The rows that `parse` makes of records, numbered from `first_line`, with the feed's types.
+
+    `parse` names the feed's columns; a `KeyError` in it means that the API left out a field. Values may be text:
+    numbers with thousands separators, ISO times, `YYYY-MM-DD`. An aware instant becomes naive UTC, a date its midnight.
+    """
+    schema = arrow_schema(feed)
+    found: list[tuple[int, Mapping[str, Any], str]] = []
+    rows = Rows(schema.empty_table())
+    for line, record in enumerate(records, start=first_line):
+        text = as_received(record)
+        try:
+            found.append((line, parse(record), text))
+        except KeyError as error:
+            rows.refuse(line, f"the field {error.args[0]!r} is missing", text)
+        except (UnusableError, TypeError, AttributeError, ValueError, IndexError, ArithmeticError) as error:
+            rows.refuse(line, str(error) or type(error).__name__, text)
+    columns: list[pa.Array] = []
+    bad: dict[int, str] = {}
+    for name, column in feed.columns.items():
+        values = [row.get(name) for _, row, _ in found]
+        columns.append(_column(name, values, schema.field(name).type, bad))
+        if column.required:
+            for number, value in enumerate(columns[-1].is_null().to_pylist()):
+                if value:
+                    bad.setdefault(number, f"{name}: is missing")
+        for number, value in enumerate(values if column.values else ()):
+            if value is not None and value not in column.values:
+                bad.setdefault(number, f"{name}: {_quoted(value)} is not one of {', '.join(column.values)}")
+    columns += [pa.array([line for line, _, _ in found], pa.int64()), pa.array([text for *_, text in found])]
+    table = pa.table(columns, schema=schema)
+    if bad:
+        table = table.filter(pa.array([number not in bad for number in range(len(found))]))
+        for number, reason in sorted(bad.items()):
+            line, _, text = found[number]
+            rows.refuse(line, reason, text)
+    rows.table = table
+    return rows
+
+
+def _column(name: str, values: Sequence[Any], type_: pa.DataType, bad: dict[int, str]) -> pa.Array:
+    """Values as one Arrow column, null where there is none or where it cannot be read: then `bad` says why."""
+    # Arrow would take true as 1, and a number as a time in microseconds.
+    taken_wrongly = bool if pa.types.is_integer(type_) else int if pa.types.is_timestamp(type_) else ()
+    if not any(isinstance(value, taken_wrongly) for value in values):
+        try:
+            return pa.array(values, type_)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError):
+            pass
+    read = _reader(type_)
+    out: list[Any] = []
+    for number, value in enumerate(values):
+        try:
+            out.append(None if value is None or value == "" else read(value))
+        except (ValueError, TypeError, KeyError, InvalidOperation, OverflowError):
+            out.append(None)
+            bad.setdefault(number, f"{name}: {_quoted(value)} is not {_EXPECTED[read]}")
+    return pa.array(out, type_)
+
+
+def _quoted(value: Any) -> str:
+    return f"'{str(value)[:80]}'"
+
+
+def _reader(type_: pa.DataType) -> Callable[[Any], Any]:
+    if pa.types.is_integer(type_):
+        return _whole
+    if pa.types.is_decimal(type_):
+        return _decimal
+    if pa.types.is_floating(type_):
+        return _number
+    if pa.types.is_boolean(type_):
+        return _truth
+    if pa.types.is_timestamp(type_):
+        return _instant
+    if pa.types.is_string(type_):
+        return _text
+    raise SourceError(f"Records cannot be read as {type_}.", "Use another type in the feed.")
+
+
+def _decimal(value: Any) -> Decimal:
+    if isinstance(value, bool):
+        raise TypeError
+    number = Decimal(value.replace(",", "").strip() if isinstance(value, str) else str(value))
+    if not number.is_finite():
+        raise ValueError
+    # Beyond eight places there is only the noise of binary fractions.
+    return number.quantize(Decimal(1).scaleb(-8)) if number.as_tuple().exponent < -8 else number  # type: ignore[operator]
+
+
+def _whole(value: Any) -> int:
+    number = _decimal(value)
+    if number != int(number):
+        raise ValueError
+    return int(number)
+
+
+def _number(value: Any) -> float:
+    return float(_decimal(value))
+
+
+def _truth(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[str(value).strip().lower()]
+
+
+def _instant(value: Any) -> datetime:
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value.strip())
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+    if isinstance(value, date):
+        return datetime.combine(value, time.min)
+    raise TypeError
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | Decimal):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    return as_received(value)
+
+
+_EXPECTED: Mapping[Callable[[Any], Any], str] = {
+    _whole: "a whole number",
+    _decimal: "a number",
+    _number: "a number",
+    _truth: "true or false",
+    _instant: "a time",
+    _text: "text",
+}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.isoformat() if isinstance(value, date) else str(value)

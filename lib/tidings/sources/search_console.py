@@ -1,0 +1,240 @@
+"""Google Search Console: how a site does in Google's search, by day, country, device, page and query.
+
+Habits of the API. Days are Pacific. Figures are final after two or three days; younger ones move, and say so by
+`firstIncompleteDate`. Rows by query leave out what few people searched for, so that totals are asked for without any
+dimension but the day. An answer without rows has no `rows` at all. A page of rows is short at the end of a list; at
+most 50,000 rows are told per day, so that rows by page and query are asked for one day at a time. Too many calls are
+answered with 403 and `quotaExceeded`, and no word on how long to wait. A property that is written a little differently
+than in the console is 403 as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+from urllib.parse import quote
+
+from tidings.errors import SourceError, suggest
+from tidings.sources.api import ApiEndpoint, ApiSource
+from tidings.sources.auth import account_email, service_account
+from tidings.sources.clock import Clock
+from tidings.sources.countries import alpha2
+from tidings.sources.feeds.search_console import (
+    SEARCH_CONSOLE_COUNTRY,
+    SEARCH_CONSOLE_DAILY,
+    SEARCH_CONSOLE_PAGE,
+    SEARCH_CONSOLE_QUERY,
+)
+from tidings.sources.http import Answer, Client, Limit, Verdict, excerpt
+from tidings.sources.records import Record
+from tidings.sources.source import SourceKind
+from tidings.window import add_days, days_between, parse_date
+
+PAGE_ROWS: Final = 25_000
+DAY_ROWS: Final = 50_000
+_SCOPE: Final = "https://www.googleapis.com/auth/webmasters.readonly"
+_BASE: Final = "https://searchconsole.googleapis.com"
+_ZONE: Final = "America/Los_Angeles"
+_TYPES: Final = ("web", "image", "video", "news", "discover", "googleNews")
+_NO_QUERIES: Final = ("discover", "googleNews")
+_DEVICELESS: Final = ("discover", "googleNews")
+_QUOTA_WAIT_S: Final = 60.0
+_QUOTA_REASONS: Final = ("quotaExceeded", "rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceeded")
+_MEASURES: Final = ("clicks", "impressions", "ctr", "position")
+
+
+def parse_row(record: Record) -> Mapping[str, Any]:
+    """A row of search results from one API row, to which the request has added what it asked for."""
+    split = dict(zip(record["dimensions"], record["keys"], strict=True))
+    impressions = int(record["impressions"])
+    row = {
+        "site": record["site"],
+        "search_type": record["type"],
+        "ts": parse_date(split.pop("date")),
+        "clicks": record["clicks"],
+        "impressions": record["impressions"],
+        "position": record["position"] if impressions else None,
+        "is_final": record["is_final"],
+        **split,
+    }
+    if "country" in row:
+        row["country"] = alpha2(row["country"])
+    return row
+
+
+_FIELDS: Final = ("keys", *_MEASURES, "site", "type", "dimensions", "is_final")
+
+
+def _endpoint(name: str, feed: Any, doc: str, chunk_days: int) -> ApiEndpoint:
+    return ApiEndpoint(
+        name=name,
+        feed=feed,
+        doc=doc,
+        lookback_days=10,
+        lag_days=3,
+        zone=_ZONE,
+        history_days=480,
+        chunk_days=chunk_days,
+        parse=parse_row,
+        fields=_FIELDS,
+    )
+
+
+DAILY: Final = _endpoint("daily", SEARCH_CONSOLE_DAILY, "Totals of a property by day.", 90)
+COUNTRY: Final = _endpoint("country", SEARCH_CONSOLE_COUNTRY, "Results by day, country and device.", 30)
+PAGE: Final = _endpoint("page", SEARCH_CONSOLE_PAGE, "Results by day and page.", 10)
+QUERY: Final = _endpoint("query", SEARCH_CONSOLE_QUERY, "Results by day and query.", 10)
+_DIMENSIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "daily": ("date",),
+    "country": ("date", "country", "device"),
+    "page": ("date", "page"),
+    "query": ("date", "query"),
+}
+
+
+class SearchConsole(ApiSource):
+    """The properties of a Search Console that a service account may read."""
+
+    kind = "search_console"
+    console = "Search Console › Settings › Users and permissions"
+
+    @property
+    def endpoints(self) -> tuple[ApiEndpoint, ...]:
+        """Totals by day, and the same by country and device, by page, by query."""
+        return (DAILY, COUNTRY, PAGE, QUERY)
+
+    def variables(self) -> tuple[str, ...]:
+        """The one with the service account."""
+        return (self.variable("account"),)
+
+    def connect(self, clock: Clock) -> Client:
+        """The API, as the service account."""
+        return Client(
+            self.name,
+            self.option("base_url", _BASE),
+            clock,
+            console=self.console,
+            auth=service_account(self.key("account"), [_SCOPE]),
+            # A fifth of what Google allows one user per minute, and never two calls within 200 ms.
+            limits=(Limit(240, 60.0), Limit(1, 0.2)),
+            judge=_judge,
+        )
+
+    def ping(self, client: Client) -> list[str]:
+        """Ask which properties the account may read."""
+        return self._missing(client, self._known(client))
+
+    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+        """The properties, each with each kind of search that it is asked for: `web sc-domain:example.com`.
+
+        Raises:
+            SourceError: the account may read none of them, or not all that are configured.
+        """
+        known = self._known(client)
+        missing = self._missing(client, known)
+        if missing:
+            raise SourceError(missing[0])
+        for site in self.options("sites") or known:
+            for search_type in self._types():
+                if not (endpoint.name == "query" and search_type in _NO_QUERIES):
+                    yield f"{search_type} {site}"
+
+    def fetch(
+        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+    ) -> Iterator[Sequence[Record]]:
+        """Rows of one property and kind of search, page by page; one day per call for rows by page and query."""
+        search_type, _, site = part.partition(" ")
+        dimensions = _DIMENSIONS[endpoint.name]
+        if search_type in _DEVICELESS and endpoint.name == "country":
+            dimensions = ("date", "country")
+        last = add_days(end, -1)
+        one_by_one = endpoint.name in ("page", "query")
+        for start, stop in [(day, day) for day in days_between(first, last)] if one_by_one else [(first, last)]:
+            yield from self._rows(client, site, search_type, dimensions, start, stop)
+
+    def _rows(
+        self, client: Client, site: str, search_type: str, dimensions: tuple[str, ...], start: date, stop: date
+    ) -> Iterator[Sequence[Record]]:
+        path = f"webmasters/v3/sites/{quote(site, safe='')}/searchAnalytics/query"
+        # Without it Google counts by page where pages are asked for, and by property elsewhere: that is what we want.
+        body: dict[str, Any] = {
+            "startDate": start.isoformat(),
+            "endDate": stop.isoformat(),
+            "dimensions": list(dimensions),
+            "type": search_type,
+            "dataState": "all",
+            "rowLimit": PAGE_ROWS,
+        }
+        row = 0
+        while True:
+            said = client.post(path, body={**body, "startRow": row}).json()
+            unfinished = str(said.get("metadata", {}).get("firstIncompleteDate", "9999-12-31"))
+            rows = said.get("rows", [])
+            added = {"site": site, "type": search_type, "dimensions": list(dimensions)}
+            records = [{**each, **added, "is_final": str(each["keys"][0]) < unfinished} for each in rows]
+            if "country" in dimensions and "device" not in dimensions:
+                records = [
+                    {**each, "dimensions": [*dimensions, "device"], "keys": [*each["keys"], "ALL"]} for each in records
+                ]
+            yield records
+            row += PAGE_ROWS
+            if len(rows) < PAGE_ROWS:
+                return
+
+    def _types(self) -> tuple[str, ...]:
+        types = self.options("types", ("web",))
+        for each in types:
+            if each not in _TYPES:
+                raise SourceError(f"Search Console knows no kind of search '{each}'.", suggest(each, _TYPES))
+        return types
+
+    def _known(self, client: Client) -> tuple[str, ...]:
+        said = client.get("webmasters/v3/sites").json()
+        return tuple(
+            str(site["siteUrl"])
+            for site in said.get("siteEntry", [])
+            if site.get("permissionLevel") != "siteUnverifiedUser"
+        )
+
+    def _missing(self, client: Client, known: Sequence[str]) -> list[str]:
+        email = account_email(client, self.key("account"))
+        if not known:
+            return [f"The account {email} may read no property. Add it as a user in {self.console}."]
+        return [
+            f"The account {email} may not read the property '{site}'. {suggest(site, known)} "
+            f"Or add the account in {self.console}."
+            for site in self.options("sites")
+            if site not in known
+        ]
+
+
+def _judge(answer: Answer) -> Verdict | None:
+    """403 is either too many calls or no right: the reason in the answer tells."""
+    if answer.status not in (403, 429):
+        return None
+    try:
+        error = json.loads(answer.body)["error"]
+        reason = str(error.get("errors", [{}])[0].get("reason", ""))
+        message = str(error.get("message", ""))
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        reason, message = "", excerpt(answer)
+    if answer.status == 429 or reason in _QUOTA_REASONS or "quota" in message.lower():
+        return Verdict("later", message, seconds=_QUOTA_WAIT_S)
+    remedy = "Compare the property letter by letter with the console (https://, www., the slash at the end)."
+    if "SERVICE_DISABLED" in answer.body.decode("utf-8", "replace"):
+        remedy = "Enable the Google Search Console API in the Google Cloud project of the service account."
+    return Verdict("failed", message, remedy)
+
+
+SEARCH_CONSOLE: Final = SourceKind(
+    name="search_console",
+    summary="Google Search Console: clicks, impressions and position by day, country, device, page and query",
+    options={
+        "sites": "properties as the console writes them; all that the account may read if not given",
+        "types": 'kinds of search, ["web"] if not given; also image, video, news, discover, googleNews',
+        "base_url": "another server that speaks this API",
+    },
+    open=SearchConsole,
+)

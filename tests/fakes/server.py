@@ -1,0 +1,260 @@
+"""What every fake API shares: a server on loopback, routes, faults on demand, limits, proof of who is asking.
+
+A fake subclasses `FakeApi`, decorates its answers with `@route(...)` and keeps what it tells in plain attributes that
+tests change (restate a day, rename a field). Faults are injected per path: `fake.fail(...)`, `cut`, `stall`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import jwt
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as a fake sees it; `path` is decoded no further than it came, `query` is a mapping of last values."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    def json(self) -> Any:
+        return json.loads(self.body or b"{}")
+
+    def form(self) -> dict[str, str]:
+        return dict(parse_qsl(self.body.decode()))
+
+    @property
+    def bearer(self) -> str:
+        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        return token if scheme == "Bearer" else ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a fake answers: bytes or text as they are, anything else as JSON."""
+
+    content: Any = b""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def bytes(self) -> bytes:
+        if isinstance(self.content, bytes):
+            return self.content
+        return self.content.encode() if isinstance(self.content, str) else json.dumps(self.content).encode()
+
+    def type(self) -> str:
+        return "application/octet-stream" if isinstance(self.content, bytes) else "application/json"
+
+
+class Refusal(Exception):
+    """Raised inside a route: answer this instead."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
+
+
+Handler = Callable[[Any, Request], Reply | Any]
+
+
+def route(method: str, pattern: str) -> Callable[[Handler], Handler]:
+    """Answer requests whose whole path matches; `{name}` stands for one segment and comes as `request.parts`."""
+    expression = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", pattern) + r"\Z")
+
+    def mark(handler: Handler) -> Handler:
+        handler.route = (method, expression)  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
+@dataclass
+class _Fault:
+    pattern: re.Pattern[str]
+    times: int
+    reply: Reply | None = None
+    cut_after: int = -1
+    stall: float = 0.0
+
+
+class FakeApi:
+    """One API on loopback; `with fake.running() as url` serves it. `asked` lists the requests that came, in order.
+
+    `limit` is (calls, seconds) beyond which it answers `too_many()`; `epoch` is its clock, for tokens and limits.
+    """
+
+    limit: tuple[int, float] | None = None
+
+    def __init__(self, epoch: Callable[[], float] = time.time) -> None:
+        self.epoch = epoch
+        self.url = ""
+        self.asked: list[Request] = []
+        self._faults: list[_Fault] = []
+        self._calls: deque[float] = deque()
+        self._lock = threading.RLock()
+        found = [getattr(type(self), name) for name in dir(type(self))]
+        self._routes = [(*handler.route, handler) for handler in found if hasattr(handler, "route")]
+
+    # What tests inject
+
+    def fail(self, path: str, status: int, *, times: int = 1, content: Any = "", **headers: str) -> None:
+        """Answer the next `times` requests whose path matches with a status; headers as `Retry_After="3"`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self._faults.append(_Fault(re.compile(path), times, Reply(content, status, named)))
+
+    def cut(self, path: str, *, after: int = 10, times: int = 1) -> None:
+        """Break the connection after so many bytes of the answer."""
+        self._faults.append(_Fault(re.compile(path), times, cut_after=after))
+
+    def stall(self, path: str, seconds: float, *, times: int = 1) -> None:
+        """Wait before answering."""
+        self._faults.append(_Fault(re.compile(path), times, stall=seconds))
+
+    # What fakes override
+
+    def authenticate(self, request: Request) -> None:
+        """Raise `Refusal` unless the request proves who sent it."""
+
+    def too_many(self, wait: float) -> Reply:
+        """The answer beyond the limit."""
+        return Reply({"error": "rate limited"}, 429, {"Retry-After": str(max(1, round(wait)))})
+
+    def not_found(self, request: Request) -> Reply:
+        """The answer to a path that no route knows."""
+        return Reply({"error": f"no such path {request.path}"}, 404)
+
+    def is_limited(self, request: Request) -> bool:
+        """Whether a request counts against the limit."""
+        del request
+        return True
+
+    # The machinery
+
+    def answer(self, request: Request) -> tuple[Reply, _Fault | None]:
+        with self._lock:
+            self.asked.append(request)
+            fault = next((f for f in self._faults if f.times > 0 and f.pattern.search(request.path)), None)
+            if fault is not None:
+                fault.times -= 1
+                if fault.reply is not None:
+                    return fault.reply, None
+            try:
+                return self._reply(request), fault
+            except Refusal as refusal:
+                return refusal.reply, fault
+
+    def _reply(self, request: Request) -> Reply:
+        if self.limit is not None and self.is_limited(request):
+            calls, seconds = self.limit
+            now = self.epoch()
+            while self._calls and self._calls[0] <= now - seconds:
+                self._calls.popleft()
+            if len(self._calls) >= calls:
+                return self.too_many(self._calls[0] + seconds - now)
+            self._calls.append(now)
+        for method, expression, handler in self._routes:
+            matched = expression.match(request.path)
+            if matched and method == request.method:
+                if not getattr(handler, "open_to_all", False):
+                    self.authenticate(request)
+                known = Request(
+                    *(getattr(request, f) for f in Request.__dataclass_fields__ if f != "parts"), matched.groupdict()
+                )
+                said = handler(self, known)
+                return said if isinstance(said, Reply) else Reply(said)
+        return self.not_found(request)
+
+    @contextmanager
+    def running(self, port: int = 0) -> Iterator[str]:
+        """Serve on loopback until the block ends; gives the address."""
+        server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        try:
+            yield self.url
+        finally:
+            server.shutdown()
+            server.server_close()
+
+
+def open_to_all(handler: Handler) -> Handler:
+    """Mark a route that asks for no proof (log in, health)."""
+    handler.open_to_all = True  # type: ignore[attr-defined]
+    return handler
+
+
+def verified(token: str, key: Any, algorithm: str, epoch: float, *, audience: str, longest: float) -> dict[str, Any]:
+    """The claims of a signed token, its signature, audience and times verified against the fake's own clock.
+
+    Raises:
+        jwt.PyJWTError: anything about it is wrong; also when it is good for longer than `longest` seconds.
+    """
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        key,
+        algorithms=[algorithm],
+        audience=audience,
+        options={"verify_exp": False, "verify_iat": False, "verify_nbf": False, "require": ["exp", "aud"]},
+    )
+    issued = claims.get("iat", epoch)
+    if claims["exp"] <= epoch:
+        raise jwt.ExpiredSignatureError("expired")
+    if issued > epoch + 60:
+        raise jwt.ImmatureSignatureError("issued in the future")
+    if claims["exp"] - issued > longest:
+        raise jwt.InvalidTokenError("good for too long")
+    return claims
+
+
+def _handler(fake: FakeApi) -> type[BaseHTTPRequestHandler]:
+    class Handle(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        # One segment per answer: otherwise each waits 40 ms for the other side's acknowledgement.
+        wbufsize = -1
+        disable_nagle_algorithm = True
+
+        def _serve(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            parts = urlsplit(self.path)
+            query = dict(parse_qsl(parts.query, keep_blank_values=True))
+            request = Request(self.command, parts.path, query, self.headers, body)  # type: ignore[arg-type]
+            reply, fault = fake.answer(request)
+            if fault is not None and fault.stall:
+                time.sleep(fault.stall)
+            content = reply.bytes()
+            self.send_response(reply.status)
+            for name, value in {"Content-Type": reply.type(), **reply.headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if fault is not None and fault.cut_after >= 0:
+                self.wfile.write(content[: fault.cut_after])
+                self.wfile.flush()
+                self.close_connection = True
+                self.connection.close()
+                return
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_DELETE = _serve  # noqa: N815
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing: tests read `fake.asked`."""
+
+    return Handle
