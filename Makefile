@@ -58,6 +58,9 @@ digests: setup  ## Write the digests anew, after a change that is meant to move 
 bench: setup  ## Measure speed, memory and page weight; writes bench.json
 	@$(BIN)/python tests/bench/bench.py
 
+fakes: setup  ## Serve every API of the sample company here, to try connectors without an account
+	@PYTHONPATH=tests $(BIN)/python -m fakes
+
 format: setup  ## Put code and notebooks into the house style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
@@ -70,4 +73,4 @@ lock: setup  ## Write requirements.lock anew from pyproject.toml
 clean:  ## Remove what was landed, built and reported (never your settings)
 	rm -rf data/raw data/warehouse data/ledger.sqlite* reports/*/ reports/.weekly reports/catalog.html bench.json
 
-.PHONY: help setup report explore test lint types imports unit notebooks digests bench format lock clean
+.PHONY: help setup report explore test lint types imports unit notebooks digests bench fakes format lock clean

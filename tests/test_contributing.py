@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import ibis
@@ -12,9 +16,13 @@ from tidings.contracts import declared
 from tidings.model import Column, Model, model
 
 
+def _blocks(text: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+
+
 def test_the_model_that_contributing_shows_can_be_built(root: Path) -> None:
     text = (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    (source,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    (source,) = (block for block in _blocks(text) if "fct_country_orders" in block)
     names: dict[str, object] = {"model": model, "Column": Column, "ir": ir}
     exec(source, names)
     example = names["fct_country_orders"]
@@ -24,3 +32,48 @@ def test_the_model_that_contributing_shows_can_be_built(root: Path) -> None:
     # The order without a country belongs to none.
     assert made.to_dict("records") == [{"country": "DE", "orders": 2}, {"country": "US", "orders": 1}]
     assert set(made.columns) == set(declared(example.contract))
+
+
+_CHECK = """
+from workbooks import run_models
+rows = [{"package": "app", "ts": "2026-11-01", "version": v, "downloads": n} for v, n in (("1.0", 3), ("1.1", 4))]
+import datetime
+for row in rows:
+    row["ts"] = datetime.datetime(2026, 11, 1)
+found = run_models("fct_metric_daily", packages_downloads=rows)
+print(sorted((row["platform"], row["metric"], row["app_version"], int(row["value"])) for row in found))
+"""
+
+
+def test_the_source_that_contributing_shows_works(root: Path, tmp_path: Path) -> None:
+    """Its files, written where their first line says, into a copy: its own test passes, and its figures arrive."""
+    for folder in ("lib", "tests"):
+        shutil.copytree(root / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    shutil.copy(root / "pyproject.toml", tmp_path)
+    files = dict(
+        re.match(r"# (\S+\.py)\n(.*)", block, flags=re.DOTALL).groups()
+        for block in _blocks(  # type: ignore[union-attr]
+            (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
+        )
+        if block.startswith("# ")
+    )
+    assert len(files) == 5
+    for name, source in files.items():
+        assert not (tmp_path / name).exists()
+        (tmp_path / name).write_text(source, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path / 'lib'}{os.pathsep}{tmp_path / 'tests'}"}
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert "1 passed" in run(
+        "-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "tests/sources/test_packages.py"
+    )
+    run("-m", "mypy", "--strict", "lib/tidings/sources/packages.py", "lib/tidings/staging/packages.py")
+    run("-m", "ruff", "check", *files)
+    run("-m", "ruff", "format", "--check", *files)
+    assert run("-c", _CHECK).strip() == "[('packages', 'downloads', '1.0', 3), ('packages', 'downloads', '1.1', 4)]"

@@ -42,7 +42,7 @@ def feed_rows(feed: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, An
     money = ("amount", "tax", "fee", "quantity", "unit_price", "cost", "value")
     filled = []
     for number, row in enumerate(rows, start=1):
-        full = {"ts": at("12:00"), **_REQUIRED[feed], **row}
+        full = {"ts": at("12:00"), **_REQUIRED.get(feed, {}), **row}
         exact = {k: Decimal(str(v)) for k, v in full.items() if k in money and v is not None and feed != "vitals"}
         filled.append({"_line": number, "_record": "RECEIVED", **full, **exact})
     return filled

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import cast, get_args
 
 import ibis.expr.types as ir
 
 from tidings.analysis.variation import is_unusual
+from tidings.cuts import Told
 from tidings.display import theme
 from tidings.display.show import head
 from tidings.errors import UsageError, suggest
@@ -186,7 +187,9 @@ class Book:
                 before=None if compared is None else found.value(metric, compared),
                 before_window=compared,
                 spark=spark,
-                provenance=self._origin(metric, found.sql_of(metric), found.rows_behind(metric, window)),
+                provenance=self._origin(
+                    metric, found.sql_of(metric), found.rows_behind(metric, window), last_day=window.last_day
+                ),
             )
             span = 1 if any(leaf.trailing_days for leaf in leaves(metric)) else window.days
             values.append(replace(value, unusual=is_unusual(value.change, spark, span)))
@@ -242,7 +245,7 @@ class Book:
         """
         metric = get(name)
         answer = split_answer(self.lens, metric, by, top, self.window, self.before, self.unit(metric))
-        return replace(answer, provenance=self._origin(metric, answer.provenance.sql, answer.provenance.rows))
+        return replace(answer, provenance=self._origin(metric, answer.provenance.sql, answer.provenance.rows, by=by))
 
     def growth(self, name: str) -> Answer:
         """A metric week on week and month on month: the period to date against as many days of the one before.
@@ -311,8 +314,18 @@ class Book:
         """What is printed behind a metric's value: its unit, for money the report's currency."""
         return self.currency if metric.unit == "money" else metric.unit
 
-    def _origin(self, metric: Metric, sql: Sequence[str], rows: int | None = None) -> Provenance:
+    def _origin(
+        self,
+        metric: Metric,
+        sql: Sequence[str],
+        rows: int | None = None,
+        *,
+        by: str = "",
+        last_day: date | None = None,
+    ) -> Provenance:
         inputs = leaves(metric)
+        lens = self.lens.split_by(by) if by else self.lens
         tables = [name for leaf in inputs for name in (leaf.mart, *(mark.mart for mark in leaf.marks))]
         money = any(leaf.unit == "money" for leaf in inputs)
-        return self.lens.provenance(sql, tables, rows, money=money)
+        told = [leaf.where for leaf in inputs if isinstance(leaf.where, Told)]
+        return lens.provenance(sql, tables, rows, money=money, told=told, last_day=last_day or self.window.last_day)

@@ -13,7 +13,7 @@ import ibis.expr.types as ir
 from tidings.analysis.active import trailing_users
 from tidings.errors import UsageError
 from tidings.lens import Lens
-from tidings.metrics.engine import aggregate, batches, combined, counted_by, rows_column, without_rows
+from tidings.metrics.engine import aggregate, batches, combined, counted_by, rows_column
 from tidings.metrics.metric import Metric, Number
 from tidings.metrics.registry import leaves
 from tidings.metrics.values import plain
@@ -29,6 +29,7 @@ Cell = Mapping[str, Number]
 class Found:
     """Values by window, then group, then name of a metric that reads a mart; the rows behind and the SQL run."""
 
+    lens: Lens
     values: dict[Window, dict[Any, dict[str, Number]]] = field(default_factory=dict)
     rows: dict[tuple[Window, Any, str], int] = field(default_factory=dict)
     sql: dict[str, list[str]] = field(default_factory=dict)
@@ -37,13 +38,18 @@ class Found:
         """Take one row of a result."""
         cell = self.values.setdefault(window, {}).setdefault(group, {})
         for metric, counting in counted_by(metrics).items():
-            cell[metric.name] = plain(row[metric.name])
-            self.rows[window, group, metric.name] = row[rows_column(counting)]
+            count = row[rows_column(counting)]
+            if count:
+                cell[metric.name] = plain(row[metric.name])
+            self.rows[window, group, metric.name] = count
 
     def value(self, metric: Metric, window: Window, group: Any = None) -> Number:
         """The value of a metric, from its inputs if it has some; over no rows as C11 says."""
         cell = self.values.get(window, {}).get(group, {})
-        inputs = {leaf.name: cell.get(leaf.name, without_rows(leaf)) for leaf in leaves(metric)}
+        inputs = {
+            leaf.name: cell[leaf.name] if leaf.name in cell else self.lens.without_rows(leaf, window.start, window.end)
+            for leaf in leaves(metric)
+        }
         return combined(metric, inputs, window)
 
     def rows_behind(self, metric: Metric, window: Window, group: Any = None) -> int:
@@ -66,7 +72,7 @@ def over_windows(
 
     Metrics of one mart are computed together, and windows that share no day with them, in one pass.
     """
-    found = Found()
+    found = Found(lens)
     for together in _alike(metrics):
         first, start = together[0], len(lens.sql)
         if first.last_seconds:
@@ -107,10 +113,14 @@ def over_periods(lens: Lens, metrics: Sequence[Metric], window: Window, unit: Un
         rows = _rows_of(lens, together, [whole])
         rows = rows.mutate(**{_SLICE: period_start(rows.local_ts, unit, lens.zone.week_start)})
         for row in lens.rows(aggregate(rows, together, [_SLICE])):
-            found[by_start[row[_SLICE]]].update({m.name: plain(row[m.name]) for m in together})
+            known = [m for m, counting in counted_by(together).items() if row[rows_column(counting)]]
+            found[by_start[row[_SLICE]]].update({m.name: plain(row[m.name]) for m in known})
     leaf = {one.name: one for metric in metrics for one in leaves(metric)}
     return {
-        period: {name: cell.get(name, without_rows(one)) for name, one in leaf.items()}
+        period: {
+            name: cell[name] if name in cell else lens.without_rows(one, period.start, period.end)
+            for name, one in leaf.items()
+        }
         for period, cell in found.items()
     }
 

@@ -36,64 +36,122 @@ DIMENSIONS: Mapping[str, str] = {
 """What a figure may be split by, with its meaning. Null in a row: not split by it, or not known."""
 
 
+Better = Literal["higher", "lower", "neutral"]
+
+
 @dataclass(frozen=True)
 class Unified:
     """A metric that several places may tell: its title, unit and how days and parts of it may be put together.
 
     `flow` adds up; `stock` is a level, read on the last day; `mean` carries a weight and is averaged by it; `distinct`
-    counts each one once, so that neither days nor parts may be added.
+    counts each one once, so that neither days nor parts may be added. `action`: what to do when it moves.
     """
 
     title: str
     unit: str
     kind: FigureKind
     doc: str
+    better: Better = "higher"
+    action: str = "Split it by country and see which source moved."
 
+
+_STORE = "Look at store page, ratings and campaigns of the country that moved."
+_QUALITY = "Split it by version: a new one that does worse is to be held back."
+_SEARCH = "Look at the queries and pages that won or lost most."
+_SITE = "Split it by channel and page."
+_MONEY = "Split it by country and product, and look at refunds and fees beside it."
+_SUBSCRIBERS = "Split it by product and country; look at trials before it and cancellations after it."
+_LEAVING = "Look at the reasons where they are told, and at what changed for those who left."
 
 UNIFIED: Mapping[str, Unified] = {
-    "downloads": Unified("Downloads", "count", "flow", "First installs of an app; updates and re-downloads apart."),
-    "redownloads": Unified("Re-downloads", "count", "flow", "Installs by people who had the app before."),
-    "updates": Unified("Updates", "count", "flow", "Installs of a newer version."),
-    "uninstalls": Unified("Uninstalls", "count", "flow", "Deletions of the app."),
-    "active_devices": Unified("Active devices", "count", "stock", "Devices on which the app is installed."),
-    "store_impressions": Unified("Store impressions", "count", "flow", "Times the app was shown in the store."),
-    "store_views": Unified("Store views", "count", "flow", "Views of, or visitors to, the store page."),
-    "store_acquisitions": Unified("Store acquisitions", "count", "flow", "Visitors of the store page who installed."),
-    "rating": Unified("Rating", "stars", "mean", "Stars of 1 to 5; weighted by ratings where their number is told."),
-    "reviews": Unified("Reviews", "count", "flow", "Written reviews (and ratings, where the store lists them)."),
-    "proceeds": Unified("Proceeds", "money", "flow", "What the store or processor pays out, after its share."),
-    "gross_sales": Unified("Gross sales", "money", "flow", "What buyers paid, less what they got back."),
-    "refunds": Unified("Refunds", "money", "flow", "What buyers got back, positive."),
-    "fees": Unified("Fees", "money", "flow", "What the processor kept, positive."),
-    "crashes": Unified("Crashes", "count", "flow", "Crashes of the app."),
-    "anrs": Unified("ANRs", "count", "flow", "Times the app did not respond."),
-    "crash_rate": Unified("Crash rate", "ratio", "mean", "Share of a day's users who had a crash; weighted by users."),
-    "anr_rate": Unified("ANR rate", "ratio", "mean", "Share of a day's users to whom the app did not respond."),
-    "app_sessions": Unified("App sessions", "count", "flow", "Uses of the app."),
-    "search_clicks": Unified("Search clicks", "count", "flow", "Clicks on results of a search engine."),
-    "search_impressions": Unified("Search impressions", "count", "flow", "Results shown by a search engine."),
-    "search_position": Unified("Search position", "position", "mean", "Position, 1 on top; weighted by impressions."),
-    "pageviews": Unified("Page views", "count", "flow", "Pages viewed."),
-    "visitors": Unified("Visitors", "count", "distinct", "Different visitors of a day."),
-    "visits": Unified("Visits", "count", "flow", "Visits, sessions."),
-    "bounces": Unified("Bounces", "count", "flow", "Visits of one page view."),
-    "visit_seconds": Unified("Time on site", "s", "flow", "Seconds from the first to the last page view of visits."),
-    "engaged_visits": Unified("Engaged visits", "count", "flow", "Visits that the source calls engaged."),
-    "events": Unified("Events", "count", "flow", "Named events, page views apart where the source tells them apart."),
-    "event_users": Unified("Users by event", "count", "distinct", "Different users of a day who did an event."),
-    "active_users": Unified("Active users", "count", "distinct", "Different users of a day."),
-    "mrr": Unified("MRR", "money", "stock", "Monthly recurring revenue at the end of a day."),
-    "active_subscriptions": Unified(
-        "Active subscriptions", "count", "stock", "Paid subscriptions at the end of a day."
+    "downloads": Unified(
+        "Downloads", "count", "flow", "First installs of an app; updates and re-downloads apart.", action=_STORE
     ),
-    "active_trials": Unified("Active trials", "count", "stock", "Running trials at the end of a day."),
-    "new_subscriptions": Unified("New subscriptions", "count", "flow", "Paid subscriptions that began."),
-    "churned_subscriptions": Unified("Churned subscriptions", "count", "flow", "Paid subscriptions that ended."),
-    "cancellations": Unified("Cancellations", "count", "flow", "Renewals switched off; the paid time still runs."),
-    "trial_starts": Unified("Trial starts", "count", "flow", "Trials that began."),
-    "trial_conversions": Unified("Trial conversions", "count", "flow", "Trials that became paid."),
-    "churn_rate": Unified("Churn rate", "ratio", "mean", "Share of active subscriptions that ended on a day."),
-    "revenue": Unified("Revenue", "money", "flow", "Revenue as the source counts it."),
+    "redownloads": Unified("Re-downloads", "count", "flow", "Installs by people who had the app before.", "neutral"),
+    "updates": Unified("Updates", "count", "flow", "Installs of a newer version.", "neutral"),
+    "uninstalls": Unified("Uninstalls", "count", "flow", "Deletions of the app.", "lower", _QUALITY),
+    "active_devices": Unified("Active devices", "count", "stock", "Devices on which the app is installed."),
+    "store_impressions": Unified(
+        "Store impressions", "count", "flow", "Times the app was shown in the store.", action=_STORE
+    ),
+    "store_views": Unified("Store views", "count", "flow", "Views of, or visitors to, the store page.", action=_STORE),
+    "store_acquisitions": Unified(
+        "Store acquisitions", "count", "flow", "Visitors of the store page who installed.", action=_STORE
+    ),
+    "rating": Unified(
+        "Rating", "stars", "mean", "Stars of 1 to 5; weighted by ratings where their number is told.", action=_QUALITY
+    ),
+    "reviews": Unified(
+        "Reviews",
+        "count",
+        "flow",
+        "Written reviews (and ratings, where the store lists them).",
+        "neutral",
+        "Read the newest ones.",
+    ),
+    "proceeds": Unified(
+        "Proceeds", "money", "flow", "What the store or processor pays out, after its share.", action=_MONEY
+    ),
+    "gross_sales": Unified("Gross sales", "money", "flow", "What buyers paid, less what they got back.", action=_MONEY),
+    "refunds": Unified("Refunds", "money", "flow", "What buyers got back, positive.", "lower", _MONEY),
+    "fees": Unified("Fees", "money", "flow", "What the processor kept, positive.", "lower", _MONEY),
+    "crashes": Unified("Crashes", "count", "flow", "Crashes of the app.", "lower", _QUALITY),
+    "anrs": Unified("ANRs", "count", "flow", "Times the app did not respond.", "lower", _QUALITY),
+    "crash_rate": Unified(
+        "Crash rate", "ratio", "mean", "Share of a day's users who had a crash; weighted by users.", "lower", _QUALITY
+    ),
+    "anr_rate": Unified(
+        "ANR rate", "ratio", "mean", "Share of a day's users to whom the app did not respond.", "lower", _QUALITY
+    ),
+    "app_sessions": Unified("App sessions", "count", "flow", "Uses of the app."),
+    "search_clicks": Unified("Search clicks", "count", "flow", "Clicks on results of a search engine.", action=_SEARCH),
+    "search_impressions": Unified(
+        "Search impressions", "count", "flow", "Results shown by a search engine.", action=_SEARCH
+    ),
+    "search_position": Unified(
+        "Search position", "score", "mean", "Position, 1 on top; weighted by impressions.", "lower", _SEARCH
+    ),
+    "pageviews": Unified("Page views", "count", "flow", "Pages viewed.", action=_SITE),
+    "visitors": Unified("Visitors", "count", "distinct", "Different visitors of a day.", action=_SITE),
+    "visits": Unified("Visits", "count", "flow", "Visits, sessions.", action=_SITE),
+    "bounces": Unified("Bounces", "count", "flow", "Visits of one page view.", "lower", _SITE),
+    "visit_seconds": Unified(
+        "Time on site", "s", "flow", "Seconds from the first to the last page view of visits.", action=_SITE
+    ),
+    "engaged_visits": Unified("Engaged visits", "count", "flow", "Visits that the source calls engaged.", action=_SITE),
+    "events": Unified(
+        "Events",
+        "count",
+        "flow",
+        "Named events, page views apart where the source tells them apart.",
+        action="Split it by event.",
+    ),
+    "event_users": Unified(
+        "Users by event", "count", "distinct", "Different users of a day who did an event.", action="Split it by event."
+    ),
+    "active_users": Unified("Active users", "count", "distinct", "Different users of a day."),
+    "mrr": Unified("MRR", "money", "stock", "Monthly recurring revenue at the end of a day.", action=_SUBSCRIBERS),
+    "active_subscriptions": Unified(
+        "Active subscriptions", "count", "stock", "Paid subscriptions at the end of a day.", action=_SUBSCRIBERS
+    ),
+    "active_trials": Unified(
+        "Active trials", "count", "stock", "Running trials at the end of a day.", action=_SUBSCRIBERS
+    ),
+    "new_subscriptions": Unified(
+        "New subscriptions", "count", "flow", "Paid subscriptions that began.", action=_SUBSCRIBERS
+    ),
+    "churned_subscriptions": Unified(
+        "Churned subscriptions", "count", "flow", "Paid subscriptions that ended.", "lower", _LEAVING
+    ),
+    "cancellations": Unified(
+        "Cancellations", "count", "flow", "Renewals switched off; the paid time still runs.", "lower", _LEAVING
+    ),
+    "trial_starts": Unified("Trial starts", "count", "flow", "Trials that began.", action=_SUBSCRIBERS),
+    "trial_conversions": Unified("Trial conversions", "count", "flow", "Trials that became paid.", action=_SUBSCRIBERS),
+    "churn_rate": Unified(
+        "Churn rate", "ratio", "mean", "Share of active subscriptions that ended on a day.", "lower", _LEAVING
+    ),
+    "revenue": Unified("Revenue", "money", "flow", "Revenue as the source counts it.", action=_MONEY),
 }
 """The metrics that places may tell, by name."""
 

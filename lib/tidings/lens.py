@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from datetime import datetime
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 from typing import Any, cast
@@ -14,9 +14,11 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from tidings.cuts import FIGURES, Cuts, Told
 from tidings.errors import UsageError, suggest
 from tidings.metrics.answer import Provenance
-from tidings.metrics.metric import Mark
+from tidings.metrics.engine import without_rows
+from tidings.metrics.metric import Mark, Metric, Number
 from tidings.segment import Segment
 from tidings.warehouse import Warehouse
 from tidings.window import Window, Zone, as_utc, literal
@@ -24,7 +26,8 @@ from tidings.window import Window, Zone, as_utc, literal
 RATE = "decimal(20, 12)"
 _PLACES = Decimal(1).scaleb(-12)
 _HOUR_S = 3600
-_MONEY_MARTS = ("fct_transactions", "fct_requests")
+_MONEY_MARTS = ("fct_transactions", "fct_requests", FIGURES)
+_EURO = "EUR"
 
 
 class Lens:
@@ -43,12 +46,19 @@ class Lens:
         self._tables: dict[str, ir.Table] = {}
         self._first: dict[str, datetime | None] = {}
         self._held: dict[str, frozenset[str]] = {}
+        self._by: tuple[str, ...] = ()
 
     def within(self, column: str, value: str) -> Lens:
         """The same, limited to rows with a value in a column, too; both note their queries in one list."""
         narrower = copy(self)
         narrower.segment = self.segment.within(column, value)
         return narrower
+
+    def split_by(self, column: str) -> Lens:
+        """The same, its figures read from the cuts that know a column; both note their queries in one list."""
+        split = copy(self)
+        split._by = (*self._by, column)
+        return split
 
     def query(self, expression: ir.Expr) -> pa.Table:
         """Run an expression and note its SQL."""
@@ -66,6 +76,8 @@ class Lens:
 
         `local_ts` is the naive local wall clock, exact for timestamps in `span` (by default all); `fx` is the rate to
         the report's currency, null where there is none; marks hold on rows of the whole history before `as_of`.
+        `fct_metric_daily` is limited to one cut per source and metric (`cuts.py`); its days count as the report's own,
+        and `fx_of_day` is the rate of the row's day.
         """
         table = self._visible(name)
         for mark in marks:
@@ -95,10 +107,55 @@ class Lens:
     def _visible(self, name: str) -> ir.Table:
         if name == "fct_user_hours" and not self._hours_fit:
             return self._user_hits()
+        if name == FIGURES:
+            return self._figures()
         table = self.table(name)
         if name == "fct_orders":
             table = self._with_refunds_so_far(table)
         return table.filter(table.ts < literal(self.as_of)) if "ts" in table.columns else table
+
+    @cached_property
+    def cuts(self) -> Cuts:
+        """What the sources tell figures split by, of days before `as_of`."""
+        whole: dict[str, date] = {}
+        for feed in self.warehouse.feeds:
+            if feed.complete_until is not None:
+                day = self.zone.day_of(feed.complete_until)
+                whole[feed.source] = min(day, whole.get(feed.source, day))
+        return Cuts(
+            self.table(FIGURES),
+            self.zone.day_of(self.as_of),
+            lambda rows: self.warehouse.query(rows).to_pylist(),
+            whole,
+        )
+
+    def without_rows(self, metric: Metric, start: date, end: date) -> Number:
+        """The value of a metric over no rows of these days: as C11 says, and unknown where no source spoke for them."""
+        if isinstance(metric.where, Told) and not self.cuts.tells(metric.where, start, end):
+            return None
+        return without_rows(metric)
+
+    def _figures(self) -> ir.Table:
+        """Figures of whole days, each day beginning where the report's day does."""
+        rows = self.table(FIGURES)
+        today = self.zone.day_of(self.as_of)
+        rows = rows.filter(rows.day < ibis.literal(today))
+        rows = self.cuts.of(rows, (*self._by, *(column for column, _ in self.segment.terms)))
+        if self.currency == _EURO:
+            here: ir.Value = ibis.literal(1)
+        else:
+            fixings = self.table("dim_fx")
+            fixings = fixings.filter(fixings.currency == self.currency).select("until", fixed="day", here="rate")
+            rows = rows.left_join(
+                fixings,
+                [rows.day >= fixings.fixed, fixings.until.isnull() | (rows.day < fixings.until)],
+            ).drop("fixed", "until")
+            here = rows.here
+        rate = (here.cast("float64") / rows.per_euro.cast("float64")).round(12)
+        own = rows.currency == self.currency
+        rows = rows.mutate(fx_of_day=ibis.ifelse(own, ibis.literal(1).cast("float64"), rate).cast(RATE))
+        first = self._first_ts(FIGURES) or self.as_of
+        return rows.mutate(ts=self.zone.first_instants(rows.ts, first.date(), today))
 
     @cached_property
     def _hours_fit(self) -> bool:
@@ -200,11 +257,24 @@ class Lens:
         return cast(ir.DecimalValue, ibis.cases(*branches, else_=ibis.null(RATE)))
 
     def provenance(
-        self, sql: Iterable[str], tables: Iterable[str], rows: int | None = None, *, money: bool = False
+        self,
+        sql: Iterable[str],
+        tables: Iterable[str],
+        rows: int | None = None,
+        *,
+        money: bool = False,
+        told: Sequence[Told] = (),
+        last_day: date | None = None,
     ) -> Provenance:
-        """Where an answer comes from: its SQL, the freshness of the tables behind it, the build, what to know."""
+        """Where an answer comes from: its SQL, the freshness of the tables behind it, the build, what to know.
+
+        `told` are the figures that it is made of and `last_day` the last day that it is about.
+        """
         names = tuple(dict.fromkeys(tables))
         notes = [note for name in names for note in self.segment.lacking(name, self.table(name))]
+        if told and last_day is not None:
+            needed = (*self._by, *(column for column, _ in self.segment.terms))
+            notes += self.cuts.notes(told, needed, last_day)
         if money and self.missing_fx:
             notes.append(f"Amounts in {', '.join(self.missing_fx)} are left out: there is no exchange rate.")
         return Provenance(

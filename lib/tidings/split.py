@@ -39,14 +39,15 @@ def split_answer(
             )
     windows = [window] if before is None else [window, before]
     start = len(lens.sql)
-    groups = over_windows(lens, [metric], windows, lambda rows: _label(rows, by))
+    split = lens.split_by(by)
+    groups = over_windows(split, [metric], windows, lambda rows: _label(rows, by))
     total = over_windows(lens, [metric], windows)
     names = sorted(groups.groups(), key=lambda name: _rank(metric, groups, windows, name))
     shown, left = (names, []) if len(names) <= top else (names[:top], names[top:])
     lines = [("Total", total, None), *((name, groups, name) for name in shown)]
     if left:
         others = over_windows(
-            lens, [metric], windows, lambda rows: _label(rows, by).isin(shown).ifelse("shown", "others")
+            split, [metric], windows, lambda rows: _label(rows, by).isin(shown).ifelse("shown", "others")
         )
         lines.append((f"others ({len(left)})", others, "others"))
     whole = total.value(metric, window)

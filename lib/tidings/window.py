@@ -108,6 +108,21 @@ class Zone:
         branches = [(ts < literal(offsets[i + 1][0]), shifted[i]) for i in range(len(offsets) - 1)]
         return cast(ir.TimestampValue, ibis.cases(*branches, else_=shifted[-1]))
 
+    def first_instants(self, midnights: ir.TimestampValue, first: date, last: date) -> ir.TimestampValue:
+        """`first_instant` of days given as naive midnights, as naive UTC in pure Ibis, exact from `first` to `last`."""
+        found: list[tuple[date, int]] = []
+        for day in days_between(first, max(first, last)):
+            early = datetime.combine(day, time.min, UTC) - self.first_instant(day)
+            seconds = round(early.total_seconds())
+            if not found or found[-1][1] != seconds:
+                found.append((day, seconds))
+        moved = [midnights if seconds == 0 else midnights - ibis.interval(seconds=seconds) for _, seconds in found]
+        if len(found) == 1:
+            return cast(ir.TimestampValue, moved[0])
+        starts = [literal(datetime.combine(day, time.min)) for day, _ in found]
+        branches = [(midnights < starts[i + 1], moved[i]) for i in range(len(found) - 1)]
+        return cast(ir.TimestampValue, ibis.cases(*branches, else_=moved[-1]))
+
     def _change(self, low: datetime, high: datetime) -> datetime:
         """First instant in (`low`, `high`] with the offset of `high`; the offset changes once in between."""
         before = low.astimezone(self.info).utcoffset()
@@ -332,6 +347,11 @@ def literal(instant: datetime) -> ir.TimestampScalar:
 def hours_before(instant: datetime, hours: int) -> datetime:
     """The instant so many hours earlier, aware UTC."""
     return as_utc(instant) - timedelta(hours=hours)
+
+
+def days_since(instant: datetime, now: datetime) -> float:
+    """Days of 24 hours from an instant to another; negative for one that is yet to come."""
+    return (as_utc(now) - as_utc(instant)) / _DAY
 
 
 def seconds_before(ts: ir.TimestampValue, as_of: datetime) -> ir.IntegerValue:

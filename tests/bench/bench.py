@@ -25,7 +25,9 @@ import duckdb
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 NOW = datetime(2026, 7, 2, tzinfo=UTC)
-SECTIONS = ("executive_overview", "web_traffic", "commerce", "technical_performance")
+SECTIONS = (
+    *("executive_overview", "web_traffic", "commerce", "acquisition", "technical_performance", "source_health"),
+)
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,36 @@ def bench_build(settings, rows: int, times: int) -> Row:  # type: ignore[no-unty
     return Row(
         "build them (16 tables, contracts)", f"{rows / a:,.0f} rows/s", f"{rows / b:,.0f} rows/s in SQL", 1 / ratio
     )
+
+
+def bench_connectors(quick: bool) -> list[Row]:
+    """Rows through a connector and its peak memory, by number of rows; six sources at once and in turn."""
+    import connectors
+
+    few = connectors.volume(1 if quick else 2)
+    many = connectors.volume(2 if quick else 20)
+    growth = many["peak"] / few["peak"]
+    at_once, in_turn = connectors.six()
+    shown = [f"{found['rows'] / found['seconds']:,.0f} rows/s, peak {found['peak']:,.0f} MB" for found in (few, many)]
+    return [
+        Row(f"pull {few['rows']:,.0f} rows through a connector", shown[0]),
+        Row(
+            f"pull {many['rows']:,.0f} rows through a connector",
+            shown[1],
+            f"peak of the {few['rows']:,.0f}: {few['peak']:,.0f} MB",
+            growth,
+            "<= 1.15",
+            growth <= 1.15,
+        ),
+        Row(
+            "pull six sources at once",
+            f"{at_once:.1f} s",
+            f"{in_turn:.1f} s one after the other",
+            in_turn / at_once,
+            ">= 4",
+            in_turn / at_once >= 4,
+        ),
+    ]
 
 
 def bench_queries(root: Path, times: int) -> list[Row]:
@@ -312,6 +344,7 @@ def main() -> None:
         for step, measure in {
             "the whole": lambda: bench_whole(small, 0.1 if quick else 1),
             "landing and building": lambda: bench_landing(folder / "land", 100_000 if quick else 1_000_000, times),
+            "connectors": lambda: bench_connectors(quick),
             "queries": lambda: bench_queries(small, times),
             "the run": lambda: bench_run(small, times),
             "pages": lambda: bench_pages(small),

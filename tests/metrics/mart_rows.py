@@ -26,6 +26,7 @@ _PLAIN: Mapping[str, Mapping[str, Any]] = {
     "fct_requests": {"status": 200, "is_error": False, "is_client_error": False, "fx": 1},
     "fct_web_vitals": {"metric": "LCP", "path": "/"},
     "fct_user_hours": {"events": 1},
+    "fct_metric_daily": {"day": NOON.date(), "is_total": True, "fx": 1, "fx_of_day": 1},
 }
 
 
@@ -33,7 +34,12 @@ def mart(name: str, rows: Sequence[Mapping[str, Any]]) -> ir.Table:
     """A prepared mart: what a row does not mention has its plainest value, else null."""
     (model,) = [model for model in discover() if model.name == name]
     types = {column: spec.type.removeprefix("!") for column, spec in model.contract.columns.items()}
-    types |= {"fx": "decimal(20, 12)", "local_ts": "timestamp(6)", "converted": "boolean"}
+    types |= {
+        "fx": "decimal(20, 12)",
+        "fx_of_day": "decimal(20, 12)",
+        "local_ts": "timestamp(6)",
+        "converted": "boolean",
+    }
     schema = ibis.schema(types)
     full = [{"ts": NOON, "local_ts": NOON, "_source": "shop", **_PLAIN[name], **row} for row in rows]
     exact = [

@@ -101,7 +101,7 @@ def test_value(name: str, rows: list[dict[str, Any]], expected: float) -> None:
 
 def test_no_rows_give_zero_counts_and_null_ratios() -> None:
     # C11: counts and sums are 0, everything that divides or ranks is null. Every metric is asked.
-    expected = {"flow": 0, "distinct": 0, "ratio": None, "quantile": None}
+    expected = {"flow": 0, "distinct": 0, "stock": None, "ratio": None, "quantile": None}
     for name, metric in registry().items():
         if metric.mart:
             assert value(name, []) == expected[metric.kind], name

@@ -37,12 +37,14 @@ def distinct(column: ir.StringValue, where: ir.BooleanValue | None = None) -> ir
     return cast(ir.IntegerScalar, column.nullif("").nunique(where=where))
 
 
-def money(rows: ir.Table, amount: ir.NumericValue, where: ir.BooleanValue | None = None) -> ir.DecimalScalar:
-    """A sum in the reporting currency by the column `fx` (6.1); 0 without rows (C11).
+def money(
+    rows: ir.Table, amount: ir.NumericValue, where: ir.BooleanValue | None = None, rate: str = "fx"
+) -> ir.DecimalScalar:
+    """A sum in the reporting currency by the column `rate` (6.1: one for the whole report); 0 without rows (C11).
 
     Rows whose currency has no rate are left out. Where no row has one, the sum is null: unknown, not zero.
     """
-    sum_ = (amount * rows.fx).sum(where=where)
+    sum_ = (amount * rows[rate]).sum(where=where)
     return cast(ir.DecimalScalar, ibis.ifelse(amount.count(where=where) == 0, ibis.literal(0).cast(sum_.type()), sum_))
 
 

@@ -15,7 +15,7 @@ from tidings.metrics.metric import Metric
 
 @cache
 def registry() -> Mapping[str, Metric]:
-    """Every module-level metric of `tidings.metrics`, by name, sorted.
+    """Every metric of `tidings.metrics`, alone or in a tuple at module level, by name, sorted.
 
     Raises:
         MetricError: two metrics of one name, or a metric with an input that is not one.
@@ -23,10 +23,11 @@ def registry() -> Mapping[str, Metric]:
     found: dict[str, Metric] = {}
     for info in pkgutil.iter_modules(metrics.__path__, prefix=f"{metrics.__name__}."):
         for value in vars(importlib.import_module(info.name)).values():
-            if not isinstance(value, Metric):
-                continue
-            if found.setdefault(value.name, value) is not value:
-                raise MetricError(f"Two metrics are called {value.name}, one in {info.name}.", "Rename one of them.")
+            for metric in value if isinstance(value, tuple) else (value,):
+                if isinstance(metric, Metric) and found.setdefault(metric.name, metric) is not metric:
+                    raise MetricError(
+                        f"Two metrics are called {metric.name}, one in {info.name}.", "Rename one of them."
+                    )
     for metric in found.values():
         for name in metric.inputs:
             if name not in found:

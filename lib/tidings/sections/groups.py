@@ -7,6 +7,7 @@ from dataclasses import replace
 import ibis.expr.types as ir
 
 from tidings.book import Book
+from tidings.cuts import Told
 from tidings.evaluation import over_windows
 from tidings.metrics.answer import Answer, Field, Series
 from tidings.metrics.metric import Number
@@ -22,7 +23,8 @@ def profile(book: Book, by: str, *names: str, top: int = 12) -> Answer:
     Rows without the column are left out: they belong to no group. Beyond `top` groups a last line tells how many more.
     """
     metrics = [get(name) for name in names]
-    found = over_windows(book.lens, metrics, [book.window], lambda rows: _label(rows, by))
+    lens = book.lens.split_by(by)
+    found = over_windows(lens, metrics, [book.window], lambda rows: _label(rows, by))
     groups = [group for group in found.groups() if group is not None]
     groups.sort(key=lambda group: (-_size(found.value(metrics[0], book.window, group)), str(group)))
     rows = tuple((group, *(found.value(metric, book.window, group) for metric in metrics)) for group in groups[:top])
@@ -34,9 +36,9 @@ def profile(book: Book, by: str, *names: str, top: int = 12) -> Answer:
     tables = tuple(leaf.mart for metric in metrics for leaf in leaves(metric))
     money = any(metric.unit == "money" for metric in metrics)
     sql = tuple(dict.fromkeys(query for metric in metrics for query in found.sql_of(metric)))
-    origin = book.lens.provenance(
-        sql, tables, sum(found.rows_behind(metrics[0], book.window, g) for g in groups), money=money
-    )
+    told = [leaf.where for metric in metrics for leaf in leaves(metric) if isinstance(leaf.where, Told)]
+    count = sum(found.rows_behind(metrics[0], book.window, group) for group in groups)
+    origin = lens.provenance(sql, tables, count, money=money, told=told, last_day=book.window.last_day)
     if left:
         origin = replace(origin, notes=(*origin.notes, f"{left} smaller ones are not shown."))
     return Answer(f"{metrics[0].title} and more by {by}", fields, rows, origin)

@@ -58,6 +58,11 @@ class ApiEndpoint(Endpoint):
     snapshot: bool = False
     whole: bool = False
 
+    @property
+    def promise_days(self) -> int | None:
+        """The lag, the day that still runs, and a day between two nightly pulls."""
+        return self.lag_days + 2
+
 
 class ApiSource(ABC):
     """One configured API. Its credentials are environment variables named `<SOURCE NAME>_<WHAT>`."""

@@ -86,9 +86,9 @@ class Endpoint:
     lag_days: int = 0
 
     @property
-    def promise_days(self) -> int:
-        """Days after which what is whole should have moved on: the lag, and a day for a nightly pull."""
-        return self.lag_days + 1
+    def promise_days(self) -> int | None:
+        """Days after which what is whole should have moved on; null for what comes when somebody brings it."""
+        return None
 
 
 class Source(Protocol):

@@ -1,4 +1,5 @@
-"""Landing the sample company: every feed for the whole time, then the last days of the orders again, corrected."""
+"""Landing the sample company: every feed for the whole time, the last days of the orders again, corrected, and what
+the platforms (stores, search, web analytics, subscription services) tell of it."""
 
 from __future__ import annotations
 
@@ -15,10 +16,13 @@ import pyarrow as pa
 
 from tidings.errors import SettingsError
 from tidings.settings import Settings
+from tidings.sources.draft import arrow_schema
 from tidings.sources.feeds import EVENTS, ORDERS, REQUESTS, VITALS, Feed
 from tidings.sources.landing import Landing
 from tidings.sources.manifest import Input, Span, settle
+from tidings.sources.sample.apps import Apps
 from tidings.sources.sample.company import DAY, Company, Options, instant
+from tidings.sources.sample.platforms import platform_feeds, platforms, told
 from tidings.sources.sample.simulation import Simulation
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
 from tidings.window import parse_date
@@ -41,7 +45,7 @@ class Sample:
         """One per feed, named after it."""
         return tuple(
             Endpoint(feed.name, feed, feed.doc, lookback_days=_LOOKBACK_DAYS if feed is ORDERS else 0)
-            for feed in _FEEDS
+            for feed in (*_FEEDS, *platform_feeds())
         )
 
     def warnings(self) -> list[str]:
@@ -56,9 +60,10 @@ class Sample:
         """Land all feeds and, last, the truth beside them; with the same options as before, nothing."""
         source_input = _input(self.options)
         truth = landing.raw / self.name / TRUTH
-        landed = [landing.unchanged(self.name, feed.name, "", source_input) for feed in _FEEDS]
+        every = (*_FEEDS, *platform_feeds())
+        landed = [landing.unchanged(self.name, feed.name, "", source_input) for feed in every]
         if not pull.again and all(landed) and truth.is_file():
-            for feed in _FEEDS:
+            for feed in every:
                 rows = sum(entry.rows for entry in landing.entries(self.name, feed.name))
                 yield Pulled(self.name, feed.name, feed.name, rows, skipped=True)
             return
@@ -68,6 +73,7 @@ class Sample:
         for feed in _FEEDS:
             rows = self._land(landing, feed, made, source_input, pull)
             yield Pulled(self.name, feed.name, feed.name, rows)
+        yield from self._land_platforms(landing, Apps(made.company), source_input, pull)
         draft = truth.with_suffix(".draft")
         draft.write_text(json.dumps(made.truth(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         settle(draft, truth)
@@ -95,6 +101,19 @@ class Sample:
             rows += restated.num_rows
         return rows
 
+    def _land_platforms(self, landing: Landing, apps: Apps, source_input: Input, pull: Pull) -> Iterator[Pulled]:
+        rows = {name: rows for platform in platforms() for name, rows in told(apps, platform).items()}
+        for feed in platform_feeds():
+            of_feed = rows.get(feed.name, ())
+            received = [
+                {**row, "_line": line, "_record": json.dumps(row, default=str)} for line, row in enumerate(of_feed, 1)
+            ]
+            table = pa.Table.from_pylist(received, schema=arrow_schema(feed))
+            with landing.draft(self.name, feed.name, feed, now=pull.now, source_input=source_input) as draft:
+                draft.add(table)
+                draft.complete_until = instant(apps.company.end)
+            yield Pulled(self.name, feed.name, feed.name, table.num_rows)
+
 
 def land_sample(
     raw: Path, *, size: float = 0.01, seed: int = 1, end: str = "2026-07-01", days: int = 730, name: str = "sample"
@@ -110,7 +129,7 @@ def land_sample(
 def _input(options: Options) -> Input:
     """What the rows depend on: the options and the code that makes them."""
     code = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
         code.update(file.read_bytes())
     said = json.dumps({**asdict(options), "end": options.end.isoformat()}, sort_keys=True)
     return Input(

@@ -1,0 +1,101 @@
+"""What the section on acquisition asks: how people find the app and the site, in the stores and in search."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tidings.book import Book
+from tidings.cuts import FIGURES, Told
+from tidings.evaluation import over_windows
+from tidings.figures import UNIFIED
+from tidings.metrics.answer import Answer, Field, Series, growth
+from tidings.metrics.metric import Number
+from tidings.metrics.registry import get, leaves
+from tidings.metrics.told import STORES
+
+MOST_DAYS_BACK = 7
+_TOLD = Told((*STORES, "search_console"), ("downloads", "store_views", "search_clicks"))
+_SEARCH = ("search_clicks", "search_impressions", "search_ctr", "search_position")
+
+
+def settled(book: Book) -> Book:
+    """The same book with its window moved back, by a week at most, to end with the last day that all sources told.
+
+    Stores and search engines tell of a day two or three days later; a window that ends before they do compares days
+    that are there with days that are not. A source that is further behind is left behind, and its figures say so.
+    """
+    last_day = book.window.last_day
+    told = [(last_day - day).days for day in book.lens.cuts.last_days([_TOLD]).values()]
+    behind = max((days for days in told if 0 < days <= MOST_DAYS_BACK), default=0)
+    return Book(book.settings, book.lens, book.window.shift(-behind), book.compare)
+
+
+def conversions(book: Book) -> dict[str, Series]:
+    """Share of store visitors who install, by store and week, where the store tells it."""
+    found = {
+        "App Store": book.series("app_store_conversion", "week", days=7 * 13),
+        "Google Play": book.series("google_play_conversion", "week", days=7 * 13),
+    }
+    return _known(found)
+
+
+def ratings(book: Book) -> dict[str, Series]:
+    """Mean stars by store and week, where the store tells them."""
+    found = {
+        "App Store": book.series("app_store_rating", "week", days=7 * 13),
+        "Google Play": book.series("google_play_rating", "week", days=7 * 13),
+    }
+    return _known(found)
+
+
+def rankings(book: Book, by: str, top: int = 15) -> Answer:
+    """Clicks, impressions, click rate and position in search by query or page; most clicks first.
+
+    `moved` is the position before less that of now, so that more is better; null for what is missing in one of the
+    two windows (metric definitions 9).
+    """
+    metrics = [get(name) for name in _SEARCH]
+    windows = [book.window] if book.before is None else [book.window, book.before]
+    lens = book.lens.split_by(by)
+    found = over_windows(lens, metrics, windows, lambda rows: rows[by].nullif(""))
+    clicks, position = metrics[0], metrics[-1]
+    names = [name for name in found.groups() if name is not None]
+    names = [name for name in names if found.rows_behind(clicks, book.window, name)]
+    names.sort(key=lambda name: (-float(found.value(clicks, book.window, name) or 0), str(name)))
+    rows = []
+    for name in names[:top]:
+        values = [found.value(metric, book.window, name) for metric in metrics]
+        compared: tuple[Number, ...] = ()
+        if book.before is not None:
+            old = found.value(position, book.before, name)
+            moved = None if old is None or values[-1] is None else float(old) - float(values[-1])
+            compared = (growth(values[0], found.value(clicks, book.before, name)), moved)
+        rows.append((name, *values, *compared))
+    fields = [Field(by, by.capitalize()), *(Field(m.name, m.title, m.unit) for m in metrics)]
+    if book.before is not None:
+        fields += [Field("change", "Change of clicks", "ratio"), Field("moved", "Places gained", "score")]
+    sql = tuple(dict.fromkeys(query for metric in metrics for query in found.sql_of(metric)))
+    told = [leaf.where for metric in metrics for leaf in leaves(metric) if isinstance(leaf.where, Told)]
+    origin = lens.provenance(sql, [clicks.mart], len(names), told=told, last_day=book.window.last_day)
+    if len(names) > top:
+        origin = replace(origin, notes=(*origin.notes, f"{len(names) - top} more are not shown."))
+    return Answer(f"Search by {by}", tuple(fields), tuple(rows), origin)
+
+
+def reach(book: Book) -> Answer:
+    """Up to which day each source of the section told, one row per source and metric, and the days that are missing."""
+    rows = tuple(
+        (source, UNIFIED[metric].title, day, max(0, (book.window.last_day - day).days))
+        for (source, metric), day in sorted(book.lens.cuts.newest([_TOLD]).items())
+    )
+    fields = (
+        Field("source", "Source"),
+        Field("metric", "Figure"),
+        Field("last_day", "Told up to", "date"),
+        Field("missing", "Days missing at the end", "count"),
+    )
+    return Answer("Up to which day the sources told", fields, rows, book.lens.provenance((), (FIGURES,)))
+
+
+def _known(found: dict[str, Series]) -> dict[str, Series]:
+    return {name: series for name, series in found.items() if any(point.value is not None for point in series.points)}

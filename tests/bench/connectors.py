@@ -1,0 +1,158 @@
+"""Rows through a connector: how many per second, how much memory, and six sources at once.
+
+The server runs in a process of its own and answers from prepared bytes, so that what is measured is ours. As a program
+(`connectors.py pull URL FOLDER DAYS`) it pulls once in a fresh process and prints rows, seconds and peak memory in MB.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+NOW = datetime(2026, 7, 2, tzinfo=UTC)
+LAST_DAY = date(2026, 6, 25)
+PAGE_ROWS = 25_000
+DAY_ROWS = 50_000
+SITE = "sc-domain:bench.example"
+
+
+def _page(day: str, start: int) -> bytes:
+    rows = [
+        {
+            "keys": [day, f"https://bench.example/{n}"],
+            "clicks": n % 7,
+            "impressions": n % 90,
+            "ctr": 0.1,
+            "position": 4.5,
+        }
+        for n in range(start, start + PAGE_ROWS)
+    ]
+    return json.dumps({"rows": rows}).encode()
+
+
+def _serve(ready: Any, delay: float) -> None:
+    pages = {start: _page("2000-01-01", start) for start in (0, PAGE_ROWS)}
+
+    class Handle(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1
+        disable_nagle_algorithm = True
+
+        def _answer(self, said: bytes) -> None:
+            time.sleep(delay)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def do_GET(self) -> None:
+            self._answer(json.dumps({"siteEntry": [{"siteUrl": SITE, "permissionLevel": "siteOwner"}]}).encode())
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/token":
+                self._answer(b'{"access_token": "t", "expires_in": 3600}')
+                return
+            asked = json.loads(body)
+            if asked["dimensions"] != ["date", "page"] or asked["startRow"] >= DAY_ROWS:
+                self._answer(b"{}")
+                return
+            self._answer(pages[asked["startRow"]].replace(b"2000-01-01", asked["startDate"].encode()))
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handle)
+    ready.put(server.server_address[1])
+    server.serve_forever()
+
+
+@contextmanager
+def serving(delay: float = 0.0) -> Iterator[str]:
+    """A server on loopback that takes `delay` seconds for each answer."""
+    context = multiprocessing.get_context("spawn")
+    ready = context.Queue()
+    process = context.Process(target=_serve, args=(ready, delay), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{ready.get(timeout=60)}"
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _settings(folder: Path, url: str, sources: int) -> Any:
+    from fakes.google import FakeGoogle
+
+    from tidings.settings import Settings
+
+    account = json.loads(FakeGoogle().account_json())
+    account["token_uri"] = f"{url}/token"
+    return Settings(
+        root=folder,
+        sources={f"s{n}": {"kind": "search_console", "sites": [SITE], "base_url": url} for n in range(sources)},
+        environment={f"S{n}_ACCOUNT": json.dumps(account) for n in range(sources)},
+    )
+
+
+def pull_once(url: str, folder: Path, days: int) -> dict[str, float]:
+    """Pull so many days of 50,000 rows each, waiting for no rate limit."""
+    from fakes.pulling import QuickClock
+    from tidings.sources.landing import Landing
+    from tidings.sources.source import Pull, open_sources
+    from tidings.window import add_days
+
+    settings = _settings(folder, url, 1)
+    (source,) = open_sources(settings)
+    order = Pull(NOW, since=add_days(LAST_DAY, 1 - days), until=LAST_DAY, clock=QuickClock(NOW))
+    start = time.perf_counter()
+    rows = sum(part.rows for part in source.pull(Landing(settings.raw), order))
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"rows": rows, "seconds": seconds, "peak": peak}
+
+
+def volume(days: int) -> dict[str, float]:
+    """`pull_once` in a fresh process."""
+    with serving() as url, tempfile.TemporaryDirectory(prefix="tidings-bench-") as folder:
+        command = [sys.executable, __file__, "pull", url, folder, str(days)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def six(delay: float = 0.1, days: int = 3) -> tuple[float, float]:
+    """Seconds for six sources at once, and one after the other, kept to their rate limits."""
+    from tidings.pulling import pull_sources
+    from tidings.sources.source import Pull, open_sources
+    from tidings.window import add_days
+
+    order = Pull(NOW, since=add_days(LAST_DAY, 1 - days), until=LAST_DAY)
+    seconds = []
+    for at_once in (True, False):
+        with serving(delay) as url, tempfile.TemporaryDirectory(prefix="tidings-bench-") as folder:
+            settings = _settings(Path(folder), url, 6)
+            sources = open_sources(settings)
+            start = time.perf_counter()
+            for group in [sources] if at_once else [[source] for source in sources]:
+                outcomes = list(pull_sources(settings, group, order, lambda *_: None))
+                if any(outcome.error for outcome in outcomes):
+                    raise RuntimeError([outcome.told() for outcome in outcomes])
+            seconds.append(time.perf_counter() - start)
+    return seconds[0], seconds[1]
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    print(json.dumps(pull_once(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))))
