@@ -168,8 +168,8 @@ class Ledger:
         said = json.dumps(list(messages), ensure_ascii=False)
         with self._transaction() as connection:
             connection.execute(
-                "UPDATE pulls SET status = ?, seconds = ?, rows = ?, rejected = ?, restated = ?, messages = ?, error = ?"
-                " WHERE id = ?",
+                "UPDATE pulls SET status = ?, seconds = ?, rows = ?, rejected = ?, restated = ?, messages = ?,"
+                " error = ? WHERE id = ?",
                 (status, seconds, rows, rejected, restated, said, error, pull),
             )
 
