@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -125,6 +125,14 @@ def test_local_is_the_wall_clock_of_zoneinfo(zone: Zone, start: datetime, days: 
     expression = rows.select("ts", local=zone.local(rows.ts, start, end))
     for row in ibis.duckdb.connect().to_pyarrow(expression).to_pylist():
         assert row["local"] == row["ts"].replace(tzinfo=UTC).astimezone(zone.info).replace(tzinfo=None)
+
+
+@given(zones, dates, st.integers(0, 800))
+def test_first_instants_are_those_of_each_day(zone: Zone, first: date, days: int) -> None:
+    asked = days_between(first, add_days(first, days))
+    table = ibis.memtable({"ts": [datetime.combine(day, time.min) for day in asked]}, schema={"ts": "timestamp(6)"})
+    found = table.select(at=zone.first_instants(table.ts, asked[0], asked[-1])).to_pyarrow()["at"].to_pylist()
+    assert found == [naive_utc(zone.first_instant(day)) for day in asked]
 
 
 def test_local_reads_naive_bounds_as_utc_and_keeps_null() -> None:

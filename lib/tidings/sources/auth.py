@@ -106,7 +106,7 @@ def _account(client: Client, account: Secret) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         raise CredentialError(
             f"The service account of {client.source} is not a Google key file.",
-            "Give the JSON file that the Google Cloud console downloads, or its path: it has client_email and private_key.",
+            "Give the JSON file that the Google Cloud console downloads (client_email, private_key), or its path.",
         ) from None
     known.setdefault("token_uri", GOOGLE_TOKENS)
     return dict(known)

@@ -1,0 +1,152 @@
+"""Figures in a book: which cut answers a question, whose day it is, and what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tidings.book import Book
+from tidings.build import build
+from tidings.sections import acquisition
+from tidings.settings import load_settings
+from workbooks import land
+
+PROJECT = '[tool.tidings]\ntimezone = "Europe/Berlin"\ncurrency = "EUR"\n'
+UNTIL = datetime(2026, 6, 30, 22, tzinfo=UTC)
+
+
+def _row(day: int, clicks: int, impressions: int, position: float, **more: Any) -> Mapping[str, Any]:
+    whose = {"site": "sc-domain:x", "search_type": "web", "is_final": True, "ts": datetime(2026, 6, day)}
+    return {**whose, "clicks": clicks, "impressions": impressions, "position": position, **more}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("site")
+    (root / "pyproject.toml").write_text(PROJECT)
+    settings = load_settings(root)
+    land(
+        settings,
+        "search_console_daily",
+        # The 28th is the last day that Google tells.
+        [_row(1, 4, 100, 5), _row(27, 10, 100, 4.0), _row(28, 20, 300, 8.0)],
+        source="google",
+        complete_until=UNTIL,
+    )
+    land(
+        settings,
+        "search_console_query",
+        [
+            _row(27, 6, 50, 2.0, query="news"),
+            _row(28, 9, 100, 3.0, query="news"),
+            _row(28, 1, 10, 20.0, query="tidings"),
+        ],
+        source="google",
+        complete_until=UNTIL,
+    )
+    land(
+        settings,
+        "search_console_page",
+        # Two pages of one site in one search: more impressions than the site has.
+        [_row(28, 12, 250, 8.0, page="/a"), _row(28, 8, 200, 9.0, page="/b")],
+        source="google",
+        complete_until=UNTIL,
+    )
+    build(settings)
+    return root
+
+
+def _by(book: Book, name: str, column: str) -> dict[str, Any]:
+    return {row[0]: row[1] for row in book.split(name, column).rows}
+
+
+def test_a_figure_is_the_whole_not_the_sum_of_its_cuts(site: Path) -> None:
+    book = Book.open(root=site, days=30)
+    clicks = book.value("search_clicks")
+    assert clicks.value == 34
+    # Weighted by impressions: (5 x 100 + 4 x 100 + 8 x 300) / 500.
+    assert book.value("search_position").value == pytest.approx(6.6)
+    assert book.value("search_ctr").value == pytest.approx(34 / 500)
+
+
+def test_a_split_reads_the_cut_that_knows_it(site: Path) -> None:
+    book = Book.open(root=site, days=30)
+    # Of 34 clicks Google tells the query of 16; the total is the whole's.
+    assert _by(book, "search_clicks", "query") == {"Total": 34, "(anonymised)": 18, "news": 15, "tidings": 1}
+    assert _by(book, "search_clicks", "page") == {"Total": 34, "/a": 12, "/b": 8}
+
+
+def test_a_segment_reads_the_cut_that_knows_it(site: Path) -> None:
+    book = Book.open(root=site, days=30, segment="query=news")
+    assert book.value("search_clicks").value == 15
+    assert book.value("search_position").value == pytest.approx((2 * 50 + 3 * 100) / 150)
+
+
+def test_what_is_not_told_so_split_is_named(site: Path) -> None:
+    answer = Book.open(root=site, days=30).split("search_clicks", "country")
+    assert [row[:2] for row in answer.rows] == [("Total", 34)]
+    assert "google tells no search clicks by country: left out." in answer.provenance.notes
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Los_Angeles", "Pacific/Kiritimati"])
+def test_a_day_of_the_source_is_that_day_of_the_report(site: Path, zone: str) -> None:
+    book = Book.open(root=site, as_of="2026-06-30", days=3, timezone=zone)
+    course = {point.period.start: point.value for point in book.series("search_clicks").points}
+    assert (course[date(2026, 6, 27)], course[date(2026, 6, 28)]) == (10, 20)
+
+
+def test_a_day_that_still_runs_is_not_seen(site: Path) -> None:
+    book = Book.open(root=site, as_of="2026-06-28T12:00", days=1)
+    assert book.value("search_clicks").value == 10
+    assert date(2026, 6, 28) not in {row[0] for row in _days(book)}
+
+
+def _days(book: Book) -> list[tuple[date]]:
+    rows = book.lens.rows(book.mart("fct_metric_daily").select("day").distinct())
+    return [(row["day"],) for row in rows]
+
+
+def test_silence_is_zero_only_where_the_source_has_spoken(site: Path) -> None:
+    course = {p.period.start: p.value for p in Book.open(root=site, days=30).series("search_clicks").points}
+    # Between its first and its last word nothing told is nothing there.
+    assert course[date(2026, 6, 15)] == 0
+    # Its data are whole until the 1st of July 00:00 in Berlin: the 29th had no search.
+    assert course[date(2026, 6, 29)] == 0
+    # Nobody has told anything of May, nor has any store said a word.
+    assert Book.open(root=site, as_of="2026-05-20", days=7).value("search_clicks").value is None
+    assert Book.open(root=site, days=30).value("downloads").value is None
+    assert Book.open(root=site, days=30).value("app_store_conversion").value is None
+
+
+def test_a_source_that_lags_is_named_and_the_section_waits_for_it(site: Path) -> None:
+    book = Book.open(root=site, days=2)
+    assert "google tells this up to 2026-06-28 only." in book.value("search_clicks").provenance.notes
+    settled = acquisition.settled(book)
+    assert (settled.window.start, settled.window.last_day) == (date(2026, 6, 27), date(2026, 6, 28))
+    assert settled.value("search_clicks").value == 30
+    assert settled.value("search_clicks").provenance.notes == ()
+
+
+def test_rankings_compare_positions(site: Path) -> None:
+    book = acquisition.settled(Book.open(root=site, days=1))
+    rows = {row[0]: row[1:] for row in acquisition.rankings(book, "query").rows}
+    # News: 9 clicks after 6; from place 2 to 3 is one lost. Tidings was not there before: no change can be told.
+    assert rows["news"] == (9, 100, pytest.approx(0.09), 3.0, pytest.approx(0.5), pytest.approx(-1.0))
+    assert rows["tidings"][-2:] == (None, None)
+    # Where withheld searches were shown is not told.
+    assert rows["(anonymised)"][:4] == (10, 190, pytest.approx(10 / 190), None)
+
+
+def test_an_empty_workbook_has_nothing_to_split(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    settings = load_settings(tmp_path)
+    land(settings, "orders", [{"order_id": "1", "amount": 1}], complete_until=UNTIL)
+    build(settings)
+    book = Book.open(root=tmp_path)
+    assert [row[1] for row in book.split("downloads", "country").rows] == [None]
+    assert acquisition.reach(book).rows == ()
+    assert acquisition.conversions(book) == {}
