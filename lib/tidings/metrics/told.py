@@ -31,6 +31,7 @@ PLATFORMS: Mapping[str, str] = {
     "revenuecat": "RevenueCat",
     "revenuecat_events": "RevenueCat webhooks",
     "stripe": "Stripe",
+    "shared": "own figures",
 }
 """How each platform is called in a report."""
 
@@ -62,6 +63,7 @@ TELLS: Mapping[str, Sequence[str]] = {
         *("trial_starts", "trial_conversions"),
     ),
     "stripe": (*("gross_sales", "refunds", "fees", "proceeds", "mrr"), *_SUBSCRIPTIONS, "cancellations"),
+    "shared": tuple(UNIFIED),
 }
 """Which unified metrics each platform tells."""
 
@@ -143,7 +145,7 @@ def _metric(name: str, unified_name: str, platforms: tuple[str, ...]) -> Metric:
         caveat += f" Converted at {rate}."
     return Metric(
         name=name,
-        title=title if len(platforms) > 1 or unified_name.startswith("search_") else f"{title}, {whose}",
+        title=title if len(platforms) > 1 or platforms == ("search_console",) else f"{title}, {whose}",
         mart=FIGURES,
         kind=_KINDS[unified.kind],
         unit=unified.unit,
@@ -161,7 +163,7 @@ def _metric(name: str, unified_name: str, platforms: tuple[str, ...]) -> Metric:
 
 def name_of(platform: str, unified: str) -> str:
     """The name of the metric of what one platform tells."""
-    return unified if unified.startswith("search_") else f"{platform}_{unified}"
+    return unified if platform == "search_console" else f"{platform}_{unified}"
 
 
 OF_EACH: tuple[Metric, ...] = tuple(

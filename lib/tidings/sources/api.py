@@ -57,11 +57,7 @@ class ApiEndpoint(Endpoint):
     today: bool = False
     snapshot: bool = False
     whole: bool = False
-
-    @property
-    def promise_days(self) -> int | None:
-        """The lag, the day that still runs, and a day between two nightly pulls."""
-        return self.lag_days + 2
+    is_asked: bool = True
 
 
 class ApiSource(ABC):

@@ -62,9 +62,11 @@ def read_options(
     *,
     helpers: tuple[str, ...],
     derived: Mapping[str, tuple[str, ...]],
+    is_file: bool = True,
 ) -> FileOptions:
-    """The options of the source `name`. `helpers` may be mapped beside the feed's columns; `derived` names required
-    columns that need no mapping, each with the columns of which one has to be mapped instead (none: always there).
+    """The options of the source `name`; without `path` where it `is_file` no more. `helpers` may be mapped beside the
+    feed's columns; `derived` names required columns that need no mapping, each with the columns of which one has to be
+    mapped instead (none: always there).
 
     Raises:
         SettingsError: an option has the wrong type, a feed column is not known or a required one is left out.
@@ -72,7 +74,7 @@ def read_options(
     where = f"[tool.tidings.sources.{name}]"
     path = table.get("path")
     paths = (path,) if isinstance(path, str) else tuple(path) if isinstance(path, list) else ()
-    if not paths or not all(isinstance(pattern, str) and pattern for pattern in paths):
+    if is_file and (not paths or not all(isinstance(pattern, str) and pattern for pattern in paths)):
         raise SettingsError(f"{where} has no usable `path`.", "Write path = 'exports/*.csv', or a list of such texts.")
     columns = _texts(where, table, "columns")
     defaults = _texts(where, table, "defaults")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tidings.figures import DIMENSIONS, UNIFIED
 from tidings.sources.feeds import EVENTS, ORDERS, REQUESTS, VITALS, Feed
+from tidings.sources.feeds.figures import FIGURES
 from tidings.sources.mapping import FileOptions
 from tidings.sources.reading import literal
 
@@ -61,6 +63,15 @@ def _vitals(value: Values, options: FileOptions, source: str) -> Mapping[str, st
     return {}
 
 
+def _figures(value: Values, options: FileOptions, source: str) -> Mapping[str, str]:
+    money = ", ".join(literal(name) for name, unified in UNIFIED.items() if unified.unit == "money")
+    currency = f"upper(coalesce({value('currency')}, {literal(options.currency)}))"
+    return {
+        "currency": f"CASE WHEN {value('metric')} IN ({money}) THEN {currency} ELSE '' END",
+        **{name: f"coalesce({value(name)}, '')" for name in DIMENSIONS},
+    }
+
+
 SHAPES: tuple[Shape, ...] = (
     Shape(
         feed=ORDERS,
@@ -86,5 +97,11 @@ SHAPES: tuple[Shape, ...] = (
         summary="web-vital samples from CSV, Parquet or JSON lines",
         derive=_vitals,
         derived={},
+    ),
+    Shape(
+        feed=FIGURES,
+        summary="figures of days that somebody has counted already, from CSV, Parquet or JSON lines",
+        derive=_figures,
+        derived={"currency": (), **dict.fromkeys(DIMENSIONS, ())},
     ),
 )

@@ -76,7 +76,7 @@ class Endpoint:
     """One thing a source can be asked for, landed in `data/raw/<source>/<name>` in the shape of `feed`.
 
     `lookback_days`: how far back the source still restates what it said; `lag_days`: how many days it takes after its
-    end until a day is whole there.
+    end until a day is whole there. `is_asked`: it answers when it is asked, unlike a file that somebody brings.
     """
 
     name: str
@@ -84,11 +84,15 @@ class Endpoint:
     doc: str
     lookback_days: int = 0
     lag_days: int = 0
+    is_asked: bool = False
 
     @property
     def promise_days(self) -> int | None:
-        """Days after which what is whole should have moved on; null for what comes when somebody brings it."""
-        return None
+        """Days after which what is whole should have moved on; null for what comes when somebody brings it.
+
+        The lag, the day that still runs, and a day between two nightly pulls.
+        """
+        return self.lag_days + 2 if self.is_asked else None
 
 
 class Source(Protocol):

@@ -6,30 +6,29 @@ memory and file by file; it never sees the warehouse (decision 4).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tidings.errors import SourceError, TidingsError
 from tidings.settings import Settings
 from tidings.sources import files, reading
 from tidings.sources.files import File, Scan
+from tidings.sources.filling import fill, parser, refuse
 from tidings.sources.landing import Draft, Landing
 from tidings.sources.manifest import Input
 from tidings.sources.mapping import OPTIONS, FileOptions, read_options
 from tidings.sources.places import Places
 from tidings.sources.privacy import Pseudonyms, Salts
 from tidings.sources.shapes import SHAPES, Shape
-from tidings.sources.source import Endpoint, Progress, Pull, Pulled, SourceKind
+from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
 from tidings.sources.statement import Plan, plan, statement
-from tidings.sources.web import WebRows, scrubbed
+from tidings.sources.web import WebRows
 from tidings.window import end_of_local_day
 
 _BATCH = 122_880
@@ -63,7 +62,7 @@ class FileSource:
         problems = []
         try:
             found = files.matching(self.settings.root, self.options.paths)
-            with self._places(), _parser() as connection:
+            with self._places(), parser() as connection:
                 for file in found:
                     try:
                         files.check_content(file)
@@ -87,7 +86,7 @@ class FileSource:
                 Salts(self.settings.root / "data" / "salts.json", pull.now), self.settings.site or self.name
             )
             places = stack.enter_context(self._places())
-            connection = stack.enter_context(_parser())
+            connection = stack.enter_context(parser())
             for file in found:
                 try:
                     yield self._pull_file(connection, file, landing, pull, pseudonyms, places)
@@ -130,7 +129,8 @@ class FileSource:
                 with landing.draft(
                     self.name, feed.name, feed, now=pull.now, part=file.name, source_input=source_input
                 ) as draft:
-                    last = _fill(draft, rows(connection, file, this, scan, draft), web, pull.progress, file, scan)
+                    tables = rows(connection, file, this, scan, draft)
+                    last = fill(draft, tables, web, pull.progress, file.name, scan.lines)
                     if last is not None:
                         draft.complete_until = min(end_of_local_day(last, self.options.zone), pull.now)
                 break
@@ -195,13 +195,6 @@ class FileSource:
         return Places(self.settings.geoip) if wanted and self.settings.geoip else nullcontext()
 
 
-def _parser() -> duckdb.DuckDBPyConnection:
-    """DuckDB in memory, offline, with UTC as the zone of times without one."""
-    connection = duckdb.connect(config={"autoinstall_known_extensions": False})
-    connection.execute("SET TimeZone = 'UTC'; SET streaming_buffer_size = '32MB'; SET enable_progress_bar = false")
-    return connection
-
-
 def _streamed(
     connection: duckdb.DuckDBPyConnection, file: File, this: Plan, scan: Scan, draft: Draft
 ) -> Iterator[pa.Table]:
@@ -247,33 +240,8 @@ def _with_care(
         yield connection.sql(query).to_arrow_table()
         connection.unregister("chunk")
         if rejects:
-            _reject(draft, *zip(*rejects, strict=True))
+            refuse(draft, *zip(*rejects, strict=True))
             rejects.clear()
-
-
-def _fill(
-    draft: Draft, tables: Iterator[pa.Table], web: WebRows | None, progress: Progress, file: File, scan: Scan
-) -> datetime | None:
-    """Land the good rows, reject the others; the instant of the latest good one, aware UTC."""
-    latest: datetime | None = None
-    for table in tables:
-        rows = web.complete(table) if web else table
-        good = pc.is_null(rows["_reason"])
-        if not pc.all(good).as_py():
-            bad = rows.filter(pc.invert(good))
-            _reject(draft, *(bad[name].to_pylist() for name in ("_line", "_reason", "_record")))
-            rows = rows.filter(good)
-        rows = rows.drop_columns(["_reason"])
-        draft.add(rows)
-        last = pc.max(rows["ts"]).as_py()
-        if last is not None:
-            latest = max(latest, last) if latest else last
-        progress(file.name, draft.rows + draft.rejected, scan.lines)
-    return latest.replace(tzinfo=UTC) if latest else None
-
-
-def _reject(draft: Draft, lines: Iterable[int], reasons: Iterable[str], records: Iterable[str]) -> None:
-    draft.reject(list(lines), [scrubbed(each) for each in reasons], [scrubbed(each) for each in records])
 
 
 def _kind(shape: Shape) -> SourceKind:
@@ -284,4 +252,4 @@ def _kind(shape: Shape) -> SourceKind:
     return SourceKind(shape.feed.name, shape.summary, OPTIONS, open_source)
 
 
-ORDERS_FILES, EVENTS_FILES, REQUESTS_FILES, VITALS_FILES = map(_kind, SHAPES)
+ORDERS_FILES, EVENTS_FILES, REQUESTS_FILES, VITALS_FILES, FIGURES_FILES = map(_kind, SHAPES)

@@ -1,0 +1,128 @@
+"""Where the rows of a database go: converted as those of a file are, landed part by part."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tidings.sources.draft import Draft
+from tidings.sources.filling import fill, refuse
+from tidings.sources.landing import Landing
+from tidings.sources.manifest import Entry, Input
+from tidings.sources.places import Places
+from tidings.sources.privacy import Pseudonyms
+from tidings.sources.source import Pull, Pulled
+from tidings.sources.statement import statement
+from tidings.sources.web import WebRows
+
+if TYPE_CHECKING:
+    from tidings.sources.database import Database
+
+
+class Intake:
+    """Where the rows of one pull go, and what they go through."""
+
+    def __init__(
+        self,
+        source: Database,
+        landing: Landing,
+        pull: Pull,
+        connection: duckdb.DuckDBPyConnection,
+        pseudonyms: Pseudonyms,
+        places: Places | None,
+    ) -> None:
+        self.source = source
+        self.landing = landing
+        self.pull = pull
+        self._connection = connection
+        self._pseudonyms = pseudonyms
+        self._places = places
+        self._feed = source.shape.feed
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All that is landed."""
+        return self.landing.entries(self.source.name, self._feed.name)
+
+    def mine(self) -> list[tuple[Entry, Input]]:
+        """What was landed by the same reading of the same rows."""
+        reading = self.source.options.fingerprint
+        return [(entry, entry.input) for entry in self.entries() if entry.input and entry.input.mapping == reading]
+
+    def land(self, part: str, tables: Iterator[pa.Table], last: str) -> Pulled:
+        """Land rows as a part, in place of what it held; `last` is where they end."""
+        with self._draft(part, last) as draft:
+            fill(draft, self._converted(tables), None, self.pull.progress, self._feed.name, 0)
+            draft.complete_until = self.pull.now
+        where = f"data/raw/{self.source.name}/{self._feed.name}"
+        said = (f"{draft.rejected:,} rows were rejected, each with its reason: {where}",) if draft.rejected else ()
+        return self._pulled(part, draft, said)
+
+    def refuse(self, part: str, table: pa.Table, reason: str) -> Pulled:
+        """Keep rows aside, for one reason."""
+        with self._draft(part, "") as draft:
+            for rows in self._converted(iter([table])):
+                refuse(draft, rows["_line"].to_pylist(), [reason] * rows.num_rows, rows["_record"].to_pylist())
+            draft.complete_until = self.pull.now
+        return self._pulled(part, draft, (f"{draft.rejected:,} rows are kept aside. {reason}.",))
+
+    def drop_others(self, kept: Collection[str]) -> None:
+        """Take out of force what was landed by another reading, now that all is there anew."""
+        for part in sorted({entry.part for entry in self.entries()} - set(kept)):
+            self.landing.drop(self.source.name, self._feed.name, part)
+
+    def _draft(self, part: str, last: str) -> AbstractContextManager[Draft]:
+        digest = hashlib.sha256(f"{part} to {last}".encode()).hexdigest()
+        return self.landing.draft(
+            self.source.name,
+            self._feed.name,
+            self._feed,
+            now=self.pull.now,
+            part=part,
+            source_input=Input(last, digest, self.source.options.fingerprint),
+        )
+
+    def _pulled(self, part: str, draft: Draft, messages: tuple[str, ...]) -> Pulled:
+        name = self._feed.name
+        return Pulled(self.source.name, name, name, draft.rows, draft.rejected, part=part, messages=messages)
+
+    def _converted(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """Rows of the feed, each with its record and what is wrong with it."""
+        source, query, web, line = self.source, "", None, 1
+        for table in tables:
+            if not query:
+                this = source.plan(self._connection, table)
+                query = statement(this, "chunk", numbered=True)
+                if source.shape.helpers:
+                    web = WebRows(this, source.settings.site, self._pseudonyms, self._places)
+            numbers = pa.array(range(line, line + table.num_rows), pa.int64())
+            self._connection.register("chunk", positional(table).append_column("_line", numbers))
+            rows = self._connection.sql(query).to_arrow_table()
+            self._connection.unregister("chunk")
+            line += table.num_rows
+            rows = web.complete(rows) if web else rows
+            yield self._with_keys(rows) if source.cursor else rows
+
+    def _with_keys(self, rows: pa.Table) -> pa.Table:
+        """The rows, those refused that could not be told apart when they come again."""
+        reasons = rows["_reason"]
+        for name in self._feed.key:
+            known = rows[name] if name in rows.column_names else pa.nulls(rows.num_rows, pa.string())
+            lacking = f"{name}: is missing, and by it rows that come again are known"
+            unkeyed = pc.and_(pc.is_null(known), pc.is_null(reasons))
+            reasons = pc.if_else(unkeyed, pa.scalar(lacking), reasons)
+        return rows.set_column(rows.column_names.index("_reason"), "_reason", reasons)
+
+
+def positional(table: pa.Table) -> pa.Table:
+    """The columns as `c0`, `c1` …, of types that the parser knows."""
+    columns = [
+        column.cast(pa.string()) if isinstance(column.type, pa.BaseExtensionType) else column
+        for column in table.itercolumns()
+    ]
+    return pa.table(columns, names=[f"c{number}" for number in range(len(columns))])

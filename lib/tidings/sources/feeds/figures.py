@@ -1,0 +1,21 @@
+"""The feed of figures: numbers of a day that somebody has already counted."""
+
+from __future__ import annotations
+
+from tidings.figures import AMOUNT, DIMENSIONS, UNIFIED
+from tidings.model import Column
+from tidings.sources.feeds.feed import Feed
+
+FIGURES = Feed(
+    name="figures",
+    doc="A figure of a day: downloads, proceeds, visitors … by any dimensions, as somebody counted them.",
+    key=("metric", "ts", "currency", *DIMENSIONS),
+    columns={
+        "ts": Column("!timestamp(6)", "The day; its time of day is not looked at."),
+        "metric": Column("!string", "What it is a figure of.", values=tuple(UNIFIED)),
+        "value": Column(f"!{AMOUNT}", "The figure; in `currency` where it is money."),
+        "weight": Column(AMOUNT, "For means: what it is a mean of, such as the number of ratings."),
+        "currency": Column("!string", "ISO code for money; empty for other figures."),
+        **{name: Column("!string", f"{doc} Empty if not split by it.") for name, doc in DIMENSIONS.items()},
+    },
+)

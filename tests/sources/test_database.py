@@ -1,0 +1,266 @@
+"""Pulling from databases: by a cursor and as a whole, late rows, equal cursors, what is refused, what is not told."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fakes.pulling import NOW, Workbook
+from tidings.errors import SettingsError, SourceError
+from tidings.sources import database
+from tidings.sources.source import Pull
+
+COLUMNS = {"order_id": "number", "ts": "placed", "amount": "total", "line_id": "line"}
+TABLE = {"kind": "database", "feed": "orders", "table": "invoices", "cursor": "changed", "columns": COLUMNS}
+Row = tuple[str, str, float, str, str | None]
+
+
+class Shop:
+    """A SQLite file with invoices, and the workbook that reads it."""
+
+    def __init__(self, root: Path, **options: Any) -> None:
+        self.file = root / "shop.sqlite"
+        self.run("CREATE TABLE invoices (number TEXT, placed TEXT, total REAL, line TEXT, changed TEXT, note TEXT)")
+        table = {key: value for key, value in {**TABLE, **options}.items() if value is not None}
+        self.workbook = Workbook(root / "workbook", table, {"SHOP_URL": f"sqlite://{self.file}"}, name="shop")
+
+    def run(self, sql: str, *values: Any) -> None:
+        with sqlite3.connect(self.file) as connection:
+            connection.execute(sql, values)
+
+    def add(self, number: str, changed: str | None, total: float = 10) -> None:
+        self.run("INSERT INTO invoices VALUES (?, ?, ?, '1', ?, 'new')", number, "2026-11-01 10:00:00", total, changed)
+
+    def held(self) -> dict[str, float]:
+        """What a build would see: the latest row per order."""
+        found: dict[str, float] = {}
+        for number, amount in self.workbook.rows("orders", "order_id", "amount"):
+            found[number] = float(amount)
+        return found
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+def test_rows_are_landed_typed_and_as_received(shop: Shop) -> None:
+    shop.add("a", "2026-11-10 08:00:00", 12.5)
+    (pulled,) = shop.workbook.pull()
+    assert (pulled.rows, pulled.rejected) == (1, 0)
+    (row,) = shop.workbook.rows("orders")
+    assert (row["order_id"], row["ts"], float(row["amount"])) == ("a", datetime(2026, 11, 1, 10), 12.5)
+    assert (row["type"], row["currency"]) == ("charge", "EUR")
+    # Columns that nothing is mapped to are kept.
+    assert '"note":"new"' in row["_record"]
+
+
+def test_a_second_pull_asks_for_what_is_new_and_a_little_more(shop: Shop) -> None:
+    shop.add("a", "2026-11-01 08:00:00")
+    shop.add("b", "2026-11-10 08:00:00")
+    shop.workbook.pull()
+    shop.add("c", "2026-11-12 08:00:00")
+    # Written late, two days behind the newest: the look-back finds it.
+    shop.add("late", "2026-11-08 09:00:00")
+    # Behind the look-back: nobody asks for it again.
+    shop.add("lost", "2026-11-02 09:00:00")
+    (pulled,) = shop.workbook.pull()
+    assert pulled.rows == 3  # b again, c, late
+    assert set(shop.held()) == {"a", "b", "c", "late"}
+    shop.workbook.pull(again=True)
+    assert set(shop.held()) == {"a", "b", "c", "late", "lost"}
+
+
+def test_a_changed_row_replaces_and_a_deleted_one_is_noticed_by_a_whole_pull(shop: Shop) -> None:
+    shop.add("a", "2026-11-10 08:00:00", 10)
+    shop.add("b", "2026-11-10 08:00:00", 10)
+    shop.workbook.pull()
+    shop.run("UPDATE invoices SET total = 99, changed = '2026-11-20 08:00:00' WHERE number = 'a'")
+    shop.run("DELETE FROM invoices WHERE number = 'b'")
+    shop.workbook.pull()
+    assert shop.held() == {"a": 99, "b": 10}
+    shop.workbook.pull(again=True)
+    assert shop.held() == {"a": 99}
+
+
+def test_rows_of_equal_cursor_are_neither_lost_nor_doubled(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "CHUNK_ROWS", 3)
+    for number in range(2):
+        shop.add(f"first{number}", "2026-11-01 08:00:00")
+    for number in range(7):
+        # More than a chunk holds.
+        shop.add(f"same{number}", "2026-11-02 08:00:00")
+    shop.add("last", "2026-11-03 08:00:00")
+    shop.workbook.pull()
+    assert sorted(row[0] for row in shop.workbook.rows("orders", "order_id")) == [
+        *("first0", "first1", "last"),
+        *(f"same{number}" for number in range(7)),
+    ]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=30),
+    st.integers(1, 5),
+    st.integers(0, 12),
+)
+def test_a_pull_killed_anywhere_ends_with_the_same_rows(
+    tmp_path_factory: pytest.TempPathFactory, days: list[int], chunk: int, fatal: int
+) -> None:
+    shop = Shop(tmp_path_factory.mktemp("shop"))
+    for number, day in enumerate(days):
+        shop.add(f"o{number}", f"2026-11-{day:02d} 08:00:00")
+    calls = 0
+
+    def progress(what: str, done: int, total: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == fatal:
+            raise KeyboardInterrupt
+
+    whole, database.CHUNK_ROWS = database.CHUNK_ROWS, chunk
+    try:
+        with suppress(KeyboardInterrupt):
+            shop.workbook.pull(progress=progress)
+        shop.workbook.pull()
+    finally:
+        database.CHUNK_ROWS = whole
+    assert set(shop.held()) == {f"o{number}" for number in range(len(days))}
+
+
+def test_rows_without_a_cursor_are_kept_aside(shop: Shop) -> None:
+    shop.add("a", "2026-11-10 08:00:00")
+    shop.add("undated", None)
+    pulled = shop.workbook.pull()
+    assert [part.rejected for part in pulled] == [0, 1]
+    ((reason, record),) = shop.workbook.rejected("orders")
+    assert "changed: is null" in reason and "undated" in record
+    shop.run("UPDATE invoices SET changed = '2026-11-11 08:00:00' WHERE number = 'undated'")
+    shop.workbook.pull()
+    assert shop.workbook.rejected("orders") == []
+    assert set(shop.held()) == {"a", "undated"}
+
+
+def test_a_row_without_its_key_is_refused_where_it_would_come_again(shop: Shop) -> None:
+    shop.add("a", "2026-11-10 08:00:00")
+    shop.run("UPDATE invoices SET line = NULL")
+    (pulled,) = shop.workbook.pull()
+    assert pulled.rejected == 1
+    assert "line_id: is missing" in shop.workbook.rejected("orders")[0][0]
+
+
+def test_without_a_cursor_the_whole_is_read(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, cursor=None, columns={"order_id": "number", "ts": "placed", "amount": "total"})
+    shop.add("a", None)
+    shop.workbook.pull()
+    shop.run("DELETE FROM invoices")
+    shop.add("b", None)
+    shop.workbook.pull()
+    assert set(shop.held()) == {"b"}
+
+
+def test_a_number_as_cursor_looks_back_by_numbers(tmp_path: Path) -> None:
+    shop = Shop(
+        tmp_path, table=None, query="SELECT rowid AS id, * FROM invoices WHERE total > 0", cursor="id", lookback=0
+    )
+    shop.add("a", None)
+    shop.add("free", None, 0)
+    shop.workbook.pull()
+    shop.add("b", None)
+    (pulled,) = shop.workbook.pull()
+    # From the last number on, itself included.
+    assert pulled.rows == 2
+    assert set(shop.held()) == {"a", "b"}
+
+
+def test_another_mapping_reads_everything_anew(shop: Shop) -> None:
+    shop.add("a", "2026-11-01 08:00:00")
+    shop.add("b", "2026-11-19 08:00:00")
+    shop.workbook.pull()
+    table = {**TABLE, "currency": "GBP"}
+    Workbook(shop.workbook.settings.root, table, shop.workbook.settings.environment, name="shop").pull()
+    assert {row[0] for row in shop.workbook.rows("orders", "currency")} == {"GBP"}
+    assert set(shop.held()) == {"a", "b"}
+
+
+def test_duckdb_with_times_of_its_own_type(tmp_path: Path) -> None:
+    file = tmp_path / "shop.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("CREATE SCHEMA s; CREATE TABLE s.calls (id BIGINT, started TIMESTAMPTZ, ms DOUBLE)")
+        connection.execute(
+            "INSERT INTO s.calls VALUES (1, '2026-11-01 10:00:00+02', 5), (2, '2026-11-19 10:00:00+00', 7)"
+        )
+    table = {
+        "kind": "database",
+        "feed": "requests",
+        "table": "s.calls",
+        "cursor": "started",
+        "columns": {"request_id": "id", "ts": "started", "latency_ms": "ms"},
+    }
+    workbook = Workbook(tmp_path / "w", table, {"DB_URL": f"duckdb://{file}"}, name="db")
+    assert workbook.check() == []
+    workbook.pull()
+    (second,) = workbook.pull()
+    assert second.rows == 1  # the second call lies within the look-back, the first does not
+    assert {tuple(row) for row in workbook.rows("requests", "request_id", "ts")} == {
+        ("1", datetime(2026, 11, 1, 8)),
+        ("2", datetime(2026, 11, 19, 10)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"table": "invoice"}, "no table 'invoice'. Did you mean 'invoices'?"),
+        ({"cursor": "change"}, "no column 'change' to be the cursor. Did you mean 'changed'?"),
+        ({"columns": {**COLUMNS, "amount": "totl"}}, "no column 'totl', which the mapping reads for amount."),
+        ({"table": None, "query": "SELECT nothing FROM invoices"}, "nothing"),
+    ],
+)
+def test_what_is_not_there_is_named(tmp_path: Path, options: Mapping[str, Any], told: str) -> None:
+    shop = Shop(tmp_path, **options)
+    assert told in shop.workbook.check()[0]
+    with pytest.raises(SourceError) as refused:
+        shop.workbook.pull()
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"feed": "order"}, "Did you mean 'orders'?"),
+        ({"query": "SELECT 1"}, "a table or a query, one of both"),
+        ({"lookback": -1}, "lookback is -1"),
+        ({"columns": {"order_id": "number", "ts": "placed", "amount": "total"}}, "leaves out line_id"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, options: Mapping[str, Any], told: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Shop(tmp_path, **options).workbook.pull()
+    assert told in str(refused.value)
+
+
+def test_no_address_and_no_password_is_told(tmp_path: Path) -> None:
+    url = "postgres://reader:p%40ss-canary@127.0.0.1:1/shop"
+    workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": url}, name="shop")
+    (said,) = workbook.check()
+    with pytest.raises(SourceError) as refused:
+        workbook.pull()
+    for text in (said, str(refused.value), workbook.everything()):
+        assert "canary" not in text and "p@ss" not in text
+    # The driver is not installed here, or there is no server: either is said in a sentence.
+    assert "pip install" in said or "SHOP_URL" in said
+
+
+def test_a_missing_address_is_named(tmp_path: Path) -> None:
+    workbook = Workbook(tmp_path, TABLE, {}, name="shop")
+    assert "SHOP_URL" in workbook.source.check(Pull(NOW.astimezone(UTC)))[0]
