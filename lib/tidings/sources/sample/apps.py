@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -131,6 +131,11 @@ class Apps:
             active[day] = level
             trialing[day] = trials[max(0, day - _TRIAL_DAYS + 1) : day + 1].sum(axis=0)
         return Subscriptions(trials, started, ended, active, trialing)
+
+
+def midnight(day: date) -> datetime:
+    """The beginning of a platform's day, as its feeds hold it: naive, in no zone."""
+    return datetime.combine(day, time.min)
 
 
 Rows = Sequence[Mapping[str, Any]]
