@@ -183,13 +183,15 @@ def figure(
     weight: str | ir.NumericValue | None = None,
     currency: str | ir.StringValue | None = None,
     total: bool = True,
+    zone: str | None = None,
 ) -> ir.Table:
     """One metric of a staged table, summed by source, day and what `by` maps a dimension to (a column or expression).
 
     `rows` has `ts` (midnight of the source's day, or an instant) and `_source`. `value` is what is added up; rows where
     it is null tell nothing. With `weight` the figure is a mean: the sum of value x weight over that of weight; where
     the number is not known, hand over a weight of null rows and one row per group. Money needs a `currency`. `total`
-    is False for cuts that a figure without them exists for, or that do not add up to it.
+    is False for cuts that a figure without them exists for, or that do not add up to it. `zone` is the column with
+    the time zone of the row's day, where sources differ in it.
     """
     split = dict(by or {})
     columns = {"day": rows.ts.date(), "_source": rows["_source"], "value": _of(rows, value).cast(AMOUNT)}
@@ -197,9 +199,11 @@ def figure(
     columns["currency"] = ibis.null("string") if currency is None else _of(rows, currency).upper()
     if weight is not None:
         columns["weight"] = _of(rows, weight).cast(AMOUNT)
+    if zone is not None:
+        columns["zone"] = rows[zone]
     told = rows.select(**columns)
     told = told.filter(told["value"].notnull())
-    groups = told.group_by(["_source", "day", "currency", *split])
+    groups = told.group_by(["_source", "day", "currency", *split, *(() if zone is None else ("zone",))])
     if weight is None:
         summed = groups.aggregate(value=told["value"].sum().cast(AMOUNT)).mutate(weight=ibis.null(AMOUNT))
     else:
@@ -221,14 +225,16 @@ def figure(
 
 
 def figures(platform: str, *parts: ir.Table, zone: str = "UTC") -> ir.Table:
-    """The figures of one platform, from parts made by `figure`; `zone` is that of its days."""
+    """The figures of one platform, from parts made by `figure`; `zone` is that of its days where they do not say it."""
     shown = []
     for part in parts:
         # A character that no value is likely to hold; an empty and a missing dimension are the same.
         key = [part["_source"], part["metric"], part["cut"], part["day"].cast("string"), part["currency"].fill_null("")]
         key += [part[name].fill_null("") for name in DIMENSIONS]
         whole = part.mutate(
-            figure_key=ibis.literal("\x1f").join(key), platform=ibis.literal(platform), zone=ibis.literal(zone)
+            figure_key=ibis.literal("\x1f").join(key),
+            platform=ibis.literal(platform),
+            zone=part["zone"] if "zone" in part.columns else ibis.literal(zone),
         )
         shown.append(whole.select(*FIGURE_COLUMNS))
     return reduce(lambda table, other: table.union(other), shown)

@@ -349,6 +349,11 @@ def hours_before(instant: datetime, hours: int) -> datetime:
     return as_utc(instant) - timedelta(hours=hours)
 
 
+def hours_after(moment: datetime, hours: int) -> datetime:
+    """The moment so many hours of 60 minutes later, aware or naive as it was."""
+    return moment + timedelta(hours=hours)
+
+
 def days_since(instant: datetime, now: datetime) -> float:
     """Days of 24 hours from an instant to another; negative for one that is yet to come."""
     return (as_utc(now) - as_utc(instant)) / _DAY

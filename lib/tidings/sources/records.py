@@ -35,13 +35,15 @@ class Rows:
     def refuse(self, line: int, reason: str, record: str) -> None:
         """Set a record aside."""
         self.lines.append(line)
-        self.reasons.append(reason)
+        self.reasons.append(_whole_text(reason))
         self.records.append(record)
 
 
 def as_received(record: Record) -> str:
     """A record as JSON text; exact but for numbers beyond 15 digits."""
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    # Half of a character outside the basic plane, as cut-off texts end with, cannot be written but as an escape.
+    return text if _whole_text(text) == text else json.dumps(record, separators=(",", ":"), default=_plain)
 
 
 def typed(feed: Feed, records: Iterable[Record], parse: Parse, first_line: int) -> Rows:
@@ -91,7 +93,7 @@ def _column(name: str, values: Sequence[Any], type_: pa.DataType, bad: dict[int,
     if not any(isinstance(value, taken_wrongly) for value in values):
         try:
             return pa.array(values, type_)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError):
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError, OverflowError):
             pass
     read = _reader(type_)
     out: list[Any] = []
@@ -101,11 +103,26 @@ def _column(name: str, values: Sequence[Any], type_: pa.DataType, bad: dict[int,
         except (ValueError, TypeError, KeyError, InvalidOperation, OverflowError):
             out.append(None)
             bad.setdefault(number, f"{name}: {_quoted(value)} is not {_EXPECTED[read]}")
-    return pa.array(out, type_)
+    try:
+        return pa.array(out, type_)
+    except (pa.ArrowInvalid, OverflowError):
+        # Found out value by value only now: this is rare, and slow.
+        for number, value in enumerate(out):
+            try:
+                pa.scalar(value, type_)
+            except (pa.ArrowInvalid, OverflowError):
+                out[number] = None
+                bad.setdefault(number, f"{name}: {_quoted(values[number])} is out of range")
+        return pa.array(out, type_)
 
 
 def _quoted(value: Any) -> str:
-    return f"'{str(value)[:80]}'"
+    return f"'{_whole_text(str(value)[:80])}'"
+
+
+def _whole_text(text: str) -> str:
+    """A text that can be written: halves of characters become question marks."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _reader(type_: pa.DataType) -> Callable[[Any], Any]:
@@ -163,7 +180,7 @@ def _instant(value: Any) -> datetime:
 
 def _text(value: Any) -> str:
     if isinstance(value, str):
-        return value
+        return _whole_text(value)
     if isinstance(value, bool | int | Decimal):
         return str(value).lower() if isinstance(value, bool) else str(value)
     return as_received(value)

@@ -52,17 +52,15 @@ def told(apps: Apps) -> Mapping[str, Rows]:
             if shown[query]:
                 found = _row(day, int(clicks[query]), int(shown[query]), float(positions[query]))
                 rows["search_console_query"].append({**found, "query": name})
-        cells = [(c, d) for c in COUNTRIES for d, _ in _DEVICES]
+        cells = [{"country": country, "device": device} for country in COUNTRIES for device, _ in _DEVICES]
+        pages = [{"page": f"https://{SITE}{path}"} for path, _ in _PAGES]
         parts = np.outer(apps.shares, [share for _, share in _DEVICES]).ravel()
-        for what, names, weights in (("country", cells, parts), ("page", list(_PAGES), [w for _, w in _PAGES])):
-            share = np.asarray(weights, float) / sum(weights)
+        for what, splits, weights in (("country", cells, parts), ("page", pages, np.array([w for _, w in _PAGES]))):
+            share = weights / weights.sum()
             seen, clicked = rng.multinomial(total, share), rng.multinomial(int(clicks.sum()), share)
-            for name, part, hit in zip(names, seen, clicked, strict=True):
-                if not part and not hit:
-                    continue
-                split = {"country": name[0], "device": name[1]} if what == "country" else {"page": _url(str(name[0]))}
-                found = _row(day, int(hit), max(int(part), int(hit)), mean)
-                rows[f"search_console_{what}"].append({**found, **split})
+            for split, part, hit in zip(splits, seen, clicked, strict=True):
+                if part or hit:
+                    rows[f"search_console_{what}"].append({**_row(day, int(hit), int(max(part, hit)), mean), **split})
     return rows
 
 
@@ -71,7 +69,3 @@ _WHATS = ("daily", "country", "page", "query")
 
 def _row(day: Mapping[str, Any], clicks: int, impressions: int, position: float) -> dict[str, Any]:
     return {**day, "clicks": clicks, "impressions": impressions, "position": round(position, 6)}
-
-
-def _url(path: str) -> str:
-    return f"https://{SITE}{path}"

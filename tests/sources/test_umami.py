@@ -1,0 +1,258 @@
+"""Umami, version 2 and 3, own and cloud: what is landed, and what its habits must not do to the figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.pulling import QuickClock, Workbook
+from fakes.umami import KEY, PASSWORD, FakeUmami
+from tidings.errors import CredentialError, SettingsError, SourceError
+
+SITE = "shop.example"
+LAST = datetime(2026, 11, 19)
+
+
+def day(back: int, visitors: int = 10, **more: Any) -> dict[str, Any]:
+    totals = {"pageviews": visitors * 3, "visitors": visitors, "visits": visitors + 1, "bounces": 4, "seconds": 600}
+    return {"website": SITE, "ts": LAST - timedelta(days=back), "zone": "UTC", **totals, **more}
+
+
+def cut(back: int, type_: str, name: str, visitors: int) -> dict[str, Any]:
+    whose = {"website": SITE, "ts": LAST - timedelta(days=back), "zone": "UTC"}
+    return {**whose, "type": type_, "name": name, "visitors": visitors}
+
+
+def event(back: int, name: str, count: int) -> dict[str, Any]:
+    return {"website": SITE, "ts": LAST - timedelta(days=back), "zone": "UTC", "event": name, "events": count}
+
+
+class Server:
+    """A running fake and the workbook that pulls from it."""
+
+    def __init__(
+        self, root: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]], version: int = 3, **options: Any
+    ) -> None:
+        self.clock = QuickClock()
+        self.fake = FakeUmami({f"umami_{name}": found for name, found in rows.items()}, epoch=self.clock.epoch)
+        self.fake.version = version
+        self.root, self.options = root, options
+
+    def __enter__(self) -> Server:
+        self._running = self.fake.running()
+        self._running.__enter__()
+        self.workbook = Workbook(self.root, {**self.fake.table(), **self.options}, self.fake.environment("api"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.__exit__(None, None, None)
+
+    def pull(self, **order: Any) -> Any:
+        return self.workbook.pull(clock=self.clock, **order)
+
+    def visitors(self) -> dict[int, int]:
+        return {(LAST - ts).days: count for ts, count in self.workbook.rows("daily", "ts", "visitors")}
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_both_versions_tell_the_same(tmp_path: Path, version: int) -> None:
+    rows = {
+        "daily": [day(1), day(0, 20)],
+        "hourly": [{"website": SITE, "ts": LAST + timedelta(hours=9), "zone": "UTC", "pageviews": 7, "visitors": 3}],
+        "cuts": [cut(1, "path", "/a", 8), cut(1, "country", "DE", 6)],
+        "events": [event(1, "signup", 2)],
+    }
+    with Server(tmp_path, rows, version) as server:
+        server.pull()
+        assert server.visitors() == {1: 10, 0: 20}
+        assert server.workbook.rows("daily", "pageviews", "visits", "bounces", "seconds")[0] == (30, 11, 4, 600)
+        assert server.workbook.rows("hourly", "ts", "pageviews", "visitors") == [(LAST + timedelta(hours=9), 7, 3)]
+        # Version 2 says url where version 3 says path.
+        assert sorted(server.workbook.rows("cuts", "type", "name", "visitors")) == [
+            ("country", "DE", 6),
+            ("path", "/a", 8),
+        ]
+        assert server.workbook.rows("events", "event", "events") == [("signup", 2)]
+        assert server.workbook.rows("live", "active", "views", "visitors") == [(4, 9, 5)]
+        assert all(message == "" for part in server.pull() for message in part.messages)
+
+
+def test_days_before_the_first_hit_are_not_there_and_quiet_days_are_zero(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(3), day(0)]}) as server:
+        server.pull()
+        # Umami knows at once: nobody came on the two days between.
+        assert server.visitors() == {3: 10, 2: 0, 1: 0, 0: 10}
+
+
+def test_a_website_without_any_hit_has_no_days(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": []}) as server:
+        server.fake.websites = {"00000000-0000-4000-8000-000000000009": SITE}
+        server.pull()
+        assert server.visitors() == {}
+
+
+def test_long_lists_come_in_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tidings.sources.umami._PAGE", 2)
+    paths = [cut(0, "path", f"/{n}", 9 - n) for n in range(5)]
+    with Server(tmp_path, {"daily": [day(0)], "cuts": paths}) as server:
+        server.pull()
+        assert sorted(server.workbook.rows("cuts", "name")) == [(f"/{n}",) for n in range(5)]
+        server.fake.page_size = 1
+        server.fake.websites["00000000-0000-4000-8000-000000000009"] = "other.example"
+        assert server.workbook.check() == []
+
+
+def test_a_second_pull_asks_for_the_last_days_only(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(back) for back in range(30)]}) as server:
+        server.pull()
+        server.fake.asked.clear()
+        server.fake.rows["umami_daily"][1]["visitors"] = 99
+        server.fake.rows["umami_daily"][20]["visitors"] = 77
+        pulled = server.pull()
+        stats = [request for request in server.fake.asked if request.path.endswith("/stats")]
+        assert len(stats) <= 3
+        assert (server.visitors()[1], server.visitors()[20]) == (99, 10)
+        assert sum(part.restated for part in pulled if part.endpoint == "daily") == 1
+
+
+def test_the_days_are_those_of_the_zone(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(0)]}, timezone="America/New_York") as server:
+        server.pull(since=LAST.date(), until=LAST.date())
+        asked = next(r for r in server.fake.asked if r.path.endswith("/stats"))
+        start, end = (int(asked.query[name]) for name in ("startAt", "endAt"))
+        # Midnight in New York is 05:00 UTC in November; both bounds are included.
+        assert (
+            datetime.fromtimestamp(start / 1000).astimezone().timestamp()
+            == datetime.fromisoformat("2026-11-19T05:00:00+00:00").timestamp()
+        )
+        assert end - start == 86_400_000 - 1
+
+
+def test_a_forgotten_token_is_renewed(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(back) for back in range(5)]}) as server:
+        forgot = []
+
+        def progress(what: str, done: int, total: int) -> None:
+            if not forgot:
+                forgot.append(True)
+                server.fake.forget_tokens()
+
+        server.pull(progress=progress)
+        assert len(server.visitors()) == 5
+        assert sum(request.path.endswith("/login") for request in server.fake.asked) == 2
+
+
+def test_a_wrong_password_is_told_and_never_shown(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(0)]}) as server:
+        environment = {"API_USERNAME": "tidings", "API_PASSWORD": "wrong-canary"}
+        workbook = Workbook(tmp_path, server.fake.table(), environment)
+        with pytest.raises(CredentialError) as refused:
+            workbook.pull(clock=server.clock)
+        assert "Umami › Settings" in str(refused.value) and "canary" not in str(refused.value)
+        assert "canary" not in workbook.everything() and "refused" in workbook.check()[0]
+
+
+def test_the_cloud_takes_a_key(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(0)]}) as server:
+        server.fake.is_cloud = True
+        server.fake.limit = (50, 15.0)
+        workbook = Workbook(tmp_path, server.fake.table(), server.fake.environment("api"))
+        workbook.pull(clock=server.clock)
+        assert workbook.rows("daily", "visitors") == [(10,)]
+        assert KEY not in workbook.everything()
+        bad = Workbook(tmp_path, server.fake.table(), {"API_KEY": "other"})
+        with pytest.raises(CredentialError):
+            bad.pull(clock=server.clock)
+
+
+def test_nothing_to_log_in_with_is_told(tmp_path: Path) -> None:
+    workbook = Workbook(tmp_path, {"kind": "umami"}, {})
+    assert "set API_KEY" in workbook.check()[0]
+    own = Workbook(tmp_path, {"kind": "umami", "base_url": "http://127.0.0.1:9"}, {})
+    with pytest.raises(SettingsError, match="API_USERNAME"):
+        own.pull()
+
+
+def test_a_website_that_is_not_seen_is_named(tmp_path: Path) -> None:
+    # An administrator who asks for any id gets zeros: only listed ones are asked for.
+    with Server(tmp_path, {"daily": [day(0)]}, websites=["shop.exampel"]) as server:
+        with pytest.raises(SourceError, match=r"no website 'shop.exampel'. Did you mean 'shop.example'"):
+            server.pull()
+        assert "shop.exampel" in server.workbook.check()[0]
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "cut"])
+def test_faults_on_the_way_change_nothing(tmp_path: Path, fault: str) -> None:
+    with Server(tmp_path, {"daily": [day(1), day(0)], "cuts": [cut(0, "path", "/", 3)]}) as server:
+        for path in ("/stats", "/metrics", "/websites$"):
+            if fault == "cut":
+                server.fake.cut(path)
+            else:
+                server.fake.fail(path, int(fault), **({"Retry_After": "15"} if fault == "429" else {}))
+        server.pull()
+        assert server.visitors() == {1: 10, 0: 10}
+        assert fault != "429" or any(15 <= waited < 17 for waited in server.clock.waited)
+
+
+def test_a_field_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(1), day(0)]}) as server:
+        server.pull()
+        server.fake._routes = [
+            (method, path, (lambda fake, request: {"pageviews": 1, "visitors": 1, "bounces": 0, "totaltime": 0}))
+            if "stats" in path.pattern
+            else (method, path, handler)
+            for method, path, handler in server.fake._routes
+        ]
+        with pytest.raises(SourceError, match="'visits' is missing"):
+            server.pull()
+        assert server.visitors() == {1: 10, 0: 10}
+        assert all("pageviews" in json.loads(record) for _, record in server.workbook.rejected("daily"))
+
+
+def test_visitors_one_by_one_only_where_asked_for(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(0)]}, sessions=True) as server:
+        server.fake.sessions = [
+            {
+                "id": f"s{n}",
+                "country": "DE",
+                "city": "Ulm",
+                "device": "mobile",
+                "views": 2,
+                "firstAt": "2026-11-19T10:00:00.000Z",
+            }
+            for n in range(3)
+        ]
+        server.pull()
+        rows = server.workbook.rows("sessions", "session_id", "country", "views", "first_at")
+        assert sorted(rows) == [(f"s{n}", "DE", 2, datetime(2026, 11, 19, 10)) for n in range(3)]
+        assert "Ulm" not in server.workbook.everything()
+    with Server(tmp_path / "plain", {"daily": [day(0)]}) as server:
+        assert "sessions" not in {endpoint.name for endpoint in server.workbook.source.endpoints}
+
+
+def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
+    rows = {
+        "daily": [day(back, back + 1) for back in range(70)],
+        "cuts": [cut(b, "os", "iOS", b + 1) for b in range(30)],
+    }
+    for fatal in (1, 3, 6):
+        with Server(tmp_path / str(fatal), rows) as server:
+            calls = 0
+
+            def progress(what: str, done: int, total: int, fatal: int = fatal) -> None:
+                nonlocal calls
+                calls += 1
+                if calls == fatal:
+                    raise KeyboardInterrupt
+
+            with pytest.raises(KeyboardInterrupt):
+                server.pull(progress=progress)
+            server.pull()
+            assert server.visitors() == {back: back + 1 for back in range(70)}
+            assert sorted(server.workbook.rows("cuts", "visitors")) == [(back + 1,) for back in range(30)]
+        assert PASSWORD not in server.workbook.everything()

@@ -1,0 +1,48 @@
+"""Figures of Umami: totals of days, cuts beside them, events by name."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from workbooks import run_models
+
+WHOSE = {"website": "shop.example", "ts": datetime(2026, 6, 1), "zone": "Europe/Berlin"}
+
+
+def test_totals_are_the_whole_and_cuts_are_not() -> None:
+    daily = {**WHOSE, "pageviews": 30, "visitors": 10, "visits": 12, "bounces": 4, "seconds": 600}
+    found = run_models(
+        "figures_umami",
+        umami_daily=[daily],
+        umami_cuts=[
+            # Both pages were seen by some of the ten visitors.
+            {**WHOSE, "type": "path", "name": "/a", "visitors": 8},
+            {**WHOSE, "type": "path", "name": "/b", "visitors": 7},
+            # Referrers are staged, and are no figure: a channel says where people came from.
+            {**WHOSE, "type": "referrer", "name": "x.example", "visitors": 2},
+        ],
+        umami_events=[{**WHOSE, "event": "signup", "events": 2}, {**WHOSE, "event": "download", "events": 3}],
+    )
+    rows: list[tuple[Any, ...]] = sorted(
+        (row["metric"], row["cut"], row["page"] or row["event"] or "", float(row["value"]), row["is_total"])
+        for row in found
+    )
+    assert rows == [
+        ("bounces", "app", "", 4, True),
+        ("events", "app,event", "download", 3, True),
+        ("events", "app,event", "signup", 2, True),
+        ("pageviews", "app", "", 30, True),
+        ("visit_seconds", "app", "", 600, True),
+        ("visitors", "app", "", 10, True),
+        ("visitors", "app,page", "/a", 8, False),
+        ("visitors", "app,page", "/b", 7, False),
+        ("visits", "app", "", 12, True),
+    ]
+    assert {row["zone"] for row in found} == {"Europe/Berlin"}
+
+
+def test_the_latest_word_of_a_day_holds() -> None:
+    daily = {**WHOSE, "pageviews": 30, "visitors": 10, "visits": 12, "bounces": 4, "seconds": 600}
+    found = run_models("figures_umami", umami_daily=[{**daily, "_pull": 1}, {**daily, "visitors": 11, "_pull": 2}])
+    assert [float(row["value"]) for row in found if row["metric"] == "visitors"] == [11]
