@@ -11,6 +11,7 @@ import ibis
 import ibis.expr.types as ir
 
 from tidings.analysis.active import trailing_users
+from tidings.cuts import Told
 from tidings.errors import UsageError
 from tidings.lens import Lens
 from tidings.metrics.engine import aggregate, batches, combined, counted_by, rows_column
@@ -172,6 +173,10 @@ def _rows_of(lens: Lens, metrics: Sequence[Metric], windows: Sequence[Window]) -
     span = min(window.start_at for window in windows), max(window.end_at for window in windows)
     marks = dict.fromkeys(mark for metric in metrics for mark in metric.marks)
     rows = lens.mart(metrics[0].mart, marks, span)
+    told = [metric.where for metric in metrics if isinstance(metric.where, Told)]
+    if len(told) == len(metrics):
+        # Rows of other figures would make groups of their own.
+        rows = rows.filter(ibis.or_(*(condition(rows) for condition in dict.fromkeys(told))))
     inside = [window.holds(rows.ts) for window in windows]
     return rows.filter(ibis.or_(*inside))
 

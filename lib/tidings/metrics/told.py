@@ -42,7 +42,7 @@ _STORE = (
 _SITE = ("visitors", "pageviews", "visits", "events")
 _SUBSCRIPTIONS = ("active_subscriptions", "active_trials", "new_subscriptions", "churned_subscriptions")
 TELLS: Mapping[str, Sequence[str]] = {
-    "app_store": (*_STORE, "app_sessions", *_SUBSCRIPTIONS, "trial_starts", "trial_conversions"),
+    "app_store": (*_STORE, "refunds", "app_sessions", *_SUBSCRIPTIONS, "trial_starts", "trial_conversions"),
     "google_play": (
         *_STORE,
         "active_devices",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -102,10 +103,7 @@ def refused(book: Book) -> Answer:
 
 
 def differences(book: Book) -> Answer:
-    """The same figure of the window as several sources tell it, and each one's distance from the first.
-
-    They count differently: blocked scripts, other time zones, trials and grace periods, one store instead of all.
-    """
+    """The same figure of the window as several sources tell it, and each one's distance from the first."""
     rows = []
     start = len(book.lens.sql)
     for platforms in OVERLAPPING:
@@ -125,7 +123,10 @@ def differences(book: Book) -> Answer:
         Field("difference", "Change from the first", "ratio"),
     )
     origin = book.lens.provenance(book.lens.sql[start:], (FIGURES,), len(rows))
-    return Answer("What several sources tell", fields, tuple(rows), origin)
+    note = "They count differently: who blocks scripts, other time zones, trials and grace periods, one store or all."
+    return Answer(
+        "What several sources tell", fields, tuple(rows), replace(origin, notes=(*origin.notes, note) if rows else ())
+    )
 
 
 def told(book: Book) -> Answer:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, ClassVar
 
-from tidings.errors import AnswerError, CredentialError, OutageError, SettingsError, SourceError
+from tidings.errors import AnswerError, CredentialError, OutageError, SettingsError, SourceError, StoppedError
 from tidings.settings import Secret, Settings
 from tidings.sources.clock import Clock
 from tidings.sources.draft import Draft
@@ -26,6 +27,8 @@ from tidings.window import Zone, add_days
 
 _REFUSED = "!refused"
 _BATCH = 20_000
+_TOLD = 5
+_CHANGED = "The API has changed, or base_url is wrong"
 
 
 class NotYetError(Exception):
@@ -34,6 +37,17 @@ class NotYetError(Exception):
     def __init__(self, day: date) -> None:
         super().__init__(str(day))
         self.day = day
+
+
+class _RefusedError(Exception):
+    """None of the records of some days could be used; they are kept in `part`."""
+
+    def __init__(self, part: str, first: date, records: int, reason: str) -> None:
+        super().__init__(part)
+        self.part = part
+        self.first = first
+        self.records = records
+        self.reason = reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +176,8 @@ class ApiSource(ABC):
     def check(self, pull: Pull) -> list[str]:
         """What would keep a pull from succeeding, found by its cheapest call."""
         try:
-            return self.ping(self.connect(pull.running()))
+            with _understood(f"What {self.name} answers"):
+                return self.ping(self.connect(pull.running()))
         except (SettingsError, SourceError) as error:
             return [str(error)]
 
@@ -173,8 +188,8 @@ class ApiSource(ABC):
     def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
         """Land what is new of every endpoint, some days at a time, oldest first.
 
-        An endpoint that will not do does not keep the others from being pulled; a refused credential or a server that
-        does not answer ends the pull.
+        An endpoint that will not do does not keep the others from being pulled, nor does a part of one; a refused
+        credential or a server that does not answer ends the pull.
 
         Raises:
             SourceError: something was not landed; the sentence says what, what was yielded before stays landed.
@@ -183,30 +198,68 @@ class ApiSource(ABC):
         failed: list[SourceError] = []
         for endpoint in self.endpoints:
             try:
-                for part in self.parts(client, endpoint):
-                    yield from self.land(landing, client, endpoint, part, pull)
-            except (CredentialError, OutageError):
+                with _understood(endpoint.name):
+                    parts = tuple(self.parts(client, endpoint))
+            except (CredentialError, OutageError, StoppedError):
                 raise
             except SourceError as error:
                 failed.append(SourceError(f"{endpoint.name}: {error.failed}", error.remedy))
-        if len(failed) == 1:
-            raise failed[0]
+                continue
+            for part in parts:
+                try:
+                    yield from self.land(landing, client, endpoint, part, pull)
+                except (CredentialError, OutageError, StoppedError):
+                    raise
+                except SourceError as error:
+                    which = f"{endpoint.name} {part}".strip()
+                    failed.append(SourceError(f"{which}: {error.failed}", error.remedy))
         if failed:
+            more = f" And {len(failed) - _TOLD} more." if len(failed) > _TOLD else ""
             raise SourceError(
-                " ".join(error.failed for error in failed), " ".join(dict.fromkeys(e.remedy for e in failed))
+                " ".join(error.failed for error in failed[:_TOLD]) + more,
+                " ".join(dict.fromkeys(error.remedy for error in failed)),
             )
 
     def land(self, landing: Landing, client: Client, endpoint: ApiEndpoint, part: str, pull: Pull) -> Iterator[Pulled]:
-        """Land what is new of one endpoint and part."""
-        entries = [entry for entry in landing.entries(self.name, endpoint.name) if entry.part == part]
-        for first, end in chunks(endpoint, entries, pull):
-            pulled, missing = self._land_days(landing, client, endpoint, part, first, end, pull)
-            if pulled is not None:
-                yield pulled
-            if missing is not None:
-                message = f"{missing} is not there yet: it will be asked for again."
-                yield Pulled(self.name, endpoint.name, endpoint.feed.name, 0, 0, False, part, (message,))
-                return
+        """Land what is new of one endpoint and part.
+
+        Raises:
+            AnswerError: of some days no record could be used; all others are landed.
+        """
+        entries = landing.entries(self.name, endpoint.name)
+        asked = chunks(endpoint, [entry for entry in entries if entry.part == part], pull)
+        missing: list[date] = []
+        refused: list[_RefusedError] = []
+        for start, end in asked:
+            first = start
+            while first < end:
+                try:
+                    pulled, absent = self._land_days(landing, client, endpoint, part, first, end, pull)
+                except _RefusedError as error:
+                    # Days after it may be as they ever were: one bad day must not keep them out for good.
+                    refused.append(error)
+                    break
+                if pulled is not None:
+                    yield pulled
+                if absent is None:
+                    break
+                missing.append(absent)
+                # A day that had nothing looks like one that is not there yet; those after it may be.
+                first = add_days(absent, 1)
+        for old in dict.fromkeys(entry.part for entry in entries):
+            day = old.removeprefix(f"{part}{_REFUSED}")
+            again = not (pull.since or pull.until) or any(str(first) <= day < str(end) for first, end in asked)
+            if day != old and again and old not in {error.part for error in refused}:
+                landing.drop(self.name, endpoint.name, old)
+        if missing:
+            yield Pulled(self.name, endpoint.name, endpoint.feed.name, 0, 0, False, part, (_not_yet(missing),))
+        if refused:
+            raise AnswerError(
+                f"None of the {sum(error.records for error in refused)} records of {refused[0].first} and after could "
+                f"be used: {refused[0].reason}.",
+                f"{_CHANGED}. They are kept in data/raw/{self.name}/{endpoint.name}; "
+                "look for a newer version of Tidings.",
+            )
 
     def _land_days(
         self,
@@ -225,29 +278,25 @@ class ApiSource(ABC):
         try:
             with opened as draft:
                 try:
-                    for records in _batched(self.fetch(client, endpoint, part, first, end)):
+                    for records in _batched(self.fetch(client, endpoint, part, first, end), endpoint.name):
                         self._add(draft, endpoint, watch.seen(records))
                         pull.progress(endpoint.name, draft.rows + draft.rejected, 0)
                 except NotYetError as not_yet:
-                    missing, end = not_yet.day, not_yet.day
+                    # Whatever day it names: of these days the first at the earliest, the last at the latest.
+                    missing = end = min(max(not_yet.day, first), add_days(end, -1))
                     if end <= first:
                         raise
                     draft.window = Span(day_instant(first), day_instant(end))
                 refused = draft.rejected if not draft.rows else 0
                 if refused:
                     # Kept as received, and apart: what was landed of these days before stays in force.
-                    draft.part, draft.window = f"{part}{_REFUSED}", None
-                draft.complete_until = _complete_until(endpoint, end, pull)
+                    draft.part, draft.window = f"{part}{_REFUSED}{first}", None
+                else:
+                    draft.complete_until = _complete_until(endpoint, end, pull)
         except NotYetError:
             return None, missing
         if refused:
-            raise AnswerError(
-                f"None of the {refused} records of {first} and after could be used: {watch.reason}.",
-                f"The API has changed, or base_url is wrong. They are kept in data/raw/{self.name}/{endpoint.name}; "
-                "look for a newer version of Tidings.",
-            )
-        if any(entry.part == f"{part}{_REFUSED}" for entry in landing.entries(self.name, endpoint.name)):
-            landing.drop(self.name, endpoint.name, f"{part}{_REFUSED}")
+            raise _RefusedError(draft.part, first, refused, watch.reason or "they are of other days")
         messages = watch.messages()
         return Pulled(
             self.name,
@@ -303,9 +352,11 @@ def chunks(endpoint: ApiEndpoint, entries: Iterable[Entry], pull: Pull) -> list[
 
 def _settled(endpoint: ApiEndpoint, landed: Iterable[tuple[Entry, Span]], zone: Zone) -> list[Span]:
     """The days that were landed when they could not change any more."""
+    # A day that was not whole yet when it was landed can still change, whatever is said of restatements.
+    back = max(endpoint.lookback_days, endpoint.lag_days)
     found = []
     for entry, window in landed:
-        until = min(window.end, day_instant(add_days(zone.day_of(entry.fetched_at), -endpoint.lookback_days)))
+        until = min(window.end, day_instant(add_days(zone.day_of(entry.fetched_at), -back)))
         if window.start < until:
             found.append(Span(window.start, until))
     return found
@@ -324,19 +375,40 @@ def _complete_until(endpoint: ApiEndpoint, end: date, pull: Pull) -> datetime:
     return min(zone.first_instant(end), whole, pull.now)
 
 
-def _batched(pages: Iterator[Sequence[Record]]) -> Iterator[list[Record]]:
+def _not_yet(days: Sequence[date]) -> str:
+    if len(days) == 1:
+        return f"{days[0]} is not there yet: it will be asked for again."
+    return f"{len(days)} days from {days[0]} to {days[-1]} are not there yet: they will be asked for again."
+
+
+@contextmanager
+def _understood(what: str) -> Iterator[None]:
+    """Inside, an answer that has not the form that a connector knows is told as such: it is no fault of the user's."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        field = isinstance(error, KeyError) and error.args
+        told = f"the field {error.args[0]!r} is missing" if field else f"{error} ({type(error).__name__})"
+        raise AnswerError(
+            f"{what} has a form that Tidings does not know: {told}.",
+            f"{_CHANGED}; look for a newer version of Tidings.",
+        ) from error
+
+
+def _batched(pages: Iterator[Sequence[Record]], what: str) -> Iterator[list[Record]]:
     """Small pages put together: converting is done by the column."""
     waiting: list[Record] = []
-    try:
-        for page in pages:
-            waiting.extend(page)
-            if len(waiting) >= _BATCH:
+    with _understood(what):
+        try:
+            for page in pages:
+                waiting.extend(page)
+                if len(waiting) >= _BATCH:
+                    yield waiting
+                    waiting = []
+        except NotYetError:
+            if waiting:
                 yield waiting
-                waiting = []
-    except NotYetError:
-        if waiting:
-            yield waiting
-        raise
+            raise
     if waiting:
         yield waiting
 
@@ -352,6 +424,8 @@ class _Fields:
 
     def seen(self, records: Sequence[Record]) -> tuple[_Fields, Sequence[Record]]:
         """The records without what is to be forgotten, their fields noted."""
+        # What is no record at all has no fields to be forgotten one by one.
+        records = [record if isinstance(record, Mapping) else {} for record in records]
         for record in records:
             self._came.update(record)
         self._records += len(records)

@@ -1,0 +1,163 @@
+"""Analytics reports of App Store Connect: made by Apple on request, again and again, each in place of the one before.
+
+Apple begins to make them when asked once, by an administrator's key, and stops when nobody reads them. A report of one
+processing day tells of several days; of each day the newest processing replaces all older ones, and rows may vanish.
+Reports are deleted after 35 days. Their parts have addresses that are good for five minutes and want no token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tidings.errors import AnswerError
+from tidings.sources.api import ApiEndpoint, day_instant
+from tidings.sources.app_store_records import REPORTS, table
+from tidings.sources.http import Answer, Client, Verdict
+from tidings.sources.landing import Landing
+from tidings.sources.manifest import Span
+from tidings.sources.paging import pages
+from tidings.sources.records import Record, typed
+from tidings.sources.source import Pull, Pulled
+from tidings.window import Zone, add_days, parse_date
+
+
+def listed(client: Client, path: str, asked: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """All entries of a list of App Store Connect, page by page."""
+
+    def ask(url: str | None) -> Any:
+        return client.get(url or path, None if url else asked).json()
+
+    for page in pages(ask, lambda page: page.get("links", {}).get("next"), path):
+        yield from page["data"]
+
+
+class Analytics:
+    """The analytics reports of one app, as one pull lands them."""
+
+    def __init__(
+        self, source: str, client: Client, landing: Landing, pull: Pull, endpoint: ApiEndpoint, app: str
+    ) -> None:
+        self._source = source
+        self._client = client
+        self._landing = landing
+        self._pull = pull
+        self._endpoint = endpoint
+        self._app = app
+
+    def land(self) -> Iterator[Pulled]:
+        """Land what was processed since the last pull, a day and report at a time."""
+        request = self._request()
+        if request is None:
+            message = (
+                f"Apple makes no analytics reports of app {self._app}. They have to be asked for once, with a key of "
+                "the role Admin: pull once with such a key; they come a day or two later."
+            )
+            yield self._pulled(self._app, messages=(message,))
+            return
+        for report in REPORTS:
+            for id_ in self._report_ids(request, report):
+                yield from self._report(report, id_)
+
+    def _report(self, report: str, id_: str) -> Iterator[Pulled]:
+        pull, part = self._pull, f"{self._app} {report}"
+        entries = [e for e in self._landing.entries(self._source, self._endpoint.name) if e.part == part]
+        is_chosen = pull.again or pull.since or pull.until
+        # The newest one again: it may have been landed half.
+        newest = 0.0 if is_chosen else max((entry.facts.get("processed", 0.0) for entry in entries), default=0.0)
+        for processed, instance in self._instances(id_):
+            if _number(processed) < newest:
+                continue
+            by_day: dict[str, list[Record]] = {}
+            for row in self._rows(instance):
+                by_day.setdefault(row["Date"], []).append(row)
+            for day, records in sorted(by_day.items()):
+                if (pull.since and day < pull.since.isoformat()) or (pull.until and day > pull.until.isoformat()):
+                    continue
+                yield self._day(report, day, processed, records)
+
+    def _day(self, report: str, day: str, processed: str, records: Sequence[Record]) -> Pulled:
+        endpoint, part = self._endpoint, f"{self._app} {report}"
+        whose = {"app_id": self._app, "report": report, "processed": processed}
+        numbered = [{**record, **whose, "row": number} for number, record in enumerate(records, start=1)]
+        rows = typed(endpoint.feed, numbered, endpoint.parse, 1)
+        window = Span(day_instant(parse_date(day)), day_instant(add_days(parse_date(day), 1)))
+        is_refused = not rows.table.num_rows
+        with self._landing.draft(
+            self._source,
+            endpoint.name,
+            endpoint.feed,
+            now=self._pull.now,
+            # What was landed of the day before stays in force.
+            part=f"{part}!refused" if is_refused else part,
+            window=None if is_refused else window,
+        ) as draft:
+            draft.add(rows.table)
+            draft.reject(rows.lines, rows.reasons, rows.records)
+            draft.facts["processed"] = _number(processed)
+            whole = day_instant(add_days(Zone().day_of(self._pull.now), -endpoint.lag_days))
+            draft.complete_until = min(window.end, whole)
+        if is_refused:
+            raise AnswerError(
+                f"None of the rows of {report} of {day} could be used: {rows.reasons[0]}.",
+                "Apple has changed the report; they are kept. Look for a newer version of Tidings.",
+            )
+        if any(e.part == f"{part}!refused" for e in self._landing.entries(self._source, endpoint.name)):
+            self._landing.drop(self._source, endpoint.name, f"{part}!refused")
+        self._pull.progress(endpoint.name, draft.rows, 0)
+        return self._pulled(part, draft.rows, draft.rejected, restated=draft.restated_days)
+
+    def _pulled(self, part: str, rows: int = 0, rejected: int = 0, **more: Any) -> Pulled:
+        name = self._endpoint.name
+        return Pulled(self._source, name, self._endpoint.feed.name, rows, rejected, part=part, **more)
+
+    def _request(self) -> str | None:
+        """The running request for reports of the app, made if there is none; null where the key may not make it."""
+        path = f"v1/apps/{self._app}/analyticsReportRequests"
+        for _ in range(2):
+            said = self._client.get(path, {"filter[accessType]": "ONGOING"}).json()
+            for each in said["data"]:
+                if not each.get("attributes", {}).get("stoppedDueToInactivity"):
+                    return str(each["id"])
+            body = {
+                "data": {
+                    "type": "analyticsReportRequests",
+                    "attributes": {"accessType": "ONGOING"},
+                    "relationships": {"app": {"data": {"type": "apps", "id": self._app}}},
+                }
+            }
+            # 409: it was made in the meantime.
+            if self._client.post("v1/analyticsReportRequests", body=body, judge=_judge_request).status == 403:
+                return None
+        return None
+
+    def _report_ids(self, request: str, report: str) -> Iterator[str]:
+        name, category, _ = REPORTS[report]
+        asked = {"filter[category]": category, "limit": 200}
+        for each in listed(self._client, f"v1/analyticsReportRequests/{request}/reports", asked):
+            if str(each["attributes"]["name"]).lower().endswith(name):
+                yield str(each["id"])
+
+    def _instances(self, report_id: str) -> list[tuple[str, str]]:
+        """Processing date and id of the daily reports, oldest first, so that the newest is landed last."""
+        asked = {"filter[granularity]": "DAILY", "limit": 200}
+        found = listed(self._client, f"v1/analyticsReports/{report_id}/instances", asked)
+        return sorted((str(each["attributes"]["processingDate"]), str(each["id"])) for each in found)
+
+    def _rows(self, instance: str) -> Iterator[dict[str, str]]:
+        for each in listed(self._client, f"v1/analyticsReportInstances/{instance}/segments", {"limit": 200}):
+            said = each["attributes"]
+            # The address carries its own signature; a token would be refused.
+            body = self._client.get(str(said["url"]), auth=False).body
+            if said.get("checksum") and hashlib.md5(body, usedforsecurity=False).hexdigest() != said["checksum"]:
+                raise AnswerError(f"A part of the analytics report {instance} is damaged.", "Pull again.")
+            yield from table(body)
+
+
+def _number(processed: str) -> float:
+    return float(processed.replace("-", ""))
+
+
+def _judge_request(answer: Answer) -> Verdict | None:
+    return Verdict("fine") if answer.status in (403, 409) else None

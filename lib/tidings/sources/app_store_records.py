@@ -1,0 +1,239 @@
+"""App Store Connect's records: rows of its reports by their column names, and how each becomes a row of a feed."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from tidings.errors import AnswerError
+from tidings.sources.api import ApiEndpoint
+from tidings.sources.countries import alpha2
+from tidings.sources.feeds.app_store import (
+    APP_STORE_ANALYTICS,
+    APP_STORE_REVIEWS,
+    APP_STORE_SALES,
+    APP_STORE_SUBSCRIPTION_EVENTS,
+    APP_STORE_SUBSCRIPTIONS,
+)
+from tidings.sources.records import Record, UnusableError
+from tidings.window import parse_date, parse_instant
+
+PACIFIC: Final = "America/Los_Angeles"
+_CLASSES: Final[Mapping[str, tuple[str, ...]]] = {
+    "download": ("1", "1F", "1T", "1E", "1EP", "1EU", "F1", "1-B", "F1-B"),
+    "redownload": ("3", "3F", "3T", "F3"),
+    "update": ("7", "7F", "7T", "F7"),
+    "purchase": ("IA1", "IA1-M", "FI1"),
+    "subscription": ("IAY", "IAY-M", "IA9", "IA9-M", "IAC", "IAC-M"),
+}
+_CLASS_OF: Final = {code: name for name, codes in _CLASSES.items() for code in codes}
+_GZIP: Final = b"\x1f\x8b"
+
+REPORTS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "engagement": ("discovery and engagement standard", "APP_STORE_ENGAGEMENT", "Counts"),
+    "installs": ("installation and deletion standard", "APP_USAGE", "Counts"),
+    "sessions": ("sessions standard", "APP_USAGE", "Sessions"),
+    "crashes": ("crashes", "APP_USAGE", "Crashes"),
+}
+"""Analytics reports that are read: how Apple's name ends, its category, the column that counts."""
+
+
+def unpacked(body: bytes) -> bytes:
+    """A report without its compression, which Apple does not announce.
+
+    Raises:
+        AnswerError: it is damaged.
+    """
+    if not body.startswith(_GZIP):
+        return body
+    try:
+        return gzip.decompress(body)
+    except (OSError, EOFError, zlib.error) as error:
+        raise AnswerError("A report of Apple is damaged.", "Pull again.") from error
+
+
+def table(body: bytes) -> Iterator[dict[str, str]]:
+    """The rows of a report by the names in its head; the head says whether tabs or commas are between them."""
+    text = unpacked(body).decode("utf-8-sig")
+    head = text.partition("\n")[0]
+    delimiter = "\t" if "\t" in head else ","
+    lines = io.StringIO(text, newline="")
+    if delimiter == "\t":
+        rows = csv.DictReader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    else:
+        rows = csv.DictReader(lines)
+    for row in rows:
+        yield {name.strip(): (value or "").strip() for name, value in row.items() if isinstance(name, str)}
+
+
+def _report(record: Record) -> dict[str, Any]:
+    return {"vendor": record["vendor"], "ts": parse_date(record["day"]), "row": record["row"]}
+
+
+def _decimal(text: str) -> Decimal:
+    return Decimal(text.replace(",", "") or "0")
+
+
+def parse_sale(record: Record) -> Mapping[str, Any]:
+    """A row of the sales report; proceeds and prices are per unit there, prices negative for what was given back."""
+    units = _decimal(record["Units"])
+    code = record["Product Type Identifier"]
+    return {
+        **_report(record),
+        "app_id": record["Apple Identifier"],
+        "sku": record["SKU"],
+        "parent_sku": record.get("Parent Identifier") or None,
+        "title": record.get("Title"),
+        "app_version": record.get("Version") or None,
+        "product_type": code,
+        "product_class": _CLASS_OF.get(code, "other"),
+        "units": units,
+        "proceeds": units * _decimal(record["Developer Proceeds"]),
+        "currency": record["Currency of Proceeds"].upper(),
+        "gross": units * abs(_decimal(record["Customer Price"])),
+        "customer_currency": record["Customer Currency"].upper(),
+        "country": record.get("Country Code") or None,
+        "device": record.get("Device") or None,
+        "subscription": record.get("Subscription") or None,
+        "period": record.get("Period") or None,
+    }
+
+
+def _counters(record: Record, *, free: bool) -> int:
+    """The sum of the counters of paid, or of free, subscriptions; Apple adds kinds of offers now and then."""
+    found = [
+        int(_decimal(value))
+        for name, value in record.items()
+        if name.lower().endswith("subscriptions")
+        and not name.lower().startswith("total")
+        and ("free trial" in name.lower()) == free
+    ]
+    if not found and not free:
+        raise UnusableError("no column counts active subscriptions")
+    return sum(found)
+
+
+def parse_subscription(record: Record) -> Mapping[str, Any]:
+    """A row of the subscription report, which has no date: that of the report is added."""
+    return {
+        **_report(record),
+        "app_id": record["App Apple ID"],
+        "product": record["Subscription Name"],
+        "country": record.get("Country") or None,
+        "device": record.get("Device") or None,
+        "active": _counters(record, free=False),
+        "trials": _counters(record, free=True),
+        "billing_retry": int(_decimal(record.get("Billing Retry", ""))),
+        "grace_period": int(_decimal(record.get("Grace Period", ""))),
+    }
+
+
+def parse_subscription_event(record: Record) -> Mapping[str, Any]:
+    """A row of the subscription event report."""
+    return {
+        **_report(record),
+        "event": record["Event"],
+        "app_id": record["App Apple ID"],
+        "product": record["Subscription Name"],
+        "offer": record.get("Subscription Offer Type") or None,
+        "country": record.get("Country") or None,
+        "device": record.get("Device") or None,
+        "reason": record.get("Cancellation Reason") or None,
+        "quantity": int(_decimal(record["Quantity"])),
+    }
+
+
+def parse_analytics(record: Record) -> Mapping[str, Any]:
+    """A row of an analytics report."""
+    report = record["report"]
+    counted = REPORTS[report][2]
+    country = record.get("Territory") or None
+    unique = record.get("Unique Devices", record.get("Unique Counts")) or None
+    return {
+        "app_id": record["app_id"],
+        "ts": parse_date(record["Date"]),
+        "report": report,
+        "row": record["row"],
+        "event": record.get("Event") or counted,
+        "app_version": record.get("App Version") or None,
+        "device": record.get("Device") or None,
+        "os": record.get("Platform Version") or None,
+        "channel": record.get("Source Type") or None,
+        "country": alpha2(country) if country else None,
+        "count": record[counted] if counted in record else record["Count"],
+        "unique_count": unique,
+        "processed": record["processed"],
+    }
+
+
+def parse_review(record: Record) -> Mapping[str, Any]:
+    """A written review."""
+    said = record["attributes"]
+    territory = said.get("territory")
+    return {
+        "app_id": record["app_id"],
+        "review_id": record["id"],
+        "ts": parse_instant(said["createdDate"]),
+        "rating": said["rating"],
+        "title": said.get("title"),
+        "body": said.get("body"),
+        "country": alpha2(territory) if territory else None,
+    }
+
+
+_OF_REPORT: Final = ("vendor", "day", "row")
+
+SALES: Final = ApiEndpoint(
+    name="sales",
+    feed=APP_STORE_SALES,
+    doc="Daily sales report: downloads, updates, purchases, proceeds.",
+    parse=parse_sale,
+    zone=PACIFIC,
+    lookback_days=3,
+    lag_days=1,
+    history_days=364,
+)
+SUBSCRIPTIONS: Final = ApiEndpoint(
+    name="subscriptions",
+    feed=APP_STORE_SUBSCRIPTIONS,
+    doc="Daily subscription report: how many there are.",
+    parse=parse_subscription,
+    zone=PACIFIC,
+    lookback_days=3,
+    lag_days=1,
+    history_days=364,
+)
+SUBSCRIPTION_EVENTS: Final = ApiEndpoint(
+    name="subscription_events",
+    feed=APP_STORE_SUBSCRIPTION_EVENTS,
+    doc="Daily subscription event report: begun, renewed, cancelled.",
+    parse=parse_subscription_event,
+    zone=PACIFIC,
+    lookback_days=3,
+    lag_days=1,
+    history_days=364,
+)
+ANALYTICS: Final = ApiEndpoint(
+    name="analytics",
+    feed=APP_STORE_ANALYTICS,
+    doc="Analytics reports: impressions, views, installs, deletions, sessions, crashes.",
+    parse=parse_analytics,
+    lookback_days=35,
+    lag_days=5,
+)
+REVIEWS: Final = ApiEndpoint(
+    name="reviews",
+    feed=APP_STORE_REVIEWS,
+    doc="Written reviews.",
+    parse=parse_review,
+    fields=("app_id", "id", "type", "attributes"),
+    lookback_days=30,
+    history_days=1095,
+    chunk_days=1095,
+    today=True,
+)

@@ -1,0 +1,147 @@
+"""App Store Connect: cleaned, and its figures."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from tidings.figures import FIGURE_COLUMNS, FIGURE_KEY, figure, figures
+from tidings.model import model
+from tidings.sources.feeds.app_store import (
+    APP_STORE_ANALYTICS,
+    APP_STORE_REVIEWS,
+    APP_STORE_SALES,
+    APP_STORE_SUBSCRIPTION_EVENTS,
+    APP_STORE_SUBSCRIPTIONS,
+)
+from tidings.staging.landed import first_per_key, staged
+
+_ZONE = "America/Los_Angeles"
+_BEGUN = ("subscribe", "reactivate", "reactivate with crossgrade", "paid subscription from introductory offer")
+_TRIALS = ("start introductory offer", "start promotional offer", "start offer code")
+_CONVERTED = ("paid subscription from introductory offer",)
+_ENDED = ("cancel",)
+
+
+@model(
+    grain="row of a daily sales report",
+    key=("row_key",),
+    columns=staged(APP_STORE_SALES, "row_key", "Source, vendor, day and row."),
+)
+def stg_app_store_sales(raw_app_store_sales: ir.Table) -> ir.Table:
+    """Units and proceeds of one product, version, country, price and device on one day."""
+    return first_per_key(raw_app_store_sales, APP_STORE_SALES, "row_key")
+
+
+@model(
+    grain="row of a daily subscription report",
+    key=("row_key",),
+    columns=staged(APP_STORE_SUBSCRIPTIONS, "row_key", "Source, vendor, day and row."),
+)
+def stg_app_store_subscriptions(raw_app_store_subscriptions: ir.Table) -> ir.Table:
+    """How many subscriptions there are at the end of a day."""
+    return first_per_key(raw_app_store_subscriptions, APP_STORE_SUBSCRIPTIONS, "row_key")
+
+
+@model(
+    grain="row of a daily subscription event report",
+    key=("row_key",),
+    columns=staged(APP_STORE_SUBSCRIPTION_EVENTS, "row_key", "Source, vendor, day and row."),
+)
+def stg_app_store_subscription_events(raw_app_store_subscription_events: ir.Table) -> ir.Table:
+    """How often something happened to subscriptions on a day."""
+    return first_per_key(raw_app_store_subscription_events, APP_STORE_SUBSCRIPTION_EVENTS, "row_key")
+
+
+@model(
+    grain="row of an analytics report",
+    key=("row_key",),
+    columns=staged(APP_STORE_ANALYTICS, "row_key", "Source, app, day, report and row."),
+)
+def stg_app_store_analytics(raw_app_store_analytics: ir.Table) -> ir.Table:
+    """Store impressions and views, installs and deletions, sessions and crashes of an app on a day."""
+    return first_per_key(raw_app_store_analytics, APP_STORE_ANALYTICS, "row_key")
+
+
+@model(grain="review", key=("row_key",), columns=staged(APP_STORE_REVIEWS, "row_key", "Source, app and review."))
+def stg_app_store_reviews(raw_app_store_reviews: ir.Table) -> ir.Table:
+    """A written review, as it was last told."""
+    return first_per_key(raw_app_store_reviews, APP_STORE_REVIEWS, "row_key")
+
+
+@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
+def figures_app_store(
+    stg_app_store_sales: ir.Table,
+    stg_app_store_subscriptions: ir.Table,
+    stg_app_store_subscription_events: ir.Table,
+    stg_app_store_analytics: ir.Table,
+    stg_app_store_reviews: ir.Table,
+) -> ir.Table:
+    """Downloads, proceeds, subscriptions (Pacific days), store analytics and reviews (UTC days)."""
+    sales = stg_app_store_sales.mutate(
+        app=ibis.coalesce(stg_app_store_sales.parent_sku, stg_app_store_sales.sku),
+        product=ibis.ifelse(stg_app_store_sales.parent_sku.notnull(), stg_app_store_sales.sku, ibis.null("string")),
+        returned=ibis.ifelse(stg_app_store_sales.units < 0, -stg_app_store_sales.gross, ibis.null("decimal(28, 8)")),
+    )
+    of_app = {"app": "app", "country": "country"}
+    parts = []
+    for metric, sold in (("downloads", "download"), ("redownloads", "redownload"), ("updates", "update")):
+        rows = sales.filter(sales.product_class == sold)
+        parts.append(figure(rows, metric, "units", by={**of_app, "app_version": "app_version"}))
+    by_product = {**of_app, "product": "product"}
+    parts.append(figure(sales, "proceeds", "proceeds", by=by_product, currency="currency"))
+    parts.append(figure(sales, "gross_sales", "gross", by=by_product, currency="customer_currency"))
+    parts.append(figure(sales, "refunds", "returned", by=by_product, currency="customer_currency"))
+    return figures(
+        "app_store",
+        *(_in_zone(part, _ZONE) for part in parts),
+        *(_in_zone(part, _ZONE) for part in _subscriptions(stg_app_store_subscriptions)),
+        *(_in_zone(part, _ZONE) for part in _movements(stg_app_store_subscription_events)),
+        *(_in_zone(part, "UTC") for part in _analytics(stg_app_store_analytics)),
+        *(_in_zone(part, "UTC") for part in _reviews(stg_app_store_reviews)),
+    )
+
+
+def _in_zone(part: ir.Table, zone: str) -> ir.Table:
+    return part.mutate(zone=ibis.literal(zone))
+
+
+def _subscriptions(rows: ir.Table) -> list[ir.Table]:
+    by = {"app": "app_id", "product": "product", "country": "country"}
+    return [figure(rows, "active_subscriptions", "active", by=by), figure(rows, "active_trials", "trials", by=by)]
+
+
+def _movements(rows: ir.Table) -> list[ir.Table]:
+    by = {"app": "app_id", "product": "product", "country": "country"}
+    event = rows.event.lower()
+    is_free = rows.offer.fill_null("free trial").lower().contains("free")
+    return [
+        figure(rows.filter(event.isin(_BEGUN)), "new_subscriptions", "quantity", by=by),
+        figure(rows.filter(event.isin(_ENDED)), "churned_subscriptions", "quantity", by={**by, "reason": "reason"}),
+        figure(rows.filter(event.isin(_TRIALS) & is_free), "trial_starts", "quantity", by=by),
+        figure(rows.filter(event.isin(_CONVERTED)), "trial_conversions", "quantity", by=by),
+    ]
+
+
+def _analytics(rows: ir.Table) -> list[ir.Table]:
+    event = rows.event.lower()
+    of_store = {"app": "app_id", "country": "country", "channel": "channel"}
+    of_use = {"app": "app_id", "country": "country", "app_version": "app_version"}
+
+    def of(report: str, name: str = "") -> ir.Table:
+        wanted = rows.report == report
+        return rows.filter(wanted & (event == name) if name else wanted)
+
+    return [
+        figure(of("engagement", "impression"), "store_impressions", "count", by=of_store),
+        figure(of("engagement", "page view"), "store_views", "count", by=of_store),
+        figure(of("installs", "delete"), "uninstalls", "count", by=of_use),
+        figure(of("sessions"), "app_sessions", "count", by=of_use),
+        figure(of("crashes"), "crashes", "count", by={"app": "app_id", "app_version": "app_version", "os": "os"}),
+    ]
+
+
+def _reviews(rows: ir.Table) -> list[ir.Table]:
+    one = rows.mutate(one=ibis.literal(1))
+    by = {"app": "app_id", "country": "country"}
+    return [figure(one, "reviews", "one", by=by), figure(one, "rating", "rating", by=by, weight="one")]
