@@ -43,9 +43,7 @@ def test_money_stays_in_its_currency_and_belongs_to_the_app() -> None:
     rows = [
         sale(1, "subscription", 3, proceeds=Decimal("9.57"), gross=Decimal("17.97"), **pro),
         sale(2, "subscription", -1, proceeds=Decimal("-3.19"), gross=Decimal("-5.99"), **pro),
-        sale(
-            3, "subscription", 1, proceeds=Decimal(4), gross=Decimal(6), currency="USD", customer_currency="USD", **pro
-        ),
+        sale(3, "subscription", 1, proceeds=Decimal(4), gross=Decimal(6), **dollars, **pro),
     ]
     found = run_models("figures_app_store", app_store_sales=rows)
     assert told(found, "proceeds", "currency", "app", "product") == [
