@@ -53,6 +53,13 @@ class OutageError(SourceError):
     """A server does not answer, or not in time, however often it is asked: nothing else of this source is tried."""
 
 
+class StoppedError(SourceError):
+    """Whoever pulls has stopped the pull: nothing else is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__("The pull was stopped.", "Run tidings pull again: it goes on where it was.")
+
+
 class ContractError(TidingsError):
     """A table broke the contract its model declares; the last good build stays in place."""
 

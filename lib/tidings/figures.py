@@ -156,7 +156,7 @@ UNIFIED: Mapping[str, Unified] = {
 """The metrics that places may tell, by name."""
 
 FIGURE_COLUMNS: Mapping[str, Column] = {
-    "figure_key": Column("!string", "Source, metric, cut, day, currency and all dimensions."),
+    "figure_key": Column("!string", "Source, metric, cut, day, its zone, currency and all dimensions."),
     "platform": Column("!string", "Kind of place that told it, such as app_store."),
     "metric": Column("!string", "What it is a figure of.", values=tuple(UNIFIED)),
     "cut": Column("!string", "What it is split by: dimensions joined by commas, empty for the whole."),
@@ -196,7 +196,7 @@ def figure(
     split = dict(by or {})
     columns = {"day": rows.ts.date(), "_source": rows["_source"], "value": _of(rows, value).cast(AMOUNT)}
     columns |= {name: _of(rows, column).cast("string").nullif("") for name, column in split.items()}
-    columns["currency"] = ibis.null("string") if currency is None else _of(rows, currency).upper()
+    columns["currency"] = ibis.null("string") if currency is None else _of(rows, currency).upper().nullif("")
     if weight is not None:
         columns["weight"] = _of(rows, weight).cast(AMOUNT)
     if zone is not None:
@@ -229,13 +229,10 @@ def figures(platform: str, *parts: ir.Table, zone: str = "UTC") -> ir.Table:
     shown = []
     for part in parts:
         # A character that no value is likely to hold; an empty and a missing dimension are the same.
-        key = [part["_source"], part["metric"], part["cut"], part["day"].cast("string"), part["currency"].fill_null("")]
-        key += [part[name].fill_null("") for name in DIMENSIONS]
-        whole = part.mutate(
-            figure_key=ibis.literal("\x1f").join(key),
-            platform=ibis.literal(platform),
-            zone=part["zone"] if "zone" in part.columns else ibis.literal(zone),
-        )
+        of_part = part["zone"] if "zone" in part.columns else ibis.literal(zone)
+        key = [part["_source"], part["metric"], part["cut"], part["day"].cast("string"), of_part]
+        key += [part[name].fill_null("") for name in ("currency", *DIMENSIONS)]
+        whole = part.mutate(figure_key=ibis.literal("\x1f").join(key), platform=ibis.literal(platform), zone=of_part)
         shown.append(whole.select(*FIGURE_COLUMNS))
     return reduce(lambda table, other: table.union(other), shown)
 

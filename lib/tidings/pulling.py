@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from tidings.errors import SourceError, TidingsError
+from tidings.errors import StoppedError, TidingsError
 from tidings.ledger import Ledger, Status
 from tidings.settings import Settings
 from tidings.sources.clock import Clock
@@ -73,19 +73,18 @@ def pull_sources(settings: Settings, sources: Sequence[Source], order: Pull, wat
     stop = threading.Event()
     outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
     began = time.monotonic()
-    waiting = set(numbers)
+    waiting = {source.name: Outcome(source.name) for source in sources}
 
-    def work(source: Source) -> None:
-        outcome = Outcome(source.name)
-
+    def work(source: Source, outcome: Outcome) -> None:
         def progress(what: str, done: int, total: int) -> None:
             if stop.is_set():
-                raise SourceError("The pull was stopped.", "Run tidings pull again: it goes on where it was.")
+                raise StoppedError
             watch(source.name, what, done, total)
 
         try:
             mine = replace(order, progress=progress, clock=Clock(order.now, stop))
-            outcome.parts.extend(source.pull(landing, mine))
+            for part in source.pull(landing, mine):
+                outcome.parts.append(part)
         except BaseException as error:  # noqa: BLE001 - handed over: a source must not end the others, nor vanish
             outcome.error = error
         outcome.seconds = time.monotonic() - began
@@ -93,17 +92,19 @@ def pull_sources(settings: Settings, sources: Sequence[Source], order: Pull, wat
 
     for source in sources:
         # Daemons: landing is atomic, so that nobody has to wait for a server before leaving.
-        threading.Thread(target=work, args=(source,), name=f"pull {source.name}", daemon=True).start()
+        threading.Thread(
+            target=work, args=(source, waiting[source.name]), name=f"pull {source.name}", daemon=True
+        ).start()
     try:
         while waiting:
             outcome = outcomes.get()
-            waiting.remove(outcome.source)
+            del waiting[outcome.source]
             _note(ledger, numbers[outcome.source], outcome)
             yield outcome
     finally:
         stop.set()
-        for name in sorted(waiting):
-            stopped = Outcome(name, seconds=time.monotonic() - began, error=SourceError("The pull was stopped."))
+        for name, running in sorted(waiting.items()):
+            stopped = Outcome(name, list(running.parts), time.monotonic() - began, StoppedError())
             _note(ledger, numbers[name], stopped)
 
 

@@ -17,13 +17,22 @@ _KNOWN = ("timezone", "currency", "week_start", "site", "fx", "geoip", "sources"
 WeekStart = Literal["monday", "sunday"]
 
 
+class Shy(str):
+    """A text that does not show itself where variables are printed; it is sent, joined and compared as any other."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'"
+
+
 class Secret:
     """A value that never prints: `reveal()` is the only way to it."""
 
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
-        self._value = value
+        self._value = Shy(value)
 
     def reveal(self) -> str:
         """The value itself, for the one call that sends it."""
@@ -104,12 +113,13 @@ class Settings:
         Raises:
             SettingsError: it is not set, or there is no such file.
         """
-        value = self.secret(name).reveal()
-        if "\n" in value or value.lstrip().startswith(("{", "-----BEGIN")):
+        value = Shy(self.secret(name).reveal().strip())
+        if "\n" in value or value.startswith(("{", "-----BEGIN")):
+            # In one line of .env line breaks are written as \n; in JSON they belong to it.
             return Secret(value.replace("\\n", "\n") if value.startswith("-----BEGIN") else value)
         try:
-            return Secret((self.root / value).expanduser().read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, ValueError):
+            return Secret(_path(self.root, value).read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError, RuntimeError):
             # What was given may be the secret itself: it is not told.
             raise SettingsError(
                 f"The environment variable {name} names no file that can be read.",
@@ -118,16 +128,26 @@ class Settings:
 
     def exposed(self, *names: str) -> list[str]:
         """Files with secrets that others on this machine may read: .env, and the key files that variables name."""
-        files = [self.root / ".env"]
+        files = {".env": self.root / ".env"}
         for name in names:
-            value = self.environment.get(name, "")
-            if value and "\n" not in value and len(value) < 1024:
-                files.append((self.root / value).expanduser())
+            value = Shy(self.environment.get(name, "").strip())
+            try:
+                file = _path(self.root, value)
+            except (ValueError, RuntimeError):
+                continue
+            # Not Path.is_file: of a long key it would say, in full, that no file has such a name.
+            if value and os.path.isfile(file):  # noqa: PTH113
+                files[str(file.relative_to(self.root) if file.is_relative_to(self.root) else file)] = file
         return [
-            f"{file.name} can be read by others on this machine. Run: chmod 600 {shlex.quote(file.name)}"
-            for file in files
-            if file.is_file() and file.stat().st_mode & 0o077
+            f"{file.name} can be read by others on this machine. Run: chmod 600 {shlex.quote(shown)}"
+            for shown, file in files.items()
+            if os.path.isfile(file) and file.stat().st_mode & 0o077  # noqa: PTH113
         ]
+
+
+def _path(root: Path, value: str) -> Path:
+    """A path as a variable gives it: from the workbook's folder, from home with ~, or absolute."""
+    return root / Path(value).expanduser()
 
 
 def find_root(start: Path) -> Path:
@@ -227,14 +247,24 @@ def _sources(value: object) -> Mapping[str, Mapping[str, Any]]:
 def _dotenv(file: Path) -> dict[str, str]:
     if not file.is_file():
         return {}
-    pairs = {}
-    for number, raw in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
-        line = raw.strip().removeprefix("export ").strip()
+    pairs: dict[str, str] = {}
+    try:
+        # Lines may hold secrets: none of them is shown, not even where variables are printed.
+        lines = [Shy(line.strip()) for line in file.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        raise SettingsError(f"{file.name} is not UTF-8.", "Save it as UTF-8.") from None
+    for number, line in enumerate(lines, start=1):
         if not line or line.startswith("#"):
             continue
-        name, separator, value = line.partition("=")
-        if not separator:
-            # The line itself may hold a secret: only its number is told.
-            raise SettingsError(f"Line {number} of .env has no '='.", "Write NAME=value.")
-        pairs[name.strip()] = value.strip().strip("'\"")
+        if "=" not in line:
+            raise SettingsError(
+                f"Line {number} of .env has no '='.",
+                "Write NAME=value; a key of several lines goes into a file of its own, whose path is the value.",
+            )
+        name, _, value = map(Shy, line.removeprefix("export ").partition("="))
+        pairs[name.strip()] = Shy(_unquoted(value.strip()))
     return pairs
+
+
+def _unquoted(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value

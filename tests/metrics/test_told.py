@@ -104,6 +104,6 @@ def test_everything_told_has_a_metric_of_its_own() -> None:
     summed = [metric for metric in OF_BOTH_STORES if len(metric.where.platforms) > 1]  # type: ignore[union-attr]
     assert {platform for metric in summed for platform in metric.where.platforms} == {"app_store", "google_play"}  # type: ignore[union-attr]
     assert [leaf.name for leaf in leaves(get("google_play_conversion"))] == [
-        "google_play_store_acquisitions",
-        "google_play_store_views",
+        "google_play_acquisitions",
+        "google_play_views",
     ]

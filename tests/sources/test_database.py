@@ -217,6 +217,22 @@ def test_duckdb_with_times_of_its_own_type(tmp_path: Path) -> None:
     }
 
 
+def test_a_figure_of_an_unknown_metric_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
+    file = tmp_path / "numbers.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE numbers (day TEXT, what TEXT, number REAL)")
+        rows = [("2026-11-01", "downloads", 5), ("2026-11-01", "Downlods", 6), ("2026-11-02", "footfall", 7)]
+        connection.executemany("INSERT INTO numbers VALUES (?, ?, ?)", rows)
+    columns = {"ts": "day", "metric": "what", "value": "number"}
+    table = {"kind": "database", "feed": "figures", "table": "numbers", "columns": columns}
+    workbook = Workbook(tmp_path / "w", table, {"DB_URL": f"sqlite://{file}"}, name="db")
+    workbook.pull()
+    assert workbook.rows("figures", "metric", "value") == [("downloads", 5)]
+    near, far = (reason for reason, _ in workbook.rejected("figures"))
+    assert near == "metric: 'Downlods' is not known. Did you mean 'downloads'?"
+    assert far.startswith("metric: 'footfall' is not one of downloads, redownloads")
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

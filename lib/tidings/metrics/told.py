@@ -36,22 +36,21 @@ PLATFORMS: Mapping[str, str] = {
 """How each platform is called in a report."""
 
 _STORE = (
-    *("downloads", "redownloads", "updates", "uninstalls", "store_impressions", "store_views", "rating", "reviews"),
-    *("proceeds", "gross_sales", "crashes"),
+    *("downloads", "updates", "uninstalls", "store_views", "rating", "reviews"),
+    *("proceeds", "gross_sales", "refunds", "crashes"),
 )
 _SITE = ("visitors", "pageviews", "visits", "events")
 _SUBSCRIPTIONS = ("active_subscriptions", "active_trials", "new_subscriptions", "churned_subscriptions")
 TELLS: Mapping[str, Sequence[str]] = {
-    "app_store": (*_STORE, "refunds", "app_sessions", *_SUBSCRIPTIONS, "trial_starts", "trial_conversions"),
+    "app_store": (
+        *_STORE,
+        *("redownloads", "store_impressions", "app_sessions", "trial_starts", "trial_conversions"),
+        *_SUBSCRIPTIONS,
+    ),
     "google_play": (
         *_STORE,
-        "active_devices",
-        "store_acquisitions",
-        "refunds",
-        "fees",
-        "anrs",
-        "crash_rate",
-        "anr_rate",
+        *("active_devices", "store_acquisitions", "fees", "anrs", "crash_rate", "anr_rate"),
+        *("active_subscriptions", "new_subscriptions", "cancellations"),
     ),
     "search_console": ("search_clicks", "search_impressions", "search_position"),
     "umami": (*_SITE, "bounces", "visit_seconds"),
@@ -68,9 +67,7 @@ TELLS: Mapping[str, Sequence[str]] = {
 """Which unified metrics each platform tells."""
 
 TOGETHER: Mapping[str, str] = {
-    **{
-        name: name for name in ("downloads", "redownloads", "updates", "uninstalls", "store_impressions", "store_views")
-    },
+    **{name: name for name in ("downloads", "updates", "uninstalls", "store_views")},
     "rating": "store_rating",
     "reviews": "store_reviews",
     "proceeds": "store_proceeds",
@@ -163,7 +160,7 @@ def _metric(name: str, unified_name: str, platforms: tuple[str, ...]) -> Metric:
 
 def name_of(platform: str, unified: str) -> str:
     """The name of the metric of what one platform tells."""
-    return unified if platform == "search_console" else f"{platform}_{unified}"
+    return unified if platform == "search_console" else f"{platform}_{unified.removeprefix('store_')}"
 
 
 OF_EACH: tuple[Metric, ...] = tuple(
@@ -196,7 +193,7 @@ search_ctr = Metric(
 
 
 def _downloaded(values: Mapping[str, Number], _: Window) -> Number:
-    return divided(values["app_store_downloads"], values["app_store_store_views"])
+    return divided(values["app_store_downloads"], values["app_store_views"])
 
 
 app_store_conversion = Metric(
@@ -204,7 +201,7 @@ app_store_conversion = Metric(
     title="Conversion, App Store",
     kind="ratio",
     unit="ratio",
-    inputs=("app_store_downloads", "app_store_store_views"),
+    inputs=("app_store_downloads", "app_store_views"),
     combine=_downloaded,
     definition="First downloads over views of the product page.",
     better="higher",
@@ -216,7 +213,7 @@ app_store_conversion = Metric(
 
 
 def _acquired(values: Mapping[str, Number], _: Window) -> Number:
-    return divided(values["google_play_store_acquisitions"], values["google_play_store_views"])
+    return divided(values["google_play_acquisitions"], values["google_play_views"])
 
 
 google_play_conversion = Metric(
@@ -224,7 +221,7 @@ google_play_conversion = Metric(
     title="Conversion, Google Play",
     kind="ratio",
     unit="ratio",
-    inputs=("google_play_store_acquisitions", "google_play_store_views"),
+    inputs=("google_play_acquisitions", "google_play_views"),
     combine=_acquired,
     definition="Visitors of the store page who installed, over all visitors of the store page.",
     better="higher",

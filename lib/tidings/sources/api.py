@@ -176,7 +176,7 @@ class ApiSource(ABC):
     def check(self, pull: Pull) -> list[str]:
         """What would keep a pull from succeeding, found by its cheapest call."""
         try:
-            with _understood(f"What {self.name} answers"):
+            with _understood(f"The answer of {self.name}"):
                 return self.ping(self.connect(pull.running()))
         except (SettingsError, SourceError) as error:
             return [str(error)]
@@ -198,7 +198,7 @@ class ApiSource(ABC):
         failed: list[SourceError] = []
         for endpoint in self.endpoints:
             try:
-                with _understood(endpoint.name):
+                with _understood("The answer"):
                     parts = tuple(self.parts(client, endpoint))
             except (CredentialError, OutageError, StoppedError):
                 raise
@@ -211,7 +211,7 @@ class ApiSource(ABC):
                 except (CredentialError, OutageError, StoppedError):
                     raise
                 except SourceError as error:
-                    which = f"{endpoint.name} {part}".strip()
+                    which = f"{endpoint.name} {part}" if len(parts) > 1 else endpoint.name
                     failed.append(SourceError(f"{which}: {error.failed}", error.remedy))
         if failed:
             more = f" And {len(failed) - _TOLD} more." if len(failed) > _TOLD else ""
@@ -278,7 +278,7 @@ class ApiSource(ABC):
         try:
             with opened as draft:
                 try:
-                    for records in _batched(self.fetch(client, endpoint, part, first, end), endpoint.name):
+                    for records in _batched(self.fetch(client, endpoint, part, first, end)):
                         self._add(draft, endpoint, watch.seen(records))
                         pull.progress(endpoint.name, draft.rows + draft.rejected, 0)
                 except NotYetError as not_yet:
@@ -395,10 +395,10 @@ def _understood(what: str) -> Iterator[None]:
         ) from error
 
 
-def _batched(pages: Iterator[Sequence[Record]], what: str) -> Iterator[list[Record]]:
+def _batched(pages: Iterator[Sequence[Record]]) -> Iterator[list[Record]]:
     """Small pages put together: converting is done by the column."""
     waiting: list[Record] = []
-    with _understood(what):
+    with _understood("The answer"):
         try:
             for page in pages:
                 waiting.extend(page)
@@ -424,15 +424,17 @@ class _Fields:
 
     def seen(self, records: Sequence[Record]) -> tuple[_Fields, Sequence[Record]]:
         """The records without what is to be forgotten, their fields noted."""
-        # What is no record at all has no fields to be forgotten one by one.
-        records = [record if isinstance(record, Mapping) else {} for record in records]
         for record in records:
-            self._came.update(record)
+            self._came.update(record if isinstance(record, Mapping) else ())
         self._records += len(records)
+        return self, [self._kept(record) for record in records]
+
+    def _kept(self, record: Any) -> Record:
         forget = self._endpoint.forget
-        if forget:
-            records = [{name: value for name, value in record.items() if name not in forget} for record in records]
-        return self, records
+        if isinstance(record, Mapping):
+            return {name: value for name, value in record.items() if name not in forget} if forget else record
+        # What is no record at all has no fields to be forgotten one by one.
+        return {} if forget else {"": record}
 
     def messages(self) -> tuple[str, ...]:
         """What a person should know: fields that came no more, and new ones."""

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 
-from tidings.errors import CredentialError
-from tidings.settings import Secret
+from tidings.errors import AnswerError, CredentialError
+from tidings.settings import Secret, Shy
 from tidings.sources.http import Answer, Client, Verdict, by_status, excerpt
 
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -28,7 +29,7 @@ class Header:
 
     def headers(self, client: Client) -> Mapping[str, str]:
         """The header with the key."""
-        return {self._name: self._form.format(client.hide(self._key))}
+        return {self._name: Shy(self._form.format(client.hide(self._key)))}
 
     def renew(self) -> None:
         """A key cannot be renewed: the next refusal is final."""
@@ -45,10 +46,10 @@ class Token:
     def headers(self, client: Client) -> Mapping[str, str]:
         """The header with a token that is good for a while yet."""
         if not self._token or client.clock.epoch() >= self._until:
-            self._token, seconds = self._mint(client)
+            token, seconds = self._mint(client)
+            self._token = client.hide(token)
             self._until = client.clock.epoch() + max(seconds - _EARLY_S, seconds / 2)
-            client.hide(self._token)
-        return {"Authorization": f"Bearer {self._token}"}
+        return {"Authorization": Shy(f"Bearer {self._token}")}
 
     def renew(self) -> None:
         """Mint another one for the next request."""
@@ -63,7 +64,7 @@ def signed(client: Client, key: Secret, algorithm: str, claims: Mapping[str, Any
     """
     try:
         return jwt.encode(dict(claims), key.reveal(), algorithm, dict(headers))
-    except (ValueError, TypeError, jwt.PyJWTError):
+    except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm, jwt.PyJWTError):
         # The library's own words may quote the key.
         raise CredentialError(
             f"The private key of {client.source} cannot be read.",
@@ -86,10 +87,18 @@ def service_account(account: Secret, scopes: Sequence[str]) -> Token:
             "exp": now + 3600,
         }
         kid = {"kid": known["private_key_id"]} if known.get("private_key_id") else {}
-        assertion = signed(client, Secret(known["private_key"]), "RS256", claims, kid)
-        form = {"grant_type": _GRANT, "assertion": client.hide(assertion)}
-        said = client.post(known["token_uri"], form=form, auth=False, judge=_judge_grant).json()
-        return str(said["access_token"]), float(said.get("expires_in", 3600))
+        assertion = client.hide(signed(client, known["private_key"], "RS256", claims, kid))
+        form = {"grant_type": _GRANT, "assertion": assertion}
+        answer = client.post(known["token_uri"], form=form, auth=False, judge=_judge_grant)
+        try:
+            said = answer.json()
+            return Shy(said["access_token"]), float(said.get("expires_in", 3600))
+        except (KeyError, TypeError, AttributeError, ValueError):
+            raise AnswerError(
+                f"{answer.path} gave no token to {client.source}.",
+                "Compare token_uri in the key file with the one that the Google Cloud console writes.",
+                answer.status,
+            ) from None
 
     return Token(mint)
 
@@ -100,16 +109,24 @@ def account_email(client: Client, account: Secret) -> str:
 
 
 def _account(client: Client, account: Secret) -> dict[str, Any]:
-    try:
-        known = json.loads(account.reveal())
-        known["client_email"], known["private_key"]
-    except (ValueError, KeyError, TypeError):
+    known = _key_file(account)
+    if known is None:
         raise CredentialError(
             f"The service account of {client.source} is not a Google key file.",
             "Give the JSON file that the Google Cloud console downloads (client_email, private_key), or its path.",
-        ) from None
-    known.setdefault("token_uri", GOOGLE_TOKENS)
-    return dict(known)
+        )
+    return known
+
+
+def _key_file(account: Secret) -> dict[str, Any] | None:
+    try:
+        known = json.loads(account.reveal())
+        email, key = known["client_email"], known["private_key"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if not isinstance(email, str) or not isinstance(key, str):
+        return None
+    return {"token_uri": GOOGLE_TOKENS, **known, "private_key": Secret(key)}
 
 
 def _judge_grant(answer: Answer) -> Verdict | None:

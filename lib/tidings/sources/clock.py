@@ -6,7 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime
 
-from tidings.errors import SourceError
+from tidings.errors import StoppedError
 
 
 class Clock:
@@ -29,7 +29,7 @@ class Clock:
         """Wait.
 
         Raises:
-            SourceError: the pull was stopped meanwhile.
+            StoppedError: the pull was stopped meanwhile.
         """
         if self._stop.wait(max(seconds, 0)):
-            raise SourceError("The pull was stopped.", "Run tidings pull again: it goes on where it was.")
+            raise StoppedError

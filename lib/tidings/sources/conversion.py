@@ -5,7 +5,7 @@ DuckDB is used as a parser only (decision 4): each function gives an expression,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tidings.model import Column
@@ -21,6 +21,8 @@ _EXPECTED = {
     "boolean": "true or false",
     "timestamp": "a time as 2026-07-01T08:30:00+02:00 or Unix time (for others see `time_format`)",
 }
+_MANY = 12
+_ALIKE = 0.85
 _PLAIN = "____-__-_____:__:__"
 _OFFSET = r":\d\d.*([Zz]|UTC|GMT|[+-]\d\d(:?\d\d)?)$"
 # Wall clocks that come twice do so an hour apart, on Lord Howe Island half an hour.
@@ -81,15 +83,29 @@ def wrong(name: str, column: Column, raw: str, value: str) -> list[tuple[str, st
     base = column.type.removeprefix("!").partition("(")[0]
     checks = []
     if base != "string":
-        checks.append((f"{raw} IS NOT NULL AND {value} IS NULL", f"is not {_EXPECTED[base]}"))
+        checks.append((f"{raw} IS NOT NULL AND {value} IS NULL", literal(f" is not {_EXPECTED[base]}")))
     if column.values:
         known = ", ".join(literal(each) for each in column.values)
-        checks.append((f"{value} NOT IN ({known})", f"is not one of {', '.join(column.values)}"))
+        checks.append((f"{value} NOT IN ({known})", _unknown(value, column.values)))
     if column.minimum is not None:
-        checks.append((f"{value} < {column.minimum}", f"is below {column.minimum:g}"))
+        checks.append((f"{value} < {column.minimum}", literal(f" is below {column.minimum:g}")))
     quote = literal("'")
     shown = f"{literal(name + ': ')} || {quote} || left(CAST({raw} AS VARCHAR), 80) || {quote} || "
-    return [(condition, shown + literal(f" {sentence}")) for condition, sentence in checks]
+    return [(condition, shown + sentence) for condition, sentence in checks]
+
+
+def _unknown(value: str, values: Sequence[str]) -> str:
+    """That a value is none of those known: which these are, or of many the one that is nearly the same."""
+    listed = literal(f" is not one of {', '.join(values)}")
+    if len(values) <= _MANY:
+        return listed
+    names = ", ".join(literal(each) for each in values)
+    alike = f"lambda name: {{'alike': jaro_winkler_similarity({value}, name), 'name': name}}"
+    near = f"list_sort(list_transform([{names}], {alike}), 'DESC')[1]"
+    meant = (
+        f"{literal(' is not known. Did you mean ')} || {literal(chr(39))} || {near}.name || {literal(chr(39) + '?')}"
+    )
+    return f"CASE WHEN {near}.alike > {_ALIKE} THEN {meant} ELSE {listed} END"
 
 
 def missing(name: str, raw: str, value: str) -> tuple[str, str]:

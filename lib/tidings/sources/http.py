@@ -3,15 +3,19 @@
 What is asked again: answers that say "later" (408, 425, 429, 5xx, and what an API's own `judge` calls so), connections
 that fail or are cut. Waits double from one second, with jitter, and honour `Retry-After`. After five tries, or where a
 server asks for a longer wait than a pull should last, the whole source is given up with one sentence.
+
+What is sent to prove who asks is held in texts that do not show themselves (`Shy`), so that neither an error nor a
+traceback that prints variables tells it.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -20,9 +24,10 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 import tenacity
+import urllib3
 
 from tidings.errors import AnswerError, CredentialError, OutageError
-from tidings.settings import Secret
+from tidings.settings import Secret, Shy
 from tidings.sources.clock import Clock
 
 CONNECT_S = 10
@@ -30,7 +35,11 @@ READ_S = 60
 ANSWER_S = 300
 TRIES = 5
 LONGEST_WAIT_S = 300
-_LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
+_LATER = frozenset({408, 425, 429})
+# Of the server's own errors, those that asking again does not mend: not implemented, HTTP version.
+_NEVER = frozenset({501, 505})
+# Fewer characters than this in common with a secret tell nothing.
+_TELLING = 4
 _EXCERPT = 300
 _CHUNK = 1 << 16
 
@@ -48,8 +57,9 @@ class Answer:
     """What a server said to one request. `path` names the request without its query: that may hold a signature."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    # Not shown in tracebacks: a token's answer holds the token, an error may repeat what was sent.
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
     path: str
 
     def json(self) -> Any:
@@ -60,12 +70,12 @@ class Answer:
         """
         try:
             return json.loads(self.body, parse_float=Decimal)
-        except ValueError as error:
+        except (ValueError, RecursionError):
             raise AnswerError(
                 f"{self.path} did not answer with JSON ({len(self.body)} bytes).",
                 "Check base_url in the settings; a proxy or login page may stand in between.",
                 self.status,
-            ) from error
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,7 @@ class Verdict:
     """
 
     kind: Literal["fine", "later", "renew", "refused", "failed"]
-    said: str = ""
+    said: str = field(default="", repr=False)
     remedy: str = ""
     seconds: float | None = None
 
@@ -137,13 +147,15 @@ class Client:
 
     def hide(self, secret: Secret | str) -> str:
         """Reveal a secret for sending, and keep it out of every sentence that this client makes."""
-        value = secret.reveal() if isinstance(secret, Secret) else secret
+        value = Shy(secret.reveal() if isinstance(secret, Secret) else secret)
+        del secret
         if any(ord(character) < 32 for character in value):
             raise CredentialError(
                 f"A credential of {self.source} holds a line break or a control character.",
                 "Copy it anew into the environment or .env, in one line.",
             )
-        self._secrets.add(value)
+        if value:
+            self._secrets.add(value)
         return value
 
     def get(
@@ -182,7 +194,7 @@ class Client:
         said = dict(headers or {})
         data: Any = form
         if body is not None:
-            data, said["Content-Type"] = json.dumps(body, default=float).encode(), "application/json"
+            data, said["Content-Type"] = _ShyBytes(json.dumps(body, default=float).encode()), "application/json"
         return self._ask("POST", path, judge, auth, data=data, headers=said)
 
     def _ask(self, method: str, path: str, judge: Judge | None, auth: bool, **sent: Any) -> Answer:
@@ -195,7 +207,12 @@ class Client:
             if auth and self._auth is not None:
                 headers |= self._auth.headers(self)
             self._pace()
-            answer = self._send(method, url, {**sent, "headers": headers})
+            try:
+                answer = self._send(method, url, {**sent, "headers": headers})
+            finally:
+                # Counted when it is over: on its way it may have come to the server late.
+                for _, calls in self._limits:
+                    calls.append(self.clock.seconds())
             verdict = (judge and judge(answer)) or (self._judge and self._judge(answer)) or by_status(answer)
             if verdict.kind == "renew" and auth and self._auth is not None and not renewed:
                 renewed = True
@@ -214,15 +231,15 @@ class Client:
             return retrying(once)
         except _LaterError as error:
             raise OutageError(
-                f"{self._server(url)} does not answer {self.source} in {TRIES} tries: {error.said}.",
+                f"{_server(url)} does not answer {self.source} in {TRIES} tries: {error.said}.",
                 f"Nothing was lost. Run: tidings pull {self.source}, later.",
             ) from None
 
     def _taken(self, answer: Answer, verdict: Verdict) -> Answer:
         if verdict.kind == "fine":
             return answer
-        said = self._clean(verdict.said or excerpt(answer))
-        told = f"{answer.path} answers {answer.status}" + (f": {said}" if said else "")
+        said = self._clean_end(self._clean(verdict.said or excerpt(answer)))[:_EXCERPT].rstrip(".")
+        told = self._clean(f"{answer.path} answers {answer.status}") + (f": {said}" if said else "")
         if verdict.kind == "later":
             asked = verdict.seconds if verdict.seconds is not None else retry_after(answer, self.clock.epoch())
             if asked is not None and asked > LONGEST_WAIT_S:
@@ -238,33 +255,40 @@ class Client:
         raise AnswerError(f"{told}.", verdict.remedy or f"Check {self.source} in {self._console}.", answer.status)
 
     def _send(self, method: str, url: str, sent: Mapping[str, Any]) -> Answer:
-        path = _shown(url)
+        path = self._clean(_shown(url))
         give_up = self.clock.seconds() + ANSWER_S
         try:
             with self._session.request(
                 method, url, timeout=(CONNECT_S, READ_S), allow_redirects=False, stream=True, **sent
             ) as got:
                 body = bytearray()
-                for chunk in got.iter_content(_CHUNK):
+                # Not iter_content: it waits for whole chunks, which a server that drips may never fill.
+                while chunk := got.raw.read1(_CHUNK, decode_content=True):
                     body += chunk
                     if self.clock.seconds() > give_up:
                         raise _LaterError(f"{path} was still answering after {ANSWER_S} s", None)
                 return Answer(got.status_code, got.headers, bytes(body), path)
-        except requests.exceptions.InvalidSchema as error:
-            raise AnswerError(f"'{self.base}' is not an address.", "Write base_url with https://.") from error
-        except requests.exceptions.RequestException as error:
+        except (requests.exceptions.InvalidHeader, UnicodeEncodeError):
+            raise CredentialError(
+                f"A credential of {self.source} holds a character that cannot be sent.",
+                f"Copy it anew from {self._console}.",
+            ) from None
+        except _ADDRESS_ERRORS:
+            raise AnswerError(
+                f"'{_shown(self.base)}' is not an address that {self.source} can be asked at.",
+                "Write base_url with https:// and the server's name.",
+            ) from None
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             # Their texts hold whole URLs, and with them signatures: the kind of failure is all that is told.
-            raise _LaterError(f"{path}: {_FAILURES.get(type(error).__name__, 'the connection failed')}", None) from None
+            raise _LaterError(f"{path}: {_failure(error)}", None) from None
 
     def _pace(self) -> None:
         for limit, calls in self._limits:
-            while calls and calls[0] <= self.clock.seconds() - limit.seconds:
+            while len(calls) >= limit.calls:
+                waited = self.clock.seconds() - calls[0]
+                if waited < limit.seconds:
+                    self.clock.sleep(limit.seconds - waited)
                 calls.popleft()
-            if len(calls) >= limit.calls:
-                self.clock.sleep(calls[0] + limit.seconds - self.clock.seconds())
-                calls.popleft()
-        for _, calls in self._limits:
-            calls.append(self.clock.seconds())
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -272,45 +296,75 @@ class Client:
         jitter = self._jitter.uniform(0.5, 1.0) * doubled
         # Somebody who names a time gets that time, and a little more: clocks differ.
         asked = error.seconds if isinstance(error, _LaterError) else None
-        return jitter if asked is None else asked + self._jitter.uniform(0.0, 1.0)
+        return jitter if asked is None else max(jitter, asked + self._jitter.uniform(0.0, 1.0))
 
     def _url(self, path: str, auth: bool) -> str:
         url = urljoin(self.base, path) if "://" in path else f"{self.base}{path.lstrip('/')}"
-        if auth and urlsplit(url)[:2] != urlsplit(self.base)[:2]:
+        if auth and _origin(url) != _origin(self.base):
             raise AnswerError(
-                f"{self.source} was sent on to another server, {urlsplit(url).netloc}.",
+                f"{self.source} was sent on to another server, {_server(url)}.",
                 "The credential was not sent there. Check base_url in the settings.",
             )
         return url
-
-    def _server(self, url: str) -> str:
-        return urlsplit(url).netloc
 
     def _clean(self, text: str) -> str:
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, "…")
         return text
 
+    def _clean_end(self, text: str) -> str:
+        """A text that was cut off may end in the middle of a secret."""
+        for secret in self._secrets:
+            most = min(len(secret) - 1, len(text))
+            cut = next((n for n in range(most, _TELLING - 1, -1) if text.endswith(secret[:n])), 0)
+            text = f"{text[:-cut]}…" if cut else text
+        return text
 
+
+class _ShyBytes(bytes):
+    """A body that does not show what it holds."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+
+_ADDRESS_ERRORS = (
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    urllib3.exceptions.LocationValueError,
+)
 _FAILURES: Mapping[str, str] = {
+    "NameResolutionError": "no server has that name, or this machine is not connected",
     "ConnectTimeout": f"no connection within {CONNECT_S} s",
+    "NewConnectionError": "nothing listens there",
     "ReadTimeout": f"silence for {READ_S} s",
+    "ReadTimeoutError": f"silence for {READ_S} s",
     "SSLError": "its certificate is not valid",
-    "ChunkedEncodingError": "the answer was cut off",
-    "ContentDecodingError": "the answer could not be decompressed",
+    "IncompleteRead": "the answer was cut off",
+    "ProtocolError": "the answer was cut off",
+    "DecodeError": "the answer could not be decompressed",
 }
+
+
+def _failure(error: BaseException) -> str:
+    """The kind of a failed request in words; the cause that libraries wrap tells more than what they wrap it in."""
+    kinds = [type(error).__name__]
+    for inner in error.args:
+        kinds[:0] = [type(each).__name__ for each in (getattr(inner, "reason", None), inner) if each is not None]
+    return next((_FAILURES[kind] for kind in kinds if kind in _FAILURES), "the connection failed")
 
 
 def by_status(answer: Answer) -> Verdict:
     """What an answer means by its status alone."""
     if 200 <= answer.status < 300:
         return Verdict("fine")
-    if answer.status in _LATER:
+    if answer.status in _LATER or (answer.status >= 500 and answer.status not in _NEVER):
         return Verdict("later")
     if answer.status == 401:
         return Verdict("renew")
     if 300 <= answer.status < 400:
-        return Verdict("failed", f"it redirects to {urlsplit(answer.headers.get('Location', '')).netloc or 'itself'}")
+        return Verdict("failed", f"it redirects to {_server(answer.headers.get('Location', '')) or 'itself'}")
     return Verdict("failed")
 
 
@@ -320,13 +374,17 @@ def retry_after(answer: Answer, epoch: float) -> float | None:
     if not said:
         return None
     try:
-        return max(float(said), 0.0)
+        seconds = float(said)
     except ValueError:
         pass
+    else:
+        return max(seconds, 0.0) if math.isfinite(seconds) else None
     try:
-        return max(parsedate_to_datetime(said).timestamp() - epoch, 0.0)
+        moment = parsedate_to_datetime(said)
     except ValueError:
         return None
+    # A date without a zone is UTC in HTTP, whatever this machine's zone is.
+    return max((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - epoch, 0.0)
 
 
 def excerpt(answer: Answer) -> str:
@@ -334,7 +392,7 @@ def excerpt(answer: Answer) -> str:
     text = answer.body[:4000].decode("utf-8", "replace")
     try:
         text = _message(json.loads(answer.body)) or text
-    except ValueError:
+    except (ValueError, RecursionError):
         if "<" in text:
             return "a web page"
     return " ".join(text.split())[:_EXCERPT].rstrip(".")
@@ -353,13 +411,35 @@ def _message(said: Any) -> str:
     return ""
 
 
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """Who answers at a URL: scheme, host, port."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        # Not a number: whoever sends the request says so.
+        port = None
+    return parts.scheme, parts.hostname or "", port or {"https": 443, "http": 80}.get(parts.scheme)
+
+
+def _server(url: str) -> str:
+    """The server of a URL as it may be told: without what may stand before an @."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
 def _shown(url: str) -> str:
     """A URL as it may be told: host and path."""
-    parts = urlsplit(url)
-    return f"{parts.netloc}{parts.path}"
+    return f"{_server(url)}{urlsplit(url).path}"
 
 
 def from_epoch(value: Any, *, milliseconds: bool = False) -> datetime:
-    """Unix seconds (or milliseconds) as an aware UTC instant, exact to the millisecond."""
-    number = Decimal(str(value)) / (1000 if milliseconds else 1)
-    return datetime.fromtimestamp(float(number), UTC)
+    """Unix seconds (or milliseconds) as an aware UTC instant, exact to the millisecond.
+
+    Raises:
+        ValueError: it is no number, or an instant outside of the calendar.
+    """
+    try:
+        number = Decimal(str(value)) / (1000 if milliseconds else 1)
+        return datetime.fromtimestamp(float(number), UTC)
+    except (ArithmeticError, OSError) as error:
+        raise ValueError(f"{str(value)[:40]!r} is not a time in Unix seconds") from error

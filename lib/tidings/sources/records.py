@@ -15,6 +15,8 @@ from tidings.errors import SourceError
 from tidings.sources.draft import arrow_schema
 from tidings.sources.feeds import Feed
 
+_MOST_DIGITS = 400
+
 Record = Mapping[str, Any]
 Parse = Callable[[Record], Mapping[str, Any]]
 
@@ -88,8 +90,7 @@ def typed(feed: Feed, records: Iterable[Record], parse: Parse, first_line: int) 
 
 def _column(name: str, values: Sequence[Any], type_: pa.DataType, bad: dict[int, str]) -> pa.Array:
     """Values as one Arrow column, null where there is none or where it cannot be read: then `bad` says why."""
-    # Arrow would take true as 1, and a number as a time in microseconds.
-    taken_wrongly = bool if pa.types.is_integer(type_) else int if pa.types.is_timestamp(type_) else ()
+    taken_wrongly = _taken_wrongly(type_)
     if not any(isinstance(value, taken_wrongly) for value in values):
         try:
             return pa.array(values, type_)
@@ -99,7 +100,8 @@ def _column(name: str, values: Sequence[Any], type_: pa.DataType, bad: dict[int,
     out: list[Any] = []
     for number, value in enumerate(values):
         try:
-            out.append(None if value is None or value == "" else read(value))
+            empty = value is None or (value == "" and read is not _text)
+            out.append(None if empty else read(value))
         except (ValueError, TypeError, KeyError, InvalidOperation, OverflowError):
             out.append(None)
             bad.setdefault(number, f"{name}: {_quoted(value)} is not {_EXPECTED[read]}")
@@ -114,6 +116,16 @@ def _column(name: str, values: Sequence[Any], type_: pa.DataType, bad: dict[int,
                 out[number] = None
                 bad.setdefault(number, f"{name}: {_quoted(values[number])} is out of range")
         return pa.array(out, type_)
+
+
+def _taken_wrongly(type_: pa.DataType) -> tuple[type, ...]:
+    """What Arrow would convert to a type without a word: true to 1, 5.7 to 5, a number to a time in microseconds."""
+    if pa.types.is_integer(type_):
+        return (bool, float, Decimal)
+    if pa.types.is_floating(type_):
+        # Not a number and infinity are floats, too, and would spoil every sum.
+        return (bool, float)
+    return (int, float, Decimal) if pa.types.is_timestamp(type_) else ()
 
 
 def _quoted(value: Any) -> str:
@@ -144,8 +156,12 @@ def _reader(type_: pa.DataType) -> Callable[[Any], Any]:
 def _decimal(value: Any) -> Decimal:
     if isinstance(value, bool):
         raise TypeError
-    number = Decimal(value.replace(",", "").strip() if isinstance(value, str) else str(value))
-    if not number.is_finite():
+    if isinstance(value, Decimal):
+        number = value
+    else:
+        number = Decimal(value.replace(",", "").strip() if isinstance(value, str) else str(value))
+    # 1e999999999 is a number, too; written out it would fill the memory.
+    if not number.is_finite() or number.adjusted() > _MOST_DIGITS:
         raise ValueError
     # Beyond eight places there is only the noise of binary fractions.
     return number.quantize(Decimal(1).scaleb(-8)) if number.as_tuple().exponent < -8 else number  # type: ignore[operator]

@@ -1,0 +1,123 @@
+"""The files that Google Play puts into a bucket, one per month: landed one by one, and again when rewritten."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow.compute as pc
+
+from tidings.errors import AnswerError
+from tidings.sources.api import ApiEndpoint
+from tidings.sources.draft import Draft
+from tidings.sources.google_play_records import FILES, table
+from tidings.sources.http import Client
+from tidings.sources.landing import Landing
+from tidings.sources.manifest import Input
+from tidings.sources.paging import pages
+from tidings.sources.records import typed
+from tidings.sources.source import Pull, Pulled
+from tidings.window import Zone, add_days, parse_date
+
+_REFUSED = "!refused"
+_BATCH = 20_000
+
+
+@dataclass(frozen=True)
+class Object:
+    """One file in the bucket; another `generation` is another content."""
+
+    name: str
+    generation: str
+    fields: Mapping[str, str]
+
+
+def objects(client: Client, bucket: str, endpoint: ApiEndpoint) -> list[Object]:
+    """The files of an endpoint, by name."""
+    prefix, pattern = FILES[endpoint.name]
+    asked = {"prefix": prefix, "maxResults": 1000, "fields": "items(name,generation),nextPageToken"}
+
+    def ask(token: str | None) -> Any:
+        return client.get(f"storage/v1/b/{quote(bucket, safe='')}/o", {**asked, "pageToken": token or ""}).json()
+
+    found = []
+    for page in pages(ask, lambda page: page.get("nextPageToken") or None, f"files of {bucket}"):
+        for item in page.get("items", ()):
+            matched = pattern.fullmatch(str(item["name"]).removeprefix(prefix))
+            if matched:
+                found.append(Object(str(item["name"]), str(item["generation"]), matched.groupdict()))
+    return sorted(found, key=lambda each: each.name)
+
+
+def wanted(found: Iterable[Object], endpoint: ApiEndpoint, packages: Iterable[str], pull: Pull) -> list[Object]:
+    """The files of the packages asked for (none: all), as far back as asked for."""
+    chosen = frozenset(packages)
+    since = pull.since or add_days(Zone(endpoint.zone).day_of(pull.now), -endpoint.history_days)
+    first, last = f"{since:%Y%m}", f"{pull.until:%Y%m}" if pull.until else "999999"
+    return [
+        each
+        for each in found
+        if first <= each.fields["month"] <= last
+        and (not chosen or each.fields.get("package") is None or each.fields["package"] in chosen)
+    ]
+
+
+def land(
+    landing: Landing, client: Client, source: str, bucket: str, endpoint: ApiEndpoint, file: Object, pull: Pull
+) -> Pulled:
+    """Land one file in place of what it said before; skipped where it is as it was.
+
+    Raises:
+        AnswerError: none of its rows could be used; they are kept, and what it said before stays in force.
+    """
+    feed = endpoint.feed
+    digest = hashlib.sha256(f"{file.name} {file.generation}".encode()).hexdigest()
+    source_input = Input(file.name, digest, "")
+    landed = landing.unchanged(source, endpoint.name, file.name, source_input)
+    if landed and not (pull.again or pull.since or pull.until):
+        return Pulled(source, endpoint.name, feed.name, landed.rows, landed.rejected, skipped=True, part=file.name)
+    path = f"storage/v1/b/{quote(bucket, safe='')}/o/{quote(file.name, safe='')}"
+    body = client.get(path, {"alt": "media", "generation": file.generation}).body
+    added = {"cut": file.fields.get("cut", ""), "month": file.fields["month"], "file": file.name.rpartition("/")[2]}
+    records = [{**row, **added, "row": number} for number, row in enumerate(table(file.name, body), start=1)]
+    reason = ""
+    with landing.draft(source, endpoint.name, feed, now=pull.now, part=file.name, source_input=source_input) as draft:
+        for start in range(0, len(records), _BATCH):
+            rows = typed(feed, records[start : start + _BATCH], endpoint.parse, start + 1)
+            if rows.reasons:
+                reason = reason or rows.reasons[0]
+                draft.reject(rows.lines, rows.reasons, rows.records)
+            if rows.table.num_rows:
+                draft.add(rows.table)
+                _reach(draft, rows.table, endpoint, pull)
+            pull.progress(endpoint.name, draft.rows, 0)
+        if reason and not draft.rows:
+            draft.part = f"{file.name}{_REFUSED}"
+    if reason and not draft.rows:
+        raise AnswerError(
+            f"None of the {draft.rejected} rows of {file.name} could be used: {reason}.",
+            "Google has changed the file; its rows are kept as received. Look for a newer version of Tidings.",
+        )
+    if any(entry.part == f"{file.name}{_REFUSED}" for entry in landing.entries(source, endpoint.name)):
+        landing.drop(source, endpoint.name, f"{file.name}{_REFUSED}")
+    return Pulled(
+        source,
+        endpoint.name,
+        feed.name,
+        draft.rows,
+        draft.rejected,
+        part=file.name,
+        restated=draft.restated_days,
+    )
+
+
+def _reach(draft: Draft, rows: Any, endpoint: ApiEndpoint, pull: Pull) -> None:
+    """A file is whole up to the end of its last day, as far as is known."""
+    last = pc.max(rows[endpoint.feed.time]).as_py().replace(tzinfo=UTC)
+    end = Zone(endpoint.zone).first_instant(add_days(parse_date(f"{last:%Y-%m-%d}"), 1))
+    reached = min(end, pull.now)
+    draft.complete_until = max(reached, draft.complete_until) if draft.complete_until else reached
