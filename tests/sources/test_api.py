@@ -261,6 +261,26 @@ def test_a_missing_day_does_not_keep_out_those_after_it(tmp_path: Path) -> None:
     assert toy.asked_days() == [(8, 7), (7, 7), (3, 3)]
 
 
+def test_days_that_are_known_to_be_missing_are_not_asked_for_one_by_one(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, with_(lookback_days=0, chunk_days=10))
+    toy.tell(back(10), 10)
+    toy.tell(back(2), 2)
+
+    def page(endpoint: str, part: str, day: date) -> None:
+        if day == back(9):
+            raise NotYetError(day, back(3))
+
+    toy.on_page = page
+    pulled = toy.pull_all()
+    assert toy.asked_days() == [(10, 1), (3, 1)]
+    assert toy.held() == {back(10): [10], back(2): [2]}
+    assert pulled[-1].messages == (
+        "6 days from 2026-11-11 to 2026-11-16 are not there yet: they will be asked for again.",
+    )
+    toy.pull_all()
+    assert toy.asked_days() == [(9, 4)]
+
+
 @pytest.mark.parametrize("named", [back(40), back(-5)])
 def test_a_missing_day_that_was_not_asked_for_is_no_endless_loop(toy: Toy, named: date) -> None:
     toy.tell(back(10), 10)

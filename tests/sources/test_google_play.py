@@ -89,6 +89,7 @@ def test_utf16_zip_and_thousands(tmp_path: Path) -> None:
             (Decimal("-5.99"), "Refund"),
             (Decimal("5.99"), "Charged"),
         ]
+        assert "city-canary" not in play.workbook.everything()
 
 
 def test_only_files_that_were_written_again_are_fetched(tmp_path: Path) -> None:

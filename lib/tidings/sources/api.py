@@ -23,7 +23,7 @@ from tidings.sources.landing import Landing
 from tidings.sources.manifest import Entry, Span, merged
 from tidings.sources.records import Parse, Record, typed
 from tidings.sources.source import Endpoint, Pull, Pulled
-from tidings.window import Zone, add_days
+from tidings.window import Zone, add_days, days_between
 
 _REFUSED = "!refused"
 _BATCH = 20_000
@@ -32,11 +32,15 @@ _CHANGED = "The API has changed, or base_url is wrong"
 
 
 class NotYetError(Exception):
-    """Raised by `fetch`: the source has nothing of `day` yet, which is not the same as nothing on that day."""
+    """Raised by `fetch`: the source has nothing of `day` yet, which is not the same as nothing on that day.
 
-    def __init__(self, day: date) -> None:
+    Days after it are asked for on their own, from `following` on: the day after, unless said otherwise.
+    """
+
+    def __init__(self, day: date, following: date | None = None) -> None:
         super().__init__(str(day))
         self.day = day
+        self.following = following or add_days(day, 1)
 
 
 class _RefusedError(Exception):
@@ -228,7 +232,7 @@ class ApiSource(ABC):
         """
         entries = landing.entries(self.name, endpoint.name)
         asked = chunks(endpoint, [entry for entry in entries if entry.part == part], pull)
-        missing: list[date] = []
+        missing: list[Span] = []
         refused: list[_RefusedError] = []
         for start, end in asked:
             first = start
@@ -245,7 +249,7 @@ class ApiSource(ABC):
                     break
                 missing.append(absent)
                 # A day that had nothing looks like one that is not there yet; those after it may be.
-                first = add_days(absent, 1)
+                first = absent.end.date()
         for old in dict.fromkeys(entry.part for entry in entries):
             day = old.removeprefix(f"{part}{_REFUSED}")
             again = not (pull.since or pull.until) or any(str(first) <= day < str(end) for first, end in asked)
@@ -270,9 +274,9 @@ class ApiSource(ABC):
         first: date,
         end: date,
         pull: Pull,
-    ) -> tuple[Pulled | None, date | None]:
+    ) -> tuple[Pulled | None, Span | None]:
         window = None if endpoint.whole else Span(day_instant(first), day_instant(end))
-        missing: date | None = None
+        missing: Span | None = None
         watch = _Fields(endpoint)
         opened = landing.draft(self.name, endpoint.name, endpoint.feed, now=pull.now, part=part, window=window)
         try:
@@ -283,7 +287,9 @@ class ApiSource(ABC):
                         pull.progress(endpoint.name, draft.rows + draft.rejected, 0)
                 except NotYetError as not_yet:
                     # Whatever day it names: of these days the first at the earliest, the last at the latest.
-                    missing = end = min(max(not_yet.day, first), add_days(end, -1))
+                    day = min(max(not_yet.day, first), add_days(end, -1))
+                    following = min(max(not_yet.following, add_days(day, 1)), end)
+                    missing, end = Span(day_instant(day), day_instant(following)), day
                     if end <= first:
                         raise
                     draft.window = Span(day_instant(first), day_instant(end))
@@ -375,10 +381,12 @@ def _complete_until(endpoint: ApiEndpoint, end: date, pull: Pull) -> datetime:
     return min(zone.first_instant(end), whole, pull.now)
 
 
-def _not_yet(days: Sequence[date]) -> str:
-    if len(days) == 1:
-        return f"{days[0]} is not there yet: it will be asked for again."
-    return f"{len(days)} days from {days[0]} to {days[-1]} are not there yet: they will be asked for again."
+def _not_yet(missing: Sequence[Span]) -> str:
+    first, last = missing[0].start.date(), add_days(missing[-1].end.date(), -1)
+    days = sum(len(list(days_between(span.start.date(), add_days(span.end.date(), -1)))) for span in missing)
+    if days == 1:
+        return f"{first} is not there yet: it will be asked for again."
+    return f"{days} days from {first} to {last} are not there yet: they will be asked for again."
 
 
 @contextmanager

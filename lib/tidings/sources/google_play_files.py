@@ -83,7 +83,10 @@ def land(
     path = f"storage/v1/b/{quote(bucket, safe='')}/o/{quote(file.name, safe='')}"
     body = client.get(path, {"alt": "media", "generation": file.generation}).body
     added = {"cut": file.fields.get("cut", ""), "month": file.fields["month"], "file": file.name.rpartition("/")[2]}
-    records = [{**row, **added, "row": number} for number, row in enumerate(table(file.name, body), start=1)]
+    records = [
+        {**{name: value for name, value in row.items() if name not in endpoint.forget}, **added, "row": number}
+        for number, row in enumerate(table(file.name, body), start=1)
+    ]
     reason = ""
     with landing.draft(source, endpoint.name, feed, now=pull.now, part=file.name, source_input=source_input) as draft:
         for start in range(0, len(records), _BATCH):

@@ -266,8 +266,21 @@ FILES: Final[Mapping[str, tuple[str, re.Pattern[str]]]] = {
 """What the files of an endpoint are called: how names begin, and how they go on. Packages may hold underscores."""
 
 
+# Where buyers live is more than any figure needs.
+_WHERE: Final = ("city of buyer", "state of buyer", "postal code of buyer", "buyer state", "buyer postal code")
+
+
 def _files(name: str, feed: Any, doc: str, parse: Any, lag_days: int = 6) -> ApiEndpoint:
-    return ApiEndpoint(name=name, feed=feed, doc=doc, parse=parse, zone=PACIFIC, lag_days=lag_days, history_days=730)
+    return ApiEndpoint(
+        name=name,
+        feed=feed,
+        doc=doc,
+        parse=parse,
+        forget=_WHERE,
+        zone=PACIFIC,
+        lag_days=lag_days,
+        history_days=730,
+    )
 
 
 ENDPOINTS: Final = (

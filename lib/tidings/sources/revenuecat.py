@@ -219,7 +219,8 @@ class RevenueCat(ApiSource):
         # A day that is not told is not one without sales: those are told as 0.
         told = max((day for day in map(_day, records) if day is not None), default=None)
         if not records or (told is not None and first <= told < add_days(end, -1)):
-            raise NotYetError(first if told is None else add_days(told, 1))
+            # All of them were asked for at once: asking for the rest day by day would tell nothing more.
+            raise NotYetError(first if told is None else add_days(told, 1), end)
 
     def _subscriptions(self, client: Client, path: str) -> Iterator[Sequence[Record]]:
         try:

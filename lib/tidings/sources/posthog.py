@@ -1,0 +1,287 @@
+"""PostHog: page views, visitors, events by day through HogQL, and events one by one where asked for.
+
+Habits of the API. Without a LIMIT an answer holds 100 rows, and never more than 50,000: each query says its limit, and
+an answer that is as long is not whole. Times are read and written in the project's zone unless told otherwise. Answers
+may come from a cache unless forced. A query that takes too long is refused, and shorter spans are asked for; one that
+is queued is asked for again. OFFSET gets slow and skips rows, so events are paged by time and id. Events come late from
+phones, and persons are merged, so that days are counted anew for a week. A key needs the scope query:read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+
+from tidings.errors import AnswerError, OutageError, SettingsError, SourceError, suggest
+from tidings.settings import Settings
+from tidings.sources.api import ApiEndpoint, ApiSource, day_instant
+from tidings.sources.auth import Header
+from tidings.sources.clock import Clock
+from tidings.sources.feeds.posthog import POSTHOG_CUTS, POSTHOG_DAILY, POSTHOG_EVENTS, POSTHOG_HITS
+from tidings.sources.http import Client, Limit
+from tidings.sources.paging import pages
+from tidings.sources.posthog_queries import (
+    CUTS,
+    DAILY_QUERY,
+    EVENTS_QUERY,
+    HITS_QUERY,
+    MOST_ROWS,
+    PAGE_ROWS,
+    cut_query,
+    parse_cut,
+    parse_daily,
+    parse_event,
+    parse_hit,
+)
+from tidings.sources.records import Record
+from tidings.sources.source import SourceKind
+from tidings.window import Zone, add_days, days_between, naive_utc, parse_instant
+
+_HOST: Final = "https://us.posthog.com"
+_POLLS: Final = 60
+_POLL_S: Final = 2.0
+_TOO_MUCH: Final = ("timeout", "timed out", "memory", "too long")
+
+
+class PostHog(ApiSource):
+    """One project of PostHog."""
+
+    kind = "posthog"
+    console = "PostHog › Settings › Personal API keys"
+
+    def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
+        super().__init__(name, table, settings)
+        self._zone = Zone(self.option("timezone", settings.timezone))
+        self._is_checked = False
+
+    @property
+    def endpoints(self) -> tuple[ApiEndpoint, ...]:
+        """Totals, cuts and events by day; events one by one only where asked for."""
+        zone = self._zone.name
+        whose = ("project", "zone", "day")
+        found = [
+            ApiEndpoint(
+                name="daily",
+                feed=POSTHOG_DAILY,
+                doc="Totals by day.",
+                parse=parse_daily,
+                fields=(*whose, "pageviews", "visitors", "visits", "active_users"),
+                zone=zone,
+                lookback_days=7,
+            ),
+            ApiEndpoint(
+                name="cuts",
+                feed=POSTHOG_CUTS,
+                doc="Page views and visitors by country, page, device and channel.",
+                parse=parse_cut,
+                fields=(*whose, "type", "name", "pageviews", "visitors"),
+                zone=zone,
+                lookback_days=7,
+                history_days=180,
+                chunk_days=15,
+            ),
+            ApiEndpoint(
+                name="events",
+                feed=POSTHOG_EVENTS,
+                doc="Events by name.",
+                parse=parse_event,
+                fields=(*whose, "event", "events", "users"),
+                zone=zone,
+                lookback_days=7,
+            ),
+        ]
+        if self.table.get("hits"):
+            hits = ApiEndpoint(
+                name="hits",
+                feed=POSTHOG_HITS,
+                doc="Events one by one.",
+                parse=parse_hit,
+                lookback_days=1,
+                history_days=30,
+                chunk_days=1,
+            )
+            found.append(hits)
+        return tuple(found)
+
+    def variables(self) -> tuple[str, ...]:
+        """The one with the key."""
+        return (self.variable("key"),)
+
+    def connect(self, clock: Clock) -> Client:
+        """The API, with the personal key."""
+        key = self.secret("key")
+        if key.reveal().startswith("phc_"):
+            raise SettingsError(
+                f"{self.variable('key')} is the key that sends events in.",
+                f"Set a personal API key with the scope query:read, phx_…: {self.console}.",
+            )
+        base = self.option("base_url", _HOST)
+        if ".i.posthog.com" in base:
+            raise SettingsError(
+                f"[tool.tidings.sources.{self.name}] base_url is where events are sent to.",
+                f'Write base_url = "{base.replace(".i.posthog.com", ".posthog.com")}".',
+            )
+        # Half of what a team may ask, as its people share it.
+        limits = (Limit(110, 60.0), Limit(1100, 3600.0))
+        return Client(self.name, base, clock, console=self.console, auth=Header(key), limits=limits)
+
+    def ping(self, client: Client) -> list[str]:
+        """Ask for the project, and one row."""
+        try:
+            self._check_zone(client)
+            self._ask(client, "SELECT 1 AS one LIMIT 1", {}, "check")
+        except SourceError as error:
+            return [str(error)]
+        return []
+
+    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+        """The project."""
+        self._check_zone(client)
+        return (self.option("project"),)
+
+    def _check_zone(self, client: Client) -> None:
+        """Refuse another zone than the project's: its own people would see other days."""
+        if self._is_checked:
+            return
+        project = self.option("project")
+
+        def ask(url: str | None) -> Any:
+            return client.get(url or "api/projects/").json()
+
+        known = {
+            str(each["id"]): each
+            for page in pages(ask, lambda page: page.get("next") or None, "projects")
+            for each in page["results"]
+        }
+        if project not in known:
+            raise SourceError(f"The key of {self.name} sees no project '{project}'.", suggest(project, known))
+        zone = str(known[project].get("timezone", "UTC"))
+        if zone != self._zone.name:
+            raise SettingsError(
+                f"The days of PostHog's project {project} are those of {zone}, not {self._zone.name}.",
+                f'Write timezone = "{zone}" in [tool.tidings.sources.{self.name}].',
+            )
+        self._is_checked = True
+
+    def fetch(
+        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+    ) -> Iterator[Sequence[Record]]:
+        """Rows of some days; where they are too many for one answer, of fewer days at a time."""
+        whose = {"project": part, "zone": self._zone.name}
+        if endpoint.name == "hits":
+            yield from self._hits(client, part, first, end)
+        elif endpoint.name == "cuts":
+            for type_ in CUTS:
+                for rows in self._days(client, cut_query(type_), first, end, f"by {type_}"):
+                    yield [{**row, **whose, "type": type_} for row in rows]
+        else:
+            query = DAILY_QUERY if endpoint.name == "daily" else EVENTS_QUERY
+            for rows in self._days(client, query, first, end, endpoint.name):
+                yield [{**row, **whose} for row in rows]
+
+    def _days(self, client: Client, query: str, first: date, end: date, what: str) -> Iterator[list[dict[str, Any]]]:
+        values = {
+            "a": _utc(self._zone.first_instant(first)),
+            "b": _utc(self._zone.first_instant(end)),
+            "zone": self._zone.name,
+        }
+        days = len(days_between(first, add_days(end, -1)))
+        try:
+            rows, is_whole = self._ask(client, query, values, what)
+        except AnswerError as error:
+            # What takes too long or too much memory is done in parts.
+            if days == 1 or not any(
+                word in error.failed.lower() for word in ("timeout", "timed out", "memory", "too long")
+            ):
+                raise
+            is_whole, rows = False, []
+        if is_whole:
+            yield rows
+            return
+        if days == 1:
+            raise AnswerError(
+                f"{what} of {first} has more than {MOST_ROWS:,} rows, which PostHog does not tell.",
+                "Leave out the cut by page (too many different paths), or group them in PostHog.",
+            )
+        middle = add_days(first, days // 2)
+        yield from self._days(client, query, first, middle, what)
+        yield from self._days(client, query, middle, end, what)
+
+    def _hits(self, client: Client, project: str, first: date, end: date) -> Iterator[Sequence[Record]]:
+        bounds = {"a": _utc(day_instant(first)), "b": _utc(day_instant(end))}
+
+        def ask(after: tuple[str, str] | None) -> Any:
+            at, uuid = after or (bounds["a"], "")
+            return self._ask(client, HITS_QUERY, {**bounds, "t": at, "u": uuid}, "hits")[0]
+
+        def following(rows: Any) -> tuple[str, str] | None:
+            if len(rows) < PAGE_ROWS:
+                return None
+            return f"{naive_utc(parse_instant(str(rows[-1]['taken'])))}", str(rows[-1]["uuid"])
+
+        for rows in pages(ask, following, f"events of {project}"):
+            yield [
+                {
+                    **row,
+                    "project": project,
+                    "person_id": self._pseudonym(row["person_id"]),
+                    "session": self._pseudonym(row["session"]),
+                }
+                for row in rows
+            ]
+
+    def _pseudonym(self, id_: Any) -> str | None:
+        """The same person is the same pseudonym in this source, and in no other."""
+        if not id_:
+            return None
+        key = self.secret("key").reveal().encode()
+        return hmac.new(key, str(id_).encode(), hashlib.sha256).hexdigest()[:24]
+
+    def _ask(
+        self, client: Client, query: str, values: Mapping[str, str], what: str
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """The rows of a query by column, and whether they are all."""
+        path = f"api/projects/{self.option('project')}/query/"
+        body = {
+            "query": {"kind": "HogQLQuery", "query": query, "values": dict(values)},
+            "refresh": "force_blocking",
+            "name": f"tidings {what}",
+        }
+        said = client.post(path, body=body).json()
+        for _ in range(_POLLS):
+            status = said.get("query_status") or {}
+            if not status or status.get("complete"):
+                break
+            client.clock.sleep(_POLL_S)
+            said = client.get(f"{path}{status['id']}/").json()
+        else:
+            raise OutageError(
+                f"PostHog did not finish the query {what} in time.", f"Run: tidings pull {self.name}, later."
+            )
+        status = said.get("query_status") or {}
+        if status.get("error"):
+            raise AnswerError(f"PostHog: {status.get('error_message')}.", "Pull again, or ask PostHog's support.")
+        answer = status.get("results") if "results" not in said else said
+        answer = answer if isinstance(answer, Mapping) else said
+        rows = [dict(zip(answer["columns"], row, strict=True)) for row in answer["results"]]
+        return rows, not answer.get("hasMore") and len(rows) < MOST_ROWS
+
+
+def _utc(instant: Any) -> str:
+    return f"{naive_utc(instant):%Y-%m-%d %H:%M:%S}"
+
+
+POSTHOG: Final = SourceKind(
+    name="posthog",
+    summary="PostHog: page views, visitors and events by day; events one by one where asked for",
+    options={
+        "project": "number of the project (Settings › Project › Project ID)",
+        "timezone": "zone of the project; the workbook's if not given",
+        "hits": "true to land events one by one, too, without what identifies a person",
+        "base_url": "https://eu.posthog.com, or your own server; https://us.posthog.com if not given",
+    },
+    open=PostHog,
+)
