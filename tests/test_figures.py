@@ -12,7 +12,7 @@ import duckdb
 import ibis
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidings.contracts import check_rows, declared
@@ -115,6 +115,7 @@ def test_a_mean_is_weighted_and_says_by_how_much() -> None:
     ]
 
 
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(

@@ -86,10 +86,11 @@ class Book:
 
 
 def _fakes(epoch: Callable[[], float], now: datetime) -> dict[str, FakeApi]:
-    day = datetime(now.year, now.month, now.day) - timedelta(days=1)
+    # A day that is over in California, too, at any hour.
+    day = datetime(now.year, now.month, now.day) - timedelta(days=2)
     clicks = {"site": "sc-domain:shop.example", "search_type": "web", "ts": day, "is_final": True}
     search = {"search_console_daily": [{**clicks, "clicks": 5, "impressions": 50, "position": 3.5}]}
-    counted = {"pageviews": 5, "visitors": 4, "visits": 4, "bounces": 1, "total_seconds": 60}
+    counted = {"pageviews": 5, "visitors": 4, "visits": 4, "bounces": 1, "seconds": 60}
     site = {"umami_daily": [{"website": "shop.example", "zone": "UTC", "ts": day, **counted}]}
     return {
         "search": FakeSearchConsole(search, epoch=epoch),

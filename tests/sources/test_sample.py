@@ -17,12 +17,14 @@ from tidings.errors import SettingsError, WindowError
 from tidings.settings import Settings
 from tidings.sources.landing import Landing, landed_files, verify
 from tidings.sources.sample import land_sample
+from tidings.sources.sample.platforms import platform_feeds
 from tidings.sources.sample.source import KIND, Sample
 from tidings.sources.source import Pull
 from tidings.warehouse import Warehouse
 
 SIZE = 0.1
 FEEDS = ("orders", "events", "requests", "vitals")
+ENDPOINTS = (*FEEDS, *(feed.name for feed in platform_feeds()))
 END = datetime(2026, 7, 1, tzinfo=UTC)
 
 Sql = Callable[[str], list[tuple[Any, ...]]]
@@ -99,12 +101,12 @@ def test_same_options_give_the_same_bytes_and_another_seed_others(tmp_path: Path
 
 def test_a_pull_with_the_same_options_is_skipped_and_one_with_others_replaces_everything(tmp_path: Path) -> None:
     first = _pull(tmp_path)
-    assert [skipped for *_, skipped in first] == [False] * 4
+    assert [skipped for *_, skipped in first] == [False] * len(ENDPOINTS)
     hashes = _hashes(tmp_path)
     assert _pull(tmp_path) == [(feed, rows, True) for feed, rows, _ in first], "same options: nothing is made"
     assert _hashes(tmp_path) == hashes
     for change in ({"size": 0.004}, {"seed": 3}, {"end": "2026-06-30"}):
-        assert [skipped for *_, skipped in _pull(tmp_path, **change)] == [False] * 4
+        assert [skipped for *_, skipped in _pull(tmp_path, **change)] == [False] * len(ENDPOINTS)
         files = landed_files(tmp_path)
         assert not {file.entry.sha256 for file in files} & set(hashes.values()), f"{change}: nothing old is left"
         assert len(files) == 5, "one landing per feed, and the restated days of the orders"
@@ -114,7 +116,7 @@ def test_a_pull_with_the_same_options_is_skipped_and_one_with_others_replaces_ev
 def test_a_pull_that_was_killed_before_the_truth_is_done_anew(tmp_path: Path) -> None:
     _pull(tmp_path)
     (tmp_path / "sample" / "truth.json").unlink()
-    assert [skipped for *_, skipped in _pull(tmp_path)] == [False] * 4
+    assert [skipped for *_, skipped in _pull(tmp_path)] == [False] * len(ENDPOINTS)
     assert (tmp_path / "sample" / "truth.json").is_file()
 
 
@@ -380,7 +382,7 @@ def test_options_as_toml_gives_them() -> None:
         30,
         2,
     )
-    assert [endpoint.name for endpoint in source.endpoints] == list(FEEDS)
+    assert [endpoint.name for endpoint in source.endpoints] == list(ENDPOINTS)
     assert set(KIND.options) == {"seed", "size", "end", "days"}
     with pytest.raises(WindowError, match="soon"):
         KIND.open("demo", {"end": "soon"}, Settings(root=Path()))
