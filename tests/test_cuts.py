@@ -89,7 +89,7 @@ def test_a_segment_reads_the_cut_that_knows_it(site: Path) -> None:
 def test_what_is_not_told_so_split_is_named(site: Path) -> None:
     answer = Book.open(root=site, days=30).split("search_clicks", "country")
     assert [row[:2] for row in answer.rows] == [("Total", 34)]
-    assert "google tells no search clicks by country: left out." in answer.provenance.notes
+    assert "google (search_console) tells no search clicks by country: left out." in answer.provenance.notes
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Los_Angeles", "Pacific/Kiritimati"])

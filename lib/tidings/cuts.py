@@ -33,6 +33,11 @@ class Cut:
     last_day: date
 
     @property
+    def whose(self) -> tuple[str, str, str]:
+        """Source, platform and metric: a source may be several platforms, as the sample company is."""
+        return self.source, self.platform, self.metric
+
+    @property
     def dimensions(self) -> frozenset[str]:
         """What it is split by."""
         return frozenset(self.cut.split(",")) - {""}
@@ -81,20 +86,18 @@ class Cuts:
             return figures.filter(figures.is_total)
         pairs: dict[str, list[str]] = {}
         for chosen in self.chosen(names):
-            pairs.setdefault(chosen.cut, []).append(f"{chosen.source}{_SEPARATOR}{chosen.metric}")
-        pair = figures["_source"] + _SEPARATOR + figures.metric
+            pairs.setdefault(chosen.cut, []).append(_SEPARATOR.join((chosen.source, chosen.platform, chosen.metric)))
+        pair = ibis.literal(_SEPARATOR).join([figures["_source"], figures.platform, figures.metric])
         inside = [(figures.cut == cut) & pair.isin(held) for cut, held in pairs.items()]
         return figures.filter(ibis.or_(*inside) if inside else ibis.literal(False))
 
     def chosen(self, names: frozenset[str]) -> list[Cut]:
-        """The cut of each source and metric that has all the dimensions, if one has."""
-        best: dict[tuple[str, str], Cut] = {}
+        """The cut of each source, platform and metric that has all the dimensions, if one has."""
+        best: dict[tuple[str, str, str], Cut] = {}
         for cut in self._cuts:
-            if not names <= cut.dimensions:
-                continue
-            held = best.get((cut.source, cut.metric))
-            if held is None or _splitting(cut) < _splitting(held):
-                best[cut.source, cut.metric] = cut
+            held = best.get(cut.whose)
+            if names <= cut.dimensions and (held is None or _splitting(cut) < _splitting(held)):
+                best[cut.whose] = cut
         return list(best.values())
 
     def tells(self, told: Told, start: date, end: date) -> bool:
@@ -104,18 +107,17 @@ class Cuts:
             for cut in self._covered([told])
         )
 
-    def newest(self, told: Iterable[Told]) -> dict[tuple[str, str], date]:
-        """The last day that each source told of each of these metrics, by (source, metric)."""
-        found: dict[tuple[str, str], date] = {}
+    def newest(self, told: Iterable[Told]) -> dict[tuple[str, str, str], date]:
+        """The last day that each source told of each of these metrics, by (source, platform, metric)."""
+        found: dict[tuple[str, str, str], date] = {}
         for cut in self._covered(told):
-            key = cut.source, cut.metric
-            found[key] = max(cut.last_day, found.get(key, cut.last_day))
+            found[cut.whose] = max(cut.last_day, found.get(cut.whose, cut.last_day))
         return found
 
     def last_days(self, told: Iterable[Told]) -> dict[str, date]:
         """The last day that each source told of these metrics; of a source that tells several the earliest."""
         found: dict[str, date] = {}
-        for (source, _), day in self.newest(told).items():
+        for (source, _, _), day in self.newest(told).items():
             found[source] = min(day, found.get(source, day))
         return found
 
@@ -123,10 +125,11 @@ class Cuts:
         """Sentences on what a figure lacks: sources that do not tell it so split, and those that lag behind."""
         names = frozenset(needed) & frozenset(DIMENSIONS)
         covered = self._covered(told)
-        having = {(cut.source, cut.metric) for cut in covered if names <= cut.dimensions}
+        having = {cut.whose for cut in covered if names <= cut.dimensions}
         lacking: dict[str, list[str]] = {}
-        for source, metric in sorted({(cut.source, cut.metric) for cut in covered} - having):
-            lacking.setdefault(source, []).append(UNIFIED[metric].title.lower())
+        for source, platform, metric in sorted({cut.whose for cut in covered} - having):
+            name = source if source == platform else f"{source} ({platform})"
+            lacking.setdefault(name, []).append(UNIFIED[metric].title.lower())
         split = ", ".join(sorted(names))
         notes = [f"{source} tells no {', '.join(titles)} by {split}: left out." for source, titles in lacking.items()]
         return notes + [

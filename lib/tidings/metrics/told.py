@@ -68,7 +68,6 @@ TELLS: Mapping[str, Sequence[str]] = {
 
 TOGETHER: Mapping[str, str] = {
     **{name: name for name in ("downloads", "updates", "uninstalls", "store_views")},
-    "rating": "store_rating",
     "reviews": "store_reviews",
     "proceeds": "store_proceeds",
     "gross_sales": "store_sales",

@@ -11,7 +11,7 @@ from tidings.figures import UNIFIED
 from tidings.metrics.answer import Answer, Field, Series, growth
 from tidings.metrics.metric import Number
 from tidings.metrics.registry import get, leaves
-from tidings.metrics.told import STORES
+from tidings.metrics.told import PLATFORMS, STORES
 
 MOST_DAYS_BACK = 7
 _TOLD = Told((*STORES, "search_console"), ("downloads", "store_views", "search_clicks"))
@@ -85,11 +85,12 @@ def rankings(book: Book, by: str, top: int = 15) -> Answer:
 def reach(book: Book) -> Answer:
     """Up to which day each source of the section told, one row per source and metric, and the days that are missing."""
     rows = tuple(
-        (source, UNIFIED[metric].title, day, max(0, (book.window.last_day - day).days))
-        for (source, metric), day in sorted(book.lens.cuts.newest([_TOLD]).items())
+        (source, PLATFORMS[platform], UNIFIED[metric].title, day, max(0, (book.window.last_day - day).days))
+        for (source, platform, metric), day in sorted(book.lens.cuts.newest([_TOLD]).items())
     )
     fields = (
         Field("source", "Source"),
+        Field("platform", "Platform"),
         Field("metric", "Figure"),
         Field("last_day", "Told up to", "date"),
         Field("missing", "Days missing at the end", "count"),

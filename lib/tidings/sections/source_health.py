@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from tidings.book import Book
-from tidings.cuts import FIGURES
+from tidings.cuts import FIGURES, Cut
 from tidings.figures import UNIFIED
 from tidings.ledger import Ledger
 from tidings.metrics.answer import Answer, Field
@@ -130,19 +130,24 @@ def differences(book: Book) -> Answer:
 
 
 def told(book: Book) -> Answer:
-    """What each source tells, one row per source and figure: the first and the last day, and what it is split by."""
-    found: dict[tuple[str, str], list[str]] = {}
-    days: dict[tuple[str, str], list[date]] = {}
+    """What each source tells, one row per source, platform and figure: first and last day, and what it is split by."""
+    found: dict[tuple[str, str, str], list[Cut]] = {}
     for cut in book.lens.cuts:
-        key = cut.source, cut.metric
-        found.setdefault(key, []).append(cut.cut.replace(",", " + ") or "whole")
-        days.setdefault(key, []).extend((cut.first_day, cut.last_day))
+        found.setdefault(cut.whose, []).append(cut)
     rows = tuple(
-        (source, UNIFIED[metric].title, min(days[source, metric]), max(days[source, metric]), "; ".join(sorted(cuts)))
-        for (source, metric), cuts in sorted(found.items())
+        (
+            source,
+            PLATFORMS.get(platform, platform),
+            UNIFIED[metric].title,
+            min(cut.first_day for cut in cuts),
+            max(cut.last_day for cut in cuts),
+            "; ".join(sorted(cut.cut.replace(",", " + ") or "whole" for cut in cuts)),
+        )
+        for (source, platform, metric), cuts in sorted(found.items())
     )
     fields = (
         Field("source", "Source"),
+        Field("platform", "Platform"),
         Field("metric", "Figure"),
         Field("first", "From", "date"),
         Field("last", "To", "date"),
