@@ -17,6 +17,8 @@ from workbooks import land
 
 PROJECT = '[tool.tidings]\ntimezone = "Europe/Berlin"\ncurrency = "EUR"\n'
 UNTIL = datetime(2026, 6, 30, 22, tzinfo=UTC)
+# Google tells of a day two days later: in Berlin the 29th begins.
+WHOLE = datetime(2026, 6, 28, 22, tzinfo=UTC)
 
 
 def _row(day: int, clicks: int, impressions: int, position: float, **more: Any) -> Mapping[str, Any]:
@@ -35,7 +37,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # The 28th is the last day that Google tells.
         [_row(1, 4, 100, 5), _row(27, 10, 100, 4.0), _row(28, 20, 300, 8.0)],
         source="google",
-        complete_until=UNTIL,
+        complete_until=WHOLE,
     )
     land(
         settings,
@@ -46,7 +48,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
             _row(28, 1, 10, 20.0, query="tidings"),
         ],
         source="google",
-        complete_until=UNTIL,
+        complete_until=WHOLE,
     )
     land(
         settings,
@@ -54,8 +56,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # Two pages of one site in one search: more impressions than the site has.
         [_row(28, 12, 250, 8.0, page="/a"), _row(28, 8, 200, 9.0, page="/b")],
         source="google",
-        complete_until=UNTIL,
+        complete_until=WHOLE,
     )
+    # Another source is there up to the 1st of July: that is the report's now.
+    land(settings, "orders", [{"order_id": "1", "amount": 1}], complete_until=UNTIL)
     build(settings)
     return root
 
@@ -114,8 +118,8 @@ def test_silence_is_zero_only_where_the_source_has_spoken(site: Path) -> None:
     course = {p.period.start: p.value for p in Book.open(root=site, days=30).series("search_clicks").points}
     # Between its first and its last word nothing told is nothing there.
     assert course[date(2026, 6, 15)] == 0
-    # Its data are whole until the 1st of July 00:00 in Berlin: the 29th had no search.
-    assert course[date(2026, 6, 29)] == 0
+    # Of the 29th it has not spoken yet.
+    assert course[date(2026, 6, 29)] is None
     # Nobody has told anything of May, nor has any store said a word.
     assert Book.open(root=site, as_of="2026-05-20", days=7).value("search_clicks").value is None
     assert Book.open(root=site, days=30).value("downloads").value is None

@@ -14,7 +14,7 @@ from tidings.model import Column, Model, model
 
 
 def _model(name: str, *reads: str) -> Model:
-    source = f"def {name}({', '.join(reads)}):\n    'A row.'\n    return {reads[0] if reads else None}\n"
+    source = f"def {name}({', '.join(reads)}):\n    'A row.'\n    return {reads[0].lstrip('*') if reads else None}\n"
     namespace: dict[str, object] = {}
     exec(source, namespace)
     return model(grain="row", key=("id",), columns={"id": Column("int64", "An id.")})(namespace[name])
@@ -88,3 +88,34 @@ def test_facts_have_an_instant_and_say_where_they_come_from(found: Model) -> Non
     assert found.contract.columns["ts"].type == "!timestamp(6)"
     assert found.contract.fresh_hours
     assert "_source" in found.contract.columns or found.name == "fct_user_hours"  # a user may come from several
+
+
+def _package(monkeypatch: pytest.MonkeyPatch, *models: Model) -> None:
+    """A package of models, as `discover` finds one."""
+    package, module = types.ModuleType("fake_models"), types.ModuleType("fake_models.all")
+    for each in models:
+        setattr(module, each.name, each)
+    for each in (package, module):
+        monkeypatch.setitem(sys.modules, each.__name__, each)
+    monkeypatch.setattr("tidings.graph._modules", lambda _: ["fake_models.all"])
+
+
+def test_a_model_may_read_all_tables_whose_names_begin_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [_model("figures_b", "raw_x"), _model("figures_a", "raw_x"), _model("not_figures_c", "raw_x")]
+    _package(monkeypatch, _model("together", "raw_y", "*figures_"), *parts)
+    graph = Graph.of(discover(["fake_models"]), ["raw_x", "raw_y"])
+    # By name, so that the same models always make the same table, and in the place of the parameter.
+    assert graph.models["together"].reads == ("raw_y", "figures_a", "figures_b")
+    assert list(graph.models).index("together") > list(graph.models).index("figures_b")
+    assert graph.descendants("raw_x") == {"figures_a", "figures_b", "not_figures_c", "together"}
+
+
+def test_a_model_that_reads_its_own_kind_is_a_circle(monkeypatch: pytest.MonkeyPatch) -> None:
+    _package(monkeypatch, _model("figures_all", "*figures_"), _model("figures_a", "raw_x"))
+    with pytest.raises(GraphError, match="circle: figures_all → figures_all"):
+        Graph.of(discover(["fake_models"]), ["raw_x"])
+
+
+def test_where_none_begin_so_none_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    _package(monkeypatch, _model("together", "raw_y", "*figures_"))
+    assert [each.reads for each in discover(["fake_models"])] == [("raw_y",)]

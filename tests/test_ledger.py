@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tidings.errors import TidingsError
-from tidings.ledger import Ledger
+from tidings.ledger import _MIGRATIONS, Ledger
 
 NOW = datetime(2026, 7, 1, 6, 0, tzinfo=UTC)
 
@@ -136,3 +136,34 @@ def test_the_same_run_cannot_start_twice(tmp_path: Path) -> None:
     with pytest.raises(TidingsError, match="UNIQUE"):
         start(ledger, "weekly-1")
     assert len(ledger.runs()) == 1
+
+
+def test_a_ledger_of_an_older_version_keeps_its_pulls_and_learns_more(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.sqlite"
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.executescript(_MIGRATIONS[0] + "PRAGMA user_version = 1;")
+        connection.execute(
+            "INSERT INTO pulls (source, status, started_at, seconds, rows, rejected, error)"
+            " VALUES ('shop', 'failed', '2026-06-01T06:00:00+00:00', 1.5, 7, 2, 'Down.')"
+        )
+        connection.commit()
+    ledger = Ledger(file)
+    [old] = ledger.pulls()
+    assert (old.source, old.status, old.rows, old.rejected, old.error) == ("shop", "failed", 7, 2, "Down.")
+    assert (old.restated, old.messages) == (0, ())
+    ledger.finish_pull(ledger.start_pull("shop", NOW), "done", seconds=1.0, restated=3, messages=["Größer", "x"])
+    last = ledger.last_pulls()["shop"]
+    assert (last.status, last.restated, last.messages) == ("done", 3, ("Größer", "x"))
+    assert len(Ledger(file).pulls()) == 2, "opened again, nothing is done to it twice"
+
+
+def test_the_last_pull_of_a_source_is_its_latest_whatever_came_between(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    for source, rows in (("b", 1), ("a", 2), ("b", 3), ("a", 4), ("c", 5)):
+        ledger.finish_pull(ledger.start_pull(source, NOW), "done", seconds=0.0, rows=rows)
+    ledger.start_pull("c", NOW)
+    assert {name: (entry.rows, entry.status) for name, entry in ledger.last_pulls().items()} == {
+        "a": (4, "done"),
+        "b": (3, "done"),
+        "c": (0, "running"),
+    }

@@ -73,6 +73,7 @@ class Cuts:
         whole: Mapping[str, date],
     ) -> None:
         self._whole = whole
+        self._last = add_days(before, -1)
         seen = figures.filter(figures.day < ibis.literal(before))
         grouped = seen.group_by(
             source=seen["_source"], platform=seen.platform, metric=seen.metric, cut=seen.cut, is_total=seen.is_total
@@ -108,10 +109,14 @@ class Cuts:
         )
 
     def newest(self, told: Iterable[Told]) -> dict[tuple[str, str, str], date]:
-        """The last day that each source told of each of these metrics, by (source, platform, metric)."""
+        """The last day of each of these metrics that its source has spoken for, by (source, platform, metric).
+
+        A source that is whole up to a day has spoken for it, though there was nothing to tell.
+        """
         found: dict[tuple[str, str, str], date] = {}
         for cut in self._covered(told):
-            found[cut.whose] = max(cut.last_day, found.get(cut.whose, cut.last_day))
+            spoken = min(self._last, add_days(self._whole.get(cut.source, cut.last_day), -1))
+            found[cut.whose] = max(cut.last_day, spoken, found.get(cut.whose, cut.last_day))
         return found
 
     def last_days(self, told: Iterable[Told]) -> dict[str, date]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import ibis
+
 from tidings.book import Book
 from tidings.cuts import FIGURES, Told
 from tidings.evaluation import over_windows
@@ -12,6 +14,7 @@ from tidings.metrics.answer import Answer, Field, Series, growth
 from tidings.metrics.metric import Number
 from tidings.metrics.registry import get, leaves
 from tidings.metrics.told import PLATFORMS, STORES
+from tidings.window import literal
 
 MOST_DAYS_BACK = 7
 _TOLD = Told((*STORES, "search_console"), ("downloads", "store_views", "search_clicks"))
@@ -46,6 +49,38 @@ def ratings(book: Book) -> dict[str, Series]:
         "Google Play": book.series("google_play_rating", "week", days=7 * 13),
     }
     return _known(found)
+
+
+def reviews(book: Book, top: int = 12) -> Answer:
+    """The newest written reviews before the end of the window: day, store, stars, text, version; newest first."""
+    apple, google = book.mart("stg_app_store_reviews"), book.mart("stg_google_play_reviews")
+    nothing = ibis.null("string")
+    both = apple.select(
+        "ts", "title", "body", "rating", store=ibis.literal("App Store"), where=apple.country, version=nothing
+    ).union(
+        google.select(
+            "ts",
+            "title",
+            "body",
+            "rating",
+            store=ibis.literal("Google Play"),
+            where=google.language,
+            version=google.app_version,
+        )
+    )
+    title, body = both.title.nullif(""), both.body.nullif("")
+    text = ibis.coalesce(title + ". " + body, title, body)
+    said = both.mutate(day=both.ts.date(), said=text).filter(text.notnull(), both.ts < literal(book.window.end_at))
+    fields = (
+        Field("day", "Day", "date"),
+        Field("store", "Store"),
+        Field("rating", "Stars", "count"),
+        Field("said", "Review"),
+        Field("where", "Country or language"),
+        Field("version", "Version"),
+    )
+    newest = said.order_by(ibis.desc("ts"), "store", "said").limit(top)
+    return book.ask("The newest reviews", fields, newest)
 
 
 def rankings(book: Book, by: str, top: int = 15) -> Answer:
