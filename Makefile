@@ -36,7 +36,7 @@ explore: setup  ## Open JupyterLab on the sections
 test: lint types imports unit notebooks  ## Everything CI checks
 
 lint: setup  ## Style of code and notebooks
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/nbstripout --keep-id --keep-count --verify notebooks/*.ipynb
 
@@ -47,7 +47,7 @@ imports: setup  ## Imports point down only
 	@$(BIN)/lint-imports --no-cache
 
 unit: setup  ## Unit, property, architecture, end-to-end and browser tests
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests
 
 notebooks: setup  ## Rerun every section on the sample and compare its digest
 	@$(BIN)/python tests/notebooks/check.py

@@ -67,7 +67,9 @@ def test_the_weekly_report_is_whole(weekly: RunResult, sample_workbook: Path) ->
         ("executive_overview", "done"),
         ("web_traffic", "done"),
         ("commerce", "done"),
+        ("acquisition", "done"),
         ("technical_performance", "done"),
+        ("source_health", "done"),
     ]
     folder = weekly.index.parent
     assert folder == sample_workbook / "reports" / "weekly" / "2026-07-01", "as_of is the end of the sample's data"

@@ -94,7 +94,6 @@ def serving(delay: float = 0.0) -> Iterator[str]:
 
 def _settings(folder: Path, url: str, sources: int) -> Any:
     from fakes.google import FakeGoogle
-
     from tidings.settings import Settings
 
     account = json.loads(FakeGoogle().account_json())
