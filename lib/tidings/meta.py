@@ -106,7 +106,7 @@ def _table(built: TableBuilt) -> dict[str, Any]:
     model = built.model
     return {
         "name": model.name,
-        "layer": model.function.__module__.split(".")[1],
+        "layer": model.layer,
         "grain": model.contract.grain,
         "rows": built.rows,
         "fresh_until": built.newest,

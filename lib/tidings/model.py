@@ -62,6 +62,11 @@ class Model:
     reads: tuple[str, ...]
     doc: str
 
+    @property
+    def layer(self) -> str:
+        """`staging` or `marts`: the package that it is in."""
+        return self.function.__module__.rpartition(".")[0].rpartition(".")[2]
+
 
 def model(
     *, grain: str, key: tuple[str, ...], columns: Mapping[str, Column], fresh_hours: float | None = None

@@ -44,6 +44,11 @@ def compile_sql(expression: ir.Expr) -> str:
     return str(ibis.to_sql(expression, dialect=DIALECT))
 
 
+def sql_of_no_rows(schema: ibis.Schema) -> str:
+    """A query with these columns and no rows."""
+    return _no_rows({name: DuckDBType.from_ibis(type_).sql(DIALECT) for name, type_ in schema.items()})
+
+
 class Warehouse:
     """One finished build, opened to be read; any number of processes may read the same one."""
 
@@ -199,7 +204,7 @@ class Writer:
     def raw_view(self, name: str, columns: Mapping[str, str], time: str, files: Sequence[RawFile]) -> None:
         """Show landed files as one table: typed columns, `_source`, `_part`, `_pull`, `_line`; never `_record`."""
         types = _types(columns)
-        selects = [self._select(file, types, time) for file in files] or [_empty(types)]
+        selects = [self._select(file, types, time) for file in files] or [_no_rows({**types, **_types(ORIGIN)})]
         self._con.execute(f"CREATE TEMP VIEW {_name(name)} AS {' UNION ALL '.join(selects)}")
 
     def _select(self, file: RawFile, types: Mapping[str, str], time: str) -> str:
@@ -244,9 +249,8 @@ class Writer:
         return self._con.execute(compile_sql(expression)).to_arrow_table()
 
 
-def _empty(types: Mapping[str, str]) -> str:
-    all_types = {**types, **_types(ORIGIN)}
-    shown = ", ".join(f"CAST(NULL AS {type_}) AS {_name(column)}" for column, type_ in all_types.items())
+def _no_rows(types: Mapping[str, str]) -> str:
+    shown = ", ".join(f"CAST(NULL AS {type_}) AS {_name(column)}" for column, type_ in types.items())
     return f"SELECT {shown} WHERE FALSE"
 
 
