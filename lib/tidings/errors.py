@@ -72,8 +72,8 @@ class WarehouseError(TidingsError):
     """The warehouse cannot be opened, built or asked."""
 
 
-class WindowError(UsageError):
-    """A date, a window or a time zone cannot be used as written."""
+class WindowError(UsageError, ValueError):
+    """A date, a window or a time zone cannot be used as written; a `ValueError`, too, where a source wrote it."""
 
 
 class MetricError(TidingsError):

@@ -54,7 +54,8 @@ def error(status: int, code: str, detail: str) -> Reply:
 class FakeAppStore(FakeApi):
     """Tells `rows` of the feeds `app_store_…`. Daily reports are there from 16:00 UTC of the next day on.
 
-    `processed` may hold more analytics instances: (report, processing date) -> rows, which replace by date.
+    `instances` may hold more analytics instances: (app, report, processing date) -> rows, which replace by date.
+    `skus` are those of apps by number; `timeless` reviews come without their time.
     """
 
     page_size = 200
@@ -67,6 +68,8 @@ class FakeAppStore(FakeApi):
         apps = {str(r["app_id"]) for name in ("analytics", "reviews") for r in self.rows.get(f"app_store_{name}", ())}
         self.vendors = sorted(vendors) or ["80012345"]
         self.apps = {app: f"example.app{app}" for app in sorted(apps or {"1500000001"})}
+        self.skus: dict[str, str] = {}
+        self.timeless: set[str] = set()
         self.is_requested = True
         self.instances: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
         for row in self.rows.get("app_store_analytics", ()):
@@ -105,7 +108,10 @@ class FakeAppStore(FakeApi):
 
     @route("GET", "/v1/apps")
     def list_apps(self, request: Request) -> Any:
-        data = [{"type": "apps", "id": id_, "attributes": {"bundleId": bundle}} for id_, bundle in self.apps.items()]
+        data = [
+            {"type": "apps", "id": id_, "attributes": {"bundleId": bundle, "sku": self.skus.get(id_, f"SKU{id_}")}}
+            for id_, bundle in self.apps.items()
+        ]
         return self._page(request, data)
 
     def _page(self, request: Request, data: Sequence[Any]) -> Any:
@@ -207,7 +213,11 @@ class FakeAppStore(FakeApi):
     def reviews(self, request: Request) -> Any:
         rows = [r for r in self.rows.get("app_store_reviews", ()) if str(r["app_id"]) == request.parts["app"]]
         rows.sort(key=lambda row: row["ts"], reverse=True)
-        return self._page(request, [_review(row) for row in rows])
+        found = [_review(row) for row in rows]
+        for each in found:
+            if each["id"] in self.timeless:
+                del each["attributes"]["createdDate"]
+        return self._page(request, found)
 
     @route("GET", "/v1/apps/{app}/analyticsReportRequests")
     def requests(self, request: Request) -> Any:

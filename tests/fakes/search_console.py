@@ -21,6 +21,7 @@ _FEEDS: Mapping[tuple[str, ...], str] = {
     ("date", "query"): "search_console_query",
 }
 _MOST_ROWS = 25_000
+_NO_POSITION = ("discover", "googleNews")
 
 
 class FakeSearchConsole(FakeGoogle):
@@ -84,13 +85,15 @@ class FakeSearchConsole(FakeGoogle):
         keys = {"date": _day(row), "country": _alpha3(row.get("country")), **{n: row.get(n) for n in dimensions[1:]}}
         keys["country"] = _alpha3(row.get("country"))
         clicks, impressions = float(row["clicks"]), float(row["impressions"])
-        return {
+        found = {
             "keys": [keys[name] for name in dimensions],
             "clicks": clicks,
             "impressions": impressions,
             "ctr": clicks / impressions if impressions else 0,
-            "position": row["position"] if row["position"] is not None else 0,
         }
+        if row["search_type"] not in _NO_POSITION:
+            found["position"] = row["position"] if row["position"] is not None else 0
+        return found
 
 
 def _day(row: Mapping[str, Any]) -> str:

@@ -218,6 +218,111 @@ def test_lost_files_are_pulled_again(toy: Toy) -> None:
     assert toy.held() == {back(day): [77 if day in (10, 6) else day] for day in range(1, 11)}
 
 
+# Days that cannot be had
+
+
+class Broken:
+    """An answer that will not do for some days, with an HTTP status or without."""
+
+    def __init__(self, status: int, *days: date) -> None:
+        self.status = status
+        self.days = set(days)
+
+    def __call__(self, endpoint: str, part: str, day: date) -> None:
+        if day in self.days:
+            raise AnswerError(f"The answer for {day} is damaged.", "Pull again.", self.status)
+
+
+def test_a_damaged_answer_keeps_out_its_own_days_only(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, with_(lookback_days=0))
+    for day in range(1, 11):
+        toy.tell(back(day), day)
+    toy.on_page = broken = Broken(0, back(8))
+    with pytest.raises(SourceError, match="2026-11-12 is damaged"):
+        toy.pull_all()
+    assert set(toy.held()) == {back(day) for day in range(1, 7)}, "four days are asked for at a time"
+    broken.days.clear()
+    toy.pull_all()
+    assert toy.asked_days() == [(10, 7)]
+    assert toy.held() == {back(day): [day] for day in range(1, 11)}
+
+
+def test_a_day_that_a_connector_sets_apart_keeps_out_nothing_else(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, with_(lookback_days=0))
+    for day in range(1, 11):
+        toy.tell(back(day), day)
+    broken = {back(8), back(5)}
+
+    def on_page(endpoint: str, part: str, day: date) -> None:
+        if day in broken:
+            raise NotYetError(day, error=AnswerError(f"{day} is damaged.", "Pull again."))
+
+    toy.on_page = on_page
+    with pytest.raises(SourceError, match=r"2026-11-12 is damaged\. 2026-11-15 is damaged\. Pull again\."):
+        toy.pull_all()
+    assert set(toy.held()) == {back(day) for day in (10, 9, 7, 6, 4, 3, 2, 1)}
+    assert not any("not there yet" in message for part in toy.pulled for message in part.messages)
+    broken.clear()
+    toy.pull_all()
+    assert toy.asked_days() == [(8, 8), (5, 5)]
+
+
+def test_a_right_that_lacks_is_not_asked_for_day_by_day(toy: Toy) -> None:
+    toy.on_page = Broken(403, *(back(day) for day in range(1, 11)))
+    with pytest.raises(SourceError, match="is damaged"):
+        toy.pull_all()
+    assert len(toy.asked) == 1
+
+
+def test_refused_records_are_counted_and_kept_until_their_days_are_landed(toy: Toy) -> None:
+    for day in range(1, 11):
+        toy.tell(back(day), day)
+    toy.days[back(2)] = toy.days[back(1)] = [{"day": "never"}]
+    with pytest.raises(SourceError, match="'name' is missing"):
+        toy.pull_all()
+    assert toy.pulled[-1].rejected == 2 and toy.pulled[-1].rows == 0
+    toy.on_page = broken = Broken(0, back(2))
+    with pytest.raises(SourceError, match="damaged"):
+        toy.pull_all()
+    assert len(toy.workbook.rejected("daily")) == 2, "nothing has come in their place"
+    broken.days.clear()
+    toy.tell(back(2), 2)
+    toy.tell(back(1), 1)
+    toy.pull_all()
+    assert toy.workbook.rejected("daily") == [] and toy.held()[back(1)] == [1]
+
+
+@pytest.mark.parametrize("order", [{"again": True}, {"since": back(30)}, {"since": back(30), "until": back(1)}])
+def test_what_a_source_no_longer_knows_stays_as_it_was_told(tmp_path: Path, order: Any) -> None:
+    toy = Toy(tmp_path, with_(kept_days=10))
+    for day in range(1, 11):
+        toy.tell(back(day), day)
+    toy.pull_all()
+    # Five days on it has forgotten five days.
+    for day in range(6, 11):
+        toy.tell(back(day))
+    pulled = toy.pull_all(noon(-5), **order)
+    assert toy.held() == {back(day): [day] for day in range(1, 11)}
+    told = [message for part in pulled for message in part.messages]
+    assert told == (
+        []
+        if order.get("again")
+        else ["daily reaches back to 2026-11-15: what was landed of days before stays as it is."]
+    )
+
+
+def test_what_is_forgotten_before_it_settles_stays(tmp_path: Path) -> None:
+    # It restates for five days and keeps three: as reviews of the last week are told.
+    toy = Toy(tmp_path, with_(kept_days=3, history_days=3, lookback_days=5, today=True))
+    toy.tell(back(2), 2)
+    toy.pull_all()
+    for later in range(1, 9):
+        if later > 1:
+            toy.tell(back(2))
+        toy.pull_all(noon(-later))
+    assert toy.held() == {back(2): [2]}
+
+
 # Not there yet
 
 

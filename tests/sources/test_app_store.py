@@ -373,3 +373,73 @@ def test_a_sale_of_nothing_and_counters_of_no_kind() -> None:
     assert (found["units"], found["proceeds"], found["gross"], found["currency"]) == (1000, 500, 1000, "USD")
     with pytest.raises(ValueError, match="no column counts active subscriptions"):
         parse_subscription({**record, "App Apple ID": "9", "Subscription Name": "Pro"})
+
+
+def test_a_newer_report_is_never_replaced_by_an_older_one(tmp_path: Path) -> None:
+    rows = [seen(3, 10, 2), seen(2, 20, 2), seen(2, 25, 1)]
+    with Store(tmp_path, {"analytics": rows}) as store:
+        store.pull()
+        assert store.counts() == {3: 10, 2: 25}
+        # Asked for again from the oldest on, and killed before the newest: no pull after it would know.
+        calls = 0
+
+        def progress(what: str, done: int, total: int) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            store.pull(again=True, progress=progress)
+        assert store.counts() == {3: 10, 2: 25}
+
+
+def test_rows_without_a_day_are_kept_and_keep_out_nothing(tmp_path: Path) -> None:
+    with Store(tmp_path, {"analytics": [seen(3, 10, 1), seen(2, 20, 1)]}) as store:
+        whole = store.fake.analytics
+        store.fake.analytics = lambda row: whole(row) | ({"Date": "Total"} if row["count"] == 10 else {})  # type: ignore[method-assign]
+        pulled = store.pull()
+        assert store.counts() == {2: 20}
+        assert sum(part.rejected for part in pulled) == 1
+        ((reason, record),) = store.workbook.rejected("analytics")
+        assert "'Total' is not a date" in reason and '"Counts":"10"' in record
+        store.fake.analytics = whole  # type: ignore[method-assign]
+        store.pull()
+        assert store.counts() == {3: 10, 2: 20} and store.workbook.rejected("analytics") == []
+
+
+def test_a_damaged_report_of_one_day_keeps_out_no_other(tmp_path: Path) -> None:
+    with Store(tmp_path, {"sales": [sale(back) for back in range(6)]}) as store:
+        store.fake.fail("/salesReports", 200, content=b"\x1f\x8bcut off", times=1)
+        with pytest.raises(SourceError, match="damaged"):
+            store.pull(since=(LAST - timedelta(days=5)).date())
+        assert sorted(store.units()) == [0, 1, 2, 3, 4]
+        store.pull()
+        assert sorted(store.units()) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_report_that_apple_keeps_no_longer_does_not_empty_its_day(tmp_path: Path) -> None:
+    with Store(tmp_path, {"sales": [sale(back) for back in range(3)]}) as store:
+        store.pull()
+        store.fake.fail("/salesReports", 410, times=2)
+        store.pull(since=(LAST - timedelta(days=2)).date())
+        assert store.units() == {0: 5, 1: 5, 2: 5}
+
+
+def test_of_an_accounts_sales_only_those_of_the_apps_asked_for(tmp_path: Path) -> None:
+    inside = {"app_id": "77", "sku": "pro", "parent_sku": "NOTES01", "code": "IA1"}
+    other = {"app_id": "1500000009", "sku": "GAME", "row": 3}
+    rows = {"sales": [sale(1), sale(1, 2, 2, **inside), sale(1, 99, **other)], "reviews": [review(1, 1)]}
+    with Store(tmp_path, rows, apps=[APP]) as store:
+        store.fake.skus[APP] = "NOTES01"
+        store.pull()
+        assert sorted(store.workbook.rows("sales", "sku", "units")) == [("NOTES01", 5), ("pro", 2)]
+
+
+def test_a_review_without_a_time_is_kept_and_keeps_out_nothing(tmp_path: Path) -> None:
+    with Store(tmp_path, {"reviews": [review(1, 1), review(2, 2)]}) as store:
+        store.fake.timeless = {"r1"}
+        store.pull()
+        assert store.workbook.rows("reviews", "review_id") == [("r2",)]
+        ((reason, _),) = store.workbook.rejected("reviews")
+        assert reason == "the field 'createdDate' is missing"

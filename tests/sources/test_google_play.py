@@ -279,3 +279,58 @@ def test_a_pull_killed_between_files_goes_on_and_no_secret_is_kept(tmp_path: Pat
             assert len(play.workbook.rows("vitals")) == 50
             key = json.loads(play.fake.account_json())["private_key"].splitlines()[1]
             assert key not in play.workbook.everything() and "ya29." not in play.workbook.everything()
+
+
+def test_files_of_subscriptions_are_of_a_package_and_a_product(tmp_path: Path) -> None:
+    row = {"package": PACKAGE, "product": "pro_monthly", "ts": LAST, "country": "DE", "begun": 1, "cancelled": 0}
+    other = {**row, "package": "com.acme.other", "active": 99}
+    with Play(tmp_path, {"subscriptions": [{**row, "active": 7}, other]}, packages=[PACKAGE]) as play:
+        play.pull()
+        assert play.workbook.rows("subscriptions", "product", "active") == [("pro_monthly", 7)]
+
+
+def test_of_an_accounts_money_only_that_of_the_packages_asked_for(tmp_path: Path) -> None:
+    with Play(tmp_path, {"sales": [sale(1, "10"), {**sale(2, "99"), "package": "com.acme.other"}]}) as play:
+        play.workbook.settings.sources["api"]["packages"] = [PACKAGE]  # type: ignore[index]
+        play.pull()
+        assert play.workbook.rows("sales", "order_number", "amount") == [("GPA.1", 10)]
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xff\xff\xff", b""])
+def test_a_zip_of_which_the_middle_is_lost_is_told(tmp_path: Path, damage: bytes) -> None:
+    with Play(tmp_path, {"sales": [sale(1, "10")], "installs": [day(1)]}) as play:
+        name = next(name for name in play.fake.files if name.endswith(".zip"))
+        body = play.fake.files[name]
+        play.fake.write(name, body[:60] + damage + body[70:])
+        with pytest.raises(SourceError, match=f"{name} of Google Play is damaged"):
+            play.pull()
+        assert play.installs() == {1: 10}
+
+
+def test_the_sign_of_a_sale_follows_a_status_that_is_known() -> None:
+    record = {
+        "month": "202611",
+        "row": 1,
+        "order number": "GPA.1",
+        "order charged date": "2026-11-17",
+        "package id": PACKAGE,
+        "charged amount": "-1,250.00",
+        "currency of sale": "eur",
+    }
+    of = {status: parse_sale({**record, "financial status": status})["amount"] for status in ("Charged", "Refunded")}
+    assert of == {"Charged": 1250, "Refunded": -1250}
+    # Of a status that nobody has told us of, the sign is Google's.
+    assert parse_sale({**record, "financial status": "Chargeback"})["amount"] == -1250
+    with pytest.raises(ValueError, match="charged amount is empty"):
+        parse_sale({**record, "financial status": "Charged", "charged amount": ""})
+
+
+def test_reviews_of_the_last_week_stay_when_the_week_is_over(tmp_path: Path) -> None:
+    with Play(tmp_path, {}) as play:
+        said = {"text": "Great", "starRating": 5, "lastModified": {"seconds": str(int(NOW.timestamp()) - 3600)}}
+        play.fake.recent = [{"reviewId": "new", "comments": [{"userComment": said}]}]
+        for days in range(12):
+            if days == 7:
+                play.fake.recent = []
+            play.pull(NOW + timedelta(days=days))
+        assert play.workbook.rows("recent_reviews", "review_id") == [("new",)]

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from tidings.model import Column
 from tidings.sources.feeds.feed import Feed
-from tidings.sources.records import Rows, UnusableError, as_received, typed
+from tidings.sources.records import Record, Rows, UnusableError, as_received, typed
+from tidings.window import parse_date
 
 FEED = Feed(
     name="toy_daily",
@@ -199,3 +200,44 @@ def test_whatever_comes_is_in_or_out_and_kept(records: list[dict[str, Any]]) -> 
     assert pa.table(rows.table).validate(full=True) is None
     assert all(text.encode() for text in [*rows.reasons, *rows.records])
     assert not any(rows.table[name].null_count for name in FEED.required)
+
+
+def test_what_lies_outside_of_a_columns_range_is_refused_before_a_build_is() -> None:
+    feed = Feed(
+        name="stars",
+        doc="Stars.",
+        key=("name",),
+        columns={
+            "name": Column("!string", "Who."),
+            "stars": Column("int64", "How many.", minimum=1, maximum=5),
+            "ratio": Column("float64", "Share.", minimum=0, maximum=1),
+            "amount": Column("decimal(18, 4)", "Money.", minimum=0),
+            "ts": Column("timestamp(6)", "When."),
+        },
+    )
+    records = [
+        {"name": "good", "stars": "5", "ratio": 1, "amount": "0.5"},
+        {"name": "none"},
+        {"name": "many", "stars": 6},
+        {"name": "few", "stars": 0},
+        {"name": "share", "ratio": 1.5},
+        {"name": "owed", "amount": "-0.01"},
+    ]
+    rows = typed(feed, records, lambda record: record, 1)
+    assert rows.table["name"].to_pylist() == ["good", "none"]
+    assert rows.reasons == [
+        "stars: '6' is above 5",
+        "stars: '0' is below 1",
+        "ratio: '1.5' is above 1",
+        "amount: '-0.01' is below 0",
+    ]
+
+
+def test_a_date_that_is_none_refuses_its_row_only() -> None:
+    def parse(record: Record) -> Mapping[str, Any]:
+        return {"name": record["name"], "ts": parse_date(record["day"])}
+
+    feed = Feed("days", "Days.", ("name",), {"name": Column("!string", "Who."), "ts": Column("!timestamp(6)", "When.")})
+    rows = typed(feed, [{"name": "a", "day": "2026-11-01"}, {"name": "b", "day": "11/02/2026"}], parse, 1)
+    assert rows.table["name"].to_pylist() == ["a"]
+    assert rows.reasons == ["'11/02/2026' is not a date. Write it as 2026-07-01."]

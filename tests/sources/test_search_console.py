@@ -279,3 +279,24 @@ def test_an_hour_that_moves_the_day_is_californian(tmp_path: Path) -> None:
         site.fake.epoch = site.clock.epoch
         site.workbook.pull(early, site.clock)
         assert set(site.clicks()) == {1, 2}
+
+
+def test_results_without_a_position_are_results(tmp_path: Path) -> None:
+    with Site(tmp_path, {"daily": [{**row(5), "search_type": "discover"}]}, types=["discover"]) as site:
+        pulled = site.pull()
+        assert site.workbook.rows("daily", "clicks", "position") == [(5, None)]
+        assert not any(part.rejected or part.messages for part in pulled)
+
+
+def test_a_domain_and_its_folder_are_the_same_clicks(tmp_path: Path) -> None:
+    folder, other = "https://www.shop.example/", "https://shop.example.org/"
+    rows = {"daily": [row(5, 5), row(5, 4, site=folder), row(5, 3, site=other)]}
+    with Site(tmp_path, rows) as site:
+        site.workbook.settings.sources["api"].pop("sites")  # type: ignore[attr-defined]
+        site.pull()
+        assert sorted(site.workbook.rows("daily", "site", "clicks")) == [(other, 3), (SITE, 5)]
+    with Site(tmp_path / "both", rows, sites=[SITE, folder]) as site:
+        told = f"names both '{SITE}' and '{folder}', which is part of it"
+        with pytest.raises(SourceError, match=told):
+            site.pull()
+        assert told in site.workbook.check()[0]

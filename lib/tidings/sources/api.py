@@ -28,19 +28,23 @@ from tidings.window import Zone, add_days, days_between
 _REFUSED = "!refused"
 _BATCH = 20_000
 _TOLD = 5
+# Refused, whatever day is asked for: no right, no such thing.
+_NO_MATTER_WHICH_DAY = frozenset({401, 403, 404, 405, 501})
 _CHANGED = "The API has changed, or base_url is wrong"
 
 
 class NotYetError(Exception):
     """Raised by `fetch`: the source has nothing of `day` yet, which is not the same as nothing on that day.
 
-    Days after it are asked for on their own, from `following` on: the day after, unless said otherwise.
+    Days after it are asked for on their own, from `following` on: the day after, unless said otherwise. `error` is why,
+    where it is not a matter of time: what the source said of this day cannot be used.
     """
 
-    def __init__(self, day: date, following: date | None = None) -> None:
+    def __init__(self, day: date, following: date | None = None, error: AnswerError | None = None) -> None:
         super().__init__(str(day))
         self.day = day
         self.following = following or add_days(day, 1)
+        self.error = error
 
 
 class _RefusedError(Exception):
@@ -62,6 +66,8 @@ class ApiEndpoint(Endpoint):
     have: one that no record of an answer has any more is told. `forget` are fields never kept, not even as received.
     `zone` is that of its days: rows carry in `ts` the midnight of the day as if it were UTC, or true UTC instants where
     `zone` is UTC. `history_days`: how far a first pull reaches; `chunk_days`: how many days are landed at a time.
+    `kept_days`: how many days back the source still tells everything (None: all); older ones are never asked for, as
+    its silence would replace what it said of them when it knew.
     `today`: the day that still runs is asked for, too. `snapshot`: it tells only how things are now, so that each day
     of a pull adds one. `whole`: it is asked for as a whole each time, and replaces what was landed.
     """
@@ -71,6 +77,7 @@ class ApiEndpoint(Endpoint):
     forget: tuple[str, ...] = ()
     zone: str = "UTC"
     history_days: int = 365
+    kept_days: int | None = None
     chunk_days: int = 31
     today: bool = False
     snapshot: bool = False
@@ -211,52 +218,64 @@ class ApiSource(ABC):
                 continue
             for part in parts:
                 try:
-                    yield from self.land(landing, client, endpoint, part, pull)
+                    with _understood("The answer"):
+                        yield from self.land(landing, client, endpoint, part, pull)
                 except (CredentialError, OutageError, StoppedError):
                     raise
                 except SourceError as error:
                     which = f"{endpoint.name} {part}" if len(parts) > 1 else endpoint.name
                     failed.append(SourceError(f"{which}: {error.failed}", error.remedy))
         if failed:
-            more = f" And {len(failed) - _TOLD} more." if len(failed) > _TOLD else ""
-            raise SourceError(
-                " ".join(error.failed for error in failed[:_TOLD]) + more,
-                " ".join(dict.fromkeys(error.remedy for error in failed)),
-            )
+            raise together(failed)
 
     def land(self, landing: Landing, client: Client, endpoint: ApiEndpoint, part: str, pull: Pull) -> Iterator[Pulled]:
         """Land what is new of one endpoint and part.
 
         Raises:
-            AnswerError: of some days no record could be used; all others are landed.
+            AnswerError: of some days no record could be used, or no answer; all others are landed.
         """
         entries = landing.entries(self.name, endpoint.name)
         asked = chunks(endpoint, [entry for entry in entries if entry.part == part], pull)
         missing: list[Span] = []
         refused: list[_RefusedError] = []
+        failed: list[AnswerError] = []
+        landed: list[tuple[date, date]] = []
         for start, end in asked:
             first = start
             while first < end:
                 try:
-                    pulled, absent = self._land_days(landing, client, endpoint, part, first, end, pull)
+                    pulled, not_yet = self._land_days(landing, client, endpoint, part, first, end, pull)
                 except _RefusedError as error:
                     # Days after it may be as they ever were: one bad day must not keep them out for good.
                     refused.append(error)
+                    yield self._pulled(endpoint, part, 0, error.records)
+                    break
+                except AnswerError as error:
+                    if error.status in _NO_MATTER_WHICH_DAY:
+                        raise
+                    failed.append(error)
                     break
                 if pulled is not None:
+                    landed.append((first, end if not_yet is None else not_yet.day))
                     yield pulled
-                if absent is None:
+                if not_yet is None:
                     break
-                missing.append(absent)
+                if not_yet.error is None:
+                    missing.append(Span(day_instant(not_yet.day), day_instant(not_yet.following)))
+                else:
+                    failed.append(not_yet.error)
                 # A day that had nothing looks like one that is not there yet; those after it may be.
-                first = absent.end.date()
+                first = not_yet.following
         for old in dict.fromkeys(entry.part for entry in entries):
             day = old.removeprefix(f"{part}{_REFUSED}")
-            again = not (pull.since or pull.until) or any(str(first) <= day < str(end) for first, end in asked)
-            if day != old and again and old not in {error.part for error in refused}:
+            is_landed = endpoint.whole or any(str(first) <= day < str(end) for first, end in landed)
+            if day != old and landed and is_landed:
                 landing.drop(self.name, endpoint.name, old)
-        if missing:
-            yield Pulled(self.name, endpoint.name, endpoint.feed.name, 0, 0, False, part, (_not_yet(missing),))
+        told = ((_not_yet(missing),) if missing else ()) + _too_old(endpoint, pull)
+        if told:
+            yield self._pulled(endpoint, part, 0, messages=told)
+        if failed:
+            raise together(failed)
         if refused:
             raise AnswerError(
                 f"None of the {sum(error.records for error in refused)} records of {refused[0].first} and after could "
@@ -274,9 +293,9 @@ class ApiSource(ABC):
         first: date,
         end: date,
         pull: Pull,
-    ) -> tuple[Pulled | None, Span | None]:
+    ) -> tuple[Pulled | None, NotYetError | None]:
         window = None if endpoint.whole else Span(day_instant(first), day_instant(end))
-        missing: Span | None = None
+        missing: NotYetError | None = None
         watch = _Fields(endpoint)
         opened = landing.draft(self.name, endpoint.name, endpoint.feed, now=pull.now, part=part, window=window)
         try:
@@ -289,7 +308,7 @@ class ApiSource(ABC):
                     # Whatever day it names: of these days the first at the earliest, the last at the latest.
                     day = min(max(not_yet.day, first), add_days(end, -1))
                     following = min(max(not_yet.following, add_days(day, 1)), end)
-                    missing, end = Span(day_instant(day), day_instant(following)), day
+                    missing, end = NotYetError(day, following, not_yet.error), day
                     if end <= first:
                         raise
                     draft.window = Span(day_instant(first), day_instant(end))
@@ -303,17 +322,11 @@ class ApiSource(ABC):
             return None, missing
         if refused:
             raise _RefusedError(draft.part, first, refused, watch.reason or "they are of other days")
-        messages = watch.messages()
-        return Pulled(
-            self.name,
-            endpoint.name,
-            endpoint.feed.name,
-            draft.rows,
-            draft.rejected,
-            part=part,
-            messages=messages,
-            restated=draft.restated_days,
-        ), missing
+        more = {"messages": watch.messages(), "restated": draft.restated_days}
+        return self._pulled(endpoint, part, draft.rows, draft.rejected, **more), missing
+
+    def _pulled(self, endpoint: ApiEndpoint, part: str, rows: int, rejected: int = 0, **more: Any) -> Pulled:
+        return Pulled(self.name, endpoint.name, endpoint.feed.name, rows, rejected, part=part, **more)
 
     def _add(self, draft: Draft, endpoint: ApiEndpoint, watched: tuple[_Fields, Sequence[Record]]) -> None:
         watch, records = watched
@@ -338,8 +351,11 @@ def chunks(endpoint: ApiEndpoint, entries: Iterable[Entry], pull: Pull) -> list[
     end = tomorrow if endpoint.today else today
     landed = [(entry, entry.window) for entry in entries if entry.window is not None]
     start = min([add_days(end, -endpoint.history_days), *(window.start.date() for _, window in landed)])
+    if endpoint.kept_days is not None:
+        start = max(start, add_days(today, -endpoint.kept_days))
     if pull.since or pull.until:
-        start, until = pull.since or start, add_days(pull.until, 1) if pull.until else end
+        since, until = pull.since or start, add_days(pull.until, 1) if pull.until else end
+        start = since if endpoint.kept_days is None else max(since, start)
         wanted, settled = (start, min(until, end)), []
     else:
         wanted, settled = (start, end), [] if pull.again else _settled(endpoint, landed, zone)
@@ -379,6 +395,25 @@ def _complete_until(endpoint: ApiEndpoint, end: date, pull: Pull) -> datetime:
         return pull.now
     whole = zone.first_instant(add_days(zone.day_of(pull.now), -endpoint.lag_days))
     return min(zone.first_instant(end), whole, pull.now)
+
+
+def together(failed: Sequence[SourceError]) -> SourceError:
+    """Several failures as one sentence each, the first few of them; of the kind of the first where there is but one."""
+    if len(failed) == 1:
+        return failed[0]
+    told = list(dict.fromkeys(error.failed for error in failed))
+    more = f" And {len(told) - _TOLD} more." if len(told) > _TOLD else ""
+    remedies = " ".join(dict.fromkeys(error.remedy for error in failed if error.remedy))
+    return SourceError(" ".join(told[:_TOLD]) + more, remedies)
+
+
+def _too_old(endpoint: ApiEndpoint, pull: Pull) -> tuple[str, ...]:
+    if endpoint.kept_days is None or pull.since is None:
+        return ()
+    first = add_days(Zone(endpoint.zone).day_of(pull.now), -endpoint.kept_days)
+    if pull.since >= first:
+        return ()
+    return (f"{endpoint.name} reaches back to {first}: what was landed of days before stays as it is.",)
 
 
 def _not_yet(missing: Sequence[Span]) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, Final
 
 from tidings.errors import AnswerError, SettingsError, SourceError, suggest
@@ -47,6 +48,14 @@ _KINDS: Final[Mapping[str, tuple[str, str]]] = {
 _BUSY_WAIT_S: Final = 60.0
 
 
+@dataclass(frozen=True)
+class _App:
+    """The names of an app: its bundle id, and the SKU by which sales name it."""
+
+    bundle: str
+    sku: str
+
+
 class AppStore(ApiSource):
     """The apps of one App Store Connect account."""
 
@@ -55,7 +64,7 @@ class AppStore(ApiSource):
 
     def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
         super().__init__(name, table, settings)
-        self._apps: dict[str, str] = {}
+        self._apps: dict[str, _App] = {}
         self._versions = dict(_KINDS.values())
 
     @property
@@ -116,7 +125,13 @@ class AppStore(ApiSource):
             return
         today = Zone(PACIFIC).day_of(from_epoch(client.clock.epoch()))
         for day in days_between(first, add_days(end, -1)):
-            yield self._of_day(client, endpoint, part, day, today)
+            try:
+                yield self._of_day(client, endpoint, part, day, today)
+            except AnswerError as error:
+                if error.status:
+                    raise
+                # A damaged report of one day keeps no other from being landed.
+                raise NotYetError(day, error=error) from error
 
     def _of_day(self, client: Client, endpoint: ApiEndpoint, vendor: str, day: date, today: date) -> list[Record]:
         answer = self._report(client, _KINDS[endpoint.name][0], vendor, day)
@@ -125,9 +140,20 @@ class AppStore(ApiSource):
                 raise NotYetError(day)
             return []
         if answer.status == 410:
-            return []
+            # Kept no longer: what was landed of the day is all there is.
+            raise NotYetError(day)
         whose = {"vendor": vendor, "day": day.isoformat()}
-        return [{**row, **whose, "row": number} for number, row in enumerate(table(answer.body), start=1)]
+        rows = enumerate(table(answer.body), start=1)
+        return [{**row, **whose, "row": number} for number, row in rows if self._is_wanted(client, row)]
+
+    def _is_wanted(self, client: Client, row: Mapping[str, str]) -> bool:
+        """One report covers all apps of the account; what is sold inside an app names the app as its parent."""
+        if not self.options("apps"):
+            return True
+        chosen = self._chosen(client)
+        number = row.get("App Apple ID") or row.get("Apple Identifier", "")
+        named = {row.get("SKU"), row.get("Parent Identifier")} - {"", None}
+        return number in chosen or any(app.sku in named for app in chosen.values())
 
     def _report(self, client: Client, kind: str, vendor: str, day: date) -> Answer:
         asked = {
@@ -160,10 +186,18 @@ class AppStore(ApiSource):
             query = None if url else {"sort": "-createdDate", "limit": 200}
             return client.get(url or f"v1/apps/{app}/customerReviews", query).json()
 
+        def written(review: Any) -> datetime | None:
+            said = review["attributes"].get("createdDate")
+            return parse_instant(said) if said else None
+
         def following(page: Any) -> str | None:
-            oldest = [parse_instant(each["attributes"]["createdDate"]) for each in page["data"][-1:]]
-            is_done = bool(oldest) and oldest[0] < start
+            is_done = any(at is not None and at < start for at in map(written, page["data"][-1:]))
             return None if is_done else page.get("links", {}).get("next")
+
+        def is_asked_for(review: Any) -> bool:
+            at = written(review)
+            # Without a time it is no row, and kept as received.
+            return at is None or start <= at < stop
 
         for page in pages(ask, following, f"reviews of {app}"):
             yield [
@@ -173,7 +207,7 @@ class AppStore(ApiSource):
                     "attributes": {k: v for k, v in each["attributes"].items() if k != "reviewerNickname"},
                 }
                 for each in page["data"]
-                if start <= parse_instant(each["attributes"]["createdDate"]) < stop
+                if is_asked_for(each)
             ]
 
     def land(self, landing: Landing, client: Client, endpoint: ApiEndpoint, part: str, pull: Pull) -> Iterator[Pulled]:
@@ -183,11 +217,11 @@ class AppStore(ApiSource):
             return
         yield from Analytics(self.name, client, landing, pull, endpoint, part).land()
 
-    def _chosen(self, client: Client) -> Mapping[str, str]:
-        """The apps that are asked for: bundle id by number."""
+    def _chosen(self, client: Client) -> Mapping[str, _App]:
+        """The apps that are asked for, by number."""
         if not self._apps:
             known = {
-                str(each["id"]): str(each["attributes"]["bundleId"])
+                str(each["id"]): _App(str(each["attributes"]["bundleId"]), str(each["attributes"].get("sku", "")))
                 for each in listed(client, "v1/apps", {"limit": 200, "fields[apps]": "name,bundleId,sku"})
             }
             if not known:
@@ -195,11 +229,11 @@ class AppStore(ApiSource):
                     f"The key of {self.name} sees no app.", f"Give it a role for the app in {self.console}."
                 )
             wanted = self.options("apps", tuple(known))
-            for app in wanted:
-                if app not in known and app not in known.values():
-                    names = [*known, *known.values()]
-                    raise SourceError(f"The key of {self.name} sees no app '{app}'.", suggest(app, names))
-            self._apps = {id_: bundle for id_, bundle in known.items() if id_ in wanted or bundle in wanted}
+            names = [*known, *(app.bundle for app in known.values())]
+            for name in wanted:
+                if name not in names:
+                    raise SourceError(f"The key of {self.name} sees no app '{name}'.", suggest(name, names))
+            self._apps = {id_: app for id_, app in known.items() if id_ in wanted or app.bundle in wanted}
         return self._apps
 
 
@@ -228,7 +262,7 @@ APP_STORE: Final = SourceKind(
         "key_id": "id of the key, as App Store Connect shows it",
         "issuer": "issuer id of a team key; leave it out for the key of one person",
         "vendors": "vendor numbers (Payments and Financial Reports); without one there are no sales",
-        "apps": "numbers or bundle ids; all that the key sees if not given",
+        "apps": "numbers or bundle ids; all that the key sees if not given; pull --again after a change",
         "base_url": "another server that speaks this API",
     },
     open=AppStore,

@@ -9,18 +9,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
-from tidings.errors import AnswerError
-from tidings.sources.api import ApiEndpoint, day_instant
+from tidings.errors import AnswerError, SourceError, WindowError
+from tidings.sources.api import ApiEndpoint, day_instant, together
 from tidings.sources.app_store_records import REPORTS, table
 from tidings.sources.http import Answer, Client, Verdict
 from tidings.sources.landing import Landing
 from tidings.sources.manifest import Span
 from tidings.sources.paging import pages
-from tidings.sources.records import Record, typed
+from tidings.sources.records import Record, Rows, typed
 from tidings.sources.source import Pull, Pulled
 from tidings.window import Zone, add_days, parse_date
+
+_REFUSED = "!refused"
+_NO_DAY = "no day"
+
+
+class _RefusedError(AnswerError):
+    """None of the rows of a day could be used; they are kept."""
 
 
 def listed(client: Client, path: str, asked: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -56,57 +64,93 @@ class Analytics:
             )
             yield self._pulled(self._app, messages=(message,))
             return
+        failed: list[SourceError] = []
         for report in REPORTS:
-            for id_ in self._report_ids(request, report):
-                yield from self._report(report, id_)
+            try:
+                for id_ in self._report_ids(request, report):
+                    yield from self._report(report, id_, failed)
+            except AnswerError as error:
+                # The other reports, and the days of this one that came before, are as good as ever.
+                failed.append(error)
+        if failed:
+            raise together(failed)
 
-    def _report(self, report: str, id_: str) -> Iterator[Pulled]:
+    def _report(self, report: str, id_: str, failed: list[SourceError]) -> Iterator[Pulled]:
         pull, part = self._pull, f"{self._app} {report}"
         entries = [e for e in self._landing.entries(self._source, self._endpoint.name) if e.part == part]
-        is_chosen = pull.again or pull.since or pull.until
+        held = {e.window.start.date(): e.facts.get("processed", 0.0) for e in entries if e.window}
         # The newest one again: it may have been landed half.
-        newest = 0.0 if is_chosen else max((entry.facts.get("processed", 0.0) for entry in entries), default=0.0)
+        newest = 0.0 if pull.again or pull.since or pull.until else max(held.values(), default=0.0)
         for processed, instance in self._instances(id_):
             if _number(processed) < newest:
                 continue
-            by_day: dict[str, list[Record]] = {}
-            for row in self._rows(instance):
-                by_day.setdefault(row["Date"], []).append(row)
+            by_day, unusable = self._by_day(instance)
             for day, records in sorted(by_day.items()):
-                if (pull.since and day < pull.since.isoformat()) or (pull.until and day > pull.until.isoformat()):
-                    continue
-                yield self._day(report, day, processed, records)
+                is_asked_for = (pull.since or day) <= day <= (pull.until or day)
+                # A newer report of the day is landed: this one must not take its place.
+                if is_asked_for and _number(processed) >= held.get(day, 0.0):
+                    try:
+                        yield self._day(report, day, processed, records)
+                    except _RefusedError as error:
+                        failed.append(error)
+                        yield self._pulled(part, rejected=len(records))
+            if unusable:
+                refused = self._refused(report, _NO_DAY, processed, unusable)
+                failed += [] if by_day else [refused]
+                yield self._pulled(part, rejected=len(unusable))
+            else:
+                self._drop(report, _NO_DAY)
 
-    def _day(self, report: str, day: str, processed: str, records: Sequence[Record]) -> Pulled:
-        endpoint, part = self._endpoint, f"{self._app} {report}"
+    def _by_day(self, instance: str) -> tuple[dict[date, list[Record]], list[Record]]:
+        """The rows of a report by day, and those that do not say theirs."""
+        by_day: dict[date, list[Record]] = {}
+        unusable: list[Record] = []
+        for row in self._rows(instance):
+            try:
+                by_day.setdefault(parse_date(row["Date"]), []).append(row)
+            except (KeyError, WindowError):
+                unusable.append(row)
+        return by_day, unusable
+
+    def _typed(self, report: str, processed: str, records: Sequence[Record]) -> Rows:
         whose = {"app_id": self._app, "report": report, "processed": processed}
         numbered = [{**record, **whose, "row": number} for number, record in enumerate(records, start=1)]
-        rows = typed(endpoint.feed, numbered, endpoint.parse, 1)
-        window = Span(day_instant(parse_date(day)), day_instant(add_days(parse_date(day), 1)))
-        is_refused = not rows.table.num_rows
-        with self._landing.draft(
-            self._source,
-            endpoint.name,
-            endpoint.feed,
-            now=self._pull.now,
+        return typed(self._endpoint.feed, numbered, self._endpoint.parse, 1)
+
+    def _day(self, report: str, day: date, processed: str, records: Sequence[Record]) -> Pulled:
+        endpoint, part = self._endpoint, f"{self._app} {report}"
+        rows = self._typed(report, processed, records)
+        if not rows.table.num_rows:
             # What was landed of the day before stays in force.
-            part=f"{part}!refused" if is_refused else part,
-            window=None if is_refused else window,
+            raise self._refused(report, str(day), processed, records)
+        window = Span(day_instant(day), day_instant(add_days(day, 1)))
+        with self._landing.draft(
+            self._source, endpoint.name, endpoint.feed, now=self._pull.now, part=part, window=window
         ) as draft:
             draft.add(rows.table)
             draft.reject(rows.lines, rows.reasons, rows.records)
             draft.facts["processed"] = _number(processed)
             whole = day_instant(add_days(Zone().day_of(self._pull.now), -endpoint.lag_days))
             draft.complete_until = min(window.end, whole)
-        if is_refused:
-            raise AnswerError(
-                f"None of the rows of {report} of {day} could be used: {rows.reasons[0]}.",
-                "Apple has changed the report; they are kept. Look for a newer version of Tidings.",
-            )
-        if any(e.part == f"{part}!refused" for e in self._landing.entries(self._source, endpoint.name)):
-            self._landing.drop(self._source, endpoint.name, f"{part}!refused")
+        self._drop(report, str(day))
         self._pull.progress(endpoint.name, draft.rows, 0)
         return self._pulled(part, draft.rows, draft.rejected, restated=draft.restated_days)
+
+    def _drop(self, report: str, what: str) -> None:
+        part = f"{self._app} {report}{_REFUSED}{what}"
+        if any(entry.part == part for entry in self._landing.entries(self._source, self._endpoint.name)):
+            self._landing.drop(self._source, self._endpoint.name, part)
+
+    def _refused(self, report: str, what: str, processed: str, records: Sequence[Record]) -> _RefusedError:
+        """Keep records of which none can be used, and say so."""
+        endpoint, part = self._endpoint, f"{self._app} {report}{_REFUSED}{what}"
+        rows = self._typed(report, processed, records)
+        with self._landing.draft(self._source, endpoint.name, endpoint.feed, now=self._pull.now, part=part) as draft:
+            draft.reject(rows.lines, rows.reasons, rows.records)
+        return _RefusedError(
+            f"{len(records)} rows of the report on {report} of {what} could not be used: {rows.reasons[0]}.",
+            "Apple has changed the report; they are kept. Look for a newer version of Tidings.",
+        )
 
     def _pulled(self, part: str, rows: int = 0, rejected: int = 0, **more: Any) -> Pulled:
         name = self._endpoint.name

@@ -79,9 +79,19 @@ def _decimal(text: str) -> Decimal:
     return Decimal(text.replace(",", "") or "0")
 
 
+def _told(record: Record, name: str) -> Decimal:
+    """A number that a row is worth nothing without."""
+    if not record[name]:
+        raise UnusableError(f"{name} is empty")
+    return _decimal(record[name])
+
+
 def parse_sale(record: Record) -> Mapping[str, Any]:
     """A row of the sales report; proceeds and prices are per unit there, prices negative for what was given back."""
-    units = _decimal(record["Units"])
+    units, price, proceeds = (_told(record, "Units"), record["Customer Price"], record["Developer Proceeds"])
+    # What costs nothing may have neither; money of which one half is missing is no money.
+    if bool(_decimal(price)) > bool(proceeds) or bool(_decimal(proceeds)) > bool(price):
+        raise UnusableError("Customer Price and Developer Proceeds are told by half")
     code = record["Product Type Identifier"]
     return {
         **_report(record),
@@ -93,9 +103,9 @@ def parse_sale(record: Record) -> Mapping[str, Any]:
         "product_type": code,
         "product_class": _CLASS_OF.get(code, "other"),
         "units": units,
-        "proceeds": units * _decimal(record["Developer Proceeds"]),
+        "proceeds": units * _decimal(proceeds),
         "currency": record["Currency of Proceeds"].upper(),
-        "gross": units * abs(_decimal(record["Customer Price"])),
+        "gross": units * abs(_decimal(price)),
         "customer_currency": record["Customer Currency"].upper(),
         "country": record.get("Country Code") or None,
         "device": record.get("Device") or None,
@@ -144,7 +154,7 @@ def parse_subscription_event(record: Record) -> Mapping[str, Any]:
         "country": record.get("Country") or None,
         "device": record.get("Device") or None,
         "reason": record.get("Cancellation Reason") or None,
-        "quantity": int(_decimal(record["Quantity"])),
+        "quantity": int(_told(record, "Quantity")),
     }
 
 
@@ -197,6 +207,7 @@ SALES: Final = ApiEndpoint(
     lookback_days=3,
     lag_days=1,
     history_days=364,
+    kept_days=364,
 )
 SUBSCRIPTIONS: Final = ApiEndpoint(
     name="subscriptions",
@@ -207,6 +218,7 @@ SUBSCRIPTIONS: Final = ApiEndpoint(
     lookback_days=3,
     lag_days=1,
     history_days=364,
+    kept_days=364,
 )
 SUBSCRIPTION_EVENTS: Final = ApiEndpoint(
     name="subscription_events",
@@ -217,6 +229,7 @@ SUBSCRIPTION_EVENTS: Final = ApiEndpoint(
     lookback_days=3,
     lag_days=1,
     history_days=364,
+    kept_days=364,
 )
 ANALYTICS: Final = ApiEndpoint(
     name="analytics",

@@ -47,9 +47,10 @@ class Token:
         """The header with a token that is good for a while yet."""
         if not self._token or client.clock.epoch() >= self._until:
             token, seconds = self._mint(client)
-            self._token = client.hide(token)
+            self._token = Shy(token)
             self._until = client.clock.epoch() + max(seconds - _EARLY_S, seconds / 2)
-        return {"Authorization": Shy(f"Bearer {self._token}")}
+        # Clients that share the token each keep it out of their own sentences.
+        return {"Authorization": Shy(f"Bearer {client.hide(self._token)}")}
 
     def renew(self) -> None:
         """Mint another one for the next request."""

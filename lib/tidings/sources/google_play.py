@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from tidings.errors import AnswerError, SourceError, suggest
 from tidings.settings import Settings
-from tidings.sources.api import ApiEndpoint, ApiSource, NotYetError, day_instant
+from tidings.sources.api import ApiEndpoint, ApiSource, NotYetError, day_instant, together
 from tidings.sources.auth import Token, account_email, service_account
 from tidings.sources.clock import Clock
 from tidings.sources.google_play_files import land, objects, wanted
@@ -107,9 +107,10 @@ class GooglePlay(ApiSource):
             return
         failed: list[SourceError] = []
         unchanged: list[Pulled] = []
-        for file in wanted(objects(client, part, endpoint), endpoint, self.options("packages"), pull):
+        packages = self.options("packages")
+        for file in wanted(objects(client, part, endpoint), endpoint, packages, pull):
             try:
-                pulled = land(landing, client, self.name, part, endpoint, file, pull)
+                pulled = land(landing, client, self.name, part, endpoint, file, packages, pull)
             except AnswerError as error:
                 failed.append(error)
                 continue
@@ -121,7 +122,7 @@ class GooglePlay(ApiSource):
             rows, rejected = sum(each.rows for each in unchanged), sum(each.rejected for each in unchanged)
             yield Pulled(self.name, endpoint.name, endpoint.feed.name, rows, rejected, skipped=True)
         if failed:
-            raise SourceError(" ".join(error.failed for error in failed), failed[0].remedy)
+            raise together(failed)
 
     def fetch(
         self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
@@ -230,7 +231,7 @@ GOOGLE_PLAY: Final = SourceKind(
     summary="Google Play Console: installs, store page, ratings, reviews, sales, earnings, vitals",
     options={
         "bucket": "Cloud Storage URI that Play Console › Download reports shows, gs://pubsite_prod_…",
-        "packages": "package names; all that the account sees if not given",
+        "packages": "package names; all that the account sees if not given; pull --again after a change",
         "base_url": "another server that speaks these APIs",
     },
     open=GooglePlay,

@@ -62,14 +62,29 @@ def wanted(found: Iterable[Object], endpoint: ApiEndpoint, packages: Iterable[st
         each
         for each in found
         if first <= each.fields["month"] <= last
-        and (not chosen or each.fields.get("package") is None or each.fields["package"] in chosen)
+        and (not chosen or each.fields.get("package") is None or _is_of(each.fields["package"], endpoint, chosen))
     ]
 
 
+def _is_of(named: str, endpoint: ApiEndpoint, chosen: frozenset[str]) -> bool:
+    """Files of subscriptions are named after package and product, and both may hold underscores."""
+    by_product = endpoint.name == "subscriptions" and any(named.startswith(f"{package}_") for package in chosen)
+    return named in chosen or by_product
+
+
 def land(
-    landing: Landing, client: Client, source: str, bucket: str, endpoint: ApiEndpoint, file: Object, pull: Pull
+    landing: Landing,
+    client: Client,
+    source: str,
+    bucket: str,
+    endpoint: ApiEndpoint,
+    file: Object,
+    packages: Iterable[str],
+    pull: Pull,
 ) -> Pulled:
     """Land one file in place of what it said before; skipped where it is as it was.
+
+    Files of money hold all apps of the account: of them only rows of `packages` (none: all) are landed.
 
     Raises:
         AnswerError: none of its rows could be used; they are kept, and what it said before stays in force.
@@ -86,6 +101,7 @@ def land(
     records = [
         {**{name: value for name, value in row.items() if name not in endpoint.forget}, **added, "row": number}
         for number, row in enumerate(table(file.name, body), start=1)
+        if _is_wanted(row, frozenset(packages))
     ]
     reason = ""
     with landing.draft(source, endpoint.name, feed, now=pull.now, part=file.name, source_input=source_input) as draft:
@@ -116,6 +132,12 @@ def land(
         part=file.name,
         restated=draft.restated_days,
     )
+
+
+def _is_wanted(row: Mapping[str, str], chosen: frozenset[str]) -> bool:
+    """Rows that name no app are of all of them. Older files of money call the package a product."""
+    named = row.get("package name") or row.get("package id") or row.get("product id")
+    return not chosen or not named or named in chosen
 
 
 def _reach(draft: Draft, rows: Any, endpoint: ApiEndpoint, pull: Pull) -> None:

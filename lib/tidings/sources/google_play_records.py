@@ -8,6 +8,7 @@ import hashlib
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -54,7 +55,7 @@ def unpacked(name: str, body: bytes) -> bytes:
         with zipfile.ZipFile(io.BytesIO(body)) as packed:
             (inside,) = [each for each in packed.namelist() if each.lower().endswith(".csv")]
             return packed.read(inside)
-    except (zipfile.BadZipFile, ValueError, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, RuntimeError, EOFError) as error:
         raise AnswerError(f"The file {name} of Google Play is damaged.", "Pull again.") from error
 
 
@@ -81,6 +82,13 @@ def _first(record: Record, *names: str) -> str:
 def _number(text: str) -> str | None:
     cleaned = text.replace(",", "")
     return None if cleaned in ("", "NA", "N/A") else cleaned
+
+
+def _amount(record: Record, name: str) -> Decimal:
+    told = _number(_first(record, name))
+    if told is None:
+        raise UnusableError(f"{name} is empty")
+    return Decimal(told)
 
 
 def _of_cut(record: Record) -> dict[str, Any]:
@@ -149,9 +157,13 @@ def parse_subscription(record: Record) -> Mapping[str, Any]:
 
 
 def parse_sale(record: Record) -> Mapping[str, Any]:
-    """A row of the sales file; the sign of what was given back follows from the status, as Google writes both."""
+    """A row of the sales file; the sign follows from a status that is known, as Google writes refunds either way."""
     status = _first(record, "financial status")
-    amount = abs(Decimal(_number(_first(record, "charged amount")) or 0))
+    amount = _amount(record, "charged amount")
+    if "refund" in status.lower():
+        amount = -abs(amount)
+    elif status.lower() == "charged":
+        amount = abs(amount)
     return {
         "month": record["month"],
         "row": record["row"],
@@ -161,7 +173,7 @@ def parse_sale(record: Record) -> Mapping[str, Any]:
         "package": _first(record, "package id", "product id"),
         "sku": record.get("sku id") or None,
         "product_type": record.get("product type") or None,
-        "amount": -amount if "refund" in status.lower() else amount,
+        "amount": amount,
         "currency": _first(record, "currency of sale").upper(),
         "country": record.get("country of buyer") or None,
     }
@@ -183,7 +195,7 @@ def parse_earning(record: Record) -> Mapping[str, Any]:
         "package": _first(record, "package id", "product id") or None,
         "sku": record.get("sku id") or None,
         "country": record.get("buyer country") or None,
-        "amount": Decimal(_number(_first(record, "amount (merchant currency)")) or 0),
+        "amount": _amount(record, "amount (merchant currency)"),
         "currency": _first(record, "merchant currency").upper(),
     }
 
@@ -313,7 +325,9 @@ RECENT_REVIEWS: Final = ApiEndpoint(
     forget=("authorName",),
     fields=("package", "reviewId", "comments"),
     lookback_days=7,
-    history_days=7,
+    # Of the seventh day back the API may tell the later half only.
+    history_days=6,
+    kept_days=6,
     chunk_days=8,
     today=True,
 )

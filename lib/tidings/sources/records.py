@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tidings.errors import SourceError
+from tidings.model import Column
 from tidings.sources.draft import arrow_schema
 from tidings.sources.feeds import Feed
 
@@ -77,6 +79,8 @@ def typed(feed: Feed, records: Iterable[Record], parse: Parse, first_line: int) 
         for number, value in enumerate(values if column.values else ()):
             if value is not None and value not in column.values:
                 bad.setdefault(number, f"{name}: {_quoted(value)} is not one of {', '.join(column.values)}")
+        for number, side in _outside(columns[-1], column):
+            bad.setdefault(number, f"{name}: {_quoted(values[number])} is {side}")
     columns += [pa.array([line for line, _, _ in found], pa.int64()), pa.array([text for *_, text in found])]
     table = pa.table(columns, schema=schema)
     if bad:
@@ -116,6 +120,14 @@ def _column(name: str, values: Sequence[Any], type_: pa.DataType, bad: dict[int,
                 out[number] = None
                 bad.setdefault(number, f"{name}: {_quoted(values[number])} is out of range")
         return pa.array(out, type_)
+
+
+def _outside(values: pa.Array, column: Column) -> Iterator[tuple[int, str]]:
+    """The positions of values that the column's range does not hold, with what is wrong about each."""
+    for bound, is_outside, side in ((column.minimum, pc.less, "below"), (column.maximum, pc.greater, "above")):
+        if bound is not None and pc.any(is_outside(values, bound)).as_py():
+            for number in pc.indices_nonzero(is_outside(values, bound)).to_pylist():
+                yield number, f"{side} {bound:g}"
 
 
 def _taken_wrongly(type_: pa.DataType) -> tuple[type, ...]:

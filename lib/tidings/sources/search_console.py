@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from tidings.errors import SourceError, suggest
 from tidings.sources.api import ApiEndpoint, ApiSource
@@ -36,6 +36,7 @@ PAGE_ROWS: Final = 25_000
 DAY_ROWS: Final = 50_000
 _SCOPE: Final = "https://www.googleapis.com/auth/webmasters.readonly"
 _BASE: Final = "https://searchconsole.googleapis.com"
+_DOMAIN: Final = "sc-domain:"
 _ZONE: Final = "America/Los_Angeles"
 _TYPES: Final = ("web", "image", "video", "news", "discover", "googleNews")
 _NO_QUERIES: Final = ("discover", "googleNews")
@@ -55,7 +56,7 @@ def parse_row(record: Record) -> Mapping[str, Any]:
         "ts": parse_date(split.pop("date")),
         "clicks": record["clicks"],
         "impressions": record["impressions"],
-        "position": record["position"] if impressions else None,
+        "position": record.get("position") if impressions else None,
         "is_final": record["is_final"],
         **split,
     }
@@ -76,6 +77,7 @@ def _endpoint(name: str, feed: Any, doc: str, chunk_days: int) -> ApiEndpoint:
         lag_days=3,
         zone=_ZONE,
         history_days=480,
+        kept_days=480,
         chunk_days=chunk_days,
         parse=parse_row,
         fields=_FIELDS,
@@ -136,7 +138,8 @@ class SearchConsole(ApiSource):
         missing = self._missing(client, known)
         if missing:
             raise SourceError(missing[0])
-        for site in self.options("sites") or known:
+        # A domain and a folder of it tell the same clicks: the larger one alone is asked for.
+        for site in self.options("sites") or [each for each in known if not _holding(each, known)]:
             for search_type in self._types():
                 if not (endpoint.name == "query" and search_type in _NO_QUERIES):
                     yield f"{search_type} {site}"
@@ -171,7 +174,8 @@ class SearchConsole(ApiSource):
         while True:
             said = client.post(path, body={**body, "startRow": row}).json()
             unfinished = str(said.get("metadata", {}).get("firstIncompleteDate", "9999-12-31"))
-            rows = said.get("rows", [])
+            # Where nobody searched there is no position.
+            rows = [{"position": None, **each} for each in said.get("rows", [])]
             added = {"site": site, "type": search_type, "dimensions": list(dimensions)}
             records = [{**each, **added, "is_final": str(each["keys"][0]) < unfinished} for each in rows]
             if "country" in dimensions and "device" not in dimensions:
@@ -202,12 +206,29 @@ class SearchConsole(ApiSource):
         email = account_email(client, self.key("account"))
         if not known:
             return [f"The account {email} may read no property. Add it as a user in {self.console}."]
+        sites = self.options("sites")
         return [
             f"The account {email} may not read the property '{site}'. {suggest(site, known)} "
             f"Or add the account in {self.console}."
-            for site in self.options("sites")
+            for site in sites
             if site not in known
+        ] + [
+            f"sites names both '{outer}' and '{site}', which is part of it: clicks would count twice. Leave one out."
+            for site in sites
+            for outer in _holding(site, sites)
         ]
+
+
+def _holding(site: str, others: Iterable[str]) -> list[str]:
+    """Those of the other properties that hold all pages of a property."""
+    # Of a domain its name is compared, of folders their addresses.
+    name = site.removeprefix(_DOMAIN) if site.startswith(_DOMAIN) else urlsplit(site).hostname
+    return [
+        other
+        for other in others
+        if other != site
+        and (f".{name}".endswith(f".{other.removeprefix(_DOMAIN)}") if _DOMAIN in other else site.startswith(other))
+    ]
 
 
 def _judge(answer: Answer) -> Verdict | None:
