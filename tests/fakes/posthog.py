@@ -33,11 +33,15 @@ def _error(status: int, type_: str, code: str, detail: str, **headers: str) -> R
 class FakePostHog(FakeApi):
     """Tells `rows` of the feeds `posthog_…`, whose days are UTC days.
 
-    `longest_days`: queries over more days take too long. `queued`: how often an answer is not ready yet.
+    `longest_days`: queries over more days take too long, and are answered with `too_long`. `is_scoped`: the key may not
+    read the project; `is_limited`: it may not list projects. `queued`: how often an answer is not ready yet.
     `cap`: rows that an answer holds at most, in place of 50,000.
     """
 
     timezone = "UTC"
+    is_scoped = False
+    is_limited = False
+    too_long: Reply | None = None
     longest_days: int | None = None
     queued = 0
     cap = 50_000
@@ -67,8 +71,18 @@ class FakePostHog(FakeApi):
 
     @route("GET", "/api/projects/")
     def list_projects(self, request: Request) -> Any:
+        if self.is_limited:
+            raise Refusal(_error(403, "authentication_error", "permission_denied", "This key is limited to projects."))
         found = [{"id": int(project), "name": "Sample", "timezone": self.timezone} for project in self.projects]
         return {"next": None, "previous": None, "results": found}
+
+    @route("GET", "/api/projects/{id}/")
+    def project(self, request: Request) -> Any:
+        if self.is_scoped:
+            raise Refusal(_error(403, "authentication_error", "permission_denied", "API key missing project:read."))
+        if request.parts["id"] not in self.projects:
+            raise Refusal(_error(404, "invalid_request", "not_found", "Not found."))
+        return {"id": int(request.parts["id"]), "name": "Sample", "timezone": self.timezone}
 
     @route("POST", "/api/projects/{id}/query/")
     def query(self, request: Request) -> Any:
@@ -93,6 +107,10 @@ class FakePostHog(FakeApi):
     def _answer(self, text: str, values: Mapping[str, str]) -> dict[str, Any]:
         if text == "SELECT 1 AS one LIMIT 1":
             return {"columns": ["one"], "results": [[1]], "hasMore": False}
+        if text == known.BEFORE_QUERY:
+            start, end = (datetime.fromisoformat(values[name]) for name in ("z", "a"))
+            happened = any(start <= row["ts"] < end for row in self.rows.get("posthog_daily", ()))
+            return {"columns": ["one"], "results": [[1]] if happened else [], "hasMore": False}
         feed = _FEEDS.get(text, "posthog_cuts" if text in _CUTS else "")
         if not feed:
             raise Refusal(_error(400, "validation_error", "syntax", "I do not know this query."))
@@ -100,7 +118,8 @@ class FakePostHog(FakeApi):
         most = min(int(limit[1]) if limit else 100, self.cap)
         start, end = (datetime.fromisoformat(values[name]) for name in ("a", "b"))
         if self.longest_days is not None and (end - start).days > self.longest_days:
-            raise Refusal(_error(400, "validation_error", "timeout", "Query timed out, try a shorter date range."))
+            timed_out = _error(400, "validation_error", "timeout", "Query timed out, try a shorter date range.")
+            raise Refusal(self.too_long or timed_out)
         rows = [row for row in self.rows.get(feed, ()) if start <= row["ts"] < end]
         if feed == "posthog_cuts":
             rows = [row for row in rows if row["type"] == _CUTS[text]]

@@ -21,9 +21,13 @@ def _unauthorized(code: str = "unauthorized") -> Reply:
 
 
 class FakeUmami(FakeApi):
-    """Tells `rows` of the feeds `umami_…`; days are UTC days. `version` is 2 or 3, `is_cloud` wants the key."""
+    """Tells `rows` of the feeds `umami_…`; days are UTC days. `version` is 2 or 3, `is_cloud` wants the key.
+
+    Hours are told for ranges of `longest_hours`, else days.
+    """
 
     version = 3
+    longest_hours = 30 * 24
     is_cloud = False
     page_size = 100
 
@@ -90,7 +94,7 @@ class FakeUmami(FakeApi):
     @route("GET", "(?:/api)?/websites/{id}/pageviews")
     def pageviews(self, request: Request) -> Any:
         start, end = self._bounds(request)
-        if request.query.get("unit") != "hour" or end - start > timedelta(days=30):
+        if request.query.get("unit") != "hour" or end - start > timedelta(hours=self.longest_hours):
             # A finer unit than the range allows is silently replaced.
             return {"pageviews": [{"x": start.strftime("%Y-%m-%d 00:00:00"), "y": 1}], "sessions": []}
         rows = self._between(request, "hourly")
@@ -120,7 +124,7 @@ class FakeUmami(FakeApi):
 
     @route("GET", "(?:/api)?/websites/{id}/sessions")
     def list_sessions(self, request: Request) -> Any:
-        page, size = int(request.query["page"]), int(request.query["pageSize"])
+        page, size = int(request.query["page"]), min(int(request.query["pageSize"]), self.page_size)
         shown = self.sessions[(page - 1) * size : page * size]
         return {"data": shown, "count": len(self.sessions), "page": page, "pageSize": size}
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.pulling import NOW, Workbook
-from tidings.errors import SettingsError, SourceError
+from tidings.errors import SettingsError, SourceError, TidingsError
 from tidings.sources import database
 from tidings.sources.source import Pull
 
@@ -280,3 +280,61 @@ def test_no_address_and_no_password_is_told(tmp_path: Path) -> None:
 def test_a_missing_address_is_named(tmp_path: Path) -> None:
     workbook = Workbook(tmp_path, TABLE, {}, name="shop")
     assert "SHOP_URL" in workbook.source.check(Pull(NOW.astimezone(UTC)))[0]
+
+
+@pytest.mark.parametrize("ahead", ["2999-01-01 00:00:00", "2999-01-01"])
+def test_a_time_that_is_still_to_come_keeps_out_nothing(shop: Shop, ahead: str) -> None:
+    shop.add("wrong", ahead)
+    shop.add("a", "2026-11-10 08:00:00")
+    shop.workbook.pull()
+    shop.add("b", "2026-11-20 08:00:00")
+    shop.workbook.pull()
+    assert set(shop.held()) == {"wrong", "a", "b"}
+
+
+def test_rows_of_which_none_can_be_used_leave_what_was_landed(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, cursor=None)
+    shop.add("a", None)
+    shop.add("b", None)
+    shop.workbook.pull()
+    shop.run("UPDATE invoices SET placed = 'garbage'")
+    with pytest.raises(SourceError, match="None of the 2 rows can be used; the 2 that were landed before stay"):
+        shop.workbook.pull()
+    assert set(shop.held()) == {"a", "b"} and len(shop.workbook.rejected("orders")) == 2
+    shop.run("UPDATE invoices SET placed = '2026-11-02 10:00:00'")
+    shop.workbook.pull()
+    assert set(shop.held()) == {"a", "b"} and shop.workbook.rejected("orders") == []
+    shop.run("DELETE FROM invoices")
+    (pulled,) = shop.workbook.pull()
+    assert pulled.messages == ("There are no rows any more; there were 2.",)
+
+
+def test_text_that_the_database_orders_in_its_own_way_loses_no_row(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "CHUNK_ROWS", 4)
+    shop.run("DROP TABLE invoices")
+    shop.run(
+        "CREATE TABLE invoices "
+        "(number TEXT, placed TEXT, total REAL, line TEXT, changed TEXT COLLATE NOCASE, note TEXT)"
+    )
+    for number, changed in enumerate(["a", "B", "b", "B", "b", "b", "B", "C", "c", "d", "D"]):
+        shop.add(str(number), changed)
+    shop.workbook.pull()
+    assert set(shop.held()) == {str(number) for number in range(11)}
+
+
+@pytest.mark.parametrize("password", ["s3cr3t#x", "s3cr3t/x", "s3cr3t?x", "s3[cr3t", "s3cr3t:x]"])
+def test_an_address_that_is_none_is_told_without_its_password(tmp_path: Path, password: str) -> None:
+    url = f"postgresql://user:{password}@db.example/shop"
+    workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": url}, name="shop")
+    with pytest.raises(TidingsError) as refused:
+        workbook.pull()
+    for told in (str(refused.value), *workbook.check()):
+        assert "cr3t" not in told
+    if "#" in password or "[" in password:
+        assert "SHOP_URL is not an address" in str(refused.value) and "%23" in str(refused.value)
+
+
+def test_a_driver_that_quotes_a_piece_of_the_password_does_not_make_it_shown() -> None:
+    url = "mysql://user:s3cr3t%23x/and@more@db.example/shop"
+    text = f"no such port: 's3cr3t%23x' in {url}, user, and@more, s3cr3t#x/and@more"
+    assert database._without(url, text) == "no such port: '***' in ***, user, ***@***, ***"

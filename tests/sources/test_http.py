@@ -100,7 +100,7 @@ def test_waits_double_and_are_jittered_within_bounds(shop: Shop) -> None:
     waited = []
     for source in ("shop", "store", "market", "stall"):
         clock = QuickClock()
-        shop.fail("/orders", 500, times=5)
+        shop.fail("/orders", 503, times=5)
         with pytest.raises(OutageError):
             Client(source, shop.url, clock, console="", auth=Header(Secret(KEY))).get("orders")
         assert len(clock.waited) == 4, "five tries"
@@ -109,6 +109,21 @@ def test_waits_double_and_are_jittered_within_bounds(shop: Shop) -> None:
         waited.append(tuple(clock.waited))
     # Sources that fail together do not come back together.
     assert len(set(waited)) == 4
+
+
+def test_a_server_that_fails_at_some_requests_is_given_up_at_the_third_in_a_row(shop: Shop) -> None:
+    client = Client("shop", shop.url, QuickClock(), console="", auth=Header(Secret(KEY)))
+    for _ in range(3):
+        shop.fail("/orders", 500, times=10)
+        for _ in range(2):
+            with pytest.raises(AnswerError, match="fails in 5 tries"):
+                client.get("orders")
+        # What it answers meanwhile shows that it is there.
+        client.get("orders")
+    shop.fail("/orders", 500, times=15)
+    for expected in (AnswerError, AnswerError, OutageError):
+        with pytest.raises(expected):
+            client.get("orders")
 
 
 @pytest.mark.parametrize("status", [429, 503])

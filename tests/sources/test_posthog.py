@@ -11,6 +11,7 @@ import pytest
 
 from fakes.posthog import KEY, FakePostHog
 from fakes.pulling import QuickClock, Workbook
+from fakes.server import Reply
 from tidings.errors import CredentialError, OutageError, SettingsError, SourceError
 
 PROJECT = "4711"
@@ -80,7 +81,7 @@ def test_totals_cuts_and_events_are_landed(tmp_path: Path) -> None:
     }
     with Server(tmp_path, rows) as server:
         server.pull()
-        assert server.visitors() == {5: 10, 0: 20}
+        assert server.visitors() == {5: 10, 4: 0, 3: 0, 2: 0, 1: 0, 0: 20}
         assert sorted(server.workbook.rows("cuts", "type", "name", "visitors")) == [
             ("country", "(unknown)", 2),
             ("country", "DE", 5),
@@ -89,22 +90,34 @@ def test_totals_cuts_and_events_are_landed(tmp_path: Path) -> None:
         assert server.workbook.rows("events", "event", "events", "users") == [("signup", 4, 2)]
 
 
-def test_days_without_an_event_are_not_there(tmp_path: Path) -> None:
-    with Server(tmp_path, {"daily": [day(3)]}) as server:
+def test_days_without_an_event_are_zero_after_the_first_and_not_there_before(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(33), day(3)]}) as server:
         server.pull()
-        assert server.visitors() == {3: 10}
+        whole = dict.fromkeys(range(33), 0) | {33: 10, 3: 10}
+        assert server.visitors() == whole
+        # Of a month in which nothing happened it is known that something did before.
+        server.fake.rows["posthog_daily"] = [day(33)]
+        server.pull()
+        assert server.visitors() == whole | {3: 0}
 
 
-def test_a_second_pull_counts_the_last_week_anew(tmp_path: Path) -> None:
-    with Server(tmp_path, {"daily": [day(back) for back in range(30)]}) as server:
+def test_a_project_without_an_event_has_nothing_not_zero(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": []}) as server:
+        server.fake.projects = ["4711"]
+        server.pull()
+        assert server.visitors() == {}
+
+
+def test_a_second_pull_counts_the_last_month_anew(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(back) for back in range(60)]}) as server:
         server.pull()
         server.fake.asked.clear()
         # Phones send late, and persons are merged.
         server.fake.rows["posthog_daily"][5]["visitors"] = 99
-        server.fake.rows["posthog_daily"][20]["visitors"] = 77
+        server.fake.rows["posthog_daily"][40]["visitors"] = 77
         server.pull()
-        assert [(q["a"], q["b"]) for q in server.queries("daily")] == [("2026-11-13 00:00:00", "2026-11-20 00:00:00")]
-        assert (server.visitors()[5], server.visitors()[20]) == (99, 10)
+        assert [(q["a"], q["b"]) for q in server.queries("daily")] == [("2026-10-21 00:00:00", "2026-11-20 00:00:00")]
+        assert (server.visitors()[5], server.visitors()[40]) == (99, 10)
 
 
 def test_an_answer_as_long_as_the_cap_is_asked_for_in_parts(tmp_path: Path) -> None:
@@ -131,7 +144,7 @@ def test_a_queued_query_is_waited_for_and_given_up_in_the_end(tmp_path: Path) ->
     with Server(tmp_path, {"daily": [day(1)]}) as server:
         server.fake.queued = 3
         server.pull()
-        assert server.visitors() == {1: 10} and 2.0 in server.clock.waited
+        assert server.visitors() == {1: 10, 0: 0} and 2.0 in server.clock.waited
         server.fake.queued = 10_000
         with pytest.raises(OutageError, match="did not finish the query"):
             server.pull()
@@ -213,7 +226,7 @@ def test_a_column_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> No
         server.fake.record = lambda feed, row: [*whole(feed, row)[:-1], "many"]  # type: ignore[method-assign]
         with pytest.raises(SourceError, match="'many' is not a whole number"):
             server.pull()
-        assert server.visitors() == {1: 10}
+        assert server.visitors() == {1: 10, 0: 0}
         assert len(server.workbook.rejected("daily")) == 1
 
 
@@ -234,3 +247,47 @@ def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
             server.pull()
             assert set(server.visitors()) == set(range(90))
             assert sorted(server.workbook.rows("events", "events")) == [(back + 1,) for back in range(90)]
+
+
+@pytest.mark.parametrize("status", [504, 512, 513])
+def test_a_query_that_the_database_gives_up_is_asked_for_in_parts(tmp_path: Path, status: int) -> None:
+    with Server(tmp_path, {"daily": [day(back) for back in range(40)]}) as server:
+        server.fake.longest_days = 10
+        server.fake.too_long = Reply({"detail": "Query has hit the max execution time before completing."}, status)
+        server.pull()
+        assert len(server.visitors()) == 40
+        asked = [(query["a"], query["b"]) for query in server.queries("daily")]
+        assert len(asked) == len(set(asked)), "what took too long is not asked for again"
+
+
+def test_pages_that_are_the_same_without_an_address_are_added_up(tmp_path: Path) -> None:
+    pages = [cut(1, "page", "/u?email=a@x.example", 20), cut(1, "page", "/u?email=b@x.example", 40)]
+    with Server(tmp_path, {"cuts": [*pages, cut(1, "country", "DE", 3)]}) as server:
+        server.pull()
+        found = server.workbook.rows("cuts", "name", "visitors")
+        assert sorted(found) == [("/u?email=[redacted]", 60), ("DE", 3)]
+        assert "x.example" not in server.workbook.everything()
+
+
+def test_only_the_cuts_that_are_listed_are_asked_for(tmp_path: Path) -> None:
+    rows = {"cuts": [cut(1, "page", "/"), cut(1, "country", "DE")]}
+    with Server(tmp_path, rows, cuts=["country"]) as server:
+        server.pull()
+        assert server.workbook.rows("cuts", "name") == [("DE",)]
+    with Server(tmp_path, rows, cuts=["contry"]) as server, pytest.raises(SettingsError, match="mean 'country'"):
+        server.pull()
+
+
+def test_a_key_of_few_rights_will_do(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(1)]}) as server:
+        # Limited to its project it may not list any.
+        server.fake.is_limited = True
+        server.pull()
+        assert server.visitors()[1] == 10
+        # Without the project's own settings the zone is what the workbook says, if it does.
+        server.fake.is_scoped = True
+        server.pull(again=True)
+        unsaid = {name: value for name, value in server.fake.table().items() if name != "timezone"}
+        workbook = Workbook(tmp_path / "unsaid", unsaid, server.fake.environment("api"))
+        with pytest.raises(SourceError, match="scope project:read, or write the project's timezone"):
+            workbook.pull()

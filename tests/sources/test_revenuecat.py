@@ -300,6 +300,33 @@ def test_a_customer_deleted_while_the_list_is_read_has_no_subscriptions(fake: Fa
     assert len(workbook.rows("subscriptions")) == 2
 
 
+def test_customers_of_which_none_is_known_any_more_take_nothing_away(fake: FakeRevenueCat, tmp_path: Path) -> None:
+    listed(fake)
+    workbook = book(tmp_path, fake)
+    workbook.pull()
+    held = len(workbook.rows("subscriptions"))
+    fake.fail("/subscriptions", 404, times=99, content={"object": "error", "type": "resource_missing"})
+    with pytest.raises(SourceError, match=r"customers .* are said not to exist, though they are listed"):
+        workbook.pull()
+    assert held and len(workbook.rows("subscriptions")) == held
+
+
+def test_a_customer_that_cannot_be_told_is_set_aside(fake: FakeRevenueCat, tmp_path: Path) -> None:
+    listed(fake)
+    fake.fail("user-1", 422, content={"object": "error", "type": "unprocessable_entity_error", "retryable": False})
+    workbook = book(tmp_path, fake)
+    workbook.pull()
+    assert len(workbook.rows("subscriptions")) == 2
+    ((_, record),) = workbook.rejected("subscriptions")
+    assert '"status":422' in record and "user-1" not in record
+
+
+def test_an_error_that_no_parser_takes_is_an_answer_too(fake: FakeRevenueCat, tmp_path: Path) -> None:
+    fake.fail("/overview", 400, content=b"[" * 200_000)
+    with pytest.raises(SourceError, match="answers 400"):
+        book(tmp_path, fake).pull()
+
+
 def test_a_list_that_goes_round_in_a_circle_is_given_up(fake: FakeRevenueCat, tmp_path: Path) -> None:
     listed(fake)
     path = f"/v2/projects/{PROJECT}/customers"

@@ -637,7 +637,8 @@ def test_a_field_of_another_type_is_refused_and_a_new_one_kept(account: Account)
     assert set(account.amounts()) == {"txn_0001", "txn_0002"}
     ((reason, _),) = account.workbook.rejected("balance")
     assert reason == "the amount '0.82' is not a number of minor units"
-    assert messages == ["balance has new fields, kept as received: shiny."]
+    assert messages[0] == "balance has new fields, kept as received: shiny."
+    assert "1 of its records could not be used: the amount '0.82'" in messages[1]
     assert any('"shiny":"new"' in record for (record,) in account.workbook.rows("balance", "_record"))
 
 
@@ -679,3 +680,12 @@ def test_a_pull_killed_anywhere_goes_on(tmp_path: Path) -> None:
                 account.pull(progress=progress)
             account.pull()
             assert landed(account) == expected
+
+
+def test_test_money_and_real_money_are_never_added_up(tmp_path: Path) -> None:
+    with Account(tmp_path, {"balance": [moved(1, 3)]}) as account:
+        account.pull()
+        account.workbook.settings.environment["API_KEY"] = "rk_live_other"  # type: ignore[index]
+        with pytest.raises(SettingsError, match="API_KEY is a live key, and data/raw/api holds data of test mode"):
+            account.pull()
+        assert set(account.amounts()) == {"txn_0001"}

@@ -256,3 +256,64 @@ def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
             assert server.visitors() == {back: back + 1 for back in range(70)}
             assert sorted(server.workbook.rows("cuts", "visitors")) == [(back + 1,) for back in range(30)]
         assert PASSWORD not in server.workbook.everything()
+
+
+def test_a_website_that_moves_keeps_its_days_and_counts_once(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(back) for back in range(10)]}) as server:
+        server.pull()
+        (id_,) = server.fake.websites
+        server.fake.websites[id_] = "new.example"
+        for row in server.fake.rows["umami_daily"]:
+            row["website"] = "new.example"
+        server.pull()
+        found = server.workbook.rows("daily", "ts", "website")
+        assert len(found) == len({ts for ts, _ in found}) == 10
+        assert {name for _, name in found} == {SITE, "new.example"}
+
+
+def test_two_websites_of_one_domain_are_two(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(1)]}) as server:
+        (first,) = server.fake.websites
+        server.fake.websites["00000000-0000-4000-8000-00000000000f"] = SITE
+        server.pull()
+        named = sorted(server.workbook.rows("daily", "website", "visitors"))
+        assert [name for name, _ in named] == [
+            f"{SITE} {id_}" for id_ in sorted(server.fake.websites) for _ in range(2)
+        ]
+        assert first in named[0][0]
+
+
+def test_a_website_that_may_not_be_read_stops_no_other(tmp_path: Path) -> None:
+    other = "00000000-0000-4000-8000-00000000000f"
+    with Server(tmp_path, {"daily": [day(1)]}) as server:
+        server.fake.websites[other] = "a.example"
+        server.fake.fail(other, 401, times=99, content={"error": {"message": "Unauthorized"}})
+        with pytest.raises(SourceError, match=r"daily a\.example: .* answers 401: Unauthorized.*Share the website"):
+            server.pull()
+        assert server.visitors() == {1: 10, 0: 0}
+
+
+def test_hours_that_come_as_days_are_asked_for_day_by_day(tmp_path: Path) -> None:
+    at = LAST - timedelta(days=1) + timedelta(hours=9)
+    hour = {"website": SITE, "ts": at, "zone": "UTC", "pageviews": 7, "visitors": 3}
+    with Server(tmp_path, {"daily": [day(5)], "hourly": [hour]}) as server:
+        server.fake.longest_hours = 48
+        server.pull()
+        assert server.workbook.rows("hourly", "ts", "pageviews") == [(at, 7)]
+
+
+def test_pages_are_landed_without_what_says_who(tmp_path: Path) -> None:
+    paths = [cut(0, "path", f"/u?email={name}@x.example", 2) for name in ("a", "b")]
+    with Server(tmp_path, {"daily": [day(0)], "cuts": paths}) as server:
+        server.pull()
+        assert server.workbook.rows("cuts", "name", "visitors") == [("/u?email=[redacted]", 4)]
+        assert "x.example" not in server.workbook.everything()
+
+
+def test_visitors_come_in_pages_as_long_as_the_server_makes_them(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(0)]}, sessions=True) as server:
+        seen = {"firstAt": "2026-11-19T08:00:00Z", "lastAt": "2026-11-19T09:00:00Z", "visits": 1, "views": 2}
+        server.fake.sessions = [{"id": f"s{number}", **seen} for number in range(25)]
+        server.fake.page_size = 10
+        server.pull()
+        assert len(server.workbook.rows("sessions")) == 25

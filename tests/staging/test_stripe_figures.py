@@ -132,6 +132,9 @@ def test_a_payment_without_a_fee_tells_no_fee_and_a_payout_nothing() -> None:
         # It began when the trial was over.
         ({"trial_ends_at": at(8)}, 8),
         ({"trial_ends_at": at(8), "status": "canceled", "canceled_at": at(20), "ended_at": at(20)}, 8),
+        # A trial that was given later is free time of what was paid for before.
+        ({"trial_began_at": at(6), "trial_ends_at": at(8)}, 1),
+        ({"trial_began_at": at(6), "trial_ends_at": at(8), "status": "trialing"}, 1),
         # On trial, ended with it or in it, waiting for a first payment, without a price: never paid for.
         ({"trial_ends_at": at(8), "status": "trialing"}, None),
         ({"trial_ends_at": at(8), "status": "canceled", "canceled_at": at(3), "ended_at": at(8)}, None),

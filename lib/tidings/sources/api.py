@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from tidings.errors import AnswerError, CredentialError, OutageError, SettingsError, SourceError, StoppedError
 from tidings.settings import Secret, Settings
 from tidings.sources.clock import Clock
-from tidings.sources.draft import Draft
+from tidings.sources.draft import Draft, tool_version
 from tidings.sources.http import Client
 from tidings.sources.landing import Landing
 from tidings.sources.manifest import Entry, Span, merged
@@ -28,6 +28,7 @@ from tidings.window import Zone, add_days, days_between
 _REFUSED = "!refused"
 _BATCH = 20_000
 _TOLD = 5
+_OTHER_DAYS = "they are of other days"
 # Refused, whatever day is asked for: no right, no such thing.
 _NO_MATTER_WHICH_DAY = frozenset({401, 403, 404, 405, 501})
 _CHANGED = "The API has changed, or base_url is wrong"
@@ -131,6 +132,10 @@ class ApiSource(ABC):
         del client, endpoint
         return ("",)
 
+    def named(self, part: str) -> str:
+        """What people call a part."""
+        return part
+
     def variables(self) -> tuple[str, ...]:
         """The environment variables that hold its credentials."""
         return ()
@@ -223,7 +228,7 @@ class ApiSource(ABC):
                 except (CredentialError, OutageError, StoppedError):
                     raise
                 except SourceError as error:
-                    which = f"{endpoint.name} {part}" if len(parts) > 1 else endpoint.name
+                    which = f"{endpoint.name} {self.named(part)}" if len(parts) > 1 else endpoint.name
                     failed.append(SourceError(f"{which}: {error.failed}", error.remedy))
         if failed:
             raise together(failed)
@@ -295,6 +300,8 @@ class ApiSource(ABC):
         pull: Pull,
     ) -> tuple[Pulled | None, NotYetError | None]:
         window = None if endpoint.whole else Span(day_instant(first), day_instant(end))
+        entries = landing.entries(self.name, endpoint.name) if endpoint.whole else ()
+        had = sum(entry.rows for entry in entries if entry.part == part)
         missing: NotYetError | None = None
         watch = _Fields(endpoint)
         opened = landing.draft(self.name, endpoint.name, endpoint.feed, now=pull.now, part=part, window=window)
@@ -321,8 +328,15 @@ class ApiSource(ABC):
         except NotYetError:
             return None, missing
         if refused:
-            raise _RefusedError(draft.part, first, refused, watch.reason or "they are of other days")
-        more = {"messages": watch.messages(), "restated": draft.restated_days}
+            raise _RefusedError(draft.part, first, refused, watch.reason or _OTHER_DAYS)
+        told = watch.messages()
+        if draft.rejected:
+            where = f"data/raw/{self.name}/{endpoint.name}"
+            why = watch.reason or _OTHER_DAYS
+            told += (f"{endpoint.name}: {draft.rejected} of its records could not be used: {why}. Kept in {where}.",)
+        if had and not draft.rows:
+            told += (f"{endpoint.name} has no records any more; there were {had}.",)
+        more = {"messages": told, "restated": draft.restated_days}
         return self._pulled(endpoint, part, draft.rows, draft.rejected, **more), missing
 
     def _pulled(self, endpoint: ApiEndpoint, part: str, rows: int, rejected: int = 0, **more: Any) -> Pulled:
@@ -378,6 +392,9 @@ def _settled(endpoint: ApiEndpoint, landed: Iterable[tuple[Entry, Span]], zone: 
     back = max(endpoint.lookback_days, endpoint.lag_days)
     found = []
     for entry, window in landed:
+        if entry.rejected and entry.tool_version != tool_version():
+            # Another version may know what to make of what this one could not use.
+            continue
         until = min(window.end, day_instant(add_days(zone.day_of(entry.fetched_at), -back)))
         if window.start < until:
             found.append(Span(window.start, until))

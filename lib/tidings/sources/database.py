@@ -8,6 +8,7 @@ noticed by a cursor; `tidings pull --again` reads everything anew. Without a cur
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -36,11 +37,13 @@ from tidings.sources.reading import Head
 from tidings.sources.shapes import SHAPES, Shape
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
 from tidings.sources.statement import Plan, plan
-from tidings.window import add_days, naive_utc
+from tidings.window import Zone, add_days, naive_utc
 
 CHUNK_ROWS: Final = 100_000
 _LOOKBACK_DAYS: Final = 2
 _LOOKBACK_NUMBERS: Final = 1000
+# Fewer characters of a password tell nothing.
+_TELLING: Final = 3
 _SAMPLE: Final = 500
 _UNDATED: Final = "without cursor"
 Place = int | datetime | date | str
@@ -114,6 +117,7 @@ class Database:
         place = None if into.pull.again else self._resume(into, column.type())
         kept = [] if place is None else [entry.part for entry, _ in into.mine()]
         size = CHUNK_ROWS
+        passed: set[Place] = set()
         while True:
             found = rows.filter(column.notnull() if place is None else column >= ibis.literal(place))
             with self._told():
@@ -124,10 +128,12 @@ class Database:
             is_last = chunk.num_rows < size
             if not is_last:
                 # Rows of the last place may go on: they belong to the next chunk, all of them.
-                whole = chunk.filter(pc.less(chunk[self.cursor], chunk[self.cursor][-1]))
-                if not whole.num_rows:
+                # Told apart by value, not by order: a database orders text in its own way, as if b were B.
+                whole = chunk.filter(pc.not_equal(chunk[self.cursor], chunk[self.cursor][-1]))
+                if not whole.num_rows or last in passed:
                     size *= 2
                     continue
+                passed.add(last)
                 chunk = whole
             part = f"{self.cursor} from {place}" if place is not None else f"{self.cursor} from the beginning"
             yield into.land(part, iter([chunk]), str(last))
@@ -149,10 +155,12 @@ class Database:
         days = _LOOKBACK_DAYS if self.lookback is None else self.lookback
         last = max(names)
         try:
-            day = add_days(datetime.fromisoformat(last).date(), -days)
+            # A time that is still to come is a mistake in a row: going on from there, all others would be left out.
+            reached = min(datetime.fromisoformat(last).date(), Zone().day_of(into.pull.now))
         except ValueError:
             # Text that is no time: there is nothing to look back by.
             return last
+        day = add_days(reached, -days)
         if type_.is_date():
             return day
         if type_.is_string():
@@ -203,6 +211,14 @@ class Database:
         url = self.settings.secret(self.variable).reveal()
         scheme = url.partition("://")[0]
         try:
+            # Read as a driver will, which would quote what it stumbles over.
+            _ = urlsplit(url).port
+        except ValueError:
+            raise SettingsError(
+                f"{self.variable} is not an address.",
+                "In user and password write / as %2F, # as %23, ? as %3F, @ as %40, : as %3A, [ as %5B, ] as %5D.",
+            ) from None
+        try:
             return ibis.connect(url, read_only=True) if scheme == "duckdb" else ibis.connect(url)
         except ImportError as error:
             raise SourceError(
@@ -241,14 +257,21 @@ class Database:
         except (SettingsError, SourceError, GeneratorExit, KeyboardInterrupt):
             raise
         except Exception as error:  # noqa: BLE001 - every driver has errors of its own
-            url = self.settings.secret(self.variable).reveal()
-            text = (str(error).strip().splitlines() or [""])[0][:300]
-            for secret in filter(None, (url, urlsplit(url).password, unquote(urlsplit(url).password or ""))):
-                text = text.replace(secret, "***")
+            text = (str(error).strip().splitlines() or [""])[0]
+            text = _without(self.settings.secret(self.variable).reveal(), text)[:300]
             raise SourceError(
                 f"The database of {self.name} cannot be read: {type(error).__name__}: {text}.",
                 f"Compare {self.variable} and the settings of {self.name} with the database.",
             ) from None
+
+
+def _without(url: str, text: str) -> str:
+    """A text without an address and any piece of its password, however a driver took them apart."""
+    password = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
+    pieces = {piece for piece in re.split(r"[:/?#@\[\]]", password) if len(piece) >= _TELLING}
+    for secret in sorted({url, password, unquote(password), *pieces} - {""}, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
 
 
 def _place(value: Any) -> Place:

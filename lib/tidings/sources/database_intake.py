@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tidings.errors import SourceError
 from tidings.sources.draft import Draft
 from tidings.sources.filling import fill, refuse
 from tidings.sources.landing import Landing
@@ -20,6 +21,8 @@ from tidings.sources.privacy import Pseudonyms
 from tidings.sources.source import Pull, Pulled
 from tidings.sources.statement import statement
 from tidings.sources.web import WebRows
+
+_REFUSED = "!refused"
 
 if TYPE_CHECKING:
     from tidings.sources.database import Database
@@ -56,10 +59,21 @@ class Intake:
 
     def land(self, part: str, tables: Iterator[pa.Table], last: str) -> Pulled:
         """Land rows as a part, in place of what it held; `last` is where they end."""
+        had = sum(entry.rows for entry in self.entries() if entry.part == part)
+        where = f"data/raw/{self.source.name}/{self._feed.name}"
         with self._draft(part, last) as draft:
             fill(draft, self._converted(tables), None, self.pull.progress, self._feed.name, 0)
             draft.complete_until = self.pull.now
-        where = f"data/raw/{self.source.name}/{self._feed.name}"
+            is_refused = had and draft.rejected and not draft.rows
+            if is_refused:
+                draft.part, draft.complete_until = f"{part}{_REFUSED}", None
+        if is_refused:
+            raise SourceError(
+                f"None of the {draft.rejected:,} rows can be used; the {had:,} that were landed before stay.",
+                f"The refused ones are kept, each with its reason: {where}. Compare the mapping with the columns.",
+            )
+        if had and not draft.rows:
+            return self._pulled(part, draft, (f"There are no rows any more; there were {had:,}.",))
         said = (f"{draft.rejected:,} rows were rejected, each with its reason: {where}",) if draft.rejected else ()
         return self._pulled(part, draft, said)
 

@@ -2,7 +2,8 @@
 
 What is asked again: answers that say "later" (408, 425, 429, 5xx, and what an API's own `judge` calls so), connections
 that fail or are cut. Waits double from one second, with jitter, and honour `Retry-After`. After five tries, or where a
-server asks for a longer wait than a pull should last, the whole source is given up with one sentence.
+server asks for a longer wait than a pull should last, the whole source is given up with one sentence. A server that
+fails at one request (500) may answer others: the source is given up at the third in a row.
 
 What is sent to prove who asks is held in texts that do not show themselves (`Shy`), so that neither an error nor a
 traceback that prints variables tells it.
@@ -35,6 +36,7 @@ READ_S = 60
 ANSWER_S = 300
 TRIES = 5
 LONGEST_WAIT_S = 300
+_STUMBLES = 3
 _LATER = frozenset({408, 425, 429})
 # Of the server's own errors, those that asking again does not mend: not implemented, HTTP version.
 _NEVER = frozenset({501, 505})
@@ -83,13 +85,15 @@ class Verdict:
     """How an answer is to be taken.
 
     `fine`: use it; `later`: ask again (after `seconds`, if the API says so); `renew`: get a new token and ask once
-    more; `refused`: the credential will not do; `failed`: this request will not do, others may.
+    more, after which the credential is `refused`, or the request `failed` where `is_right` says that 401 may be a right
+    that lacks; `refused`: the credential will not do; `failed`: this request will not do, others may.
     """
 
     kind: Literal["fine", "later", "renew", "refused", "failed"]
     said: str = field(default="", repr=False)
     remedy: str = ""
     seconds: float | None = None
+    is_right: bool = False
 
 
 class Auth(Protocol):
@@ -106,10 +110,11 @@ Judge = Callable[[Answer], Verdict | None]
 
 
 class _LaterError(Exception):
-    def __init__(self, said: str, seconds: float | None) -> None:
+    def __init__(self, said: str, seconds: float | None, *, is_internal: bool = False) -> None:
         super().__init__(said)
         self.said = said
         self.seconds = seconds
+        self.is_internal = is_internal
 
 
 class Client:
@@ -143,6 +148,7 @@ class Client:
         self._session.trust_env = False
         self._session.headers.update({"User-Agent": "tidings", **(headers or {})})
         self._secrets: set[str] = set()
+        self._stumbles = 0
         self._jitter = random.Random(source)  # noqa: S311 - spreads retries, hides nothing
 
     def hide(self, secret: Secret | str) -> str:
@@ -230,6 +236,13 @@ class Client:
         try:
             return retrying(once)
         except _LaterError as error:
+            self._stumbles += 1
+            if error.is_internal and self._stumbles < _STUMBLES:
+                raise AnswerError(
+                    f"{_server(url)} fails in {TRIES} tries: {error.said}.",
+                    f"Run: tidings pull {self.source}, later.",
+                    500,
+                ) from None
             raise OutageError(
                 f"{_server(url)} does not answer {self.source} in {TRIES} tries: {error.said}.",
                 f"Nothing was lost. Run: tidings pull {self.source}, later.",
@@ -237,6 +250,7 @@ class Client:
 
     def _taken(self, answer: Answer, verdict: Verdict) -> Answer:
         if verdict.kind == "fine":
+            self._stumbles = 0
             return answer
         said = self._clean_end(self._clean(verdict.said or excerpt(answer)))[:_EXCERPT].rstrip(".")
         told = self._clean(f"{answer.path} answers {answer.status}") + (f": {said}" if said else "")
@@ -247,8 +261,8 @@ class Client:
                     f"{told}, and asks to wait {asked / 60:.0f} minutes.",
                     f"Nothing was lost. Run: tidings pull {self.source}, after that time.",
                 )
-            raise _LaterError(told, asked)
-        if verdict.kind in ("renew", "refused"):
+            raise _LaterError(told, asked, is_internal=answer.status == 500)
+        if verdict.kind == "refused" or (verdict.kind == "renew" and not verdict.is_right):
             raise CredentialError(
                 f"{self.source} is refused: {told}.", verdict.remedy or f"Check the credential in {self._console}."
             )

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tidings.sources.records import Record
-from tidings.sources.redaction import redact
 from tidings.window import parse_date, parse_instant
 
 MOST_ROWS: Final = 50_000
@@ -19,6 +18,7 @@ CUTS: Final = {
     "device": "properties.$device_type",
     "channel": "session.$channel_type",
 }
+TOTALS: Final = ("pageviews", "visitors", "visits", "active_users")
 _VIEWS: Final = "event IN ('$pageview', '$screen')"
 # Bounds are instants in UTC; the day is the project's.
 _BETWEEN: Final = "timestamp >= toDateTime({a}, 'UTC') AND timestamp < toDateTime({b}, 'UTC')"
@@ -27,6 +27,10 @@ DAILY_QUERY: Final = (
     f"SELECT {_DAY} AS day, countIf({_VIEWS}) AS pageviews, uniqIf(person_id, {_VIEWS}) AS visitors, "
     f"uniqIf(properties.$session_id, {_VIEWS}) AS visits, uniq(person_id) AS active_users FROM events "
     f"WHERE {_BETWEEN} GROUP BY day ORDER BY day LIMIT {MOST_ROWS}"
+)
+BEFORE_QUERY: Final = (
+    "SELECT 1 AS one FROM events WHERE timestamp < toDateTime({a}, 'UTC') "
+    "AND timestamp >= toDateTime({z}, 'UTC') LIMIT 1"
 )
 EVENTS_QUERY: Final = (
     f"SELECT {_DAY} AS day, event, count() AS events, uniq(person_id) AS users FROM events "
@@ -45,8 +49,10 @@ HITS_QUERY: Final = (
 
 def cut_query(type_: str) -> str:
     """Page views and visitors by day and one thing."""
+    # What is empty and what is missing are one group: people of two groups could not be added up.
+    name = f"coalesce(nullIf(toString({CUTS[type_]}), ''), '{_UNKNOWN}')"
     return (
-        f"SELECT {_DAY} AS day, {CUTS[type_]} AS name, count() AS pageviews, uniq(person_id) AS visitors FROM events "
+        f"SELECT {_DAY} AS day, {name} AS name, count() AS pageviews, uniq(person_id) AS visitors FROM events "
         f"WHERE {_BETWEEN} AND {_VIEWS} GROUP BY day, name ORDER BY day, name LIMIT {MOST_ROWS}"
     )
 
@@ -57,16 +63,13 @@ def _whose(record: Record) -> dict[str, Any]:
 
 def parse_daily(record: Record) -> Mapping[str, Any]:
     """Totals of a day."""
-    return {**_whose(record), **{name: record[name] for name in ("pageviews", "visitors", "visits", "active_users")}}
+    return {**_whose(record), **{name: record[name] for name in TOTALS}}
 
 
 def parse_cut(record: Record) -> Mapping[str, Any]:
     """A day by one thing."""
-    name = record["name"] or _UNKNOWN
-    if record["type"] == "page" and record["name"]:
-        name = redact(str(name))
     counts = {"pageviews": record["pageviews"], "visitors": record["visitors"]}
-    return {**_whose(record), "type": record["type"], "name": name, **counts}
+    return {**_whose(record), "type": record["type"], "name": record["name"] or _UNKNOWN, **counts}
 
 
 def parse_event(record: Record) -> Mapping[str, Any]:
@@ -84,6 +87,6 @@ def parse_hit(record: Record) -> Mapping[str, Any]:
         "event": record["event"],
         "person": record["person_id"],
         "session": record["session"],
-        "page": redact(record["page"]) if record["page"] else None,
+        "page": record["page"],
         **{name: record[name] for name in ("country", "device", "os", "app_version")},
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 REDACTED: Final = "[redacted]"
@@ -161,3 +161,23 @@ def _is_ipv6(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def redacted(records: Iterable[Mapping[str, Any]], name: str, *counts: str) -> list[dict[str, Any]]:
+    """Records without personal data in one field; those that differ in nothing else any more are added up in `counts`.
+
+    Of people that is the most that they can be: who saw two such pages is in both.
+    """
+    found: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
+    for number, record in enumerate(records):
+        text = record.get(name)
+        clean = {**record, name: redact(text) if isinstance(text, str) else text}
+        key = tuple((field, str(value)) for field, value in clean.items() if field not in counts)
+        if key in found:
+            try:
+                clean |= {count: int(found[key][count]) + int(clean[count]) for count in counts}
+            except (KeyError, TypeError, ValueError):
+                # What cannot be added is refused by itself, with its own reason.
+                key = (*key, ("", str(number)))
+        found[key] = clean
+    return list(found.values())

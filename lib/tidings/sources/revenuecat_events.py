@@ -228,12 +228,13 @@ def _event(text: str) -> tuple[Record | None, str]:
     """
     try:
         said = json.loads(text, parse_float=Decimal)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, _NO_JSON
     event = said.get("event", said) if isinstance(said, dict) else None
     if not isinstance(event, dict) or (event is said and "type" not in event):
         return None, _NO_DELIVERY
-    return {name: value for name, value in event.items() if name not in FORGOTTEN}, ""
+    # Fields are added now and then: what looks like an e-mail address is nobody's business here.
+    return {n: v for n, v in event.items() if n not in FORGOTTEN and not (isinstance(v, str) and "@" in v)}, ""
 
 
 def _open(name: str, table: Mapping[str, Any], settings: Settings) -> RevenueCatEvents:

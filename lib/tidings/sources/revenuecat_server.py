@@ -85,7 +85,7 @@ def judge_of(console: str) -> Judge:
         try:
             error = json.loads(answer.body)
             retryable, backoff = error.get("retryable"), error.get("backoff_ms")
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             retryable = backoff = None
         said = excerpt(answer)
         if answer.status == 401:

@@ -13,7 +13,7 @@ are told only by the price and the coupon themselves, and a subscription shows i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -23,8 +23,9 @@ from tidings.sources.api import ApiEndpoint, ApiSource, day_instant
 from tidings.sources.auth import Header
 from tidings.sources.clock import Clock
 from tidings.sources.http import Client, Limit
+from tidings.sources.landing import Landing
 from tidings.sources.records import Record
-from tidings.sources.source import SourceKind
+from tidings.sources.source import Pull, Pulled, SourceKind
 from tidings.sources.stripe_endpoints import ENDPOINTS, LEVELS, SUBSCRIPTIONS
 from tidings.sources.stripe_levels import Levels
 from tidings.sources.stripe_records import slim
@@ -89,6 +90,31 @@ class Stripe(ApiSource):
             except AnswerError as error:
                 missing.append(str(error))
         return missing
+
+    def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
+        """Land what is new, as `ApiSource` does.
+
+        Raises:
+            SettingsError: what is landed is of the other mode: real and test money would be added up.
+        """
+        part = self._mode()
+        for endpoint in self.endpoints:
+            for entry in landing.entries(self.name, endpoint.name):
+                if entry.part.partition("!")[0] != part:
+                    raise SettingsError(
+                        f"{self.variable('key')} is a {part} key, and data/raw/{self.name} holds data of "
+                        f"{entry.part.partition('!')[0]} mode.",
+                        f"Give this key to a source of another name, or delete data/raw/{self.name} first.",
+                    )
+        yield from super().pull(landing, pull)
+
+    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+        """The one mode that the key is of."""
+        del client, endpoint
+        return (self._mode(),)
+
+    def _mode(self) -> str:
+        return "test" if "_test_" in self.secret("key").reveal() else "live"
 
     def fetch(
         self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date

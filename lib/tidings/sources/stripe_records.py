@@ -84,6 +84,7 @@ def parse_subscription(record: Record) -> Mapping[str, Any]:
         "customer_id": id_of(record.get("customer")),
         "status": record["status"],
         "started_at": _instant(record["start_date"]),
+        "trial_began_at": _instant(record.get("trial_start")),
         "trial_ends_at": _instant(record.get("trial_end")),
         "canceled_at": _instant(record.get("canceled_at")),
         "ended_at": _instant(record.get("ended_at")),

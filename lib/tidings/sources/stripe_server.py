@@ -29,7 +29,8 @@ class Known:
         """A subscription with all its items, the tiers of its prices and the coupons of its discounts."""
         items = record.get("items")
         if isinstance(items, dict) and items.get("has_more"):
-            every = listed(self._client, "subscription_items", {"subscription": record["id"]})
+            asked = {"subscription": record["id"], **expanding(("data.discounts",))}
+            every = listed(self._client, "subscription_items", asked)
             record = {
                 **record,
                 "items": {**items, "has_more": False, "data": [slim(i) for page in every for i in page]},

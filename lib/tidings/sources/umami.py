@@ -9,6 +9,8 @@ Some numbers are texts. Visitors of days, pages or countries do not add up: each
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
@@ -19,9 +21,10 @@ from tidings.settings import Settings
 from tidings.sources.api import ApiEndpoint, ApiSource
 from tidings.sources.auth import Header, Token
 from tidings.sources.clock import Clock
-from tidings.sources.http import Auth, Client, Limit
+from tidings.sources.http import Answer, Auth, Client, Limit, Verdict, excerpt
 from tidings.sources.paging import pages
 from tidings.sources.records import Record
+from tidings.sources.redaction import redacted
 from tidings.sources.source import SourceKind
 from tidings.sources.umami_records import endpoints
 from tidings.window import Zone, add_days, days_between, parse_instant
@@ -39,6 +42,9 @@ _TYPES: Final = {
     "browser": "browser",
 }
 _LOGIN_S: Final = 86_400.0
+# Cuts whose names may hold personal data.
+_ADDRESSES: Final = ("path", "referrer")
+_MIDNIGHT: Final = re.compile(r"[ T]00:00:00")
 
 
 class Umami(ApiSource):
@@ -51,6 +57,7 @@ class Umami(ApiSource):
         super().__init__(name, table, settings)
         self._zone = Zone(self.option("timezone", settings.timezone))
         self._websites: dict[str, str] = {}
+        self._by_day = False
         self._is_version_2: bool | None = None
 
     @property
@@ -77,7 +84,7 @@ class Umami(ApiSource):
         auth: Auth = Header(self.secret("key"), "x-umami-api-key", "{}") if has_key else Token(self._logged_in)
         # What the cloud allows; an own server is not to be hurried either.
         limits = (Limit(45, 15.0),) if has_key else (Limit(20, 1.0),)
-        return Client(self.name, base, clock, console=self.console, auth=auth, limits=limits)
+        return Client(self.name, base, clock, console=self.console, auth=auth, limits=limits, judge=_judge)
 
     def _logged_in(self, client: Client) -> tuple[str, float]:
         body = {
@@ -95,7 +102,7 @@ class Umami(ApiSource):
         return []
 
     def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
-        """The websites, by domain.
+        """The websites, by id: a domain may move, and stands for two websites now and then.
 
         Raises:
             SourceError: there is none, or one that is configured may not be seen.
@@ -103,12 +110,16 @@ class Umami(ApiSource):
         del endpoint
         return tuple(self._chosen(client))
 
+    def named(self, part: str) -> str:
+        """The domain of a website."""
+        return self._websites.get(part, part)
+
     def fetch(
         self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
         """The records of one website; totals, cuts and visitors are asked for day by day."""
-        site = f"websites/{quote(self._chosen(client)[part], safe='')}"
-        whose = {"website": part, "zone": self._zone.name}
+        site = f"websites/{quote(part, safe='')}"
+        whose = {"website": self._chosen(client)[part], "zone": self._zone.name}
         if endpoint.name == "live":
             yield [{**self._live(client, site), **whose, "day": first.isoformat()}]
             return
@@ -150,8 +161,8 @@ class Umami(ApiSource):
         def following(said: Any) -> int | None:
             return None if len(said[1]) < _PAGE else said[0] + _PAGE
 
-        for _, page in pages(ask, following, f"{type_} of {site}"):
-            yield page
+        found = [each for _, page in pages(ask, following, f"{type_} of {site}") for each in page]
+        yield redacted(found, "x", "y") if type_ in _ADDRESSES else found
 
     def _sessions(self, client: Client, site: str, bounds: Mapping[str, int]) -> Iterator[Sequence[Record]]:
         def ask(page: int | None) -> Any:
@@ -159,12 +170,24 @@ class Umami(ApiSource):
 
         def following(said: Any) -> int | None:
             page = int(said["page"])
-            return page + 1 if page * _PAGE < int(said["count"]) else None
+            # A server may give less than was asked for.
+            return page + 1 if said["data"] and page * int(said["pageSize"]) < int(said["count"]) else None
 
         for said in pages(ask, following, f"visitors of {site}"):
             yield said["data"]
 
     def _hours(self, client: Client, site: str, first: date, end: date) -> list[dict[str, Any]]:
+        days = days_between(first, add_days(end, -1))
+        if not self._by_day:
+            hours = self._hours_of(client, site, first, end)
+            labels = [str(each["x"]) for each in hours]
+            # Older versions tell days where more than two are asked for.
+            self._by_day = len(days) > 1 and bool(labels) and all(_MIDNIGHT.search(label) for label in labels)
+            if not self._by_day:
+                return hours
+        return [hour for day in days for hour in self._hours_of(client, site, day, add_days(day, 1))]
+
+    def _hours_of(self, client: Client, site: str, first: date, end: date) -> list[dict[str, Any]]:
         asked = {**self._range(first, end), "unit": "hour", "timezone": self._zone.name}
         said = client.get(f"{site}/pageviews", asked).json()
         visitors = {each["x"]: each["y"] for each in said["sessions"]}
@@ -195,7 +218,7 @@ class Umami(ApiSource):
         return {"startAt": start, "endAt": stop - 1}
 
     def _chosen(self, client: Client) -> Mapping[str, str]:
-        """The ids of the websites that are asked for, by domain."""
+        """The domains of the websites that are asked for, by id."""
         if self._websites:
             return self._websites
         known = self._known(client)
@@ -204,14 +227,17 @@ class Umami(ApiSource):
             raise SourceError(
                 f"The user of {self.name} sees no website.", f"Add one, or share it with the user, in {self.console}."
             )
-        by_id = {id_: domain for domain, id_ in known.items()}
+        names = [*known, *known.values()]
         for website in wanted:
-            if website not in known and website not in by_id:
-                raise SourceError(
-                    f"The user of {self.name} sees no website '{website}'.", suggest(website, [*known, *by_id])
-                )
-        chosen = {by_id.get(website, website) for website in wanted} or set(known)
-        self._websites = {domain: id_ for domain, id_ in sorted(known.items()) if domain in chosen}
+            if website not in names:
+                raise SourceError(f"The user of {self.name} sees no website '{website}'.", suggest(website, names))
+        chosen = {id_: domain for id_, domain in known.items() if not wanted or id_ in wanted or domain in wanted}
+        shared = [domain for domain, times in Counter(known.values()).items() if times > 1]
+        # Two websites of one domain are told apart by their id.
+        self._websites = {
+            id_: f"{domain} {id_}" if domain in shared else domain
+            for id_, domain in sorted(chosen.items(), key=lambda each: (each[1], each[0]))
+        }
         return self._websites
 
     def _known(self, client: Client) -> dict[str, str]:
@@ -222,13 +248,19 @@ class Umami(ApiSource):
             page = int(said["page"])
             return page + 1 if page * int(said["pageSize"]) < int(said["count"]) else None
 
-        found: dict[str, str] = {}
-        for said in pages(ask, following, "websites"):
-            for site in said["data"]:
-                name = str(site.get("domain") or site["name"])
-                # Two websites of one domain are told apart by their id.
-                found[name if name not in found else f"{name} {site['id']}"] = str(site["id"])
-        return found
+        return {
+            str(site["id"]): str(site.get("domain") or site["name"])
+            for said in pages(ask, following, "websites")
+            for site in said["data"]
+        }
+
+
+def _judge(answer: Answer) -> Verdict | None:
+    """Of one website 401 is a right that lacks: who may list websites has a token that is good."""
+    if answer.status == 401 and "/websites/" in answer.path:
+        remedy = "Share the website with the user, or leave it out of websites."
+        return Verdict("renew", excerpt(answer), remedy, is_right=True)
+    return None
 
 
 def _unwrapped(stats: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,9 @@ def figures_revenuecat_events(stg_revenuecat_events_deliveries: ir.Table) -> ir.
     """
     rows = stg_revenuecat_events_deliveries
     rows = rows.filter((rows.environment == "PRODUCTION") & ~rows.is_family_share)
-    is_refund = (rows.type == "CANCELLATION") & (rows.reason == _REFUND)
+    # Support cancels for nothing, too: what was given back has an amount.
+    given_back = ibis.coalesce(rows.price, rows.price_usd).fill_null(0) < 0
+    is_refund = (rows.type == "CANCELLATION") & (rows.reason == _REFUND) & given_back
     is_paid = rows.period_type.isin(_PAID)
     converted = rows.filter((rows.type == "RENEWAL") & rows.is_trial_conversion)
     began = rows.filter((rows.type == "INITIAL_PURCHASE") & is_paid)

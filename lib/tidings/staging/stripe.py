@@ -23,7 +23,7 @@ _SALES = ("charge", "charge_failure", "partial_capture_reversal", *_REFUNDS, *_D
 _COSTS = ("fee", "network_cost", "tax")
 # Corrections, and what a platform earns of the sales of others. All else moves money that was told before.
 _OTHER = ("other_adjustment", "platform_earning", "platform_earning_refund")
-_NEVER_BEGAN = ("incomplete", "incomplete_expired", "trialing", "paused")
+_NEVER_BEGAN = ("incomplete", "incomplete_expired", "paused")
 
 
 @model(
@@ -115,8 +115,16 @@ def _given_back(moved: ir.Table, refunds: ir.Table) -> ir.Table:
 
 
 def _paid(rows: ir.Table) -> ir.Table:
-    """Subscriptions that were ever paid for, with the instant from which: after the trial, if there was one."""
+    """Subscriptions that were ever paid for, with the instant from which: after the trial that they began with.
+
+    A trial that is given later is free time of a subscription that was paid for before.
+    """
+    began_on_trial = rows.trial_ends_at.notnull() & (
+        rows.trial_began_at.isnull() | (rows.trial_began_at <= rows.started_at)
+    )
+    is_on_trial = rows.status == "trialing"
     ended_on_trial = rows.ended_at.notnull() & (rows.ended_at <= rows.trial_ends_at)
-    is_paid = rows.has_price & ~rows.status.isin(_NEVER_BEGAN) & ~ended_on_trial.fill_null(False)
-    rows = rows.mutate(began_at=ibis.coalesce(rows.trial_ends_at, rows.started_at))
+    was_free = began_on_trial & (is_on_trial | ended_on_trial.fill_null(False))
+    is_paid = rows.has_price & ~rows.status.isin(_NEVER_BEGAN) & ~was_free
+    rows = rows.mutate(began_at=ibis.ifelse(began_on_trial, rows.trial_ends_at, rows.started_at))
     return rows.filter(is_paid)

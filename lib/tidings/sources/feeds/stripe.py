@@ -57,6 +57,7 @@ STRIPE_SUBSCRIPTIONS = Feed(
             "!string", "incomplete, incomplete_expired, trialing, active, past_due, canceled, unpaid or paused."
         ),
         "started_at": Column("!timestamp(6)", "UTC instant from which it counts, trial included."),
+        "trial_began_at": Column("timestamp(6)", "UTC instant at which its trial began."),
         "trial_ends_at": Column("timestamp(6)", "UTC instant at which its trial ends or ended."),
         "canceled_at": Column("timestamp(6)", "UTC instant at which it was cancelled; the paid time may run on."),
         "ended_at": Column("timestamp(6)", "UTC instant at which it ended."),

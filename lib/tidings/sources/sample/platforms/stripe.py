@@ -117,6 +117,7 @@ class _Books:
                 "customer_id": f"cus_{number:06d}",
                 "status": status,
                 "started_at": self._at(life.start, life.second),
+                "trial_began_at": None if life.trial_end is None else self._at(life.start, life.second),
                 "trial_ends_at": None if life.trial_end is None else self._at(life.trial_end, life.second),
                 "canceled_at": self._at(life.cancelled, life.second) if is_cancelled else None,
                 "ended_at": self._at(life.ended, life.second) if is_over else None,
