@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from tidings.book import Book
 from tidings.build import build
 from tidings.sections import acquisition
 from tidings.settings import load_settings
+from tidings.sources.manifest import Span
 from workbooks import land
 
 PROJECT = '[tool.tidings]\ntimezone = "Europe/Berlin"\ncurrency = "EUR"\n'
+HOUR = timedelta(hours=1)
 UNTIL = datetime(2026, 6, 30, 22, tzinfo=UTC)
-# Google tells of a day two days later: in Berlin the 29th begins.
-WHOLE = datetime(2026, 6, 28, 22, tzinfo=UTC)
+# Google tells of a day later: in California the 29th begins.
+WHOLE = datetime(2026, 6, 29, 7, tzinfo=UTC)
 
 
 def _row(day: int, clicks: int, impressions: int, position: float, **more: Any) -> Mapping[str, Any]:
@@ -79,8 +82,8 @@ def test_a_figure_is_the_whole_not_the_sum_of_its_cuts(site: Path) -> None:
 
 def test_a_split_reads_the_cut_that_knows_it(site: Path) -> None:
     book = Book.open(root=site, days=30)
-    # Of 34 clicks Google tells the query of 16; the total is the whole's.
-    assert _by(book, "search_clicks", "query") == {"Total": 34, "(anonymised)": 18, "news": 15, "tidings": 1}
+    # Of the 30 clicks on days that were told by query Google tells the query of 16; the total is the whole's.
+    assert _by(book, "search_clicks", "query") == {"Total": 34, "news": 15, "(anonymised)": 14, "tidings": 1}
     assert _by(book, "search_clicks", "page") == {"Total": 34, "/a": 12, "/b": 8}
 
 
@@ -128,7 +131,10 @@ def test_silence_is_zero_only_where_the_source_has_spoken(site: Path) -> None:
 
 def test_a_source_that_lags_is_named_and_the_section_waits_for_it(site: Path) -> None:
     book = Book.open(root=site, days=2)
-    assert "google tells this up to 2026-06-28 only." in book.value("search_clicks").provenance.notes
+    assert (
+        "google (search_console) tells search clicks up to 2026-06-28 only."
+        in book.value("search_clicks").provenance.notes
+    )
     settled = acquisition.settled(book)
     assert (settled.window.start, settled.window.last_day) == (date(2026, 6, 27), date(2026, 6, 28))
     assert settled.value("search_clicks").value == 30
@@ -154,3 +160,96 @@ def test_an_empty_workbook_has_nothing_to_split(tmp_path: Path) -> None:
     assert [row[1] for row in book.split("downloads", "country").rows] == [None]
     assert acquisition.reach(book).rows == ()
     assert acquisition.conversions(book) == {}
+
+
+# Days that are not told
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sales of June but for the 10th and 11th, and views that are asked for since the 15th and whole to the 25th."""
+    root = tmp_path_factory.mktemp("stores")
+    (root / "pyproject.toml").write_text('[tool.tidings]\ntimezone = "UTC"\n')
+    settings = load_settings(root)
+    until = datetime(2026, 7, 1, 7, tzinfo=UTC)
+
+    def sale(day: int) -> dict[str, Any]:
+        whose = {"vendor": "1", "ts": datetime(2026, 6, day), "row": 1, "app_id": "9", "sku": "N", "product_type": "1"}
+        money = {"proceeds": Decimal(1), "gross": Decimal(2), "currency": "EUR", "customer_currency": "EUR"}
+        return {**whose, **money, "product_class": "download", "units": Decimal(10), "country": "DE"}
+
+    def view(day: int) -> dict[str, Any]:
+        whose = {"app_id": "9", "ts": datetime(2026, 6, day), "report": "engagement", "row": 1, "processed": "x"}
+        return {**whose, "event": "Page view", "count": 40, "country": "DE", "channel": "Search"}
+
+    for first, end in ((1, 10), (12, 31)):
+        days = range(first, end)
+        span = Span(datetime(2026, 6, first, tzinfo=UTC), datetime(2026, 6, end - 1, 23, tzinfo=UTC) + HOUR)
+        land(settings, "app_store_sales", [sale(d) for d in days], part="1", window=span, complete_until=until)
+    land(
+        settings,
+        "app_store_analytics",
+        # Of the days after the 25th some is told, and more will be.
+        [view(day) for day in range(15, 28)],
+        part="9",
+        window=Span(datetime(2026, 6, 15, tzinfo=UTC), datetime(2026, 6, 28, tzinfo=UTC)),
+        complete_until=datetime(2026, 6, 26, tzinfo=UTC),
+    )
+    land(settings, "orders", [{"order_id": "1", "amount": 1}], complete_until=until)
+    build(settings)
+    return root
+
+
+def test_a_day_that_was_never_landed_is_no_zero_and_is_named(stores: Path) -> None:
+    book = Book.open(root=stores, as_of="2026-07-01", days=30)
+    downloads = book.value("app_store_downloads")
+    assert downloads.value == 280
+    course = {p.period.start.day: p.value for p in book.series("app_store_downloads").points}
+    assert [course[day] for day in (9, 10, 11, 12)] == [10, None, None, 10]
+    told = "shop (app_store) tells downloads but for 2 days that were never landed."
+    assert downloads.provenance.notes == (told,)
+    assert Book.open(root=stores, as_of="2026-07-01", days=10).value("app_store_downloads").provenance.notes == ()
+
+
+def test_a_day_that_is_not_whole_is_not_told(stores: Path) -> None:
+    book = Book.open(root=stores, as_of="2026-07-01", days=10)
+    views = book.value("app_store_views")
+    assert views.value == 5 * 40, "the 21st to the 25th"
+    assert views.provenance.notes == ("shop (app_store) tells store views up to 2026-06-25 only.",)
+    course = {p.period.start.day: p.value for p in book.series("app_store_views").points}
+    assert (course[25], course[26], course[27]) == (40, None, None)
+    reach = {row[2]: row[3:] for row in acquisition.reach(book).rows}
+    assert reach["Store views"] == (date(2026, 6, 25), 5)
+    assert reach["Downloads"] == (date(2026, 6, 30), 0)
+
+
+def test_a_ratio_is_of_the_days_that_both_are_told_for(stores: Path) -> None:
+    # Downloads of 30 days over views of 11 would be 65 %.
+    assert Book.open(root=stores, as_of="2026-07-01", days=30).value("app_store_conversion").value == 0.25
+
+
+def test_parts_of_windows_are_not_compared(stores: Path) -> None:
+    def change(days: int, name: str, as_of: str) -> Any:
+        return Book.open(root=stores, as_of=as_of, days=days).value(name).change
+
+    assert change(5, "app_store_views", "2026-06-25") == 0
+    # Five days of views against five of which two were told.
+    assert change(5, "app_store_views", "2026-06-23") is None
+    # Three days that are told of five.
+    assert change(5, "app_store_views", "2026-06-28") is None
+    # The days before were told but for two.
+    assert change(5, "app_store_downloads", "2026-06-17") is None
+    assert change(5, "app_store_downloads", "2026-06-28") == 0
+    split = Book.open(root=stores, as_of="2026-06-28", days=5).split("app_store_views", "country")
+    assert [row[:4] for row in split.rows] == [("Total", 120, None, None), ("DE", 120, None, None)]
+
+
+def test_a_segment_that_nobody_tells_is_unknown_not_zero(stores: Path) -> None:
+    book = Book.open(root=stores, as_of="2026-07-01", days=5, segment="country=DE, channel=Search")
+    assert book.value("app_store_downloads").value is None
+
+
+def test_the_window_waits_for_each_figure_that_is_a_little_behind(stores: Path) -> None:
+    # Downloads are there, views five days behind.
+    settled = acquisition.settled(Book.open(root=stores, as_of="2026-07-01", days=5))
+    assert settled.window.last_day == date(2026, 6, 25)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rejected=["visitors: 'many' is not a whole number"] * 3,
     )
     # A source that was taken out of the settings.
-    land(settings, "posthog_daily", [visitors("posthog", 29, 25)], source="old", complete_until=NOW - timedelta(days=9))
+    land(settings, "posthog_daily", [visitors("posthog", 28, 25)], source="old", complete_until=NOW - timedelta(days=1))
     review = {"app_id": "1", "ts": datetime(2026, 6, 20), "country": "DE"}
     land(
         settings,
@@ -77,11 +78,12 @@ def test_the_newest_words_come_first(root: Path) -> None:
 
 
 def test_what_two_sources_tell_stands_side_by_side(root: Path) -> None:
-    rows = [row for row in source_health.differences(Book.open(root=root)).rows if row[0] == "Visitors per day"]
-    # Umami's mean of 10 and 30; PostHog told one day.
+    rows = [row for row in source_health.differences(Book.open(root=root)).rows if row[1] == "Visitors per day"]
+    # The day that both told: Umami's other one is not compared with anything.
+    day = date(2026, 6, 28)
     assert rows == [
-        ("Visitors per day", "Umami", 20.0, "count", None),
-        ("Visitors per day", "PostHog", 25.0, "count", 0.25),
+        ("sites", "Visitors per day", "Umami", day, day, 10.0, "count", None),
+        ("sites", "Visitors per day", "PostHog", day, day, 25.0, "count", 1.5),
     ]
 
 
@@ -127,3 +129,88 @@ def test_a_workbook_that_nobody_pulls_is_late(tmp_path: Path) -> None:
     ledger.start_pull("search", NOW + timedelta(days=7))
     state = {row[1]: row[2] for row in source_health.freshness(Book.open(root=tmp_path)).rows}
     assert state["daily"] == "late"
+
+
+def test_a_pull_that_never_ended_is_said_to_be_running_or_killed(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    settings = load_settings(tmp_path)
+    land(settings, "umami_daily", [visitors("umami", 29, 30)], source="stats", complete_until=NOW)
+    build(settings)
+    Ledger(settings.ledger).start_pull("stats", NOW)
+    rows = source_health.pulls(Book.open(root=tmp_path)).rows
+    assert [(row[0], row[3]) for row in rows] == [("search", "never pulled"), ("stats", "running, or killed")]
+
+
+def test_versions_are_told_by_store_with_how_often_they_crash(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.tidings]\ntimezone = 'UTC'\n")
+    settings = load_settings(tmp_path)
+    ts, until = datetime(2026, 6, 29), datetime(2026, 6, 30, 7, tzinfo=UTC)
+    vital = {"package": "a", "ts": ts, "kind": "crash", "users": 1000}
+    cut = {"package": "a", "ts": ts, "cut": "app_version"}
+    told = {"app_id": "9", "ts": ts, "row": 1, "processed": "x", "event": "x"}
+    rows: dict[str, list[dict[str, Any]]] = {
+        "google_play_vitals": [
+            {**vital, "name": "all", "rate": 0.004},
+            {**vital, "name": "341", "rate": 0.02},
+            {**vital, "name": "340", "rate": 0.002},
+        ],
+        "google_play_installs": [{**cut, "name": "341", "installs": 3}, {**cut, "name": "340", "installs": 9}],
+        "google_play_crashes": [{**cut, "name": "341", "crashes": 4}, {**cut, "name": "340", "crashes": 6}],
+        "app_store_analytics": [
+            {**told, "report": "crashes", "app_version": "3.4.1", "count": 5},
+            {**told, "report": "sessions", "app_version": "3.4.1", "count": 1000},
+        ],
+    }
+    for feed, given in rows.items():
+        land(settings, feed, given, source="apps", complete_until=until)
+    build(settings)
+    found = acquisition.versions(Book.open(root=tmp_path, as_of="2026-06-30", days=1))
+    # The newest of Google's crashes less often in all, and ten times as often per user.
+    assert found.rows == (
+        ("App Store", "3.4.1", None, 5, pytest.approx(0.005)),
+        ("Google Play", "340", 9, 6, pytest.approx(0.002)),
+        ("Google Play", "341", 3, 4, pytest.approx(0.02)),
+    )
+    assert found.provenance.notes[0].startswith("Crash rate: App Store crashes per session")
+
+
+def test_proceeds_are_told_in_their_currency_and_in_the_reports(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.tidings]\ntimezone = 'UTC'\ncurrency = 'EUR'\nfx = 'fx.csv'\n")
+    (tmp_path / "fx.csv").write_text("Date,USD\n2026-06-01,1.25\n2026-06-29,2.0\n")
+    settings = load_settings(tmp_path)
+    paid = {"file": "f", "order_number": "1", "type": "Charge", "package": "a"}
+    days = ((1, 1, "100"), (2, 29, "50"))
+    earned = [
+        {**paid, "row": row, "ts": datetime(2026, 6, day), "amount": Decimal(amount), "currency": "USD"}
+        for row, day, amount in days
+    ]
+    land(settings, "google_play_earnings", earned, source="play", complete_until=datetime(2026, 7, 1, 7, tzinfo=UTC))
+    build(settings)
+    book = Book.open(root=tmp_path, as_of="2026-07-01", days=30)
+    # At the rate of each day: 100 / 1.25 + 50 / 2.
+    (row,) = acquisition.proceeds(book).rows
+    assert (row[0], row[1], float(row[2]), float(row[3])) == ("Google Play", "USD", 150, 105)
+    assert row[4:] == (date(2026, 6, 1), date(2026, 6, 29))
+    figures = book.table("fct_metric_daily")
+    told = book.lens.rows(figures.filter(figures.metric == "proceeds").select("unit", "currency").distinct())
+    assert told == [{"unit": "USD", "currency": "USD"}]
+
+
+def test_what_lost_all_its_clicks_is_ranked_by_what_it_had(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.tidings]\ntimezone = 'UTC'\n")
+    settings = load_settings(tmp_path)
+    whose = {"site": "sc-domain:x", "search_type": "web", "is_final": True, "position": 2.0}
+
+    def row(day: int, clicks: int, query: str) -> dict[str, Any]:
+        return {**whose, "ts": datetime(2026, 6, day), "query": query, "clicks": clicks, "impressions": clicks * 9}
+
+    until = datetime(2026, 6, 30, 7, tzinfo=UTC)
+    rows = [row(28, 50, "lost"), row(28, 5, "kept"), row(29, 6, "kept")]
+    land(settings, "search_console_query", rows, source="search", complete_until=until)
+    daily = [
+        {key: value for key, value in each.items() if key != "query"} for each in (row(28, 55, ""), row(29, 6, ""))
+    ]
+    land(settings, "search_console_daily", daily, source="search", complete_until=until)
+    build(settings)
+    found = acquisition.rankings(Book.open(root=tmp_path, as_of="2026-06-30", days=1), "query", top=2)
+    assert [(row[0], row[1], row[5]) for row in found.rows] == [("lost", 0, -1), ("kept", 6, pytest.approx(0.2))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import cast, get_args
 
@@ -184,12 +184,10 @@ class Book:
                 unit=self.unit(metric),
                 window=window,
                 value=found.value(metric, window),
-                before=None if compared is None else found.value(metric, compared),
+                before=None if compared is None else found.value_before(metric, window, compared),
                 before_window=compared,
                 spark=spark,
-                provenance=self._origin(
-                    metric, found.sql_of(metric), found.rows_behind(metric, window), last_day=window.last_day
-                ),
+                provenance=self._origin(metric, found.sql_of(metric), found.rows_behind(metric, window), window=window),
             )
             span = 1 if any(leaf.trailing_days for leaf in leaves(metric)) else window.days
             values.append(replace(value, unusual=is_unusual(value.change, spark, span)))
@@ -321,11 +319,11 @@ class Book:
         rows: int | None = None,
         *,
         by: str = "",
-        last_day: date | None = None,
+        window: Window | None = None,
     ) -> Provenance:
         inputs = leaves(metric)
         lens = self.lens.split_by(by) if by else self.lens
         tables = [name for leaf in inputs for name in (leaf.mart, *(mark.mart for mark in leaf.marks))]
         money = any(leaf.unit == "money" for leaf in inputs)
         told = [leaf.where for leaf in inputs if isinstance(leaf.where, Told)]
-        return lens.provenance(sql, tables, rows, money=money, told=told, last_day=last_day or self.window.last_day)
+        return lens.provenance(sql, tables, rows, money=money, told=told, window=window or self.window)

@@ -53,6 +53,15 @@ class Found:
         }
         return combined(metric, inputs, window)
 
+    def value_before(self, metric: Metric, window: Window, before: Window, group: Any = None) -> Number:
+        """The value over the window that another is compared with; null where the two are not told for all their days.
+
+        A part of a window is no less than the whole of another.
+        """
+        told = [leaf.where for leaf in leaves(metric) if isinstance(leaf.where, Told)]
+        days = (window.start, window.end), (before.start, before.end)
+        return self.value(metric, before, group) if all(self.lens.cuts.compares(w, *days) for w in told) else None
+
     def rows_behind(self, metric: Metric, window: Window, group: Any = None) -> int:
         """How many rows a value was computed from; of rows behind several inputs, those of each input."""
         return sum(self.rows.get((window, group, leaf.name), 0) for leaf in leaves(metric))

@@ -11,6 +11,7 @@ from functools import reduce
 from typing import Literal
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from tidings.model import Column
@@ -149,24 +150,26 @@ UNIFIED: Mapping[str, Unified] = {
     "trial_starts": Unified("Trial starts", "count", "flow", "Trials that began.", action=_SUBSCRIBERS),
     "trial_conversions": Unified("Trial conversions", "count", "flow", "Trials that became paid.", action=_SUBSCRIBERS),
     "churn_rate": Unified(
-        "Churn rate", "ratio", "mean", "Share of active subscriptions that ended on a day.", "lower", _LEAVING
+        "Churn rate per day", "ratio", "mean", "Share of active subscriptions that ended on a day.", "lower", _LEAVING
     ),
     "revenue": Unified("Revenue", "money", "flow", "Revenue as the source counts it.", action=_MONEY),
 }
 """The metrics that places may tell, by name."""
 
 FIGURE_COLUMNS: Mapping[str, Column] = {
-    "figure_key": Column("!string", "Source, metric, cut, day, its zone, currency and all dimensions."),
+    "figure_key": Column("!string", "Source, platform, metric, cut, day, its zone, currency and all dimensions."),
     "platform": Column("!string", "Kind of place that told it, such as app_store."),
     "metric": Column("!string", "What it is a figure of.", values=tuple(UNIFIED)),
     "cut": Column("!string", "What it is split by: dimensions joined by commas, empty for the whole."),
     "day": Column("!date", "Day as the source counts days; never moved to another zone."),
     "zone": Column("!string", "Time zone of that day."),
     **{name: Column("string", doc) for name, doc in DIMENSIONS.items()},
-    "value": Column(f"!{AMOUNT}", "The figure; a mean for metrics that are means, in `currency` for money."),
+    "value": Column(f"!{AMOUNT}", "The figure, in `unit`; a mean for metrics that are means."),
+    "unit": Column("!string", "What `value` counts: count, ratio, score, s, stars, or the ISO code for money."),
     "weight": Column(AMOUNT, "What a mean is weighted by; null for other metrics, and for a mean without its number."),
     "currency": Column("string", "ISO code for money."),
     "is_total": Column("!boolean", "True for the one cut per source and metric that adds up to the whole."),
+    "feed": Column("!string", "Feed that it was made of; several joined by commas."),
     "_source": Column("!string", "Source that said it."),
 }
 """The columns of every figures model."""
@@ -213,9 +216,10 @@ def figure(
             "float64"
         ).nullif(0)
         plain = told["value"].cast("float64").mean()
-        summed = groups.aggregate(
-            value=ibis.coalesce(weighted, plain).round(8).cast(AMOUNT), weight=weights.cast(AMOUNT)
-        )
+        # Nothing weighs nothing: only where no weight is told at all each row counts alike.
+        mean = ibis.ifelse(weights.isnull(), plain, weighted)
+        summed = groups.aggregate(value=mean.round(8).cast(AMOUNT), weight=weights.cast(AMOUNT))
+        summed = summed.filter(summed["value"].notnull())
     return summed.mutate(
         metric=ibis.literal(metric),
         cut=ibis.literal(",".join(name for name in DIMENSIONS if name in split)),
@@ -226,15 +230,30 @@ def figure(
 
 def figures(platform: str, *parts: ir.Table, zone: str = "UTC") -> ir.Table:
     """The figures of one platform, from parts made by `figure`; `zone` is that of its days where they do not say it."""
+    names = [name for name, unified in UNIFIED.items() if unified.unit == "money"]
     shown = []
     for part in parts:
         # A character that no value is likely to hold; an empty and a missing dimension are the same.
         of_part = part["zone"] if "zone" in part.columns else ibis.literal(zone)
-        key = [part["_source"], part["metric"], part["cut"], part["day"].cast("string"), of_part]
+        told_by = ibis.literal(platform)
+        key = [part["_source"], told_by, part["metric"], part["cut"], part["day"].cast("string"), of_part]
         key += [part[name].fill_null("") for name in ("currency", *DIMENSIONS)]
-        whole = part.mutate(figure_key=ibis.literal("\x1f").join(key), platform=ibis.literal(platform), zone=of_part)
+        counted = ibis.cases(*((part["metric"] == name, unified.unit) for name, unified in UNIFIED.items()), else_="")
+        whole = part.mutate(
+            figure_key=ibis.literal("\x1f").join(key),
+            platform=told_by,
+            zone=of_part,
+            unit=ibis.ifelse(part["metric"].isin(names), part["currency"].fill_null(""), counted),
+            feed=ibis.literal(_feeds_of(part)),
+        )
         shown.append(whole.select(*FIGURE_COLUMNS))
     return reduce(lambda table, other: table.union(other), shown)
+
+
+def _feeds_of(part: ir.Table) -> str:
+    """The feeds whose staged tables figures are made of."""
+    tables = {table.name for table in part.op().find(ops.PhysicalTable)}
+    return ",".join(sorted(name.removeprefix("stg_") for name in tables if name.startswith("stg_")))
 
 
 def _of(rows: ir.Table, column: str | ir.Value) -> ir.Value:

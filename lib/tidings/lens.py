@@ -117,21 +117,21 @@ class Lens:
     @cached_property
     def cuts(self) -> Cuts:
         """What the sources tell figures split by, of days before `as_of`."""
-        whole: dict[str, date] = {}
-        for feed in self.warehouse.feeds:
-            if feed.complete_until is not None:
-                day = self.zone.day_of(feed.complete_until)
-                whole[feed.source] = min(day, whole.get(feed.source, day))
         return Cuts(
             self.table(FIGURES),
             self.zone.day_of(self.as_of),
             lambda rows: self.warehouse.query(rows).to_pylist(),
-            whole,
+            self.warehouse.feeds,
         )
+
+    @property
+    def _split(self) -> tuple[str, ...]:
+        """The columns by which figures have to be told."""
+        return (*self._by, *(column for column, _ in self.segment.terms))
 
     def without_rows(self, metric: Metric, start: date, end: date) -> Number:
         """The value of a metric over no rows of these days: as C11 says, and unknown where no source spoke for them."""
-        if isinstance(metric.where, Told) and not self.cuts.tells(metric.where, start, end):
+        if isinstance(metric.where, Told) and not self.cuts.tells(metric.where, start, end, self._split):
             return None
         return without_rows(metric)
 
@@ -140,7 +140,7 @@ class Lens:
         rows = self.table(FIGURES)
         today = self.zone.day_of(self.as_of)
         rows = rows.filter(rows.day < ibis.literal(today))
-        rows = self.cuts.of(rows, (*self._by, *(column for column, _ in self.segment.terms)))
+        rows = self.cuts.of(rows, self._split)
         if self.currency == _EURO:
             here: ir.Value = ibis.literal(1)
         else:
@@ -264,17 +264,16 @@ class Lens:
         *,
         money: bool = False,
         told: Sequence[Told] = (),
-        last_day: date | None = None,
+        window: Window | None = None,
     ) -> Provenance:
         """Where an answer comes from: its SQL, the freshness of the tables behind it, the build, what to know.
 
-        `told` are the figures that it is made of and `last_day` the last day that it is about.
+        `told` are the figures that it is made of and `window` the days that it is about.
         """
         names = tuple(dict.fromkeys(tables))
         notes = [note for name in names for note in self.segment.lacking(name, self.table(name))]
-        if told and last_day is not None:
-            needed = (*self._by, *(column for column, _ in self.segment.terms))
-            notes += self.cuts.notes(told, needed, last_day)
+        if told and window is not None:
+            notes += self.cuts.notes(told, self._split, window.start, window.end)
         if money and self.missing_fx:
             notes.append(f"Amounts in {', '.join(self.missing_fx)} are left out: there is no exchange rate.")
         return Provenance(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.metadata import version
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +15,11 @@ import pyarrow.parquet as pq
 
 from tidings.model import Model
 from tidings.sources.landing import LandedFile
+from tidings.sources.manifest import Entry, Span, merged
+from tidings.window import add_days, days_since
 
+# Longer than any source takes: what is behind by more was taken out of the settings.
+_GONE_DAYS = 60
 _TS = pa.timestamp("us")
 _BUILD = pa.schema([("id", pa.string()), ("tool_version", pa.string()), ("code", pa.string()), ("complete_until", _TS)])
 _TABLES = pa.schema(
@@ -37,6 +41,8 @@ _FEEDS = pa.schema(
         *((name, pa.string()) for name in ("source", "endpoint", "feed")),
         *((name, pa.int64()) for name in ("rows", "rejected")),
         *((name, _TS) for name in ("fetched_at", "complete_until")),
+        ("first_day", pa.date32()),
+        ("missing", pa.list_(pa.list_(pa.date32()))),
         ("inputs", pa.list_(pa.string())),
         ("facts", pa.map_(pa.string(), pa.float64())),
     ]
@@ -61,7 +67,11 @@ class TableInfo:
 
 @dataclass(frozen=True)
 class FeedInfo:
-    """What one endpoint of one source has landed in one feed; instants are aware UTC."""
+    """What one endpoint of one source has landed in one feed; instants are aware UTC.
+
+    Of several parts the one that lags most says up to when it is complete. Of what is landed by days `first_day` is
+    the first, and `missing` those between that were never landed, as (first, last).
+    """
 
     source: str
     endpoint: str
@@ -70,6 +80,8 @@ class FeedInfo:
     rejected: int
     fetched_at: datetime | None
     complete_until: datetime | None
+    first_day: date | None
+    missing: tuple[tuple[date, date], ...]
     inputs: tuple[str, ...]
     facts: Mapping[str, float]
 
@@ -151,12 +163,38 @@ def _feeds(files: list[LandedFile]) -> list[dict[str, Any]]:
                 "rows": sum(entry.rows for entry in entries),
                 "rejected": sum(entry.rejected for entry in entries),
                 "fetched_at": _naive(max(entry.fetched_at for entry in entries)),
-                "complete_until": _naive(max((e.complete_until for e in entries if e.complete_until), default=None)),
+                "complete_until": _naive(_complete_until(entries)),
+                **_days(entries),
                 "inputs": [entry.input.name for entry in entries if entry.input],
                 "facts": sorted(facts.items()),
             }
         )
     return rows
+
+
+def _complete_until(entries: list[Entry]) -> datetime | None:
+    """Up to when all parts are complete; a part that stayed behind for long is asked for no more."""
+    newest: dict[str, datetime] = {}
+    for entry in entries:
+        if entry.complete_until:
+            # Files follow one another; parts that are landed by days go on beside each other.
+            part = entry.part if entry.window else ""
+            newest[part] = max(entry.complete_until, newest.get(part, entry.complete_until))
+    latest = max(newest.values(), default=None)
+    return min((until for until in newest.values() if latest and days_since(until, latest) < _GONE_DAYS), default=None)
+
+
+def _days(entries: list[Entry]) -> dict[str, Any]:
+    by_part: dict[str, list[Span]] = {}
+    for entry in entries:
+        if entry.window:
+            by_part.setdefault(entry.part, []).append(entry.window)
+    missing: set[tuple[date, date]] = set()
+    for spans in by_part.values():
+        for one, following in pairwise(merged(spans)):
+            missing.add((one.end.date(), add_days(following.start.date(), -1)))
+    starts = [span.start.date() for spans in by_part.values() for span in spans]
+    return {"first_day": min(starts, default=None), "missing": [list(days) for days in sorted(missing)]}
 
 
 def _rejected(files: list[LandedFile]) -> list[dict[str, Any]]:

@@ -74,7 +74,8 @@ def _rank(metric: Metric, found: Found, windows: list[Window], name: str) -> tup
 
 
 def _row(metric: Metric, label: str, found: Found, group: Any, windows: list[Window], whole: Number) -> tuple[Any, ...]:
-    values = [found.value(metric, window, group) for window in windows]
+    values = [found.value(metric, windows[0], group)]
+    values += [found.value_before(metric, windows[0], before, group) for before in windows[1:]]
     compared = (values[1], growth(values[0], values[1])) if len(values) > 1 else ()
     weight: Any = divided(values[0], whole)
     if metric.kind not in _COUNTABLE:

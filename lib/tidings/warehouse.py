@@ -141,7 +141,14 @@ class Warehouse:
     def feeds(self) -> tuple[FeedInfo, ...]:
         """All endpoints that were landed, by source and endpoint."""
         return tuple(
-            FeedInfo(**{**row, "inputs": tuple(row["inputs"]), "facts": dict(row["facts"])})
+            FeedInfo(
+                **{
+                    **row,
+                    "missing": tuple(map(tuple, row["missing"])),
+                    "inputs": tuple(row["inputs"]),
+                    "facts": dict(row["facts"]),
+                }
+            )
             for row in self._rows("meta_feeds")
         )
 

@@ -107,3 +107,37 @@ def test_everything_told_has_a_metric_of_its_own() -> None:
         "google_play_acquisitions",
         "google_play_views",
     ]
+
+
+def test_a_level_is_that_of_the_last_day_of_each_app() -> None:
+    rows = [
+        told("google_play", "active_subscriptions", 50, app="a"),
+        told("google_play", "active_subscriptions", 30, TUESDAY, app="b"),
+        # The App Store tells all apps in one report: without a row an app has none any more.
+        told("app_store", "active_subscriptions", 50, app="a"),
+        told("app_store", "active_subscriptions", 30, TUESDAY, app="b"),
+    ]
+    assert value("google_play_active_subscriptions", rows) == 80
+    assert value("app_store_active_subscriptions", rows) == 30
+
+
+def test_what_weighs_nothing_has_no_mean() -> None:
+    rows = [
+        told("search_console", "search_position", 4, weight=0),
+        told("search_console", "search_position", 9, weight=0),
+    ]
+    assert value("search_position", rows) is None
+
+
+def test_conversion_is_of_the_days_of_both() -> None:
+    wednesday = date(2026, 6, 3)
+    rows = [
+        told("app_store", "downloads", 500),
+        told("app_store", "downloads", 5, TUESDAY),
+        told("app_store", "downloads", 7, wednesday),
+        told("app_store", "store_views", 20, TUESDAY),
+    ]
+    assert value("app_store_conversion", rows) == 0.25
+    assert value("app_store_conversion", rows[:3]) is None
+    crashes = [told("app_store", "crashes", 3), told("app_store", "app_sessions", 1500)]
+    assert value("app_store_crashes_per_session", crashes) == pytest.approx(0.002)

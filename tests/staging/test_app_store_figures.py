@@ -33,8 +33,8 @@ def test_updates_and_redownloads_are_no_downloads() -> None:
     ]
     found = run_models("figures_app_store", app_store_sales=rows)
     assert told(found, "downloads", "app_version") == [("1.0", 42), ("1.1", 8)]
-    assert told(found, "redownloads", "app") == [("NOTES", 5)]
-    assert told(found, "updates", "app") == [("NOTES", 99)]
+    assert told(found, "redownloads", "app") == [("9", 5)]
+    assert told(found, "updates", "app") == [("9", 99)]
 
 
 def test_money_stays_in_its_currency_and_belongs_to_the_app() -> None:
@@ -115,3 +115,10 @@ def test_an_edited_review_counts_once_with_its_last_stars() -> None:
     )
     assert told(found, "reviews", "country") == [("DE", 2)]
     assert told(found, "rating", "country") == [("DE", 3.5)]
+
+
+def test_what_is_sold_inside_an_app_is_of_the_apps_number() -> None:
+    inside = {"app_id": "77", "sku": "pro", "parent_sku": "NOTES", "product_type": "IA1", "row": 2}
+    found = run_models("figures_app_store", app_store_sales=[sale(1, "download", 5), sale(2, "purchase", 1) | inside])
+    # All other reports name the app by its number; without a row of its own its SKU is all there is.
+    assert {row["app"] for row in found if row["metric"] in ("downloads", "proceeds")} == {"9"}

@@ -34,6 +34,6 @@ def test_totals_are_the_whole_and_page_views_are_no_events() -> None:
         ("engaged_visits", "app,country"): (7, False),
         ("pageviews", "app,country"): (30, False),
         ("events", "app,event"): (4, True),
-        ("event_users", "app,event"): (3, True),
+        ("event_users", "app,event"): (3, False),
     }
     assert {row["zone"] for row in found} == {"Europe/Tallinn"}

@@ -95,11 +95,44 @@ def test_rates_and_stars() -> None:
         google_play_vitals=[vital("crash", "all", 0.004, 1000), vital("crash", "341", 0.006, 100)],
         google_play_ratings=[
             {**rating, "daily_average": 4.5, "total_average": 4.0},
+            {**rating, "cut": "country", "name": "DE", "daily_average": 4.5, "total_average": 4.0},
             # Nobody rated that day.
-            {**rating, "ts": datetime(2026, 6, 2), "daily_average": None, "total_average": 4.0},
+            {**rating, "cut": "country", "name": "FR", "daily_average": None, "total_average": 4.0},
+        ],
+        google_play_reviews=[
+            {"package": "com.a", "review_id": "a", "ts": DAY, "rating": 5},
+            {"package": "com.a", "review_id": "b", "ts": DAY, "rating": 2},
         ],
     )
     assert told(found, "crash_rate", "app_version") == [("", 0.004, True), ("341", 0.006, False)]
-    assert told(found, "rating") == [(4.5, True)]
-    assert [row["weight"] for row in found if row["metric"] == "rating"] == [None]
+    # The whole is that of the ratings that are listed; Google's means by country do not say of how many.
+    assert told(found, "rating", "country") == [("", 3.5, True), ("DE", 4.5, False)]
+    assert [row["weight"] for row in found if row["metric"] == "rating" and not row["is_total"]] == [None]
     assert [float(row["weight"]) for row in found if row["metric"] == "crash_rate" and row["is_total"]] == [1000]
+
+
+def test_a_review_is_as_it_was_last_changed_and_dated_as_first_told() -> None:
+    review = {"package": "com.a", "review_id": "a"}
+    written, changed = datetime(2026, 6, 1, 9), datetime(2026, 6, 20, 9)
+    month = {**review, "ts": written, "updated_at": written, "rating": 2, "body": "So so"}
+    week = {**review, "ts": changed, "updated_at": changed, "rating": 5, "body": "Mended"}
+    for first, second in ((month, week), (week, month)):
+        found = run_models(
+            "stg_google_play_reviews", google_play_reviews=[{**first, "_pull": 1}, {**second, "_pull": 2}]
+        )
+        assert [(row["ts"], row["rating"], row["body"]) for row in found] == [(written, 5, "Mended")]
+    # Without a time of change the one that was landed last.
+    untold = [{**each, "updated_at": None, "_pull": pull} for pull, each in ((1, week), (2, month))]
+    (row,) = run_models("stg_google_play_reviews", google_play_reviews=untold)
+    assert (row["ts"], row["rating"]) == (written, 2)
+
+
+def test_the_days_of_reviews_are_utc_and_of_all_else_pacific() -> None:
+    at = datetime(2026, 6, 1, 3)
+    found = run_models(
+        "figures_google_play",
+        google_play_reviews=[{"package": "com.a", "review_id": "a", "ts": at, "rating": 5}],
+        google_play_installs=[{"package": "com.a", "ts": DAY, "cut": "overview", "name": "all", "installs": 1}],
+    )
+    zones = {row["metric"]: row["zone"] for row in found}
+    assert zones["reviews"] == zones["rating"] == "UTC" and zones["downloads"] == "America/Los_Angeles"

@@ -40,9 +40,28 @@ def test_the_whole_is_that_of_the_totals() -> None:
     assert told(found, "search_position", "app,query,search_type", "query") == [("news", 2, False)]
 
 
-def test_a_day_without_any_told_query_is_withheld_whole() -> None:
-    found = figures(daily=[row(3, 20, 4.0)])
-    assert told(found, "search_impressions", "app,query,search_type", "query") == [("(anonymised)", 20, False)]
+def test_a_day_without_any_told_query_is_withheld_whole_where_days_around_it_are_told() -> None:
+    def on(day: int, *figures_: Any, **more: Any) -> dict[str, Any]:
+        return row(*figures_, **more) | {"ts": datetime(2026, 6, day)}
+
+    found = figures(
+        daily=[on(day, 3, 20, 4.0) for day in range(1, 6)],
+        query=[on(day, 3, 20, 4.0, query="news") for day in (2, 4)],
+    )
+    told_days = {(row["day"].day, row["query"]) for row in found if row["query"]}
+    # Of the 3rd Google withholds everything; the 1st and the 5th were not asked for by query.
+    assert told_days == {(2, "news"), (3, "(anonymised)"), (4, "news")}
+
+
+def test_what_google_still_moves_is_no_figure_yet() -> None:
+    found = figures(daily=[row(10, 100, 4.0) | {"is_final": False}])
+    assert found == []
+
+
+def test_devices_are_named_as_everywhere_else() -> None:
+    rows = [row(1, 2, 3.0, country="DE", device=device) for device in ("MOBILE", "ALL")]
+    found = figures(country=rows)
+    assert {row["device"] for row in found} == {"mobile", None}
 
 
 def test_more_told_by_query_than_in_total_withholds_nothing() -> None:

@@ -69,31 +69,44 @@ TELLS: Mapping[str, Sequence[str]] = {
 TOGETHER: Mapping[str, str] = {
     **{name: name for name in ("downloads", "updates", "uninstalls", "store_views")},
     "reviews": "store_reviews",
-    "proceeds": "store_proceeds",
     "gross_sales": "store_sales",
     "crashes": "app_crashes",
 }
-"""The unified metrics that both stores tell, and the name of the metric of both together."""
+"""The unified metrics that both stores tell alike, and the name of the metric of both together.
+
+Not what they pay out: one tells it by day, the other by month, weeks later.
+"""
 
 _KINDS: Mapping[str, Kind] = {"flow": "flow", "stock": "stock", "mean": "ratio", "distinct": "ratio"}
 _CAVEATS = {
     "flow": "As the source counts it, in days of the source's own time zone.",
     "stock": "A level, read on the last day that the source told in the window.",
     "mean": "An average weighted by what it is an average of, where the source tells how many.",
-    "distinct": "Who comes on two days is counted on both: a mean per day, not a number of people.",
+    "distinct": (
+        "Who comes on two days, or to two sites, is counted on both: a mean per day, not a number of people. "
+        "Days of which the source tells nothing at all are left out."
+    ),
 }
 _SEARCH = ("search_clicks", "search_impressions")
 
 
 def _last_day(rows: ir.Table, keep: Sequence[str]) -> ir.Table:
-    """The rows of the last day that each source told in each slice: levels of days before are the same things again."""
-    inside = ibis.window(group_by=[rows[name] for name in (*keep[:1], "_source", "metric")])
-    return rows.filter(rows.day == rows.day.max().over(inside))
+    """The rows of the last day that each source told in each slice: levels of days before are the same things again.
+
+    Apps of one source may be told up to different days. The App Store tells all of them in one report: there an app
+    without a row has none.
+    """
+    app = ibis.ifelse(rows.platform == "app_store", "", rows.app.fill_null(""))
+    rows = rows.mutate(told_as=app)
+    inside = ibis.window(group_by=[*(rows[name] for name in keep[:1]), rows["_source"], rows.metric, rows.told_as])
+    return rows.filter(rows.day == rows.day.max().over(inside)).drop("told_as")
 
 
 def _mean(rows: ir.Table) -> ir.Scalar:
     value, weight = rows["value"].cast("float64"), rows.weight.cast("float64")
-    return ibis.coalesce((value * weight).sum() / weight.sum().nullif(0), value.mean())
+    weighted = (value * weight).sum() / weight.sum().nullif(0)
+    # Nothing weighs nothing: only where no weight is told at all each row counts alike.
+    return ibis.ifelse(weight.sum().isnull(), value.mean(), weighted)
 
 
 def _per_day(rows: ir.Table) -> ir.Scalar:
@@ -191,22 +204,63 @@ search_ctr = Metric(
 )
 
 
-def _downloaded(values: Mapping[str, Number], _: Window) -> Number:
-    return divided(values["app_store_downloads"], values["app_store_views"])
+def _share(part: str, whole: str) -> Callable[[ir.Table], ir.Scalar]:
+    """A ratio of two figures of one source, each summed over the same rows."""
+
+    def value(rows: ir.Table) -> ir.Scalar:
+        def added(metric: str) -> ir.NumericScalar:
+            return cast(ir.NumericScalar, rows["value"].cast("float64").sum(where=rows.metric == metric))
+
+        return ratio(added(part), added(whole))
+
+    return value
+
+
+def _days_of_both(rows: ir.Table, keep: Sequence[str]) -> ir.Table:
+    """The rows of the days that a source told both figures for: one of them begins later, or lags behind."""
+    slice_ = [rows[name] for name in keep[:1]]
+    of_each = ibis.window(group_by=[*slice_, rows["_source"], rows.metric])
+    rows = rows.mutate(from_day=rows.day.min().over(of_each), to_day=rows.day.max().over(of_each))
+    of_both = ibis.window(group_by=[*(rows[name] for name in keep[:1]), rows["_source"]])
+    first, last = rows.from_day.max().over(of_both), rows.to_day.min().over(of_both)
+    told = rows.metric.nunique().over(of_both)
+    rows = rows.mutate(first_both=first, last_both=last, told_both=told)
+    inside = (rows.day >= rows.first_both) & (rows.day <= rows.last_both) & (rows.told_both == 2)
+    return rows.filter(inside).drop("from_day", "to_day", "first_both", "last_both", "told_both")
 
 
 app_store_conversion = Metric(
     name="app_store_conversion",
     title="Conversion, App Store",
+    mart=FIGURES,
     kind="ratio",
     unit="ratio",
-    inputs=("app_store_downloads", "app_store_views"),
-    combine=_downloaded,
-    definition="First downloads over views of the product page.",
+    value=_share("downloads", "store_views"),
+    where=Told(("app_store",), ("downloads", "store_views")),
+    regroup=_days_of_both,
+    definition="First downloads over views of the product page, of the days on which both are told.",
     better="higher",
     owner="marketing",
     caveat="Who installs from search results never sees the product page, so that it may exceed 100 %.",
     action="Look at the store page: screenshots, ratings, the first lines of the text.",
+    section="acquisition",
+)
+
+
+app_store_crashes_per_session = Metric(
+    name="app_store_crashes_per_session",
+    title="Crashes per session, App Store",
+    mart=FIGURES,
+    kind="ratio",
+    unit="ratio",
+    value=_share("crashes", "app_sessions"),
+    where=Told(("app_store",), ("crashes", "app_sessions")),
+    regroup=_days_of_both,
+    definition="Crashes over uses of the app, of the days on which both are told.",
+    better="lower",
+    owner="product",
+    caveat="Of people who share usage data; Google tells the share of users instead.",
+    action="Hold back or mend the version that does worse than the others.",
     section="acquisition",
 )
 

@@ -14,6 +14,7 @@ from tidings.metrics.answer import Answer, Field, Series, growth
 from tidings.metrics.metric import Number
 from tidings.metrics.registry import get, leaves
 from tidings.metrics.told import PLATFORMS, STORES
+from tidings.sections.groups import profile
 from tidings.window import literal
 
 MOST_DAYS_BACK = 7
@@ -28,9 +29,73 @@ def settled(book: Book) -> Book:
     that are there with days that are not. A source that is further behind is left behind, and its figures say so.
     """
     last_day = book.window.last_day
-    told = [(last_day - day).days for day in book.lens.cuts.last_days([_TOLD]).values()]
+    told = [(last_day - day).days for day in book.lens.cuts.newest([_TOLD]).values()]
     behind = max((days for days in told if 0 < days <= MOST_DAYS_BACK), default=0)
     return Book(book.settings, book.lens, book.window.shift(-behind), book.compare)
+
+
+def stores(book: Book, name: str) -> Answer:
+    """A metric of both stores by store, as `Book.split` gives it."""
+    answer = book.split(name, "platform")
+    store = replace(answer.fields[0], title="Store")
+    rows = tuple((PLATFORMS.get(row[0], row[0]), *row[1:]) for row in answer.rows)
+    return replace(
+        answer, title=answer.title.replace("platform", "store"), fields=(store, *answer.fields[1:]), rows=rows
+    )
+
+
+def versions(book: Book, top: int = 8) -> Answer:
+    """Versions of the app by store: downloads, crashes and how often it crashes; most downloads first.
+
+    Stores name versions and count crashes in their own ways: rows of one store can be compared, not those of two.
+    """
+    rows: list[tuple[object, ...]] = []
+    origins = []
+    for platform, rate in (("app_store", "app_store_crashes_per_session"), ("google_play", "google_play_crash_rate")):
+        names = (f"{platform}_downloads", f"{platform}_crashes", rate)
+        answer = profile(book, "app_version", *names, top=top)
+        origins.append(answer.provenance)
+        rows += [(PLATFORMS[platform], *row) for row in answer.rows]
+    fields = (
+        Field("store", "Store"),
+        Field("app_version", "Version"),
+        Field("downloads", "Downloads", "count"),
+        Field("crashes", "Crashes", "count"),
+        Field("rate", "Crash rate", "ratio"),
+    )
+    told = "Crash rate: App Store crashes per session, Google Play share of users with a crash."
+    sql = tuple(query for origin in origins for query in origin.sql)
+    notes = tuple(dict.fromkeys(note for origin in origins for note in origin.notes))
+    origin = replace(origins[0], sql=sql, notes=(told, *notes) if rows else notes)
+    return Answer("Versions by store", fields, tuple(rows), origin)
+
+
+def proceeds(book: Book) -> Answer:
+    """What each store pays out, in the currency that it pays in and in the report's at the rate of each day.
+
+    One row per store and currency; `share` is of the store's, where its days have a rate.
+    """
+    rows = book.mart(FIGURES)
+    told = Told(STORES, ("proceeds",))
+    rows = rows.filter(told(rows), book.window.holds(rows.ts))
+    here = (rows["value"].cast("decimal(18, 6)") * rows.fx_of_day).sum()
+    found = rows.group_by("platform", "currency").aggregate(
+        own=rows["value"].sum(), here=here, first=rows.day.min(), last=rows.day.max()
+    )
+    name = ibis.cases(*((found.platform == platform, PLATFORMS[platform]) for platform in STORES), else_=found.platform)
+    fields = (
+        Field("store", "Store"),
+        Field("currency", "Currency"),
+        Field("own", "Paid out in it", "score"),
+        Field("here", "In the report's", "money"),
+        Field("first", "From", "date"),
+        Field("last", "To", "date"),
+    )
+    answer = book.ask(
+        "What the stores pay out", fields, found.mutate(store=name).order_by("store", ibis.desc("here"), "currency")
+    )
+    notes = book.lens.cuts.notes([told], (), book.window.start, book.window.end)
+    return replace(answer, provenance=replace(answer.provenance, notes=(*answer.provenance.notes, *notes)))
 
 
 def conversions(book: Book) -> dict[str, Series]:
@@ -56,10 +121,18 @@ def reviews(book: Book, top: int = 12) -> Answer:
     apple, google = book.mart("stg_app_store_reviews"), book.mart("stg_google_play_reviews")
     nothing = ibis.null("string")
     both = apple.select(
-        "ts", "title", "body", "rating", store=ibis.literal("App Store"), where=apple.country, version=nothing
+        "ts",
+        "local_ts",
+        "title",
+        "body",
+        "rating",
+        store=ibis.literal("App Store"),
+        where=apple.country,
+        version=nothing,
     ).union(
         google.select(
             "ts",
+            "local_ts",
             "title",
             "body",
             "rating",
@@ -70,7 +143,9 @@ def reviews(book: Book, top: int = 12) -> Answer:
     )
     title, body = both.title.nullif(""), both.body.nullif("")
     text = ibis.coalesce(title + ". " + body, title, body)
-    said = both.mutate(day=both.ts.date(), said=text).filter(text.notnull(), both.ts < literal(book.window.end_at))
+    said = both.mutate(day=both.local_ts.date(), said=text).filter(
+        text.notnull(), both.ts < literal(book.window.end_at)
+    )
     fields = (
         Field("day", "Day", "date"),
         Field("store", "Store"),
@@ -84,7 +159,7 @@ def reviews(book: Book, top: int = 12) -> Answer:
 
 
 def rankings(book: Book, by: str, top: int = 15) -> Answer:
-    """Clicks, impressions, click rate and position in search by query or page; most clicks first.
+    """Clicks, impressions, click rate and position in search by query or page; most clicks, now or before, first.
 
     `moved` is the position before less that of now, so that more is better; null for what is missing in one of the
     two windows (metric definitions 9).
@@ -95,8 +170,8 @@ def rankings(book: Book, by: str, top: int = 15) -> Answer:
     found = over_windows(lens, metrics, windows, lambda rows: rows[by].nullif(""))
     clicks, position = metrics[0], metrics[-1]
     names = [name for name in found.groups() if name is not None]
-    names = [name for name in names if found.rows_behind(clicks, book.window, name)]
-    names.sort(key=lambda name: (-float(found.value(clicks, book.window, name) or 0), str(name)))
+    size = {name: max(float(found.value(clicks, window, name) or 0) for window in windows) for name in names}
+    names.sort(key=lambda name: (-size[name], str(name)))
     rows = []
     for name in names[:top]:
         values = [found.value(metric, book.window, name) for metric in metrics]
@@ -104,14 +179,14 @@ def rankings(book: Book, by: str, top: int = 15) -> Answer:
         if book.before is not None:
             old = found.value(position, book.before, name)
             moved = None if old is None or values[-1] is None else float(old) - float(values[-1])
-            compared = (growth(values[0], found.value(clicks, book.before, name)), moved)
+            compared = (growth(values[0], found.value_before(clicks, book.window, book.before, name)), moved)
         rows.append((name, *values, *compared))
     fields = [Field(by, by.capitalize()), *(Field(m.name, m.title, m.unit) for m in metrics)]
     if book.before is not None:
         fields += [Field("change", "Change of clicks", "ratio"), Field("moved", "Places gained", "score")]
     sql = tuple(dict.fromkeys(query for metric in metrics for query in found.sql_of(metric)))
     told = [leaf.where for metric in metrics for leaf in leaves(metric) if isinstance(leaf.where, Told)]
-    origin = lens.provenance(sql, [clicks.mart], len(names), told=told, last_day=book.window.last_day)
+    origin = lens.provenance(sql, [clicks.mart], len(names), told=told, window=book.window)
     if len(names) > top:
         origin = replace(origin, notes=(*origin.notes, f"{len(names) - top} more are not shown."))
     return Answer(f"Search by {by}", tuple(fields), tuple(rows), origin)

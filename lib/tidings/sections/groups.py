@@ -38,7 +38,7 @@ def profile(book: Book, by: str, *names: str, top: int = 12) -> Answer:
     sql = tuple(dict.fromkeys(query for metric in metrics for query in found.sql_of(metric)))
     told = [leaf.where for metric in metrics for leaf in leaves(metric) if isinstance(leaf.where, Told)]
     count = sum(found.rows_behind(metrics[0], book.window, group) for group in groups)
-    origin = lens.provenance(sql, tables, count, money=money, told=told, last_day=book.window.last_day)
+    origin = lens.provenance(sql, tables, count, money=money, told=told, window=book.window)
     if left:
         origin = replace(origin, notes=(*origin.notes, f"{left} smaller ones are not shown."))
     return Answer(f"{metrics[0].title} and more by {by}", fields, rows, origin)

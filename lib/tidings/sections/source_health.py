@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from tidings.book import Book
-from tidings.cuts import FIGURES, Cut
+from tidings.cuts import FIGURES, Cut, Told
+from tidings.evaluation import over_windows
 from tidings.figures import UNIFIED
 from tidings.ledger import Ledger
+from tidings.meta import FeedInfo
 from tidings.metrics.answer import Answer, Field
 from tidings.metrics.metric import Number
 from tidings.metrics.registry import get
 from tidings.metrics.told import PLATFORMS, TELLS, name_of
 from tidings.metrics.values import divided
+from tidings.sources.api import ApiEndpoint
 from tidings.sources.source import Endpoint, open_sources
-from tidings.window import days_since
+from tidings.window import Window, days_between, days_since
 
-OVERLAPPING = (("umami", "posthog", "ga4"), ("revenuecat", "revenuecat_events", "stripe", "app_store"))
-"""Platforms that may tell of the same visitors, and of the same subscribers."""
+OVERLAPPING: Mapping[str, Sequence[tuple[str, str]]] = {
+    "sites": (("umami", ""), ("posthog", ""), ("ga4", "")),
+    "all stores": (("revenuecat", ""), ("revenuecat_events", "")),
+    "App Store": (("app_store", ""), ("revenuecat", "app_store"), ("revenuecat_events", "app_store")),
+    "Google Play": (("google_play", ""), ("revenuecat", "play_store"), ("revenuecat_events", "play_store")),
+    "Stripe": (("stripe", ""), ("revenuecat", "stripe"), ("revenuecat_events", "stripe")),
+}
+"""What several platforms tell of, and which they are: each limited to one store, if it knows several."""
 
 
 def pulls(book: Book) -> Answer:
-    """The latest pull of each source, one row per source: when, how it went, and what it brought."""
+    """The latest pull of each source, one row per source: when, how it went, and what it brought; failed ones first.
+
+    One that was killed could not say so: it is shown as one that may be running.
+    """
     last = Ledger(book.settings.ledger).last_pulls()
     kinds = {name: str(table.get("kind", "")) for name, table in book.settings.sources.items()}
     rows: list[tuple[Any, ...]] = []
@@ -36,7 +48,9 @@ def pulls(book: Book) -> Answer:
             continue
         said = " ".join([pull.error, *pull.messages]).strip()
         at = pull.started_at.astimezone(book.zone.info)
-        rows.append((source, kind, at, pull.status, pull.rows, pull.rejected, pull.restated, said))
+        went = "running, or killed" if pull.status == "running" else pull.status
+        rows.append((source, kind, at, went, pull.rows, pull.rejected, pull.restated, said))
+    rows.sort(key=lambda row: (row[3] == "done", row[0]))
     fields = (
         Field("source", "Source"),
         Field("kind", "Kind"),
@@ -52,6 +66,8 @@ def pulls(book: Book) -> Answer:
 
 def freshness(book: Book) -> Answer:
     """How far each endpoint of each source is whole, and whether that is late; late ones first.
+
+    Of several sites or apps the one that lags most counts. Days never landed lie between others that were.
 
     An endpoint is late when more days than it needs are not whole yet, seen from the report's as_of, or from the newest
     pull or run in the ledger if that is later: a workbook that nobody pulls is late, too.
@@ -71,6 +87,7 @@ def freshness(book: Book) -> Answer:
                 None if whole is None else whole.astimezone(book.zone.info),
                 None if whole is None else max(0.0, days_since(whole, now)),
                 None if endpoint is None else endpoint.promise_days,
+                _missing(feed) if feed and not _is_snapshot(endpoint) else 0,
                 feed.rows if feed else 0,
                 feed.rejected if feed else 0,
             )
@@ -83,6 +100,7 @@ def freshness(book: Book) -> Answer:
         Field("whole", "Whole until", "date"),
         Field("days", "Days ago", "score"),
         Field("promise", "Days it may take", "count"),
+        Field("missing", "Days never landed", "count"),
         Field("rows", "Rows", "count"),
         Field("rejected", "Rejected", "count"),
     )
@@ -103,27 +121,31 @@ def refused(book: Book) -> Answer:
 
 
 def differences(book: Book) -> Answer:
-    """The same figure of the window as several sources tell it, and each one's distance from the first."""
-    rows = []
+    """The same figure as several sources tell it, on the days of the window that all of them tell.
+
+    One row per figure and source, beside the distance from the first of them.
+    """
+    rows: list[tuple[object, ...]] = []
     start = len(book.lens.sql)
-    for platforms in OVERLAPPING:
-        for unified in dict.fromkeys(name for platform in platforms for name in TELLS[platform]):
-            telling = [platform for platform in platforms if unified in TELLS[platform]]
-            names = {platform: name_of(platform, unified) for platform in telling}
-            amounts = book.amounts(list(names.values()), [book.window])
-            told = {p: amounts[name, book.window] for p, name in names.items()}
-            known = {platform: value for platform, value in told.items() if value is not None}
-            if len(known) > 1:
-                rows += _compared(book, unified, known)
+    for about, tellers in OVERLAPPING.items():
+        for unified in dict.fromkeys(name for platform, _ in tellers for name in TELLS[platform]):
+            asked = [(platform, store) for platform, store in tellers if unified in TELLS[platform]]
+            known = [teller for teller in asked if _days(book, unified, teller)]
+            window = _common(book, unified, known)
+            if len(known) > 1 and window is not None:
+                rows += _compared(book, about, unified, known, window)
     fields = (
+        Field("about", "Of"),
         Field("metric", "Figure"),
         Field("platform", "As told by"),
-        Field("value", "Value", "count"),
+        Field("first_day", "From", "date"),
+        Field("last_day", "To", "date"),
+        Field("value", "Value", "score"),
         Field("unit", "Unit"),
         Field("difference", "Change from the first", "ratio"),
     )
     origin = book.lens.provenance(book.lens.sql[start:], (FIGURES,), len(rows))
-    note = "They count differently: who blocks scripts, other time zones, trials and grace periods, one store or all."
+    note = "They count differently: who blocks scripts, other time zones, trials and grace periods."
     return Answer(
         "What several sources tell", fields, tuple(rows), replace(origin, notes=(*origin.notes, note) if rows else ())
     )
@@ -175,19 +197,51 @@ def _now(book: Book) -> datetime:
     return max([book.as_of, *noted])
 
 
-def _compared(book: Book, unified: str, known: Mapping[str, Number]) -> list[tuple[object, ...]]:
-    metric = get(name_of(next(iter(known)), unified))
-    first = next(iter(known.values()))
+def _days(book: Book, unified: str, teller: tuple[str, str]) -> tuple[date, date] | None:
+    platform, store = teller
+    return book.lens.cuts.days(Told((platform,), (unified,)), ("store",) if store else ())
+
+
+def _common(book: Book, unified: str, tellers: Sequence[tuple[str, str]]) -> Window | None:
+    """The days of the window that all tell."""
+    spans = [span for teller in tellers if (span := _days(book, unified, teller))]
+    first = max([book.window.start, *(start for start, _ in spans)])
+    end = min([book.window.end, *(end for _, end in spans)])
+    return replace(book.window, start=first, end=end) if first < end else None
+
+
+def _compared(
+    book: Book, about: str, unified: str, tellers: Sequence[tuple[str, str]], window: Window
+) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
-    for platform, value in known.items():
+    first: Number = None
+    for platform, store in tellers:
+        metric = get(name_of(platform, unified))
+        lens = book.lens.within("store", store) if store else book.lens
+        value = over_windows(lens, [metric], [window]).value(metric, window)
+        if value is None:
+            continue
+        first = value if not rows else first
         share = divided(value, first)
         rows.append(
             (
+                about,
                 metric.title.partition(",")[0],
                 PLATFORMS[platform],
+                window.start,
+                window.last_day,
                 value,
                 book.unit(metric),
                 None if not rows or share is None else share - 1,
             )
         )
-    return rows
+    return rows if len(rows) > 1 else []
+
+
+def _missing(feed: FeedInfo) -> int:
+    return sum(len(days_between(first, last)) for first, last in feed.missing)
+
+
+def _is_snapshot(endpoint: Endpoint | None) -> bool:
+    """Levels are of the days of pulls: a day without one is no fault."""
+    return isinstance(endpoint, ApiEndpoint) and endpoint.snapshot

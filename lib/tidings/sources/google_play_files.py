@@ -21,7 +21,7 @@ from tidings.sources.manifest import Input
 from tidings.sources.paging import pages
 from tidings.sources.records import typed
 from tidings.sources.source import Pull, Pulled
-from tidings.window import Zone, add_days, parse_date
+from tidings.window import Zone, add_days, next_first_day, parse_date
 
 _REFUSED = "!refused"
 _BATCH = 20_000
@@ -112,7 +112,7 @@ def land(
                 draft.reject(rows.lines, rows.reasons, rows.records)
             if rows.table.num_rows:
                 draft.add(rows.table)
-                _reach(draft, rows.table, endpoint, pull)
+                _reach(draft, rows.table, endpoint, file.fields["month"], pull)
             pull.progress(endpoint.name, draft.rows, 0)
         if reason and not draft.rows:
             draft.part = f"{file.name}{_REFUSED}"
@@ -140,9 +140,12 @@ def _is_wanted(row: Mapping[str, str], chosen: frozenset[str]) -> bool:
     return not chosen or not named or named in chosen
 
 
-def _reach(draft: Draft, rows: Any, endpoint: ApiEndpoint, pull: Pull) -> None:
-    """A file is whole up to the end of its last day, as far as is known."""
+def _reach(draft: Draft, rows: Any, endpoint: ApiEndpoint, month: str, pull: Pull) -> None:
+    """A file is whole up to its last row, and as far as Google takes for a day: of a quiet one it tells no row."""
+    zone = Zone(endpoint.zone)
     last = pc.max(rows[endpoint.feed.time]).as_py().replace(tzinfo=UTC)
-    end = Zone(endpoint.zone).first_instant(add_days(parse_date(f"{last:%Y-%m-%d}"), 1))
-    reached = min(end, pull.now)
+    told = add_days(parse_date(f"{last:%Y-%m-%d}"), 1)
+    following = next_first_day(parse_date(f"{month[:4]}-{month[4:]}-01"), "month")
+    written = min(following, add_days(zone.day_of(pull.now), -endpoint.lag_days))
+    reached = min(zone.first_instant(max(told, written)), pull.now)
     draft.complete_until = max(reached, draft.complete_until) if draft.complete_until else reached

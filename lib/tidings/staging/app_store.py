@@ -78,10 +78,10 @@ def figures_app_store(
     stg_app_store_reviews: ir.Table,
 ) -> ir.Table:
     """Downloads, proceeds, subscriptions (Pacific days), store analytics and reviews (UTC days)."""
-    sales = stg_app_store_sales.mutate(
-        app=ibis.coalesce(stg_app_store_sales.parent_sku, stg_app_store_sales.sku),
-        product=ibis.ifelse(stg_app_store_sales.parent_sku.notnull(), stg_app_store_sales.sku, ibis.null("string")),
-        returned=ibis.ifelse(stg_app_store_sales.units < 0, -stg_app_store_sales.gross, ibis.null("decimal(28, 8)")),
+    sales = _of_apps(stg_app_store_sales)
+    sales = sales.mutate(
+        product=ibis.ifelse(sales.parent_sku.notnull(), sales.sku, ibis.null("string")),
+        returned=ibis.ifelse(sales.units < 0, -sales.gross, ibis.null("decimal(28, 8)")),
     )
     of_app = {"app": "app", "country": "country"}
     parts = []
@@ -100,6 +100,15 @@ def figures_app_store(
         *(_in_zone(part, "UTC") for part in _analytics(stg_app_store_analytics)),
         *(_in_zone(part, "UTC") for part in _reviews(stg_app_store_reviews)),
     )
+
+
+def _of_apps(sales: ir.Table) -> ir.Table:
+    """Sales with the number of the app, by which all other reports name it: what is sold inside names its SKU only."""
+    own = sales.filter(sales.parent_sku.isnull())
+    apps = own.group_by("_source", app_sku=own.sku).aggregate(number=own.app_id.max())
+    rows = sales.mutate(app_sku=ibis.coalesce(sales.parent_sku, sales.sku))
+    rows = rows.left_join(apps, ["_source", "app_sku"]).select(rows, "number")
+    return rows.mutate(app=ibis.coalesce(rows.number, rows.app_sku))
 
 
 def _in_zone(part: ir.Table, zone: str) -> ir.Table:

@@ -61,5 +61,5 @@ def figures_ga4(stg_ga4_daily: ir.Table, stg_ga4_cuts: ir.Table, stg_ga4_events:
     events = stg_ga4_events.filter(stg_ga4_events.event.notin(_VIEWS))
     by = {**app, "event": "event"}
     parts.append(figure(events, "events", "events", by=by, zone="zone"))
-    parts.append(figure(events, "event_users", "users", by=by, zone="zone"))
+    parts.append(figure(events, "event_users", "users", by=by, total=False, zone="zone"))
     return figures("ga4", *parts)

@@ -85,8 +85,23 @@ def stg_google_play_earnings(raw_google_play_earnings: ir.Table) -> ir.Table:
 
 @model(grain="review", key=("row_key",), columns=staged(GOOGLE_PLAY_REVIEWS, "row_key", "Source, package and review."))
 def stg_google_play_reviews(raw_google_play_reviews: ir.Table) -> ir.Table:
-    """A rating or written review, as it was last told."""
-    return first_per_key(raw_google_play_reviews, GOOGLE_PLAY_REVIEWS, "row_key")
+    """A rating or written review, as it was last changed; its time is the first that was told.
+
+    Files tell when it was written, the reviews of the last week only when it was last changed.
+    """
+    latest = first_per_key(raw_google_play_reviews, GOOGLE_PLAY_REVIEWS, "row_key")
+    key = ["_source", *GOOGLE_PLAY_REVIEWS.key]
+    told = raw_google_play_reviews.group_by(key).aggregate(
+        first_ts=raw_google_play_reviews.ts.min(), changed_at=raw_google_play_reviews.updated_at.max()
+    )
+    # Of two tellings the one that was changed last, whichever was landed last.
+    newest = raw_google_play_reviews.semi_join(
+        told, [*key, raw_google_play_reviews.updated_at.fill_null(raw_google_play_reviews.ts) == told.changed_at]
+    )
+    newest = first_per_key(newest, GOOGLE_PLAY_REVIEWS, "row_key")
+    rows = newest.union(latest.anti_join(newest, "row_key"))
+    dated = rows.left_join(told, key).select(rows, "first_ts")
+    return dated.mutate(ts=dated.first_ts).drop("first_ts").select(*latest.columns)
 
 
 @model(
@@ -147,19 +162,28 @@ def figures_google_play(
         by = {"app": "package", "app_version": "name"}
         parts.append(figure(whole, f"{kind}_rate", "rate", by={"app": "package"}, weight="users"))
         parts.append(figure(by_version, f"{kind}_rate", "rate", by=by, weight="users", total=False))
-    return figures("google_play", *parts, zone=_ZONE)
+    return figures("google_play", *(part if "zone" in part.columns else _in_zone(part, _ZONE) for part in parts))
+
+
+def _in_zone(part: ir.Table, zone: str) -> ir.Table:
+    return part.mutate(zone=ibis.literal(zone))
 
 
 def _ratings(ratings: ir.Table, reviews: ir.Table) -> list[ir.Table]:
-    # How many rated is not told.
+    """Stars: of each rating that is listed, and by country as Google's means of days, which do not say of how many."""
     rows = ratings.mutate(unknown=ibis.null("decimal(28, 8)"))
-    whole, by_country = rows.filter(rows.cut == _OVERVIEW), rows.filter(rows.cut == "country")
-    by = {"app": "package", "country": "name"}
+    by_country = rows.filter(rows.cut == "country")
     one = reviews.mutate(one=ibis.literal(1))
+    app = {"app": "package"}
     return [
-        figure(whole, "rating", "daily_average", by={"app": "package"}, weight="unknown"),
-        figure(by_country, "rating", "daily_average", by=by, weight="unknown", total=False),
-        figure(one, "reviews", "one", by={"app": "package"}),
+        figure(by_country, "rating", "daily_average", by={**app, "country": "name"}, weight="unknown", total=False),
+        *(
+            _in_zone(part, "UTC")
+            for part in (
+                figure(one, "rating", "rating", by=app, weight="one"),
+                figure(one, "reviews", "one", by=app),
+            )
+        ),
     ]
 
 

@@ -59,5 +59,5 @@ def figures_posthog(stg_posthog_daily: ir.Table, stg_posthog_cuts: ir.Table, stg
         parts += [figure(rows, name, name, by=by, total=False, zone="zone") for name in ("pageviews", "visitors")]
     by = {**app, "event": "event"}
     parts.append(figure(stg_posthog_events, "events", "events", by=by, zone="zone"))
-    parts.append(figure(stg_posthog_events, "event_users", "users", by=by, zone="zone"))
+    parts.append(figure(stg_posthog_events, "event_users", "users", by=by, total=False, zone="zone"))
     return figures("posthog", *parts)

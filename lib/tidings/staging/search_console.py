@@ -69,13 +69,15 @@ def figures_search_console(
     """Clicks, impressions and position by day; what Google withholds of the queries is the query `(anonymised)`."""
     whose = {"app": "site", "search_type": "search_type"}
     parts = []
-    for rows, split, total in (
+    for told, split, total in (
         (stg_search_console_daily, {}, True),
         (stg_search_console_country, {"country": "country", "device": "device"}, False),
         (stg_search_console_page, {"page": "page"}, False),
         (_with_withheld(stg_search_console_query, stg_search_console_daily), {"query": "query"}, False),
     ):
         by = {**whose, **split}
+        # What Google still moves is no figure of the day yet.
+        rows = _with_devices(told.filter(told.is_final)) if "device" in split else told.filter(told.is_final)
         parts += [
             figure(rows, "search_clicks", "clicks", by=by, total=total),
             figure(rows, "search_impressions", "impressions", by=by, total=total),
@@ -84,12 +86,21 @@ def figures_search_console(
     return figures("search_console", *parts, zone=_ZONE)
 
 
+def _with_devices(rows: ir.Table) -> ir.Table:
+    """Devices in the words of all other sources; kinds of search that know none have none."""
+    device = rows.device.lower()
+    return rows.mutate(device=ibis.ifelse(device == "all", ibis.null("string"), device))
+
+
 def _with_withheld(queries: ir.Table, totals: ir.Table) -> ir.Table:
-    """Rows by query, and for each day that has any or none what the totals hold beyond them (never below 0)."""
+    """Rows by query, and for each of their days what the totals hold beyond them (never below 0)."""
     key = ["_source", "site", "search_type", "ts"]
-    columns = [*key, "query", "clicks", "impressions", "position"]
+    columns = [*key, "query", "clicks", "impressions", "position", "is_final"]
     told = queries.group_by(key).aggregate(told_clicks=queries.clicks.sum(), told=queries.impressions.sum())
-    asked = totals.filter(~totals.search_type.isin(("discover", "googleNews")))
+    # Days before the first and after the last that was told by query may not have been asked for so.
+    reach = queries.group_by(key[:3]).aggregate(first_ts=queries.ts.min(), last_ts=queries.ts.max())
+    asked = totals.join(reach, key[:3])
+    asked = asked.filter(asked.ts.between(asked.first_ts, asked.last_ts))
     beside = asked.left_join(told, key).select(asked, "told_clicks", "told")
     clicks = beside.clicks - beside.told_clicks.fill_null(0)
     impressions = beside.impressions - beside.told.fill_null(0)
