@@ -300,3 +300,13 @@ def test_a_domain_and_its_folder_are_the_same_clicks(tmp_path: Path) -> None:
         with pytest.raises(SourceError, match=told):
             site.pull()
         assert told in site.workbook.check()[0]
+
+
+def test_a_day_that_google_still_moves_is_not_complete_however_old(tmp_path: Path) -> None:
+    with Site(tmp_path, {"daily": [{**row(back), "is_final": back > 5} for back in range(9)]}) as site:
+        site.pull()
+        until = [
+            entry.complete_until for entry in site.workbook.landing.entries("api", "daily") if entry.complete_until
+        ]
+        # The sixth day back is the last that is final: in California the next one begins at 8 in UTC.
+        assert max(until) == datetime(2026, 11, 14, 8, tzinfo=UTC)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import ibis
+import ibis.expr.types as ir
 
 from tidings.book import Book
 from tidings.cuts import FIGURES, Told
 from tidings.evaluation import over_windows
-from tidings.figures import UNIFIED
+from tidings.figures import AMOUNT, UNIFIED
 from tidings.metrics.answer import Answer, Field, Series, growth
+from tidings.metrics.measures import money
 from tidings.metrics.metric import Number
 from tidings.metrics.registry import get, leaves
 from tidings.metrics.told import PLATFORMS, STORES
@@ -78,7 +81,7 @@ def proceeds(book: Book) -> Answer:
     rows = book.mart(FIGURES)
     told = Told(STORES, ("proceeds",))
     rows = rows.filter(told(rows), book.window.holds(rows.ts))
-    here = (rows["value"].cast("decimal(18, 6)") * rows.fx_of_day).sum()
+    here = money(rows, cast(ir.DecimalValue, rows["value"].cast("decimal(18, 6)")), rate="fx_of_day").cast(AMOUNT)
     found = rows.group_by("platform", "currency").aggregate(
         own=rows["value"].sum(), here=here, first=rows.day.min(), last=rows.day.max()
     )

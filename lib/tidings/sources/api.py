@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, ClassVar
 
+import pyarrow.compute as pc
+
 from tidings.errors import AnswerError, CredentialError, OutageError, SettingsError, SourceError, StoppedError
 from tidings.settings import Secret, Settings
 from tidings.sources.clock import Clock
@@ -69,6 +71,7 @@ class ApiEndpoint(Endpoint):
     `zone` is UTC. `history_days`: how far a first pull reaches; `chunk_days`: how many days are landed at a time.
     `kept_days`: how many days back the source still tells everything (None: all); older ones are never asked for, as
     its silence would replace what it said of them when it knew.
+    `final`: a column of the feed that is false for days that are not whole, however long they are over.
     `today`: the day that still runs is asked for, too. `snapshot`: it tells only how things are now, so that each day
     of a pull adds one. `whole`: it is asked for as a whole each time, and replaces what was landed.
     """
@@ -80,6 +83,7 @@ class ApiEndpoint(Endpoint):
     history_days: int = 365
     kept_days: int | None = None
     chunk_days: int = 31
+    final: str = ""
     today: bool = False
     snapshot: bool = False
     whole: bool = False
@@ -324,7 +328,8 @@ class ApiSource(ABC):
                     # Kept as received, and apart: what was landed of these days before stays in force.
                     draft.part, draft.window = f"{part}{_REFUSED}{first}", None
                 else:
-                    draft.complete_until = _complete_until(endpoint, end, pull)
+                    whole = min(end, watch.moving) if watch.moving else end
+                    draft.complete_until = _complete_until(endpoint, whole, pull)
         except NotYetError:
             return None, missing
         if refused:
@@ -350,6 +355,10 @@ class ApiSource(ABC):
             draft.reject(rows.lines, rows.reasons, rows.records)
         if rows.table.num_rows:
             draft.add(rows.table)
+            if endpoint.final:
+                moving = rows.table.filter(pc.invert(rows.table[endpoint.final]))[endpoint.feed.time]
+                days = [moment.as_py().date() for moment in (pc.min(moving),) if moment.is_valid]
+                watch.moving = min([*days, *((watch.moving,) if watch.moving else ())], default=None)
 
 
 def chunks(endpoint: ApiEndpoint, entries: Iterable[Entry], pull: Pull) -> list[tuple[date, date]]:
@@ -481,6 +490,7 @@ class _Fields:
         self._came: set[str] = set()
         self._records = 0
         self.reason = ""
+        self.moving: date | None = None
 
     def seen(self, records: Sequence[Record]) -> tuple[_Fields, Sequence[Record]]:
         """The records without what is to be forgotten, their fields noted."""

@@ -81,6 +81,7 @@ def _endpoint(name: str, feed: Any, doc: str, chunk_days: int) -> ApiEndpoint:
         chunk_days=chunk_days,
         parse=parse_row,
         fields=_FIELDS,
+        final="is_final",
     )
 
 

@@ -25,7 +25,7 @@ from tidings.sources.sample.company import DAY, Company, Options, instant
 from tidings.sources.sample.platforms import platform_feeds, platforms, told
 from tidings.sources.sample.simulation import Simulation
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
-from tidings.window import parse_date
+from tidings.window import Zone, parse_date
 
 TRUTH = "truth.json"
 _FEEDS = (ORDERS, EVENTS, REQUESTS, VITALS)
@@ -111,7 +111,10 @@ class Sample:
             table = pa.Table.from_pylist(received, schema=arrow_schema(feed))
             with landing.draft(self.name, feed.name, feed, now=pull.now, source_input=source_input) as draft:
                 draft.add(table)
-                draft.complete_until = instant(apps.company.end)
+                # As Search Console says which days it still moves, in days of California.
+                moving = [row["ts"].date() for row in of_feed if row.get("is_final") is False]
+                pacific = Zone("America/Los_Angeles")
+                draft.complete_until = pacific.first_instant(min(moving)) if moving else instant(apps.company.end)
             yield Pulled(self.name, feed.name, feed.name, table.num_rows)
 
 
