@@ -241,3 +241,32 @@ def test_an_interrupt_while_waiting_is_noted(book: Book) -> None:
 def test_nothing_is_left_running_in_the_ledger(book: Book) -> None:
     book.pull(*(Told(f"s{n}", failing(SourceError("x")) if n % 2 else done()) for n in range(6)))
     assert {entry.status for entry in book.ledger.pulls()} == {"done", "failed"}
+
+
+def test_a_source_is_pulled_once_at_a_time(book: Book) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow(pull: Pull) -> Iterator[Pulled]:
+        inside.set()
+        assert go_on.wait(PATIENCE)
+        yield part("shop", 5)
+
+    first = book.pulling(Told("shop", slow))
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=lambda: outcomes.extend(first))
+    thread.start()
+    assert inside.wait(PATIENCE) and Landing(book.settings.raw).is_pulling("shop")
+    second = book.pull(Told("shop", done(part("shop", 7))))["shop"]
+    assert (second.status, second.told()) == ("failed", "Another pull of shop is running. Wait until it is done.")
+    go_on.set()
+    thread.join(PATIENCE)
+    # Whoever came first is not disturbed.
+    assert [(outcome.status, outcome.rows) for outcome in outcomes] == [("done", 5)]
+    assert not Landing(book.settings.raw).is_pulling("shop")
+
+
+def test_what_is_as_it_was_is_not_counted_as_brought(book: Book) -> None:
+    parts = done(part("shop", 5, rejected=1), part("shop", 900, rejected=90, skipped=True))
+    outcome = book.pull(Told("shop", parts))["shop"]
+    assert (outcome.rows, outcome.rejected) == (5, 1)
+    assert (book.entry("shop").rows, book.entry("shop").rejected) == (5, 1)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -305,9 +305,39 @@ def test_feeds_and_rejected_rows_are_told(tmp_path: Path, few_models: None) -> N
         assert [(row["reason"], row["rows"]) for row in warehouse.rejected] == [("no amount", 1), ("no date", 2)]
 
 
+def test_a_feed_is_complete_as_far_as_its_slowest_part_and_says_what_was_never_landed(
+    tmp_path: Path, few_models: None
+) -> None:
+    settings = Settings(root=tmp_path)
+
+    def days(part: str, first: int, end: int) -> None:
+        span = Span(datetime(2026, 6, first, tzinfo=UTC), datetime(2026, 6, end, tzinfo=UTC))
+        row = {"order_id": f"{part}{first}", "amount": 1, "ts": span.start.replace(tzinfo=None)}
+        land(settings, "orders", [row], part=part, window=span, complete_until=span.end)
+
+    days("a", 3, 5)
+    days("a", 8, 9)
+    days("b", 4, 7)
+    build(settings)
+    with Warehouse.open(settings) as warehouse:
+        (feed,) = warehouse.feeds
+        assert feed.complete_until == datetime(2026, 6, 7, tzinfo=UTC), "a is further, b is not"
+        assert feed.first_day == date(2026, 6, 3)
+        assert feed.missing == ((date(2026, 6, 5), date(2026, 6, 7)),)
+    # A part that nobody has asked for in two months is no longer waited for.
+    span = Span(datetime(2026, 8, 20, tzinfo=UTC), datetime(2026, 8, 30, tzinfo=UTC))
+    row = {"order_id": "late", "amount": 1, "ts": datetime(2026, 8, 20)}
+    land(settings, "orders", [row], part="a", window=span, complete_until=span.end)
+    build(settings)
+    with Warehouse.open(settings) as warehouse:
+        assert warehouse.feeds[0].complete_until == span.end
+
+
 def test_nothing_landed_is_an_empty_warehouse(tmp_path: Path, few_models: None) -> None:
     settings = Settings(root=tmp_path)
-    assert build(settings).rows == 0
+    result = build(settings)
+    assert result.rows == 0
+    assert result.warnings == ("Nothing is landed yet, so that all tables are empty. Run: tidings pull",)
     with Warehouse.open(settings) as warehouse:
         assert warehouse.complete_until is None
         assert warehouse.fresh_until("fct_orders") is None

@@ -124,6 +124,8 @@ def _result(settings: Settings, build_id: str, graph: Graph, unchanged: bool) ->
                     f"{name} has its newest row {hours:.0f} h before the end of the data "
                     f"({info.fresh_until:%Y-%m-%d %H:%M} UTC); expected within {allowed:g} h."
                 )
+        if not warehouse.feeds:
+            warnings.append("Nothing is landed yet, so that all tables are empty. Run: tidings pull")
         rows = sum(info.rows for info in warehouse.tables.values())
         return BuildResult(build_id, warehouse.file, unchanged, len(warehouse.tables), rows, tuple(warnings))
 

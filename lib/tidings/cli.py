@@ -151,6 +151,8 @@ def pull(settings: Settings, sources: tuple[str, ...], since: str | None, until:
     order = Pull(_now(), again, since=parse_date(since) if since else None, until=parse_date(until) if until else None)
     if order.since and order.until and order.since > order.until:
         raise UsageError(f"--since {since} is after --until {until}.", "Exchange the two dates.")
+    for sentence in dict.fromkeys((*settings.exposed(), *(each for source in opened for each in source.warnings()))):
+        click.echo(f"  {sentence}", err=True)
     outcomes: list[Outcome] = []
     with _lines([source.name for source in opened]) as lines:
         for outcome in pull_sources(settings, opened, order, lines):
@@ -161,14 +163,16 @@ def pull(settings: Settings, sources: tuple[str, ...], since: str | None, until:
         raise unknown
     failed = sorted(outcome.source for outcome in outcomes if outcome.error)
     if failed:
-        raise TidingsError(f"{len(failed)} of {len(opened)} sources failed: {', '.join(failed)}.", "See above.")
+        of = "1 source" if len(opened) == 1 else f"{len(opened)} sources"
+        raise TidingsError(f"{len(failed)} of {of} failed, or came in part only: {', '.join(failed)}.", "See above.")
 
 
 def _told(outcome: Outcome) -> str:
     """What is to be said of one source: its sum, a line per endpoint, what a person should know."""
     rejected = f", {outcome.rejected:,} rejected" if outcome.rejected else ", none rejected"
     restated = f", {outcome.restated:,} days restated" if outcome.restated else ""
-    lines = [f"{outcome.source}: {outcome.rows:,} rows{rejected}{restated} ({outcome.seconds:.1f} s)"]
+    rows = "1 row" if outcome.rows == 1 else f"{outcome.rows:,} rows"
+    lines = [f"{outcome.source}: {rows}{rejected}{restated} ({outcome.seconds:.1f} s)"]
     if outcome.error is not None:
         lines = [f"{outcome.source}: {outcome.status}. {outcome.told()}"]
     parts: dict[tuple[str, bool], list[Pulled]] = {}
@@ -178,7 +182,8 @@ def _told(outcome: Outcome) -> str:
         # Files are told one by one, days together.
         name = f" {group[0].part}" if len(group) == 1 and group[0].part else ""
         state = "unchanged, kept" if skipped else "landed"
-        lines.append(f"  {outcome.source}/{endpoint}{name}: {sum(part.rows for part in group):,} rows {state}")
+        count = sum(part.rows for part in group)
+        lines.append(f"  {outcome.source}/{endpoint}{name}: {count:,} row{'' if count == 1 else 's'} {state}")
     return "\n".join([*lines, *(f"    {message}" for message in outcome.messages)])
 
 
@@ -285,15 +290,16 @@ def check(settings: Settings) -> None:
     """
     from tidings.checks import check as check_workbook
 
-    problems = 0
+    problems = warnings = 0
     for finding in check_workbook(settings, _now()):
         problems += finding.level == "fail"
+        warnings += finding.level == "warn"
         detail = f": {finding.detail}" if finding.detail else ""
         click.echo(f"  {_LEVELS[finding.level]} {finding.what}{detail}")
     if problems:
         few = "thing needs" if problems == 1 else "things need"
         raise TidingsError(f"{problems} {few} attention.", "See above.")
-    click.echo("Everything is in order.")
+    click.echo("Nothing is in the way of a pull; see the warnings." if warnings else "Everything is in order.")
 
 
 def main() -> None:
@@ -310,5 +316,5 @@ def main() -> None:
         error.show()
         sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("tidings: stopped.", err=True)
+        click.echo("tidings: stopped. What was done stays; run the command again to go on.", err=True)
         sys.exit(1)

@@ -220,8 +220,10 @@ def figure(
         mean = ibis.ifelse(weights.isnull(), plain, weighted)
         summed = groups.aggregate(value=mean.round(8).cast(AMOUNT), weight=weights.cast(AMOUNT))
         summed = summed.filter(summed["value"].notnull())
+    is_money = UNIFIED[metric].unit == "money"
     return summed.mutate(
         metric=ibis.literal(metric),
+        unit=summed["currency"].fill_null("") if is_money else ibis.literal(UNIFIED[metric].unit),
         cut=ibis.literal(",".join(name for name in DIMENSIONS if name in split)),
         is_total=ibis.literal(total),
         **{name: ibis.null("string") for name in DIMENSIONS if name not in split},
@@ -230,7 +232,6 @@ def figure(
 
 def figures(platform: str, *parts: ir.Table, zone: str = "UTC") -> ir.Table:
     """The figures of one platform, from parts made by `figure`; `zone` is that of its days where they do not say it."""
-    names = [name for name, unified in UNIFIED.items() if unified.unit == "money"]
     shown = []
     for part in parts:
         # A character that no value is likely to hold; an empty and a missing dimension are the same.
@@ -238,12 +239,10 @@ def figures(platform: str, *parts: ir.Table, zone: str = "UTC") -> ir.Table:
         told_by = ibis.literal(platform)
         key = [part["_source"], told_by, part["metric"], part["cut"], part["day"].cast("string"), of_part]
         key += [part[name].fill_null("") for name in ("currency", *DIMENSIONS)]
-        counted = ibis.cases(*((part["metric"] == name, unified.unit) for name, unified in UNIFIED.items()), else_="")
         whole = part.mutate(
             figure_key=ibis.literal("\x1f").join(key),
             platform=told_by,
             zone=of_part,
-            unit=ibis.ifelse(part["metric"].isin(names), part["currency"].fill_null(""), counted),
             feed=ibis.literal(_feeds_of(part)),
         )
         shown.append(whole.select(*FIGURE_COLUMNS))

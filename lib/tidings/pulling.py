@@ -30,13 +30,13 @@ class Outcome:
 
     @property
     def rows(self) -> int:
-        """Rows that are landed of what was looked at."""
-        return sum(part.rows for part in self.parts)
+        """Rows that were landed; what is as it was is not landed again."""
+        return sum(part.rows for part in self.parts if not part.skipped)
 
     @property
     def rejected(self) -> int:
         """Rows that were refused."""
-        return sum(part.rejected for part in self.parts)
+        return sum(part.rejected for part in self.parts if not part.skipped)
 
     @property
     def restated(self) -> int:
@@ -83,8 +83,9 @@ def pull_sources(settings: Settings, sources: Sequence[Source], order: Pull, wat
 
         try:
             mine = replace(order, progress=progress, clock=Clock(order.now, stop))
-            for part in source.pull(landing, mine):
-                outcome.parts.append(part)
+            with landing.pulling(source.name):
+                for part in source.pull(landing, mine):
+                    outcome.parts.append(part)
         except BaseException as error:  # noqa: BLE001 - handed over: a source must not end the others, nor vanish
             outcome.error = error
         outcome.seconds = time.monotonic() - began

@@ -6,6 +6,7 @@ The company's days end with yesterday. What to put into pyproject.toml and .env 
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import tempfile
 import threading
@@ -29,8 +30,15 @@ def main() -> None:
     fakes = fakes_of(Apps(company))
     with ExitStack() as stack:
         keys = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tidings-fakes-")))
-        for port, fake in enumerate(fakes.values(), FIRST_PORT):
-            stack.enter_context(fake.running(port))
+        for port, (kind, fake) in enumerate(fakes.items(), FIRST_PORT):
+            try:
+                stack.enter_context(fake.running(port))
+            except OSError as error:
+                sys.exit(
+                    f"{kind} cannot be served on port {port} ({error.strerror}). Stop what runs there: other fakes?"
+                )
+        # However it is ended, no key stays behind.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         print("# pyproject.toml")
         for kind, fake in fakes.items():
             print(f"\n[tool.tidings.sources.{kind}]")
@@ -40,7 +48,10 @@ def main() -> None:
         for kind, fake in fakes.items():
             for name, value in fake.environment(kind).items():  # type: ignore[attr-defined]
                 print(f"{name}={_kept(keys, name, value)}")
-        print("\n# Serving; Ctrl-C ends it.", flush=True)
+        print(
+            "\n# Serving; Ctrl-C ends it. Their limits are real: a first pull of all takes some four minutes.",
+            flush=True,
+        )
         try:
             threading.Event().wait()
         except KeyboardInterrupt:

@@ -88,8 +88,9 @@ def test_since_and_until_ask_for_their_days_landed_or_not(toy: Toy) -> None:
     assert toy.asked_days() == [(10, 8)]
     toy.pull_all(since=back(30), until=back(29))
     assert toy.asked_days() == [(30, 29)], "further back than a first pull reaches"
-    toy.pull_all(since=back(0), until=back(-5))
+    (told,) = toy.pull_all(since=back(0), until=back(-5))
     assert toy.asked_days() == [], "today is not over, and what is ahead has not been"
+    assert told.messages == ("daily: none of the days that were asked for is over, or kept by the source.",)
     toy.pull_all(since=back(9), until=back(2), again=True)
     assert toy.asked_days() == [(9, 6), (5, 2)]
 

@@ -121,7 +121,11 @@ def test_a_pull_that_was_killed_before_the_truth_is_done_anew(tmp_path: Path) ->
 
 
 def test_the_data_are_complete_until_the_end_and_nothing_lies_after_it(landed: tuple[Path, Any], sql: Sql) -> None:
-    assert {file.entry.complete_until for file in landed_files(landed[0])} == {END}
+    until = {file.feed: file.entry.complete_until for file in landed_files(landed[0])}
+    moving = {feed for feed in until if feed.startswith("search_console")}
+    assert {until[feed] for feed in until if feed not in moving} == {END}
+    # Search Console says itself which days it still moves: in California the 28th begins.
+    assert {until[feed] for feed in moving} == {datetime(2026, 6, 28, 7, tzinfo=UTC)}
     for feed in FEEDS:
         ((first, last),) = sql(f"SELECT min(ts), max(ts) FROM all_{feed}")
         assert last < END.replace(tzinfo=None), feed

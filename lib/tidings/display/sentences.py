@@ -87,7 +87,9 @@ def of_value(value: Value) -> Sentence:
         text = f"{metric.title} stayed at {now} ({change}) against {words}"
     else:
         verb = "rose" if value.change > 0 else "fell"
-        text = f"{metric.title} {verb} by {by} to {now}, from {formats.short(value.before, unit)} in {words}"
+        # Of what is better when it is low, a rise reads like good news.
+        sign = {"rose": " (worse)", "fell": " (better)"}[verb] if metric.better == "lower" else ""
+        text = f"{metric.title} {verb} by {by} to {now}{sign}, from {formats.short(value.before, unit)} in {words}"
     usual = "; the change lies within usual variation" if value.unusual is False else ""
     return Sentence(f"{text}{target}{usual}.", _weight(value), metric.name, value.provenance)
 

@@ -16,6 +16,8 @@ from tidings.metrics.metric import Better
 
 MOST_RANKED = 12
 MOST_SHOWN = 100
+# About as many rows as the box of a table shows at once.
+MOST_IN_SIGHT = 12
 _GAP = f">{formats.MISSING}</td>"
 
 
@@ -25,6 +27,8 @@ def table(answer: Answer, title: str | None = None) -> Figure:
     left = len(answer.rows) - len(shown.rows)
     name = title or answer.title
     notes = [f"{formats.plural(left, 'more row')} not shown."] if left else []
+    if len(shown.rows) > MOST_IN_SIGHT:
+        notes.append(f"{len(shown.rows)} rows: scroll in the table for those below.")
     return _figure(answer, name, "", shown.html(name) if answer.rows else _nothing(), notes)
 
 

@@ -19,6 +19,7 @@ from tidings.metrics.registry import get
 from tidings.metrics.told import PLATFORMS, TELLS, name_of
 from tidings.metrics.values import divided
 from tidings.sources.api import ApiEndpoint
+from tidings.sources.landing import Landing
 from tidings.sources.source import Endpoint, open_sources
 from tidings.window import Window, days_between, days_since
 
@@ -35,10 +36,11 @@ OVERLAPPING: Mapping[str, Sequence[tuple[str, str]]] = {
 def pulls(book: Book) -> Answer:
     """The latest pull of each source, one row per source: when, how it went, and what it brought; failed ones first.
 
-    One that was killed could not say so: it is shown as one that may be running.
+    One that was killed could not say so; that nobody holds the source any more does.
     """
     last = Ledger(book.settings.ledger).last_pulls()
     kinds = {name: str(table.get("kind", "")) for name, table in book.settings.sources.items()}
+    landing = Landing(book.settings.raw)
     rows: list[tuple[Any, ...]] = []
     for source in sorted({*last, *kinds}):
         pull = last.get(source)
@@ -48,7 +50,7 @@ def pulls(book: Book) -> Answer:
             continue
         said = " ".join([pull.error, *pull.messages]).strip()
         at = pull.started_at.astimezone(book.zone.info)
-        went = "running, or killed" if pull.status == "running" else pull.status
+        went = pull.status if pull.status != "running" or landing.is_pulling(source) else "killed"
         rows.append((source, kind, at, went, pull.rows, pull.rejected, pull.restated, said))
     rows.sort(key=lambda row: (row[3] == "done", row[0]))
     fields = (

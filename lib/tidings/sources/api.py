@@ -214,6 +214,13 @@ class ApiSource(ABC):
         Raises:
             SourceError: something was not landed; the sentence says what, what was yielded before stays landed.
         """
+        try:
+            yield from self._pull(landing, pull)
+        except CredentialError as error:
+            held = f" See {', '.join(self.variables())} in the environment or .env." if self.variables() else ""
+            raise CredentialError(error.failed, f"{error.remedy}{held}") from None
+
+    def _pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
         client = self.connect(pull.running())
         failed: list[SourceError] = []
         for endpoint in self.endpoints:
@@ -281,6 +288,8 @@ class ApiSource(ABC):
             if day != old and landed and is_landed:
                 landing.drop(self.name, endpoint.name, old)
         told = ((_not_yet(missing),) if missing else ()) + _too_old(endpoint, pull)
+        if not asked and (pull.since or pull.until):
+            told += (f"{endpoint.name}: none of the days that were asked for is over, or kept by the source.",)
         if told:
             yield self._pulled(endpoint, part, 0, messages=told)
         if failed:

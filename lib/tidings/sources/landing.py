@@ -75,6 +75,29 @@ class Landing:
         return None
 
     @contextmanager
+    def pulling(self, source: str) -> Iterator[None]:
+        """Hold a source for the whole of one pull.
+
+        Raises:
+            SourceError: another pull of it is running.
+        """
+        folder = self.raw / source
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder, source):
+            yield
+
+    def is_pulling(self, source: str) -> bool:
+        """True while a pull of a source runs; one that was killed runs no more."""
+        folder = self.raw / source
+        if not (folder / _LOCK).is_file():
+            return False
+        try:
+            with _locked(folder, source):
+                return False
+        except SourceError:
+            return True
+
+    @contextmanager
     def draft(
         self,
         source: str,

@@ -45,5 +45,7 @@ def figures_shared(stg_figures: ir.Table) -> ir.Table:
     joined = summed.join(cuts, ["_source", "metric"])
     named = [ibis.ifelse(joined[f"by_{name}"] == 1, f",{name}", "") for name in DIMENSIONS]
     cut = ibis.literal("").join(named)
-    part = joined.mutate(cut=cut.substr(1), is_total=ibis.literal(True))
+    told = {name: unified.unit for name, unified in UNIFIED.items() if unified.unit != "money"}
+    counted = ibis.cases(*((joined.metric == name, unit) for name, unit in told.items()), else_=joined.currency)
+    part = joined.mutate(cut=cut.substr(1), is_total=ibis.literal(True), unit=counted.fill_null(""))
     return figures("shared", part)
