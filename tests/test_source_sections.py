@@ -219,3 +219,22 @@ def test_what_lost_all_its_clicks_is_ranked_by_what_it_had(tmp_path: Path) -> No
     build(settings)
     found = acquisition.rankings(Book.open(root=tmp_path, as_of="2026-06-30", days=1), "query", top=2)
     assert [(row[0], row[1], row[5]) for row in found.rows] == [("lost", 0, -1), ("kept", 6, pytest.approx(0.2))]
+
+
+def test_days_without_a_rate_are_named(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.tidings]\ntimezone = 'UTC'\ncurrency = 'EUR'\nfx = 'fx.csv'\n")
+    (tmp_path / "fx.csv").write_text("Date,USD\n2026-06-10,1.25\n")
+    settings = load_settings(tmp_path)
+    paid = {"file": "f", "order_number": "1", "type": "Charge", "package": "a", "currency": "USD"}
+    earned = [
+        {**paid, "row": day, "ts": datetime(2026, 6, day), "amount": Decimal(100)}
+        # The first rate there is holds from the 10th on.
+        for day in (5, 20)
+    ]
+    land(settings, "google_play_earnings", earned, source="play", complete_until=datetime(2026, 7, 1, 7, tzinfo=UTC))
+    build(settings)
+    told = Book.open(root=tmp_path, as_of="2026-07-01", days=30).value("google_play_proceeds")
+    assert told.value == 80
+    assert "Amounts in USD of days without an exchange rate are left out." in told.provenance.notes
+    later = Book.open(root=tmp_path, as_of="2026-07-01", days=14).value("google_play_proceeds")
+    assert later.value == 80 and not any("exchange rate" in note for note in later.provenance.notes)

@@ -47,6 +47,7 @@ class Lens:
         self._first: dict[str, datetime | None] = {}
         self._held: dict[str, frozenset[str]] = {}
         self._by: tuple[str, ...] = ()
+        self._unpriced: dict[Window, list[str]] = {}
 
     def within(self, column: str, value: str) -> Lens:
         """The same, limited to rows with a value in a column, too; both note their queries in one list."""
@@ -274,6 +275,8 @@ class Lens:
         notes = [note for name in names for note in self.segment.lacking(name, self.table(name))]
         if told and window is not None:
             notes += self.cuts.notes(told, self._split, window.start, window.end)
+            if money and (without := self._without_rate(window)):
+                notes.append(f"Amounts in {', '.join(without)} of days without an exchange rate are left out.")
         if money and self.missing_fx:
             notes.append(f"Amounts in {', '.join(self.missing_fx)} are left out: there is no exchange rate.")
         return Provenance(
@@ -283,6 +286,16 @@ class Lens:
             rows,
             tuple(dict.fromkeys(notes)),
         )
+
+    def _without_rate(self, window: Window) -> list[str]:
+        """Currencies of figures in a window that have a rate now and had none on some of the days."""
+        if window not in self._unpriced:
+            rows = self._figures()
+            inside = rows.day.between(ibis.literal(window.start), ibis.literal(window.last_day))
+            rows = rows.filter(inside & rows.currency.notnull() & rows.fx_of_day.isnull())
+            found = self.warehouse.query(rows.select("currency").distinct()).column(0).to_pylist()
+            self._unpriced[window] = sorted(set(found) - set(self.missing_fx))
+        return self._unpriced[window]
 
     def _fresh(self, name: str) -> str:
         until = self.warehouse.fresh_until(name)

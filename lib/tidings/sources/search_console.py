@@ -33,7 +33,6 @@ from tidings.sources.source import SourceKind
 from tidings.window import add_days, days_between, parse_date
 
 PAGE_ROWS: Final = 25_000
-DAY_ROWS: Final = 50_000
 _SCOPE: Final = "https://www.googleapis.com/auth/webmasters.readonly"
 _BASE: Final = "https://searchconsole.googleapis.com"
 _DOMAIN: Final = "sc-domain:"
