@@ -333,6 +333,18 @@ def test_a_feed_is_complete_as_far_as_its_slowest_part_and_says_what_was_never_l
         assert warehouse.feeds[0].complete_until == span.end
 
 
+def test_a_day_that_a_report_leaves_out_is_empty_and_not_missing(tmp_path: Path, few_models: None) -> None:
+    settings = Settings(root=tmp_path)
+    for day in (3, 9):
+        span = Span(datetime(2026, 6, day, tzinfo=UTC), datetime(2026, 6, day + 1, tzinfo=UTC))
+        row = {"app_id": "9", "ts": datetime(2026, 6, day), "report": "crashes", "row": 1, "event": "Crashes"}
+        land(settings, "app_store_analytics", [{**row, "count": 1, "processed": "x"}], part="9 crashes", window=span)
+    build(settings)
+    with Warehouse.open(settings) as warehouse:
+        (feed,) = warehouse.feeds
+        assert (feed.first_day, feed.missing) == (date(2026, 6, 3), ())
+
+
 def test_nothing_landed_is_an_empty_warehouse(tmp_path: Path, few_models: None) -> None:
     settings = Settings(root=tmp_path)
     result = build(settings)

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tidings.model import Model
+from tidings.sources.feeds import feeds
 from tidings.sources.landing import LandedFile
 from tidings.sources.manifest import Entry, Span, merged
 from tidings.window import add_days, days_since
@@ -149,6 +150,7 @@ def _endpoint(file: LandedFile) -> tuple[str, str, str]:
 
 def _feeds(files: list[LandedFile]) -> list[dict[str, Any]]:
     rows = []
+    sparse = {feed.name for feed in feeds().values() if feed.is_sparse}
     for (source, endpoint, feed), group in groupby(sorted(files, key=_endpoint), key=_endpoint):
         entries = [file.entry for file in group]
         facts: dict[str, float] = {}
@@ -164,7 +166,7 @@ def _feeds(files: list[LandedFile]) -> list[dict[str, Any]]:
                 "rejected": sum(entry.rejected for entry in entries),
                 "fetched_at": _naive(max(entry.fetched_at for entry in entries)),
                 "complete_until": _naive(_complete_until(entries)),
-                **_days(entries),
+                **_days(entries, is_sparse=feed in sparse),
                 "inputs": [entry.input.name for entry in entries if entry.input],
                 "facts": sorted(facts.items()),
             }
@@ -184,13 +186,13 @@ def _complete_until(entries: list[Entry]) -> datetime | None:
     return min((until for until in newest.values() if latest and days_since(until, latest) < _GONE_DAYS), default=None)
 
 
-def _days(entries: list[Entry]) -> dict[str, Any]:
+def _days(entries: list[Entry], *, is_sparse: bool) -> dict[str, Any]:
     by_part: dict[str, list[Span]] = {}
     for entry in entries:
         if entry.window:
             by_part.setdefault(entry.part, []).append(entry.window)
     missing: set[tuple[date, date]] = set()
-    for spans in by_part.values():
+    for spans in () if is_sparse else by_part.values():
         for one, following in pairwise(merged(spans)):
             missing.add((one.end.date(), add_days(following.start.date(), -1)))
     starts = [span.start.date() for spans in by_part.values() for span in spans]

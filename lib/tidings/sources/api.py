@@ -354,7 +354,7 @@ class ApiSource(ABC):
         return self._pulled(endpoint, part, draft.rows, draft.rejected, **more), missing
 
     def _pulled(self, endpoint: ApiEndpoint, part: str, rows: int, rejected: int = 0, **more: Any) -> Pulled:
-        return Pulled(self.name, endpoint.name, endpoint.feed.name, rows, rejected, part=part, **more)
+        return Pulled(self.name, endpoint.name, endpoint.feed.name, rows, rejected, part=self.named(part), **more)
 
     def _add(self, draft: Draft, endpoint: ApiEndpoint, watched: tuple[_Fields, Sequence[Record]]) -> None:
         watch, records = watched

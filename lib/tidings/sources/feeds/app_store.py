@@ -78,6 +78,7 @@ APP_STORE_SUBSCRIPTION_EVENTS = Feed(
 APP_STORE_ANALYTICS = Feed(
     name="app_store_analytics",
     doc="A row of an analytics report: store impressions and views, installs and deletions, sessions, crashes.",
+    is_sparse=True,
     key=("app_id", "ts", "report", "row"),
     columns={
         "app_id": Column("!string", "Apple's number of the app."),
