@@ -15,8 +15,8 @@ class Feed:
     """A typed shape shared by sources; `key` identifies a row within one source, `time` is its instant (UTC).
 
     A row whose key has a null part is keyed by its position in the input instead (equal rows without an
-    id are separate rows, C7 of the metric definitions). `is_sparse`: landed day by day, and only days on which there was
-    something: one between two others is empty, not missing.
+    id are separate rows, C7 of the metric definitions). `is_sparse`: landed day by day, and only days on which
+    there was something: one between two others is empty, not missing.
     """
 
     name: str
