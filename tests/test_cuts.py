@@ -253,3 +253,89 @@ def test_the_window_waits_for_each_figure_that_is_a_little_behind(stores: Path) 
     # Downloads are there, views five days behind.
     settled = acquisition.settled(Book.open(root=stores, as_of="2026-07-01", days=5))
     assert settled.window.last_day == date(2026, 6, 25)
+
+
+def test_seldom_is_not_unknown(tmp_path: Path) -> None:
+    """Views on each day of June; one crash on the 3rd, thirty thousand uses; another site that is pulled no more."""
+    (tmp_path / "pyproject.toml").write_text('[tool.tidings]\ntimezone = "UTC"\n')
+    settings = load_settings(tmp_path)
+    told = {"app_id": "9", "row": 1, "processed": "x", "event": "Page view", "app_version": "1"}
+
+    def one_day(report: str, day: int, count: int) -> None:
+        start = datetime(2026, 6, day, tzinfo=UTC)
+        row = {**told, "ts": datetime(2026, 6, day), "report": report, "count": count}
+        span = Span(start, start + 24 * HOUR)
+        land(settings, "app_store_analytics", [row], part=f"9 {report}", window=span, complete_until=span.end)
+
+    for day in range(1, 31):
+        one_day("engagement", day, 10)
+        one_day("sessions", day, 1000)
+    one_day("crashes", 3, 3)
+    build(settings)
+    book = Book.open(root=tmp_path, as_of="2026-07-01", days=30)
+    assert book.value("app_store_views").value == 300
+    assert book.value("app_store_crashes_per_session").value == pytest.approx(3 / 30_000)
+    week = Book.open(root=tmp_path, as_of="2026-07-01", days=7)
+    assert (week.value("app_store_views").value, week.value("app_store_views").provenance.notes) == (70, ())
+    assert week.value("app_store_crashes_per_session").value == 0
+    course = week.series("app_store_crashes_per_session", "week", days=21).points
+    assert [point.value for point in course if point.period.state == "complete"] == [0, 0, 0]
+
+
+def test_a_level_is_told_on_the_days_that_have_one(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.tidings]\ntimezone = "UTC"\n')
+    settings = load_settings(tmp_path)
+    for day, value in ((22, 72), (29, 79)):
+        at = datetime(2026, 6, day, 12, tzinfo=UTC)
+        row = {"project": "p", "ts": datetime(2026, 6, day), "metric": "active_subscriptions", "value": value}
+        # A snapshot is complete up to the moment at which it was taken.
+        land(
+            settings,
+            "revenuecat_overview",
+            [row | {"currency": "EUR"}],
+            window=Span(at - 12 * HOUR, at + 12 * HOUR),
+            complete_until=at,
+        )
+    build(settings)
+    levels = Book.open(root=tmp_path, as_of="2026-07-01", days=7).value("revenuecat_active_subscriptions")
+    assert (levels.value, levels.provenance.notes) == (
+        79,
+        ("shop (revenuecat) tells active subscriptions up to 2026-06-29 only.",),
+    )
+
+
+def test_a_source_that_ended_long_ago_keeps_no_other_from_being_compared(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.tidings]\ntimezone = "UTC"\n')
+    settings = load_settings(tmp_path)
+    days = [_row(day, 10, 100, 3.0) for day in range(1, 31)]
+    land(settings, "search_console_daily", days, source="new", complete_until=datetime(2026, 7, 1, 7, tzinfo=UTC))
+    old = [{**_row(1, 1, 1, 1.0), "ts": datetime(2026, 2, day)} for day in range(1, 20)]
+    land(settings, "search_console_daily", old, source="old", complete_until=datetime(2026, 2, 20, 8, tzinfo=UTC))
+    build(settings)
+    clicks = Book.open(root=tmp_path, as_of="2026-07-01", days=10).value("search_clicks")
+    assert (clicks.value, clicks.before, clicks.change) == (100, 100, 0)
+
+
+def test_days_that_files_tell_are_not_missing_for_a_pull_that_failed(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.tidings]\ntimezone = "UTC"\n')
+    settings = load_settings(tmp_path)
+    whole = datetime(2026, 6, 30, tzinfo=UTC)
+
+    def review(day: int) -> dict[str, Any]:
+        return {"package": "a", "review_id": f"r{day}", "ts": datetime(2026, 6, day), "rating": 5}
+
+    land(settings, "google_play_reviews", [review(day) for day in range(1, 30)], complete_until=whole)
+    for first, end in ((1, 2), (10, 30)):
+        span = Span(datetime(2026, 6, first, tzinfo=UTC), datetime(2026, 6, end, tzinfo=UTC))
+        land(
+            settings,
+            "google_play_reviews",
+            [],
+            part="a",
+            window=span,
+            complete_until=span.end,
+            endpoint="recent_reviews",
+        )
+    build(settings)
+    reviews = Book.open(root=tmp_path, as_of="2026-06-30", days=14).value("google_play_reviews")
+    assert (reviews.value, reviews.before, reviews.provenance.notes) == (14, 14, ())

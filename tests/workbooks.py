@@ -59,9 +59,11 @@ def land(
     complete_until: datetime = NOW,
     rejected: Sequence[str] = (),
     facts: Mapping[str, float] | None = None,
+    endpoint: str = "",
+    now: datetime = NOW,
 ) -> None:
     """Land rows of a feed; `rejected` holds the reasons of rows that were refused."""
-    draft = Landing(settings.raw).draft(source, feed, feeds()[feed], now=NOW, part=part, window=window)
+    draft = Landing(settings.raw).draft(source, endpoint or feed, feeds()[feed], now=now, part=part, window=window)
     with draft as landing:
         landing.complete_until = complete_until
         landing.facts.update(facts or {})

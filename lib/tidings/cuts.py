@@ -16,6 +16,7 @@ import ibis.expr.types as ir
 
 from tidings.figures import DIMENSIONS, UNIFIED
 from tidings.meta import FeedInfo
+from tidings.sources.feeds import feeds as all_feeds
 from tidings.window import Zone, add_days, days_between
 
 FIGURES = "fct_metric_daily"
@@ -26,8 +27,8 @@ _SEPARATOR = "\x1f"
 class Cut:
     """One cut that a source tells of a metric, and the days before `as_of` that it has spoken for.
 
-    `first_day` is the first of them, `end` the first that it has not spoken for any more; `missing` are days between,
-    as (first, last), that were never landed.
+    `first_day` is the first of them, `end` the first that it has not spoken for any more; `missing` are days between
+    that were never landed.
     """
 
     source: str
@@ -39,7 +40,7 @@ class Cut:
     zone: str
     first_day: date
     end: date
-    missing: tuple[tuple[date, date], ...] = ()
+    missing: frozenset[date] = frozenset()
 
     @property
     def whose(self) -> tuple[str, str, str]:
@@ -58,8 +59,7 @@ class Cut:
 
     def lacks(self, start: date, end: date) -> int:
         """How many days from `start` up to but not including `end` were never landed between others that were."""
-        inside = [(max(first, start), min(last, add_days(end, -1))) for first, last in self.missing]
-        return sum(len(days_between(first, last)) for first, last in inside if first <= last)
+        return sum(start <= day < end for day in self.missing)
 
     def speaks(self, start: date, end: date) -> bool:
         """True where it has spoken for a day from `start` up to but not including `end`."""
@@ -94,6 +94,7 @@ class Cuts:
         feeds: Iterable[FeedInfo],
     ) -> None:
         self._before = before
+        self._dense = frozenset(feed.name for feed in all_feeds().values() if feed.is_dense)
         self._feeds: dict[tuple[str, str], list[FeedInfo]] = {}
         for info in feeds:
             self._feeds.setdefault((info.source, info.feed), []).append(info)
@@ -106,15 +107,24 @@ class Cuts:
         self._cuts = sorted(found, key=lambda cut: (cut.source, cut.metric, cut.cut, cut.feed, cut.zone))
 
     def _cut(self, row: Mapping[str, Any]) -> Cut:
-        infos = [info for feed in row["feed"].split(",") for info in self._feeds.get((row["source"], feed), ())]
-        known = {name: value for name, value in row.items() if name != "last_day"}
-        known["first_day"] = min([row["first_day"], *(info.first_day for info in infos if info.first_day)])
-        # A source that is whole up to a day has spoken for it, though there was nothing to tell.
-        zone = Zone(row["zone"])
-        wholes = [zone.day_of(info.complete_until) for info in infos if info.complete_until]
-        end = min([self._before, *wholes]) if wholes else add_days(row["last_day"], 1)
-        missing = tuple(sorted({days for info in infos for days in info.missing}))
-        return Cut(**known, end=max(end, known["first_day"]), missing=missing)
+        names = row["feed"].split(",")
+        of_feeds = [self._feeds.get((row["source"], name), []) for name in names]
+        zone, told = Zone(row["zone"]), {name: value for name, value in row.items() if name != "last_day"}
+        # Where each day has a row, a row is all that tells of it.
+        own_end = add_days(row["last_day"], 1)
+        if any(name in self._dense for name in names):
+            return Cut(**told, end=min(self._before, own_end))
+        told["first_day"] = min([row["first_day"], *(i.first_day for infos in of_feeds for i in infos if i.first_day)])
+        # A source that is whole up to a day has spoken for it, though there was nothing to tell. Endpoints of one feed
+        # tell the same, and one of them is enough.
+        wholes = [
+            max(zone.day_of(info.complete_until) for info in infos if info.complete_until)
+            for infos in of_feeds
+            if any(info.complete_until for info in infos)
+        ]
+        end = min([self._before, *wholes]) if wholes else own_end
+        missing = frozenset(day for infos in of_feeds for day in _lacking(infos))
+        return Cut(**told, end=max(end, told["first_day"]), missing=missing)
 
     def of(self, figures: ir.Table, needed: Iterable[str]) -> ir.Table:
         """The rows of one cut per source and metric, of whole days: the least split one that has what is needed."""
@@ -133,8 +143,10 @@ class Cuts:
         by_end: dict[date, set[str]] = {}
         for cut in self._cuts:
             if cut.end < self._before:
-                by_end.setdefault(cut.end, set()).add(_SEPARATOR.join((cut.source, cut.feed, cut.zone)))
-        whose = ibis.literal(_SEPARATOR).join([figures["_source"], figures.feed, figures.zone])
+                told = (*cut.whose, cut.cut, cut.feed, cut.zone)
+                by_end.setdefault(cut.end, set()).add(_SEPARATOR.join(told))
+        names = ("_source", "platform", "metric", "cut", "feed", "zone")
+        whose = ibis.literal(_SEPARATOR).join([figures[name] for name in names])
         later = [whose.isin(sorted(held)) & (figures.day >= ibis.literal(end)) for end, held in sorted(by_end.items())]
         return figures.filter(~ibis.or_(*later)) if later else figures
 
@@ -164,6 +176,8 @@ class Cuts:
         return all(
             cut.first_day <= before[0] and now[1] <= cut.end and not cut.lacks(before[0], now[1])
             for cut in self._answering([told], ())
+            # What ended before both windows is in neither.
+            if cut.end > before[0]
         )
 
     def days(self, told: Told, needed: Iterable[str] = ()) -> tuple[date, date] | None:
@@ -223,6 +237,14 @@ class Cuts:
             return [cut for cut in covered if cut.is_total]
         chosen = {(cut.whose, cut.cut) for cut in self.chosen(names)}
         return [cut for cut in covered if (cut.whose, cut.cut) in chosen]
+
+
+def _lacking(infos: Sequence[FeedInfo]) -> frozenset[date]:
+    """The days that all endpoints of a feed lack; one of files lacks none."""
+    if not infos or any(info.first_day is None for info in infos):
+        return frozenset()
+    of_each = [{day for first, last in info.missing for day in days_between(first, last)} for info in infos]
+    return frozenset(set.intersection(*of_each))
 
 
 def _titles(metrics: Iterable[str]) -> str:

@@ -34,6 +34,7 @@ class Found:
     values: dict[Window, dict[Any, dict[str, Number]]] = field(default_factory=dict)
     rows: dict[tuple[Window, Any, str], int] = field(default_factory=dict)
     sql: dict[str, list[str]] = field(default_factory=dict)
+    alike: dict[tuple[str, Window], tuple[Window, Found] | None] = field(default_factory=dict)
 
     def add(self, window: Window, group: Any, metrics: Sequence[Metric], row: Mapping[str, Any]) -> None:
         """Take one row of a result."""
@@ -46,6 +47,9 @@ class Found:
 
     def value(self, metric: Metric, window: Window, group: Any = None) -> Number:
         """The value of a metric, from its inputs if it has some; over no rows as C11 says."""
+        if (metric.name, window) in self.alike:
+            common = self.alike[metric.name, window]
+            return None if common is None else common[1].value(metric, common[0], group)
         cell = self.values.get(window, {}).get(group, {})
         inputs = {
             leaf.name: cell[leaf.name] if leaf.name in cell else self.lens.without_rows(leaf, window.start, window.end)
@@ -83,6 +87,13 @@ def over_windows(
     Metrics of one mart are computed together, and windows that share no day with them, in one pass.
     """
     found = Found(lens)
+    for metric in metrics:
+        for window in windows if metric.alike else ():
+            common = _common(lens, metric, window)
+            if common is None:
+                found.alike[metric.name, window] = None
+            elif common != window:
+                found.alike[metric.name, window] = common, over_windows(lens, leaves(metric), [common], grouping)
     for together in _alike(metrics):
         first, start = together[0], len(lens.sql)
         if first.last_seconds:
@@ -126,20 +137,36 @@ def over_periods(lens: Lens, metrics: Sequence[Metric], window: Window, unit: Un
             known = [m for m, counting in counted_by(together).items() if row[rows_column(counting)]]
             found[by_start[row[_SLICE]]].update({m.name: plain(row[m.name]) for m in known})
     leaf = {one.name: one for metric in metrics for one in leaves(metric)}
-    return {
+    cells: dict[Period, dict[str, Number]] = {
         period: {
             name: cell[name] if name in cell else lens.without_rows(one, period.start, period.end)
             for name, one in leaf.items()
         }
         for period, cell in found.items()
     }
+    for metric in metrics:
+        common = _common(lens, metric, whole) if metric.alike else whole
+        for period, values in cells.items() if metric.alike else ():
+            if common is None or period.start < common.start or period.end > common.end:
+                # Of a part of it one input is told and another is not.
+                values[metric.name] = None
+    return dict(cells)
 
 
 def period_value(metric: Metric, cell: Cell, period: Period, window: Window) -> Number:
     """The value of a metric over one period; null for a period that has not begun."""
-    if period.state == "future":
+    if period.state == "future" or (metric.alike and metric.name in cell):
         return None
     return combined(metric, cell, replace(window, start=period.start, end=period.end))
+
+
+def _common(lens: Lens, metric: Metric, window: Window) -> Window | None:
+    """The days of a window that the sources of all inputs of a metric have spoken for."""
+    told = [leaf.where for leaf in leaves(metric) if isinstance(leaf.where, Told)]
+    spans = [lens.cuts.days(each, lens.needed) for each in told]
+    first = max([window.start, *(span[0] for span in spans if span)])
+    end = min([window.end, *(span[1] for span in spans if span)])
+    return replace(window, start=first, end=end) if all(spans) and first < end else None
 
 
 def rows_behind(lens: Lens, metric: Metric, window: Window) -> ir.Table:

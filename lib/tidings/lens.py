@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from tidings.cuts import FIGURES, Cuts, Told
 from tidings.errors import UsageError, suggest
+from tidings.figures import UNIFIED
 from tidings.metrics.answer import Provenance
 from tidings.metrics.engine import without_rows
 from tidings.metrics.metric import Mark, Metric, Number
@@ -47,7 +48,7 @@ class Lens:
         self._first: dict[str, datetime | None] = {}
         self._held: dict[str, frozenset[str]] = {}
         self._by: tuple[str, ...] = ()
-        self._unpriced: dict[Window, list[str]] = {}
+        self._unpriced: dict[Any, list[str]] = {}
 
     def within(self, column: str, value: str) -> Lens:
         """The same, limited to rows with a value in a column, too; both note their queries in one list."""
@@ -126,13 +127,13 @@ class Lens:
         )
 
     @property
-    def _split(self) -> tuple[str, ...]:
+    def needed(self) -> tuple[str, ...]:
         """The columns by which figures have to be told."""
         return (*self._by, *(column for column, _ in self.segment.terms))
 
     def without_rows(self, metric: Metric, start: date, end: date) -> Number:
         """The value of a metric over no rows of these days: as C11 says, and unknown where no source spoke for them."""
-        if isinstance(metric.where, Told) and not self.cuts.tells(metric.where, start, end, self._split):
+        if isinstance(metric.where, Told) and not self.cuts.tells(metric.where, start, end, self.needed):
             return None
         return without_rows(metric)
 
@@ -141,7 +142,7 @@ class Lens:
         rows = self.table(FIGURES)
         today = self.zone.day_of(self.as_of)
         rows = rows.filter(rows.day < ibis.literal(today))
-        rows = self.cuts.of(rows, self._split)
+        rows = self.cuts.of(rows, self.needed)
         if self.currency == _EURO:
             here: ir.Value = ibis.literal(1)
         else:
@@ -274,8 +275,8 @@ class Lens:
         names = tuple(dict.fromkeys(tables))
         notes = [note for name in names for note in self.segment.lacking(name, self.table(name))]
         if told and window is not None:
-            notes += self.cuts.notes(told, self._split, window.start, window.end)
-            if money and (without := self._without_rate(window)):
+            notes += self.cuts.notes(told, self.needed, window.start, window.end)
+            if money and (without := self._without_rate(told, window)):
                 notes.append(f"Amounts in {', '.join(without)} of days without an exchange rate are left out.")
         if money and self.missing_fx:
             notes.append(f"Amounts in {', '.join(self.missing_fx)} are left out: there is no exchange rate.")
@@ -287,15 +288,18 @@ class Lens:
             tuple(dict.fromkeys(notes)),
         )
 
-    def _without_rate(self, window: Window) -> list[str]:
+    def _without_rate(self, told: Sequence[Told], window: Window) -> list[str]:
         """Currencies of figures in a window that have a rate now and had none on some of the days."""
-        if window not in self._unpriced:
+        flows = tuple(each for each in told if all(UNIFIED[metric].kind == "flow" for metric in each.metrics))
+        key = flows, self.needed, window
+        if flows and key not in self._unpriced:
             rows = self._figures()
             inside = rows.day.between(ibis.literal(window.start), ibis.literal(window.last_day))
-            rows = rows.filter(inside & rows.currency.notnull() & rows.fx_of_day.isnull())
+            asked = ibis.or_(*(each(rows) for each in flows))
+            rows = rows.filter(asked & inside & rows.currency.notnull() & rows.fx_of_day.isnull())
             found = self.warehouse.query(rows.select("currency").distinct()).column(0).to_pylist()
-            self._unpriced[window] = sorted(set(found) - set(self.missing_fx))
-        return self._unpriced[window]
+            self._unpriced[key] = sorted(set(found) - set(self.missing_fx))
+        return self._unpriced.get(key, [])
 
     def _fresh(self, name: str) -> str:
         until = self.warehouse.fresh_until(name)

@@ -19,8 +19,8 @@ from tidings.sources.landing import LandedFile
 from tidings.sources.manifest import Entry, Span, merged
 from tidings.window import add_days, days_since
 
-# Longer than any source takes: what is behind by more was taken out of the settings.
-_GONE_DAYS = 60
+# What other parts of an endpoint were pulled without for so long was taken out of the settings.
+_GONE_DAYS = 3
 _TS = pa.timestamp("us")
 _BUILD = pa.schema([("id", pa.string()), ("tool_version", pa.string()), ("code", pa.string()), ("complete_until", _TS)])
 _TABLES = pa.schema(
@@ -165,7 +165,7 @@ def _feeds(files: list[LandedFile]) -> list[dict[str, Any]]:
                 "rows": sum(entry.rows for entry in entries),
                 "rejected": sum(entry.rejected for entry in entries),
                 "fetched_at": _naive(max(entry.fetched_at for entry in entries)),
-                "complete_until": _naive(_complete_until(entries)),
+                "complete_until": _naive(_complete_until(entries, is_sparse=feed in sparse)),
                 **_days(entries, is_sparse=feed in sparse),
                 "inputs": [entry.input.name for entry in entries if entry.input],
                 "facts": sorted(facts.items()),
@@ -174,16 +174,25 @@ def _feeds(files: list[LandedFile]) -> list[dict[str, Any]]:
     return rows
 
 
-def _complete_until(entries: list[Entry]) -> datetime | None:
-    """Up to when all parts are complete; a part that stayed behind for long is asked for no more."""
+def _asked_for(entries: list[Entry]) -> list[Entry]:
+    """The entries of parts that are still pulled: a site or an app that was taken out of the settings lags for ever."""
     newest: dict[str, datetime] = {}
     for entry in entries:
+        newest[entry.part] = max(entry.fetched_at, newest.get(entry.part, entry.fetched_at))
+    latest = max(newest.values())
+    return [entry for entry in entries if days_since(newest[entry.part], latest) <= _GONE_DAYS]
+
+
+def _complete_until(entries: list[Entry], *, is_sparse: bool) -> datetime | None:
+    """Up to when all parts are complete that are landed by days; files follow one another."""
+    newest: dict[str, datetime] = {}
+    asked_for = _asked_for([entry for entry in entries if entry.window]) if any(e.window for e in entries) else []
+    for entry in asked_for or entries:
         if entry.complete_until:
-            # Files follow one another; parts that are landed by days go on beside each other.
-            part = entry.part if entry.window else ""
+            # Of what is told only when it happens, the part in which something happened last says how far it is.
+            part = entry.part if entry.window and not is_sparse else ""
             newest[part] = max(entry.complete_until, newest.get(part, entry.complete_until))
-    latest = max(newest.values(), default=None)
-    return min((until for until in newest.values() if latest and days_since(until, latest) < _GONE_DAYS), default=None)
+    return min(newest.values(), default=None)
 
 
 def _days(entries: list[Entry], *, is_sparse: bool) -> dict[str, Any]:
@@ -191,12 +200,12 @@ def _days(entries: list[Entry], *, is_sparse: bool) -> dict[str, Any]:
     for entry in entries:
         if entry.window:
             by_part.setdefault(entry.part, []).append(entry.window)
-    missing: set[tuple[date, date]] = set()
+    missing: list[Span] = []
     for spans in () if is_sparse else by_part.values():
-        for one, following in pairwise(merged(spans)):
-            missing.add((one.end.date(), add_days(following.start.date(), -1)))
+        missing += [Span(one.end, following.start) for one, following in pairwise(merged(spans))]
     starts = [span.start.date() for spans in by_part.values() for span in spans]
-    return {"first_day": min(starts, default=None), "missing": [list(days) for days in sorted(missing)]}
+    days = [[span.start.date(), add_days(span.end.date(), -1)] for span in merged(missing)]
+    return {"first_day": min(starts, default=None), "missing": days}
 
 
 def _rejected(files: list[LandedFile]) -> list[dict[str, Any]]:

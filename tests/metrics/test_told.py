@@ -127,17 +127,3 @@ def test_what_weighs_nothing_has_no_mean() -> None:
         told("search_console", "search_position", 9, weight=0),
     ]
     assert value("search_position", rows) is None
-
-
-def test_conversion_is_of_the_days_of_both() -> None:
-    wednesday = date(2026, 6, 3)
-    rows = [
-        told("app_store", "downloads", 500),
-        told("app_store", "downloads", 5, TUESDAY),
-        told("app_store", "downloads", 7, wednesday),
-        told("app_store", "store_views", 20, TUESDAY),
-    ]
-    assert value("app_store_conversion", rows) == 0.25
-    assert value("app_store_conversion", rows[:3]) is None
-    crashes = [told("app_store", "crashes", 3), told("app_store", "app_sessions", 1500)]
-    assert value("app_store_crashes_per_session", crashes) == pytest.approx(0.002)

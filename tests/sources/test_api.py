@@ -324,6 +324,24 @@ def test_what_is_forgotten_before_it_settles_stays(tmp_path: Path) -> None:
     assert toy.held() == {back(2): [2]}
 
 
+def test_records_that_cannot_be_used_are_asked_for_until_they_can(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, with_(history_days=6, chunk_days=3, lookback_days=0))
+    for day in (6, 5, 4):
+        toy.days[back(day)] = [{"day": "never"}]
+    for day in range(-4, 4):
+        toy.tell(back(day), 10 - day)
+    for later in range(3):
+        with pytest.raises(SourceError, match="'name' is missing"):
+            toy.pull_all(noon(-later))
+        assert len(toy.workbook.rejected("daily")) == 3, "once, however often they were asked for"
+    for day in (6, 5, 4):
+        toy.tell(back(day), 10 - day)
+    # They are older than a first pull reaches by now, and are not given up.
+    toy.pull_all(noon(-3))
+    assert toy.workbook.rejected("daily") == []
+    assert toy.held() == {back(day): [10 - day] for day in range(-2, 7)}
+
+
 # Not there yet
 
 

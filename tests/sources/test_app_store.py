@@ -422,7 +422,8 @@ def test_a_report_that_apple_keeps_no_longer_does_not_empty_its_day(tmp_path: Pa
     with Store(tmp_path, {"sales": [sale(back) for back in range(3)]}) as store:
         store.pull()
         store.fake.fail("/salesReports", 410, times=2)
-        store.pull(since=(LAST - timedelta(days=2)).date())
+        with pytest.raises(SourceError, match="keeps the sales report of 2026-11-17 no longer"):
+            store.pull(since=(LAST - timedelta(days=2)).date())
         assert store.units() == {0: 5, 1: 5, 2: 5}
 
 
@@ -443,3 +444,16 @@ def test_a_review_without_a_time_is_kept_and_keeps_out_nothing(tmp_path: Path) -
         assert store.workbook.rows("reviews", "review_id") == [("r2",)]
         ((reason, _),) = store.workbook.rejected("reviews")
         assert reason == "the field 'createdDate' is missing"
+
+
+def test_a_day_of_analytics_that_could_not_be_used_is_asked_for_again(tmp_path: Path) -> None:
+    rows = [seen(3, 10, 3), seen(2, 20, 2), seen(1, 30, 1)]
+    with Store(tmp_path, {"analytics": rows}) as store:
+        whole = store.fake.analytics
+        store.fake.analytics = lambda row: whole(row) | ({"Counts": "many"} if row["count"] == 10 else {})  # type: ignore[method-assign]
+        with pytest.raises(SourceError, match="1 rows of the report on engagement of 2026-11-16 could not be used"):
+            store.pull()
+        assert store.counts() == {2: 20, 1: 30}
+        store.fake.analytics = whole  # type: ignore[method-assign]
+        store.pull()
+        assert store.counts() == {3: 10, 2: 20, 1: 30} and store.workbook.rejected("analytics") == []

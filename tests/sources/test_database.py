@@ -338,3 +338,17 @@ def test_a_driver_that_quotes_a_piece_of_the_password_does_not_make_it_shown() -
     url = "mysql://user:s3cr3t%23x/and@more@db.example/shop"
     text = f"no such port: 's3cr3t%23x' in {url}, user, and@more, s3cr3t#x/and@more"
     assert database._without(url, text) == "no such port: '***' in ***, user, ***@***, ***"
+
+
+def test_rows_that_could_not_be_used_are_asked_for_again_when_they_can(shop: Shop) -> None:
+    shop.add("a", "2026-11-01 08:00:00")
+    shop.workbook.pull()
+    for day in range(2, 16):
+        shop.add(f"x{day}", f"2026-11-{day:02d} 08:00:00")
+    shop.run("UPDATE invoices SET placed = 'garbage'")
+    with pytest.raises(SourceError, match="the 1 that were landed before stay"):
+        shop.workbook.pull(again=True)
+    shop.run("UPDATE invoices SET placed = '2026-11-01 10:00:00'")
+    shop.workbook.pull()
+    assert set(shop.held()) == {"a", *(f"x{day}" for day in range(2, 16))}
+    assert shop.workbook.rejected("orders") == []

@@ -334,3 +334,16 @@ def test_reviews_of_the_last_week_stay_when_the_week_is_over(tmp_path: Path) -> 
                 play.fake.recent = []
             play.pull(NOW + timedelta(days=days))
         assert play.workbook.rows("recent_reviews", "review_id") == [("new",)]
+
+
+def test_what_seldom_happens_is_whole_though_no_file_is_written(tmp_path: Path) -> None:
+    with Play(tmp_path, {"sales": [sale(1, "10")], "installs": [day(1)]}) as play:
+        play.pull()
+        play.pull(NOW + timedelta(days=20))
+        until = {
+            endpoint: max(e.complete_until for e in play.workbook.landing.entries("api", endpoint) if e.complete_until)
+            for endpoint in ("sales", "installs")
+        }
+        # Six days before the pull, in California; installs have a row on each day, and none came.
+        assert until["sales"] == datetime(2026, 12, 4, 8, tzinfo=UTC)
+        assert until["installs"] < datetime(2026, 11, 20, tzinfo=UTC)

@@ -310,3 +310,11 @@ def test_a_day_that_google_still_moves_is_not_complete_however_old(tmp_path: Pat
         ]
         # The sixth day back is the last that is final: in California the next one begins at 8 in UTC.
         assert max(until) == datetime(2026, 11, 14, 8, tzinfo=UTC)
+
+
+def test_a_day_that_still_moves_holds_back_later_chunks(tmp_path: Path) -> None:
+    pages = [{**row(back), "is_final": back > 12, "page": "/"} for back in range(30)]
+    with Site(tmp_path, {"page": pages}) as site:
+        site.pull()
+        until = [entry.complete_until for entry in site.workbook.landing.entries("api", "page") if entry.complete_until]
+        assert max(until) == datetime(2026, 11, 7, 8, tzinfo=UTC)

@@ -82,4 +82,11 @@ def linear_edges(low: float, high: float, bins: int = 20) -> tuple[float, ...]:
     power = math.floor(math.log10(width))
     step = min(edge for p in (power, power + 1) for edge in (float(f"{s}e{p}") for s in _STEPS) if edge >= width)
     start, end = math.floor(low / step), math.floor(high / step) + 1
-    return tuple(float(f"{n * step:.12g}") for n in range(start, end + 1))
+
+    def edge(number: int) -> float:
+        return float(f"{number * step:.12g}")
+
+    # Dividing rounds: 0.35 / 0.05 is a little less than 7.
+    start -= edge(start) > low
+    end += edge(end) <= high
+    return tuple(edge(number) for number in range(start, end + 1))

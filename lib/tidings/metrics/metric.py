@@ -49,7 +49,7 @@ class Metric:
     `value` aggregates the mart's rows, already limited to the window, `as_of` and the segment, where `where` holds.
     `marks` are columns it needs besides; `regroup` makes another grain of the rows first (say, a row per customer),
     keeping the columns it is told to keep. Instead of all that a metric may name `inputs`, other metrics, and
-    `combine` their values.
+    `combine` their values; `alike` ones are those of the days that the sources of all inputs have spoken for.
 
     `kind`:
     `flow` adds up over time; `stock` is read at the end of a window; `ratio` is a sum over a sum;
@@ -73,6 +73,7 @@ class Metric:
     regroup: Regroup | None = None
     inputs: tuple[str, ...] = ()
     combine: Combine | None = None
+    alike: bool = False
     trailing_days: int = 0
     last_seconds: int = 0
     better: Better = "neutral"

@@ -184,8 +184,9 @@ OF_BOTH_STORES: tuple[Metric, ...] = tuple(_metric(name, unified, STORES) for un
 """What the two stores tell, together."""
 
 
-def _clicked(values: Mapping[str, Number], _: Window) -> Number:
-    return divided(values["search_clicks"], values["search_impressions"])
+def _over(part: str, whole: str) -> Callable[[Mapping[str, Number], Window], Number]:
+    """One figure over another."""
+    return lambda values, _: divided(values[part], values[whole])
 
 
 search_ctr = Metric(
@@ -194,7 +195,8 @@ search_ctr = Metric(
     kind="ratio",
     unit="ratio",
     inputs=_SEARCH,
-    combine=_clicked,
+    combine=_over("search_clicks", "search_impressions"),
+    alike=True,
     definition="Search clicks over search impressions, both of the window (metric definitions 9).",
     better="higher",
     owner="marketing",
@@ -204,40 +206,14 @@ search_ctr = Metric(
 )
 
 
-def _share(part: str, whole: str) -> Callable[[ir.Table], ir.Scalar]:
-    """A ratio of two figures of one source, each summed over the same rows."""
-
-    def value(rows: ir.Table) -> ir.Scalar:
-        def added(metric: str) -> ir.NumericScalar:
-            return cast(ir.NumericScalar, rows["value"].cast("float64").sum(where=rows.metric == metric))
-
-        return ratio(added(part), added(whole))
-
-    return value
-
-
-def _days_of_both(rows: ir.Table, keep: Sequence[str]) -> ir.Table:
-    """The rows of the days that a source told both figures for: one of them begins later, or lags behind."""
-    slice_ = [rows[name] for name in keep[:1]]
-    of_each = ibis.window(group_by=[*slice_, rows["_source"], rows.metric])
-    rows = rows.mutate(from_day=rows.day.min().over(of_each), to_day=rows.day.max().over(of_each))
-    of_both = ibis.window(group_by=[*(rows[name] for name in keep[:1]), rows["_source"]])
-    first, last = rows.from_day.max().over(of_both), rows.to_day.min().over(of_both)
-    told = rows.metric.nunique().over(of_both)
-    rows = rows.mutate(first_both=first, last_both=last, told_both=told)
-    inside = (rows.day >= rows.first_both) & (rows.day <= rows.last_both) & (rows.told_both == 2)
-    return rows.filter(inside).drop("from_day", "to_day", "first_both", "last_both", "told_both")
-
-
 app_store_conversion = Metric(
     name="app_store_conversion",
     title="Conversion, App Store",
-    mart=FIGURES,
     kind="ratio",
     unit="ratio",
-    value=_share("downloads", "store_views"),
-    where=Told(("app_store",), ("downloads", "store_views")),
-    regroup=_days_of_both,
+    inputs=("app_store_downloads", "app_store_views"),
+    combine=_over("app_store_downloads", "app_store_views"),
+    alike=True,
     definition="First downloads over views of the product page, of the days on which both are told.",
     better="higher",
     owner="marketing",
@@ -250,12 +226,11 @@ app_store_conversion = Metric(
 app_store_crashes_per_session = Metric(
     name="app_store_crashes_per_session",
     title="Crashes per session, App Store",
-    mart=FIGURES,
     kind="ratio",
     unit="ratio",
-    value=_share("crashes", "app_sessions"),
-    where=Told(("app_store",), ("crashes", "app_sessions")),
-    regroup=_days_of_both,
+    inputs=("app_store_crashes", "app_store_app_sessions"),
+    combine=_over("app_store_crashes", "app_store_app_sessions"),
+    alike=True,
     definition="Crashes over uses of the app, of the days on which both are told.",
     better="lower",
     owner="product",
@@ -265,17 +240,14 @@ app_store_crashes_per_session = Metric(
 )
 
 
-def _acquired(values: Mapping[str, Number], _: Window) -> Number:
-    return divided(values["google_play_acquisitions"], values["google_play_views"])
-
-
 google_play_conversion = Metric(
     name="google_play_conversion",
     title="Conversion, Google Play",
     kind="ratio",
     unit="ratio",
     inputs=("google_play_acquisitions", "google_play_views"),
-    combine=_acquired,
+    combine=_over("google_play_acquisitions", "google_play_views"),
+    alike=True,
     definition="Visitors of the store page who installed, over all visitors of the store page.",
     better="higher",
     owner="marketing",

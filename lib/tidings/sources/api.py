@@ -251,16 +251,19 @@ class ApiSource(ABC):
             AnswerError: of some days no record could be used, or no answer; all others are landed.
         """
         entries = landing.entries(self.name, endpoint.name)
-        asked = chunks(endpoint, [entry for entry in entries if entry.part == part], pull)
+        refused_before = [entry.part.removeprefix(f"{part}{_REFUSED}") for entry in entries]
+        owed = [date.fromisoformat(day) for day, e in zip(refused_before, entries, strict=True) if day != e.part]
+        asked = chunks(endpoint, [entry for entry in entries if entry.part == part], pull, owed)
         missing: list[Span] = []
         refused: list[_RefusedError] = []
         failed: list[AnswerError] = []
         landed: list[tuple[date, date]] = []
+        moving: list[date] = []
         for start, end in asked:
             first = start
             while first < end:
                 try:
-                    pulled, not_yet = self._land_days(landing, client, endpoint, part, first, end, pull)
+                    pulled, not_yet = self._land_days(landing, client, endpoint, part, first, end, pull, moving)
                 except _RefusedError as error:
                     # Days after it may be as they ever were: one bad day must not keep them out for good.
                     refused.append(error)
@@ -284,7 +287,9 @@ class ApiSource(ABC):
                 first = not_yet.following
         for old in dict.fromkeys(entry.part for entry in entries):
             day = old.removeprefix(f"{part}{_REFUSED}")
-            is_landed = endpoint.whole or any(str(first) <= day < str(end) for first, end in landed)
+            is_landed = (
+                endpoint.whole or endpoint.snapshot or any(str(first) <= day < str(end) for first, end in landed)
+            )
             if day != old and landed and is_landed:
                 landing.drop(self.name, endpoint.name, old)
         told = ((_not_yet(missing),) if missing else ()) + _too_old(endpoint, pull)
@@ -292,15 +297,16 @@ class ApiSource(ABC):
             told += (f"{endpoint.name}: none of the days that were asked for is over, or kept by the source.",)
         if told:
             yield self._pulled(endpoint, part, 0, messages=told)
-        if failed:
-            raise together(failed)
         if refused:
-            raise AnswerError(
+            unusable = AnswerError(
                 f"None of the {sum(error.records for error in refused)} records of {refused[0].first} and after could "
                 f"be used: {refused[0].reason}.",
                 f"{_CHANGED}. They are kept in data/raw/{self.name}/{endpoint.name}; "
                 "look for a newer version of Tidings.",
             )
+            failed.append(unusable)
+        if failed:
+            raise together(failed)
 
     def _land_days(
         self,
@@ -311,6 +317,7 @@ class ApiSource(ABC):
         first: date,
         end: date,
         pull: Pull,
+        moving: list[date],
     ) -> tuple[Pulled | None, NotYetError | None]:
         window = None if endpoint.whole else Span(day_instant(first), day_instant(end))
         entries = landing.entries(self.name, endpoint.name) if endpoint.whole else ()
@@ -337,7 +344,9 @@ class ApiSource(ABC):
                     # Kept as received, and apart: what was landed of these days before stays in force.
                     draft.part, draft.window = f"{part}{_REFUSED}{first}", None
                 else:
-                    whole = min(end, watch.moving) if watch.moving else end
+                    # A day that still moves keeps those after it from being whole, in this chunk and the next.
+                    moving += [watch.moving] if watch.moving else []
+                    whole = min([end, *moving])
                     draft.complete_until = _complete_until(endpoint, whole, pull)
         except NotYetError:
             return None, missing
@@ -370,10 +379,13 @@ class ApiSource(ABC):
                 watch.moving = min([*days, *((watch.moving,) if watch.moving else ())], default=None)
 
 
-def chunks(endpoint: ApiEndpoint, entries: Iterable[Entry], pull: Pull) -> list[tuple[date, date]]:
+def chunks(
+    endpoint: ApiEndpoint, entries: Iterable[Entry], pull: Pull, owed: Iterable[date] = ()
+) -> list[tuple[date, date]]:
     """The days to ask for, as (first, end exclusive) of at most `chunk_days` each, oldest first.
 
     Asked for are the days never landed, and those that could still change when they were landed (`lookback_days`).
+    `owed` are first days of records that could not be used.
     """
     zone = Zone(endpoint.zone)
     today = zone.day_of(pull.now)
@@ -382,7 +394,7 @@ def chunks(endpoint: ApiEndpoint, entries: Iterable[Entry], pull: Pull) -> list[
         return [(today, tomorrow)]
     end = tomorrow if endpoint.today else today
     landed = [(entry, entry.window) for entry in entries if entry.window is not None]
-    start = min([add_days(end, -endpoint.history_days), *(window.start.date() for _, window in landed)])
+    start = min([add_days(end, -endpoint.history_days), *(window.start.date() for _, window in landed), *owed])
     if endpoint.kept_days is not None:
         start = max(start, add_days(today, -endpoint.kept_days))
     if pull.since or pull.until:

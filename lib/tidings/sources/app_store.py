@@ -140,8 +140,9 @@ class AppStore(ApiSource):
                 raise NotYetError(day)
             return []
         if answer.status == 410:
-            # Kept no longer: what was landed of the day is all there is.
-            raise NotYetError(day)
+            # What was landed of the day is all there is.
+            gone = f"App Store Connect keeps the {endpoint.name} report of {day} no longer."
+            raise NotYetError(day, error=AnswerError(gone, "What was landed of it stays.", 410))
         whose = {"vendor": vendor, "day": day.isoformat()}
         rows = enumerate(table(answer.body), start=1)
         return [{**row, **whose, "row": number} for number, row in rows if self._is_wanted(client, row)]

@@ -77,10 +77,13 @@ class Analytics:
 
     def _report(self, report: str, id_: str, failed: list[SourceError]) -> Iterator[Pulled]:
         pull, part = self._pull, f"{self._app} {report}"
-        entries = [e for e in self._landing.entries(self._source, self._endpoint.name) if e.part == part]
+        every = self._landing.entries(self._source, self._endpoint.name)
+        entries = [entry for entry in every if entry.part == part]
+        # What could not be used may be by now.
+        owed = [e.facts.get("processed", 0.0) for e in every if e.part.startswith(f"{part}{_REFUSED}")]
         held = {e.window.start.date(): e.facts.get("processed", 0.0) for e in entries if e.window}
         # The newest one again: it may have been landed half.
-        newest = 0.0 if pull.again or pull.since or pull.until else max(held.values(), default=0.0)
+        newest = 0.0 if pull.again or pull.since or pull.until else min([max(held.values(), default=0.0), *owed])
         for processed, instance in self._instances(id_):
             if _number(processed) < newest:
                 continue
@@ -147,6 +150,7 @@ class Analytics:
         rows = self._typed(report, processed, records)
         with self._landing.draft(self._source, endpoint.name, endpoint.feed, now=self._pull.now, part=part) as draft:
             draft.reject(rows.lines, rows.reasons, rows.records)
+            draft.facts["processed"] = _number(processed)
         return _RefusedError(
             f"{len(records)} rows of the report on {report} of {what} could not be used: {rows.reasons[0]}.",
             "Apple has changed the report; they are kept. Look for a newer version of Tidings.",

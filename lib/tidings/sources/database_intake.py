@@ -53,9 +53,13 @@ class Intake:
         return self.landing.entries(self.source.name, self._feed.name)
 
     def mine(self) -> list[tuple[Entry, Input]]:
-        """What was landed by the same reading of the same rows."""
+        """What was landed by the same reading of the same rows; what none of could be used is nothing landed."""
         reading = self.source.options.fingerprint
-        return [(entry, entry.input) for entry in self.entries() if entry.input and entry.input.mapping == reading]
+        return [
+            (entry, entry.input)
+            for entry in self.entries()
+            if entry.input and entry.input.mapping == reading and (entry.rows or not entry.rejected)
+        ]
 
     def land(self, part: str, tables: Iterator[pa.Table], last: str) -> Pulled:
         """Land rows as a part, in place of what it held; `last` is where they end."""

@@ -19,7 +19,7 @@ from tidings.settings import Settings
 from tidings.sources.api import ApiEndpoint, ApiSource, NotYetError, day_instant, together
 from tidings.sources.auth import Token, account_email, service_account
 from tidings.sources.clock import Clock
-from tidings.sources.google_play_files import land, objects, wanted
+from tidings.sources.google_play_files import land, note_reach, objects, wanted
 from tidings.sources.google_play_records import ENDPOINTS, FILES, PACIFIC, RECENT_REVIEWS, VITALS
 from tidings.sources.http import Answer, Client, Limit, Verdict, excerpt
 from tidings.sources.landing import Landing
@@ -108,7 +108,8 @@ class GooglePlay(ApiSource):
         failed: list[SourceError] = []
         unchanged: list[Pulled] = []
         packages = self.options("packages")
-        for file in wanted(objects(client, part, endpoint), endpoint, packages, pull):
+        files = wanted(objects(client, part, endpoint), endpoint, packages, pull)
+        for file in files:
             try:
                 pulled = land(landing, client, self.name, part, endpoint, file, packages, pull)
             except AnswerError as error:
@@ -123,6 +124,8 @@ class GooglePlay(ApiSource):
             yield Pulled(self.name, endpoint.name, endpoint.feed.name, rows, rejected, skipped=True)
         if failed:
             raise together(failed)
+        if files and endpoint.feed.is_sparse:
+            note_reach(landing, self.name, endpoint, pull)
 
     def fetch(
         self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date

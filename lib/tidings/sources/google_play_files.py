@@ -134,6 +134,13 @@ def land(
     )
 
 
+def note_reach(landing: Landing, source: str, endpoint: ApiEndpoint, pull: Pull) -> None:
+    """Note how far files of what seldom happens are whole, though none was written anew: nothing has happened."""
+    zone = Zone(endpoint.zone)
+    with landing.draft(source, endpoint.name, endpoint.feed, now=pull.now, part="listing") as draft:
+        draft.complete_until = zone.first_instant(add_days(zone.day_of(pull.now), -endpoint.lag_days))
+
+
 def _is_wanted(row: Mapping[str, str], chosen: frozenset[str]) -> bool:
     """Rows that name no app are of all of them. Older files of money call the package a product."""
     named = row.get("package name") or row.get("package id") or row.get("product id")

@@ -88,14 +88,15 @@ class Landing:
 
     def is_pulling(self, source: str) -> bool:
         """True while a pull of a source runs; one that was killed runs no more."""
-        folder = self.raw / source
-        if not (folder / _LOCK).is_file():
-            return False
         try:
-            with _locked(folder, source):
-                return False
-        except SourceError:
+            with (self.raw / source / _LOCK).open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
             return True
+        except OSError:
+            # No pull was ever here, or nobody may look.
+            return False
+        return False
 
     @contextmanager
     def draft(

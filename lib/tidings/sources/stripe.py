@@ -100,10 +100,10 @@ class Stripe(ApiSource):
         part = self._mode()
         for endpoint in self.endpoints:
             for entry in landing.entries(self.name, endpoint.name):
-                if entry.part.partition("!")[0] != part:
+                held = entry.part.partition("!")[0] or "unknown"
+                if held != part:
                     raise SettingsError(
-                        f"{self.variable('key')} is a {part} key, and data/raw/{self.name} holds data of "
-                        f"{entry.part.partition('!')[0]} mode.",
+                        f"{self.variable('key')} is a {part} key, and data/raw/{self.name} holds data of {held} mode.",
                         f"Give this key to a source of another name, or delete data/raw/{self.name} first.",
                     )
         yield from super().pull(landing, pull)

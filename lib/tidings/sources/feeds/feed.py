@@ -16,7 +16,8 @@ class Feed:
 
     A row whose key has a null part is keyed by its position in the input instead (equal rows without an
     id are separate rows, C7 of the metric definitions). `is_sparse`: landed day by day, and only days on which
-    there was something: one between two others is empty, not missing.
+    there was something: one between two others is empty, not missing. `is_dense`: each day has a row of each
+    figure, and one without is not told.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Feed:
     columns: Mapping[str, Column]
     time: str = "ts"
     is_sparse: bool = False
+    is_dense: bool = False
 
     @property
     def required(self) -> tuple[str, ...]:

@@ -78,6 +78,7 @@ GOOGLE_PLAY_SUBSCRIPTIONS = Feed(
 GOOGLE_PLAY_SALES = Feed(
     name="google_play_sales",
     doc="A row of the estimated sales: what a buyer was charged, or got back.",
+    is_sparse=True,
     key=("month", "row"),
     columns={
         "month": Column("!string", "Month of the file, YYYYMM."),
@@ -96,6 +97,7 @@ GOOGLE_PLAY_SALES = Feed(
 GOOGLE_PLAY_EARNINGS = Feed(
     name="google_play_earnings",
     doc="A row of the earnings: a charge, a fee of Google, a tax or a refund, in the currency of the payout.",
+    is_sparse=True,
     key=("file", "row"),
     columns={
         "file": Column("!string", "Name of the file."),
@@ -113,6 +115,7 @@ GOOGLE_PLAY_EARNINGS = Feed(
 GOOGLE_PLAY_REVIEWS = Feed(
     name="google_play_reviews",
     doc="A rating or written review, as it was last changed.",
+    is_sparse=True,
     key=("package", "review_id"),
     columns={
         "package": Column("!string", "Package name of the app."),

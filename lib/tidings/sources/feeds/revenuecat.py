@@ -13,6 +13,7 @@ _PROJECT: Mapping[str, Column] = {"project": Column("!string", "Project, proj…
 REVENUECAT_CHARTS = Feed(
     name="revenuecat_charts",
     doc="A point of a chart: one measure on one day, of the whole project or of a part of it.",
+    is_dense=True,
     key=("project", "chart", "ts", "measure", "dimension", "segment"),
     columns={
         **_PROJECT,
@@ -32,6 +33,7 @@ REVENUECAT_CHARTS = Feed(
 REVENUECAT_OVERVIEW = Feed(
     name="revenuecat_overview",
     doc="A figure of a project's overview as it was when it was asked for, one per day of a pull.",
+    is_dense=True,
     key=("project", "metric", "ts"),
     columns={
         **_PROJECT,

@@ -78,6 +78,7 @@ STRIPE_SUBSCRIPTIONS = Feed(
 STRIPE_LEVELS = Feed(
     name="stripe_levels",
     doc="Subscriptions counted as they were on the day of a pull, by product and interval.",
+    is_dense=True,
     key=("ts", "currency", "product", "interval"),
     columns={
         "ts": Column("!timestamp(6)", "Midnight of the UTC day on which they were counted."),
