@@ -339,3 +339,22 @@ def test_days_that_files_tell_are_not_missing_for_a_pull_that_failed(tmp_path: P
     build(settings)
     reviews = Book.open(root=tmp_path, as_of="2026-06-30", days=14).value("google_play_reviews")
     assert (reviews.value, reviews.before, reviews.provenance.notes) == (14, 14, ())
+
+
+def test_a_site_that_others_are_pulled_without_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.tidings]\ntimezone = "UTC"\n')
+    settings = load_settings(tmp_path)
+
+    def days(site: str, end: int) -> None:
+        rows = [{**_row(day, 10, 100, 3.0), "site": site} for day in range(1, end)]
+        span = Span(datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, end, tzinfo=UTC))
+        until = datetime(2026, 6, end, 7, tzinfo=UTC)
+        land(settings, "search_console_daily", rows, part=site, window=span, complete_until=until, now=until)
+
+    days("old", 11)
+    days("new", 30)
+    build(settings)
+    clicks = Book.open(root=tmp_path, as_of="2026-06-30", days=7).value("search_clicks")
+    assert clicks.value == 70
+    told = "shop (search_console) tells search clicks without old from 2026-06-11 on."
+    assert clicks.provenance.notes == (told,)

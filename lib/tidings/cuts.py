@@ -20,6 +20,7 @@ from tidings.sources.feeds import feeds as all_feeds
 from tidings.window import Zone, add_days, days_between
 
 FIGURES = "fct_metric_daily"
+_KNOWN_DAYS = 60
 _SEPARATOR = "\x1f"
 
 
@@ -28,7 +29,7 @@ class Cut:
     """One cut that a source tells of a metric, and the days before `as_of` that it has spoken for.
 
     `first_day` is the first of them, `end` the first that it has not spoken for any more; `missing` are days between
-    that were never landed.
+    that were never landed, `ended` parts that it told and tells no more, with the first day without them.
     """
 
     source: str
@@ -41,6 +42,7 @@ class Cut:
     first_day: date
     end: date
     missing: frozenset[date] = frozenset()
+    ended: tuple[tuple[str, date], ...] = ()
 
     @property
     def whose(self) -> tuple[str, str, str]:
@@ -124,7 +126,8 @@ class Cuts:
         ]
         end = min([self._before, *wholes]) if wholes else own_end
         missing = frozenset(day for infos in of_feeds for day in _lacking(infos))
-        return Cut(**told, end=max(end, told["first_day"]), missing=missing)
+        ended = tuple(sorted({each for infos in of_feeds for info in infos for each in info.ended.items()}))
+        return Cut(**told, end=max(end, told["first_day"]), missing=missing, ended=ended)
 
     def of(self, figures: ir.Table, needed: Iterable[str]) -> ir.Table:
         """The rows of one cut per source and metric, of whole days: the least split one that has what is needed."""
@@ -213,6 +216,10 @@ class Cuts:
                 partly.setdefault((name, f"from {cut.first_day} on only"), []).append(cut.metric)
             if cut.end < end:
                 partly.setdefault((name, f"up to {cut.last_day} only"), []).append(cut.metric)
+            for part, day in cut.ended:
+                # Whoever took it out of the settings knows after a while.
+                if add_days(start, -_KNOWN_DAYS) < day < end:
+                    partly.setdefault((name, f"without {part} from {day} on"), []).append(cut.metric)
             if days and UNIFIED[cut.metric].kind != "stock":
                 how = f"but for {days} day{'' if days == 1 else 's'} that were never landed"
                 partly.setdefault((name, how), []).append(cut.metric)

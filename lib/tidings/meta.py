@@ -44,6 +44,7 @@ _FEEDS = pa.schema(
         *((name, _TS) for name in ("fetched_at", "complete_until")),
         ("first_day", pa.date32()),
         ("missing", pa.list_(pa.list_(pa.date32()))),
+        ("ended", pa.map_(pa.string(), pa.date32())),
         ("inputs", pa.list_(pa.string())),
         ("facts", pa.map_(pa.string(), pa.float64())),
     ]
@@ -71,7 +72,8 @@ class FeedInfo:
     """What one endpoint of one source has landed in one feed; instants are aware UTC.
 
     Of several parts the one that lags most says up to when it is complete. Of what is landed by days `first_day` is
-    the first, and `missing` those between that were never landed, as (first, last).
+    the first, and `missing` those between that were never landed, as (first, last). `ended` are parts that the others
+    were pulled without for days, with the first day that they do not tell any more.
     """
 
     source: str
@@ -83,6 +85,7 @@ class FeedInfo:
     complete_until: datetime | None
     first_day: date | None
     missing: tuple[tuple[date, date], ...]
+    ended: Mapping[str, date]
     inputs: tuple[str, ...]
     facts: Mapping[str, float]
 
@@ -179,14 +182,16 @@ def _asked_for(entries: list[Entry]) -> list[Entry]:
     newest: dict[str, datetime] = {}
     for entry in entries:
         newest[entry.part] = max(entry.fetched_at, newest.get(entry.part, entry.fetched_at))
-    latest = max(newest.values())
-    return [entry for entry in entries if days_since(newest[entry.part], latest) <= _GONE_DAYS]
+    latest = max(newest.values(), default=None)
+    return (
+        [] if latest is None else [entry for entry in entries if days_since(newest[entry.part], latest) <= _GONE_DAYS]
+    )
 
 
 def _complete_until(entries: list[Entry], *, is_sparse: bool) -> datetime | None:
     """Up to when all parts are complete that are landed by days; files follow one another."""
     newest: dict[str, datetime] = {}
-    asked_for = _asked_for([entry for entry in entries if entry.window]) if any(e.window for e in entries) else []
+    asked_for = _asked_for([entry for entry in entries if entry.window])
     for entry in asked_for or entries:
         if entry.complete_until:
             # Of what is told only when it happens, the part in which something happened last says how far it is.
@@ -205,7 +210,9 @@ def _days(entries: list[Entry], *, is_sparse: bool) -> dict[str, Any]:
         missing += [Span(one.end, following.start) for one, following in pairwise(merged(spans))]
     starts = [span.start.date() for spans in by_part.values() for span in spans]
     days = [[span.start.date(), add_days(span.end.date(), -1)] for span in merged(missing)]
-    return {"first_day": min(starts, default=None), "missing": days}
+    asked_for = {entry.part for entry in _asked_for([entry for entry in entries if entry.window])}
+    ended = {part: max(span.end.date() for span in spans) for part, spans in by_part.items() if part not in asked_for}
+    return {"first_day": min(starts, default=None), "missing": days, "ended": sorted(ended.items())}
 
 
 def _rejected(files: list[LandedFile]) -> list[dict[str, Any]]:

@@ -145,6 +145,7 @@ class Warehouse:
                 **{
                     **row,
                     "missing": tuple(map(tuple, row["missing"])),
+                    "ended": dict(row["ended"]),
                     "inputs": tuple(row["inputs"]),
                     "facts": dict(row["facts"]),
                 }
