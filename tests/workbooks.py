@@ -14,7 +14,7 @@ import ibis
 import pyarrow as pa
 from ibis.backends.sql.datatypes import DuckDBType
 
-from tidings.build import express, root_schemas
+from tidings.build import root_schemas, sql_of
 from tidings.contracts import check_columns, check_rows, declared
 from tidings.graph import Graph, discover
 from tidings.settings import Settings
@@ -130,7 +130,7 @@ def run_models(target: str, **raw: Sequence[Mapping[str, Any]]) -> list[dict[str
 def _sql(name: str) -> str:
     models = {model.name: model for model in discover()}
     schemas = {**root_schemas(), **{other: declared(model.contract) for other, model in models.items()}}
-    return compile_sql(express(models[name], schemas))
+    return sql_of(models[name], schemas)
 
 
 def only(rows: Sequence[Mapping[str, Any]], *columns: str) -> list[tuple[Any, ...]]:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -39,6 +40,7 @@ from tidings.warehouse import (
 )
 
 _RAW_FX = "raw_fx"
+_compiled: dict[Any, str] = {}
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,18 @@ def express(model: Model, schemas: Mapping[str, ibis.Schema]) -> ir.Table:
             f"Model {model.name} cannot be expressed: {error}.",
             f"Correct {model.function.__module__}; it reads {', '.join(model.reads)}.",
         ) from error
+
+
+def sql_of(model: Model, schemas: Mapping[str, ibis.Schema]) -> str:
+    """The SQL of a model over tables of these schemas; made once per process, as that takes longer than running it.
+
+    Raises:
+        WarehouseError: as `express`.
+    """
+    key = model.function, tuple((table, schemas[table]) for table in model.reads)
+    if key not in _compiled:
+        _compiled[key] = compile_sql(express(model, schemas))
+    return _compiled[key]
 
 
 def build(settings: Settings, *, keep: Collection[str] = (), progress: Progress = silent) -> BuildResult:
@@ -182,7 +196,7 @@ def _make_tables(writer: Writer, graph: Graph, fed: set[str], progress: Progress
             writer.create(model.name, sql)
             built.append(TableBuilt(model, 0, None, sql))
             continue
-        sql = compile_sql(express(model, schemas))
+        sql = sql_of(model, schemas)
         found = check_columns(model.name, model.contract, writer.create(model.name, sql))
         table = ibis.table(schemas[model.name], name=model.name)
         if not found:
