@@ -87,8 +87,8 @@ def over_windows(
     Metrics of one mart are computed together, and windows that share no day with them, in one pass.
     """
     found = Found(lens)
-    for metric in metrics:
-        for window in windows if metric.alike else ():
+    for metric in (metric for metric in metrics if metric.alike):
+        for window in windows:
             common = _common(lens, metric, window)
             if common is None:
                 found.alike[metric.name, window] = None
@@ -144,9 +144,9 @@ def over_periods(lens: Lens, metrics: Sequence[Metric], window: Window, unit: Un
         }
         for period, cell in found.items()
     }
-    for metric in metrics:
-        common = _common(lens, metric, whole) if metric.alike else whole
-        for period, values in cells.items() if metric.alike else ():
+    for metric in (metric for metric in metrics if metric.alike):
+        common = _common(lens, metric, whole)
+        for period, values in cells.items():
             if common is None or period.start < common.start or period.end > common.end:
                 # Of a part of it one input is told and another is not.
                 values[metric.name] = None

@@ -127,12 +127,16 @@ def test_a_review_is_as_it_was_last_changed_and_dated_as_first_told() -> None:
     assert (row["ts"], row["rating"]) == (written, 2)
 
 
-def test_the_days_of_reviews_are_utc_and_of_all_else_pacific() -> None:
+def test_days_of_reviews_and_sales_are_utc_and_of_all_else_pacific() -> None:
     at = datetime(2026, 6, 1, 3)
     found = run_models(
         "figures_google_play",
         google_play_reviews=[{"package": "com.a", "review_id": "a", "ts": at, "rating": 5}],
         google_play_installs=[{"package": "com.a", "ts": DAY, "cut": "overview", "name": "all", "installs": 1}],
     )
+    sold = {"month": "202606", "row": 1, "order_number": "1", "package": "com.a", "ts": DAY}
+    sold |= {"amount": Decimal(1), "currency": "EUR"}
+    found += run_models("figures_google_play", google_play_sales=[sold | {"status": "Charged"}])
     zones = {row["metric"]: row["zone"] for row in found}
-    assert zones["reviews"] == zones["rating"] == "UTC" and zones["downloads"] == "America/Los_Angeles"
+    assert zones["reviews"] == zones["rating"] == zones["gross_sales"] == "UTC"
+    assert zones["downloads"] == "America/Los_Angeles"

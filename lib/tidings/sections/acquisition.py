@@ -76,7 +76,7 @@ def versions(book: Book, top: int = 8) -> Answer:
 def proceeds(book: Book) -> Answer:
     """What each store pays out, in the currency that it pays in and in the report's at the rate of each day.
 
-    One row per store and currency; `share` is of the store's, where its days have a rate.
+    One row per store and currency; in the report's currency null where no day of it has a rate.
     """
     rows = book.mart(FIGURES)
     told = Told(STORES, ("proceeds",))

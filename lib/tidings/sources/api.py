@@ -22,12 +22,11 @@ from tidings.sources.clock import Clock
 from tidings.sources.draft import Draft, tool_version
 from tidings.sources.http import Client
 from tidings.sources.landing import Landing
-from tidings.sources.manifest import Entry, Span, merged
+from tidings.sources.manifest import REFUSED, Entry, Span, merged
 from tidings.sources.records import Parse, Record, typed
 from tidings.sources.source import Endpoint, Pull, Pulled
 from tidings.window import Zone, add_days, days_between
 
-_REFUSED = "!refused"
 _BATCH = 20_000
 _TOLD = 5
 _OTHER_DAYS = "they are of other days"
@@ -251,7 +250,7 @@ class ApiSource(ABC):
             AnswerError: of some days no record could be used, or no answer; all others are landed.
         """
         entries = landing.entries(self.name, endpoint.name)
-        refused_before = [entry.part.removeprefix(f"{part}{_REFUSED}") for entry in entries]
+        refused_before = [entry.part.removeprefix(f"{part}{REFUSED}") for entry in entries]
         owed = [date.fromisoformat(day) for day, e in zip(refused_before, entries, strict=True) if day != e.part]
         asked = chunks(endpoint, [entry for entry in entries if entry.part == part], pull, owed)
         missing: list[Span] = []
@@ -286,7 +285,7 @@ class ApiSource(ABC):
                 # A day that had nothing looks like one that is not there yet; those after it may be.
                 first = not_yet.following
         for old in dict.fromkeys(entry.part for entry in entries):
-            day = old.removeprefix(f"{part}{_REFUSED}")
+            day = old.removeprefix(f"{part}{REFUSED}")
             is_landed = (
                 endpoint.whole or endpoint.snapshot or any(str(first) <= day < str(end) for first, end in landed)
             )
@@ -342,7 +341,7 @@ class ApiSource(ABC):
                 refused = draft.rejected if not draft.rows else 0
                 if refused:
                     # Kept as received, and apart: what was landed of these days before stays in force.
-                    draft.part, draft.window = f"{part}{_REFUSED}{first}", None
+                    draft.part, draft.window = f"{part}{REFUSED}{first}", None
                 else:
                     # A day that still moves keeps those after it from being whole, in this chunk and the next.
                     moving += [watch.moving] if watch.moving else []
@@ -395,11 +394,10 @@ def chunks(
     end = tomorrow if endpoint.today else today
     landed = [(entry, entry.window) for entry in entries if entry.window is not None]
     start = min([add_days(end, -endpoint.history_days), *(window.start.date() for _, window in landed), *owed])
-    if endpoint.kept_days is not None:
-        start = max(start, add_days(today, -endpoint.kept_days))
+    oldest = _oldest(endpoint, pull)
+    start = max(start, oldest)
     if pull.since or pull.until:
-        since, until = pull.since or start, add_days(pull.until, 1) if pull.until else end
-        start = since if endpoint.kept_days is None else max(since, start)
+        start, until = max(pull.since or start, oldest), add_days(pull.until, 1) if pull.until else end
         wanted, settled = (start, min(until, end)), []
     else:
         wanted, settled = (start, end), [] if pull.again else _settled(endpoint, landed, zone)
@@ -454,13 +452,18 @@ def together(failed: Sequence[SourceError]) -> SourceError:
     return SourceError(" ".join(told[:_TOLD]) + more, remedies)
 
 
+def _oldest(endpoint: ApiEndpoint, pull: Pull) -> date:
+    """The first day that the source still tells."""
+    if endpoint.kept_days is None:
+        return date.min
+    return add_days(Zone(endpoint.zone).day_of(pull.now), -endpoint.kept_days)
+
+
 def _too_old(endpoint: ApiEndpoint, pull: Pull) -> tuple[str, ...]:
-    if endpoint.kept_days is None or pull.since is None:
+    oldest = _oldest(endpoint, pull)
+    if pull.since is None or pull.since >= oldest:
         return ()
-    first = add_days(Zone(endpoint.zone).day_of(pull.now), -endpoint.kept_days)
-    if pull.since >= first:
-        return ()
-    return (f"{endpoint.name} reaches back to {first}: what was landed of days before stays as it is.",)
+    return (f"{endpoint.name} reaches back to {oldest}: what was landed of days before stays as it is.",)
 
 
 def _not_yet(missing: Sequence[Span]) -> str:

@@ -17,13 +17,12 @@ from tidings.sources.api import ApiEndpoint, day_instant, together
 from tidings.sources.app_store_records import REPORTS, table
 from tidings.sources.http import Answer, Client, Verdict
 from tidings.sources.landing import Landing
-from tidings.sources.manifest import Span
+from tidings.sources.manifest import REFUSED, Span
 from tidings.sources.paging import pages
 from tidings.sources.records import Record, Rows, typed
 from tidings.sources.source import Pull, Pulled
 from tidings.window import Zone, add_days, parse_date
 
-_REFUSED = "!refused"
 _NO_DAY = "no day"
 
 
@@ -80,7 +79,7 @@ class Analytics:
         every = self._landing.entries(self._source, self._endpoint.name)
         entries = [entry for entry in every if entry.part == part]
         # What could not be used may be by now.
-        owed = [e.facts.get("processed", 0.0) for e in every if e.part.startswith(f"{part}{_REFUSED}")]
+        owed = [e.facts.get("processed", 0.0) for e in every if e.part.startswith(f"{part}{REFUSED}")]
         held = {e.window.start.date(): e.facts.get("processed", 0.0) for e in entries if e.window}
         # The newest one again: it may have been landed half.
         newest = 0.0 if pull.again or pull.since or pull.until else min([max(held.values(), default=0.0), *owed])
@@ -140,13 +139,13 @@ class Analytics:
         return self._pulled(part, draft.rows, draft.rejected, restated=draft.restated_days)
 
     def _drop(self, report: str, what: str) -> None:
-        part = f"{self._app} {report}{_REFUSED}{what}"
+        part = f"{self._app} {report}{REFUSED}{what}"
         if any(entry.part == part for entry in self._landing.entries(self._source, self._endpoint.name)):
             self._landing.drop(self._source, self._endpoint.name, part)
 
     def _refused(self, report: str, what: str, processed: str, records: Sequence[Record]) -> _RefusedError:
         """Keep records of which none can be used, and say so."""
-        endpoint, part = self._endpoint, f"{self._app} {report}{_REFUSED}{what}"
+        endpoint, part = self._endpoint, f"{self._app} {report}{REFUSED}{what}"
         rows = self._typed(report, processed, records)
         with self._landing.draft(self._source, endpoint.name, endpoint.feed, now=self._pull.now, part=part) as draft:
             draft.reject(rows.lines, rows.reasons, rows.records)

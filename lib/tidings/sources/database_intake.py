@@ -15,14 +15,12 @@ from tidings.errors import SourceError
 from tidings.sources.draft import Draft
 from tidings.sources.filling import fill, refuse
 from tidings.sources.landing import Landing
-from tidings.sources.manifest import Entry, Input
+from tidings.sources.manifest import REFUSED, Entry, Input
 from tidings.sources.places import Places
 from tidings.sources.privacy import Pseudonyms
 from tidings.sources.source import Pull, Pulled
 from tidings.sources.statement import statement
 from tidings.sources.web import WebRows
-
-_REFUSED = "!refused"
 
 if TYPE_CHECKING:
     from tidings.sources.database import Database
@@ -70,7 +68,7 @@ class Intake:
             draft.complete_until = self.pull.now
             is_refused = had and draft.rejected and not draft.rows
             if is_refused:
-                draft.part, draft.complete_until = f"{part}{_REFUSED}", None
+                draft.part, draft.complete_until = f"{part}{REFUSED}", None
         if is_refused:
             raise SourceError(
                 f"None of the {draft.rejected:,} rows can be used; the {had:,} that were landed before stay.",

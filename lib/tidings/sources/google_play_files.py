@@ -17,13 +17,12 @@ from tidings.sources.draft import Draft
 from tidings.sources.google_play_records import FILES, table
 from tidings.sources.http import Client
 from tidings.sources.landing import Landing
-from tidings.sources.manifest import Input
+from tidings.sources.manifest import REFUSED, Input
 from tidings.sources.paging import pages
 from tidings.sources.records import typed
 from tidings.sources.source import Pull, Pulled
 from tidings.window import Zone, add_days, next_first_day, parse_date
 
-_REFUSED = "!refused"
 _BATCH = 20_000
 
 
@@ -115,14 +114,14 @@ def land(
                 _reach(draft, rows.table, endpoint, file.fields["month"], pull)
             pull.progress(endpoint.name, draft.rows, 0)
         if reason and not draft.rows:
-            draft.part = f"{file.name}{_REFUSED}"
+            draft.part = f"{file.name}{REFUSED}"
     if reason and not draft.rows:
         raise AnswerError(
             f"None of the {draft.rejected} rows of {file.name} could be used: {reason}.",
             "Google has changed the file; its rows are kept as received. Look for a newer version of Tidings.",
         )
-    if any(entry.part == f"{file.name}{_REFUSED}" for entry in landing.entries(source, endpoint.name)):
-        landing.drop(source, endpoint.name, f"{file.name}{_REFUSED}")
+    if any(entry.part == f"{file.name}{REFUSED}" for entry in landing.entries(source, endpoint.name)):
+        landing.drop(source, endpoint.name, f"{file.name}{REFUSED}")
     return Pulled(
         source,
         endpoint.name,

@@ -14,6 +14,8 @@ from typing import Any
 from tidings.errors import SourceError
 
 MANIFEST = "manifest.json"
+REFUSED = "!refused"
+"""Stands in the name of a part that keeps what could not be used, after that of the part that it stood for."""
 
 
 @dataclass(frozen=True, order=True)

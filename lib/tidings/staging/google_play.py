@@ -162,40 +162,32 @@ def figures_google_play(
         by = {"app": "package", "app_version": "name"}
         parts.append(figure(whole, f"{kind}_rate", "rate", by={"app": "package"}, weight="users"))
         parts.append(figure(by_version, f"{kind}_rate", "rate", by=by, weight="users", total=False))
-    return figures("google_play", *(part if "zone" in part.columns else _in_zone(part, _ZONE) for part in parts))
-
-
-def _in_zone(part: ir.Table, zone: str) -> ir.Table:
-    return part.mutate(zone=ibis.literal(zone))
+    return figures("google_play", *parts, zone=_ZONE)
 
 
 def _ratings(ratings: ir.Table, reviews: ir.Table) -> list[ir.Table]:
     """Stars: of each rating that is listed, and by country as Google's means of days, which do not say of how many."""
     rows = ratings.mutate(unknown=ibis.null("decimal(28, 8)"))
     by_country = rows.filter(rows.cut == "country")
-    one = reviews.mutate(one=ibis.literal(1))
+    one = reviews.mutate(one=ibis.literal(1), zone=ibis.literal("UTC"))
     app = {"app": "package"}
     return [
         figure(by_country, "rating", "daily_average", by={**app, "country": "name"}, weight="unknown", total=False),
-        *(
-            _in_zone(part, "UTC")
-            for part in (
-                figure(one, "rating", "rating", by=app, weight="one"),
-                figure(one, "reviews", "one", by=app),
-            )
-        ),
+        figure(one, "rating", "rating", by=app, weight="one", zone="zone"),
+        figure(one, "reviews", "one", by=app, zone="zone"),
     ]
 
 
 def _money(sales: ir.Table, earnings: ir.Table) -> list[ir.Table]:
     by = {"app": "package", "product": "sku", "country": "country"}
     nothing = ibis.null("decimal(28, 8)")
-    sold = sales.mutate(returned=ibis.ifelse(sales.amount < 0, -sales.amount, nothing))
+    # Sales are dated in UTC, payouts in California.
+    sold = sales.mutate(zone=ibis.literal("UTC"), returned=ibis.ifelse(sales.amount < 0, -sales.amount, nothing))
     kind = earnings["type"].lower()
     paid = earnings.mutate(fee=ibis.ifelse(kind.contains("google fee"), -earnings.amount, nothing))
     return [
-        figure(sold, "gross_sales", "amount", by=by, currency="currency"),
-        figure(sold, "refunds", "returned", by=by, currency="currency"),
+        figure(sold, "gross_sales", "amount", by=by, currency="currency", zone="zone"),
+        figure(sold, "refunds", "returned", by=by, currency="currency", zone="zone"),
         figure(paid, "proceeds", "amount", by=by, currency="currency"),
         figure(paid, "fees", "fee", by=by, currency="currency"),
     ]
