@@ -11,11 +11,10 @@ from typing import cast, get_args
 import ibis.expr.types as ir
 
 from tidings.analysis.variation import is_unusual
-from tidings.cuts import Told
 from tidings.display import theme
 from tidings.display.show import head
 from tidings.errors import UsageError, suggest
-from tidings.evaluation import over_periods, over_windows, period_value, rows_behind
+from tidings.evaluation import comparable, over_periods, over_windows, period_share, period_value, rows_behind
 from tidings.growth import growth_answer
 from tidings.lens import Lens, tables_in
 from tidings.metrics.answer import Answer, Field, Point, Provenance, Series, Value
@@ -26,7 +25,7 @@ from tidings.segment import check_term, parse_segment
 from tidings.settings import Settings, load_settings
 from tidings.split import split_answer
 from tidings.warehouse import Warehouse
-from tidings.window import Comparison, Unit, Window, Zone, add_days, parse_as_of
+from tidings.window import LATEST, Comparison, Unit, Window, Zone, add_days, parse_as_of
 
 SPARK_DAYS = 90
 
@@ -58,7 +57,8 @@ class Book:
     ) -> Book:
         """Open a build (by default the current one) of the workbook at `root` (by default around this folder).
 
-        The window is the `days` complete local days before `as_of`, compared with the `previous` days, the same
+        The window is the `days` complete local days before `as_of`, for "latest" the last ones that any source covers,
+        compared with the `previous` days, the same
         `weekdays` before, a `year` before or `none`. An empty time zone or currency is the one of the settings.
         `segment` limits all figures, as "country=DE" or "country=DE, device=mobile".
 
@@ -76,9 +76,13 @@ class Book:
         # A run says which build all of its sections read.
         warehouse = Warehouse.open(settings, build or settings.environment.get("TIDINGS_BUILD") or None)
         at = parse_as_of(as_of, zone, warehouse.complete_until)
-        window = Window.last(days, at, zone)
         lens = Lens(warehouse, zone, at, money, parse_segment(segment, warehouse))
         lens.check_currency()
+        window = Window.last(days, at, zone)
+        end = lens.coverage.complete_end
+        if as_of.strip().lower() == LATEST and end is not None and end < window.end:
+            # The data end within the day before: it is no complete day, and comparing it would be comparing a part.
+            window = replace(window, start=add_days(end, -days), end=end)
         return cls(settings, lens, window, cast(Comparison, compare))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
@@ -179,14 +183,21 @@ class Book:
         for metric in metrics:
             compared = None if metric.last_seconds else before
             spark = () if metric.last_seconds else tuple(period_value(metric, c, p, course) for p, c in days.items())
+            known, was = found.value(metric, window), None
+            if compared is not None:
+                was = found.value_before(metric, window, compared)
             value = Value(
                 metric=metric,
                 unit=self.unit(metric),
                 window=window,
-                value=found.value(metric, window),
-                before=None if compared is None else found.value_before(metric, window, compared),
+                value=known,
+                before=was,
                 before_window=compared,
                 spark=spark,
+                why=self._why(metric, window) if known is None else "",
+                why_no_change=""
+                if compared is None or was is not None
+                else self._why_no_change(metric, window, compared),
                 provenance=self._origin(metric, found.sql_of(metric), found.rows_behind(metric, window), window=window),
             )
             span = 1 if any(leaf.trailing_days for leaf in leaves(metric)) else window.days
@@ -204,22 +215,58 @@ class Book:
             WindowError: `grain` is not day, week, month, quarter or year, or `days` is not positive.
         """
         metric = get(name)
-        window = self.window if days is None else Window.last(days, self.as_of, self.zone)
-        if window.end_at < self.as_of and window.end == self.zone.day_of(self.as_of):
+        window = self.window if days is None else self.last(days)
+        if window.end_at < self.as_of:
             window = replace(window, end=add_days(window.end, 1))
-        start = len(self.lens.sql)
-        found = over_periods(self.lens, [metric], window, grain)
-        points = tuple(Point(period, period_value(metric, cell, period, window)) for period, cell in found.items())
-        return Series(metric, self.unit(metric), grain, points, self._origin(metric, self.lens.sql[start:]))
+        return self._series(metric, window, grain)
 
     def series_before(self, name: str, grain: Unit = "day") -> Series | None:
         """The course of the window that is compared with, period by period; None without comparison."""
         if self.before is None:
             return None
-        metric, start = get(name), len(self.lens.sql)
-        found = over_periods(self.lens, [metric], self.before, grain)
-        points = tuple(Point(period, period_value(metric, cell, period, self.before)) for period, cell in found.items())
-        return Series(metric, self.unit(metric), grain, points, self._origin(metric, self.lens.sql[start:]))
+        return self._series(get(name), self.before, grain)
+
+    def _series(self, metric: Metric, window: Window, grain: Unit) -> Series:
+        start = len(self.lens.sql)
+        found = over_periods(self.lens, [metric], window, grain)
+        points = tuple(
+            Point(period, period_value(metric, cell, period, window), period_share(self.lens, metric, period))
+            for period, cell in found.items()
+        )
+        why = "" if any(point.value is not None for point in points) else self._why(metric, window)
+        origin = self._origin(metric, self.lens.sql[start:], window=window)
+        return Series(metric, self.unit(metric), grain, points, origin, why)
+
+    def last(self, days: int) -> Window:
+        """The last `days` days up to the end of the book's window.
+
+        Raises:
+            WindowError: `days` is less than 1.
+        """
+        Window.last(days, self.as_of, self.zone)
+        return replace(self.window, start=add_days(self.window.end, -days))
+
+    def compares(self, mart: str) -> bool:
+        """True where the window and the one before are covered alike by all that a mart is made of (C14)."""
+        if self.before is None:
+            return False
+        now, then = (self.window.start, self.window.end), (self.before.start, self.before.end)
+        pairs = [(each.extent(*now), each.extent(*then)) for each in self.lens.coverage.of_mart(mart)]
+        return ("all", "all") in pairs and all(pair in (("all", "all"), ("none", "none")) for pair in pairs)
+
+    def covers(self, mart: str) -> bool:
+        """True where a source covers a day of the window in a mart: no rows then mean that there was nothing."""
+        coverage = self.lens.coverage
+        return coverage.extent(coverage.of_mart(mart), self.window.start, self.window.end) != "none"
+
+    def _why(self, metric: Metric, window: Window) -> str:
+        return self.lens.why_unknown(leaves(metric), window.start, window.end)
+
+    def _why_no_change(self, metric: Metric, window: Window, before: Window) -> str:
+        if comparable(self.lens, metric, window, before):
+            return ""
+        earlier = self._why(metric, before)
+        return earlier or "the data do not cover both windows alike"
 
     def amounts(self, names: Sequence[str], windows: Sequence[Window]) -> Mapping[tuple[str, Window], Number]:
         """Several metrics over several windows, nothing but their values; those of one mart are read in one pass.
@@ -325,5 +372,4 @@ class Book:
         lens = self.lens.split_by(by) if by else self.lens
         tables = [name for leaf in inputs for name in (leaf.mart, *(mark.mart for mark in leaf.marks))]
         money = any(leaf.unit == "money" for leaf in inputs)
-        told = [leaf.where for leaf in inputs if isinstance(leaf.where, Told)]
-        return lens.provenance(sql, tables, rows, money=money, told=told, window=window or self.window)
+        return lens.provenance(sql, tables, rows, money=money, metrics=inputs, window=window or self.window)

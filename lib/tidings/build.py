@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,10 +13,12 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 from ibis.common.exceptions import IbisError
 
 from tidings.build_folder import DRAFT, locked, point, prune, publish, sweep
 from tidings.contracts import Breach, broken, check_columns, check_rows, declared, nullable
+from tidings.covered import FIGURES, coverage_table, filled_table
 from tidings.errors import WarehouseError
 from tidings.graph import Graph, discover
 from tidings.meta import TableBuilt, meta_tables
@@ -154,7 +156,8 @@ def _make(
             _show_raw(writer, settings, files)
             fed = {f"raw_{file.feed}" for file in files}
             built = _make_tables(writer, graph, fed | {_RAW_FX}, progress)
-            for name, rows in meta_tables(build_id, code, built, files).items():
+            meta = meta_tables(build_id, code, built, files)
+            for name, rows in {**meta, **_coverage(graph, built, files, meta["meta_feeds"], writer)}.items():
                 writer.insert(name, rows)
         finally:
             writer.close()
@@ -194,7 +197,7 @@ def _make_tables(writer: Writer, graph: Graph, fed: set[str], progress: Progress
             unfed |= {model.name}
             sql = sql_of_no_rows(schemas[model.name])
             writer.create(model.name, sql)
-            built.append(TableBuilt(model, 0, None, sql))
+            built.append(TableBuilt(model, 0, None, sql, _feeds(graph, model)))
             continue
         sql = sql_of(model, schemas)
         found = check_columns(model.name, model.contract, writer.create(model.name, sql))
@@ -204,13 +207,37 @@ def _make_tables(writer: Writer, graph: Graph, fed: set[str], progress: Progress
             newest = (
                 writer.run(table.aggregate(ts=table["ts"].max()))["ts"][0].as_py() if "ts" in table.columns else None
             )
-            built.append(TableBuilt(model, rows, newest, sql))
+            built.append(TableBuilt(model, rows, newest, sql, _feeds(graph, model)))
         if found:
             breaches += found
             stopped.add(model.name)
     if breaches:
         raise broken(breaches)
     return built
+
+
+def _feeds(graph: Graph, model: Model) -> tuple[str, ...]:
+    known = feeds()
+    names = (table.removeprefix("raw_") for table in graph.ancestors(model.name) & graph.roots)
+    return tuple(sorted(name for name in names if name in known))
+
+
+def _coverage(
+    graph: Graph, built: Iterable[TableBuilt], files: Sequence[LandedFile], meta_feeds: pa.Table, writer: Writer
+) -> dict[str, pa.Table]:
+    """Which days each source covers, and which columns it fills."""
+    made = {table.model.name: table for table in built}
+    marts = [table for name, table in made.items() if table.model.layer == "marts" and name != FIGURES]
+    seen = {feed for mart in marts for feed in mart.feeds}
+    schemas = {**root_schemas(), **{name: declared(table.model.contract) for name, table in made.items()}}
+    # As landed, as staging puts a number where none was given.
+    columns = {f"raw_{feed}": feeds()[feed].columns for feed in sorted(seen & {file.feed for file in files})}
+    columns |= {mart.model.name: mart.model.contract.columns for mart in marts if mart.rows}
+    columns = {name: of_table for name, of_table in columns.items() if "_source" in schemas[name].names}
+    return {
+        "meta_coverage": coverage_table(files, meta_feeds.to_pylist(), seen, schemas, writer.run),
+        "meta_filled": filled_table(columns, schemas, writer.run),
+    }
 
 
 def _build_id(settings: Settings, files: Iterable[LandedFile], code: str) -> str:
@@ -228,6 +255,7 @@ def _build_id(settings: Settings, files: Iterable[LandedFile], code: str) -> str
             [[span.start.isoformat(), span.end.isoformat()] for span in file.hidden],
             file.entry.complete_until.isoformat() if file.entry.complete_until else None,
             dict(file.entry.facts),
+            file.entry.covers,
         ]
         for file in files
     ]
@@ -245,6 +273,7 @@ def _code_hash() -> str:
         for name in (
             "build",
             "contracts",
+            "covered",
             "figures",
             "graph",
             "meta",

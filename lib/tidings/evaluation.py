@@ -11,11 +11,10 @@ import ibis
 import ibis.expr.types as ir
 
 from tidings.analysis.active import trailing_users
-from tidings.cuts import Told
 from tidings.errors import UsageError
 from tidings.lens import Lens
 from tidings.metrics.engine import aggregate, batches, combined, counted_by, rows_column
-from tidings.metrics.metric import Metric, Number
+from tidings.metrics.metric import Metric, Number, Told
 from tidings.metrics.registry import leaves
 from tidings.metrics.values import plain
 from tidings.window import Period, Unit, Window, add_days, literal, period_start
@@ -52,19 +51,17 @@ class Found:
             return None if common is None else common[1].value(metric, common[0], group)
         cell = self.values.get(window, {}).get(group, {})
         inputs = {
-            leaf.name: cell[leaf.name] if leaf.name in cell else self.lens.without_rows(leaf, window.start, window.end)
+            leaf.name: cell[leaf.name] if leaf.name in cell else self.lens.without_rows(leaf, *_days(window, leaf))
             for leaf in leaves(metric)
         }
         return combined(metric, inputs, window)
 
     def value_before(self, metric: Metric, window: Window, before: Window, group: Any = None) -> Number:
-        """The value over the window that another is compared with; null where the two are not told for all their days.
+        """The value over the window that another is compared with; null where the two are not covered alike.
 
         A part of a window is no less than the whole of another.
         """
-        told = [leaf.where for leaf in leaves(metric) if isinstance(leaf.where, Told)]
-        days = (window.start, window.end), (before.start, before.end)
-        return self.value(metric, before, group) if all(self.lens.cuts.compares(w, *days) for w in told) else None
+        return self.value(metric, before, group) if comparable(self.lens, metric, window, before) else None
 
     def rows_behind(self, metric: Metric, window: Window, group: Any = None) -> int:
         """How many rows a value was computed from; of rows behind several inputs, those of each input."""
@@ -77,6 +74,19 @@ class Found:
     def groups(self) -> list[Any]:
         """All groups of all windows."""
         return list(dict.fromkeys(group for groups in self.values.values() for group in groups))
+
+
+def comparable(lens: Lens, metric: Metric, window: Window, before: Window) -> bool:
+    """True where a change of a metric between two windows may be given: both are covered alike (C14)."""
+    return all(
+        lens.coverage.compares(leaf, _days(window, leaf), _days(before, leaf))
+        for leaf in lens.answerable(leaves(metric))
+    )
+
+
+def _days(window: Window, leaf: Metric) -> tuple[date, date]:
+    reach = _reach(window, leaf.trailing_days)
+    return reach.start, reach.end
 
 
 def over_windows(
@@ -94,7 +104,7 @@ def over_windows(
                 found.alike[metric.name, window] = None
             elif common != window:
                 found.alike[metric.name, window] = common, over_windows(lens, leaves(metric), [common], grouping)
-    for together in _alike(metrics):
+    for together in _alike(lens, metrics):
         first, start = together[0], len(lens.sql)
         if first.last_seconds:
             _add_last_seconds(lens, together, windows, grouping, found)
@@ -125,10 +135,10 @@ def over_periods(lens: Lens, metrics: Sequence[Metric], window: Window, unit: Un
     whole = window.widened(unit)
     found: dict[Period, dict[str, Number]] = {period: {} for period in periods}
     by_start = {period.start: period for period in periods}
-    trailing = [leaf for metric in metrics for leaf in leaves(metric) if leaf.trailing_days]
+    trailing = [leaf for metric in metrics for leaf in lens.answerable(leaves(metric)) if leaf.trailing_days]
     if trailing:
         _add_trailing(lens, list(dict.fromkeys(trailing)), whole, periods, found)
-    for together in _alike(metrics):
+    for together in _alike(lens, metrics):
         if together[0].trailing_days:
             continue
         rows = _rows_of(lens, together, [whole])
@@ -162,11 +172,24 @@ def period_value(metric: Metric, cell: Cell, period: Period, window: Window) -> 
 
 def _common(lens: Lens, metric: Metric, window: Window) -> Window | None:
     """The days of a window that the sources of all inputs of a metric have spoken for."""
-    told = [leaf.where for leaf in leaves(metric) if isinstance(leaf.where, Told)]
-    spans = [lens.cuts.days(each, lens.needed) for each in told]
+    spans = [_span(lens, leaf) for leaf in leaves(metric)]
     first = max([window.start, *(span[0] for span in spans if span)])
     end = min([window.end, *(span[1] for span in spans if span)])
     return replace(window, start=first, end=end) if all(spans) and first < end else None
+
+
+def _span(lens: Lens, leaf: Metric) -> tuple[date, date] | None:
+    """The days that all sources of a platform metric cover, or that any source of other rows covers."""
+    covers = lens.coverage.behind(leaf, lens.needed)
+    if isinstance(leaf.where, Told) or not covers:
+        return lens.coverage.days(covers)
+    return min(each.first_day for each in covers), max(each.end for each in covers)
+
+
+def period_share(lens: Lens, metric: Metric, period: Period) -> float:
+    """The share of a period's days that the sources of a metric cover whole, 0 to 1; of several inputs the least."""
+    coverage = lens.coverage
+    return min(coverage.share(coverage.behind(leaf, lens.needed), period.start, period.end) for leaf in leaves(metric))
 
 
 def rows_behind(lens: Lens, metric: Metric, window: Window) -> ir.Table:
@@ -180,6 +203,7 @@ def rows_behind(lens: Lens, metric: Metric, window: Window) -> ir.Table:
             f"{metric.title} ({metric.name}) is computed from other metrics.",
             f"Ask for the rows of one of them: {', '.join(metric.inputs)}.",
         )
+    (metric,) = lens.answerable([metric]) or [metric]
     if metric.last_seconds:
         rows = _of_last_seconds(lens, metric)
     else:
@@ -187,10 +211,10 @@ def rows_behind(lens: Lens, metric: Metric, window: Window) -> ir.Table:
     return rows if metric.where is None else rows.filter(metric.where(rows))
 
 
-def _alike(metrics: Sequence[Metric]) -> list[list[Metric]]:
-    """The metrics that read marts, in lists that one pass computes."""
+def _alike(lens: Lens, metrics: Sequence[Metric]) -> list[list[Metric]]:
+    """The metrics that read marts and that some source can answer, in lists that one pass computes."""
     lists: dict[Any, list[Metric]] = {}
-    for leaf in dict.fromkeys(leaf for metric in metrics for leaf in leaves(metric)):
+    for leaf in lens.answerable(dict.fromkeys(leaf for metric in metrics for leaf in leaves(metric))):
         grain = (leaf.regroup, leaf.where if leaf.regroup else None)
         lists.setdefault((leaf.mart, leaf.trailing_days, leaf.last_seconds, grain), []).append(leaf)
     return list(lists.values())
@@ -247,8 +271,13 @@ def _add_trailing(
     days = trailing_users(users.select("user_id", day=users.local_ts.date()), whole, lengths)
     counts = {row["day"]: row for row in lens.rows(days)}
     for period in periods:
-        row = counts[_read_on(period, lens)]
-        found[period].update({name: plain(row[name]) for name in lengths})
+        day = _read_on(period, lens)
+        for metric in metrics:
+            # Of days that nobody covers, users may have been active: fewer days would make fewer users.
+            first, end = add_days(day, 1 - metric.trailing_days), add_days(day, 1)
+            covers = lens.coverage.behind(metric)
+            known = lens.coverage.extent(covers, first, end) == "all"
+            found[period][metric.name] = plain(counts[day][metric.name]) if known else None
 
 
 def _read_on(period: Period, lens: Lens) -> date:

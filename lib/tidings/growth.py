@@ -17,7 +17,7 @@ def growth_answer(lens: Lens, metric: Metric, window: Window, unit: str) -> Answ
     found = over_windows(lens, [metric], [one for _, now, then in pairs for one in (now, then)])
     rows = []
     for title, now, then in pairs:
-        value, before = found.value(metric, now), found.value(metric, then)
+        value, before = found.value(metric, now), found.value_before(metric, now, then)
         rows.append((title, now.label, value, then.label, before, growth(value, before)))
     fields = (
         Field("period", "Period"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
@@ -14,12 +15,13 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from tidings.cuts import FIGURES, Cuts, Told
+from tidings.coverage import Coverage
+from tidings.covered import FIGURES
 from tidings.errors import UsageError, suggest
 from tidings.figures import UNIFIED
 from tidings.metrics.answer import Provenance
 from tidings.metrics.engine import without_rows
-from tidings.metrics.metric import Mark, Metric, Number
+from tidings.metrics.metric import Condition, Mark, Metric, Need, Number, Told
 from tidings.segment import Segment
 from tidings.warehouse import Warehouse
 from tidings.window import Window, Zone, as_utc, literal
@@ -27,6 +29,7 @@ from tidings.window import Window, Zone, as_utc, literal
 RATE = "decimal(20, 12)"
 _PLACES = Decimal(1).scaleb(-12)
 _HOUR_S = 3600
+_SHOWN_NAMES = 8
 _MONEY_MARTS = ("fct_transactions", "fct_requests", FIGURES)
 _EURO = "EUR"
 
@@ -49,6 +52,7 @@ class Lens:
         self._held: dict[str, frozenset[str]] = {}
         self._by: tuple[str, ...] = ()
         self._unpriced: dict[Any, list[str]] = {}
+        self._narrowed: dict[Metric, Metric] = {}
 
     def within(self, column: str, value: str) -> Lens:
         """The same, limited to rows with a value in a column, too; both note their queries in one list."""
@@ -57,7 +61,7 @@ class Lens:
         return narrower
 
     def split_by(self, column: str) -> Lens:
-        """The same, its figures read from the cuts that know a column; both note their queries in one list."""
+        """The same, platform metrics read from breakdowns that have a column; both note their queries in one list."""
         split = copy(self)
         split._by = (*self._by, column)
         return split
@@ -78,8 +82,8 @@ class Lens:
 
         `local_ts` is the naive local wall clock, exact for timestamps in `span` (by default all); `fx` is the rate to
         the report's currency, null where there is none; marks hold on rows of the whole history before `as_of`.
-        `fct_metric_daily` is limited to one cut per source and metric (`cuts.py`); its days count as the report's own,
-        and `fx_of_day` is the rate of the row's day.
+        `fct_metric_daily` is limited to one breakdown per source and metric (`coverage.py`); its days count as the
+        report's own, and `fx_of_day` is the rate of the row's day.
         """
         table = self._visible(name)
         for mark in marks:
@@ -117,14 +121,10 @@ class Lens:
         return table.filter(table.ts < literal(self.as_of)) if "ts" in table.columns else table
 
     @cached_property
-    def cuts(self) -> Cuts:
-        """What the sources tell figures split by, of days before `as_of`."""
-        return Cuts(
-            self.table(FIGURES),
-            self.zone.day_of(self.as_of),
-            lambda rows: self.warehouse.query(rows).to_pylist(),
-            self.warehouse.feeds,
-        )
+    def coverage(self) -> Coverage:
+        """What the sources cover of the days before `as_of`."""
+        feeds = {name: info.feeds for name, info in self.warehouse.tables.items()}
+        return Coverage(self.warehouse.coverage, self.warehouse.filled, feeds, self.zone, self.as_of)
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -132,17 +132,55 @@ class Lens:
         return (*self._by, *(column for column, _ in self.segment.terms))
 
     def without_rows(self, metric: Metric, start: date, end: date) -> Number:
-        """The value of a metric over no rows of these days: as C11 says, and unknown where no source spoke for them."""
-        if isinstance(metric.where, Told) and not self.cuts.tells(metric.where, start, end, self.needed):
+        """The value of a metric over no rows of these days: as C11 says, and unknown where no source covers them."""
+        if self.coverage.extent(self.coverage.behind(metric, self.needed), start, end) == "none":
             return None
         return without_rows(metric)
+
+    def answerable(self, metrics: Iterable[Metric]) -> list[Metric]:
+        """Metrics that read marts, each limited to the sources that fill what it needs, if any does."""
+        found = []
+        for metric in metrics:
+            lacking = sorted(self.coverage.lacking(metric))
+            if lacking and not self.coverage.behind(metric):
+                continue
+            if lacking and metric not in self._narrowed:
+                self._narrowed[metric] = replace(metric, where=_not_from(lacking, metric.where))
+            found.append(self._narrowed.get(metric, metric))
+        return found
+
+    def why_unknown(self, metrics: Iterable[Metric], start: date, end: date) -> str:
+        """Why metrics that read marts are not known for the days from `start` to before `end`: a clause, or ""."""
+        for metric in metrics:
+            need = next((need for need in self.coverage.lacking(metric).values() if need.value), None)
+            if need is not None and not self.coverage.behind(metric):
+                return self._no_such_event(need)
+            why = self.coverage.why_unknown(metric, start, end, self.needed)
+            if why:
+                return why
+        return ""
+
+    def _no_such_event(self, need: Need) -> str:
+        """That none of the events has the name that is needed, which names there are, and which look like it."""
+        hits = self._visible(need.table)
+        counted = hits.group_by("event").aggregate(times=hits.count()).order_by(ibis.desc("times"), "event")
+        names = {row["event"]: row["times"] for row in self.warehouse.query(counted).to_pylist()}
+        if not names:
+            return "there are no events"
+        near = [name for name in names if need.value in _letters(name) or _letters(name) in ("screenview", "view")]
+        shown = ", ".join(list(names)[:_SHOWN_NAMES]) + (", …" if len(names) > _SHOWN_NAMES else "")
+        written = ", ".join(f'"{name}"' for name in near or ["…"])
+        return (
+            f"none of {sum(names.values()):,} events is called {need.value}; there are {shown}. Say which of them are "
+            f"page views: {need.value} = [{written}] in the table of the source"
+        )
 
     def _figures(self) -> ir.Table:
         """Figures of whole days, each day beginning where the report's day does."""
         rows = self.table(FIGURES)
         today = self.zone.day_of(self.as_of)
         rows = rows.filter(rows.day < ibis.literal(today))
-        rows = self.cuts.of(rows, self.needed)
+        rows = self.coverage.of(rows, self.needed)
         if self.currency == _EURO:
             here: ir.Value = ibis.literal(1)
         else:
@@ -265,18 +303,19 @@ class Lens:
         rows: int | None = None,
         *,
         money: bool = False,
-        told: Sequence[Told] = (),
+        metrics: Sequence[Metric] = (),
         window: Window | None = None,
     ) -> Provenance:
         """Where an answer comes from: its SQL, the freshness of the tables behind it, the build, what to know.
 
-        `told` are the figures that it is made of and `window` the days that it is about.
+        `metrics` are those that read marts of which it is made, and `window` the days that it is about.
         """
         names = tuple(dict.fromkeys(tables))
         notes = [note for name in names for note in self.segment.lacking(name, self.table(name))]
-        if told and window is not None:
-            notes += self.cuts.notes(told, self.needed, window.start, window.end)
-            if money and (without := self._without_rate(told, window)):
+        if metrics and window is not None:
+            notes += self.coverage.notes(metrics, self.needed, window.start, window.end)
+            told = [metric.where for metric in metrics if isinstance(metric.where, Told)]
+            if money and told and (without := self._without_rate(told, window)):
                 notes.append(f"Amounts in {', '.join(without)} of days without an exchange rate are left out.")
         if money and self.missing_fx:
             notes.append(f"Amounts in {', '.join(self.missing_fx)} are left out: there is no exchange rate.")
@@ -309,6 +348,19 @@ class Lens:
 def tables_in(expression: ir.Expr) -> tuple[str, ...]:
     """The tables that an expression reads, sorted."""
     return tuple(sorted({node.name for node in expression.op().find(ops.DatabaseTable)}))
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def _not_from(sources: Sequence[str], where: Condition | None) -> Condition:
+    def holds(rows: ir.Table) -> ir.BooleanValue:
+        # Where a mart has no source, it has no rows either that lack what is needed.
+        others = rows["_source"].notin(sources) if "_source" in rows.columns else ibis.literal(True)
+        return others if where is None else others & where(rows)
+
+    return holds
 
 
 def _rounded(rate: Decimal) -> Decimal:

@@ -29,6 +29,7 @@ _TABLES = pa.schema(
         ("rows", pa.int64()),
         ("fresh_until", _TS),
         *((name, pa.string()) for name in ("doc", "sql")),
+        ("feeds", pa.list_(pa.string())),
     ]
 )
 _COLUMNS = pa.schema(
@@ -56,7 +57,10 @@ _REJECTED = pa.schema(
 
 @dataclass(frozen=True)
 class TableInfo:
-    """One table of a build; `fresh_until` is its newest `ts` (aware UTC), null without rows or `ts`."""
+    """One table of a build; `fresh_until` is its newest `ts` (aware UTC), null without rows or `ts`.
+
+    `feeds` are those that it is made of.
+    """
 
     name: str
     layer: str
@@ -65,6 +69,7 @@ class TableInfo:
     fresh_until: datetime | None
     doc: str
     sql: str
+    feeds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ class TableBuilt:
     rows: int
     newest: datetime | None
     sql: str
+    feeds: tuple[str, ...] = ()
 
 
 def meta_tables(
@@ -128,6 +134,7 @@ def _table(built: TableBuilt) -> dict[str, Any]:
         "fresh_until": built.newest,
         "doc": model.doc,
         "sql": built.sql,
+        "feeds": list(built.feeds),
     }
 
 

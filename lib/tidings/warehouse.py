@@ -135,7 +135,8 @@ class Warehouse:
     @cached_property
     def tables(self) -> Mapping[str, TableInfo]:
         """All tables that models made, by name."""
-        return {row["name"]: TableInfo(**row) for row in self._rows("meta_tables")}
+        rows = self._rows("meta_tables")
+        return {row["name"]: TableInfo(**{**row, "feeds": tuple(row["feeds"])}) for row in rows}
 
     @cached_property
     def feeds(self) -> tuple[FeedInfo, ...]:
@@ -152,6 +153,17 @@ class Warehouse:
             )
             for row in self._rows("meta_feeds")
         )
+
+    @cached_property
+    def coverage(self) -> tuple[Mapping[str, Any], ...]:
+        """What each source covers, as `covered.SCHEMA` describes it; instants are aware UTC."""
+        rows = self._rows("meta_coverage")
+        return tuple({**row, "gaps": [[_aware(end) for end in gap] for gap in row["gaps"] or ()]} for row in rows)
+
+    @cached_property
+    def filled(self) -> tuple[tuple[str, str, str, str | None], ...]:
+        """Which columns each source fills, as (table, source, column, value)."""
+        return tuple((row["table"], row["source"], row["column"], row["value"]) for row in self._rows("meta_filled"))
 
     @cached_property
     def rejected(self) -> tuple[Mapping[str, Any], ...]:

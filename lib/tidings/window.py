@@ -7,7 +7,7 @@ zone (metric definitions C1-C4, C12, C13). Nothing here reads the clock.
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -24,6 +24,8 @@ WeekStart = Literal["monday", "sunday"]
 State = Literal["complete", "incomplete", "future"]
 Comparison = Literal["previous", "weekdays", "year", "none"]
 
+LATEST = "latest"
+"""As `as_of`: the end of the data."""
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -449,6 +451,18 @@ def days_after(day: ir.DateValue, days: int) -> ir.DateValue:
     return cast(ir.DateValue, (day.cast("timestamp(6)") + ibis.interval(days=days)).date())
 
 
+def midnights(ts: ir.TimestampValue, zone: Zone, first: datetime, last: datetime) -> ir.BooleanValue:
+    """True for timestamps that are the first instant of a local day; exact from `first` to `last`."""
+    local = zone.local(ts, first, last)
+    return cast(ir.BooleanValue, local == local.truncate("D"))
+
+
+def days_without(days: ir.Table, by: Sequence[str]) -> ir.Table:
+    """For each `day` of a table, in `days_without`: how many days lie between it and the one before of its group."""
+    before = days["day"].lag().over(ibis.window(group_by=list(by), order_by=days["day"]))
+    return days.mutate(days_without=days["day"].delta(before, unit="day") - 1)
+
+
 def calendar(bounds: ir.Table) -> ir.Table:
     """The calendar, one row per day from `first` to `last` (dates, both included) of the one-row table `bounds`.
 
@@ -510,7 +524,7 @@ def parse_as_of(text: str, zone: Zone, latest: datetime | None) -> datetime:
         WindowError: the text is none of these, or `latest` is asked for and there are no data.
     """
     written = text.strip()
-    if written.lower() == "latest":
+    if written.lower() == LATEST:
         if latest is None:
             raise WindowError(
                 "as_of 'latest' is not known: no data have landed yet.", "Pull first or give a date such as 2026-07-01."

@@ -116,4 +116,4 @@ def test_the_gauge_names_what_costs_most() -> None:
 
 def test_a_gauge_without_value_says_why() -> None:
     figure = gauge(value(None, None, get("health_score"), "score"))
-    assert figure.title == "Health: nothing to divide by in this window" and "td-fill" not in figure.html
+    assert figure.title == "Health is not known: less than half of what it is made of has a value" and "td-fill" not in figure.html

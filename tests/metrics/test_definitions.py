@@ -114,12 +114,14 @@ def test_a_ratio_is_the_sum_over_the_sum() -> None:
 
 
 def test_slots_that_were_down() -> None:
-    # 12:00 one of two failed: at least half, down. 12:05 one of three: up. 12:10 nothing was asked: not counted.
+    # 12:00 two of four failed: not fewer than half, down. 12:05 one of three: up. 12:10 two requests say too little.
     def request(minute: int, error: bool) -> dict[str, Any]:
         return {"ts": datetime(2026, 6, 1, 12, minute), "is_error": error}
 
-    rows = [request(0, True), request(4, False), request(5, True), request(6, False), request(9, False)]
-    assert value("uptime", rows) == pytest.approx(0.5)
+    down = [request(0, True), request(1, True), request(2, False), request(4, False)]
+    rows = [*down, request(5, True), request(6, False), request(9, False), request(10, True), request(11, True)]
+    assert value("uptime_observed", rows) == pytest.approx(0.5)
+    assert value("uptime_observed", [request(10, True)]) is None
 
 
 def test_money_without_a_rate_is_left_out_and_never_zero() -> None:
@@ -175,10 +177,13 @@ def test_health_is_a_weighted_mean_of_what_is_known() -> None:
     components = (
         Component("rate", best=0.0, worst=0.1, weight=3),  # lower is better
         Component("share", best=1.0, worst=0.5, weight=1),
-        Component("other", best=1, worst=0, weight=5),
+        Component("other", best=1, worst=0, weight=2),
     )
     assert health_score({"rate": 0.05, "share": 1.2, "other": None}, components) == pytest.approx(100 * 2.5 / 4)
+    # Three of six weigh half: enough. One or two of six are too little to speak for the rest.
     assert health_score({"rate": 0.2}, components) == 0.0
+    assert health_score({"share": 1.2}, components) is None
+    assert health_score({"other": 1}, components) is None
     assert health_score({}, components) is None
 
 

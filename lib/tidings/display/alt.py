@@ -16,7 +16,7 @@ def series(course: Series, before: Series | None = None) -> str:
     points = known(course)
     measure = f"{course.metric.title} by {course.grain}"
     if not points:
-        return f"Line chart of {measure}: {formats.why_missing(course.metric)}."
+        return f"Line chart of {measure}: {course.why or formats.why_missing(course.metric)}."
     low, high = extremes(points)
     unit = course.unit
     said = [
@@ -24,7 +24,7 @@ def series(course: Series, before: Series | None = None) -> str:
         f"Lowest {formats.short(low.value, unit)} ({low.period.label}), "
         f"highest {formats.short(high.value, unit)} ({high.period.label}), "
         f"last {formats.short(points[-1].value, unit)} ({points[-1].period.label}"
-        f"{', still running' if points[-1].period.state == 'incomplete' else ''}).",
+        f"{state(points[-1], ', ')}).",
         trend(points),
     ]
     if before is not None and known(before):
@@ -39,7 +39,7 @@ def several(courses: Mapping[str, Series]) -> str:
     for name, course in courses.items():
         points = known(course)
         if not points:
-            said.append(f"{name}: {formats.why_missing(course.metric)}.")
+            said.append(f"{name}: {course.why or formats.why_missing(course.metric)}.")
             continue
         low, high = extremes(points)
         said.append(
@@ -79,7 +79,7 @@ def grid(what: str, cells: Sequence[tuple[str, str, Number]], unit: str) -> str:
 
 def trend(points: Sequence[Point]) -> str:
     """How the later half of the complete periods compares with the earlier, by their medians; "" if unknown."""
-    values = [float(p.value) for p in points if p.period.state == "complete" and p.value is not None]
+    values = [float(p.value) for p in points if p.is_whole and p.value is not None]
     half = len(values) // 2
     if half < 2:
         return ""
@@ -89,6 +89,13 @@ def trend(points: Sequence[Point]) -> str:
     return f"The median of the later half is {formats.percent(late / early - 1)} against the earlier half."
 
 
+def state(point: Point, before: str = "") -> str:
+    """What keeps a period from being whole, `before` in front of it; "" for a whole one."""
+    if point.period.state == "incomplete":
+        return f"{before}still running"
+    return "" if point.is_whole or point.value is None else f"{before}covered in part"
+
+
 def known(course: Series) -> list[Point]:
     """The points that have a value, oldest first."""
     return [point for point in course.points if formats.is_number(point.value)]
@@ -96,7 +103,7 @@ def known(course: Series) -> list[Point]:
 
 def extremes(points: Sequence[Point]) -> tuple[Point, Point]:
     """The lowest and the highest point, complete periods only where there are any."""
-    judged = [point for point in points if point.period.state == "complete"] or list(points)
+    judged = [point for point in points if point.is_whole] or list(points)
     return min(judged, key=_value), max(judged, key=_value)
 
 

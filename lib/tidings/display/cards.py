@@ -57,11 +57,13 @@ def card(value: Value) -> Markup:
 def delta(value: Value) -> Markup:
     """The change with arrow, sign and the words that name the comparison, or why there is none."""
     if value.value is None:
-        return Markup('<span class="td-muted">{}</span>').format(formats.why_missing(value.metric))
+        return Markup('<span class="td-muted">{}</span>').format(value.why or formats.why_missing(value.metric))
     if value.before_window is None:
         return Markup('<span class="td-muted">{}</span>').format(value.window.label)
     words = formats.compared_with(value.window, value.before_window)
     if value.change is None:
+        if value.why_no_change:
+            return Markup('<span class="td-muted">no change is given: {}</span>').format(value.why_no_change)
         what = "no value in" if value.before is None else f"was {formats.short(value.before, value.unit)} in"
         return Markup('<span class="td-muted">{} {}</span>').format(what, words)
     change = formats.change_of(value.change, value.metric.better)
@@ -88,7 +90,7 @@ def spoken(value: Value) -> str:
     """A value and its change as one line of plain text."""
     shown = str(formats.short(value.value, value.unit))
     if value.value is None:
-        return f"{shown} ({formats.why_missing(value.metric)})"
+        return f"{shown} ({value.why or formats.why_missing(value.metric)})"
     if value.before_window is None or value.change is None:
         return shown
     words = formats.compared_with(value.window, value.before_window)

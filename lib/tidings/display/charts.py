@@ -16,23 +16,25 @@ from tidings.metrics.metric import Number
 
 MOST_LINES = 4
 MOST_PANELS = 12
+_ENOUGH = 0.5
 _CUT = "The vertical axis does not start at zero."
 
 
 def trend(series: Series, before: Series | None = None, title: str | None = None, zone: str = "") -> Figure:
     """One metric over time in the accent colour, `before` period by period in grey behind it.
 
-    A period that is still running is dashed. The axis starts at zero unless all values lie far from it, which is
-    then said below the chart. `zone` is named in the subtitle.
+    A period that is still running is dashed if at least half of it is covered; what else is covered in part is in the
+    table only, as less of a period would look like a fall. The axis starts at zero unless all values lie far from it,
+    which is then said below the chart. `zone` is named in the subtitle.
 
     Raises:
         UsageError: more periods than a chart may carry.
     """
     points = _past(series)
     old = list(before.points[: len(points)]) if before is not None else []
-    values = [axes.drawn(point.value) for point in points]
-    gone = [axes.drawn(point.value) for point in old]
-    is_open = bool(points) and points[-1].period.state == "incomplete"
+    values = [_drawn(point) for point in points]
+    gone = [_drawn(point) for point in old]
+    is_open = bool(points) and points[-1].period.state == "incomplete" and values[-1] is not None
     solid = len(points) - 1 if is_open else len(points)
     rows = [
         axes.compact(
@@ -73,6 +75,7 @@ def trend(series: Series, before: Series | None = None, title: str | None = None
         ],
     }
     running = [f"{points[-1].period.label} is still running: dashed."] if is_open else []
+    running += _left_out(points)
     return chart(
         title=title or _trend_title(series, before),
         subtitle=_subtitle([series], zone),
@@ -162,12 +165,26 @@ def _past(series: Series) -> list[Point]:
     return [point for point in series.points if point.period.state != "future"]
 
 
+def _drawn(point: Point) -> float | None:
+    """The value that a line has at a period: none where it is covered in part, or has only begun."""
+    so_far = point.period.state == "incomplete" and point.share >= _ENOUGH
+    return axes.drawn(point.value) if point.is_whole or so_far else None
+
+
+def _left_out(points: Sequence[Point]) -> list[str]:
+    left = [point for point in points if point.value is not None and _drawn(point) is None]
+    if not left:
+        return []
+    what = left[0].period.label if len(left) == 1 else f"{len(left)} periods"
+    return [f"{what} covered in part only: in the data below, not in the line."]
+
+
 def _long(courses: Mapping[str, Series]) -> list[dict[str, Any]]:
     return [
         axes.compact(
             t=axes.tick(point.period),
             name=name,
-            v=axes.drawn(point.value),
+            v=_drawn(point),
             hover=f"{name}, {_hover(point, None, course.unit)}",
         )
         for name, course in courses.items()
@@ -182,7 +199,8 @@ def _end(points: Sequence[Point], values: Sequence[float | None]) -> Point | Non
 
 
 def _ends(courses: Mapping[str, Series]) -> dict[str, Point]:
-    return {name: points[-1] for name, course in courses.items() if (points := alt.known(course))}
+    drawn = {name: [p for p in alt.known(course) if _drawn(p) is not None] for name, course in courses.items()}
+    return {name: points[-1] for name, points in drawn.items() if points}
 
 
 def _hover(point: Point, old: Point | None, unit: str) -> str:
@@ -211,11 +229,11 @@ def _trend_title(series: Series, before: Series | None) -> str:
     metric, unit = series.metric, series.unit
     points = alt.known(series)
     if not points:
-        return f"{metric.title}: {formats.why_missing(metric)}"
-    done = [i for i, point in enumerate(series.points) if point.period.state == "complete"]
+        return f"{metric.title}: {series.why or formats.why_missing(metric)}"
+    done = [i for i, point in enumerate(series.points) if point.is_whole]
     low, high = alt.extremes(points)
     if metric.kind != "flow" or not done:
-        last = next((p for p in reversed(points) if p.period.state == "complete"), points[-1])
+        last = next((p for p in reversed(points) if p.is_whole), points[-1])
         return (
             f"{metric.title} at {formats.short(last.value, unit)} ({axes.tick(last.period)}), "
             f"between {formats.short(low.value, unit)} and {formats.short(high.value, unit)}"
@@ -224,7 +242,8 @@ def _trend_title(series: Series, before: Series | None) -> str:
     sentence = f"{metric.title}: {formats.short(total, unit)} in {alt.span([series.points[i] for i in done])}"
     if before is not None and len(before.points) > done[-1]:
         old = [before.points[i] for i in done]
-        change = growth(total, _total(old))
+        alike = len(done) == len([p for p in points if p.period.state == "complete"])
+        change = growth(total, _total(old)) if alike and all(point.is_whole for point in old) else None
         if change is not None:
             return f"{sentence}, {formats.percent(change)} against {alt.span(old)}"
     return f"{sentence}, most on {high.period.label} ({formats.short(high.value, unit)})"
@@ -237,7 +256,7 @@ def _total(points: Sequence[Point]) -> Number:
 
 def _ends_title(ends: Mapping[str, Point], first: Series) -> str:
     if not ends:
-        return f"{first.metric.title}: {formats.why_missing(first.metric)}"
+        return f"{first.metric.title}: {first.why or formats.why_missing(first.metric)}"
     order = sorted(ends, key=lambda name: float(ends[name].value or 0))
     low, high = order[0], order[-1]
     most = f"{formats.short(ends[high].value, first.unit)}"
@@ -280,4 +299,5 @@ def _wide_table(courses: Mapping[str, Series]) -> Table:
 
 
 def _running(point: Point) -> str:
-    return " (still running)" if point.period.state == "incomplete" else ""
+    said = alt.state(point)
+    return f" ({said})" if said else ""

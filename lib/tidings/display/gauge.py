@@ -87,7 +87,7 @@ def _scored(parts: Sequence[Value]) -> list[_Part]:
 
 def _title(value: Value, costly: Sequence[_Part]) -> str:
     if value.value is None:
-        return f"{value.metric.title}: {formats.why_missing(value.metric)}"
+        return f"{value.metric.title} is not known: less than half of what it is made of has a value"
     title = f"{value.metric.title} is {formats.short(value.value, 'score')} of 100"
     worst = costly[0] if costly else None
     if worst is None or worst.lost is None or worst.lost < 1:
@@ -110,7 +110,7 @@ def _line(part: _Part) -> Markup:
     name = definition(metric)
     if part.score is None:
         return Markup('<li><span>{}</span><span class="td-muted">– {}, left out</span></li>').format(
-            name, formats.why_missing(metric)
+            name, part.value.why or formats.why_missing(metric)
         )
     return Markup(
         '<li><span>{}</span><span class="td-num">{}</span><span class="td-bar" aria-hidden="true">'

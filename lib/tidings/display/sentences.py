@@ -69,7 +69,7 @@ def of_value(value: Value) -> Sentence:
     """What became of one metric: from, to, by how much; or that it is not known."""
     metric, unit = value.metric, value.unit
     if value.value is None:
-        text = f"{metric.title} is not known for {value.window.label}: {formats.why_missing(metric)}."
+        text = f"{metric.title} is not known for {value.window.label}: {value.why or formats.why_missing(metric)}."
         return Sentence(text, 0.05, metric.name, value.provenance)
     now = formats.short(value.value, unit)
     target = _against_target(value)
@@ -77,6 +77,9 @@ def of_value(value: Value) -> Sentence:
         text = f"{metric.title} was {now} in {value.window.label}{target}."
         return Sentence(text, 0.1, metric.name, value.provenance)
     words = formats.compared_with(value.window, value.before_window)
+    if value.change is None and value.why_no_change:
+        text = f"{metric.title} was {now} in {value.window.label}{target}; no change is given: {value.why_no_change}."
+        return Sentence(text, 0.1, metric.name, value.provenance)
     if value.change is None:
         was = "no value" if value.before is None else str(formats.short(value.before, unit))
         text = f"{metric.title} was {now}{target}; no change can be given, as it was {was} in {words}."
@@ -96,7 +99,7 @@ def of_value(value: Value) -> Sentence:
 
 def of_series(series: Series) -> list[Sentence]:
     """The extremes of a course and where it ended; nothing of fewer than three complete periods."""
-    points = [point for point in alt.known(series) if point.period.state == "complete"]
+    points = [point for point in alt.known(series) if point.is_whole]
     if len(points) < 3:
         return []
     low, high = alt.extremes(points)

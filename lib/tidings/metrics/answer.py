@@ -34,7 +34,8 @@ class Value:
     """One metric over one window, beside the window it is compared with.
 
     `spark` is the daily course up to the end of the window, oldest first; `unusual` is False when the
-    change lies inside the usual variation, None when that is not known.
+    change lies inside the usual variation, None when that is not known. `why` says why there is no value and
+    `why_no_change` why none to compare with, as clauses; empty where the metric's kind says it.
     """
 
     metric: Metric
@@ -45,6 +46,8 @@ class Value:
     before_window: Window | None = None
     spark: tuple[Number, ...] = ()
     unusual: bool | None = None
+    why: str = ""
+    why_no_change: str = ""
     provenance: Provenance = field(default_factory=lambda: Provenance((), {}, ""))
 
     @property
@@ -60,21 +63,31 @@ class Value:
 
 @dataclass(frozen=True)
 class Point:
-    """One period of a series."""
+    """One period of a series; `share` of its days are covered whole, 0 to 1."""
 
     period: Period
     value: Number
+    share: float = 1.0
+
+    @property
+    def is_whole(self) -> bool:
+        """True where the period is over and nothing of it is missing."""
+        return self.period.state == "complete" and self.share == 1
 
 
 @dataclass(frozen=True)
 class Series:
-    """One metric, one row per local period, oldest first; each value computed from that period's rows."""
+    """One metric, one row per local period, oldest first; each value computed from that period's rows.
+
+    `why` says why no point has a value, as a clause; empty where the metric's kind says it.
+    """
 
     metric: Metric
     unit: str
     grain: str
     points: tuple[Point, ...]
     provenance: Provenance
+    why: str = ""
 
     def sum(self) -> Number:
         """The total of all periods.
@@ -94,7 +107,7 @@ class Series:
         """
         if self.metric.kind in ("ratio", "quantile"):
             self.metric.require_additive(f"{self.grain}s")
-        known = [p.value for p in self.points if p.period.state == "complete" and p.value is not None]
+        known = [p.value for p in self.points if p.is_whole and p.value is not None]
         return float(sum(float(v) for v in known)) / len(known) if known else None
 
 

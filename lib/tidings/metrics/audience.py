@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import ibis.expr.types as ir
 
 from tidings.metrics.measures import distinct
-from tidings.metrics.metric import Metric, Number
+from tidings.metrics.metric import Metric, Need, Number
 from tidings.metrics.values import divided
 from tidings.window import Window
 
 _MART = "fct_user_hours"
+_USER = Need(("user_id",), "gives no user id", table="fct_events")
 _NOT_PEOPLE = "An active user is a signed-in id: visitors who never sign in are not in it, nor is how much anyone did."
 _LOOK = "Split it by country, device and channel, then ask whether fewer arrived or more left."
 
@@ -41,6 +42,7 @@ active_users = Metric(
     name="active_users",
     title="Active users",
     mart=_MART,
+    needs=(_USER,),
     kind="distinct",
     unit="count",
     value=_users,
@@ -56,6 +58,7 @@ dau = Metric(
     name="dau",
     title="Daily active users",
     mart=_MART,
+    needs=(_USER,),
     kind="distinct",
     unit="count",
     value=_users,
@@ -72,6 +75,7 @@ wau = Metric(
     name="wau",
     title="Weekly active users",
     mart=_MART,
+    needs=(_USER,),
     kind="distinct",
     unit="count",
     value=_users,
@@ -88,6 +92,7 @@ mau = Metric(
     name="mau",
     title="Monthly active users",
     mart=_MART,
+    needs=(_USER,),
     kind="distinct",
     unit="count",
     value=_users,
@@ -104,6 +109,7 @@ user_days = Metric(
     name="user_days",
     title="Active user-days",
     mart=_MART,
+    needs=(_USER,),
     kind="flow",
     unit="count",
     value=_user_days,
@@ -119,13 +125,14 @@ average_dau = Metric(
     name="average_dau",
     title="Average daily active users",
     inputs=("user_days",),
+    alike=True,
     combine=_per_day,
     kind="ratio",
     unit="count",
     definition="Mean of daily active users over all local days of the window, days without anybody included.",
     better="higher",
     owner="product",
-    caveat=f"A window that reaches before the first data has zero days in it. {_NOT_PEOPLE}",
+    caveat=f"Over the days that the data cover. {_NOT_PEOPLE}",
     action=_LOOK,
     section="executive_overview",
 )

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 import ibis.expr.types as ir
 
 from tidings.metrics.measures import distinct, money, number_where, ratio, total
-from tidings.metrics.metric import Condition, Metric, Number
+from tidings.metrics.metric import Condition, Metric, Need, Number
 from tidings.metrics.values import divided
 from tidings.window import Window
 
 _MOVES = "fct_transactions"
 _ORDERS = "fct_orders"
 REVERSALS = ("refund", "chargeback")
+_CUSTOMER = Need(("customer_id",), "gives no customer id")
 _FX = "One rate per currency for the whole report; amounts in a currency without a rate are left out and listed."
 _CHECK_MIX = "Open the waterfall: volume, price and mix, refunds; then new against returning customers and products."
 
@@ -131,6 +132,7 @@ fees = Metric(
     name="fees",
     title="Fees",
     mart=_MOVES,
+    needs=(Need(("fee",), "gives no fees", table="raw_orders"),),
     kind="flow",
     unit="money",
     where=_settled,
@@ -192,6 +194,7 @@ customers = Metric(
     name="customers",
     title="Customers",
     mart=_MOVES,
+    needs=(_CUSTOMER,),
     kind="distinct",
     unit="count",
     where=_revenue,
@@ -208,6 +211,7 @@ buyers = Metric(
     name="buyers",
     title="Buyers",
     mart=_ORDERS,
+    needs=(_CUSTOMER,),
     kind="distinct",
     unit="count",
     value=lambda orders: distinct(orders.customer_id),
@@ -223,6 +227,7 @@ new_customers = Metric(
     name="new_customers",
     title="New customers",
     mart=_ORDERS,
+    needs=(_CUSTOMER,),
     kind="flow",
     unit="count",
     where=lambda orders: orders.is_first,
@@ -239,6 +244,7 @@ returning_customers = Metric(
     name="returning_customers",
     title="Returning customers",
     mart=_ORDERS,
+    needs=(_CUSTOMER,),
     kind="distinct",
     unit="count",
     value=lambda orders: distinct(orders.customer_id) - distinct(orders.customer_id, where=orders.is_first),
@@ -254,6 +260,7 @@ repeat_rate = Metric(
     name="repeat_rate",
     title="Repeat rate",
     mart=_ORDERS,
+    needs=(_CUSTOMER,),
     kind="ratio",
     unit="ratio",
     where=lambda orders: orders.customer_id.nullif("").notnull(),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from tidings.metrics.metric import Metric, Number, Thresholds
 from tidings.window import Window
 
+LEAST_WEIGHT = 0.5
+
 
 @dataclass(frozen=True)
 class Component:
@@ -37,11 +39,15 @@ HEALTH = (
 
 
 def health_score(values: Mapping[str, Number], components: tuple[Component, ...] = HEALTH) -> float | None:
-    """Weighted mean of the components' scores, 0 to 100, over those with a value; null when none has one (8.6)."""
+    """Weighted mean of the components' scores, 0 to 100, over those with a value (8.6).
+
+    Null when these hold less than half of the weight: one part in seven says little of the whole.
+    """
     scored = [(c.weight, score) for c in components if (score := c.score(values.get(c.metric))) is not None]
-    if not scored:
+    weighed = sum(weight for weight, _ in scored)
+    if not scored or weighed < LEAST_WEIGHT * sum(c.weight for c in components):
         return None
-    return 100 * sum(weight * score for weight, score in scored) / sum(weight for weight, _ in scored)
+    return 100 * sum(weight * score for weight, score in scored) / weighed
 
 
 def _of_window(values: Mapping[str, Number], _: Window) -> Number:
@@ -57,7 +63,8 @@ health = Metric(
     unit="score",
     definition="Weighted mean, 0 to 100, of "
     + ", ".join(f"{c.metric} ({c.worst:g} to {c.best:g}, weight {c.weight:g})" for c in HEALTH)
-    + "; each is worth nothing at its first bound and everything at its second. Metrics without a value are left out.",
+    + "; each is worth nothing at its first bound and everything at its second. Metrics without a value are left "
+    "out; where they hold more than half of the weight there is no score.",
     better="higher",
     thresholds=Thresholds(good=80, warn=60),
     owner="business",

@@ -43,13 +43,40 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Need:
+    """What some row of a source has to fill, or a metric over its rows would mean nothing: one of these columns.
+
+    `table` is the metric's mart if not given; with `value` the column has to hold that value. `says` ends a sentence
+    that begins with the source: "gives no status".
+    """
+
+    columns: tuple[str, ...]
+    says: str
+    table: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class Told:
+    """The condition of a metric over platform metrics: those of some platforms of one or more unified metrics."""
+
+    platforms: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+    def __call__(self, rows: ir.Table) -> ir.BooleanValue:
+        """True for the rows of the metric."""
+        return rows.platform.isin(self.platforms) & rows.metric.isin(self.metrics)
+
+
+@dataclass(frozen=True)
 class Metric:
     """One number of the workbook, computed from the rows of one mart, or from other metrics of the same window.
 
     `value` aggregates the mart's rows, already limited to the window, `as_of` and the segment, where `where` holds.
-    `marks` are columns it needs besides; `regroup` makes another grain of the rows first (say, a row per customer),
-    keeping the columns it is told to keep. Instead of all that a metric may name `inputs`, other metrics, and
-    `combine` their values; `alike` ones are those of the days that the sources of all inputs have spoken for.
+    `marks` are columns it needs besides; `needs` are what a source has to fill, else its rows are left out; `regroup`
+    makes another grain of the rows first (say, a row per customer), keeping the columns it is told to keep. Instead of
+    all that a metric may name `inputs`, other metrics, and `combine` their values; `alike` ones are those of the days
+    that the sources of all inputs cover.
 
     `kind`:
     `flow` adds up over time; `stock` is read at the end of a window; `ratio` is a sum over a sum;
@@ -70,6 +97,7 @@ class Metric:
     value: Expression | None = None
     where: Condition | None = None
     marks: tuple[Mark, ...] = ()
+    needs: tuple[Need, ...] = ()
     regroup: Regroup | None = None
     inputs: tuple[str, ...] = ()
     combine: Combine | None = None

@@ -7,14 +7,18 @@ from collections.abc import Sequence
 import ibis.expr.types as ir
 
 from tidings.metrics.measures import APDEX_TARGET_MS, apdex, money, number_where, percentile, ratio, total
-from tidings.metrics.metric import Metric, Thresholds
+from tidings.metrics.metric import Metric, Need, Thresholds
 
 SLOT_S = 300
 DOWN_SHARE = 0.5
+LEAST_REQUESTS = 3
 
 _MART = "fct_requests"
 _SECTION = "technical_performance"
 _FAILED = "An error is a status of 500 or more, or no answer at all; 4xx are client errors, counted apart."
+_STATUS = Need(("status",), "gives no status")
+_LATENCY = Need(("latency_ms",), "gives no latency")
+_COST = Need(("cost",), "gives no cost")
 _CHECK = "Find the service and endpoint in the heat map, then what was released or failed at that time."
 
 
@@ -27,11 +31,18 @@ def _by_slot(requests: ir.Table, keep: Sequence[str]) -> ir.Table:
     return timed.group_by([*keep, "slot"]).aggregate(requests=timed.count(), errors=number_where(timed.is_error))
 
 
+def _up(slots: ir.Table) -> ir.FloatingScalar:
+    judged = slots.requests >= LEAST_REQUESTS
+    up = judged & (slots.errors < DOWN_SHARE * slots.requests)
+    return ratio(number_where(up), number_where(judged))
+
+
 def _latency(name: str, title: str, p: float, caveat: str) -> Metric:
     return Metric(
         name=name,
         title=title,
         mart=_MART,
+        needs=(_LATENCY,),
         kind="quantile",
         unit="ms",
         where=_timed,
@@ -64,6 +75,7 @@ errors = Metric(
     name="errors",
     title="Errors",
     mart=_MART,
+    needs=(_STATUS,),
     kind="flow",
     unit="count",
     where=lambda requests: requests.is_error,
@@ -80,6 +92,7 @@ error_rate = Metric(
     name="error_rate",
     title="Error rate",
     mart=_MART,
+    needs=(_STATUS,),
     kind="ratio",
     unit="ratio",
     value=lambda requests: ratio(number_where(requests.is_error), requests.count()),
@@ -96,6 +109,7 @@ availability = Metric(
     name="availability",
     title="Availability",
     mart=_MART,
+    needs=(_STATUS,),
     kind="ratio",
     unit="ratio",
     value=lambda requests: ratio(requests.count() - number_where(requests.is_error), requests.count()),
@@ -108,24 +122,25 @@ availability = Metric(
     section=_SECTION,
 )
 
-uptime = Metric(
-    name="uptime",
-    title="Uptime",
+uptime_observed = Metric(
+    name="uptime_observed",
+    title="Uptime, observed",
     mart=_MART,
+    needs=(_STATUS,),
     kind="ratio",
     unit="ratio",
     regroup=_by_slot,
-    value=lambda slots: 1 - ratio(number_where(slots.errors >= DOWN_SHARE * slots.requests), slots.count()),
+    value=_up,
     definition=(
-        "Share of the 5-minute slots with requests that were up; a slot is down when at least half of its requests "
-        "were errors."
+        f"Of the 5-minute slots with at least {LEAST_REQUESTS} requests, the share in which fewer than half were "
+        "errors (8.3)."
     ),
     better="higher",
     thresholds=Thresholds(good=0.999, warn=0.99),
     owner="engineering",
     caveat=(
-        "Seen from requests because no incidents are recorded (8.3 defines it by them): time without requests is "
-        "unknown and left out, and one failed request alone in its slot makes the slot down."
+        "Seen from requests, as no incidents are recorded: time with few requests is unknown and left out, so that an "
+        "outage which nobody met does not show."
     ),
     action="List the slots that were down and match them with releases and the provider's own status.",
     section=_SECTION,
@@ -135,6 +150,7 @@ client_errors = Metric(
     name="client_errors",
     title="Client errors",
     mart=_MART,
+    needs=(_STATUS,),
     kind="flow",
     unit="count",
     where=lambda requests: requests.is_client_error,
@@ -156,6 +172,7 @@ apdex_score = Metric(
     name="apdex",
     title=f"Apdex ({APDEX_TARGET_MS} ms)",
     mart=_MART,
+    needs=(_STATUS, _LATENCY),
     kind="ratio",
     unit="score",
     value=lambda requests: apdex(requests.latency_ms, requests.is_error),
@@ -175,6 +192,7 @@ request_cost = Metric(
     name="request_cost",
     title="Cost of calls",
     mart=_MART,
+    needs=(_COST,),
     kind="flow",
     unit="money",
     value=lambda requests: money(requests, requests.cost),
@@ -190,6 +208,7 @@ cost_per_request = Metric(
     name="cost_per_request",
     title="Cost per call",
     mart=_MART,
+    needs=(_COST,),
     kind="ratio",
     unit="money",
     where=lambda requests: requests.cost.notnull() & requests.fx.notnull(),
@@ -206,6 +225,7 @@ tokens = Metric(
     name="tokens",
     title="Tokens",
     mart=_MART,
+    needs=(Need(("tokens_in", "tokens_out"), "gives no tokens"),),
     kind="flow",
     unit="count",
     value=lambda requests: total(requests.tokens_in) + total(requests.tokens_out),
@@ -221,6 +241,7 @@ response_bytes = Metric(
     name="response_bytes",
     title="Bytes sent",
     mart=_MART,
+    needs=(Need(("response_bytes",), "gives no sizes"),),
     kind="flow",
     unit="B",
     value=lambda requests: total(requests.response_bytes),

@@ -12,10 +12,10 @@ from typing import cast
 import ibis
 import ibis.expr.types as ir
 
-from tidings.cuts import FIGURES, Told
+from tidings.covered import FIGURES
 from tidings.figures import UNIFIED, Unified
 from tidings.metrics.measures import money, ratio, total
-from tidings.metrics.metric import Kind, Metric, Number
+from tidings.metrics.metric import Kind, Metric, Number, Told
 from tidings.metrics.values import divided
 from tidings.window import Window
 

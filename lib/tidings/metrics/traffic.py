@@ -5,12 +5,15 @@ from __future__ import annotations
 import ibis.expr.types as ir
 
 from tidings.metrics.measures import distinct, number_where, ratio, total
-from tidings.metrics.metric import Mark, Metric
+from tidings.metrics.metric import Mark, Metric, Need
 
 CONVERSIONS = ("purchase", "signup")
 
 _VISITS = "fct_sessions"
 _HITS = "fct_events"
+_VISITOR = Need(("visitor_id",), "gives no visitor id", table=_HITS)
+PAGE_VIEW = Need(("kind",), "has no page views", table=_HITS, value="pageview")
+"""What every metric of page views needs: without an event called `pageview` there is none to count."""
 _PSEUDONYM = (
     "A visitor is a browser or device, not a person; without a stored id a pseudonym holds for one UTC day, so that "
     "somebody who comes back another day is another visitor."
@@ -37,6 +40,7 @@ visitors = Metric(
     name="visitors",
     title="Visitors",
     mart=_HITS,
+    needs=(PAGE_VIEW, _VISITOR),
     kind="distinct",
     unit="count",
     where=_pageviews,
@@ -53,6 +57,7 @@ current_visitors = Metric(
     name="current_visitors",
     title="Visitors now",
     mart=_HITS,
+    needs=(_VISITOR,),
     kind="distinct",
     unit="count",
     where=_people,
@@ -70,6 +75,7 @@ pageviews = Metric(
     name="pageviews",
     title="Page views",
     mart=_HITS,
+    needs=(PAGE_VIEW,),
     kind="flow",
     unit="count",
     where=_pageviews,
@@ -102,6 +108,7 @@ sessions = Metric(
     name="sessions",
     title="Sessions",
     mart=_VISITS,
+    needs=(_VISITOR,),
     kind="flow",
     unit="count",
     value=lambda sessions: sessions.count(),
@@ -117,6 +124,7 @@ visits = Metric(
     name="visits",
     title="Visits",
     mart=_VISITS,
+    needs=(PAGE_VIEW, _VISITOR),
     kind="flow",
     unit="count",
     where=_visits,
@@ -133,6 +141,7 @@ bounce_rate = Metric(
     name="bounce_rate",
     title="Bounce rate",
     mart=_VISITS,
+    needs=(PAGE_VIEW, _VISITOR),
     kind="ratio",
     unit="ratio",
     where=_visits,
@@ -149,6 +158,7 @@ visit_duration = Metric(
     name="visit_duration",
     title="Visit duration",
     mart=_VISITS,
+    needs=(PAGE_VIEW, _VISITOR),
     kind="ratio",
     unit="s",
     where=_visits,
@@ -165,6 +175,7 @@ views_per_visit = Metric(
     name="views_per_visit",
     title="Views per visit",
     mart=_VISITS,
+    needs=(PAGE_VIEW, _VISITOR),
     kind="ratio",
     unit="count",
     where=_visits,
@@ -181,6 +192,7 @@ visit_conversion = Metric(
     name="visit_conversion",
     title="Visit conversion",
     mart=_VISITS,
+    needs=(PAGE_VIEW, _VISITOR),
     kind="ratio",
     unit="ratio",
     where=_visits,
@@ -198,6 +210,7 @@ time_on_page = Metric(
     name="time_on_page",
     title="Time on page",
     mart=_HITS,
+    needs=(PAGE_VIEW, _VISITOR),
     kind="ratio",
     unit="s",
     where=lambda hits: _pageviews(hits) & hits.seconds_to_next_view.notnull(),

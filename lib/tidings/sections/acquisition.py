@@ -9,14 +9,14 @@ import ibis
 import ibis.expr.types as ir
 
 from tidings.book import Book
-from tidings.cuts import FIGURES, Told
+from tidings.covered import FIGURES
 from tidings.evaluation import over_windows
 from tidings.figures import AMOUNT, UNIFIED
 from tidings.metrics.answer import Answer, Field, Series, growth
 from tidings.metrics.measures import money
-from tidings.metrics.metric import Number
+from tidings.metrics.metric import Number, Told
 from tidings.metrics.registry import get, leaves
-from tidings.metrics.told import PLATFORMS, STORES
+from tidings.metrics.told import PLATFORMS, STORES, name_of
 from tidings.sections.groups import profile
 from tidings.window import literal
 
@@ -32,7 +32,7 @@ def settled(book: Book) -> Book:
     that are there with days that are not. A source that is further behind is left behind, and its figures say so.
     """
     last_day = book.window.last_day
-    told = [(last_day - day).days for day in book.lens.cuts.newest([_TOLD]).values()]
+    told = [(last_day - day).days for day in book.lens.coverage.newest([_TOLD]).values()]
     behind = max((days for days in told if 0 < days <= MOST_DAYS_BACK), default=0)
     return Book(book.settings, book.lens, book.window.shift(-behind), book.compare)
 
@@ -97,7 +97,8 @@ def proceeds(book: Book) -> Answer:
     answer = book.ask(
         "What the stores pay out", fields, found.mutate(store=name).order_by("store", ibis.desc("here"), "currency")
     )
-    notes = book.lens.cuts.notes([told], (), book.window.start, book.window.end)
+    behind = [get(name_of(platform, "proceeds")) for platform in STORES]
+    notes = book.lens.coverage.notes(behind, (), book.window.start, book.window.end)
     return replace(answer, provenance=replace(answer.provenance, notes=(*answer.provenance.notes, *notes)))
 
 
@@ -188,8 +189,8 @@ def rankings(book: Book, by: str, top: int = 15) -> Answer:
     if book.before is not None:
         fields += [Field("change", "Change of clicks", "ratio"), Field("moved", "Places gained", "score")]
     sql = tuple(dict.fromkeys(query for metric in metrics for query in found.sql_of(metric)))
-    told = [leaf.where for metric in metrics for leaf in leaves(metric) if isinstance(leaf.where, Told)]
-    origin = lens.provenance(sql, [clicks.mart], len(names), told=told, window=book.window)
+    behind = [leaf for metric in metrics for leaf in leaves(metric)]
+    origin = lens.provenance(sql, [clicks.mart], len(names), metrics=behind, window=book.window)
     if len(names) > top:
         origin = replace(origin, notes=(*origin.notes, f"{len(names) - top} more are not shown."))
     return Answer(f"Search by {by}", tuple(fields), tuple(rows), origin)
@@ -199,7 +200,7 @@ def reach(book: Book) -> Answer:
     """Up to which day each source of the section told, one row per source and metric, and the days that are missing."""
     rows = tuple(
         (source, PLATFORMS[platform], UNIFIED[metric].title, day, max(0, (book.window.last_day - day).days))
-        for (source, platform, metric), day in sorted(book.lens.cuts.newest([_TOLD]).items())
+        for (source, platform, metric), day in sorted(book.lens.coverage.newest([_TOLD]).items())
     )
     fields = (
         Field("source", "Source"),

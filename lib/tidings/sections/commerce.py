@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -72,7 +73,11 @@ def products(book: Book, top: int = 12) -> Answer:
         Field("buyers", "Buyers", "count"),
     ]
     answer = book.ask("Products", fields, found.order_by(ibis.desc("net_revenue"), "product").limit(top))
-    changed = tuple((p, now, then, growth(now, then), *rest) for p, now, then, *rest in answer.rows)
+    alike = book.compares("fct_order_lines")
+    changed = tuple(
+        (p, now, then if alike else None, growth(now, then if alike else None), *rest)
+        for p, now, then, *rest in answer.rows
+    )
     shown = (*answer.fields[:3], Field("change", "Change", "ratio"), *answer.fields[3:])
     return Answer(answer.title, shown, changed, answer.provenance)
 
@@ -87,8 +92,10 @@ def week_hours(book: Book) -> Answer:
     fields = (Field("weekday", "Weekday", "count"), Field("hour", "Hour", "count"), Field("orders", "Orders", "count"))
     answer = book.ask("Orders by weekday and hour", fields, counted)
     found = {(weekday, hour): count for weekday, hour, count in answer.rows}
+    # An hour without an order is none only where somebody would know of one.
+    silent = 0 if book.covers("fct_orders") else None
     rows = tuple(
-        (name, f"{hour:02d}", found.get((weekday, hour), 0))
+        (name, f"{hour:02d}", found.get((weekday, hour), silent))
         for weekday, name in enumerate(_WEEKDAYS)
         for hour in range(24)
     )
@@ -153,11 +160,12 @@ def segments(book: Book) -> Answer:
 def what_changed(book: Book) -> Answer:
     """Net revenue of the window before, the parts of its change, and net revenue now; the parts add up exactly.
 
-    No rows where the book compares with nothing.
+    No rows where the book compares with nothing, or with days that are not covered alike (C14).
     """
     fields = (Field("part", "Part"), Field("amount", "Amount", book.currency))
-    if book.before is None:
-        return Answer("What changed in net revenue", fields, (), book.lens.provenance((), ()))
+    if book.before is None or not book.compares("fct_transactions"):
+        notes = book.value("net_revenue").provenance
+        return Answer("What changed in net revenue", fields, (), replace(notes, sql=(), rows=None))
     start = len(book.lens.sql)
     old, new = _side(book, book.before), _side(book, book.window)
     parts = waterfall(old, new)

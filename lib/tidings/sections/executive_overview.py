@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tidings.book import Book
 from tidings.display import formats
+from tidings.evaluation import over_windows
 from tidings.metrics.answer import Answer, Field, Provenance, Series, growth
 from tidings.metrics.health import HEALTH
 from tidings.metrics.registry import get, leaves
-from tidings.window import Window
 
 HEALTH_PARTS = tuple(component.metric for component in HEALTH)
 HORIZONS = (7, 30, 90)
@@ -15,12 +15,13 @@ HORIZONS = (7, 30, 90)
 
 def horizons(book: Book, *names: str) -> Answer:
     """Metrics over the last 7, 30 and 90 complete days, each beside as many days before: one row per metric."""
-    windows = [Window.last(days, book.as_of, book.zone) for days in HORIZONS]
+    windows = [book.last(days) for days in HORIZONS]
     start, rows = len(book.lens.sql), []
-    found = book.amounts(names, [*windows, *(window.previous() for window in windows)])
-    for name in names:
-        unit = book.unit(get(name))
-        pairs = [(found[name, window], found[name, window.previous()]) for window in windows]
+    metrics = [get(name) for name in names]
+    found = over_windows(book.lens, metrics, [*windows, *(window.previous() for window in windows)])
+    for name, metric in zip(names, metrics, strict=True):
+        unit = book.unit(metric)
+        pairs = [(found.value(metric, w), found.value_before(metric, w, w.previous())) for w in windows]
         cells = (cell for now, before in pairs for cell in (str(formats.short(now, unit)), growth(now, before)))
         rows.append((get(name).title, *cells))
     fields = [Field("metric", "Metric")]
@@ -56,5 +57,6 @@ def active_users(book: Book, days: int = 90) -> dict[str, Series]:
 
 
 def _origin(book: Book, names: tuple[str, ...], start: int) -> Provenance:
-    marts = [leaf.mart for name in names for leaf in leaves(get(name))]
-    return book.lens.provenance(book.lens.sql[start:], marts, len(names))
+    behind = [leaf for name in names for leaf in leaves(get(name))]
+    marts = [leaf.mart for leaf in behind]
+    return book.lens.provenance(book.lens.sql[start:], marts, len(names), metrics=behind, window=book.window)

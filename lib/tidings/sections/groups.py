@@ -7,7 +7,6 @@ from dataclasses import replace
 import ibis.expr.types as ir
 
 from tidings.book import Book
-from tidings.cuts import Told
 from tidings.evaluation import over_windows
 from tidings.metrics.answer import Answer, Field, Series
 from tidings.metrics.metric import Number
@@ -36,9 +35,9 @@ def profile(book: Book, by: str, *names: str, top: int = 12) -> Answer:
     tables = tuple(leaf.mart for metric in metrics for leaf in leaves(metric))
     money = any(metric.unit == "money" for metric in metrics)
     sql = tuple(dict.fromkeys(query for metric in metrics for query in found.sql_of(metric)))
-    told = [leaf.where for metric in metrics for leaf in leaves(metric) if isinstance(leaf.where, Told)]
+    behind = [leaf for metric in metrics for leaf in leaves(metric)]
     count = sum(found.rows_behind(metrics[0], book.window, group) for group in groups)
-    origin = lens.provenance(sql, tables, count, money=money, told=told, window=book.window)
+    origin = lens.provenance(sql, tables, count, money=money, metrics=behind, window=book.window)
     if left:
         origin = replace(origin, notes=(*origin.notes, f"{left} smaller ones are not shown."))
     return Answer(f"{metrics[0].title} and more by {by}", fields, rows, origin)

@@ -8,7 +8,8 @@ from datetime import date, datetime
 from typing import Any
 
 from tidings.book import Book
-from tidings.cuts import FIGURES, Cut, Told
+from tidings.coverage import Covered
+from tidings.covered import FIGURES
 from tidings.evaluation import over_windows
 from tidings.figures import UNIFIED
 from tidings.ledger import Ledger
@@ -155,8 +156,8 @@ def differences(book: Book) -> Answer:
 
 def told(book: Book) -> Answer:
     """What each source tells, one row per source, platform and figure: first and last day, and what it is split by."""
-    found: dict[tuple[str, str, str], list[Cut]] = {}
-    for cut in book.lens.cuts:
+    found: dict[tuple[str, str, str], list[Covered]] = {}
+    for cut in book.lens.coverage:
         found.setdefault(cut.whose, []).append(cut)
     rows = tuple(
         (
@@ -201,7 +202,8 @@ def _now(book: Book) -> datetime:
 
 def _days(book: Book, unified: str, teller: tuple[str, str]) -> tuple[date, date] | None:
     platform, store = teller
-    return book.lens.cuts.days(Told((platform,), (unified,)), ("store",) if store else ())
+    coverage = book.lens.coverage
+    return coverage.days(coverage.behind(get(name_of(platform, unified)), ("store",) if store else ()))
 
 
 def _common(book: Book, unified: str, tellers: Sequence[tuple[str, str]]) -> Window | None:

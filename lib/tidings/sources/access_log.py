@@ -24,6 +24,7 @@ from tidings.sources.feeds import ACCESS
 from tidings.sources.landing import Draft, Landing
 from tidings.sources.log_lines import Lines, content_sha256, fields, first_instant, instants, read_lines
 from tidings.sources.manifest import Input
+from tidings.sources.mapping import OPTIONS, PULL, read_covers
 from tidings.sources.places import Places
 from tidings.sources.privacy import Pseudonyms, Salts
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
@@ -59,6 +60,7 @@ class AccessLog:
     root: Path
     zone: Zone
     geoip: Path | None
+    covers: str
     kind: str = "access_log"
 
     @property
@@ -99,6 +101,8 @@ class AccessLog:
                 source_input = Input(log.name, content_sha256(log.path), self._mapping())
                 landed = landing.unchanged(self.name, _ENDPOINT.name, log.part, source_input)
                 if landed and not pull.again:
+                    if self.covers == PULL:
+                        landing.confirm(self.name, _ENDPOINT.name, log.part, pull.now)
                     before = log.path
                     yield self._pulled(log, landed.rows, landed.rejected, skipped=True)
                     continue
@@ -135,7 +139,9 @@ class AccessLog:
         draft.facts = {"addresses": len(addresses), "bytes": sent}
         if last is None:
             return (f"{log.path.name} is empty: nothing landed. If it stays so, correct path in the settings.",)
-        draft.complete_until = min(end_of_local_day(last.replace(tzinfo=UTC), self.zone), pull.now)
+        end = end_of_local_day(last.replace(tzinfo=UTC), self.zone)
+        draft.covers = "" if self.covers == PULL else self.covers
+        draft.complete_until = pull.now if self.covers == PULL else min(end, pull.now)
         if not agents:
             return (f"{log.path.name} is in the common format, without user agents: bots cannot be told apart.",)
         return ()
@@ -197,16 +203,19 @@ def _open(name: str, table: Mapping[str, Any], settings: Settings) -> AccessLog:
     where = f"[tool.tidings.sources.{name}]"
     if "path" not in table:
         raise SettingsError(f"{where} has no path.", 'Add path = "…", a log file or a pattern such as logs/access*.')
+    zone = Zone(settings.timezone, settings.week_start)
+    covers = read_covers(where, table, zone)
     for option, value in table.items():
-        if not isinstance(value, str) or not value:
+        if option != "covers" and (not isinstance(value, str) or not value):
             raise SettingsError(f"{where} {option} must be text, not {value!r}.", "Put it in quotes.")
     return AccessLog(
         name=name,
         path=table["path"],
         site=table.get("site", settings.site).lower().removeprefix("www."),
         root=settings.root,
-        zone=Zone(settings.timezone, settings.week_start),
+        zone=zone,
         geoip=settings.geoip,
+        covers=covers,
     )
 
 
@@ -216,6 +225,7 @@ ACCESS_LOG: Final = SourceKind(
     options={
         "path": "a log or a pattern of logs, from the folder of pyproject.toml",
         "site": "host whose own links are internal; `site` of [tool.tidings] if not given",
+        "covers": OPTIONS["covers"],
     },
     open=_open,
 )

@@ -318,7 +318,7 @@ DATABASE: Final = SourceKind(
         "query": "or a SELECT of that database",
         "cursor": "a column that only grows (time of change, number): each pull asks for what is new by it",
         "lookback": "how far behind rows may be written: days (2), or for a number so many numbers (1000)",
-        **{option: help_ for option, help_ in OPTIONS.items() if option not in ("path", "encoding")},
+        **{option: help_ for option, help_ in OPTIONS.items() if option not in ("path", "encoding", "covers")},
     },
     open=_open,
 )

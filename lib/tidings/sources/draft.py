@@ -34,12 +34,13 @@ class Draft:
     """A landing in the making: rows go in batch by batch, on a clean end it is committed.
 
     Until then `complete_until` may be set (by default the end of the window, or the time of the pull if that is
-    earlier) and `facts` filled; `part` and `window` may be changed, rows then go there; `entry` and
-    `restated_days` (days that were told otherwise before) are there afterwards.
+    earlier), and `covers` (as in the manifest) and `facts`; `part` and `window` may be changed,
+    rows then go there; `entry` and `restated_days` (days that were told otherwise before) are there afterwards.
     """
 
     def __init__(self, folder: Path, feed: Feed, part: str, window: Span | None, source_input: Input | None) -> None:
         self.complete_until: datetime | None = None
+        self.covers = ""
         self.facts: dict[str, float] = {}
         self.rows = 0
         self.rejected = 0

@@ -141,12 +141,27 @@ class Landing:
                 complete_until=draft.complete_until or (min(over.end, now) if over else None),
                 input=source_input,
                 facts=dict(sorted(draft.facts.items())),
+                covers=draft.covers,
             )
             draft.restated_days = restated_days(folder, feed.time, manifest.entries, entry)
             manifest = Manifest(feed.name, feed.time, (*still_seen(manifest.entries, entry), entry))
             commit(folder, source, endpoint, manifest)
             draft.entry = entry
             _sweep(folder, manifest)
+
+    def confirm(self, source: str, endpoint: str, part: str, now: datetime) -> None:
+        """Note that a part is still all there is, up to `now`: it was read again and had not changed.
+
+        Raises:
+            SourceError: a pull of this endpoint is running.
+        """
+        folder = self.raw / source / endpoint
+        with _locked(folder, f"{source}/{endpoint}"):
+            manifest = read(folder)
+            entries = tuple(
+                replace(entry, complete_until=now) if entry.part == part else entry for entry in manifest.entries
+            )
+            commit(folder, source, endpoint, replace(manifest, entries=entries))
 
     def drop(self, source: str, endpoint: str, part: str) -> None:
         """Take a part out of force and off the disk, atomically; nothing happens if there is none of the name.

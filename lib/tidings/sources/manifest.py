@@ -16,6 +16,10 @@ from tidings.errors import SourceError
 MANIFEST = "manifest.json"
 REFUSED = "!refused"
 """Stands in the name of a part that keeps what could not be used, after that of the part that it stood for."""
+ROWS_OF = "rows in "
+"""Begins `Entry.covers` of a file: the days from its first row to that of its last, in the zone named after it."""
+DECLARED_DAYS = "days "
+"""Begins `Entry.covers` where the settings say which days are covered: two instants with a slash between follow."""
 
 
 @dataclass(frozen=True, order=True)
@@ -53,7 +57,11 @@ class Input:
 
 @dataclass(frozen=True)
 class Entry:
-    """One landing in a manifest; instants are aware UTC, `facts` are numbers that the source told about the input."""
+    """One landing in a manifest; instants are aware UTC, `facts` are numbers that the source told about the input.
+
+    `covers` says of which days the rows are all there is: empty for the window or, without one, from the first row up
+    to `complete_until`; else a text that begins with `ROWS_OF` or `DECLARED_DAYS`.
+    """
 
     file: str
     part: str
@@ -69,6 +77,7 @@ class Entry:
     complete_until: datetime | None
     input: Input | None
     facts: Mapping[str, float] = field(default_factory=dict)
+    covers: str = ""
 
 
 @dataclass(frozen=True)

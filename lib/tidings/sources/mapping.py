@@ -7,12 +7,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from tidings.errors import SettingsError, SourceError, WindowError, suggest
 from tidings.settings import Settings
 from tidings.sources.feeds import Feed
-from tidings.window import Zone
+from tidings.sources.manifest import DECLARED_DAYS, ROWS_OF
+from tidings.window import Zone, add_days, parse_date
 
 OPTIONS: Mapping[str, str] = {
     "path": "file or files, relative to the workbook: a pattern such as 'exports/*.csv', or a list of patterns",
@@ -23,7 +24,10 @@ OPTIONS: Mapping[str, str] = {
     "decimal": "the decimal mark, '.' if not given; with ',' points between thousands are left out",
     "currency": "ISO code of amounts without one; the workbook's if not given",
     "encoding": "encoding of text files, utf-8 if not given",
+    "covers": "the days that the files are all there is of: ['2026-01-01', '2026-12-31'], or 'pull' for up to the pull",
 }
+PULL: Final = "pull"
+"""What `covers` says of files that are written anew whenever something happens: complete up to each pull."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class FileOptions:
     decimal: str
     currency: str
     encoding: str
+    covers: str
     fingerprint: str
 
     def require_inputs(self, file: str, inputs: Iterable[str]) -> None:
@@ -111,8 +116,33 @@ def read_options(
         decimal=decimal,
         currency=currency,
         encoding=encoding,
+        covers=read_covers(where, table, _zone(where, table)),
         fingerprint=hashlib.sha256(json.dumps(read_as, sort_keys=True, default=str).encode()).hexdigest()[:16],
     )
+
+
+def read_covers(where: str, table: Mapping[str, Any], zone: Zone) -> str:
+    """What `covers` says: `PULL`, or a text for `Draft.covers`; by default the days of the rows (C14).
+
+    Raises:
+        SettingsError: it is neither two dates in order nor "pull".
+    """
+    given = table.get("covers")
+    if given is None:
+        return f"{ROWS_OF}{zone.name}"
+    if given == PULL:
+        return PULL
+    remedy = "Write covers = ['2026-01-01', '2026-12-31'], both days included, or 'pull'."
+    if not isinstance(given, list) or len(given) != 2:
+        raise SettingsError(f"{where} covers is {given!r}.", remedy)
+    try:
+        first, last = (parse_date(str(day)) for day in given)
+    except WindowError as error:
+        raise SettingsError(f"{where} covers: {error.failed}", remedy) from error
+    if first > last:
+        raise SettingsError(f"{where} covers ends on {last}, before it begins on {first}.", remedy)
+    ends = (zone.first_instant(first), zone.first_instant(add_days(last, 1)))
+    return DECLARED_DAYS + "/".join(end.isoformat() for end in ends)
 
 
 def _check_names(where: str, feed: Feed, given: Iterable[str], known: tuple[str, ...], option: str) -> None:

@@ -22,7 +22,7 @@ from tidings.sources.files import File, Scan
 from tidings.sources.filling import fill, parser, refuse
 from tidings.sources.landing import Draft, Landing
 from tidings.sources.manifest import Input
-from tidings.sources.mapping import OPTIONS, FileOptions, read_options
+from tidings.sources.mapping import OPTIONS, PULL, FileOptions, read_options
 from tidings.sources.places import Places
 from tidings.sources.privacy import Pseudonyms, Salts
 from tidings.sources.shapes import SHAPES, Shape
@@ -116,6 +116,8 @@ class FileSource:
         source_input = Input(file.name, scan.sha256, self.options.fingerprint)
         landed = landing.unchanged(self.name, feed.name, file.name, source_input)
         if landed and not pull.again:
+            if self.options.covers == PULL:
+                landing.confirm(self.name, feed.name, file.name, pull.now)
             return Pulled(self.name, feed.name, feed.name, landed.rows, landed.rejected, skipped=True, part=file.name)
         if not scan.is_utf8 and self.options.encoding == "utf-8" and file.form != "parquet":
             files.require_encoding(file)
@@ -131,8 +133,12 @@ class FileSource:
                 ) as draft:
                     tables = rows(connection, file, this, scan, draft)
                     last = fill(draft, tables, web, pull.progress, file.name, scan.lines)
-                    if last is not None:
-                        draft.complete_until = min(end_of_local_day(last, self.options.zone), pull.now)
+                    if self.options.covers == PULL:
+                        draft.complete_until = pull.now
+                    else:
+                        draft.covers = self.options.covers
+                        if last is not None:
+                            draft.complete_until = min(end_of_local_day(last, self.options.zone), pull.now)
                 break
             except _Irregular:
                 continue

@@ -96,7 +96,7 @@ def test_a_segment_reads_the_cut_that_knows_it(site: Path) -> None:
 def test_what_is_not_told_so_split_is_named(site: Path) -> None:
     answer = Book.open(root=site, days=30).split("search_clicks", "country")
     assert [row[:2] for row in answer.rows] == [("Total", 34)]
-    assert "google (search_console) tells no search clicks by country: left out." in answer.provenance.notes
+    assert "google (search_console) has no search clicks by country: left out." in answer.provenance.notes
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Los_Angeles", "Pacific/Kiritimati"])
@@ -132,7 +132,7 @@ def test_silence_is_zero_only_where_the_source_has_spoken(site: Path) -> None:
 def test_a_source_that_lags_is_named_and_the_section_waits_for_it(site: Path) -> None:
     book = Book.open(root=site, days=2)
     assert (
-        "google (search_console) tells search clicks up to 2026-06-28 only."
+        "google (search_console) has search clicks up to 2026-06-28 only."
         in book.value("search_clicks").provenance.notes
     )
     settled = acquisition.settled(book)
@@ -206,7 +206,7 @@ def test_a_day_that_was_never_landed_is_no_zero_and_is_named(stores: Path) -> No
     assert downloads.value == 280
     course = {p.period.start.day: p.value for p in book.series("app_store_downloads").points}
     assert [course[day] for day in (9, 10, 11, 12)] == [10, None, None, 10]
-    told = "shop (app_store) tells downloads but for 2 days that were never landed."
+    told = "shop (app_store) has downloads but for 2 days that were never landed."
     assert downloads.provenance.notes == (told,)
     assert Book.open(root=stores, as_of="2026-07-01", days=10).value("app_store_downloads").provenance.notes == ()
 
@@ -215,7 +215,7 @@ def test_a_day_that_is_not_whole_is_not_told(stores: Path) -> None:
     book = Book.open(root=stores, as_of="2026-07-01", days=10)
     views = book.value("app_store_views")
     assert views.value == 5 * 40, "the 21st to the 25th"
-    assert views.provenance.notes == ("shop (app_store) tells store views up to 2026-06-25 only.",)
+    assert views.provenance.notes == ("shop (app_store) has store views up to 2026-06-25 only.",)
     course = {p.period.start.day: p.value for p in book.series("app_store_views").points}
     assert (course[25], course[26], course[27]) == (40, None, None)
     reach = {row[2]: row[3:] for row in acquisition.reach(book).rows}
@@ -300,7 +300,7 @@ def test_a_level_is_told_on_the_days_that_have_one(tmp_path: Path) -> None:
     levels = Book.open(root=tmp_path, as_of="2026-07-01", days=7).value("revenuecat_active_subscriptions")
     assert (levels.value, levels.provenance.notes) == (
         79,
-        ("shop (revenuecat) tells active subscriptions up to 2026-06-29 only.",),
+        ("shop (revenuecat) has active subscriptions up to 2026-06-29 only.",),
     )
 
 
@@ -356,5 +356,5 @@ def test_a_site_that_others_are_pulled_without_is_named(tmp_path: Path) -> None:
     build(settings)
     clicks = Book.open(root=tmp_path, as_of="2026-06-30", days=7).value("search_clicks")
     assert clicks.value == 70
-    told = "shop (search_console) tells search clicks without old from 2026-06-11 on."
+    told = "shop (search_console) has search clicks without old from 2026-06-11 on."
     assert clicks.provenance.notes == (told,)
