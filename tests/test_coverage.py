@@ -1,4 +1,4 @@
-"""Figures in a book: which cut answers a question, whose day it is, and what is not known."""
+"""Coverage: which breakdown answers a question, whose day it is, what is not known and why."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import frozensets, integers
 
 from tidings.book import Book
 from tidings.build import build
-from tidings.sections import acquisition
+from tidings.coverage import Covered
+from tidings.display.charts import trend
+from tidings.errors import SettingsError
+from tidings.sections import acquisition, technical_performance, web_traffic
 from tidings.settings import load_settings
+from tidings.sources.landing import Landing
 from tidings.sources.manifest import Span
+from tidings.sources.source import Pull, open_sources
 from workbooks import land
 
 PROJECT = '[tool.tidings]\ntimezone = "Europe/Berlin"\ncurrency = "EUR"\n'
@@ -358,3 +365,214 @@ def test_a_site_that_others_are_pulled_without_is_named(tmp_path: Path) -> None:
     assert clicks.value == 70
     told = "shop (search_console) has search clicks without old from 2026-06-11 on."
     assert clicks.provenance.notes == (told,)
+
+
+# Rows of files: what they cover follows from the rows themselves.
+
+ROWS = "rows in UTC"
+HIT = {"visitor_id": "v", "event": "pageview", "channel": "Direct"}
+
+
+def _files(root: Path, feed: str, *files: tuple[str, list[dict[str, Any]]], covers: str = ROWS) -> Path:
+    (root / "pyproject.toml").write_text('[tool.tidings]\ntimezone = "UTC"\ncurrency = "EUR"\n')
+    settings = load_settings(root)
+    for name, rows in files:
+        end = max(row["ts"] for row in rows).replace(hour=0, minute=0, tzinfo=UTC) + timedelta(days=1)
+        land(settings, feed, rows, source="shop", part=name, complete_until=end, covers=covers)
+    build(settings)
+    return root
+
+
+def _orders(*at: str, **more: Any) -> list[dict[str, Any]]:
+    return [{"order_id": text, "amount": 10, "ts": datetime.fromisoformat(text), **more} for text in at]
+
+
+def test_days_that_no_file_covers_are_unknown_and_never_zero(tmp_path: Path) -> None:
+    root = _files(tmp_path, "orders", ("a.csv", _orders("2026-06-01T09:00", "2026-06-03T09:00", "2026-06-10T15:00")))
+    orders = Book.open(root=root, as_of="2026-06-15", days=7, compare="none").value("orders")
+    # The 8th and 9th are covered and had none; the 10th is there so far; of the days after it nobody knows.
+    assert orders.value == 1
+    assert orders.provenance.notes == ("shop has orders up to a part of 2026-06-10 only.",)
+    course = Book.open(root=root, as_of="2026-06-15", days=7).series("orders").points
+    assert [(p.period.start.day, p.value, p.share) for p in course] == [
+        (8, 0, 1.0),
+        (9, 0, 1.0),
+        (10, 1, 0.0),
+        *((day, None, 0.0) for day in range(11, 15)),
+    ]
+    for year in ("1999-01-01", "2031-01-01"):
+        value = Book.open(root=root, as_of=year, days=7).value("net_revenue")
+        assert (value.value, value.before, value.change) == (None, None, None)
+    assert value.why == "shop has orders of 1 – 9 Jun 2026"
+
+
+def test_a_change_is_given_only_where_both_windows_are_covered_alike(tmp_path: Path) -> None:
+    rows = _orders("2026-06-01T09:00", "2026-06-05T09:00", "2026-06-10T15:00")
+    root = _files(tmp_path, "orders", ("a.csv", rows))
+    # 4 to 6 June against 1 to 3 June: both whole. 1 to 3 June against days before the first row: none.
+    whole = Book.open(root=root, as_of="2026-06-07", days=3).value("orders")
+    assert (whole.value, whole.before, whole.change) == (1, 1, 0.0)
+    first = Book.open(root=root, as_of="2026-06-04", days=3)
+    assert (first.value("orders").value, first.value("orders").before) == (1, None)
+    assert first.value("orders").why_no_change == "shop has orders of 1 – 3 Jun 2026"
+    assert [row[2:4] for row in first.split("orders", "origin").rows] == [(None, None), (None, None)]
+    assert [row[4:] for row in first.growth("orders").rows] == [(None, None), (None, None)]
+    # Half a day against a whole one.
+    assert Book.open(root=root, as_of="2026-06-11", days=1).value("orders").change is None
+
+
+def test_the_half_day_at_the_end_is_no_complete_day(tmp_path: Path) -> None:
+    root = _files(tmp_path, "orders", ("a.csv", _orders("2026-06-01T09:00", "2026-06-10T15:00")))
+    book = Book.open(root=root, days=3)
+    # As of the end of the data; the last day that is over is the 9th.
+    assert (book.as_of, book.window.last_day) == (datetime(2026, 6, 11, tzinfo=UTC), date(2026, 6, 9))
+    last = book.series("orders").points[-1]
+    assert (last.period.start.day, last.value, last.is_whole) == (10, 1, False)
+
+
+def test_with_dates_only_the_last_day_is_complete(tmp_path: Path) -> None:
+    root = _files(tmp_path, "orders", ("a.csv", _orders("2026-06-01", "2026-06-10")))
+    book = Book.open(root=root, days=2)
+    assert book.window.last_day == date(2026, 6, 10)
+    assert (book.value("orders").value, book.value("orders").before) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("july", "known"),
+    [
+        # Inside June nine days pass without an order, so the seven from the 25th of June to the 2nd of July are quiet.
+        ("2026-07-02T09:00", 0),
+        # But twenty days are not: a file between the two is missing.
+        ("2026-07-15T09:00", None),
+    ],
+)
+def test_days_between_two_files(tmp_path: Path, july: str, known: int | None) -> None:
+    june = _orders("2026-06-01T09:00", "2026-06-11T09:00", "2026-06-18T09:00", "2026-06-24T09:00")
+    root = _files(tmp_path, "orders", ("june.csv", june), ("july.csv", _orders(july, july.replace("T09", "T10"))))
+    book = Book.open(root=root, as_of="2026-06-29", days=3)
+    assert book.value("orders").value == known
+    notes = Book.open(root=root, as_of="2026-07-15", days=40, compare="none").value("orders").provenance.notes
+    assert any("never landed" in note for note in notes) is (known is None)
+
+
+def test_settings_may_say_which_days_files_cover(tmp_path: Path) -> None:
+    declared = "days 2026-05-01T00:00:00+00:00/2026-07-01T00:00:00+00:00"
+    root = _files(tmp_path, "orders", ("a.csv", _orders("2026-06-01T09:00", "2026-06-03T09:00")), covers=declared)
+    assert Book.open(root=root, as_of="2026-05-20", days=7).value("orders").value == 0
+    assert Book.open(root=root, as_of="2026-06-30", days=7).value("orders").value == 0
+    assert Book.open(root=root, as_of="2026-07-20", days=7).value("orders").value is None
+
+
+def test_a_file_covers_up_to_the_pull_where_the_settings_say_so(tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("n,at,total\n1,2026-06-01T09:00:00Z,10\n")
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.tidings]\n[tool.tidings.sources.shop]\nkind = "orders"\npath = "orders.csv"\ncovers = "pull"\n'
+        '[tool.tidings.sources.shop.columns]\norder_id = "n"\nts = "at"\namount = "total"\n'
+    )
+    settings = load_settings(tmp_path)
+    for day in (5, 8):
+        # The second pull finds the file as it was: there was nothing more up to then.
+        for source in open_sources(settings):
+            list(source.pull(Landing(settings.raw), Pull(datetime(2026, 6, day, 12, tzinfo=UTC))))
+        build(settings)
+        book = Book.open(root=tmp_path, days=2)
+        assert (book.window.last_day, book.value("orders").value) == (date(2026, 6, day - 1), 0)
+
+
+@pytest.mark.parametrize("covers", ['["2026-01-01"]', '["2026-02-01", "2026-01-01"]', '["soon", "later"]', '"pulls"'])
+def test_a_cover_that_cannot_be_read_is_refused(tmp_path: Path, covers: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        f'[tool.tidings]\n[tool.tidings.sources.shop]\nkind = "orders"\npath = "o.csv"\ncovers = {covers}\n'
+        '[tool.tidings.sources.shop.columns]\norder_id = "n"\nts = "at"\namount = "total"\n'
+    )
+    with pytest.raises(SettingsError, match="covers"):
+        open_sources(load_settings(tmp_path))
+
+
+def test_a_column_that_no_row_fills_makes_its_figures_unknown(tmp_path: Path) -> None:
+    calls = [{"ts": datetime(2026, 6, day, 12), "latency_ms": 10.0 * day} for day in range(1, 6)]
+    book = Book.open(root=_files(tmp_path, "requests", ("calls.csv", calls)), days=3)
+    rate, uptime, cost, apdex, latency, requests = book.values(
+        "error_rate", "uptime_observed", "request_cost", "apdex", "latency_p50", "requests"
+    )
+    assert {rate.value, uptime.value, cost.value, apdex.value} == {None}
+    assert (rate.why, cost.why) == ("shop gives no status", "shop gives no cost")
+    assert (requests.value, latency.value) == (3, 30.0)
+    assert technical_performance.statuses(book).rows == technical_performance.errors_by_day(book).rows == ()
+    assert book.value("health_score").value is None
+
+
+def test_a_source_without_a_column_is_left_out_of_its_figures_and_named(tmp_path: Path) -> None:
+    calls = [{"ts": datetime(2026, 6, day, 12), "status": 200} for day in range(1, 6)]
+    root = _files(tmp_path, "requests", ("calls.csv", calls))
+    settings = load_settings(root)
+    mute = [{**call, "status": None} for call in calls]
+    land(settings, "requests", mute, source="mute", covers=ROWS, complete_until=datetime(2026, 6, 6, tzinfo=UTC))
+    build(settings)
+    rate, requests = Book.open(root=root, days=3).values("error_rate", "requests")
+    # Three of six requests have a status, and none of these failed.
+    assert (rate.value, rate.provenance.rows, requests.value) == (0.0, 3, 6)
+    assert "mute gives no status: left out of Error rate." in rate.provenance.notes
+
+
+def test_events_without_a_page_view_say_so(tmp_path: Path) -> None:
+    names = ("catalog", "product_view", "page_view", "page_view")
+    hits = [{**HIT, "event": name, "ts": datetime(2026, 6, 1 + n)} for n, name in enumerate(names)]
+    book = Book.open(root=_files(tmp_path, "events", ("hits.csv", hits)), days=4)
+    visitors, events = book.values("visitors", "events")
+    assert (visitors.value, visitors.change, events.value) == (None, None, 4)
+    said = [note for note in visitors.provenance.notes if note.startswith("None of 4 events is called pageview")]
+    assert said and "there are page_view, catalog, product_view" in said[0] and 'pageview = ["page_view"]' in said[0]
+    # The events have no user either: nobody signed in is not known.
+    assert book.value("mau").why == "shop gives no user id"
+
+
+def test_visitors_of_now_are_known_only_where_the_data_reach_up_to_now(tmp_path: Path) -> None:
+    hits = [{**HIT, "ts": datetime(2026, 6, day, 12)} for day in (1, 2)]
+    root = _files(tmp_path, "events", ("hits.csv", hits))
+    assert Book.open(root=root).value("current_visitors").value is None
+    assert web_traffic.live(Book.open(root=root)).rows == ()
+    assert Book.open(root=root, as_of="2026-06-02T12:00").value("current_visitors").value == 0
+    assert Book.open(root=root, as_of="2026-06-01T12:03").value("current_visitors").value == 1
+
+
+def test_users_of_thirty_days_are_unknown_while_fewer_are_covered(tmp_path: Path) -> None:
+    hits = [{**HIT, "user_id": f"u{day % 3}", "ts": datetime(2026, 6, 1) + timedelta(days=day)} for day in range(40)]
+    course = Book.open(root=_files(tmp_path, "events", ("hits.csv", hits)), days=40).series("mau").points
+    # The 30th of June is the first day with thirty days behind it.
+    assert [point.value for point in course] == [None] * 29 + [3] * 11
+
+
+def test_no_line_falls_because_a_period_has_begun(tmp_path: Path) -> None:
+    rows = _orders(*(f"2026-06-{day:02d}T09:00" for day in range(1, 17)))
+    book = Book.open(root=_files(tmp_path, "orders", ("a.csv", rows)), days=14)
+    drawn = trend(book.series("orders"))
+    assert "16 Jun 2026 covered in part only" in drawn.html
+    assert [row.get("now") for row in drawn.spec["data"]["values"]][-2:] == [1.0, None]
+    # Tuesday is the first day of the third week that is over but for half of it: one of seven days.
+    weeks = trend(book.series("orders", "week"))
+    assert [row.get("now") for row in weeks.spec["data"]["values"]] == [7.0, 7.0, None]
+    assert not [layer for layer in weeks.spec["layer"] if layer.get("name") == "open"]
+
+
+@given(
+    first=integers(0, 40),
+    length=integers(0, 40),
+    start=integers(0, 60),
+    days=integers(1, 40),
+    gaps=frozensets(integers(0, 80), max_size=9),
+)
+def test_the_share_of_days_is_that_of_counting_them(
+    first: int, length: int, start: int, days: int, gaps: frozenset[int]
+) -> None:
+    def day(number: int) -> date:
+        return date(2026, 1, 1) + timedelta(days=number)
+
+    covered = Covered(
+        "s", "", "", "", True, "orders", "UTC", day(first), day(first + length), UNTIL, frozenset(map(day, gaps))
+    )
+    known = [n for n in range(start, start + days) if first <= n < first + length and n not in gaps]
+    assert covered.share(day(start), day(start + days)) == len(known) / days
+    assert covered.extent(day(start), day(start + days)) == (
+        "none" if not known else "all" if len(known) == days else "part"
+    )

@@ -61,11 +61,13 @@ def land(
     facts: Mapping[str, float] | None = None,
     endpoint: str = "",
     now: datetime = NOW,
+    covers: str = "",
 ) -> None:
     """Land rows of a feed; `rejected` holds the reasons of rows that were refused."""
     draft = Landing(settings.raw).draft(source, endpoint or feed, feeds()[feed], now=now, part=part, window=window)
     with draft as landing:
         landing.complete_until = complete_until
+        landing.covers = covers
         landing.facts.update(facts or {})
         landing.reject([1] * len(rejected), list(rejected), ["x"] * len(rejected))
         landing.add(pa.Table.from_pylist(feed_rows(feed, rows), schema=arrow_schema(feeds()[feed])))

@@ -89,7 +89,7 @@ class Book:
         """The head of a section: period, comparison, segment, money, how fresh the data are, and the build."""
         # Shown at the top of a notebook: charts that the analyst adds below get the look of the report, offline.
         theme.enable()
-        until = self.lens.warehouse.complete_until
+        until = self.lens.coverage.until
         facts = {
             "Segment": self.segment,
             "Currency": self.currency,
@@ -254,6 +254,14 @@ class Book:
         pairs = [(each.extent(*now), each.extent(*then)) for each in self.lens.coverage.of_mart(mart)]
         return ("all", "all") in pairs and all(pair in (("all", "all"), ("none", "none")) for pair in pairs)
 
+    def answers(self, name: str) -> bool:
+        """True where some source fills what a metric needs.
+
+        Raises:
+            MetricError: there is no such metric.
+        """
+        return all(self.lens.answerable([leaf]) for leaf in leaves(get(name)))
+
     def covers(self, mart: str) -> bool:
         """True where a source covers a day of the window in a mart: no rows then mean that there was nothing."""
         coverage = self.lens.coverage
@@ -265,8 +273,13 @@ class Book:
     def _why_no_change(self, metric: Metric, window: Window, before: Window) -> str:
         if comparable(self.lens, metric, window, before):
             return ""
-        earlier = self._why(metric, before)
-        return earlier or "the data do not cover both windows alike"
+        if earlier := self._why(metric, before):
+            return earlier
+        coverage, behind = self.lens.coverage, leaves(metric)
+        notes = [
+            note for one in (window, before) for note in coverage.notes(behind, self.lens.needed, one.start, one.end)
+        ]
+        return notes[0].rstrip(".") if notes else "the data do not cover both windows alike"
 
     def amounts(self, names: Sequence[str], windows: Sequence[Window]) -> Mapping[tuple[str, Window], Number]:
         """Several metrics over several windows, nothing but their values; those of one mart are read in one pass.

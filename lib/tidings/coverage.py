@@ -28,9 +28,10 @@ _ROWS = {"orders": "orders", "events": "events", "requests": "requests", "vitals
 class Covered:
     """What one source covers of one feed, or of one breakdown of a platform metric, seen from a report.
 
-    `first_day` is the first covered day, `end` the first that is not complete any more; `missing` are days between that
-    nobody knows of, `ended` parts that it covered and covers no more, with the first day without them. `metric` is
-    empty where rows are instants; `is_open`: there are rows on the day `end`, which is not over.
+    `first_day` is the first covered day, `end` the first that is not complete any more, `until` the instant up to which
+    it is known; `missing` are days between that nobody knows of, `ended` parts that it covered and covers no more, with
+    the first day without them. `metric` is empty where rows are instants; `is_open`: there are rows on the day `end`,
+    which is not over.
     """
 
     source: str
@@ -42,6 +43,7 @@ class Covered:
     zone: str
     first_day: date
     end: date
+    until: datetime
     missing: frozenset[date] = frozenset()
     ended: tuple[tuple[str, date], ...] = ()
     is_open: bool = False
@@ -130,6 +132,7 @@ class Coverage:
             zone=zone.name,
             first_day=first,
             end=max(first, end),
+            until=row["until"],
             missing=frozenset(day for start, end in gaps for day in days_between(start, add_days(end, -1))),
             ended=tuple(sorted(dict(row["ended"] or ()).items())),
             is_open=not row["zone"] and zone.first_instant(end) < row["until"],
@@ -139,6 +142,11 @@ class Coverage:
     def complete_end(self) -> date | None:
         """The first day that no source has covered whole, of those before `as_of`; None without any source."""
         return max((each.end for each in self._covers), default=None)
+
+    @property
+    def until(self) -> datetime | None:
+        """Up to which instant the newest source is known, aware UTC; None without any source."""
+        return max((each.until for each in self._covers), default=None)
 
     def behind(self, metric: Metric, needed: Iterable[str] = ()) -> list[Covered]:
         """What a metric that reads a mart is answered from; a source that lacks what it needs is not among it."""
@@ -272,6 +280,9 @@ class Coverage:
         ]
 
     def _partly(self, each: Covered, start: date, end: date) -> Iterator[str]:
+        if each.is_open and each.end == each.first_day and start <= each.end < end:
+            yield f"of a part of {each.end} only"
+            return
         if start < each.first_day < end:
             yield f"from {each.first_day} on only"
         # A source that ended long before is no part of what is going on.

@@ -53,6 +53,7 @@ class Lens:
         self._by: tuple[str, ...] = ()
         self._unpriced: dict[Any, list[str]] = {}
         self._narrowed: dict[Metric, Metric] = {}
+        self._named: dict[Need, str] = {}
 
     def within(self, column: str, value: str) -> Lens:
         """The same, limited to rows with a value in a column, too; both note their queries in one list."""
@@ -133,9 +134,11 @@ class Lens:
 
     def without_rows(self, metric: Metric, start: date, end: date) -> Number:
         """The value of a metric over no rows of these days: as C11 says, and unknown where no source covers them."""
-        if self.coverage.extent(self.coverage.behind(metric, self.needed), start, end) == "none":
-            return None
-        return without_rows(metric)
+        covers = self.coverage.behind(metric, self.needed)
+        if metric.last_seconds:
+            # What happens now is known by those only whose data reach up to now.
+            return without_rows(metric) if any(each.until >= self.as_of for each in covers) else None
+        return None if self.coverage.extent(covers, start, end) == "none" else without_rows(metric)
 
     def answerable(self, metrics: Iterable[Metric]) -> list[Metric]:
         """Metrics that read marts, each limited to the sources that fill what it needs, if any does."""
@@ -152,27 +155,38 @@ class Lens:
     def why_unknown(self, metrics: Iterable[Metric], start: date, end: date) -> str:
         """Why metrics that read marts are not known for the days from `start` to before `end`: a clause, or ""."""
         for metric in metrics:
-            need = next((need for need in self.coverage.lacking(metric).values() if need.value), None)
-            if need is not None and not self.coverage.behind(metric):
-                return self._no_such_event(need)
+            if metric.last_seconds and self.coverage.behind(metric):
+                return f"the data do not reach up to {self.as_of.astimezone(self.zone.info):%Y-%m-%d %H:%M}"
             why = self.coverage.why_unknown(metric, start, end, self.needed)
             if why:
                 return why
         return ""
 
+    def _no_such_events(self, metrics: Iterable[Metric]) -> list[str]:
+        """That none of the events has a name that metrics need, which names there are, and which look like it."""
+        needs = [
+            need
+            for metric in metrics
+            for need in self.coverage.lacking(metric).values()
+            if need.value and not self.coverage.behind(metric)
+        ]
+        return [self._no_such_event(need) for need in dict.fromkeys(needs)]
+
     def _no_such_event(self, need: Need) -> str:
-        """That none of the events has the name that is needed, which names there are, and which look like it."""
+        if need not in self._named:
+            self._named[need] = self._names_beside(need)
+        return self._named[need]
+
+    def _names_beside(self, need: Need) -> str:
         hits = self._visible(need.table)
         counted = hits.group_by("event").aggregate(times=hits.count()).order_by(ibis.desc("times"), "event")
         names = {row["event"]: row["times"] for row in self.warehouse.query(counted).to_pylist()}
-        if not names:
-            return "there are no events"
         near = [name for name in names if need.value in _letters(name) or _letters(name) in ("screenview", "view")]
         shown = ", ".join(list(names)[:_SHOWN_NAMES]) + (", …" if len(names) > _SHOWN_NAMES else "")
         written = ", ".join(f'"{name}"' for name in near or ["…"])
         return (
-            f"none of {sum(names.values()):,} events is called {need.value}; there are {shown}. Say which of them are "
-            f"page views: {need.value} = [{written}] in the table of the source"
+            f"None of {sum(names.values()):,} events is called {need.value}; there are {shown}. Say which of them are "
+            f"page views: {need.value} = [{written}] in the table of the source."
         )
 
     def _figures(self) -> ir.Table:
@@ -314,6 +328,7 @@ class Lens:
         notes = [note for name in names for note in self.segment.lacking(name, self.table(name))]
         if metrics and window is not None:
             notes += self.coverage.notes(metrics, self.needed, window.start, window.end)
+            notes += self._no_such_events(metrics)
             told = [metric.where for metric in metrics if isinstance(metric.where, Told)]
             if money and told and (without := self._without_rate(told, window)):
                 notes.append(f"Amounts in {', '.join(without)} of days without an exchange rate are left out.")

@@ -171,6 +171,12 @@ def _drawn(point: Point) -> float | None:
     return axes.drawn(point.value) if point.is_whole or so_far else None
 
 
+def _nothing_drawn(course: Series) -> str:
+    if any(point.value is not None for point in course.points):
+        return f"no {course.grain} is covered whole"
+    return course.why or formats.why_missing(course.metric)
+
+
 def _left_out(points: Sequence[Point]) -> list[str]:
     left = [point for point in points if point.value is not None and _drawn(point) is None]
     if not left:
@@ -256,7 +262,7 @@ def _total(points: Sequence[Point]) -> Number:
 
 def _ends_title(ends: Mapping[str, Point], first: Series) -> str:
     if not ends:
-        return f"{first.metric.title}: {first.why or formats.why_missing(first.metric)}"
+        return f"{first.metric.title}: {_nothing_drawn(first)}"
     order = sorted(ends, key=lambda name: float(ends[name].value or 0))
     low, high = order[0], order[-1]
     most = f"{formats.short(ends[high].value, first.unit)}"

@@ -33,7 +33,7 @@ def findings(items: Iterable[Value | Series | Answer | Sentence], most: int = MO
     moved most.
     """
     given = list(items)
-    chosen = pick([sentence for item in given for sentence in candidates(item)], most)
+    chosen = pick([sentence for item in _unknown_together(given) for sentence in candidates(item)], most)
     texts = [sentence.text for sentence in chosen] or ["Nothing can be said yet: there are no data in this window."]
     body = Markup("<ol>{}</ol>").format(Markup("").join(Markup("<li>{}</li>").format(text) for text in texts))
     provenance = joined(sentence.provenance for sentence in chosen)
@@ -46,6 +46,22 @@ def findings(items: Iterable[Value | Series | Answer | Sentence], most: int = MO
         values=tuple(item for item in given if isinstance(item, Value)),
         provenance=provenance,
     )
+
+
+def _unknown_together(items: Iterable[Value | Series | Answer | Sentence]) -> list[Value | Series | Answer | Sentence]:
+    """The items, those values that one reason keeps unknown in one sentence."""
+    kept: list[Value | Series | Answer | Sentence] = []
+    by_reason: dict[str, list[Value]] = {}
+    for item in items:
+        if isinstance(item, Value) and item.value is None and item.why:
+            by_reason.setdefault(item.why, []).append(item)
+        else:
+            kept.append(item)
+    for why, values in by_reason.items():
+        names = " and ".join(filter(None, [", ".join(v.metric.title for v in values[:-1]), values[-1].metric.title]))
+        text = f"{names} {'is' if len(values) == 1 else 'are'} not known for {values[0].window.label}: {why}."
+        kept.append(Sentence(text, 0.05, why, values[0].provenance))
+    return kept
 
 
 def candidates(item: Value | Series | Answer | Sentence) -> list[Sentence]:

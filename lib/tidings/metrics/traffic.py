@@ -12,7 +12,7 @@ CONVERSIONS = ("purchase", "signup")
 _VISITS = "fct_sessions"
 _HITS = "fct_events"
 _VISITOR = Need(("visitor_id",), "gives no visitor id", table=_HITS)
-PAGE_VIEW = Need(("kind",), "has no page views", table=_HITS, value="pageview")
+PAGE_VIEW = Need(("kind",), "has no event that is a page view", table=_HITS, value="pageview")
 """What every metric of page views needs: without an event called `pageview` there is none to count."""
 _PSEUDONYM = (
     "A visitor is a browser or device, not a person; without a stored id a pseudonym holds for one UTC day, so that "

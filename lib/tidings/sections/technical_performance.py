@@ -27,7 +27,7 @@ def latency_spread(book: Book) -> Answer:
 
 def errors_by_day(book: Book) -> Answer:
     """Error rate by service and local day of the window, one row per pair that had requests."""
-    rows = _requests(book)
+    rows = _requests(book, "error_rate")
     days = rows.group_by("service", day=rows.local_ts.date()).aggregate(
         error_rate=ratio(number_where(rows.is_error), rows.count())
     )
@@ -52,8 +52,11 @@ def slowest_endpoints(book: Book, top: int = 12) -> Answer:
 
 
 def statuses(book: Book) -> Answer:
-    """Requests and bytes by HTTP status, no answer included, over the window; most requests first."""
-    rows = _requests(book)
+    """Requests and bytes by HTTP status, no answer included, over the window; most requests first.
+
+    Of sources that give a status only: of others it is not known whether they were answered.
+    """
+    rows = _requests(book, "error_rate")
     status = rows.status.fill_null(0)
     found = rows.group_by(status=ibis.ifelse(status == 0, "no answer", status.cast("string"))).aggregate(
         requests=rows.count(), response_bytes=rows.response_bytes.sum().fill_null(0)
@@ -112,6 +115,5 @@ def vitals(book: Book, top: int = 12) -> Answer:
     return book.ask("Web vitals by page", fields, pages.order_by(ibis.desc("samples"), "path").limit(top))
 
 
-def _requests(book: Book) -> ir.Table:
-    rows = book.mart("fct_requests")
-    return rows.filter(book.window.holds(rows.ts))
+def _requests(book: Book, metric: str = "requests") -> ir.Table:
+    return book.rows(metric) if book.answers(metric) else book.rows("requests").limit(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import ibis
 import ibis.expr.types as ir
 
@@ -115,8 +117,17 @@ def conversion(book: Book, steps: str) -> Answer:
 def live(book: Book) -> Answer:
     """Visitors and page views of each of the last 30 minutes before `as_of`, one row per minute, oldest first.
 
-    A minute without a hit is 0.
+    A minute without a hit is 0; no rows where the data do not reach up to `as_of`.
     """
+    fields = (
+        Field("label", "Minute before as_of"),
+        Field("visitors", "Visitors", "count"),
+        Field("pageviews", "Page views", "count"),
+    )
+    now = book.value("current_visitors")
+    if now.value is None:
+        note = f"What happened in the last 30 minutes is not known: {now.why}."
+        return Answer("The last 30 minutes", fields, (), replace(now.provenance, notes=(note,)))
     hits = book.mart("fct_events")
     ago = seconds_before(hits.ts, book.as_of)
     hits = hits.filter(~hits.is_bot, ago > 0, ago <= 60 * LIVE_MINUTES)
@@ -131,11 +142,6 @@ def live(book: Book) -> Answer:
         label=ibis.literal("−") + minutes.minute.cast("string") + ibis.literal(" min"),
         visitors=every.visitors.fill_null(0),
         pageviews=every.pageviews.fill_null(0),
-    )
-    fields = (
-        Field("label", "Minute before as_of"),
-        Field("visitors", "Visitors", "count"),
-        Field("pageviews", "Page views", "count"),
     )
     return book.ask("The last 30 minutes", fields, every.order_by("minute"))
 
