@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 from tidings.errors import SourceError
 from tidings.sources.feeds import Feed
 from tidings.sources.manifest import Entry, Input, Span, input_json, span_json
+from tidings.sources.vocabulary import UnknownValue
 
 DRAFT = ".draft.parquet"
 DRAFT_REJECTED = ".draft.rejected.parquet"
@@ -35,7 +37,8 @@ class Draft:
 
     Until then `complete_until` may be set (by default the end of the window, or the time of the pull if that is
     earlier) and `facts` filled; `part` and `window` may be changed, rows then go there; `entry` and
-    `restated_days` (days that were told otherwise before) are there afterwards.
+    `restated_days` (days that were told otherwise before) are there afterwards. `unknown` counts values that the
+    feed's vocabularies do not know.
     """
 
     def __init__(self, folder: Path, feed: Feed, part: str, window: Span | None, source_input: Input | None) -> None:
@@ -44,6 +47,7 @@ class Draft:
         self.rows = 0
         self.rejected = 0
         self.restated_days = 0
+        self.unknown: Counter[UnknownValue] = Counter()
         self.entry: Entry | None = None
         self.part = part
         self.window = window
@@ -78,6 +82,8 @@ class Draft:
                 self.reject(outside["_line"], reasons, outside["_record"])
                 table = table.filter(inside)
         self.rows += table.num_rows
+        for vocabulary in self._feed.vocabularies:
+            self.unknown.update(vocabulary.unknown(table))
         self._writer.write(table)
 
     def reject(self, lines: Any, reasons: Any, records: Any) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -150,7 +150,7 @@ class RevenueCatEvents:
             last = _fill(draft, file, scan, pull)
             if last is not None:
                 draft.complete_until = min(end_of_local_day(last, Zone("UTC")), pull.now)
-        return self._pulled(file, draft.rows, draft.rejected)
+        return replace(self._pulled(file, draft.rows, draft.rejected), unknown=draft.unknown)
 
     def _pulled(self, file: File, rows: int, rejected: int, *, skipped: bool = False) -> Pulled:
         messages: tuple[str, ...] = ()

@@ -1,0 +1,84 @@
+"""Open enumerations: what becomes of a value that a vendor has added and this version does not know.
+
+A vendor adds names whenever it likes. A row with one is landed as it came, stays out of the figures that would have to
+guess its meaning, and is counted and named to whoever pulls.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_TOLD = 5
+_LONGEST = 80
+
+
+@dataclass(frozen=True, order=True)
+class UnknownValue:
+    """A value that is not known: `what` it should have been, what is `counted`, and what `becomes` of it."""
+
+    what: str
+    value: str
+    counted: str
+    becomes: str
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The values of a feed's column that are known, compared by `plain`; empty and null ones need not be.
+
+    `what` names such a value in a sentence, `becomes` says what its rows are used for. Counted are `counted`, by the
+    column `quantity` where there is one, else the rows.
+    """
+
+    column: str
+    known: frozenset[str]
+    what: str
+    becomes: str = "in no figure"
+    counted: str = "records"
+    quantity: str = ""
+
+    def unknown(self, rows: pa.Table) -> Counter[UnknownValue]:
+        """How often values that are not known came."""
+        found: Counter[UnknownValue] = Counter()
+        if self.column not in rows.column_names:
+            return found
+        often = rows[self.quantity] if self.quantity in rows.column_names else None
+        for each in pc.unique(rows[self.column]).to_pylist():
+            if each is None or not plain(str(each)) or plain(str(each)) in self.known:
+                continue
+            mine = pc.equal(rows[self.column], pa.scalar(each, rows.schema.field(self.column).type))
+            if often is None:
+                count = int(pc.sum(mine).as_py() or 0)
+            else:
+                count = int(pc.sum(pc.filter(often, mine)).as_py() or 0)
+            shown = " ".join(str(each).split())
+            shown = shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
+            found[UnknownValue(self.what, shown, self.counted, self.becomes)] += count
+        return found
+
+
+def plain(text: str) -> str:
+    """A name as names are compared: in lower case, with single spaces, whatever hyphen or apostrophe it has."""
+    for one, other in (("\u2010", "-"), ("\u2011", "-"), ("\u2012", "-"), ("\u2013", "-"), ("\u2019", "'")):
+        text = text.replace(one, other)
+    return " ".join(text.lower().split())
+
+
+def names(*texts: str) -> frozenset[str]:
+    """Known values, as they are compared."""
+    return frozenset(plain(text) for text in texts)
+
+
+def told(endpoint: str, unknown: Mapping[UnknownValue, int]) -> Iterable[str]:
+    """A sentence for each value that is not known, the commonest first, and one for those that are too many to name."""
+    most = sorted(unknown.items(), key=lambda item: (-item[1], item[0]))
+    for each, count in most[:_TOLD]:
+        yield f"{endpoint}: unknown {each.what} '{each.value}': {count:,} {each.counted}, {each.becomes}."
+    if len(most) > _TOLD:
+        rest = sum(count for _, count in most[_TOLD:])
+        yield f"{endpoint}: {len(most) - _TOLD} more values are unknown, {rest:,} times. Look for a newer version."
