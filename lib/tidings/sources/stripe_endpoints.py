@@ -59,8 +59,8 @@ SUBSCRIPTIONS: Final = ApiEndpoint(
     fields=(
         *("id", "object", "billing_cycle_anchor", "cancel_at", "cancel_at_period_end", "canceled_at"),
         *("cancellation_details", "collection_method", "created", "currency", "customer", "discounts", "ended_at"),
-        *("items", "livemode", "pause_collection", "start_date", "status", "trial_end", "trial_start"),
-        *("tiers", "coupons", "asked_at"),
+        *("items", "livemode", "pause_collection", "start_date", "status", "status_details", "trial_end"),
+        *("trial_start", "tiers", "coupons", "trial_offers", "asked_at"),
     ),
     forget=(
         *("application", "application_fee_percent", "automatic_tax", "billing_cycle_anchor_config", "billing_mode"),
@@ -86,6 +86,7 @@ INVOICES: Final = ApiEndpoint(
     parse=parse_invoice,
     fields=(
         *("id", "object", "amount_due", "amount_overpaid", "amount_paid", "amount_remaining", "amount_shipping"),
+        "automatic_tax",
         *("attempt_count", "attempted", "auto_advance", "billing_reason", "collection_method", "created", "currency"),
         *("customer", "due_date", "effective_at", "ending_balance", "livemode", "next_payment_attempt", "number"),
         *("parent", "period_end", "period_start", "post_payment_credit_notes_amount"),
@@ -99,7 +100,6 @@ INVOICES: Final = ApiEndpoint(
             "account_name",
             "account_tax_ids",
             "application",
-            "automatic_tax",
             "automatically_finalizes_at",
         ),
         *("confirmation_secret", "custom_fields", "customer_account", "customer_address", "customer_email"),

@@ -32,7 +32,7 @@ class Vocabulary:
     """The values of a feed's column that are known, compared by `plain`; empty and null ones need not be.
 
     `what` names such a value in a sentence, `becomes` says what its rows are used for. Counted are `counted`, by the
-    column `quantity` where there is one, else the rows.
+    column `quantity` where there is one, else the rows. With `last_word` only the last word has to be known.
     """
 
     column: str
@@ -41,6 +41,7 @@ class Vocabulary:
     becomes: str = "in no figure"
     counted: str = "records"
     quantity: str = ""
+    last_word: bool = False
 
     def unknown(self, rows: pa.Table) -> Counter[UnknownValue]:
         """How often values that are not known came."""
@@ -49,7 +50,8 @@ class Vocabulary:
             return found
         often = rows[self.quantity] if self.quantity in rows.column_names else None
         for each in pc.unique(rows[self.column]).to_pylist():
-            if each is None or not plain(str(each)) or plain(str(each)) in self.known:
+            name = plain(str(each or ""))
+            if not name or (name.rpartition(" ")[2] if self.last_word else name) in self.known:
                 continue
             mine = pc.equal(rows[self.column], pa.scalar(each, rows.schema.field(self.column).type))
             if often is None:
