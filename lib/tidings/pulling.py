@@ -15,7 +15,7 @@ from tidings.settings import Settings
 from tidings.sources.clock import Clock
 from tidings.sources.landing import Landing
 from tidings.sources.source import Pull, Pulled, Source
-from tidings.sources.vocabulary import UnknownValue, told
+from tidings.sources.vocabulary import Remark, told
 
 Watch = Callable[[str, str, int, int], None]
 """Told how far a source is: its name, what it is at, done, total (0: not known)."""
@@ -47,12 +47,12 @@ class Outcome:
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """What a person should know, once each; values that are not known are counted over all parts."""
-        unknown: dict[str, Counter[UnknownValue]] = {}
+        """What a person should know, once each; what rows say is counted over all parts."""
+        remarks: dict[str, Counter[Remark]] = {}
         for part in self.parts:
-            unknown.setdefault(part.endpoint, Counter()).update(part.unknown)
+            remarks.setdefault(part.endpoint, Counter()).update(part.remarks)
         said = [message for part in self.parts for message in part.messages]
-        said += [sentence for endpoint, found in unknown.items() for sentence in told(endpoint, found)]
+        said += [sentence for endpoint, found in remarks.items() for sentence in told(endpoint, found)]
         return tuple(dict.fromkeys(said))
 
     @property

@@ -358,7 +358,7 @@ class ApiSource(ABC):
             told += (f"{endpoint.name}: {draft.rejected} of its records could not be used: {why}. Kept in {where}.",)
         if had and not draft.rows:
             told += (f"{endpoint.name} has no records any more; there were {had}.",)
-        more = {"messages": told, "restated": draft.restated_days, "unknown": draft.unknown}
+        more = {"messages": told, "restated": draft.restated_days, "remarks": draft.remarks}
         return self._pulled(endpoint, part, draft.rows, draft.rejected, **more), missing
 
     def _pulled(self, endpoint: ApiEndpoint, part: str, rows: int, rejected: int = 0, **more: Any) -> Pulled:

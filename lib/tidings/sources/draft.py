@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from tidings.errors import SourceError
 from tidings.sources.feeds import Feed
 from tidings.sources.manifest import Entry, Input, Span, input_json, span_json
-from tidings.sources.vocabulary import UnknownValue
+from tidings.sources.vocabulary import Remark
 
 DRAFT = ".draft.parquet"
 DRAFT_REJECTED = ".draft.rejected.parquet"
@@ -37,8 +37,8 @@ class Draft:
 
     Until then `complete_until` may be set (by default the end of the window, or the time of the pull if that is
     earlier) and `facts` filled; `part` and `window` may be changed, rows then go there; `entry` and
-    `restated_days` (days that were told otherwise before) are there afterwards. `unknown` counts values that the
-    feed's vocabularies do not know.
+    `restated_days` (days that were told otherwise before) are there afterwards. `remarks` counts what rows say that
+    whoever pulls should know.
     """
 
     def __init__(self, folder: Path, feed: Feed, part: str, window: Span | None, source_input: Input | None) -> None:
@@ -47,7 +47,7 @@ class Draft:
         self.rows = 0
         self.rejected = 0
         self.restated_days = 0
-        self.unknown: Counter[UnknownValue] = Counter()
+        self.remarks: Counter[Remark] = Counter()
         self.entry: Entry | None = None
         self.part = part
         self.window = window
@@ -83,7 +83,9 @@ class Draft:
                 table = table.filter(inside)
         self.rows += table.num_rows
         for vocabulary in self._feed.vocabularies:
-            self.unknown.update(vocabulary.unknown(table))
+            self.remarks.update(vocabulary.remarks(table))
+        for notice in self._feed.notices:
+            self.remarks.update(notice.remarks(table))
         self._writer.write(table)
 
     def reject(self, lines: Any, reasons: Any, records: Any) -> None:

@@ -130,7 +130,7 @@ def land(
         draft.rejected,
         part=file.name,
         restated=draft.restated_days,
-        unknown=draft.unknown,
+        remarks=draft.remarks,
     )
 
 

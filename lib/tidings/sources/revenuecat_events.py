@@ -150,7 +150,7 @@ class RevenueCatEvents:
             last = _fill(draft, file, scan, pull)
             if last is not None:
                 draft.complete_until = min(end_of_local_day(last, Zone("UTC")), pull.now)
-        return replace(self._pulled(file, draft.rows, draft.rejected), unknown=draft.unknown)
+        return replace(self._pulled(file, draft.rows, draft.rejected), remarks=draft.remarks)
 
     def _pulled(self, file: File, rows: int, rejected: int, *, skipped: bool = False) -> Pulled:
         messages: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from tidings.settings import Settings
 from tidings.sources.clock import Clock
 from tidings.sources.feeds import Feed
 from tidings.sources.landing import Landing
-from tidings.sources.vocabulary import UnknownValue
+from tidings.sources.vocabulary import Remark
 
 
 class Progress(Protocol):
@@ -59,7 +59,7 @@ class Pulled:
 
     `skipped`: the input is as it was when it was last landed, nothing was read; `rows` and `rejected` are then
     those landed before. `messages` are sentences for the person who pulls. `restated`: days told otherwise than before.
-    `unknown`: values that this version does not know, and how often they came.
+    `remarks`: what rows said that a person should know, and how often.
     """
 
     source: str
@@ -71,7 +71,7 @@ class Pulled:
     part: str = ""
     messages: tuple[str, ...] = ()
     restated: int = 0
-    unknown: Mapping[UnknownValue, int] = field(default_factory=dict)
+    remarks: Mapping[Remark, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Open enumerations: what becomes of a value that a vendor has added and this version does not know.
+"""What rows say that whoever pulls should know: values a vendor has added, and what it says of its own figures.
 
 A vendor adds names whenever it likes. A row with one is landed as it came, stays out of the figures that would have to
-guess its meaning, and is counted and named to whoever pulls.
+guess its meaning, and is counted and named.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ _LONGEST = 80
 
 
 @dataclass(frozen=True, order=True)
-class UnknownValue:
-    """A value that is not known: `what` it should have been, what is `counted`, and what `becomes` of it."""
+class Remark:
+    """Something that rows say: `text`, what is `counted`, and what `becomes` of it."""
 
-    what: str
-    value: str
+    text: str
     counted: str
     becomes: str
 
@@ -43,9 +42,9 @@ class Vocabulary:
     quantity: str = ""
     last_word: bool = False
 
-    def unknown(self, rows: pa.Table) -> Counter[UnknownValue]:
+    def remarks(self, rows: pa.Table) -> Counter[Remark]:
         """How often values that are not known came."""
-        found: Counter[UnknownValue] = Counter()
+        found: Counter[Remark] = Counter()
         if self.column not in rows.column_names:
             return found
         often = rows[self.quantity] if self.quantity in rows.column_names else None
@@ -58,10 +57,33 @@ class Vocabulary:
                 count = int(pc.sum(mine).as_py() or 0)
             else:
                 count = int(pc.sum(pc.filter(often, mine)).as_py() or 0)
-            shown = " ".join(str(each).split())
-            shown = shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
-            found[UnknownValue(self.what, shown, self.counted, self.becomes)] += count
+            found[Remark(f"unknown {self.what} '{_shown(each)}'", self.counted, self.becomes)] += count
         return found
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A column in which a vendor says something of its own figures: true, or a text that stands in `text` as {}."""
+
+    column: str
+    text: str
+    becomes: str
+    counted: str = "rows"
+
+    def remarks(self, rows: pa.Table) -> Counter[Remark]:
+        """How often it is said."""
+        found: Counter[Remark] = Counter()
+        values = rows[self.column].value_counts().to_pylist() if self.column in rows.column_names else ()
+        for each in values:
+            if each["values"]:
+                text = self.text.replace("{}", _shown(each["values"]))
+                found[Remark(text, self.counted, self.becomes)] += each["counts"]
+        return found
+
+
+def _shown(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def plain(text: str) -> str:
@@ -76,11 +98,11 @@ def names(*texts: str) -> frozenset[str]:
     return frozenset(plain(text) for text in texts)
 
 
-def told(endpoint: str, unknown: Mapping[UnknownValue, int]) -> Iterable[str]:
-    """A sentence for each value that is not known, the commonest first, and one for those that are too many to name."""
-    most = sorted(unknown.items(), key=lambda item: (-item[1], item[0]))
+def told(endpoint: str, remarks: Mapping[Remark, int]) -> Iterable[str]:
+    """A sentence for each remark, the commonest first, and one for those that are too many."""
+    most = sorted(remarks.items(), key=lambda item: (-item[1], item[0]))
     for each, count in most[:_TOLD]:
-        yield f"{endpoint}: unknown {each.what} '{each.value}': {count:,} {each.counted}, {each.becomes}."
+        yield f"{endpoint}: {each.text}: {count:,} {each.counted}, {each.becomes}."
     if len(most) > _TOLD:
         rest = sum(count for _, count in most[_TOLD:])
-        yield f"{endpoint}: {len(most) - _TOLD} more values are unknown, {rest:,} times. Look for a newer version."
+        yield f"{endpoint}: {len(most) - _TOLD} more of the kind, {rest:,} times. Look for a newer version of Tidings."
