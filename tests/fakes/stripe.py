@@ -16,8 +16,18 @@ VERSION = "2026-10-28.endive"
 _WHOLE = ("JPY", "KRW", "VND")
 _THOUSANDTHS = ("KWD", "BHD")
 _DEEPEST = 4
+_AFTER_TRIAL = "trial_end_without_payment_method"
 _INVOICE_ZEROS = (
-    *("amount_overpaid", "amount_shipping", "attempt_count", "attempted", "auto_advance", "effective_at"),
+    *(
+        "amount_overpaid",
+        "amount_paid_off_stripe",
+        "amount_shipping",
+        "status_details",
+        "attempt_count",
+        "attempted",
+        "auto_advance",
+        "effective_at",
+    ),
     *("ending_balance", "next_payment_attempt", "post_payment_credit_notes_amount", "starting_balance"),
     *("pre_payment_credit_notes_amount", "subtotal_excluding_tax", "total_discount_amounts", "total_excluding_tax"),
     "total_pretax_credit_amounts",
@@ -306,9 +316,12 @@ def subscription(row: Mapping[str, Any]) -> Record:
         "pause_collection": {"behavior": "void", "resumes_at": None} if row["is_paused"] else None,
         "start_date": seconds(row["started_at"]),
         "status": row["status"],
-        "status_details": None
-        if row["status"] != "paused"
-        else paused(row.get("pause_reason") or "trial_end_without_payment_method", row.get("paused_at")),
+        # Told of paused ones only.
+        **(
+            {"status_details": paused(row.get("pause_reason") or _AFTER_TRIAL, row.get("paused_at"))}
+            if row["status"] == "paused"
+            else {}
+        ),
         "trial_end": seconds(row["trial_ends_at"]),
         "trial_start": None if row["trial_ends_at"] is None else seconds(row["started_at"]),
     }

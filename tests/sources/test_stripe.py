@@ -821,3 +821,10 @@ def test_values_that_stripe_adds_are_counted_and_named(tmp_path: Path) -> None:
 def test_a_price_of_a_kind_that_is_not_known_is_no_amount(price: Mapping[str, Any]) -> None:
     with pytest.raises(UnusableError, match="is not known to this version"):
         worth(item(price))
+
+
+def test_what_is_told_of_some_only_is_neither_missed_nor_new(tmp_path: Path) -> None:
+    rows = {"subscriptions": [subscribed("a")], "invoices": [billed("a")]}
+    with Account(tmp_path, rows) as account:
+        account.fake.objects["invoices"][0]["amount_paid_off_stripe"] = 0
+        assert not [each for each in account.workbook.outcome(clock=account.clock).messages if "fields" in each]

@@ -34,7 +34,9 @@ PAUSE_REASONS: Final = (
 )
 """`status_details.paused.subscription.type`: all but the first may stop what was paid for."""
 
-CANCELLATION_REASONS: Final = ("cancellation_requested", "payment_disputed", "payment_failed")
+CANCELLATION_REASONS: Final = (
+    *("canceled_by_retention_policy", "cancellation_requested", "payment_disputed", "payment_failed"),
+)
 INTERVALS: Final = ("day", "week", "month", "year")
 USAGE_TYPES: Final = ("licensed", "metered")
 BILLING_SCHEMES: Final = ("per_unit", "tiered")

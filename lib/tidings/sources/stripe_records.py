@@ -25,7 +25,7 @@ from tidings.sources.stripe_mrr import (
 from tidings.window import naive_utc, parse_date
 
 # Fields at any depth that may hold what people write, or that repeat others.
-_NEVER_KEPT: Final = frozenset(
+NEVER_KEPT: Final = frozenset(
     {"metadata", "comment", "description", "name", "nickname", "plan", "tax_rates", "email", "phone", "address"}
 )
 
@@ -33,7 +33,7 @@ _NEVER_KEPT: Final = frozenset(
 def slim(value: Any) -> Any:
     """A record without what may identify a person, at any depth."""
     if isinstance(value, dict):
-        return {name: slim(inner) for name, inner in value.items() if name not in _NEVER_KEPT}
+        return {name: slim(inner) for name, inner in value.items() if name not in NEVER_KEPT}
     return [slim(inner) for inner in value] if isinstance(value, list) else value
 
 
