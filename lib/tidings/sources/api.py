@@ -65,7 +65,8 @@ class ApiEndpoint(Endpoint):
     """One thing an API can be asked for, day by day unless said otherwise.
 
     `parse` makes a row of the feed's columns from one record, pure; `fields` are the names that a record is known to
-    have: one that no record of an answer has any more is told, unless it is among the `optional` ones. `forget` are fields never kept, not even as received.
+    have: one that no record of an answer has any more is told, unless it is among the `optional` ones. `forget` are
+    fields never kept, not even as received.
     `zone` is that of its days: rows carry in `ts` the midnight of the day as if it were UTC, or true UTC instants where
     `zone` is UTC. `history_days`: how far a first pull reaches; `chunk_days`: how many days are landed at a time.
     `kept_days`: how many days back the source still tells everything (None: all); older ones are never asked for, as
