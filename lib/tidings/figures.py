@@ -82,6 +82,9 @@ UNIFIED: Mapping[str, Unified] = {
     "rating": Unified(
         "Rating", "stars", "mean", "Stars of 1 to 5; weighted by ratings where their number is told.", action=_QUALITY
     ),
+    "rating_so_far": Unified(
+        "Rating so far", "stars", "mean", "Stars of all ratings ever, as the store says on each day.", action=_QUALITY
+    ),
     "reviews": Unified(
         "Reviews",
         "count",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,6 +15,7 @@ from tidings.settings import Settings
 from tidings.sources.clock import Clock
 from tidings.sources.landing import Landing
 from tidings.sources.source import Pull, Pulled, Source
+from tidings.sources.vocabulary import Remark, told
 
 Watch = Callable[[str, str, int, int], None]
 """Told how far a source is: its name, what it is at, done, total (0: not known)."""
@@ -45,8 +47,13 @@ class Outcome:
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """What a person should know, once each."""
-        return tuple(dict.fromkeys(message for part in self.parts for message in part.messages))
+        """What a person should know, once each; what rows say is counted over all parts."""
+        remarks: dict[str, Counter[Remark]] = {}
+        for part in self.parts:
+            remarks.setdefault(part.endpoint, Counter()).update(part.remarks)
+        said = [message for part in self.parts for message in part.messages]
+        said += [sentence for endpoint, found in remarks.items() for sentence in told(endpoint, found)]
+        return tuple(dict.fromkeys(said))
 
     @property
     def status(self) -> Status:

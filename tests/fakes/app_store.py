@@ -187,7 +187,9 @@ class FakeAppStore(FakeApi):
             "Country": row["country"] or " ",
             "Active Standard Price Subscriptions": row["active"] - row["active"] // 3,
             "Active Free Trial Introductory Offer Subscriptions": row["trials"],
-            "Pay Up Front Promotional Offer Subscriptions": row["active"] // 3,
+            # Of report version 1_4; the names of its columns end otherwise than those of the others.
+            "Pay Up Front Win-back Offers": row["active"] // 3,
+            "Free Trial Win-back Offers": 0,
             "Free Trial Offer Code Subscriptions": 0,
             "Marketing Opt-Ins": 7,
             "Billing Retry": row["billing_retry"],
@@ -206,6 +208,7 @@ class FakeAppStore(FakeApi):
             "Device": row["device"] or " ",
             "Country": row["country"] or " ",
             "Cancellation Reason": row["reason"] or " ",
+            "Consecutive Paid Periods": " " if row.get("paid_periods") is None else row["paid_periods"],
             "Quantity": row["quantity"],
         }
 

@@ -29,7 +29,7 @@ _TYPES = {
 
 
 class FakeGa4(FakeGoogle):
-    """Tells `rows` of the feeds `ga4_…` of any property in them."""
+    """Tells `rows` of the feeds `ga4_…` of any property in them; `truncated` is why data are left out."""
 
     scopes = ("https://www.googleapis.com/auth/analytics.readonly",)
     most_rows = 250_000
@@ -41,6 +41,7 @@ class FakeGa4(FakeGoogle):
         self.rows = {name: [dict(row) for row in of_feed] for name, of_feed in rows.items()}
         self.properties = {str(row["property"]) for of_feed in self.rows.values() for row in of_feed}
         self.metrics = dict(_MEASURES)
+        self.truncated: dict[str, Any] | None = None
 
     def environment(self, name: str) -> dict[str, str]:
         return {f"{name.upper()}_ACCOUNT": self.account_json()}
@@ -88,6 +89,8 @@ class FakeGa4(FakeGoogle):
             "metricHeaders": [{"name": name, "type": "TYPE_INTEGER"} for name in metrics],
             "metadata": {"currencyCode": "EUR", "timeZone": rows[0]["zone"] if rows else "UTC", **_flags(rows)},
         }
+        if self.truncated is not None:
+            said["metadata"]["dataTruncationReasons"] = [self.truncated]
         return {**said, "rows": shown, "rowCount": len(records)} if shown else said
 
     def record(self, row: Mapping[str, Any], dimensions: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:

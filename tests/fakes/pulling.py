@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tidings.pulling import Outcome
 from tidings.settings import Settings
 from tidings.sources.clock import Clock
 from tidings.sources.landing import Landing, landed_files
@@ -50,6 +51,10 @@ class Workbook:
     def pull(self, now: datetime = NOW, clock: Clock | None = None, **order: Any) -> list[Pulled]:
         """Pull; waiting takes no time unless a clock is given."""
         return list(self.source.pull(self.landing, Pull(now, clock=clock or QuickClock(now), **order)))
+
+    def outcome(self, now: datetime = NOW, clock: Clock | None = None) -> Outcome:
+        """Pull, and what a person is told of it."""
+        return Outcome(self.name, self.pull(now, clock))
 
     def check(self, now: datetime = NOW) -> list[str]:
         return self.source.check(Pull(now, clock=QuickClock(now)))

@@ -16,8 +16,18 @@ VERSION = "2026-10-28.endive"
 _WHOLE = ("JPY", "KRW", "VND")
 _THOUSANDTHS = ("KWD", "BHD")
 _DEEPEST = 4
+_AFTER_TRIAL = "trial_end_without_payment_method"
 _INVOICE_ZEROS = (
-    *("amount_overpaid", "amount_shipping", "attempt_count", "attempted", "auto_advance", "effective_at"),
+    *(
+        "amount_overpaid",
+        "amount_paid_off_stripe",
+        "amount_shipping",
+        "status_details",
+        "attempt_count",
+        "attempted",
+        "auto_advance",
+        "effective_at",
+    ),
     *("ending_balance", "next_payment_attempt", "post_payment_credit_notes_amount", "starting_balance"),
     *("pre_payment_credit_notes_amount", "subtotal_excluding_tax", "total_discount_amounts", "total_excluding_tax"),
     "total_pretax_credit_amounts",
@@ -30,14 +40,16 @@ _RIGHTS = {
     "invoices": "rak_invoice_read",
     "prices": "rak_plan_read",
     "coupons": "rak_coupon_read",
+    "product_catalog": "rak_product_read",
 }
 
 
 class FakeStripe(FakeApi):
     """Tells `rows` of the feeds `stripe_…` as objects of the API; levels are nowhere told, and not served.
 
-    `objects` holds the objects by list, for tests to change; `prices` and `coupons` those asked for by id; `rights`
-    the lists that the key may read; `accounts` the connected accounts; `refused` counts calls beyond the limit.
+    `objects` holds the objects by list, for tests to change; `prices`, `coupons` and `trial_offers` those asked for by
+    id; `rights` the lists that the key may read; `accounts` the connected accounts; `refused` counts calls beyond the
+    limit.
     """
 
     limit = (25, 1.0)
@@ -53,6 +65,7 @@ class FakeStripe(FakeApi):
         self.refused = 0
         self.prices: dict[str, Record] = {}
         self.coupons: dict[str, Record] = {}
+        self.trial_offers: dict[str, Record] = {}
         self.objects: dict[str, list[Record]] = {
             "balance_transactions": [transaction(row) for row in rows.get("stripe_balance", ())],
             "refunds": [refund(row) for row in rows.get("stripe_refunds", ())],
@@ -121,6 +134,12 @@ class FakeStripe(FakeApi):
     @route("GET", "/v1/coupons/{id}")
     def coupon(self, request: Request) -> Any:
         return self._one(self.coupons, request, "coupon", ("applies_to", "currency_options"))
+
+    @route("GET", "/v1/product_catalog/trial_offers/{id}")
+    def trial_offer(self, request: Request) -> Any:
+        expanded = self._expanded(request)
+        found = self._one(self.trial_offers, request, "trial offer", ())
+        return found if "price" in expanded else {**found, "price": found["price"]["id"]}
 
     def _one(self, known: Mapping[str, Record], request: Request, what: str, on_demand: Sequence[str]) -> Any:
         found = known.get(request.parts["id"])
@@ -265,6 +284,7 @@ def subscription(row: Mapping[str, Any]) -> Record:
         "id": f"si_{row['subscription_id']}",
         "object": "subscription_item",
         "created": seconds(row["ts"]),
+        "current_trial": None,
         "discounts": [],
         "metadata": {},
         "plan": {"id": row["price"]},
@@ -296,9 +316,21 @@ def subscription(row: Mapping[str, Any]) -> Record:
         "pause_collection": {"behavior": "void", "resumes_at": None} if row["is_paused"] else None,
         "start_date": seconds(row["started_at"]),
         "status": row["status"],
+        # Told of paused ones only.
+        **(
+            {"status_details": paused(row.get("pause_reason") or _AFTER_TRIAL, row.get("paused_at"))}
+            if row["status"] == "paused"
+            else {}
+        ),
         "trial_end": seconds(row["trial_ends_at"]),
         "trial_start": None if row["trial_ends_at"] is None else seconds(row["started_at"]),
     }
+
+
+def paused(why: str, at: datetime | None = None) -> Record:
+    """Since 2026-09-30.endive a paused subscription says why it is."""
+    details = {"type": "subscription", "subscription": {"type": why}, "transitioned_at": seconds(at) or 0}
+    return {"paused": details}
 
 
 def invoice(row: Mapping[str, Any]) -> Record:
@@ -312,6 +344,7 @@ def invoice(row: Mapping[str, Any]) -> Record:
         **amounts,
         **dict.fromkeys(_INVOICE_ZEROS, 0),
         "amount_remaining": amounts["amount_due"] - amounts["amount_paid"],
+        "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
         "billing_reason": row["reason"],
         "collection_method": "charge_automatically",
         "created": seconds(row["ts"]),
@@ -338,8 +371,14 @@ def invoice(row: Mapping[str, Any]) -> Record:
             "paid_at": seconds(row["paid_at"]),
             "voided_at": seconds(row["voided_at"]),
         },
-        "total_taxes": [{"amount": minor(row["tax"], currency), "tax_behavior": "inclusive"}] if row["tax"] else [],
+        "total_taxes": _taxes(row["tax"], currency),
     }
+
+
+def _taxes(tax: Decimal | None, currency: str) -> list[Record] | None:
+    if tax is None:
+        return None
+    return [{"amount": minor(tax, currency), "tax_behavior": "inclusive"}] if tax else []
 
 
 def _discounts(of: Record, is_expanded: bool, *, is_deep: bool) -> list[Any]:

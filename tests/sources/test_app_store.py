@@ -13,7 +13,10 @@ import pytest
 from fakes.app_store import FakeAppStore, private_key
 from fakes.pulling import NOW, QuickClock, Workbook
 from tidings.errors import CredentialError, SourceError
-from tidings.sources.app_store_records import parse_sale, parse_subscription, table
+from tidings.sources.app_store_enums import EVENTS, FREE_COUNTERS, PAID_COUNTERS, is_unclear, is_unknown_counter
+from tidings.sources.app_store_records import parse_sale, parse_subscription, parse_subscription_event, table
+from tidings.sources.vocabulary import plain
+from workbooks import run_models
 
 APP, VENDOR = "1500000001", "80012345"
 # In California it is the 20th of November, 10 in the morning: the 19th is the last whole day.
@@ -240,7 +243,7 @@ def test_a_version_that_apple_names_is_used(tmp_path: Path) -> None:
     with Store(tmp_path, {"subscriptions": [{**level, **counts}]}) as store:
         store.fake.versions["SUBSCRIPTION"] = "1_4"
         store.pull()
-        # 6 at the standard price and 3 paid up front are paid ones; counters of offers are added up.
+        # 6 at the standard price and 3 of a win-back offer paid up front are paid ones; counters are added up.
         assert store.workbook.rows("subscriptions", "active", "trials") == [(9, 2)]
 
 
@@ -457,3 +460,119 @@ def test_a_day_of_analytics_that_could_not_be_used_is_asked_for_again(tmp_path: 
         store.fake.analytics = whole  # type: ignore[method-assign]
         store.pull()
         assert store.counts() == {3: 10, 2: 20, 1: 30} and store.workbook.rejected("analytics") == []
+
+
+def event(row: int, name: str, quantity: int, **more: Any) -> dict[str, Any]:
+    whose = {"vendor": VENDOR, "ts": LAST - timedelta(days=1), "row": row, "app_id": APP, "product": "Pro"}
+    known = {"event": name, "offer": None, "country": "DE", "device": "iPhone", "reason": None, "quantity": quantity}
+    return {**whose, **known, **more}
+
+
+def test_names_that_apple_adds_are_counted_and_named(tmp_path: Path) -> None:
+    rows = [
+        event(1, "Cancel", 6),
+        event(2, "Cancelled by Starlight", 7),
+        event(3, "Cancelled by  Starlight", 5),
+        event(4, "Start Introductory Offer", 9),
+        event(5, "Subscribe", 2, offer="Pay Later"),
+    ]
+    with Store(tmp_path, {"subscription_events": rows, "sales": [sale(1, 3, code="ZZ9")]}) as store:
+        said = store.workbook.outcome(clock=store.clock).messages
+        assert "subscription_events: unknown event 'Cancelled by Starlight': 12 subscriptions, in no figure." in said
+        assert "subscription_events: unknown offer type 'Pay Later': 2 subscriptions, in no figure." in said
+        none_told = "unknown offer type (none is told) of 'Start Introductory Offer': 9 subscriptions, in no figure."
+        assert f"subscription_events: {none_told}" in said
+        money = "3 units, in no count of downloads or updates; their money counts."
+        assert f"sales: unknown product type 'ZZ9': {money}" in said
+        # None is lost for all that.
+        assert sum(quantity for (quantity,) in store.workbook.rows("subscription_events", "quantity")) == 29
+
+
+def test_a_counter_that_apple_adds_is_named(tmp_path: Path) -> None:
+    level = {"vendor": VENDOR, "ts": LAST - timedelta(days=1), "row": 1, "app_id": APP, "product": "Pro"}
+    counts = {"country": "DE", "device": "iPhone", "active": 9, "trials": 2, "billing_retry": 0, "grace_period": 0}
+    with Store(tmp_path, {"subscriptions": [{**level, **counts}]}) as store:
+        whole = store.fake.subscription
+        added = {"Pay Whenever Offers": 4, "Loyalty Subscriptions": 0, "Offer Reference": "77"}
+        store.fake.subscription = lambda row: {**whole(row), **added}  # type: ignore[method-assign]
+        said = store.workbook.outcome(clock=store.clock).messages
+        # One that is 0 everywhere, and one that counts nothing, are of no interest.
+        assert [each for each in said if "unknown" in each] == [
+            "subscriptions: unknown column 'Pay Whenever Offers': 4 subscriptions, in no figure."
+        ]
+        assert store.workbook.rows("subscriptions", "active", "trials") == [(9, 2)]
+
+
+REPORT = {"vendor": VENDOR, "day": "2026-11-18", "row": 1}
+
+
+def test_counters_of_all_versions_of_the_subscription_report() -> None:
+    whose = {"App Apple ID": "1", "Subscription Name": "Pro", "Country": "DEU", **REPORT}
+    paid = [
+        "Active Standard Price Subscriptions",
+        "Active Pay Up Front Introductory Price Subscriptions",
+        "Active Pay as You Go Introductory Offer Subscriptions",
+        "Pay Up Front Promotional Offer Subscriptions",
+        "Pay As You Go Offer Code Subscriptions",
+        "Pay Up Front Win-back Offers",
+    ]
+    free = [
+        "Active Free Trial Introductory Offer Subscriptions",
+        "Free Trial Promotional Offer Subscriptions",
+        "Free Trial Offer Code Subscriptions",
+        "Free Trial Win-back Offers",
+    ]
+    others = {"Marketing Opt-Ins": "7", "Billing Retry": "5", "Grace Period": "3", "Subscribers": "30"}
+    row = parse_subscription({**whose, **dict.fromkeys(paid, "1"), **dict.fromkeys(free, "10"), **others})
+    assert (row["active"], row["trials"], row["billing_retry"], row["grace_period"]) == (6, 40, 5, 3)
+    assert (row["country"], row["unknown_column"], row["unknown_count"]) == ("DE", None, None)
+    assert not PAID_COUNTERS & FREE_COUNTERS
+
+
+@pytest.mark.parametrize(
+    "column", ["Subscription Group ID", "Standard Subscription Duration", "Subscription Offer Name"]
+)
+def test_what_describes_a_subscription_counts_none(column: str) -> None:
+    assert not is_unknown_counter(column)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        # Names in reports that others have published (seeds of a dbt package, a help site that lists one per page).
+        *("Reactivate", "Introductory Price from Paid Subscription", "Upgrade", "Downgrade from Grace Period"),
+        *("Promotional Offer from Win-Back Offer", "Reactivation to Promotional Offer", "Start Introductory Offer"),
+        *("Introductory Offer from Introductory Offer", "Canceled from Billing Retry", "Subscribe", "Opt-In"),
+        *("Paid Subscription from Win-Back Offer with Upgrade", "Billing Retry from Offer Code with Crossgrade"),
+        *(
+            "Reactivation to Offer Code with Downgrade",
+            "Crossgrade From Introductory Offer",
+            "Renewal from Billing Retry",
+        ),
+        *("Billing Retry from Paid Subscription", "Reactivate with Crossgrade to Introductory Price", "Refund"),
+        *("Introductory Price Crossgrade from Billing Retry", "Downgrade from Introductory Offer", "Start Offer Code"),
+    ],
+)
+def test_names_of_real_reports_are_known(name: str) -> None:
+    assert plain(name) in EVENTS
+
+
+def test_how_often_something_was_paid_for_is_read() -> None:
+    told = {"Event": "Cancel", "App Apple ID": "1", "Subscription Name": "Pro", "Quantity": "2", "Country": "USA"}
+    assert parse_subscription_event({**REPORT, **told, "Consecutive Paid Periods": "0"})["paid_periods"] == 0
+    # Reports of some versions, and rows of some events, do not tell.
+    assert parse_subscription_event({**REPORT, **told, "Consecutive Paid Periods": ""})["paid_periods"] is None
+    assert parse_subscription_event({**REPORT, **told})["country"] == "US"
+    assert is_unclear("Start Offer Code", None, None) and not is_unclear("Cancel", None, None)
+
+
+@pytest.mark.parametrize(("case", "churned"), [("apple-cancellations", 15), ("apple-lapsed-trials", 2)])
+def test_cases_of_apple(case: str, churned: int, root: Path) -> None:
+    file = root.parent / "shared" / "cases" / case / "subscription_event.tsv"
+    if not file.is_file():
+        pytest.skip("no ../shared/cases beside the checkout: its inputs not checked")
+    body = file.read_bytes()
+    records = [{**record, **REPORT, "row": number} for number, record in enumerate(table(body), start=1)]
+    rows = [{**parse_subscription_event(record), "ts": LAST} for record in records]
+    found = run_models("figures_app_store", app_store_subscription_events=rows)
+    assert sum(row["value"] for row in found if row["metric"] == "churned_subscriptions") == churned

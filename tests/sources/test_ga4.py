@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from fakes.ga4 import FakeGa4
-from fakes.pulling import QuickClock, Workbook
+from fakes.pulling import NOW, QuickClock, Workbook
 from tidings.errors import OutageError, SettingsError, SourceError
+from tidings.sources.source import Pull
 
 PROPERTY = "411"
 LAST = datetime(2026, 11, 19)
@@ -205,3 +206,44 @@ def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
             server.pull()
             assert set(server.users()) == set(range(120))
             assert sorted(server.workbook.rows("events", "events")) == [(back + 1,) for back in range(60)]
+
+
+def test_what_google_says_of_its_figures_is_told(tmp_path: Path) -> None:
+    rows = {
+        "daily": [day(5, is_sampled=True), day(4, is_sampled=True), day(40)],
+        "cuts": [cut(5, "country", "DE", is_other=True), cut(5, "page", "/a", is_thresholded=True)],
+    }
+    with Server(tmp_path, rows) as server:
+        said = server.workbook.outcome(clock=server.clock).messages
+        # All three days came in one answer, and Google says it of answers.
+        assert "daily: Google counted a sample only: 3 rows, figures are estimates (is_sampled)." in said
+        assert "cuts: Google withheld rows of few users: 1 rows, which are missing (is_thresholded)." in said
+        assert "cuts: Google put small rows together as (other): 1 rows, whose parts are missing (is_other)." in said
+        assert not any("left data out" in each for each in said)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (
+            {"dataTruncationType": "DATA_TRUNCATION_TYPE_PROPERTY", "dataTruncationDate": "2026-11-15"},
+            "the property begins later (before 2026-11-15)",
+        ),
+        ({"dataTruncationType": "DATA_TRUNCATION_TYPE_MOON", "dataTruncationMessage": "Full moon"}, "Full moon"),
+        ({"dataTruncationType": "DATA_TRUNCATION_TYPE_MOON"}, "MOON"),
+    ],
+)
+def test_data_left_out_are_told_with_the_reason(tmp_path: Path, reason: Mapping[str, Any], told: str) -> None:
+    with Server(tmp_path, {"daily": [day(5)]}) as server:
+        server.fake.truncated = dict(reason)
+        said: list[str] = []
+        # Days of which Google tells nothing are no days on which nothing happened.
+        with pytest.raises(SourceError, match="Google leaves out all data of"):
+            for part in server.workbook.source.pull(server.workbook.landing, Pull(NOW, clock=server.clock)):
+                said += [f"{remark.text}, {remark.becomes}" for remark in part.remarks]
+        assert said == [f"Google left data out, as {told}, figures are too low (truncation)"]
+        assert server.users() == {5: 10}
+        server.fake.truncated = None
+        # They are asked for again.
+        server.pull()
+        assert server.users() == {5: 10}

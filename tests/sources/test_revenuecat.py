@@ -225,6 +225,23 @@ def test_a_split_chart_lands_its_parts_and_not_their_total(fake: FakeRevenueCat,
     assert mrr(workbook) == [(17, 100.0), (18, 110.5), (19, 50.0), (19, 70.0), (19, 120.0)]
 
 
+def test_countries_told_by_name_are_those_that_others_tell_by_code(fake: FakeRevenueCat, tmp_path: Path) -> None:
+    for number, country in enumerate(("Germany", "South Korea", "US", "Other", "Türkiye", "TUR")):
+        fake.rows["revenuecat_charts"].append(point(19, number, dimension="country", segment=country))
+    workbook = book(tmp_path, fake)
+    workbook.pull()
+    rows = workbook.rows("mrr", "dimension", "segment", "value")
+    assert {segment: value for dimension, segment, value in rows if dimension == "country"} == {
+        "DE": 0,
+        "KR": 1,
+        "US": 2,
+        "Other": 3,
+        # Two that would be one: neither may hide the other.
+        "Türkiye": 4,
+        "TUR": 5,
+    }
+
+
 def test_the_overview_is_kept_once_per_day(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.rows["revenuecat_overview"] = [overview(20, "active_subscriptions", 7)]
     workbook = book(tmp_path, fake)

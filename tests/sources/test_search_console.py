@@ -318,3 +318,32 @@ def test_a_day_that_still_moves_holds_back_later_chunks(tmp_path: Path) -> None:
         site.pull()
         until = [entry.complete_until for entry in site.workbook.landing.entries("api", "page") if entry.complete_until]
         assert max(until) == datetime(2026, 11, 7, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("level", ["siteUnverifiedUser", "SITE_UNVERIFIED_USER"])
+def test_a_property_that_is_listed_but_not_verified_is_no_empty_one(tmp_path: Path, level: str) -> None:
+    with Site(tmp_path, {"daily": [row(5)]}) as site:
+        site.fake.sites[SITE] = level
+        told = f"The property '{SITE}' is listed for the account .* but not verified: Google tells nothing of it."
+        with pytest.raises(SourceError, match=told):
+            site.pull()
+        assert "not verified" in site.workbook.check()[0]
+        assert site.clicks() == {}
+
+
+@pytest.mark.parametrize("level", ["siteOwner", "SITE_OWNER", "SITE_FULL_USER", "siteRestrictedUser"])
+def test_permissions_are_read_in_both_spellings(tmp_path: Path, level: str) -> None:
+    with Site(tmp_path, {"daily": [row(5)]}) as site:
+        site.fake.sites[SITE] = level
+        site.pull()
+        assert site.clicks() == {5: 5} and site.workbook.check() == []
+
+
+def test_of_properties_that_nobody_named_those_not_verified_are_left_out_and_named(tmp_path: Path) -> None:
+    with Site(tmp_path, {"daily": [row(5)]}, sites=[]) as site:
+        site.fake.sites["https://old.example/"] = "SITE_UNVERIFIED_USER"
+        site.fake.sites["https://odd.example/"] = "SITE_PERMISSION_LEVEL_UNSPECIFIED"
+        site.pull()
+        assert site.clicks() == {5: 5}
+        first, second = site.workbook.check()
+        assert "'https://old.example/' is left out" in first and "'https://odd.example/' is left out" in second

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fakes.pulling import NOW, QuickClock, Workbook
 from fakes.server import Request
-from fakes.stripe import KEY, FakeStripe, refund, seconds, subscription, transaction
+from fakes.stripe import KEY, FakeStripe, invoice, refund, seconds, subscription, transaction
 from tidings.errors import CredentialError, OutageError, SettingsError, SourceError
 from tidings.sources.records import UnusableError
 from tidings.sources.stripe_levels import Levels
@@ -689,3 +689,142 @@ def test_test_money_and_real_money_are_never_added_up(tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match="API_KEY is a live key, and data/raw/api holds data of test mode"):
             account.pull()
         assert set(account.amounts()) == {"txn_0001"}
+
+
+# What a subscription may be since 2026-09-30.endive
+
+
+@pytest.mark.parametrize(
+    "why",
+    ["pause_requested", "first_payment_failure", "final_payment_failure", "system", "trial_end_without_payment_method"],
+)
+def test_why_a_subscription_is_paused_is_landed(tmp_path: Path, why: str) -> None:
+    rows = {"subscriptions": [subscribed("a", status="paused", pause_reason=why, paused_at=TODAY - timedelta(days=3))]}
+    with Account(tmp_path, rows) as account:
+        account.pull()
+        found = account.workbook.rows("subscriptions", "status", "pause_reason", "paused_at", "is_on_trial")
+        assert found == [("paused", why, TODAY - timedelta(days=3), False)]
+        # Nothing is billed for it now.
+        assert account.level() == (0, 0, 0)
+
+
+def introduced(account: Account, cents: int, status: str = "active", days: tuple[int, int] = (-5, 9)) -> None:
+    """Give the one subscription there is a trial offer, whose price is that of its item meanwhile."""
+    start, end = (seconds(TODAY + timedelta(days=day)) for day in days)
+    whole = account.fake.objects["subscriptions"][0]
+    (only,) = whole["items"]["data"]
+    only["price"] = {**only["price"], "id": "price_intro", "unit_amount": cents, "unit_amount_decimal": str(cents)}
+    only["current_trial"] = {"start_date": start, "end_date": end, "trial_offer": "trof_1"}
+    whole["status"] = status
+    account.fake.trial_offers["trof_1"] = {
+        "id": "trof_1",
+        "object": "product_catalog.trial_offer",
+        "price": only["price"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("cents", "status", "days", "level"),
+    [
+        # Free: on trial, whatever the subscription's own status says.
+        (0, "active", (-5, 9), (0, 0, 1)),
+        (0, "trialing", (-5, 9), (0, 0, 1)),
+        # Paid: it is paid for, with what it costs meanwhile.
+        (100, "active", (-5, 9), (1, 1, 0)),
+        (100, "trialing", (-5, 9), (1, 1, 0)),
+        (100, "past_due", (-5, 9), (1, 1, 0)),
+        # Over: the price of the item counts.
+        (1200, "active", (-30, -2), (12, 1, 0)),
+    ],
+)
+def test_introductions_count_as_what_they_cost(
+    tmp_path: Path, cents: int, status: str, days: tuple[int, int], level: tuple[int, int, int]
+) -> None:
+    with Account(tmp_path, {"subscriptions": [subscribed("a")]}) as account:
+        introduced(account, cents, status, days)
+        account.pull()
+        assert account.level() == level
+        ((trial_ends, is_on_trial, has_price),) = account.workbook.rows(
+            "subscriptions", "trial_ends_at", "is_on_trial", "has_price"
+        )
+        assert trial_ends == (TODAY + timedelta(days=days[1]) if level[2] else None)
+        assert is_on_trial is bool(level[2]) and has_price
+
+
+def test_a_subscription_on_its_own_trial_with_an_offer_to_come_pays_nothing(tmp_path: Path) -> None:
+    with Account(tmp_path, {"subscriptions": [subscribed("a", trial_ends_at=TODAY + timedelta(days=4))]}) as account:
+        introduced(account, 100, "trialing")
+        account.pull()
+        assert account.level() == (0, 0, 1)
+
+
+def test_an_introduction_whose_price_may_not_be_read_is_in_no_level_and_says_so(tmp_path: Path) -> None:
+    with Account(tmp_path, {"subscriptions": [subscribed("a"), subscribed("b")]}) as account:
+        introduced(account, 100)
+        account.fake.rights.remove("product_catalog")
+        account.pull()
+        assert account.level() == (12, 1, 0)
+        ((reason, _),) = account.workbook.rejected("levels")
+        assert "the price of trof_1 cannot be read; the key needs Read on Products" in reason
+        assert len([r for r in account.fake.asked if "trial_offers" in r.path]) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "tax"),
+    [
+        ({}, 2),
+        ({"total_taxes": []}, 0),
+        ({"total_taxes": [{"amount": 100}, {"amount": 23}]}, Decimal("1.23")),
+        # Not told, or not to be found out: not 0.
+        ({"total_taxes": None}, None),
+        ({"total_taxes": [], "automatic_tax": {"enabled": True, "status": "requires_location_inputs"}}, None),
+        ({"total_taxes": [], "automatic_tax": {"enabled": True, "status": "failed"}}, None),
+        ({"total_taxes": [], "automatic_tax": {"enabled": True, "status": None}}, None),
+        ({"total_taxes": [], "automatic_tax": {"enabled": True, "status": "complete"}}, 0),
+    ],
+)
+def test_a_tax_that_is_not_told_is_not_0(changed: Mapping[str, Any], tax: Any) -> None:
+    assert parse_invoice({**invoice(billed("a")), **changed})["tax"] == tax
+
+
+def test_values_that_stripe_adds_are_counted_and_named(tmp_path: Path) -> None:
+    rows = {
+        "balance": [moved(1, 3), moved(2, 2, category="something_new"), moved(3, 2, category="something_new")],
+        "subscriptions": [
+            subscribed("a"),
+            subscribed("b", status="dormant"),
+            subscribed("c", interval="fortnight"),
+            subscribed("d", status="paused", pause_reason="holiday"),
+        ],
+        "invoices": [billed("a", reason="subscription_gift")],
+    }
+    with Account(tmp_path, rows) as account:
+        said = [each for each in account.workbook.outcome(clock=account.clock).messages if "unknown" in each]
+        assert said == [
+            "balance: unknown reporting category 'something_new': 2 movements, in no figure.",
+            "subscriptions: unknown interval 'fortnight': 1 subscriptions, worth 0 a month.",
+            "subscriptions: unknown reason of a pause 'holiday': 1 subscriptions, taken for one of what was paid for.",
+            "subscriptions: unknown status 'dormant': 1 subscriptions, in no figure.",
+            "invoices: unknown reason of an invoice 'subscription_gift': 1 invoices, kept as it is.",
+        ]
+        assert len(account.workbook.rows("subscriptions")) == 4
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        {"billing_scheme": "auction"},
+        {"tiers_mode": "spiral"},
+        {"recurring": {"interval": "month", "usage_type": "felt"}},
+    ],
+)
+def test_a_price_of_a_kind_that_is_not_known_is_no_amount(price: Mapping[str, Any]) -> None:
+    with pytest.raises(UnusableError, match="is not known to this version"):
+        worth(item(price))
+
+
+def test_what_is_told_of_some_only_is_neither_missed_nor_new(tmp_path: Path) -> None:
+    rows = {"subscriptions": [subscribed("a")], "invoices": [billed("a")]}
+    with Account(tmp_path, rows) as account:
+        account.fake.objects["invoices"][0]["amount_paid_off_stripe"] = 0
+        assert not [each for each in account.workbook.outcome(clock=account.clock).messages if "fields" in each]

@@ -6,6 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from workbooks import run_models
 
 DAY = datetime(2026, 6, 1)
@@ -21,7 +23,7 @@ def sale(row: int, product_class: str, units: int, **more: Any) -> dict[str, Any
 def told(found: list[dict[str, Any]], metric: str, *names: str) -> list[tuple[Any, ...]]:
     rows = [row for row in found if row["metric"] == metric]
     assert all(row["is_total"] for row in rows)
-    return sorted((*(row[name] for name in names), float(row["value"])) for row in rows)
+    return sorted(((*(row[name] for name in names), float(row["value"])) for row in rows), key=repr)
 
 
 def test_updates_and_redownloads_are_no_downloads() -> None:
@@ -79,7 +81,7 @@ def test_analytics_and_subscriptions() -> None:
         app_store_subscriptions=[level],
         app_store_subscription_events=[
             moved(1, "Start Introductory Offer", "Free Trial", 9),
-            # A cheaper first month is no trial.
+            # A cheaper first month is no trial: it is paid, and so a subscription that began.
             moved(2, "Start Introductory Offer", "Pay As You Go", 2),
             moved(3, "Paid Subscription from Introductory Offer", "Free Trial", 5),
             moved(4, "Cancel", None, 3),
@@ -95,7 +97,8 @@ def test_analytics_and_subscriptions() -> None:
         "active_subscriptions": 30,
         "active_trials": 4,
         "trial_starts": 9,
-        "new_subscriptions": 5,
+        # 2 in an offer that costs something, 5 after one that did not.
+        "new_subscriptions": 7,
         "trial_conversions": 5,
         "churned_subscriptions": 3,
     }
@@ -122,3 +125,88 @@ def test_what_is_sold_inside_an_app_is_of_the_apps_number() -> None:
     found = run_models("figures_app_store", app_store_sales=[sale(1, "download", 5), sale(2, "purchase", 1) | inside])
     # All other reports name the app by its number; without a row of its own its SKU is all there is.
     assert {row["app"] for row in found if row["metric"] in ("downloads", "proceeds")} == {"9"}
+
+
+def happened(row: int, event: str, offer: str | None = None, quantity: int = 1, **more: Any) -> dict[str, Any]:
+    whose = {"vendor": "1", "ts": DAY, "row": row, "app_id": "9", "product": "Pro", "country": "DE"}
+    return {**whose, "event": event, "offer": offer, "quantity": quantity, **more}
+
+
+def counted(rows: list[dict[str, Any]]) -> dict[str, float]:
+    found = run_models("figures_app_store", app_store_subscription_events=rows)
+    totals: dict[str, float] = {}
+    for row in found:
+        totals[row["metric"]] = totals.get(row["metric"], 0) + float(row["value"])
+    return totals
+
+
+@pytest.mark.parametrize(
+    ("event", "offer", "periods", "expected"),
+    [
+        # The four cancellations of Apple's page, however they are written.
+        ("Cancel", None, None, {"churned_subscriptions"}),
+        ("Canceled from Billing Retry", None, 3, {"churned_subscriptions"}),
+        ("CANCELED FROM  BILLING GRACE PERIOD", None, None, {"churned_subscriptions"}),
+        ("Canceled After Renewal Extension", None, None, {"churned_subscriptions"}),
+        # A lapsed trial never paid, of whatever kind the offer; a cheaper offer that lapsed was paid.
+        ("Cancel", "Free Trial", None, set()),
+        ("Canceled from Billing Retry", "Free Trial", 0, set()),
+        ("Canceled from Billing Retry", None, 0, set()),
+        ("Cancel", "Pay As You Go", None, {"churned_subscriptions"}),
+        ("Cancel", "Pay Up Front", 0, {"churned_subscriptions"}),
+        # A free month given to somebody who paid before: what ends was a paid subscription.
+        ("Cancel", "Free Trial", 4, {"churned_subscriptions"}),
+        # Beginnings: free ones are trials, those that cost something are subscriptions.
+        ("Subscribe", None, 1, {"new_subscriptions"}),
+        ("Subscribe with Contingent Price", None, None, {"new_subscriptions"}),
+        ("Opt-In", None, 0, {"trial_starts"}),
+        ("Start Introductory Offer", "Free Trial", 0, {"trial_starts"}),
+        ("Start Introductory Price", "Pay Up Front", 1, {"new_subscriptions"}),
+        ("Start Offer Code", "Free Trial", None, {"trial_starts"}),
+        ("Start Free Trial", None, None, {"trial_starts"}),
+        ("Reactivate", None, 1, {"new_subscriptions"}),
+        ("Reactivate with Upgrade", None, None, {"new_subscriptions"}),
+        ("Reactivate", "Free Trial", 1, {"trial_starts"}),
+        ("Reactivation to Win-Back Offer", "Free Trial", None, {"trial_starts"}),
+        ("Reactivation to Win-Back Offer", "Pay Up Front", None, {"new_subscriptions"}),
+        ("Reactivation to Promotional Offer with Downgrade", "Pay As You Go", None, {"new_subscriptions"}),
+        # Ends of offers: those that were free convert, those that were paid began before.
+        ("Paid Subscription from Introductory Offer", "Free Trial", 1, {"new_subscriptions", "trial_conversions"}),
+        ("Paid Subscription from Introductory Offer", "Pay As You Go", 2, set()),
+        ("Paid Subscription from Opt-In", None, None, {"new_subscriptions", "trial_conversions"}),
+        ("Paid Subscription from Win-Back Offer with Upgrade", None, 1, {"new_subscriptions", "trial_conversions"}),
+        ("Paid Subscription from Win-Back Offer", None, 5, set()),
+        ("Crossgrade From Introductory Offer", "Free Trial", None, {"new_subscriptions", "trial_conversions"}),
+        ("Paid Subscription from Promotional Offer", "Free Trial", 7, set()),
+        # The payment after a trial failed first: it is the first payment all the same.
+        ("Renewal from Billing Retry", None, 1, {"new_subscriptions", "trial_conversions"}),
+        ("Renewal from Billing Retry", None, 6, set()),
+        # Nothing begins or ends.
+        ("Renew", None, 4, set()),
+        ("Upgrade", None, 2, set()),
+        ("Refund", None, 2, set()),
+        ("Billing Retry from Introductory Offer", "Free Trial", 0, set()),
+        ("Promotional Offer from Paid Subscription", "Free Trial", 3, set()),
+        # What is not known, or left out where it decides, is not guessed at.
+        ("Start Introductory Offer", None, None, set()),
+        ("Paid Subscription from Introductory Offer", None, None, set()),
+        ("Start Introductory Offer", "Pay Later", None, set()),
+        ("Cancel", "Pay Later", None, set()),
+        ("Cancelled by Starlight", None, None, set()),
+    ],
+)
+def test_what_an_event_means(event: str, offer: str | None, periods: int | None, expected: set[str]) -> None:
+    found = counted([happened(1, event, offer, 3, paid_periods=periods)])
+    assert found == dict.fromkeys(expected, 3)
+
+
+def test_all_cancellations_are_churn_and_lapsed_trials_are_none() -> None:
+    rows = [
+        happened(1, "Cancel", None, 6, reason="Canceled"),
+        happened(2, "Canceled from Billing Retry", None, 7, reason="Billing issue"),
+        happened(3, "Canceled from Billing Grace Period", None, 1),
+        happened(4, "Canceled After Renewal Extension", None, 1),
+        happened(5, "Cancel", "Free Trial", 30),
+    ]
+    found = run_models("figures_app_store", app_store_subscription_events=rows)
+    assert told(found, "churned_subscriptions", "reason") == [("Billing issue", 7), ("Canceled", 6), (None, 2)]

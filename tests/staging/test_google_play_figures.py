@@ -108,6 +108,8 @@ def test_rates_and_stars() -> None:
     # The whole is that of the ratings that are listed; Google's means by country do not say of how many.
     assert told(found, "rating", "country") == [("", 3.5, True), ("DE", 4.5, False)]
     assert [row["weight"] for row in found if row["metric"] == "rating" and not row["is_total"]] == [None]
+    # What the store shows: all ratings ever.
+    assert told(found, "rating_so_far", "country") == [("", 4, True), ("DE", 4, False), ("FR", 4, False)]
     assert [float(row["weight"]) for row in found if row["metric"] == "crash_rate" and row["is_total"]] == [1000]
 
 
@@ -140,3 +142,44 @@ def test_days_of_reviews_and_sales_are_utc_and_of_all_else_pacific() -> None:
     zones = {row["metric"]: row["zone"] for row in found}
     assert zones["reviews"] == zones["rating"] == zones["gross_sales"] == "UTC"
     assert zones["downloads"] == "America/Los_Angeles"
+
+
+def test_the_overview_is_the_rating_of_days_without_listed_ones() -> None:
+    rating = {"package": "com.a", "ts": DAY, "cut": "overview", "name": "all", "total_average": 4.1}
+    found = run_models(
+        "figures_google_play",
+        google_play_ratings=[
+            {**rating, "daily_average": 4.5},
+            {**rating, "ts": DAY.replace(day=2), "daily_average": 3.0},
+            {**rating, "ts": DAY.replace(day=3), "daily_average": None},
+            {**rating, "package": "com.b", "daily_average": 2.0},
+        ],
+        google_play_reviews=[{"package": "com.a", "review_id": "a", "ts": DAY, "rating": 5}],
+    )
+    rows = [row for row in found if row["metric"] == "rating"]
+    assert sorted((row["app"], row["day"].day, float(row["value"])) for row in rows) == [
+        ("com.a", 1, 5),  # listed, and so known of how many
+        ("com.a", 2, 3),
+        ("com.b", 1, 2),  # of another app nothing is listed
+    ]
+    assert [row["day"].day for row in found if row["metric"] == "rating_so_far" and row["app"] == "com.a"] == [1, 2, 3]
+
+
+def test_a_status_that_is_not_known_is_no_sale_and_a_type_that_is_not_known_no_fee() -> None:
+    sale = {"month": "202606", "ts": DAY, "package": "com.a", "currency": "EUR", "order_number": "GPA"}
+    paid = {"file": "f", "ts": DAY, "currency": "EUR", "package": "com.a"}
+    found = run_models(
+        "figures_google_play",
+        google_play_sales=[
+            {**sale, "row": 1, "status": "Charged", "amount": Decimal(10)},
+            {**sale, "row": 2, "status": "Partial  Refund", "amount": Decimal(-4)},
+            {**sale, "row": 3, "status": "Refund requested", "amount": Decimal(10)},
+        ],
+        google_play_earnings=[
+            {**paid, "row": 1, "type": "Charge", "amount": Decimal(10)},
+            {**paid, "row": 2, "type": "Google fee", "amount": Decimal("-1.5")},
+            {**paid, "row": 3, "type": "Not a Google fee", "amount": Decimal("-2")},
+        ],
+    )
+    assert told(found, "gross_sales") == [(6, True)] and told(found, "refunds") == [(4, True)]
+    assert told(found, "proceeds") == [(6.5, True)] and told(found, "fees") == [(1.5, True)]

@@ -140,6 +140,19 @@ def test_a_payment_without_a_fee_tells_no_fee_and_a_payout_nothing() -> None:
         ({"trial_ends_at": at(8), "status": "canceled", "canceled_at": at(3), "ended_at": at(8)}, None),
         ({"trial_ends_at": at(8), "status": "canceled", "canceled_at": at(3), "ended_at": at(3)}, None),
         ({"trial_ends_at": at(8), "status": "paused"}, None),
+        ({"trial_ends_at": at(8), "status": "paused", "pause_reason": "trial_end_without_payment_method"}, None),
+        # Paused later on: it was paid for until then, and does not vanish from the past.
+        ({"status": "paused", "pause_reason": "pause_requested", "paused_at": at(20)}, 1),
+        ({"status": "paused", "pause_reason": "final_payment_failure"}, 1),
+        ({"status": "paused", "pause_reason": "a reason to come"}, 1),
+        ({"status": "paused"}, 1),  # without a trial there is nothing else that it can have been
+        ({"trial_ends_at": at(8), "status": "paused", "pause_reason": "pause_requested", "paused_at": at(20)}, 8),
+        # Paused while on trial: nothing was paid yet.
+        ({"trial_ends_at": at(8), "status": "paused", "pause_reason": "pause_requested", "paused_at": at(5)}, None),
+        # A trial offer that is free keeps the status active; one that costs something is paid for at once.
+        ({"trial_began_at": at(1), "trial_ends_at": at(8), "is_on_trial": True}, None),
+        ({"status": "trialing", "is_on_trial": False}, 1),
+        ({"status": "a status to come"}, None),
         ({"status": "incomplete"}, None),
         ({"status": "incomplete_expired", "ended_at": at(2)}, None),
         ({"has_price": False}, None),

@@ -65,7 +65,8 @@ class ApiEndpoint(Endpoint):
     """One thing an API can be asked for, day by day unless said otherwise.
 
     `parse` makes a row of the feed's columns from one record, pure; `fields` are the names that a record is known to
-    have: one that no record of an answer has any more is told. `forget` are fields never kept, not even as received.
+    have: one that no record of an answer has any more is told, unless it is among the `optional` ones. `forget` are
+    fields never kept, not even as received.
     `zone` is that of its days: rows carry in `ts` the midnight of the day as if it were UTC, or true UTC instants where
     `zone` is UTC. `history_days`: how far a first pull reaches; `chunk_days`: how many days are landed at a time.
     `kept_days`: how many days back the source still tells everything (None: all); older ones are never asked for, as
@@ -77,6 +78,7 @@ class ApiEndpoint(Endpoint):
 
     parse: Parse
     fields: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     forget: tuple[str, ...] = ()
     zone: str = "UTC"
     history_days: int = 365
@@ -358,7 +360,7 @@ class ApiSource(ABC):
             told += (f"{endpoint.name}: {draft.rejected} of its records could not be used: {why}. Kept in {where}.",)
         if had and not draft.rows:
             told += (f"{endpoint.name} has no records any more; there were {had}.",)
-        more = {"messages": told, "restated": draft.restated_days}
+        more = {"messages": told, "restated": draft.restated_days, "remarks": draft.remarks}
         return self._pulled(endpoint, part, draft.rows, draft.rejected, **more), missing
 
     def _pulled(self, endpoint: ApiEndpoint, part: str, rows: int, rejected: int = 0, **more: Any) -> Pulled:
@@ -535,7 +537,8 @@ class _Fields:
         if not self._records or not self._endpoint.fields:
             return ()
         gone = [name for name in self._endpoint.fields if name not in self._came]
-        new = sorted(self._came - set(self._endpoint.fields) - set(self._endpoint.forget))
+        known = {*self._endpoint.fields, *self._endpoint.optional, *self._endpoint.forget}
+        new = sorted(self._came - known)
         name = self._endpoint.name
         return (
             *([f"{name} no longer has the fields {', '.join(gone)}: what is made of them is empty."] if gone else ()),

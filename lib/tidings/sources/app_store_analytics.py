@@ -136,7 +136,7 @@ class Analytics:
             draft.complete_until = min(window.end, whole)
         self._drop(report, str(day))
         self._pull.progress(endpoint.name, draft.rows, 0)
-        return self._pulled(part, draft.rows, draft.rejected, restated=draft.restated_days)
+        return self._pulled(part, draft.rows, draft.rejected, restated=draft.restated_days, remarks=draft.remarks)
 
     def _drop(self, report: str, what: str) -> None:
         part = f"{self._app} {report}{REFUSED}{what}"

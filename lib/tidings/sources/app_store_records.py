@@ -6,12 +6,19 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from tidings.errors import AnswerError
 from tidings.sources.api import ApiEndpoint
+from tidings.sources.app_store_enums import (
+    FREE_COUNTERS,
+    PAID_COUNTERS,
+    PRODUCT_TYPES,
+    is_unclear,
+    is_unknown_counter,
+)
 from tidings.sources.countries import alpha2
 from tidings.sources.feeds.app_store import (
     APP_STORE_ANALYTICS,
@@ -21,17 +28,10 @@ from tidings.sources.feeds.app_store import (
     APP_STORE_SUBSCRIPTIONS,
 )
 from tidings.sources.records import Record, UnusableError
+from tidings.sources.vocabulary import plain
 from tidings.window import parse_date, parse_instant
 
 PACIFIC: Final = "America/Los_Angeles"
-_CLASSES: Final[Mapping[str, tuple[str, ...]]] = {
-    "download": ("1", "1F", "1T", "1E", "1EP", "1EU", "F1", "1-B", "F1-B"),
-    "redownload": ("3", "3F", "3T", "F3"),
-    "update": ("7", "7F", "7T", "F7"),
-    "purchase": ("IA1", "IA1-M", "FI1"),
-    "subscription": ("IAY", "IAY-M", "IA9", "IA9-M", "IAC", "IAC-M"),
-}
-_CLASS_OF: Final = {code: name for name, codes in _CLASSES.items() for code in codes}
 _GZIP: Final = b"\x1f\x8b"
 
 REPORTS: Final[Mapping[str, tuple[str, str, str]]] = {
@@ -101,60 +101,66 @@ def parse_sale(record: Record) -> Mapping[str, Any]:
         "title": record.get("Title"),
         "app_version": record.get("Version") or None,
         "product_type": code,
-        "product_class": _CLASS_OF.get(code, "other"),
+        "product_class": PRODUCT_TYPES.get(code, "other"),
         "units": units,
         "proceeds": units * _decimal(proceeds),
         "currency": record["Currency of Proceeds"].upper(),
         "gross": units * abs(_decimal(price)),
         "customer_currency": record["Customer Currency"].upper(),
-        "country": record.get("Country Code") or None,
+        "country": _country(record.get("Country Code")),
         "device": record.get("Device") or None,
         "subscription": record.get("Subscription") or None,
         "period": record.get("Period") or None,
     }
 
 
-def _counters(record: Record, *, free: bool) -> int:
-    """The sum of the counters of paid, or of free, subscriptions; Apple adds kinds of offers now and then."""
-    found = [
-        int(_decimal(value))
-        for name, value in record.items()
-        if name.lower().endswith("subscriptions")
-        and not name.lower().startswith("total")
-        and ("free trial" in name.lower()) == free
-    ]
-    if not found and not free:
-        raise UnusableError("no column counts active subscriptions")
-    return sum(found)
+def _country(told: str | None) -> str | None:
+    """Reports of different ages write DE, DEU or Germany."""
+    return alpha2(told) if told else None
+
+
+def _counted(record: Record, columns: Collection[str]) -> int:
+    """The sum of these columns of the subscription report, which version has which."""
+    return sum(int(_decimal(value)) for name, value in record.items() if plain(name) in columns)
 
 
 def parse_subscription(record: Record) -> Mapping[str, Any]:
     """A row of the subscription report, which has no date: that of the report is added."""
+    if not any(plain(name) in PAID_COUNTERS for name in record):
+        raise UnusableError("no column counts active subscriptions")
+    unknown = [name for name in record if is_unknown_counter(name) and _decimal(record[name])]
     return {
         **_report(record),
         "app_id": record["App Apple ID"],
         "product": record["Subscription Name"],
-        "country": record.get("Country") or None,
+        "country": _country(record.get("Country")),
         "device": record.get("Device") or None,
-        "active": _counters(record, free=False),
-        "trials": _counters(record, free=True),
+        "active": _counted(record, PAID_COUNTERS),
+        "trials": _counted(record, FREE_COUNTERS),
         "billing_retry": int(_decimal(record.get("Billing Retry", ""))),
         "grace_period": int(_decimal(record.get("Grace Period", ""))),
+        "unknown_column": ", ".join(unknown) or None,
+        "unknown_count": sum(int(_decimal(record[name])) for name in unknown) or None,
     }
 
 
 def parse_subscription_event(record: Record) -> Mapping[str, Any]:
     """A row of the subscription event report."""
+    event, offer = record["Event"], record.get("Subscription Offer Type") or None
+    paid = record.get("Consecutive Paid Periods") or None
+    periods = None if paid is None else int(_decimal(paid))
     return {
         **_report(record),
-        "event": record["Event"],
+        "event": event,
         "app_id": record["App Apple ID"],
         "product": record["Subscription Name"],
-        "offer": record.get("Subscription Offer Type") or None,
-        "country": record.get("Country") or None,
+        "offer": offer,
+        "country": _country(record.get("Country")),
         "device": record.get("Device") or None,
         "reason": record.get("Cancellation Reason") or None,
         "quantity": int(_told(record, "Quantity")),
+        "paid_periods": periods,
+        "unclear": event if is_unclear(event, offer, periods) else None,
     }
 
 
@@ -162,7 +168,6 @@ def parse_analytics(record: Record) -> Mapping[str, Any]:
     """A row of an analytics report."""
     report = record["report"]
     counted = REPORTS[report][2]
-    country = record.get("Territory") or None
     unique = record.get("Unique Devices", record.get("Unique Counts")) or None
     return {
         "app_id": record["app_id"],
@@ -174,7 +179,7 @@ def parse_analytics(record: Record) -> Mapping[str, Any]:
         "device": record.get("Device") or None,
         "os": record.get("Platform Version") or None,
         "channel": record.get("Source Type") or None,
-        "country": alpha2(country) if country else None,
+        "country": _country(record.get("Territory")),
         "count": record[counted] if counted in record else record["Count"],
         "unique_count": unique,
         "processed": record["processed"],
@@ -184,7 +189,6 @@ def parse_analytics(record: Record) -> Mapping[str, Any]:
 def parse_review(record: Record) -> Mapping[str, Any]:
     """A written review."""
     said = record["attributes"]
-    territory = said.get("territory")
     return {
         "app_id": record["app_id"],
         "review_id": record["id"],
@@ -192,7 +196,7 @@ def parse_review(record: Record) -> Mapping[str, Any]:
         "rating": said["rating"],
         "title": said.get("title"),
         "body": said.get("body"),
-        "country": alpha2(territory) if territory else None,
+        "country": _country(said.get("territory")),
     }
 
 

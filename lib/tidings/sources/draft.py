@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 from tidings.errors import SourceError
 from tidings.sources.feeds import Feed
 from tidings.sources.manifest import Entry, Input, Span, input_json, span_json
+from tidings.sources.vocabulary import Remark
 
 DRAFT = ".draft.parquet"
 DRAFT_REJECTED = ".draft.rejected.parquet"
@@ -34,8 +36,9 @@ class Draft:
     """A landing in the making: rows go in batch by batch, on a clean end it is committed.
 
     Until then `complete_until` may be set (by default the end of the window, or the time of the pull if that is
-    earlier), and `covers` (as in the manifest) and `facts`; `part` and `window` may be changed,
-    rows then go there; `entry` and `restated_days` (days that were told otherwise before) are there afterwards.
+    earlier), and `covers` (as in the manifest) and `facts`; `part` and `window` may be changed, rows then go there;
+    `entry` and `restated_days` (days that were told otherwise before) are there afterwards. `remarks` counts what rows
+    say that whoever pulls should know.
     """
 
     def __init__(self, folder: Path, feed: Feed, part: str, window: Span | None, source_input: Input | None) -> None:
@@ -45,6 +48,7 @@ class Draft:
         self.rows = 0
         self.rejected = 0
         self.restated_days = 0
+        self.remarks: Counter[Remark] = Counter()
         self.entry: Entry | None = None
         self.part = part
         self.window = window
@@ -79,6 +83,10 @@ class Draft:
                 self.reject(outside["_line"], reasons, outside["_record"])
                 table = table.filter(inside)
         self.rows += table.num_rows
+        for vocabulary in self._feed.vocabularies:
+            self.remarks.update(vocabulary.remarks(table))
+        for notice in self._feed.notices:
+            self.remarks.update(notice.remarks(table))
         self._writer.write(table)
 
     def reject(self, lines: Any, reasons: Any, records: Any) -> None:

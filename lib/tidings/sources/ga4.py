@@ -2,8 +2,9 @@
 
 Habits of the API. Days are the property's. Figures move for two days. All values are texts, a day is `20261110`, limits
 and offsets are texts, too. Without a row there is no `rows`. Rows of few users may be withheld, many rows put together
-as `(other)`, big properties counted by a sample: an answer says so, and each row keeps it. Users do not add up. Tokens
-are counted per hour and day; too many calls are 429, and a spent hour comes back at its end. Errors count, too.
+as `(other)`, big properties counted by a sample, days left out: an answer says so, each row keeps it, and the pull says
+it. Users do not add up. Tokens are counted per hour and day; too many calls are 429, and a spent hour comes back at its
+end. Errors count, too.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from tidings.errors import SettingsError, SourceError
+from tidings.errors import AnswerError, SettingsError, SourceError
 from tidings.settings import Settings
-from tidings.sources.api import ApiEndpoint, ApiSource
+from tidings.sources.api import ApiEndpoint, ApiSource, NotYetError
 from tidings.sources.auth import account_email, service_account
 from tidings.sources.clock import Clock
 from tidings.sources.feeds.ga4 import GA4_CUTS, GA4_DAILY, GA4_EVENTS
+from tidings.sources.ga4_enums import TRUNCATION, TRUNCATIONS
 from tidings.sources.http import Answer, Client, Limit, Verdict, excerpt
 from tidings.sources.paging import pages
 from tidings.sources.records import Record
@@ -43,7 +45,7 @@ CUTS: Final = {
     "page": "pagePath",
     "device": "deviceCategory",
 }
-_FLAGS: Final = ("is_thresholded", "is_other", "is_sampled")
+_FLAGS: Final = ("is_thresholded", "is_other", "is_sampled", "truncation")
 
 
 def _whose(record: Record) -> dict[str, Any]:
@@ -216,6 +218,14 @@ class Ga4(ApiSource):
             return after if after < int(said[1].get("rowCount", 0)) else None
 
         for _, said in pages(ask, following, f"report of {number}"):
+            why = _truncation(said.get("metadata", {}))
+            if why and not said.get("rows"):
+                # Nothing told is not nothing that happened.
+                left_out = AnswerError(
+                    f"Google leaves out all data of {first} to {last} in the property {number}: {why}.",
+                    "What was landed of these days stays.",
+                )
+                raise NotYetError(first, add_days(last, 1), left_out)
             yield [{**record, "property": number} for record in _records(said)]
 
 
@@ -227,6 +237,7 @@ def _records(said: Mapping[str, Any]) -> list[dict[str, Any]]:
         "is_thresholded": bool(metadata.get("subjectToThresholding", False)),
         "is_other": bool(metadata.get("dataLossFromOtherRow", False)),
         "is_sampled": bool(metadata.get("samplingMetadatas")),
+        "truncation": _truncation(metadata),
     }
     heads = [head["name"] for head in (*said.get("dimensionHeaders", ()), *said.get("metricHeaders", ()))]
     return [
@@ -238,6 +249,17 @@ def _records(said: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for row in said.get("rows", ())
     ]
+
+
+def _truncation(metadata: Mapping[str, Any]) -> str | None:
+    """Why data are left out of an answer; a reason that is not known in Google's own words."""
+    told = []
+    for each in metadata.get("dataTruncationReasons") or ():
+        kind = str(each.get("dataTruncationType", ""))
+        why = TRUNCATIONS.get(kind) or each.get("dataTruncationMessage") or kind.removeprefix(TRUNCATION) or "it says"
+        since = each.get("dataTruncationDate")
+        told.append(f"{why} (before {since})" if since else str(why))
+    return "; ".join(dict.fromkeys(told)) or None
 
 
 def _judge(answer: Answer) -> Verdict | None:

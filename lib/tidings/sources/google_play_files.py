@@ -130,6 +130,7 @@ def land(
         draft.rejected,
         part=file.name,
         restated=draft.restated_days,
+        remarks=draft.remarks,
     )
 
 

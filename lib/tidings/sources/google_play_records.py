@@ -28,8 +28,10 @@ from tidings.sources.feeds.google_play import (
     GOOGLE_PLAY_SUBSCRIPTIONS,
     GOOGLE_PLAY_VITALS,
 )
+from tidings.sources.google_play_enums import CRASH_AND_ANR, FINANCIAL_STATUSES
 from tidings.sources.http import from_epoch
 from tidings.sources.records import Record, UnusableError
+from tidings.sources.vocabulary import plain
 from tidings.window import parse_date
 
 PACIFIC: Final = "America/Los_Angeles"
@@ -157,13 +159,12 @@ def parse_subscription(record: Record) -> Mapping[str, Any]:
 
 
 def parse_sale(record: Record) -> Mapping[str, Any]:
-    """A row of the sales file; the sign follows from a status that is known, as Google writes refunds either way."""
+    """A row of the sales file; the sign follows from the status where it is known: refunds are written either way."""
     status = _first(record, "financial status")
     amount = _amount(record, "charged amount")
-    if "refund" in status.lower():
-        amount = -abs(amount)
-    elif status.lower() == "charged":
-        amount = abs(amount)
+    known = FINANCIAL_STATUSES.get(plain(status))
+    if known is not None:
+        amount = abs(amount) if known == "charged" else -abs(amount)
     return {
         "month": record["month"],
         "row": record["row"],
@@ -250,7 +251,7 @@ def parse_vitals(record: Record) -> Mapping[str, Any]:
         "ts": date(int(start["year"]), int(start["month"]), int(start["day"])),
         "kind": record["kind"],
         "name": names[0] if names else WHOLE,
-        "rate": measures[f"{record['kind']}Rate"],
+        "rate": measures[CRASH_AND_ANR[record["kind"]]],
         "users": measures["distinctUsers"],
     }
 

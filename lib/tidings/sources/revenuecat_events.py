@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -28,13 +28,11 @@ from tidings.sources.files import File, Scan
 from tidings.sources.landing import Landing
 from tidings.sources.manifest import Input
 from tidings.sources.records import Record, typed
+from tidings.sources.revenuecat_enums import COUNTED
 from tidings.sources.revenuecat_records import instant
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
 from tidings.window import Zone, end_of_local_day
 
-COUNTED: Final = (
-    *("INITIAL_PURCHASE", "RENEWAL", "NON_RENEWING_PURCHASE", "CANCELLATION", "EXPIRATION", "REFUND_REVERSED"),
-)
 FORGOTTEN: Final = (
     *("app_user_id", "original_app_user_id", "aliases", "subscriber_attributes", "transferred_from", "transferred_to"),
     *("transaction_id", "original_transaction_id", "metadata"),
@@ -49,7 +47,7 @@ _NOT_KEPT: Final = "(see this line of the file)"
 
 def parse_delivery(record: Record) -> Mapping[str, Any]:
     """An event of a webhook, whoever it is about left out."""
-    kind = str(record["type"])
+    kind = str(record["type"]).upper()
     needed = record.__getitem__ if kind in COUNTED else record.get
     environment, country, store = needed("environment"), record.get("country_code"), record.get("store")
     return {
@@ -62,7 +60,7 @@ def parse_delivery(record: Record) -> Mapping[str, Any]:
         "product": record.get("product_id"),
         "new_product": record.get("new_product_id"),
         "country": alpha2(str(country)) if country else None,
-        "period_type": needed("period_type"),
+        "period_type": str(needed("period_type") or "").upper() or None,
         "reason": record.get("cancel_reason") or record.get("expiration_reason"),
         "is_trial_conversion": record.get("is_trial_conversion") or False,
         "is_family_share": record.get("is_family_share") or False,
@@ -150,7 +148,7 @@ class RevenueCatEvents:
             last = _fill(draft, file, scan, pull)
             if last is not None:
                 draft.complete_until = min(end_of_local_day(last, Zone("UTC")), pull.now)
-        return self._pulled(file, draft.rows, draft.rejected)
+        return replace(self._pulled(file, draft.rows, draft.rejected), remarks=draft.remarks)
 
     def _pulled(self, file: File, rows: int, rejected: int, *, skipped: bool = False) -> Pulled:
         messages: tuple[str, ...] = ()

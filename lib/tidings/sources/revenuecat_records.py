@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from tidings.sources.countries import alpha2
+from tidings.sources.countries import alpha2, is_country
 from tidings.sources.records import Record, UnusableError
 from tidings.window import parse_date
 
@@ -38,11 +39,11 @@ def points(said: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
     Both shapes: objects (charts v3), and lists of a time and one value per measure (v2).
     """
-    measures, segments = said.get("measures") or [], said.get("segments") or []
+    measures, segments = said.get("measures") or [], _named(said.get("segments") or [])
     for value in said["values"]:
         if isinstance(value, Mapping):
             segment = _at(segments, value.get("segment"))
-            if segment is None or segment.get("display_name") != _TOTAL:
+            if segment is None or not (segment.get("is_total") or segment.get("display_name") == _TOTAL):
                 measure = _measure(said, measures, value.get("measure", 0))
                 yield {**value, "segment": value.get("segment"), "of_measure": measure, "of_segment": segment}
         elif not isinstance(value, list) or not value:
@@ -54,6 +55,26 @@ def points(said: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 measure = _measure(said, measures or segments, place)
                 point = {"cohort": cohort, "measure": place, "value": number, "segment": None}
                 yield {**point, "of_measure": measure, "of_segment": None}
+
+
+def _named(segments: Sequence[Any]) -> list[Any]:
+    """Segments with the code of the country they stand for, but for those that share one: one would hide the other."""
+    codes = [_country_of(each) if isinstance(each, Mapping) else None for each in segments]
+    often = Counter(codes)
+    return [
+        {**each, "code": code} if code is not None and often[code] == 1 else each
+        for each, code in zip(segments, codes, strict=True)
+    ]
+
+
+def _country_of(segment: Mapping[str, Any]) -> str | None:
+    """The code of the country that a segment is called by, in its id or in its name; None if it is no country."""
+    told = [alpha2(str(segment[name])) for name in ("id", "display_name") if segment.get(name)]
+    return next((code for code in told if is_country(code)), None)
+
+
+def _name_of(segment: Mapping[str, Any]) -> str:
+    return str(segment.get("id") or segment.get("display_name") or ALL)
 
 
 def parse_point(record: Record) -> Mapping[str, Any]:
@@ -72,7 +93,7 @@ def parse_point(record: Record) -> Mapping[str, Any]:
         raise UnusableError("it is money, and the chart does not say in which currency")
     if record["dimension"] != ALL and not segment:
         raise UnusableError(f"the chart has no segment {record['segment']!r}")
-    part = segment.get("id") or segment.get("display_name") or ALL
+    part = _name_of(segment)
     return {
         "project": record["project"],
         "chart": record["chart"],
@@ -80,7 +101,7 @@ def parse_point(record: Record) -> Mapping[str, Any]:
         "measure": name,
         "position": place,
         "dimension": record["dimension"],
-        "segment": alpha2(str(part)) if record["dimension"] == "country" else str(part),
+        "segment": segment.get("code") or part if record["dimension"] == "country" else part,
         "value": record["value"],
         "unit": unit,
         "currency": record["currency"] if is_money else None,

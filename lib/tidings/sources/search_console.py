@@ -29,6 +29,7 @@ from tidings.sources.feeds.search_console import (
 )
 from tidings.sources.http import Answer, Client, Limit, Verdict, excerpt
 from tidings.sources.records import Record
+from tidings.sources.search_console_enums import MAY_READ, SEARCH_TYPES, UNVERIFIED, spelt
 from tidings.sources.source import SourceKind
 from tidings.window import add_days, days_between, parse_date
 
@@ -37,7 +38,6 @@ _SCOPE: Final = "https://www.googleapis.com/auth/webmasters.readonly"
 _BASE: Final = "https://searchconsole.googleapis.com"
 _DOMAIN: Final = "sc-domain:"
 _ZONE: Final = "America/Los_Angeles"
-_TYPES: Final = ("web", "image", "video", "news", "discover", "googleNews")
 _NO_QUERIES: Final = ("discover", "googleNews")
 _DEVICELESS: Final = ("discover", "googleNews")
 _QUOTA_WAIT_S: Final = 60.0
@@ -126,7 +126,8 @@ class SearchConsole(ApiSource):
 
     def ping(self, client: Client) -> list[str]:
         """Ask which properties the account may read."""
-        return self._missing(client, self._known(client))
+        listed = self._listed(client)
+        return [*self._missing(client, listed), *self._left_out(listed)]
 
     def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
         """The properties, each with each kind of search that it is asked for: `web sc-domain:example.com`.
@@ -134,10 +135,11 @@ class SearchConsole(ApiSource):
         Raises:
             SourceError: the account may read none of them, or not all that are configured.
         """
-        known = self._known(client)
-        missing = self._missing(client, known)
+        listed = self._listed(client)
+        missing = self._missing(client, listed)
         if missing:
             raise SourceError(missing[0])
+        known = [site for site, level in listed.items() if level in MAY_READ]
         # A domain and a folder of it tell the same clicks: the larger one alone is asked for.
         for site in self.options("sites") or [each for each in known if not _holding(each, known)]:
             for search_type in self._types():
@@ -190,23 +192,41 @@ class SearchConsole(ApiSource):
     def _types(self) -> tuple[str, ...]:
         types = self.options("types", ("web",))
         for each in types:
-            if each not in _TYPES:
-                raise SourceError(f"Search Console knows no kind of search '{each}'.", suggest(each, _TYPES))
+            if each not in SEARCH_TYPES:
+                raise SourceError(f"Search Console knows no kind of search '{each}'.", suggest(each, SEARCH_TYPES))
         return types
 
-    def _known(self, client: Client) -> tuple[str, ...]:
-        said = client.get("webmasters/v3/sites").json()
-        return tuple(
-            str(site["siteUrl"])
-            for site in said.get("siteEntry", [])
-            if site.get("permissionLevel") != "siteUnverifiedUser"
-        )
+    def _left_out(self, listed: Mapping[str, str]) -> list[str]:
+        """Of properties that nobody named, those that cannot be read: they are left out, and the check says so."""
+        if self.options("sites"):
+            return []
+        known = any(level in MAY_READ for level in listed.values())
+        return [
+            f"The property '{site}' is left out: the account's permission there is {level or 'not told'}, with which "
+            "Google tells nothing. Name the properties that you want in sites, or verify it in Search Console."
+            for site, level in listed.items()
+            if level not in MAY_READ and known
+        ]
 
-    def _missing(self, client: Client, known: Sequence[str]) -> list[str]:
+    def _listed(self, client: Client) -> dict[str, str]:
+        """The properties that are listed for the account, with what it may do there."""
+        said = client.get("webmasters/v3/sites").json()
+        return {str(site["siteUrl"]): spelt(site.get("permissionLevel")) for site in said.get("siteEntry", [])}
+
+    def _missing(self, client: Client, listed: Mapping[str, str]) -> list[str]:
         email = account_email(client, self.key("account"))
+        known = [site for site, level in listed.items() if level in MAY_READ]
+        sites = self.options("sites")
+        unverified = [site for site, level in listed.items() if level == UNVERIFIED and site in (sites or listed)]
+        if unverified and (sites or not known):
+            # It is listed, so that nobody would look for what is wrong there.
+            return [
+                f"The property '{site}' is listed for the account {email}, but not verified: Google tells nothing of "
+                f"it. Have an owner add the account in {self.console}, or verify the property."
+                for site in unverified
+            ]
         if not known:
             return [f"The account {email} may read no property. Add it as a user in {self.console}."]
-        sites = self.options("sites")
         return [
             f"The account {email} may not read the property '{site}'. {suggest(site, known)} "
             f"Or add the account in {self.console}."

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from tidings.settings import Settings
 from tidings.sources.clock import Clock
 from tidings.sources.feeds import Feed
 from tidings.sources.landing import Landing
+from tidings.sources.vocabulary import Remark
 
 
 class Progress(Protocol):
@@ -58,6 +59,7 @@ class Pulled:
 
     `skipped`: the input is as it was when it was last landed, nothing was read; `rows` and `rejected` are then
     those landed before. `messages` are sentences for the person who pulls. `restated`: days told otherwise than before.
+    `remarks`: what rows said that a person should know, and how often.
     """
 
     source: str
@@ -69,6 +71,7 @@ class Pulled:
     part: str = ""
     messages: tuple[str, ...] = ()
     restated: int = 0
+    remarks: Mapping[Remark, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

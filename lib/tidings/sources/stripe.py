@@ -141,7 +141,7 @@ class Stripe(ApiSource):
         levels, asked_at = Levels(), int(client.clock.epoch())
         known = Known(client)
         for found in listed(client, "subscriptions", {"status": "all", **expanding(_EXPANDED)}):
-            records = [{**known.completed(slim(each)), "asked_at": asked_at} for each in found]
+            records = [known.completed({**slim(each), "asked_at": asked_at}) for each in found]
             for record in records:
                 levels.add(record)
             yield records

@@ -45,7 +45,15 @@ REFUNDS: Final = ApiEndpoint(
     parse=parse_refund,
     fields=("id", "object", "amount", "balance_transaction", "charge", "created", "currency", "reason", "status"),
     forget=(
-        *("destination_details", "receipt_number", "instructions_email", "next_action", "payment_intent"),
+        *(
+            "customer",
+            "customer_account",
+            "destination_details",
+            "receipt_number",
+            "instructions_email",
+            "next_action",
+            "payment_intent",
+        ),
         *("source_transfer_reversal", "transfer_reversal", "payment_method", "presentment_details"),
         *("failure_balance_transaction", "failure_reason", "pending_reason"),
     ),
@@ -59,9 +67,11 @@ SUBSCRIPTIONS: Final = ApiEndpoint(
     fields=(
         *("id", "object", "billing_cycle_anchor", "cancel_at", "cancel_at_period_end", "canceled_at"),
         *("cancellation_details", "collection_method", "created", "currency", "customer", "discounts", "ended_at"),
-        *("items", "livemode", "pause_collection", "start_date", "status", "trial_end", "trial_start"),
-        *("tiers", "coupons", "asked_at"),
+        *("items", "livemode", "pause_collection", "start_date", "status", "trial_end"),
+        *("trial_start", "tiers", "coupons", "trial_offers", "asked_at"),
     ),
+    # Told of paused ones only.
+    optional=("status_details",),
     forget=(
         *("application", "application_fee_percent", "automatic_tax", "billing_cycle_anchor_config", "billing_mode"),
         *("billing_schedules", "billing_thresholds", "customer_account", "days_until_due", "default_payment_method"),
@@ -86,20 +96,21 @@ INVOICES: Final = ApiEndpoint(
     parse=parse_invoice,
     fields=(
         *("id", "object", "amount_due", "amount_overpaid", "amount_paid", "amount_remaining", "amount_shipping"),
-        *("attempt_count", "attempted", "auto_advance", "billing_reason", "collection_method", "created", "currency"),
+        "automatic_tax",
+        *("attempt_count", "attempted", "billing_reason", "collection_method", "created", "currency"),
         *("customer", "due_date", "effective_at", "ending_balance", "livemode", "next_payment_attempt", "number"),
         *("parent", "period_end", "period_start", "post_payment_credit_notes_amount"),
         *("pre_payment_credit_notes_amount", "starting_balance", "status", "status_transitions", "subtotal"),
         *("subtotal_excluding_tax", "total", "total_discount_amounts", "total_excluding_tax"),
         *("total_pretax_credit_amounts", "total_taxes"),
     ),
+    optional=("amount_paid_off_stripe", "auto_advance", "status_details"),
     forget=(
         *(
             "account_country",
             "account_name",
             "account_tax_ids",
             "application",
-            "automatic_tax",
             "automatically_finalizes_at",
         ),
         *("confirmation_secret", "custom_fields", "customer_account", "customer_address", "customer_email"),

@@ -8,7 +8,16 @@ from decimal import Decimal
 from typing import Any
 
 from tidings.sources.records import Record, UnusableError
-from tidings.sources.stripe_mrr import counts, has_price, interval_of, items_of, monthly, product_of, rounded
+from tidings.sources.stripe_mrr import (
+    counts,
+    has_price,
+    interval_of,
+    items_of,
+    monthly,
+    on_trial,
+    product_of,
+    rounded,
+)
 
 
 @dataclass
@@ -63,4 +72,4 @@ class Levels:
             self._levels.setdefault(key, _Level()).mrr += amount
         first = self._levels[keys[0]]
         first.active_subscriptions += is_priced and counts(subscription)
-        first.active_trials += is_priced and subscription["status"] == "trialing"
+        first.active_trials += is_priced and on_trial(subscription)

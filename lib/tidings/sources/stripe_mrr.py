@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from tidings.sources.records import Record, UnusableError
+from tidings.sources.stripe_enums import BILLING_SCHEMES, COUNTED, TIERS_MODES, USAGE_TYPES
 
-COUNTED: Final = ("active", "past_due")
 _ZERO: Final = Decimal(0)
 _PLACES: Final = Decimal("0.00000001")
 _WHOLE_UNITS: Final = frozenset(
@@ -73,19 +73,71 @@ def priced_quantity(item: Record) -> int | None:
 
 
 def has_price(subscription: Record) -> bool:
-    """Whether anything of it costs something, before any discount."""
-    return any(
-        _is_metered(item) or _is_tiered(item["price"]) or unit_amount(item["price"]) != 0
-        for item in items_of(subscription)
-    )
+    """Whether anything of it costs something, before any discount: after its trial, where one runs."""
+    return any(trial_of(item, subscription) is not None or _costs(item["price"]) for item in items_of(subscription))
+
+
+def trial_of(item: Record, subscription: Record) -> Record | None:
+    """The trial offer that runs for an item when it was asked for; the price meanwhile may be 0, or not."""
+    trial: Record | None = item.get("current_trial")
+    if not trial or not trial["start_date"] <= subscription["asked_at"] < trial["end_date"]:
+        return None
+    return trial
+
+
+def trial_offers_of(subscription: Record) -> set[str]:
+    """The trial offers that have to be asked for what they cost before the subscription can be priced."""
+    trials = [trial_of(item, subscription) for item in items_of(subscription)]
+    return {str(trial["trial_offer"]) for trial in trials if trial}
+
+
+def price_of(item: Record, subscription: Record) -> Record:
+    """The price that is paid for an item now: that of its trial offer while one runs.
+
+    Raises:
+        UnusableError: the trial offer could not be had.
+    """
+    trial = trial_of(item, subscription)
+    if trial is None:
+        return cast(Record, item["price"])
+    offer = subscription["trial_offers"].get(trial["trial_offer"]) or {}
+    price = offer.get("price")
+    if not isinstance(price, dict):
+        raise UnusableError(f"the price of {trial['trial_offer']} cannot be read; the key needs Read on Products")
+    return cast(Record, price)
+
+
+def on_trial(subscription: Record) -> bool:
+    """Whether nothing is paid for it yet because a trial runs: its own, or trial offers that cost nothing.
+
+    A paid introduction is none, whatever the status.
+
+    Raises:
+        UnusableError: what a trial offer costs could not be had.
+    """
+    if subscription["status"] not in (*COUNTED, "trialing"):
+        return False
+    own = subscription.get("trial_end")
+    if subscription["status"] == "trialing" and (not trial_offers_of(subscription) or _is_after(own, subscription)):
+        return True
+    is_offered = bool(trial_offers_of(subscription))
+    return is_offered and not any(_costs(price_of(item, subscription)) for item in items_of(subscription))
+
+
+def _is_after(moment: Any, subscription: Record) -> bool:
+    return moment is not None and bool(moment > subscription["asked_at"])
+
+
+def _costs(price: Record) -> bool:
+    return _is_metered({"price": price}) or _is_tiered(price) or unit_amount(price) != 0
 
 
 def tiered_prices(subscription: Record) -> set[str]:
     """The prices that have to be asked for their tiers before the subscription can be priced."""
     if not counts(subscription):
         return set()
-    items = items_of(subscription)
-    return {item["price"]["id"] for item in items if _is_tiered(item["price"]) and not _is_metered(item)}
+    prices = [price_of(item, subscription) for item in items_of(subscription)]
+    return {price["id"] for price in prices if _is_tiered(price) and not _is_metered({"price": price})}
 
 
 def coupons_of(subscription: Record) -> dict[str, Record | None]:
@@ -114,7 +166,7 @@ def monthly(subscription: Record) -> list[Decimal]:
         return [_ZERO] * len(items)
     amounts = []
     for item in items:
-        amount = _per_month(_amount(item, subscription), item["price"])
+        amount = _per_month(_amount(item, subscription), price_of(item, subscription))
         for discount in _in_force(item, subscription):
             (amount,) = _discounted([amount], [item], discount, subscription)
         amounts.append(amount)
@@ -124,8 +176,14 @@ def monthly(subscription: Record) -> list[Decimal]:
 
 
 def counts(subscription: Record) -> bool:
-    """Whether it is paid for: active or past due, and not paused."""
-    return subscription["status"] in COUNTED and subscription.get("pause_collection") is None
+    """Whether it is paid for: active, past due or in a paid introduction, and not paused.
+
+    Raises:
+        UnusableError: what a trial offer costs could not be had.
+    """
+    if subscription["status"] not in (*COUNTED, "trialing") or subscription.get("pause_collection") is not None:
+        return False
+    return not on_trial(subscription)
 
 
 def _is_metered(item: Record) -> bool:
@@ -137,9 +195,20 @@ def _is_tiered(price: Record) -> bool:
 
 
 def _amount(item: Record, subscription: Record) -> Decimal:
-    """What an item costs per bill, in minor units."""
-    price, quantity = item["price"], priced_quantity(item)
-    if quantity is None:
+    """What an item costs per bill, in minor units.
+
+    Raises:
+        UnusableError: it is priced in a way that is not known, or its tiers could not be had.
+    """
+    price, quantity = price_of(item, subscription), priced_quantity(item)
+    for what, value, known in (
+        ("billing scheme", price.get("billing_scheme"), BILLING_SCHEMES),
+        ("mode of tiers", price.get("tiers_mode"), TIERS_MODES),
+        ("type of usage", (price.get("recurring") or {}).get("usage_type"), USAGE_TYPES),
+    ):
+        if value is not None and value not in known:
+            raise UnusableError(f"the {what} '{value}' of {price['id']} is not known to this version of Tidings")
+    if quantity is None or _is_metered({"price": price}):
         return _ZERO
     count = Decimal(quantity)
     packed = price.get("transform_quantity")
@@ -222,7 +291,7 @@ def _discounted(
     whole = sum((amount for amount, hit in zip(amounts, reached, strict=True) if hit), _ZERO)
     if not off or not whole:
         return list(amounts)
-    billed = next(item["price"] for item, hit in zip(items, reached, strict=True) if hit)
+    billed = next(price_of(item, subscription) for item, hit in zip(items, reached, strict=True) if hit)
     left = max(_ZERO, 1 - _per_month(Decimal(off), billed) / whole)
     return [amount * left if hit else amount for amount, hit in zip(amounts, reached, strict=True)]
 

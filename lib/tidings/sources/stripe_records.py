@@ -15,15 +15,17 @@ from tidings.sources.stripe_mrr import (
     items_of,
     major,
     monthly,
+    on_trial,
     priced_quantity,
     product_of,
     rounded,
+    trial_of,
     unit_amount,
 )
 from tidings.window import naive_utc, parse_date
 
 # Fields at any depth that may hold what people write, or that repeat others.
-_NEVER_KEPT: Final = frozenset(
+NEVER_KEPT: Final = frozenset(
     {"metadata", "comment", "description", "name", "nickname", "plan", "tax_rates", "email", "phone", "address"}
 )
 
@@ -31,7 +33,7 @@ _NEVER_KEPT: Final = frozenset(
 def slim(value: Any) -> Any:
     """A record without what may identify a person, at any depth."""
     if isinstance(value, dict):
-        return {name: slim(inner) for name, inner in value.items() if name not in _NEVER_KEPT}
+        return {name: slim(inner) for name, inner in value.items() if name not in NEVER_KEPT}
     return [slim(inner) for inner in value] if isinstance(value, list) else value
 
 
@@ -77,15 +79,21 @@ def parse_subscription(record: Record) -> Mapping[str, Any]:
     except UnusableError:
         # That it cannot be priced is said where levels are counted: the subscription itself is known.
         recurring = None
+    try:
+        is_on_trial = on_trial(record)
+    except UnusableError:
+        is_on_trial = None
     amount = unit_amount(price)
+    paused = (record.get("status_details") or {}).get("paused") or {}
+    trial = _own_trial(record)
     return {
         "subscription_id": record["id"],
         "ts": _instant(record["created"]),
         "customer_id": id_of(record.get("customer")),
         "status": record["status"],
         "started_at": _instant(record["start_date"]),
-        "trial_began_at": _instant(record.get("trial_start")),
-        "trial_ends_at": _instant(record.get("trial_end")),
+        "trial_began_at": _instant(trial[0]),
+        "trial_ends_at": _instant(trial[1]),
         "canceled_at": _instant(record.get("canceled_at")),
         "ended_at": _instant(record.get("ended_at")),
         "is_ending": record["cancel_at_period_end"],
@@ -99,7 +107,24 @@ def parse_subscription(record: Record) -> Mapping[str, Any]:
         "currency": currency.upper(),
         "mrr": recurring,
         "reason": (record.get("cancellation_details") or {}).get("reason"),
+        "pause_reason": (paused.get("subscription") or {}).get("type") if record["status"] == "paused" else None,
+        "paused_at": _instant(paused.get("transitioned_at")) if record["status"] == "paused" else None,
+        "is_on_trial": is_on_trial,
     }
+
+
+def _own_trial(record: Record) -> tuple[Any, Any]:
+    """From when to when it is free: its own trial, else the trial offers of its items while they cost nothing."""
+    if record.get("trial_end") is not None:
+        return record.get("trial_start"), record["trial_end"]
+    trials = [trial for item in items_of(record) if (trial := trial_of(item, record))]
+    try:
+        is_free = bool(trials) and on_trial(record)
+    except UnusableError:
+        is_free = False
+    if not is_free:
+        return None, None
+    return min(trial["start_date"] for trial in trials), max(trial["end_date"] for trial in trials)
 
 
 def parse_level(record: Record) -> Mapping[str, Any]:
@@ -126,12 +151,25 @@ def parse_invoice(record: Record) -> Mapping[str, Any]:
         "reason": record.get("billing_reason"),
         "currency": currency.upper(),
         **amounts,
-        "tax": sum((major(tax["amount"], currency) for tax in record.get("total_taxes") or ()), Decimal(0)),
+        "tax": _tax(record, currency),
         "finalized_at": _instant(changed.get("finalized_at")),
         "paid_at": _instant(changed.get("paid_at")),
         "voided_at": _instant(changed.get("voided_at")),
         "due_at": _instant(record.get("due_date")),
     }
+
+
+def _tax(record: Record, currency: str) -> Decimal | None:
+    """The taxes of an invoice; None where Stripe tells none because it could not find out."""
+    automatic = record.get("automatic_tax") or {}
+    is_open = automatic.get("enabled") and automatic.get("status") != "complete"
+    taxes = record.get("total_taxes")
+    if taxes is None and "total_taxes" not in record and record.get("tax") is not None:
+        # Versions before basil told one sum.
+        return major(record["tax"], currency)
+    if taxes is None or (is_open and not taxes):
+        return None
+    return sum((major(tax["amount"], currency) for tax in taxes), Decimal(0))
 
 
 def id_of(value: Any) -> str | None:

@@ -10,7 +10,7 @@ from tidings.errors import AnswerError
 from tidings.sources.http import Answer, Client, Verdict, by_status
 from tidings.sources.paging import pages
 from tidings.sources.records import Record, UnusableError
-from tidings.sources.stripe_mrr import coupons_of, tiered_prices
+from tidings.sources.stripe_mrr import coupons_of, tiered_prices, trial_offers_of
 from tidings.sources.stripe_records import slim
 
 PAGE_ROWS: Final = 100
@@ -18,15 +18,16 @@ _NEWER: Final = "Check base_url in the settings; look for a newer version of Tid
 
 
 class Known:
-    """Tiers of prices and coupons, each asked for once per pull."""
+    """Tiers of prices, coupons and trial offers, each asked for once per pull."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._tiers: dict[str, Any] = {}
         self._coupons: dict[str, Any] = {}
+        self._offers: dict[str, Any] = {}
 
     def completed(self, record: Record) -> Record:
-        """A subscription with all its items, the tiers of its prices and the coupons of its discounts."""
+        """A subscription with all its items, their trial offers, tiers of prices and coupons of discounts."""
         items = record.get("items")
         if isinstance(items, dict) and items.get("has_more"):
             asked = {"subscription": record["id"], **expanding(("data.discounts",))}
@@ -35,6 +36,11 @@ class Known:
                 **record,
                 "items": {**items, "has_more": False, "data": [slim(i) for page in every for i in page]},
             }
+        try:
+            offers = {offer: self._offer(offer) for offer in sorted(trial_offers_of(record))}
+        except (KeyError, TypeError, AttributeError, UnusableError):
+            offers = {}
+        record = {**record, "trial_offers": offers}
         try:
             prices, coupons = tiered_prices(record), coupons_of(record)
         except (KeyError, TypeError, AttributeError, UnusableError):
@@ -51,6 +57,12 @@ class Known:
             said = self._asked(f"prices/{quote(price, safe='')}", ("tiers",))
             self._tiers[price] = said and said.get("tiers")
         return self._tiers[price]
+
+    def _offer(self, offer: str) -> Any:
+        """A trial offer with its price; None where the key may not read it."""
+        if offer not in self._offers:
+            self._offers[offer] = self._asked(f"product_catalog/trial_offers/{quote(offer, safe='')}", ("price",))
+        return self._offers[offer]
 
     def _coupon(self, coupon: str, told: Record | None) -> Any:
         if coupon not in self._coupons:

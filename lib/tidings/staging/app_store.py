@@ -7,6 +7,16 @@ import ibis.expr.types as ir
 
 from tidings.figures import FIGURE_COLUMNS, FIGURE_KEY, figure, figures
 from tidings.model import model
+from tidings.sources.app_store_enums import (
+    FREE_EVENTS,
+    FREE_OFFER,
+    LATE_EVENTS,
+    OFFER_TYPES,
+    OFFERED_EVENTS,
+    PAID_OFFERS,
+    SUBSCRIBERS_EVENTS,
+    meant,
+)
 from tidings.sources.feeds.app_store import (
     APP_STORE_ANALYTICS,
     APP_STORE_REVIEWS,
@@ -17,10 +27,6 @@ from tidings.sources.feeds.app_store import (
 from tidings.staging.landed import first_per_key, staged
 
 _ZONE = "America/Los_Angeles"
-_BEGUN = ("subscribe", "reactivate", "reactivate with crossgrade", "paid subscription from introductory offer")
-_TRIALS = ("start introductory offer", "start promotional offer", "start offer code")
-_CONVERTED = ("paid subscription from introductory offer",)
-_ENDED = ("cancel",)
 
 
 @model(
@@ -121,15 +127,40 @@ def _subscriptions(rows: ir.Table) -> list[ir.Table]:
 
 
 def _movements(rows: ir.Table) -> list[ir.Table]:
+    """Subscriptions that began and ended, and trials that began and became paid, by what Apple's events mean.
+
+    Paid begins what is not free: at the standard price, in an offer that costs something, or with the first payment
+    after one that did not. A trial that lapsed never paid, and is no loss of a subscription. What is about an offer
+    whose type is not told is neither, and was named when it was pulled.
+    """
     by = {"app": "app_id", "product": "product", "country": "country"}
-    event = rows.event.lower()
-    is_free = rows.offer.fill_null("free trial").lower().contains("free")
+    event, offer = _plain(rows.event), _plain(rows.offer.fill_null(""))
+    periods = rows.paid_periods
+    has_begun = event.isin(meant("begins", "returns"))
+    is_free = (offer == FREE_OFFER) | ((offer == "") & event.isin(FREE_EVENTS))
+    is_paid = offer.isin(PAID_OFFERS) | ((offer == "") & event.notin(FREE_EVENTS + OFFERED_EVENTS))
+    # Where the type is left out, a first payment tells that nothing was paid before.
+    was_free = is_free | ((offer == "") & (periods == 1).fill_null(False))
+    # What they were given in between does not make subscribers new ones.
+    had_paid = event.isin(SUBSCRIBERS_EVENTS) & (periods > 1).fill_null(False)
+    is_late = event.isin(LATE_EVENTS) & (periods == 1).fill_null(False)
+    has_converted = (event.isin(meant("to_standard")) & was_free & ~had_paid) | is_late
+    is_known = offer.isin(("", *OFFER_TYPES))
+    never_paid = ((offer == FREE_OFFER) & ~(periods > 0).fill_null(False)) | (
+        offer.notin(PAID_OFFERS) & (periods == 0).fill_null(False)
+    )
+    begun, ended = rows.filter((has_begun & is_paid) | has_converted), event.isin(meant("ends")) & ~never_paid
     return [
-        figure(rows.filter(event.isin(_BEGUN)), "new_subscriptions", "quantity", by=by),
-        figure(rows.filter(event.isin(_ENDED)), "churned_subscriptions", "quantity", by={**by, "reason": "reason"}),
-        figure(rows.filter(event.isin(_TRIALS) & is_free), "trial_starts", "quantity", by=by),
-        figure(rows.filter(event.isin(_CONVERTED)), "trial_conversions", "quantity", by=by),
+        figure(begun, "new_subscriptions", "quantity", by=by),
+        figure(rows.filter(ended & is_known), "churned_subscriptions", "quantity", by={**by, "reason": "reason"}),
+        figure(rows.filter(has_begun & is_free), "trial_starts", "quantity", by=by),
+        figure(rows.filter(has_converted), "trial_conversions", "quantity", by=by),
     ]
+
+
+def _plain(name: ir.StringValue) -> ir.StringValue:
+    """A name as the tables of Apple's have it (`vocabulary.plain`, but for hyphens of other kinds)."""
+    return name.lower().strip().re_replace(r"\s+", " ")
 
 
 def _analytics(rows: ir.Table) -> list[ir.Table]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ibis
 import ibis.expr.types as ir
 
 from tidings.figures import FIGURE_COLUMNS, FIGURE_KEY, figure, figures
 from tidings.model import model
 from tidings.sources.feeds.ga4 import GA4_CUTS, GA4_DAILY, GA4_EVENTS
+from tidings.sources.ga4_enums import NOT_SET
 from tidings.staging.landed import first_per_key, staged
 
 _MEASURES = {
@@ -17,6 +19,7 @@ _MEASURES = {
 }
 # Google counts a page view as an event, too; elsewhere they are told apart.
 _VIEWS = ("page_view", "screen_view")
+_UNKNOWN = "(unknown)"
 
 
 @model(grain="property and day", key=("row_key",), columns=staged(GA4_DAILY, "row_key", "Source, property and day."))
@@ -56,6 +59,7 @@ def figures_ga4(stg_ga4_daily: ir.Table, stg_ga4_cuts: ir.Table, stg_ga4_events:
     parts = [figure(stg_ga4_daily, metric, column, by=app, zone="zone") for metric, column in totals.items()]
     for dimension in ("country", "channel", "page", "device"):
         rows = stg_ga4_cuts.filter(stg_ga4_cuts["type"] == dimension)
+        rows = rows.mutate(name=ibis.ifelse(rows.name.lower() == NOT_SET, ibis.literal(_UNKNOWN), rows.name))
         by = {**app, dimension: "name"}
         parts += [figure(rows, metric, column, by=by, total=False, zone="zone") for metric, column in _MEASURES.items()]
     events = stg_ga4_events.filter(stg_ga4_events.event.notin(_VIEWS))

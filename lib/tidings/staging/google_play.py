@@ -18,6 +18,7 @@ from tidings.sources.feeds.google_play import (
     GOOGLE_PLAY_SUBSCRIPTIONS,
     GOOGLE_PLAY_VITALS,
 )
+from tidings.sources.google_play_enums import FINANCIAL_STATUSES, fees
 from tidings.staging.landed import first_per_key, staged
 
 _ZONE = "America/Los_Angeles"
@@ -166,12 +167,22 @@ def figures_google_play(
 
 
 def _ratings(ratings: ir.Table, reviews: ir.Table) -> list[ir.Table]:
-    """Stars: of each rating that is listed, and by country as Google's means of days, which do not say of how many."""
+    """Stars: of each rating that is listed, else of the days that the overview tells; by country; and of all so far.
+
+    Google's means do not say of how many ratings they are: those that are listed are counted where there are any.
+    """
     rows = ratings.mutate(unknown=ibis.null("decimal(28, 8)"))
-    by_country = rows.filter(rows.cut == "country")
+    by_country, whole = rows.filter(rows.cut == "country"), rows.filter(rows.cut == _OVERVIEW)
     one = reviews.mutate(one=ibis.literal(1), zone=ibis.literal("UTC"))
     app = {"app": "package"}
+    days = whole.mutate(day=whole.ts.date())
+    listed = one.select("_source", "package", day=one.ts.date()).distinct()
+    unlisted = days.anti_join(listed, ["_source", "package", "day"]).drop("day")
+    country = {**app, "country": "name"}
     return [
+        figure(unlisted, "rating", "daily_average", by=app, weight="unknown"),
+        figure(whole, "rating_so_far", "total_average", by=app, weight="unknown"),
+        figure(by_country, "rating_so_far", "total_average", by=country, weight="unknown", total=False),
         figure(by_country, "rating", "daily_average", by={**app, "country": "name"}, weight="unknown", total=False),
         figure(one, "rating", "rating", by=app, weight="one", zone="zone"),
         figure(one, "reviews", "one", by=app, zone="zone"),
@@ -181,13 +192,20 @@ def _ratings(ratings: ir.Table, reviews: ir.Table) -> list[ir.Table]:
 def _money(sales: ir.Table, earnings: ir.Table) -> list[ir.Table]:
     by = {"app": "package", "product": "sku", "country": "country"}
     nothing = ibis.null("decimal(28, 8)")
+    # What a status that is not known says of an amount is not guessed at.
+    sales = sales.filter(_plain(sales.status).isin(tuple(FINANCIAL_STATUSES)))
     # Sales are dated in UTC, payouts in California.
     sold = sales.mutate(zone=ibis.literal("UTC"), returned=ibis.ifelse(sales.amount < 0, -sales.amount, nothing))
-    kind = earnings["type"].lower()
-    paid = earnings.mutate(fee=ibis.ifelse(kind.contains("google fee"), -earnings.amount, nothing))
+    is_fee = _plain(earnings["type"]).isin(fees())
+    paid = earnings.mutate(fee=ibis.ifelse(is_fee, -earnings.amount, nothing))
     return [
         figure(sold, "gross_sales", "amount", by=by, currency="currency", zone="zone"),
         figure(sold, "refunds", "returned", by=by, currency="currency", zone="zone"),
         figure(paid, "proceeds", "amount", by=by, currency="currency"),
         figure(paid, "fees", "fee", by=by, currency="currency"),
     ]
+
+
+def _plain(name: ir.StringValue) -> ir.StringValue:
+    """A name as the tables of Google's have it (`vocabulary.plain`, but for hyphens of other kinds)."""
+    return name.lower().strip().re_replace(r"\s+", " ")

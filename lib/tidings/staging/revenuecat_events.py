@@ -8,11 +8,8 @@ import ibis.expr.types as ir
 from tidings.figures import AMOUNT, FIGURE_COLUMNS, FIGURE_KEY, figure, figures
 from tidings.model import model
 from tidings.sources.feeds.revenuecat_events import REVENUECAT_EVENTS_DELIVERIES
+from tidings.sources.revenuecat_enums import PAID_PERIODS, PAYMENTS, REFUND
 from tidings.staging.landed import first_per_key, staged
-
-_PAID = ("NORMAL", "INTRO", "PREPAID")
-_PAYMENTS = ("INITIAL_PURCHASE", "RENEWAL", "NON_RENEWING_PURCHASE")
-_REFUND = "CUSTOMER_SUPPORT"
 
 
 @model(
@@ -35,8 +32,8 @@ def figures_revenuecat_events(stg_revenuecat_events_deliveries: ir.Table) -> ir.
     rows = rows.filter((rows.environment == "PRODUCTION") & ~rows.is_family_share)
     # Support cancels for nothing, too: what was given back has an amount.
     given_back = ibis.coalesce(rows.price, rows.price_usd).fill_null(0) < 0
-    is_refund = (rows.type == "CANCELLATION") & (rows.reason == _REFUND) & given_back
-    is_paid = rows.period_type.isin(_PAID)
+    is_refund = (rows.type == "CANCELLATION") & (rows.reason == REFUND) & given_back
+    is_paid = rows.period_type.isin(PAID_PERIODS)
     converted = rows.filter((rows.type == "RENEWAL") & rows.is_trial_conversion)
     began = rows.filter((rows.type == "INITIAL_PURCHASE") & is_paid)
     one = ibis.literal(1)
@@ -70,7 +67,7 @@ def _money(rows: ir.Table, is_refund: ir.BooleanValue) -> ir.Table:
     """
     in_local = rows.price.notnull() & rows.currency.notnull()
     amount = ibis.ifelse(in_local, rows.price, rows.price_usd).cast(AMOUNT)
-    counts = (rows.type.isin(_PAYMENTS) & (amount > 0)) | (is_refund & (amount < 0))
+    counts = (rows.type.isin(PAYMENTS) & (amount > 0)) | (is_refund & (amount < 0))
     reversed_ = (rows.type == "REFUND_REVERSED") & (amount > 0)
     rows = rows.mutate(
         amount=amount,

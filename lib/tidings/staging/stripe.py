@@ -14,16 +14,12 @@ from tidings.sources.feeds.stripe import (
     STRIPE_REFUNDS,
     STRIPE_SUBSCRIPTIONS,
 )
+from tidings.sources.stripe_enums import NEVER_BEGAN, PAUSED_AFTER_TRIAL, SUBSCRIPTION_STATUSES, moved
 from tidings.staging.landed import first_per_key, staged
 
 DISPUTE = "dispute"
-_REFUNDS = ("refund", "refund_failure")
-_DISPUTES = ("dispute", "dispute_reversal")
-_SALES = ("charge", "charge_failure", "partial_capture_reversal", *_REFUNDS, *_DISPUTES)
-_COSTS = ("fee", "network_cost", "tax")
-# Corrections, and what a platform earns of the sales of others. All else moves money that was told before.
-_OTHER = ("other_adjustment", "platform_earning", "platform_earning_refund")
-_NEVER_BEGAN = ("incomplete", "incomplete_expired", "paused")
+_SALES = moved("sale", "refund", "dispute")
+_COSTS = moved("cost")
 
 
 @model(
@@ -78,10 +74,10 @@ def figures_stripe(
     Money is in the currency of the balance. Levels are of days on which there was a pull. Plans without a price are
     neither begun nor ended nor cancelled subscriptions.
     """
-    moved = stg_stripe_balance
-    sales = moved.filter(moved.category.isin(_SALES))
-    given_back = _given_back(moved, stg_stripe_refunds)
-    counted = moved.filter(moved.category.isin((*_SALES, *_COSTS, *_OTHER)))
+    balance = stg_stripe_balance
+    sales = balance.filter(balance.category.isin(_SALES))
+    given_back = _given_back(balance, stg_stripe_refunds)
+    counted = balance.filter(balance.category.isin((*_SALES, *_COSTS, *moved("other"))))
     # A fee of its own is an amount that leaves the balance; another one is taken of a payment.
     counted = counted.mutate(kept=counted.fee - ibis.ifelse(counted.category.isin(_COSTS), counted.amount, 0))
     is_charged = counted.category.isin(_COSTS) | (counted.fee != 0)
@@ -106,25 +102,33 @@ def figures_stripe(
     )
 
 
-def _given_back(moved: ir.Table, refunds: ir.Table) -> ir.Table:
+def _given_back(balance: ir.Table, refunds: ir.Table) -> ir.Table:
     """Movements to buyers and back from them, with the reason that the refund tells."""
     told = refunds.select("_source", source_id=refunds.refund_id, told=refunds.reason)
-    rows = moved.filter(moved.category.isin((*_REFUNDS, *_DISPUTES)))
+    rows = balance.filter(balance.category.isin(moved("refund", "dispute")))
     rows = rows.left_join(told, ["_source", "source_id"]).select(rows, "told")
-    return rows.mutate(why=ibis.ifelse(rows.category.isin(_DISPUTES), DISPUTE, rows.told))
+    return rows.mutate(why=ibis.ifelse(rows.category.isin(moved("dispute")), DISPUTE, rows.told))
 
 
 def _paid(rows: ir.Table) -> ir.Table:
     """Subscriptions that were ever paid for, with the instant from which: after the trial that they began with.
 
-    A trial that is given later is free time of a subscription that was paid for before.
+    A trial that is given later is free time of a subscription that was paid for before. A paused one was paid for until
+    it was paused, unless that was because its trial ended without anything to pay with, or while it was on trial.
     """
     began_on_trial = rows.trial_ends_at.notnull() & (
         rows.trial_began_at.isnull() | (rows.trial_began_at <= rows.started_at)
     )
-    is_on_trial = rows.status == "trialing"
+    is_on_trial = rows.is_on_trial.fill_null(rows.status == "trialing")
     ended_on_trial = rows.ended_at.notnull() & (rows.ended_at <= rows.trial_ends_at)
+    is_paused = rows.status == "paused"
+    # Without a reason (versions before endive) there was but that one, and none without a trial.
+    paused_after_trial = (rows.pause_reason == PAUSED_AFTER_TRIAL).fill_null(False) | (
+        rows.pause_reason.isnull() & rows.trial_ends_at.notnull()
+    )
+    paused_on_trial = (rows.paused_at < rows.trial_ends_at).fill_null(False)
+    never_paid = is_paused & (paused_after_trial | (began_on_trial & paused_on_trial))
     was_free = began_on_trial & (is_on_trial | ended_on_trial.fill_null(False))
-    is_paid = rows.has_price & ~rows.status.isin(_NEVER_BEGAN) & ~was_free
+    has_begun = rows.status.isin(tuple(SUBSCRIPTION_STATUSES)) & rows.status.notin(NEVER_BEGAN)
     rows = rows.mutate(began_at=ibis.ifelse(began_on_trial, rows.trial_ends_at, rows.started_at))
-    return rows.filter(is_paid)
+    return rows.filter(rows.has_price & has_begun & ~never_paid & ~was_free)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tidings.model import Column
+from tidings.sources.app_store_enums import ANALYTICS_EVENTS, EVENTS, OFFER_TYPES, PRODUCT_TYPES
 from tidings.sources.feeds.feed import Feed
+from tidings.sources.vocabulary import Vocabulary, names
 
 _AMOUNT = "decimal(28, 8)"
 _REPORT: Mapping[str, Column] = {
@@ -27,7 +29,7 @@ APP_STORE_SALES = Feed(
         "app_version": Column("string", "Version of the app."),
         "product_type": Column("!string", "Apple's code of what was sold."),
         "product_class": Column(
-            "!string", "download, redownload, update, purchase, subscription or other, by Apple's code."
+            "!string", "download, redownload, update, purchase, restore, subscription or other, by Apple's code."
         ),
         "units": Column(f"!{_AMOUNT}", "Units; negative ones were given back."),
         "proceeds": Column(f"!{_AMOUNT}", "Units x proceeds per unit, in `currency`."),
@@ -39,6 +41,16 @@ APP_STORE_SALES = Feed(
         "subscription": Column("string", "New or Renewal."),
         "period": Column("string", "Length of a subscription."),
     },
+    vocabularies=(
+        Vocabulary(
+            "product_type",
+            names(*PRODUCT_TYPES),
+            "product type",
+            "in no count of downloads or updates; their money counts",
+            "units",
+            "units",
+        ),
+    ),
 )
 
 APP_STORE_SUBSCRIPTIONS = Feed(
@@ -55,7 +67,12 @@ APP_STORE_SUBSCRIPTIONS = Feed(
         "trials": Column("!int64", "Free ones.", minimum=0),
         "billing_retry": Column("int64", "Whose payment failed.", minimum=0),
         "grace_period": Column("int64", "In their grace period.", minimum=0),
+        "unknown_column": Column("string", "Columns that seem to count subscriptions, and are not known."),
+        "unknown_count": Column("int64", "What they count: part of no figure.", minimum=0),
     },
+    vocabularies=(
+        Vocabulary("unknown_column", frozenset(), "column", counted="subscriptions", quantity="unknown_count"),
+    ),
 )
 
 APP_STORE_SUBSCRIPTION_EVENTS = Feed(
@@ -72,7 +89,16 @@ APP_STORE_SUBSCRIPTION_EVENTS = Feed(
         "device": Column("string", "Device."),
         "reason": Column("string", "Why it was cancelled."),
         "quantity": Column("!int64", "How often."),
+        "paid_periods": Column("int64", "How many periods in a row were paid, trials not counted; null if not told."),
+        "unclear": Column("string", "The event, where it is not told whether what it is about was free."),
     },
+    vocabularies=(
+        Vocabulary("event", frozenset(EVENTS), "event", counted="subscriptions", quantity="quantity"),
+        Vocabulary("offer", names(*OFFER_TYPES), "offer type", counted="subscriptions", quantity="quantity"),
+        Vocabulary(
+            "unclear", frozenset(), "offer type (none is told) of", counted="subscriptions", quantity="quantity"
+        ),
+    ),
 )
 
 APP_STORE_ANALYTICS = Feed(
@@ -95,6 +121,7 @@ APP_STORE_ANALYTICS = Feed(
         "unique_count": Column("int64", "Different devices; must not be added up.", minimum=0),
         "processed": Column("!string", "Day on which Apple made the report."),
     },
+    vocabularies=(Vocabulary("event", names(*ANALYTICS_EVENTS), "event", counted="times", quantity="count"),),
 )
 
 APP_STORE_REVIEWS = Feed(

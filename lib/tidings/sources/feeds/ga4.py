@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from tidings.model import Column
 from tidings.sources.feeds.feed import Feed
+from tidings.sources.vocabulary import Notice
 
 _WHOSE: Mapping[str, Column] = {
     "property": Column("!string", "Number of the property."),
@@ -22,7 +23,14 @@ _FLAGS: Mapping[str, Column] = {
     "is_thresholded": Column("!boolean", "True where Google withheld rows of few users."),
     "is_other": Column("!boolean", "True where Google put rows together as (other)."),
     "is_sampled": Column("!boolean", "True where Google counted a sample only."),
+    "truncation": Column("string", "Why Google left data out, where it did."),
 }
+_NOTICES = (
+    Notice("is_thresholded", "Google withheld rows of few users", "which are missing (is_thresholded)"),
+    Notice("is_other", "Google put small rows together as (other)", "whose parts are missing (is_other)"),
+    Notice("is_sampled", "Google counted a sample only", "figures are estimates (is_sampled)"),
+    Notice("truncation", "Google left data out, as {}", "figures are too low (truncation)"),
+)
 
 GA4_DAILY = Feed(
     name="ga4_daily",
@@ -35,6 +43,7 @@ GA4_DAILY = Feed(
         "engagement_s": Column("!int64", "Seconds in the foreground.", unit="s", minimum=0),
         **_FLAGS,
     },
+    notices=_NOTICES,
 )
 
 GA4_CUTS = Feed(
@@ -48,6 +57,7 @@ GA4_CUTS = Feed(
         **_MEASURES,
         **_FLAGS,
     },
+    notices=_NOTICES,
 )
 
 GA4_EVENTS = Feed(
@@ -62,4 +72,5 @@ GA4_EVENTS = Feed(
         "key_events": Column("!float64", "Of them counted as key events.", minimum=0),
         **_FLAGS,
     },
+    notices=_NOTICES,
 )

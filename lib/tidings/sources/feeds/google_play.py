@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from tidings.model import Column
 from tidings.sources.feeds.feed import Feed
+from tidings.sources.google_play_enums import FINANCIAL_STATUSES, TRANSACTION_TYPES
+from tidings.sources.vocabulary import Vocabulary, names
 
 _AMOUNT = "decimal(28, 8)"
 _CUT: Mapping[str, Column] = {
@@ -93,6 +95,7 @@ GOOGLE_PLAY_SALES = Feed(
         "currency": Column("!string", "Currency of the buyer."),
         "country": Column("string", "ISO alpha-2 code of the buyer."),
     },
+    vocabularies=(Vocabulary("status", names(*FINANCIAL_STATUSES), "financial status"),),
 )
 GOOGLE_PLAY_EARNINGS = Feed(
     name="google_play_earnings",
@@ -111,6 +114,9 @@ GOOGLE_PLAY_EARNINGS = Feed(
         "amount": Column(f"!{_AMOUNT}", "What it adds to the payout; negative for fees and refunds."),
         "currency": Column("!string", "Currency of the payout."),
     },
+    vocabularies=(
+        Vocabulary("type", names(*TRANSACTION_TYPES), "transaction type", "in the proceeds, and in no fees"),
+    ),
 )
 GOOGLE_PLAY_REVIEWS = Feed(
     name="google_play_reviews",

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from tidings.model import Column
 from tidings.sources.feeds.feed import Feed
+from tidings.sources.revenuecat_enums import SUBSCRIPTION_STATUSES
+from tidings.sources.vocabulary import Vocabulary, names
 
 _AMOUNT = "decimal(28, 8)"
 _PROJECT: Mapping[str, Column] = {"project": Column("!string", "Project, proj….")}
@@ -85,4 +87,5 @@ REVENUECAT_SUBSCRIPTIONS = Feed(
         "proceeds": Column(_AMOUNT, "The same after tax and the store's share."),
         "currency": Column("!string", "ISO code of the amounts."),
     },
+    vocabularies=(Vocabulary("status", names(*SUBSCRIPTION_STATUSES), "status", "kept as it is", "subscriptions"),),
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tidings.model import Column
 from tidings.sources.feeds.feed import Feed
+from tidings.sources.revenuecat_enums import ENVIRONMENTS, EVENT_TYPES, PERIOD_TYPES, REASONS, STORES
+from tidings.sources.vocabulary import Vocabulary, names
 
 _AMOUNT = "decimal(28, 8)"
 
@@ -36,4 +38,11 @@ REVENUECAT_EVENTS_DELIVERIES = Feed(
         "tax_share": Column("float64", "Share of the price that is tax."),
         "commission_share": Column("float64", "Share of the price that the store keeps."),
     },
+    vocabularies=(
+        Vocabulary("type", names(*EVENT_TYPES), "type", counted="events"),
+        Vocabulary("period_type", names(*PERIOD_TYPES), "type of a period", "in no count of subscriptions", "events"),
+        Vocabulary("environment", names(*ENVIRONMENTS), "environment", counted="events"),
+        Vocabulary("reason", names(*REASONS), "reason", "counted under its own name", "events"),
+        Vocabulary("store", names(*STORES), "store", "counted under its own name", "events"),
+    ),
 )

@@ -6,6 +6,16 @@ from collections.abc import Mapping
 
 from tidings.model import Column
 from tidings.sources.feeds.feed import Feed
+from tidings.sources.stripe_enums import (
+    BILLING_REASONS,
+    INTERVALS,
+    INVOICE_STATUSES,
+    PAUSE_REASONS,
+    REFUND_STATUSES,
+    REPORTING_CATEGORIES,
+    SUBSCRIPTION_STATUSES,
+)
+from tidings.sources.vocabulary import Vocabulary, names
 
 _AMOUNT = "decimal(28, 8)"
 _CURRENCY: Mapping[str, Column] = {"currency": Column("!string", "ISO code, upper case.")}
@@ -27,6 +37,7 @@ STRIPE_BALANCE = Feed(
         "status": Column("!string", "available or pending."),
         "source_id": Column("string", "What moved the money: a charge ch_…, a refund re_…, a payout po_…."),
     },
+    vocabularies=(Vocabulary("category", names(*REPORTING_CATEGORIES), "reporting category", counted="movements"),),
 )
 
 STRIPE_REFUNDS = Feed(
@@ -43,6 +54,7 @@ STRIPE_REFUNDS = Feed(
         "charge_id": Column("string", "The charge that was refunded."),
         "transaction_id": Column("string", "The movement of the balance, txn_…."),
     },
+    vocabularies=(Vocabulary("status", names(*REFUND_STATUSES), "status of a refund", "kept as it is", "refunds"),),
 )
 
 STRIPE_SUBSCRIPTIONS = Feed(
@@ -72,7 +84,23 @@ STRIPE_SUBSCRIPTIONS = Feed(
         **_CURRENCY,
         "mrr": Column(_AMOUNT, "Its recurring revenue per month, 0 if it does not count; null if not to be known."),
         "reason": Column("string", "Why it ends: cancellation_requested, payment_failed, payment_disputed."),
+        "pause_reason": Column("string", "Why it is paused, where it is: pause_requested, final_payment_failure …"),
+        "paused_at": Column("timestamp(6)", "UTC instant from which it is paused, where it is."),
+        "is_on_trial": Column("boolean", "True while nothing is paid for it because of a trial, of whatever kind."),
     },
+    vocabularies=(
+        Vocabulary("status", names(*SUBSCRIPTION_STATUSES), "status", counted="subscriptions"),
+        Vocabulary(
+            "pause_reason",
+            names(*PAUSE_REASONS),
+            "reason of a pause",
+            "taken for one of what was paid for",
+            "subscriptions",
+        ),
+        Vocabulary(
+            "interval", names(*INTERVALS, "none"), "interval", "worth 0 a month", "subscriptions", last_word=True
+        ),
+    ),
 )
 
 STRIPE_LEVELS = Feed(
@@ -105,7 +133,7 @@ STRIPE_INVOICES = Feed(
         "reason": Column("string", "Why it was made: subscription_create, subscription_cycle, manual …"),
         **_CURRENCY,
         "subtotal": Column(f"!{_AMOUNT}", "Amount before discounts and tax, in `currency`."),
-        "tax": Column(f"!{_AMOUNT}", "Taxes, in `currency`."),
+        "tax": Column(_AMOUNT, "Taxes, in `currency`; null where Stripe could not tell them (yet)."),
         "total": Column(f"!{_AMOUNT}", "Amount after discounts and tax; below 0 for a credit."),
         "amount_paid": Column(f"!{_AMOUNT}", "What was paid."),
         "amount_due": Column(f"!{_AMOUNT}", "What was asked for."),
@@ -114,4 +142,8 @@ STRIPE_INVOICES = Feed(
         "voided_at": Column("timestamp(6)", "UTC instant at which it was declared void."),
         "due_at": Column("timestamp(6)", "UTC instant until which it is to be paid, where it was sent."),
     },
+    vocabularies=(
+        Vocabulary("status", names(*INVOICE_STATUSES), "status of an invoice", "kept as it is", "invoices"),
+        Vocabulary("reason", names(*BILLING_REASONS), "reason of an invoice", "kept as it is", "invoices"),
+    ),
 )

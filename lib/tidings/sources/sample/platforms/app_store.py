@@ -24,7 +24,12 @@ _OF_INSTALLS = {"Impression": 21.0, "Page view": 2.6}
 _REVIEWED = 0.006
 _STARS = (0.06, 0.04, 0.08, 0.22, 0.60)
 _SAID = {1: "Crashes at start", 2: "Not for me", 3: "It is all right", 4: "Does its job", 5: "Just what I needed"}
-_REASONS = (("Canceled", 0.72), ("Billing issue", 0.28))
+# How subscriptions end, Apple's event and its reason.
+_ENDS = (
+    ("Cancel", "Canceled", 0.72),
+    ("Canceled from Billing Retry", "Billing issue", 0.25),
+    ("Canceled from Billing Grace Period", "Billing issue", 0.03),
+)
 _NO_COUNTRY = {"app_version": None, "device": "iPhone", "os": "iOS 19.1", "channel": None, "unique_count": None}
 
 
@@ -131,9 +136,9 @@ def _events(apps: Apps, day: int) -> list[dict[str, Any]]:
             add("Start Introductory Offer", plan.title, country, subscriptions.trials[at], "Free Trial")
             started = subscriptions.started[at]
             add("Paid Subscription from Introductory Offer", plan.title, country, started, "Free Trial")
-            shares = rng.multinomial(subscriptions.ended[at], [share for _, share in _REASONS])
-            for (reason, _), count in zip(_REASONS, shares, strict=True):
-                add("Cancel", plan.title, country, count, None, reason)
+            shares = rng.multinomial(subscriptions.ended[at], [share for *_, share in _ENDS])
+            for (event, reason, _), count in zip(_ENDS, shares, strict=True):
+                add(event, plan.title, country, count, None, reason)
     return rows
 
 

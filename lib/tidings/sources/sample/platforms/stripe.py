@@ -132,6 +132,7 @@ class _Books:
                 "currency": "EUR",
                 "mrr": per_month if status == "active" else Decimal(0),
                 "reason": reason if is_cancelled else None,
+                "is_on_trial": status == "trialing",
             }
         )
         return number

@@ -1,0 +1,108 @@
+"""What rows say that whoever pulls should know: values a vendor has added, and what it says of its own figures.
+
+A vendor adds names whenever it likes. A row with one is landed as it came, stays out of the figures that would have to
+guess its meaning, and is counted and named.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_TOLD = 5
+_LONGEST = 80
+
+
+@dataclass(frozen=True, order=True)
+class Remark:
+    """Something that rows say: `text`, what is `counted`, and what `becomes` of it."""
+
+    text: str
+    counted: str
+    becomes: str
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The values of a feed's column that are known, compared by `plain`; empty and null ones need not be.
+
+    `what` names such a value in a sentence, `becomes` says what its rows are used for. Counted are `counted`, by the
+    column `quantity` where there is one, else the rows. With `last_word` only the last word has to be known.
+    """
+
+    column: str
+    known: frozenset[str]
+    what: str
+    becomes: str = "in no figure"
+    counted: str = "records"
+    quantity: str = ""
+    last_word: bool = False
+
+    def remarks(self, rows: pa.Table) -> Counter[Remark]:
+        """How often values that are not known came."""
+        found: Counter[Remark] = Counter()
+        if self.column not in rows.column_names:
+            return found
+        often = rows[self.quantity] if self.quantity in rows.column_names else None
+        for each in pc.unique(rows[self.column]).to_pylist():
+            name = plain(str(each or ""))
+            if not name or (name.rpartition(" ")[2] if self.last_word else name) in self.known:
+                continue
+            mine = pc.equal(rows[self.column], pa.scalar(each, rows.schema.field(self.column).type))
+            if often is None:
+                count = int(pc.sum(mine).as_py() or 0)
+            else:
+                count = int(pc.sum(pc.filter(often, mine)).as_py() or 0)
+            found[Remark(f"unknown {self.what} '{_shown(each)}'", self.counted, self.becomes)] += count
+        return found
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A column in which a vendor says something of its own figures: true, or a text that stands in `text` as {}."""
+
+    column: str
+    text: str
+    becomes: str
+    counted: str = "rows"
+
+    def remarks(self, rows: pa.Table) -> Counter[Remark]:
+        """How often it is said."""
+        found: Counter[Remark] = Counter()
+        values = rows[self.column].value_counts().to_pylist() if self.column in rows.column_names else ()
+        for each in values:
+            if each["values"]:
+                text = self.text.replace("{}", _shown(each["values"]))
+                found[Remark(text, self.counted, self.becomes)] += each["counts"]
+        return found
+
+
+def _shown(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def plain(text: str) -> str:
+    """A name as names are compared: in lower case, with single spaces, whatever hyphen or apostrophe it has."""
+    for one, other in (("\u2010", "-"), ("\u2011", "-"), ("\u2012", "-"), ("\u2013", "-"), ("\u2019", "'")):
+        text = text.replace(one, other)
+    return " ".join(text.lower().split())
+
+
+def names(*texts: str) -> frozenset[str]:
+    """Known values, as they are compared."""
+    return frozenset(plain(text) for text in texts)
+
+
+def told(endpoint: str, remarks: Mapping[Remark, int]) -> Iterable[str]:
+    """A sentence for each remark, the commonest first, and one for those that are too many."""
+    most = sorted(remarks.items(), key=lambda item: (-item[1], item[0]))
+    for each, count in most[:_TOLD]:
+        yield f"{endpoint}: {each.text}: {count:,} {each.counted}, {each.becomes}."
+    if len(most) > _TOLD:
+        rest = sum(count for _, count in most[_TOLD:])
+        yield f"{endpoint}: {len(most) - _TOLD} more of the kind, {rest:,} times. Look for a newer version of Tidings."
