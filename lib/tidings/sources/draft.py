@@ -17,10 +17,13 @@ import pyarrow.parquet as pq
 from tidings.errors import SourceError
 from tidings.sources.feeds import Feed
 from tidings.sources.manifest import Entry, Input, Span, input_json, span_json
+from tidings.window import hours_before
 
 DRAFT = ".draft.parquet"
 DRAFT_REJECTED = ".draft.rejected.parquet"
 _ROW_GROUP = 122_880
+# More than any time zone is away from another, and a clock that is a day off.
+_AHEAD_HOURS = 48
 _REJECTED = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("record", pa.string())])
 
 
@@ -35,16 +38,27 @@ class Draft:
 
     Until then `complete_until` may be set (by default the end of the window, or the time of the pull if that is
     earlier) and `facts` filled; `part` and `window` may be changed, rows then go there; `entry` and
-    `restated_days` (days that were told otherwise before) are there afterwards.
+    `restated_days` (days that were told otherwise before) are there afterwards. `newest` is the time of the latest row
+    taken so far, naive UTC.
     """
 
-    def __init__(self, folder: Path, feed: Feed, part: str, window: Span | None, source_input: Input | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        feed: Feed,
+        part: str,
+        window: Span | None,
+        source_input: Input | None,
+        now: datetime,
+    ) -> None:
         self.complete_until: datetime | None = None
         self.facts: dict[str, float] = {}
         self.rows = 0
         self.rejected = 0
         self.restated_days = 0
         self.entry: Entry | None = None
+        self.newest: datetime | None = None
+        self._now = now
         self.part = part
         self.window = window
         self._feed = feed
@@ -63,7 +77,8 @@ class Draft:
     def add(self, rows: pa.RecordBatch | pa.Table) -> None:
         """Take rows with the feed's columns, `_line` and `_record`; feed columns left out are null.
 
-        Rows outside of the draft's window are rejected: they would double what another window holds.
+        Rows outside of the draft's window are rejected: they would double what another window holds. So are rows of a
+        time more than two days after the pull: a mistyped year would be taken for how far the data reach.
 
         Raises:
             SourceError: a column is not the feed's, has another type, or a required one holds nulls.
@@ -77,8 +92,26 @@ class Draft:
                 reasons = pa.repeat(pa.scalar(reason), outside.num_rows)
                 self.reject(outside["_line"], reasons, outside["_record"])
                 table = table.filter(inside)
+        table = self._without_future(table)
+        if table.num_rows:
+            newest = pc.max(table[self._feed.time]).as_py()
+            self.newest = newest if self.newest is None else max(self.newest, newest)
         self.rows += table.num_rows
         self._writer.write(table)
+
+    def _without_future(self, table: pa.Table) -> pa.Table:
+        if self._feed.may_be_ahead:
+            return table
+        times = table[self._feed.time]
+        allowed = hours_before(self._now, -_AHEAD_HOURS)
+        ahead = pc.greater(times, pa.scalar(allowed.astimezone(UTC).replace(tzinfo=None), times.type))
+        if not pc.any(ahead).as_py():
+            return table
+        future = table.filter(ahead)
+        told = f"{self._feed.time}: '{{}}' is more than {_AHEAD_HOURS // 24} days after the pull (of {self._now:%Y-%m-%d})"
+        reasons = [told.format(time.isoformat(" ", "seconds")) for time in future[self._feed.time].to_pylist()]
+        self.reject(future["_line"], reasons, future["_record"])
+        return table.filter(pc.invert(ahead))
 
     def reject(self, lines: Any, reasons: Any, records: Any) -> None:
         """Take rows that cannot be used: position in the input, a sentence each, and the row as received."""

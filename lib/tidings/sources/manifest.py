@@ -53,7 +53,10 @@ class Input:
 
 @dataclass(frozen=True)
 class Entry:
-    """One landing in a manifest; instants are aware UTC, `facts` are numbers that the source told about the input."""
+    """One landing in a manifest; instants are aware UTC, `facts` are numbers that the source told about the input.
+
+    `received_at`: when a file with these bytes came for the first time, which may be long before it was landed anew.
+    """
 
     file: str
     part: str
@@ -69,6 +72,21 @@ class Entry:
     complete_until: datetime | None
     input: Input | None
     facts: Mapping[str, float] = field(default_factory=dict)
+    received_at: datetime | None = None
+
+    @property
+    def load(self) -> str:
+        """What a person calls it by."""
+        return self.file.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A file that somebody took out: its name and bytes, and when; it is not landed again unasked."""
+
+    part: str
+    sha256: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -78,6 +96,7 @@ class Manifest:
     feed: str
     time: str
     entries: tuple[Entry, ...]
+    dropped: tuple[Dropped, ...] = ()
 
 
 def still_seen(entries: tuple[Entry, ...], new: Entry) -> list[Entry]:
@@ -131,6 +150,7 @@ def commit(folder: Path, source: str, endpoint: str, manifest: Manifest) -> None
         "feed": manifest.feed,
         "time": manifest.time,
         "entries": [_entry_json(entry) for entry in manifest.entries],
+        "dropped": [{**vars(each), "at": _text(each.at)} for each in manifest.dropped],
     }
     draft = folder / f".{MANIFEST}"
     draft.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -149,7 +169,11 @@ def read(folder: Path) -> Manifest:
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
         entries = tuple(_entry(raw) for raw in table["entries"])
-        return Manifest(table["feed"], table["time"], entries)
+        dropped = tuple(
+            Dropped(each["part"], each["sha256"], datetime.fromisoformat(each["at"]))
+            for each in table.get("dropped", ())
+        )
+        return Manifest(table["feed"], table["time"], entries, dropped)
     except (ValueError, KeyError, TypeError) as error:
         name = f"{folder.parent.name}/{folder.name}/{MANIFEST}"
         raise SourceError(
@@ -164,6 +188,7 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
         "window": span_json(entry.window),
         "fetched_at": _text(entry.fetched_at),
         "complete_until": _text(entry.complete_until) if entry.complete_until else None,
+        "received_at": _text(entry.received_at) if entry.received_at else None,
         "input": input_json(entry.input),
         "facts": dict(entry.facts),
     }
@@ -171,6 +196,7 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
 
 def _entry(raw: Mapping[str, Any]) -> Entry:
     window, until, source_input = raw["window"], raw["complete_until"], raw["input"]
+    received = raw.get("received_at")
     return Entry(
         **{
             **raw,
@@ -178,6 +204,7 @@ def _entry(raw: Mapping[str, Any]) -> Entry:
             "fetched_at": datetime.fromisoformat(raw["fetched_at"]),
             "complete_until": datetime.fromisoformat(until) if until else None,
             "input": Input(**source_input) if source_input else None,
+            "received_at": datetime.fromisoformat(received) if received else None,
         }
     )
 

@@ -127,7 +127,7 @@ class FileSource:
         for rows in [_streamed, _with_care] if is_fast else [_with_care]:
             try:
                 with landing.draft(
-                    self.name, feed.name, feed, now=pull.now, part=file.name, source_input=source_input
+                    self.name, feed.name, feed, now=pull.now, part=file.name, source_input=source_input, is_file=True
                 ) as draft:
                     tables = rows(connection, file, this, scan, draft)
                     last = fill(draft, tables, web, pull.progress, file.name, scan.lines)
