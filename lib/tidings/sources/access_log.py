@@ -111,7 +111,13 @@ class AccessLog:
                     _follow(before, translator)
                     before = None
                 with landing.draft(
-                    self.name, _ENDPOINT.name, ACCESS, now=pull.now, part=log.part, source_input=source_input, is_file=True
+                    self.name,
+                    _ENDPOINT.name,
+                    ACCESS,
+                    now=pull.now,
+                    part=log.part,
+                    source_input=source_input,
+                    is_file=True,
                 ) as draft:
                     messages = self._land(log, draft, translator, pull)
                 yield self._pulled(log, draft.rows, draft.rejected, messages=messages)

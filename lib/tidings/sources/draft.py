@@ -108,7 +108,9 @@ class Draft:
         if not pc.any(ahead).as_py():
             return table
         future = table.filter(ahead)
-        told = f"{self._feed.time}: '{{}}' is more than {_AHEAD_HOURS // 24} days after the pull (of {self._now:%Y-%m-%d})"
+        told = (
+            f"{self._feed.time}: '{{}}' is more than {_AHEAD_HOURS // 24} days after the pull (of {self._now:%Y-%m-%d})"
+        )
         reasons = [told.format(time.isoformat(" ", "seconds")) for time in future[self._feed.time].to_pylist()]
         self.reject(future["_line"], reasons, future["_record"])
         return table.filter(pc.invert(ahead))

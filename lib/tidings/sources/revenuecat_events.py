@@ -146,7 +146,13 @@ class RevenueCatEvents:
         if landed and not pull.again:
             return self._pulled(file, landed.rows, landed.rejected, skipped=True)
         with landing.draft(
-            self.name, _DELIVERIES.name, _DELIVERIES.feed, now=pull.now, part=file.name, source_input=source_input, is_file=True
+            self.name,
+            _DELIVERIES.name,
+            _DELIVERIES.feed,
+            now=pull.now,
+            part=file.name,
+            source_input=source_input,
+            is_file=True,
         ) as draft:
             _fill(draft, file, scan, pull)
             if draft.newest is not None:
