@@ -72,10 +72,15 @@ def matching(root: Path, patterns: tuple[str, ...]) -> list[File]:
                 "Correct `path`: it is relative to the folder of pyproject.toml, with * for any name.",
             )
         found.update(dict.fromkeys(paths))
-    return [_file(path, root) for path in found]
+    return [file_at(path, root) for path in found]
 
 
-def _file(path: Path, root: Path) -> File:
+def file_at(path: Path, root: Path) -> File:
+    """One input file, named as it is seen from `root`.
+
+    Raises:
+        SourceError: its ending says nothing.
+    """
     name = Path(os.path.relpath(path, root)).as_posix()
     packing = _PACKINGS.get(path.suffix.lower())
     ending = (path.with_suffix("") if packing else path).suffix.lower()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
+from tidings.errors import UsageError, suggest
 from tidings.figures import UNIFIED
 from tidings.sources.inference import Marks, Times, decimal_mark, filled, is_number, times
 from tidings.sources.reading import Head
@@ -17,6 +18,7 @@ from tidings.sources.synonyms import COLUMNS, FIGURES, likeness, plain
 What = Literal["time", "number", "text", "address", "empty"]
 _MOST: Final = 0.8
 _LIKE: Final = 0.3
+_LINES: Final = ("line_id", "product_id", "product", "category", "quantity", "unit_price")
 _VITALS: Final = ("LCP", "INP", "CLS", "FCP", "TTFB")
 _NUMBERS: Final = (
     "quantity",
@@ -44,12 +46,13 @@ _CLOCK: Final = re.compile(r"\d\d?:\d\d(:\d\d)?( ?[AaPp][Mm])?$")
 
 @dataclass(frozen=True)
 class Seen:
-    """One column of a file: its name, what it holds, and its cells in the sample."""
+    """One column of a file: its name, what it holds, its cells in the sample, and the share of rows that fill it."""
 
     name: str
     what: What
     values: tuple[str, ...]
     times: Times | None = None
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def columns_of(head: Head) -> tuple[Seen, ...]:
             number_like = kind.startswith(("DOUBLE", "FLOAT", "DECIMAL")) or "INT" in kind
             found.append(Seen(name, "number" if number_like else "text", values))
         else:
-            found.append(_seen(name, values))
+            share = len(values) / len(head.sample) if head.sample else 1.0
+            found.append(replace(_seen(name, values), share=share))
     return tuple(found)
 
 
@@ -112,14 +116,20 @@ def marks_of(columns: Sequence[Seen]) -> Marks:
     return next((marks for marks in found if marks.doubt), Marks(None, ""))
 
 
-def guess(head: Head, encoding: str = "utf-8") -> Guess:
-    """A proposal for a file by its first rows."""
+def guess(head: Head, encoding: str = "utf-8", wanted: str | None = None) -> Guess:
+    """A proposal for a file by its first rows; of the feed `wanted`, if one is.
+
+    Raises:
+        UsageError: files cannot be of the feed wanted.
+    """
+    if wanted is not None and wanted not in COLUMNS:
+        raise UsageError(f"'{wanted}' is no kind of files.", suggest(wanted, COLUMNS))
     columns = columns_of(head)
-    tried = {kind: _mapped(kind, columns) for kind in COLUMNS}
+    tried = {kind: _mapped(kind, columns) for kind in COLUMNS if wanted in (None, kind)}
     scores = {kind: _score(kind, mapped, columns) for kind, mapped in tried.items()}
     kind = max(scores, key=lambda each: scores[each])
     if scores[kind] <= 0:
-        wide = _wide(columns)
+        wide = _wide(columns) if wanted in (None, "figures") else None
         if wide is None:
             return Guess(None, {}, columns, lacks=_lacking(tried, columns))
         kind, mapped, metric = "figures", *wide
@@ -142,6 +152,8 @@ def _proposal(
                 f"'{kept.pop(column).name}' holds {values}, none of which is a {column} that is known "
                 f"({', '.join(known)}): all rows count, whatever it says, unless you take some out of the file"
             )
+    if kind == "orders" and kept["ts"].share < 1:
+        doubts.append(_first_lines(kept))
     options: dict[str, Any] = {"kind": kind}
     if encoding != "utf-8":
         options["encoding"] = encoding
@@ -168,6 +180,17 @@ def _proposal(
     return Guess(kind, options, tuple(columns), tuple(doubts), left_out=rest, marks=marks)
 
 
+def _first_lines(kept: dict[str, Seen]) -> str:
+    """What is to be said of orders whose time is on their first line only; where totals are, too, lines are let go."""
+    when = kept["ts"]
+    empty = f"'{when.name}' is empty in {1 - when.share:.0%} of the rows, which are rejected"
+    if "amount" not in kept or kept["amount"].share > when.share:
+        return f"{empty}: if these are further lines of an order, fill it in"
+    for column in _LINES:
+        kept.pop(column, None)
+    return f"{empty}: amounts are those of whole orders, so that further lines bring no money; products are left out"
+
+
 def _mapped(kind: str, columns: Sequence[Seen]) -> dict[str, Seen]:
     """Feed columns and the file's columns that are called so and hold what they should; the surest first."""
     pairs = []
@@ -175,7 +198,8 @@ def _mapped(kind: str, columns: Sequence[Seen]) -> dict[str, Seen]:
         for place, seen in enumerate(columns):
             like = likeness(seen.name, known)
             if like > _LIKE and _fits(column, seen):
-                pairs.append((like, -place, column, seen))
+                # What names every row is likelier to be meant than what names some.
+                pairs.append((like * (0.5 + seen.share / 2), -place, column, seen))
     found: dict[str, Seen] = {}
     for _, _, column, seen in sorted(pairs, key=lambda pair: pair[:2], reverse=True):
         if column not in found and seen not in found.values():
@@ -208,7 +232,7 @@ def _score(kind: str, mapped: Mapping[str, Seen], columns: Sequence[Seen]) -> in
     if kind == "orders":
         has_money = "amount" in mapped or {"quantity", "unit_price"} <= mapped.keys()
         is_more = {"unit_price", "customer_id", "product", "currency", "quantity", "tax", "product_id"} & mapped.keys()
-        return 2 + len(mapped) if "order_id" in mapped and has_money and (is_more or len(mapped) > 2) else 0  # noqa: PLR2004
+        return 2 + len(mapped) if "order_id" in mapped and has_money and (is_more or len(mapped) > 2) else 0
     if kind == "events":
         is_visit = {"visitor_id", "user_id", "referrer", "user_agent", "ip"} & mapped.keys()
         is_event = "event" in mapped or {"url", "path"} & mapped.keys()
@@ -216,7 +240,7 @@ def _score(kind: str, mapped: Mapping[str, Seen], columns: Sequence[Seen]) -> in
     if kind == "requests":
         codes = mapped.get("status")
         is_http = codes is not None and all(v.isdigit() and int(v) <= _TOP_STATUS for v in codes.values)
-        return len(mapped) if (is_http or "latency_ms" in mapped) and len(mapped) > 3 else 0  # noqa: PLR2004
+        return len(mapped) if (is_http or "latency_ms" in mapped) and len(mapped) > 3 else 0
     if not {"metric", "value"} <= mapped.keys():
         return 0
     known = _VITALS if kind == "vitals" else tuple(UNIFIED)

@@ -141,6 +141,14 @@ def settle(draft: Path, final: Path) -> None:
         os.close(descriptor)
 
 
+def replace_durably(file: Path, text: str) -> None:
+    """Put a text in place of a file's, atomically."""
+    draft = file.with_name(f".{file.name}.draft")
+    draft.write_text(text, encoding="utf-8")
+    draft.chmod(file.stat().st_mode & 0o777)
+    settle(draft, file)
+
+
 def commit(folder: Path, source: str, endpoint: str, manifest: Manifest) -> None:
     """Make a manifest the one in force, atomically."""
     table = {

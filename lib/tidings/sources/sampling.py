@@ -1,4 +1,4 @@
-"""The beginning of a file as a file of its own, so that what a pull would make of it can be seen before there is one."""
+"""The beginning of a file as a file of its own, so that what a pull would make of it can be seen before."""
 
 from __future__ import annotations
 
