@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
-from tidings.cli_files import add, drop
+from tidings.cli_files import CLOCK, add, drop
 from tidings.errors import TidingsError, UsageError, suggest
 from tidings.ledger import Ledger
 from tidings.settings import Settings, load_settings
@@ -126,6 +126,7 @@ def tidings(ctx: click.Context, root: Path | None) -> None:
     \b
     A day with it:  tidings pull && tidings build && tidings run weekly
     """
+    ctx.meta[CLOCK] = _now
     if ctx.invoked_subcommand is not None:
         ctx.obj = load_settings(root)
 

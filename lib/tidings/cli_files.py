@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from tidings.errors import TidingsError, UsageError
 from tidings.settings import Settings
+
+
+CLOCK = "tidings.clock"
+"""Where the command line leaves the clock that it alone reads."""
+
+
+def _now() -> datetime:
+    now: datetime = click.get_current_context().meta[CLOCK]()
+    return now
 
 
 @click.command()
@@ -24,7 +33,7 @@ def add(settings: Settings, file: Path, name: str | None, kind: str | None, yes:
     """
     from tidings.adding import propose, said, write
 
-    proposal = propose(settings, file, name, kind, datetime.now(UTC))
+    proposal = propose(settings, file, name, kind, _now())
     click.echo(said(proposal))
     if proposal.trial is None:
         raise UsageError(f"{file} was not added.", "Name its --kind, or rename its columns as `tidings catalog` shows.")
@@ -66,7 +75,7 @@ def drop(settings: Settings, source: str, wanted: str | None, yes: bool, undo: b
     if not yes:
         click.echo(f"This would drop {loads} with {rows:,} rows. To do it, add --yes.")
         return
-    dropping.drop(settings, source, found, datetime.now(UTC))
+    dropping.drop(settings, source, found, _now())
     click.echo(f"Dropped {loads} with {rows:,} rows. Next: tidings build")
     if any(load.is_file for load in found):
         click.echo(f"The next pull does not land these files again; to let it: tidings drop {source} --undo")

@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -49,6 +54,41 @@ def reasons_in(file: Path) -> list[Reason]:
     """The reasons in a file of rejected rows, the commonest first; a row with two faults counts under both."""
     counts = pc.value_counts(pq.read_table(file, columns=["reason"])["reason"])
     return commonest((row["values"], row["counts"]) for row in counts.to_pylist())
+
+
+def by_day(landed: Path, time: str, rejected: Path) -> list[dict[str, Any]]:
+    """The rejected rows of a load counted by day and reason: `day`, `reason`, `example`, `rows`, and `of`, all rows.
+
+    A row that could not be used has no time of its own: its day is that of the landed row before it (the first after
+    it, at the beginning), null where nothing was landed. A row counts under the first of its reasons. Days without
+    rejected rows are there with an empty reason.
+    """
+    bad = pq.read_table(rejected, columns=["line", "reason"])
+    good = pq.read_table(landed, columns=["_line", time])
+    days = good[time].cast(pa.timestamp("us")).cast(pa.date32())
+    counts: dict[tuple[date | None, str], tuple[int, int, str]] = {}
+    for row in pc.value_counts(days).to_pylist():
+        counts[(row["values"], "")] = (0, row["counts"], "")
+    kinds = pc.dictionary_encode(bad["reason"].combine_chunks())
+    first = [kinds_of(reason)[0] for reason in kinds.dictionary.to_pylist()]
+    places = _before(good["_line"].to_numpy(), bad["line"].to_numpy())
+    its_days = [None] * len(bad) if places is None else days.take(pa.array(places)).to_pylist()
+    for day, index in zip(its_days, kinds.indices.to_pylist(), strict=True):
+        kind, cell = first[index]
+        rows, of, example = counts.get((day, kind), (0, 0, ""))
+        counts[(day, kind)] = (rows + 1, of + 1, example or shown(cell))
+    return [
+        {"day": day, "reason": kind, "example": example, "rows": rows, "of": of}
+        for (day, kind), (rows, of, example) in counts.items()
+    ]
+
+
+def _before(lines: npt.NDArray[np.int64], asked: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+    """For each line the place of the last of `lines` before it; null where there are none."""
+    if not len(lines):
+        return None
+    order = np.argsort(lines, kind="stable")
+    return np.asarray(order[np.maximum(np.searchsorted(lines, asked, sorter=order) - 1, 0)], dtype=np.int64)
 
 
 def commonest(reasons: Iterable[tuple[str, int]]) -> list[Reason]:

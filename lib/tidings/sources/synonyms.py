@@ -77,8 +77,8 @@ COLUMNS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
             "prezzo", "preco unitario", "preco", "stukprijs", "prijs", "cena",
         ),
         "amount": (
-            "amount", "item total", "line total", "total amount", "order total", "total", "total price", "total price usd", "gross",
-            "gross amount", "order amount",
+            "amount", "item total", "line total", "total amount", "order total", "total", "total price",
+            "total price usd", "gross", "gross amount", "order amount",
             "order value", "sales", "sales amount", "revenue", "total sales", "price paid", "subtotal", "net sales",
             "turnover", "total bill",
             "betrag", "gesamtbetrag", "gesamt", "summe", "bruttobetrag", "brutto", "umsatz", "rechnungsbetrag",

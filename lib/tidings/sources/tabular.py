@@ -89,7 +89,11 @@ class FileSource:
 
     def preview(self, pull: Pull) -> Iterator[Trial]:
         """What would become of the first rows of each file, advice included; those that cannot be read are left out."""
-        for file in files.matching(self.settings.root, self.options.paths):
+        try:
+            found = files.matching(self.settings.root, self.options.paths)
+        except SourceError:
+            return
+        for file in found:
             try:
                 trial = tried(self, file, pull)
                 yield self._advised(file, pull, trial) if trial.rejected else trial
