@@ -10,7 +10,6 @@ import click
 from tidings.errors import TidingsError, UsageError
 from tidings.settings import Settings
 
-
 CLOCK = "tidings.clock"
 """Where the command line leaves the clock that it alone reads."""
 

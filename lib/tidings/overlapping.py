@@ -53,7 +53,8 @@ def _sentence(row: dict[str, Any], feed: Feed) -> str:
     rows = "1 row" if count == 1 else f"{count:,} rows"
     such = f" (such as {(feed.belongs or feed.key)[0]} {redact(row['example'])})" if row["example"] else ""
     if row["state"] == "equal":
-        return f"{part} and {by} have {rows} in common{such}: counted once."
+        one, other = sorted((part, by))
+        return f"{one} and {other} have {rows} in common{such}: counted once."
     if row["state"] == "both":
         these = "1 charge" if count == 1 else f"{count:,} charges"
         return (

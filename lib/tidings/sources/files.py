@@ -65,6 +65,8 @@ def matching(root: Path, patterns: tuple[str, ...]) -> list[File]:
     found: dict[Path, None] = {}
     for pattern in patterns:
         names = sorted(glob.glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207 - may be absolute
+        # Brackets are common in names of downloads: a file that is called exactly so is meant.
+        names = names or [pattern]
         paths = [root / name for name in names if (root / name).is_file()]
         if not paths:
             raise SourceError(

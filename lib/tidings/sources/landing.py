@@ -19,6 +19,7 @@ from tidings.sources.feeds import Feed
 from tidings.sources.loads import in_load_order
 from tidings.sources.manifest import (
     MANIFEST,
+    REFUSED,
     Dropped,
     Entry,
     Input,
@@ -238,14 +239,19 @@ def verify(raw: Path) -> None:
             if path is None:
                 continue
             name = path.relative_to(raw).as_posix()
+            of = f" (of {landed.part.removesuffix(REFUSED)})" if landed.entry.received_at else ""
             if not path.is_file():
-                broken.append((landed.source, f"{name} is lost"))
+                broken.append((landed, f"{name}{of} is lost"))
             elif sha256_of(path) != sha256:
-                broken.append((landed.source, f"{name} was changed"))
+                broken.append((landed, f"{name}{of} was changed"))
     if broken:
         what = "; ".join(problem for _, problem in broken)
-        sources = " ".join(sorted({source for source, _ in broken}))
-        raise SourceError(f"Landed data are not as they were landed: {what}.", f"Run: tidings pull {sources} --again")
+        sources = " ".join(sorted({landed.source for landed, _ in broken}))
+        one = broken[0][0]
+        without = f" What is not to be had any more: tidings drop {one.source} --load {one.entry.load} --yes"
+        raise SourceError(
+            f"Landed data are not as they were landed: {what}.", f"Run: tidings pull {sources} --again.{without}"
+        )
 
 
 def _endpoints(raw: Path) -> list[Path]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tidings.errors import SourceError, UsageError
 from tidings.sources.manifest import MANIFEST, Entry, Manifest, read
+from tidings.window import days_between
+
+_YEARS_APART = 5 * 365
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,22 @@ def span_of_rows(path: Path, time: str) -> tuple[datetime, datetime] | None:
     if not known:
         return None
     return min(low for low, _ in known).replace(tzinfo=UTC), max(high for _, high in known).replace(tzinfo=UTC)
+
+
+def lone_past(path: Path, time: str) -> tuple[int, date, date] | None:
+    """Rows that lie years before all others, as a mistyped year does: how many, their last day, that of the next row."""
+    span = span_of_rows(path, time)
+    if span is None or days_between(span[0].date(), span[1].date()) < _YEARS_APART:
+        return None
+    counts = pc.value_counts(pq.read_table(path, columns=[time])[time].cast(pa.timestamp("us")).cast(pa.date32()))
+    days = sorted((row["values"], row["counts"]) for row in counts.to_pylist())
+    before = 0
+    for (day, rows), (following, _) in pairwise(days):
+        before += rows
+        total = sum(rows for _, rows in days)
+        if days_between(day, following) >= _YEARS_APART and before <= total - before:
+            return before, day, following
+    return None
 
 
 def in_load_order(folder: Path, manifest: Manifest) -> tuple[Entry, ...]:

@@ -20,7 +20,8 @@ from tidings.settings import Settings
 from tidings.sources import files, reading
 from tidings.sources.files import File, Scan
 from tidings.sources.filling import fill, parser, refuse
-from tidings.sources.landing import Draft, Landing, arrow_schema
+from tidings.sources.landing import Draft, Landing
+from tidings.sources.loads import lone_past
 from tidings.sources.manifest import REFUSED, Input
 from tidings.sources.mapping import OPTIONS, FileOptions, read_options
 from tidings.sources.places import Places
@@ -216,6 +217,21 @@ class FileSource:
             yield Pulled(self.name, feed.name, feed.name, rows, skipped=True, part=entry.part, messages=messages)
 
     def _messages(self, file: File, draft: Draft, raw: Path, pull: Pull) -> tuple[str, ...]:
+        return (*self._on_rejected(file, draft, raw, pull), *self._on_past(file, draft, raw))
+
+    def _on_past(self, file: File, draft: Draft, raw: Path) -> tuple[str, ...]:
+        """Rows that lie years before all others: they count, and are named."""
+        name = draft.entry.file if draft.entry else ""
+        found = lone_past(raw / self.name / self.shape.feed.name / name, self.shape.feed.time)
+        if found is None:
+            return ()
+        rows, day, following = found
+        many = "1 row" if rows == 1 else f"{rows:,} rows"
+        return (
+            f"{many} of {file.name} up to {day}, and then none before {following}: look whether the year is right.",
+        )
+
+    def _on_rejected(self, file: File, draft: Draft, raw: Path, pull: Pull) -> tuple[str, ...]:
         if not draft.rejected:
             return () if draft.rows else (f"{file.name} has no rows.",)
         total = draft.rows + draft.rejected
@@ -231,8 +247,10 @@ class FileSource:
         """Where the rejected rows of a file are, the commonest reasons with a first cell, and what to set."""
         reasons = self._reasons(draft, raw)
         said = [f"They are kept, each with its reason: {self._rejected(draft, raw)}.", *_listed(reasons)]
-        trial = Trial(file.name, arrow_schema(self.shape.feed).empty_table(), draft.rejected, reasons, is_all=True)
-        found = self._advised(file, pull, trial).advice
+        try:
+            found = self._advised(file, pull, tried(self, file, pull)).advice
+        except SourceError:
+            found = ""
         named = " or ".join(f"`{option}`" for option in options_against(reasons, OPTIONS))
         otherwise = f"Look at {named} of [tool.tidings.sources.{self.name}]." if named else ""
         return [*said, *([found] if found else [otherwise] if otherwise else [])]
