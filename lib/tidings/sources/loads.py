@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from tidings.errors import SourceError, UsageError
 from tidings.sources.manifest import MANIFEST, Entry, Manifest, read
-from tidings.window import days_between
+from tidings.window import add_days
 
-_YEARS_APART = 5 * 365
+_APART_DAYS = 5 * 365
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ def span_of_rows(path: Path, time: str) -> tuple[datetime, datetime] | None:
 
 
 def lone_past(path: Path, time: str) -> tuple[int, date, date] | None:
-    """Rows that lie years before all others, as a mistyped year does: how many, their last day, that of the next row."""
+    """Rows that lie years before all others, as a mistyped year does: how many, their last day, the next one."""
     span = span_of_rows(path, time)
-    if span is None or days_between(span[0].date(), span[1].date()) < _YEARS_APART:
+    if span is None or add_days(span[0].date(), _APART_DAYS) > span[1].date():
         return None
     counts = pc.value_counts(pq.read_table(path, columns=[time])[time].cast(pa.timestamp("us")).cast(pa.date32()))
     days = sorted((row["values"], row["counts"]) for row in counts.to_pylist())
@@ -61,7 +61,7 @@ def lone_past(path: Path, time: str) -> tuple[int, date, date] | None:
     for (day, rows), (following, _) in pairwise(days):
         before += rows
         total = sum(rows for _, rows in days)
-        if days_between(day, following) >= _YEARS_APART and before <= total - before:
+        if add_days(day, _APART_DAYS) <= following and before <= total - before:
             return before, day, following
     return None
 
