@@ -135,6 +135,14 @@ def test_a_row_of_the_future_is_rejected_and_does_not_say_how_far_the_data_reach
     assert shop.pull()[0].rejected == 0
 
 
+@pytest.mark.parametrize("time", ["infinity", "9999-12-31", "2200-01-01", "1899-12-31"])
+def test_a_time_that_there_cannot_be_is_one_rejected_row(shop: Shop, time: str) -> None:
+    shop.write("a.csv", "1,2026-10-07T10:00,1", f"2,{time},1")
+    (pulled,) = shop.pull()
+    assert (pulled.rows, pulled.rejected) == (1, 1)
+    assert shop.amounts() == [("1", 1)]
+
+
 def test_a_file_none_of_whose_rows_can_be_used_fails_with_the_reasons_and_what_to_set(shop: Shop) -> None:
     shop.write("good.csv", "7,2026-11-01T10:00,7")
     (shop.root / "german.csv").write_text("order;date;total\n1;05.10.2026 10:00;1.234,50\n2;16.10.2026 11:30;12,00\n")

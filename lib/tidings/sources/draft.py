@@ -24,6 +24,7 @@ DRAFT_REJECTED = ".draft.rejected.parquet"
 _ROW_GROUP = 122_880
 # More than any time zone is away from another, and a clock that is a day off.
 _AHEAD_HOURS = 48
+_YEARS = (datetime(1900, 1, 1), datetime(2200, 1, 1))  # noqa: DTZ001 - naive UTC, as landed
 _REJECTED = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("record", pa.string())])
 
 
@@ -92,26 +93,33 @@ class Draft:
                 reasons = pa.repeat(pa.scalar(reason), outside.num_rows)
                 self.reject(outside["_line"], reasons, outside["_record"])
                 table = table.filter(inside)
-        table = self._without_future(table)
+        table = self._possible(table)
         if table.num_rows:
             newest = pc.max(table[self._feed.time]).as_py()
             self.newest = newest if self.newest is None else max(self.newest, newest)
         self.rows += table.num_rows
         self._writer.write(table)
 
-    def _without_future(self, table: pa.Table) -> pa.Table:
+    def _possible(self, table: pa.Table) -> pa.Table:
+        """The rows of times that there can be; the others are rejected."""
+        name, times = self._feed.time, table[self._feed.time]
+        first, end = (pa.scalar(at, times.type) for at in _YEARS)
+        within = pc.and_(pc.greater_equal(times, first), pc.less(times, end))
+        if not pc.all(within).as_py():
+            # Not shown: infinity is no date that could be written.
+            strange = table.filter(pc.invert(within))
+            reasons = pa.repeat(pa.scalar(f"{name}: lies outside of the years 1900 to 2199"), strange.num_rows)
+            self.reject(strange["_line"], reasons, strange["_record"])
+            table = table.filter(within)
         if self._feed.may_be_ahead:
             return table
-        times = table[self._feed.time]
-        allowed = hours_before(self._now, -_AHEAD_HOURS)
-        ahead = pc.greater(times, pa.scalar(allowed.astimezone(UTC).replace(tzinfo=None), times.type))
+        allowed = hours_before(self._now, -_AHEAD_HOURS).astimezone(UTC).replace(tzinfo=None)
+        ahead = pc.greater(table[name], pa.scalar(allowed, times.type))
         if not pc.any(ahead).as_py():
             return table
         future = table.filter(ahead)
-        told = (
-            f"{self._feed.time}: '{{}}' is more than {_AHEAD_HOURS // 24} days after the pull (of {self._now:%Y-%m-%d})"
-        )
-        reasons = [told.format(time.isoformat(" ", "seconds")) for time in future[self._feed.time].to_pylist()]
+        told = f"{name}: '{{}}' is more than {_AHEAD_HOURS // 24} days after the pull (of {self._now:%Y-%m-%d})"
+        reasons = [told.format(time.isoformat(" ", "seconds")) for time in future[name].to_pylist()]
         self.reject(future["_line"], reasons, future["_record"])
         return table.filter(pc.invert(ahead))
 
