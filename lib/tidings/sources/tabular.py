@@ -155,7 +155,9 @@ class FileSource:
                     ]
                 )
             )
-        landing.drop(self.name, feed.name, f"{file.name}{REFUSED}")
+        refused = f"{file.name}{REFUSED}"
+        if any(entry.part == refused for entry in landing.entries(self.name, feed.name)):
+            landing.drop(self.name, feed.name, refused)
         messages = self._messages(file, draft, landing.raw, pull)
         return Pulled(self.name, feed.name, feed.name, draft.rows, draft.rejected, part=file.name, messages=messages)
 
