@@ -100,7 +100,7 @@ def test_every_endpoint_is_on_time_late_or_missing(root: Path) -> None:
 
 def test_refused_rows_are_told_by_reason(root: Path) -> None:
     rows = source_health.refused(Book.open(root=root)).rows
-    assert rows == (("stats", "umami_daily", "visitors: 'many' is not a whole number", 3),)
+    assert rows == (("stats", "umami_daily", "visitors: is not a whole number, such as 'many'", 3),)
 
 
 def test_the_latest_pull_of_each_source_is_told(root: Path) -> None:

@@ -21,6 +21,7 @@ from tidings.metrics.answer import Answer, Field, Point, Provenance, Series, Val
 from tidings.metrics.metric import Metric, Number
 from tidings.metrics.registry import get, leaves
 from tidings.received import received_rows
+from tidings.rejected import rejected_sentences
 from tidings.segment import check_term, parse_segment
 from tidings.settings import Settings, load_settings
 from tidings.split import split_answer
@@ -96,6 +97,7 @@ class Book:
             "As of": f"{self.as_of.astimezone(self.zone.info):%Y-%m-%d %H:%M}",
             "Data until": "no data yet" if until is None else f"{until.astimezone(self.zone.info):%Y-%m-%d %H:%M}",
             "Build": self.build_id,
+            "Rejected": "; ".join(rejected_sentences(self.lens.warehouse.rejected, self.window)),
             "Left out": f"amounts in {', '.join(self.missing_fx)}: no exchange rate" if self.missing_fx else "",
         }
         known = {name: fact for name, fact in facts.items() if fact}

@@ -16,9 +16,12 @@ from tidings.reporting.schedule import load_schedule, schedule_names
 from tidings.settings import Settings
 from tidings.sources.landing import verify
 from tidings.sources.source import Pull, open_sources
+from tidings.sources.tabular import FileSource
+from tidings.sources.trial import Trial
 from tidings.warehouse import Warehouse, current_build
 
 _AT_ONCE = 8
+_REASONS = 3
 Level = Literal["ok", "warn", "fail"]
 
 
@@ -61,6 +64,7 @@ def _sources(settings: Settings, now: datetime) -> Iterator[Finding]:
 
 def _source(settings: Settings, now: datetime, name: str) -> list[Finding]:
     what, known = f"source {name}", settings.exposed()
+    source = None
     try:
         (source,) = open_sources(settings, [name])
         problems = source.check(Pull(now))
@@ -69,7 +73,22 @@ def _source(settings: Settings, now: datetime, name: str) -> list[Finding]:
         problems, warnings = [str(error)], []
     findings = [Finding(what, "fail", problem) for problem in problems]
     findings += [Finding(what, "warn", warning) for warning in warnings]
-    return findings if problems else [Finding(what, "ok", str(settings.sources[name].get("kind", ""))), *findings]
+    if isinstance(source, FileSource):
+        findings += [_preview(what, trial) for trial in source.preview(Pull(now))]
+    return (
+        findings
+        if any(finding.level == "fail" for finding in findings)
+        else [Finding(what, "ok", str(settings.sources[name].get("kind", ""))), *findings]
+    )
+
+
+def _preview(what: str, trial: Trial) -> Finding:
+    """What would become of the first rows of a file: one that loses all of them keeps the source from succeeding."""
+    level: Level = "warn" if trial.is_bad else "ok"
+    if trial.rejected and not trial.rows.num_rows:
+        level = "fail"
+    reasons = [f"{reason}." for reason in trial.reasons[:_REASONS]]
+    return Finding(what, level, " ".join(filter(None, [trial.said(), *reasons, trial.advice])))
 
 
 def _schedule(settings: Settings, name: str) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
+from tidings.cli_files import CLOCK, add, drop
 from tidings.errors import TidingsError, UsageError, suggest
 from tidings.ledger import Ledger
 from tidings.settings import Settings, load_settings
@@ -125,6 +126,7 @@ def tidings(ctx: click.Context, root: Path | None) -> None:
     \b
     A day with it:  tidings pull && tidings build && tidings run weekly
     """
+    ctx.meta[CLOCK] = _now
     if ctx.invoked_subcommand is not None:
         ctx.obj = load_settings(root)
 
@@ -300,6 +302,10 @@ def check(settings: Settings) -> None:
         few = "thing needs" if problems == 1 else "things need"
         raise TidingsError(f"{problems} {few} attention.", "See above.")
     click.echo("Nothing is in the way of a pull; see the warnings." if warnings else "Everything is in order.")
+
+
+tidings.add_command(add)
+tidings.add_command(drop)
 
 
 def main() -> None:

@@ -10,13 +10,12 @@ from itertools import groupby, pairwise
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from tidings.model import Model
 from tidings.sources.feeds import feeds
 from tidings.sources.landing import LandedFile
-from tidings.sources.manifest import Entry, Span, merged
+from tidings.sources.manifest import REFUSED, Entry, Span, merged
+from tidings.sources.rejections import by_day
 from tidings.window import add_days, days_since
 
 # What other parts of an endpoint were pulled without for so long was taken out of the settings.
@@ -51,7 +50,12 @@ _FEEDS = pa.schema(
     ]
 )
 _REJECTED = pa.schema(
-    [*((name, pa.string()) for name in ("source", "endpoint", "feed", "reason")), ("rows", pa.int64())]
+    [
+        *((name, pa.string()) for name in ("source", "endpoint", "feed", "part")),
+        ("day", pa.date32()),
+        *((name, pa.string()) for name in ("reason", "example")),
+        *((name, pa.int64()) for name in ("rows", "of")),
+    ]
 )
 
 
@@ -223,18 +227,16 @@ def _days(entries: list[Entry], *, is_sparse: bool) -> dict[str, Any]:
 
 
 def _rejected(files: list[LandedFile]) -> list[dict[str, Any]]:
-    counts: dict[tuple[str, str, str, str], int] = {}
+    """Rejected rows by load, day and reason, beside all rows of that load and day."""
+    found = []
     for file in files:
         if file.rejected_path is None:
             continue
-        reasons = pc.value_counts(pq.read_table(file.rejected_path, columns=["reason"])["reason"])
-        for count in reasons.to_pylist():
-            key = (*_endpoint(file), count["values"])
-            counts[key] = counts.get(key, 0) + count["counts"]
-    return [
-        {"source": source, "endpoint": endpoint, "feed": feed, "reason": reason, "rows": rows}
-        for (source, endpoint, feed, reason), rows in sorted(counts.items())
-    ]
+        source, endpoint, feed = _endpoint(file)
+        about = {"source": source, "endpoint": endpoint, "feed": feed, "part": file.part.removesuffix(REFUSED)}
+        found += [{**about, **row} for row in by_day(file.path, file.time, file.rejected_path)]
+    order = ("source", "endpoint", "part", "reason")
+    return sorted(found, key=lambda row: (*(row[name] for name in order), row["day"] or date.min))
 
 
 def _naive(at: datetime | None) -> datetime | None:

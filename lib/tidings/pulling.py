@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from tidings.errors import StoppedError, TidingsError
 from tidings.ledger import Ledger, Status
+from tidings.overlapping import overlap_sentences
 from tidings.settings import Settings
 from tidings.sources.clock import Clock
 from tidings.sources.landing import Landing
@@ -91,8 +92,11 @@ def pull_sources(settings: Settings, sources: Sequence[Source], order: Pull, wat
         try:
             mine = replace(order, progress=progress, clock=Clock(order.now, stop))
             with landing.pulling(source.name):
-                for part in source.pull(landing, mine):
-                    outcome.parts.append(part)
+                try:
+                    for part in source.pull(landing, mine):
+                        outcome.parts.append(part)
+                finally:
+                    _add_overlaps(landing, source, outcome)
         except BaseException as error:  # noqa: BLE001 - handed over: a source must not end the others, nor vanish
             outcome.error = error
         outcome.seconds = time.monotonic() - began
@@ -114,6 +118,15 @@ def pull_sources(settings: Settings, sources: Sequence[Source], order: Pull, wat
         for name, running in sorted(waiting.items()):
             stopped = Outcome(name, list(running.parts), time.monotonic() - began, StoppedError())
             _note(ledger, numbers[name], stopped)
+
+
+def _add_overlaps(landing: Landing, source: Source, outcome: Outcome) -> None:
+    """Say what the files of a source have in common, where some were landed anew."""
+    for endpoint in source.endpoints:
+        landed = [n for n, part in enumerate(outcome.parts) if part.endpoint == endpoint.name and not part.skipped]
+        if landed and (told := overlap_sentences(landing.raw, source.name, endpoint.name)):
+            last = outcome.parts[landed[-1]]
+            outcome.parts[landed[-1]] = replace(last, messages=(*last.messages, *told))
 
 
 def _note(ledger: Ledger, number: int, outcome: Outcome) -> None:

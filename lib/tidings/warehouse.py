@@ -167,7 +167,11 @@ class Warehouse:
 
     @cached_property
     def rejected(self) -> tuple[Mapping[str, Any], ...]:
-        """Rejected rows counted by source, endpoint, feed and reason."""
+        """Rejected rows (`rows`) counted by source, endpoint, feed, part, day and reason, with a first cell as example.
+
+        `day` (UTC) is null where it is not known. `of` counts all rows of the part and day under this reason; days of
+        such a part without a rejected row are there with an empty reason.
+        """
         return tuple(self._rows("meta_rejected"))
 
     def fresh_until(self, table: str) -> datetime | None:

@@ -22,16 +22,29 @@ def test_rows_of_one_event_id_are_one_row_the_first_by_input_order() -> None:
     assert only(rows, "event_key", "path") == [("shop:e1", "/first"), ("shop:e2", "/other")]
 
 
-def test_the_latest_landing_wins_whatever_its_line() -> None:
+def test_of_what_happened_the_first_landing_stays_whatever_its_line() -> None:
     rows = run_models(
         "stg_events",
         events=[
-            {"event_id": "e1", "path": "/old", "_pull": 1, "_line": 1},
-            {"event_id": "e1", "path": "/restated", "_pull": 2, "_line": 7},
-            {"event_id": "e1", "path": "/restated twice", "_pull": 2, "_line": 8},
+            {"event_id": "e1", "path": "/redelivered", "_pull": 2, "_line": 1},
+            {"event_id": "e1", "path": "/sent", "_pull": 1, "_line": 7},
+            {"event_id": "e1", "path": "/sent twice", "_pull": 1, "_line": 8},
         ],
     )
-    assert only(rows, "path", "_pull", "_line") == [("/restated", 2, 7)]
+    assert only(rows, "path", "_pull", "_line") == [("/sent", 1, 7)]
+
+
+def test_of_what_is_the_later_landing_wins_whatever_its_line_and_time() -> None:
+    order = {"order_id": "o1", "line_id": "1"}
+    rows = run_models(
+        "stg_orders",
+        orders=[
+            {**order, "amount": 10, "_pull": 1, "_line": 1},
+            {**order, "amount": 12, "ts": at("2026-05-01"), "_pull": 2, "_line": 7},
+            {**order, "amount": 13, "ts": at("2026-05-01"), "_pull": 2, "_line": 8},  # the same line once more
+        ],
+    )
+    assert only(rows, "amount", "_pull", "_line") == [(Decimal("12.0000"), 2, 7)]
 
 
 def test_the_same_id_of_two_sources_is_two_things() -> None:
@@ -50,7 +63,7 @@ def test_equal_rows_without_an_id_are_separate() -> None:
 
 
 def test_equal_positions_of_two_landings_are_separate() -> None:
-    rows = run_models("stg_events", events=[{"_pull": 1, "_line": 1}, {"_pull": 2, "_line": 1}])
+    rows = run_models("stg_events", events=[{"_pull": 1, "_line": 1, "path": "/a"}, {"_pull": 2, "_line": 1}])
     assert only(rows, "event_key") == [("shop#events1.1",), ("shop#events2.1",)]
 
 

@@ -112,14 +112,25 @@ def freshness(book: Book) -> Answer:
 
 def refused(book: Book) -> Answer:
     """Rows that were landed but could not be used, one row per source, endpoint and reason; most rows first."""
-    rows = sorted(book.lens.warehouse.rejected, key=lambda found: (-found["rows"], found["source"], found["endpoint"]))
+    counts: dict[tuple[str, str, str], int] = {}
+    examples: dict[tuple[str, str, str], str] = {}
+    for found in book.lens.warehouse.rejected:
+        key = found["source"], found["endpoint"], found["reason"]
+        counts[key] = counts.get(key, 0) + found["rows"]
+        examples[key] = examples.get(key) or found["example"]
+    rows = [
+        (source, endpoint, reason + (f", such as '{examples[key]}'" if examples[key] else ""), count)
+        for key, count in counts.items()
+        for source, endpoint, reason in [key]
+        if count
+    ]
     fields = (
         Field("source", "Source"),
         Field("endpoint", "What"),
         Field("reason", "Why"),
         Field("rows", "Rows", "count"),
     )
-    lines = tuple(tuple(found[field.name] for field in fields) for found in rows)
+    lines = tuple(sorted(rows, key=lambda row: (-row[3], *row[:3])))
     return Answer("Rows that were refused", fields, lines, book.lens.provenance((), ()))
 
 

@@ -27,7 +27,7 @@ from tidings.sources.manifest import Input
 from tidings.sources.mapping import OPTIONS, PULL, read_covers
 from tidings.sources.places import Places
 from tidings.sources.privacy import Pseudonyms, Salts
-from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
+from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind, kept_out
 from tidings.window import Zone, end_of_local_day
 
 _ENDPOINT: Final = Endpoint(name="access", feed=ACCESS, doc="Requests as the web server logged them.")
@@ -94,11 +94,15 @@ class AccessLog:
             SourceError: no file, or one that is not a log; what was yielded before stays landed.
         """
         pseudonyms = Pseudonyms(Salts(self.root / "data" / "salts.json", pull.now), self.site or self.name)
+        dropped = landing.dropped(self.name, _ENDPOINT.name)
         with self._places() as places:
             translator = Translator(self.site, pseudonyms, places)
             before: Path | None = None
             for log in self._logs():
                 source_input = Input(log.name, content_sha256(log.path), self._mapping())
+                if gone := dropped.get(source_input.sha256):
+                    yield kept_out(self, _ENDPOINT, log.part, gone)
+                    continue
                 landed = landing.unchanged(self.name, _ENDPOINT.name, log.part, source_input)
                 if landed and not pull.again:
                     if self.covers == PULL:
@@ -111,14 +115,20 @@ class AccessLog:
                     _follow(before, translator)
                     before = None
                 with landing.draft(
-                    self.name, _ENDPOINT.name, ACCESS, now=pull.now, part=log.part, source_input=source_input
+                    self.name,
+                    _ENDPOINT.name,
+                    ACCESS,
+                    now=pull.now,
+                    part=log.part,
+                    source_input=source_input,
+                    is_file=True,
                 ) as draft:
                     messages = self._land(log, draft, translator, pull)
                 yield self._pulled(log, draft.rows, draft.rejected, messages=messages)
 
     def _land(self, log: _Log, draft: Draft, translator: Translator, pull: Pull) -> tuple[str, ...]:
         addresses: set[str] = set()
-        sent, last, agents = 0, None, False
+        sent, agents = 0, False
         for lines in read_lines(log.path):
             known, ts, line = _taken(lines, draft)
             if not len(known):
@@ -128,8 +138,6 @@ class AccessLog:
             addresses.update(known.field("address").unique().to_pylist())
             sent += pc.sum(rows["response_bytes"]).as_py()
             agents = agents or pc.any(pc.not_equal(known.field("tail"), "")).as_py()
-            latest = pc.max(ts).as_py()
-            last = latest if last is None else max(last, latest)
             pull.progress(log.path.name, lines.read, lines.size)
         if draft.rejected and not draft.rows:
             raise SourceError(
@@ -137,9 +145,9 @@ class AccessLog:
                 f"Name an access log in [tool.tidings.sources.{self.name}] path.",
             )
         draft.facts = {"addresses": len(addresses), "bytes": sent}
-        if last is None:
+        if draft.newest is None:
             return (f"{log.path.name} is empty: nothing landed. If it stays so, correct path in the settings.",)
-        end = end_of_local_day(last.replace(tzinfo=UTC), self.zone)
+        end = end_of_local_day(draft.newest.replace(tzinfo=UTC), self.zone)
         draft.covers = "" if self.covers == PULL else self.covers
         draft.complete_until = pull.now if self.covers == PULL else min(end, pull.now)
         if not agents:

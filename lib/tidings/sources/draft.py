@@ -19,10 +19,14 @@ from tidings.errors import SourceError
 from tidings.sources.feeds import Feed
 from tidings.sources.manifest import Entry, Input, Span, input_json, span_json
 from tidings.sources.vocabulary import Remark
+from tidings.window import hours_before
 
 DRAFT = ".draft.parquet"
 DRAFT_REJECTED = ".draft.rejected.parquet"
 _ROW_GROUP = 122_880
+# More than any time zone is away from another, and a clock that is a day off.
+_AHEAD_HOURS = 48
+_YEARS = (datetime(1900, 1, 1), datetime(2200, 1, 1))  # noqa: DTZ001 - naive UTC, as landed
 _REJECTED = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("record", pa.string())])
 
 
@@ -38,10 +42,18 @@ class Draft:
     Until then `complete_until` may be set (by default the end of the window, or the time of the pull if that is
     earlier), and `covers` (as in the manifest) and `facts`; `part` and `window` may be changed, rows then go there;
     `entry` and `restated_days` (days that were told otherwise before) are there afterwards. `remarks` counts what rows
-    say that whoever pulls should know.
+    say that whoever pulls should know; `newest` is the time of the latest row taken so far, naive UTC.
     """
 
-    def __init__(self, folder: Path, feed: Feed, part: str, window: Span | None, source_input: Input | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        feed: Feed,
+        part: str,
+        window: Span | None,
+        source_input: Input | None,
+        now: datetime,
+    ) -> None:
         self.complete_until: datetime | None = None
         self.covers = ""
         self.facts: dict[str, float] = {}
@@ -50,6 +62,8 @@ class Draft:
         self.restated_days = 0
         self.remarks: Counter[Remark] = Counter()
         self.entry: Entry | None = None
+        self.newest: datetime | None = None
+        self._now = now
         self.part = part
         self.window = window
         self._feed = feed
@@ -68,7 +82,8 @@ class Draft:
     def add(self, rows: pa.RecordBatch | pa.Table) -> None:
         """Take rows with the feed's columns, `_line` and `_record`; feed columns left out are null.
 
-        Rows outside of the draft's window are rejected: they would double what another window holds.
+        Rows outside of the draft's window are rejected: they would double what another window holds. So are rows of a
+        time more than two days after the pull: a mistyped year would be taken for how far the data reach.
 
         Raises:
             SourceError: a column is not the feed's, has another type, or a required one holds nulls.
@@ -82,12 +97,39 @@ class Draft:
                 reasons = pa.repeat(pa.scalar(reason), outside.num_rows)
                 self.reject(outside["_line"], reasons, outside["_record"])
                 table = table.filter(inside)
+        table = self._possible(table)
+        if table.num_rows:
+            newest = pc.max(table[self._feed.time]).as_py()
+            self.newest = newest if self.newest is None else max(self.newest, newest)
         self.rows += table.num_rows
         for vocabulary in self._feed.vocabularies:
             self.remarks.update(vocabulary.remarks(table))
         for notice in self._feed.notices:
             self.remarks.update(notice.remarks(table))
         self._writer.write(table)
+
+    def _possible(self, table: pa.Table) -> pa.Table:
+        """The rows of times that there can be; the others are rejected."""
+        name, times = self._feed.time, table[self._feed.time]
+        first, end = (pa.scalar(at, times.type) for at in _YEARS)
+        within = pc.and_(pc.greater_equal(times, first), pc.less(times, end))
+        if not pc.all(within).as_py():
+            # Not shown: infinity is no date that could be written.
+            strange = table.filter(pc.invert(within))
+            reasons = pa.repeat(pa.scalar(f"{name}: lies outside of the years 1900 to 2199"), strange.num_rows)
+            self.reject(strange["_line"], reasons, strange["_record"])
+            table = table.filter(within)
+        if self._feed.may_be_ahead:
+            return table
+        allowed = hours_before(self._now, -_AHEAD_HOURS).astimezone(UTC).replace(tzinfo=None)
+        ahead = pc.greater(table[name], pa.scalar(allowed, times.type))
+        if not pc.any(ahead).as_py():
+            return table
+        future = table.filter(ahead)
+        told = f"{name}: '{{}}' is more than {_AHEAD_HOURS // 24} days after the pull (of {self._now:%Y-%m-%d})"
+        reasons = [told.format(time.isoformat(" ", "seconds")) for time in future[name].to_pylist()]
+        self.reject(future["_line"], reasons, future["_record"])
+        return table.filter(pc.invert(ahead))
 
     def reject(self, lines: Any, reasons: Any, records: Any) -> None:
         """Take rows that cannot be used: position in the input, a sentence each, and the row as received."""

@@ -65,6 +65,8 @@ def matching(root: Path, patterns: tuple[str, ...]) -> list[File]:
     found: dict[Path, None] = {}
     for pattern in patterns:
         names = sorted(glob.glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207 - may be absolute
+        # Brackets are common in names of downloads: a file that is called exactly so is meant.
+        names = names or [pattern]
         paths = [root / name for name in names if (root / name).is_file()]
         if not paths:
             raise SourceError(
@@ -72,10 +74,15 @@ def matching(root: Path, patterns: tuple[str, ...]) -> list[File]:
                 "Correct `path`: it is relative to the folder of pyproject.toml, with * for any name.",
             )
         found.update(dict.fromkeys(paths))
-    return [_file(path, root) for path in found]
+    return [file_at(path, root) for path in found]
 
 
-def _file(path: Path, root: Path) -> File:
+def file_at(path: Path, root: Path) -> File:
+    """One input file, named as it is seen from `root`.
+
+    Raises:
+        SourceError: its ending says nothing.
+    """
     name = Path(os.path.relpath(path, root)).as_posix()
     packing = _PACKINGS.get(path.suffix.lower())
     ending = (path.with_suffix("") if packing else path).suffix.lower()

@@ -24,8 +24,7 @@ def parser() -> duckdb.DuckDBPyConnection:
 def fill(
     draft: Draft, tables: Iterator[pa.Table], web: WebRows | None, progress: Progress, what: str, total: int
 ) -> datetime | None:
-    """Land the good rows, reject the others; the instant of the latest good one, aware UTC."""
-    latest: datetime | None = None
+    """Land the good rows, reject the others; the instant of the latest that was landed, aware UTC."""
     for table in tables:
         rows = web.complete(table) if web else table
         good = pc.is_null(rows["_reason"])
@@ -35,11 +34,8 @@ def fill(
             rows = rows.filter(good)
         rows = rows.drop_columns(["_reason"])
         draft.add(rows)
-        last = pc.max(rows["ts"]).as_py()
-        if last is not None:
-            latest = max(latest, last) if latest else last
         progress(what, draft.rows + draft.rejected, total)
-    return latest.replace(tzinfo=UTC) if latest else None
+    return draft.newest.replace(tzinfo=UTC) if draft.newest else None
 
 
 def refuse(draft: Draft, lines: Iterable[int], reasons: Iterable[str], records: Iterable[str]) -> None:

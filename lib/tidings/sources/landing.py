@@ -7,7 +7,7 @@ pull killed before it has changed nothing, one killed after it is done, and what
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,8 +16,11 @@ from pathlib import Path
 from tidings.errors import SourceError
 from tidings.sources.draft import DRAFT, DRAFT_REJECTED, Draft, arrow_schema, tool_version
 from tidings.sources.feeds import Feed
+from tidings.sources.loads import in_load_order
 from tidings.sources.manifest import (
     MANIFEST,
+    REFUSED,
+    Dropped,
     Entry,
     Input,
     Manifest,
@@ -40,7 +43,8 @@ _LOCK = ".lock"
 class LandedFile:
     """One file that a build reads, and the windows in which its rows are hidden by later pulls of its part.
 
-    `pull` is the ordinal of the landing within its endpoint, later ones higher; `time` the feed's time column.
+    `pull` is the ordinal of the load within its endpoint (see `in_load_order`), later ones higher; `time` the feed's
+    time column.
     """
 
     source: str
@@ -109,11 +113,13 @@ class Landing:
         part: str = "",
         window: Span | None = None,
         source_input: Input | None = None,
+        is_file: bool = False,
     ) -> Iterator[Draft]:
         """Open a landing; it is committed when the block ends, and nothing has happened if it raises.
 
         It replaces what `part` held inside `window`, or all of the part when there is no window. Other parts are
-        never touched. `now`, aware UTC, is noted as the time of fetching.
+        never touched. `now`, aware UTC, is noted as the time of fetching; of what `is_file`, the first time that its
+        bytes came stays known, so that landing it anew does not make it the later one of two.
 
         Raises:
             SourceError: another pull of this endpoint is running, or the endpoint held another feed so far.
@@ -127,7 +133,7 @@ class Landing:
                     f"{source}/{endpoint} holds rows of the feed {manifest.feed}, not {feed.name}.",
                     f"Name the new source differently, or delete data/raw/{source} first.",
                 )
-            draft = Draft(folder, feed, part, window, source_input)
+            draft = Draft(folder, feed, part, window, source_input, now)
             try:
                 yield draft
             finally:
@@ -142,9 +148,11 @@ class Landing:
                 input=source_input,
                 facts=dict(sorted(draft.facts.items())),
                 covers=draft.covers,
+                received_at=_received(manifest.entries, source_input, now) if is_file else None,
             )
             draft.restated_days = restated_days(folder, feed.time, manifest.entries, entry)
-            manifest = Manifest(feed.name, feed.time, (*still_seen(manifest.entries, entry), entry))
+            entries = (*still_seen(manifest.entries, entry), entry)
+            manifest = replace(manifest, feed=feed.name, time=feed.time, entries=entries)
             commit(folder, source, endpoint, manifest)
             draft.entry = entry
             _sweep(folder, manifest)
@@ -169,13 +177,43 @@ class Landing:
         Raises:
             SourceError: a pull of this endpoint is running.
         """
+        with self._changing(source, endpoint) as (folder, manifest):
+            kept = tuple(entry for entry in manifest.entries if entry.part != part)
+            commit(folder, source, endpoint, replace(manifest, entries=kept))
+
+    def drop_loads(self, source: str, endpoint: str, gone: Collection[Entry], now: datetime) -> None:
+        """Take landings out of force and off the disk, atomically. Files among them are not landed again unasked.
+
+        Raises:
+            SourceError: a pull of this endpoint is running.
+        """
+        with self._changing(source, endpoint) as (folder, manifest):
+            kept = tuple(entry for entry in manifest.entries if entry not in gone)
+            files = [Dropped(e.input.name, e.input.sha256, now) for e in gone if e.input and e.received_at]
+            dropped = tuple({each.sha256: each for each in (*manifest.dropped, *files)}.values())
+            commit(folder, source, endpoint, replace(manifest, entries=kept, dropped=dropped))
+
+    def dropped(self, source: str, endpoint: str) -> dict[str, Dropped]:
+        """The files that somebody took out, by the sha256 of their bytes."""
+        return {each.sha256: each for each in read(self.raw / source / endpoint).dropped}
+
+    def forget_dropped(self, source: str, endpoint: str) -> int:
+        """Let dropped files be landed again by the next pull; how many there are.
+
+        Raises:
+            SourceError: a pull of this endpoint is running.
+        """
+        with self._changing(source, endpoint) as (folder, manifest):
+            commit(folder, source, endpoint, replace(manifest, dropped=()))
+            return len(manifest.dropped)
+
+    @contextmanager
+    def _changing(self, source: str, endpoint: str) -> Iterator[tuple[Path, Manifest]]:
+        """The folder of an endpoint, held, and its manifest; what the new one does not name is removed afterwards."""
         folder = self.raw / source / endpoint
         with _locked(folder, f"{source}/{endpoint}"):
-            manifest = read(folder)
-            kept = tuple(entry for entry in manifest.entries if entry.part != part)
-            manifest = replace(manifest, entries=kept)
-            commit(folder, source, endpoint, manifest)
-            _sweep(folder, manifest)
+            yield folder, read(folder)
+            _sweep(folder, read(folder))
 
 
 def landed_files(raw: Path) -> list[LandedFile]:
@@ -183,8 +221,9 @@ def landed_files(raw: Path) -> list[LandedFile]:
     found = []
     for folder in _endpoints(raw):
         manifest = read(folder)
-        for number, entry in enumerate(manifest.entries, start=1):
-            later = [other.window for other in manifest.entries[number:] if other.part == entry.part and other.window]
+        entries = in_load_order(folder, manifest)
+        for number, entry in enumerate(entries, start=1):
+            later = [other.window for other in entries[number:] if other.part == entry.part and other.window]
             found.append(
                 LandedFile(
                     source=folder.parent.name,
@@ -215,14 +254,19 @@ def verify(raw: Path) -> None:
             if path is None:
                 continue
             name = path.relative_to(raw).as_posix()
+            of = f" (of {landed.part.removesuffix(REFUSED)})" if landed.entry.received_at else ""
             if not path.is_file():
-                broken.append((landed.source, f"{name} is lost"))
+                broken.append((landed, f"{name}{of} is lost"))
             elif sha256_of(path) != sha256:
-                broken.append((landed.source, f"{name} was changed"))
+                broken.append((landed, f"{name}{of} was changed"))
     if broken:
         what = "; ".join(problem for _, problem in broken)
-        sources = " ".join(sorted({source for source, _ in broken}))
-        raise SourceError(f"Landed data are not as they were landed: {what}.", f"Run: tidings pull {sources} --again")
+        sources = " ".join(sorted({landed.source for landed, _ in broken}))
+        one = broken[0][0]
+        without = f" What is not to be had any more: tidings drop {one.source} --load {one.entry.load} --yes"
+        raise SourceError(
+            f"Landed data are not as they were landed: {what}.", f"Run: tidings pull {sources} --again.{without}"
+        )
 
 
 def _endpoints(raw: Path) -> list[Path]:
@@ -246,6 +290,12 @@ def _sweep(folder: Path, manifest: Manifest) -> None:
     for file in folder.iterdir():
         if file.name not in named:
             file.unlink()
+
+
+def _received(entries: tuple[Entry, ...], source_input: Input | None, now: datetime) -> datetime:
+    """When a file with these bytes came for the first time."""
+    same = [e for e in entries if e.input and source_input and e.input.sha256 == source_input.sha256]
+    return min((entry.received_at or entry.fetched_at for entry in same), default=now)
 
 
 def _files(entry: Entry) -> tuple[str, ...]:

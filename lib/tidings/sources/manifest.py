@@ -61,6 +61,7 @@ class Entry:
 
     `covers` says of which days the rows are all there is: empty for the window or, without one, from the first row up
     to `complete_until`; else a text that begins with `ROWS_OF` or `DECLARED_DAYS`.
+    `received_at`: when a file with these bytes came for the first time, which may be long before it was landed anew.
     """
 
     file: str
@@ -78,6 +79,21 @@ class Entry:
     input: Input | None
     facts: Mapping[str, float] = field(default_factory=dict)
     covers: str = ""
+    received_at: datetime | None = None
+
+    @property
+    def load(self) -> str:
+        """What a person calls it by."""
+        return self.file.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A file that somebody took out: its name and bytes, and when; it is not landed again unasked."""
+
+    part: str
+    sha256: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -87,6 +103,7 @@ class Manifest:
     feed: str
     time: str
     entries: tuple[Entry, ...]
+    dropped: tuple[Dropped, ...] = ()
 
 
 def still_seen(entries: tuple[Entry, ...], new: Entry) -> list[Entry]:
@@ -131,6 +148,14 @@ def settle(draft: Path, final: Path) -> None:
         os.close(descriptor)
 
 
+def replace_durably(file: Path, text: str) -> None:
+    """Put a text in place of a file's, atomically."""
+    draft = file.with_name(f".{file.name}.draft")
+    draft.write_text(text, encoding="utf-8")
+    draft.chmod(file.stat().st_mode & 0o777)
+    settle(draft, file)
+
+
 def commit(folder: Path, source: str, endpoint: str, manifest: Manifest) -> None:
     """Make a manifest the one in force, atomically."""
     table = {
@@ -140,6 +165,7 @@ def commit(folder: Path, source: str, endpoint: str, manifest: Manifest) -> None
         "feed": manifest.feed,
         "time": manifest.time,
         "entries": [_entry_json(entry) for entry in manifest.entries],
+        "dropped": [{**vars(each), "at": _text(each.at)} for each in manifest.dropped],
     }
     draft = folder / f".{MANIFEST}"
     draft.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -158,7 +184,11 @@ def read(folder: Path) -> Manifest:
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
         entries = tuple(_entry(raw) for raw in table["entries"])
-        return Manifest(table["feed"], table["time"], entries)
+        dropped = tuple(
+            Dropped(each["part"], each["sha256"], datetime.fromisoformat(each["at"]))
+            for each in table.get("dropped", ())
+        )
+        return Manifest(table["feed"], table["time"], entries, dropped)
     except (ValueError, KeyError, TypeError) as error:
         name = f"{folder.parent.name}/{folder.name}/{MANIFEST}"
         raise SourceError(
@@ -173,6 +203,7 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
         "window": span_json(entry.window),
         "fetched_at": _text(entry.fetched_at),
         "complete_until": _text(entry.complete_until) if entry.complete_until else None,
+        "received_at": _text(entry.received_at) if entry.received_at else None,
         "input": input_json(entry.input),
         "facts": dict(entry.facts),
     }
@@ -180,6 +211,7 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
 
 def _entry(raw: Mapping[str, Any]) -> Entry:
     window, until, source_input = raw["window"], raw["complete_until"], raw["input"]
+    received = raw.get("received_at")
     return Entry(
         **{
             **raw,
@@ -187,6 +219,7 @@ def _entry(raw: Mapping[str, Any]) -> Entry:
             "fetched_at": datetime.fromisoformat(raw["fetched_at"]),
             "complete_until": datetime.fromisoformat(until) if until else None,
             "input": Input(**source_input) if source_input else None,
+            "received_at": datetime.fromisoformat(received) if received else None,
         }
     )
 

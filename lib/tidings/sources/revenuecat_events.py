@@ -16,7 +16,6 @@ from decimal import Decimal
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tidings.errors import SettingsError, SourceError
 from tidings.settings import Settings
@@ -30,7 +29,7 @@ from tidings.sources.manifest import Input
 from tidings.sources.records import Record, typed
 from tidings.sources.revenuecat_enums import COUNTED
 from tidings.sources.revenuecat_records import instant
-from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
+from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind, kept_out
 from tidings.window import Zone, end_of_local_day
 
 FORGOTTEN: Final = (
@@ -139,14 +138,23 @@ class RevenueCatEvents:
         _check_form(file)
         scan = files.scan(file)
         source_input = Input(file.name, scan.sha256)
+        if gone := landing.dropped(self.name, _DELIVERIES.name).get(scan.sha256):
+            return kept_out(self, _DELIVERIES, file.name, gone)
         landed = landing.unchanged(self.name, _DELIVERIES.name, file.name, source_input)
         if landed and not pull.again:
             return self._pulled(file, landed.rows, landed.rejected, skipped=True)
         with landing.draft(
-            self.name, _DELIVERIES.name, _DELIVERIES.feed, now=pull.now, part=file.name, source_input=source_input
+            self.name,
+            _DELIVERIES.name,
+            _DELIVERIES.feed,
+            now=pull.now,
+            part=file.name,
+            source_input=source_input,
+            is_file=True,
         ) as draft:
-            last = _fill(draft, file, scan, pull)
-            if last is not None:
+            _fill(draft, file, scan, pull)
+            if draft.newest is not None:
+                last = draft.newest.replace(tzinfo=UTC)
                 draft.complete_until = min(end_of_local_day(last, Zone("UTC")), pull.now)
         return replace(self._pulled(file, draft.rows, draft.rejected), remarks=draft.remarks)
 
@@ -176,13 +184,12 @@ def _check_form(file: File) -> None:
     files.check_content(file)
 
 
-def _fill(draft: Draft, file: File, scan: Scan, pull: Pull) -> datetime | None:
-    """Land the usable lines of a file, reject the others; the instant of the latest event, aware UTC.
+def _fill(draft: Draft, file: File, scan: Scan, pull: Pull) -> None:
+    """Land the usable lines of a file, reject the others.
 
     Raises:
         SourceError: no line can be used; what was landed of the file before stays in force.
     """
-    last: datetime | None = None
     why = ""
     for first, texts in files.line_blocks(file, "utf-8"):
         events: list[Record] = []
@@ -203,8 +210,6 @@ def _fill(draft: Draft, file: File, scan: Scan, pull: Pull) -> datetime | None:
         if table.num_rows:
             position = table.schema.get_field_index("_line")
             draft.add(table.set_column(position, "_line", pa.array(numbers, pa.int64()).take(table["_line"])))
-            latest = pc.max(table["ts"]).as_py().replace(tzinfo=UTC)
-            last = latest if last is None else max(last, latest)
         if bad:
             draft.reject([number for number, _ in bad], [reason for _, reason in bad], [_NOT_KEPT] * len(bad))
         if rows.reasons:
@@ -216,7 +221,6 @@ def _fill(draft: Draft, file: File, scan: Scan, pull: Pull) -> datetime | None:
             f"None of the {draft.rejected} lines of {file.name} can be used: {why}.",
             f"{_AS_POSTED} For a list: jq -c '.[]'",
         )
-    return last
 
 
 def _event(text: str) -> tuple[Record | None, str]:

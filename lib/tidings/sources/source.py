@@ -19,6 +19,7 @@ from tidings.settings import Settings
 from tidings.sources.clock import Clock
 from tidings.sources.feeds import Feed
 from tidings.sources.landing import Landing
+from tidings.sources.manifest import Dropped
 from tidings.sources.vocabulary import Remark
 
 
@@ -125,6 +126,15 @@ class Source(Protocol):
         Raises:
             SourceError: the source cannot be read; what was yielded before stays landed.
         """
+
+
+def kept_out(source: Source, endpoint: Endpoint, file: str, gone: Dropped) -> Pulled:
+    """What a pull says of a file that somebody has dropped: it stays out until that is taken back."""
+    message = (
+        f"{file} was dropped on {gone.at:%Y-%m-%d} and is not landed again. To land it after all: "
+        f"tidings drop {source.name} --undo, then pull."
+    )
+    return Pulled(source.name, endpoint.name, endpoint.feed.name, 0, skipped=True, part=file, messages=(message,))
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def plan(shape: Shape, options: FileOptions, head: Head, source: str, file: str)
         SourceError: a mapped column is not in the file, or a mapping would store addresses in clear.
     """
     options.require_inputs(file, head.names)
-    addresses = {name for number, name in enumerate(head.names) if _holds_addresses(name, number, head)}
+    addresses = {name for number, name in enumerate(head.names) if holds_addresses(name, number, head)}
     if "ip" in shape.helpers and "ip" in options.columns:
         addresses.add(options.columns["ip"])
     for column, name in options.columns.items():
@@ -227,7 +227,7 @@ def _pointer(path: tuple[str, ...]) -> str:
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def _holds_addresses(name: str, number: int, head: Head) -> bool:
+def holds_addresses(name: str, number: int, head: Head) -> bool:
     """True for a column that is called so, or most of whose values are addresses."""
     if name.rpartition(".")[2].lower() in _ADDRESSES:
         return True

@@ -7,8 +7,8 @@ memory and file by file; it never sees the warehouse (decision 4).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,32 @@ from tidings.sources import files, reading
 from tidings.sources.files import File, Scan
 from tidings.sources.filling import fill, parser, refuse
 from tidings.sources.landing import Draft, Landing
-from tidings.sources.manifest import Input
+from tidings.sources.loads import lone_past
+from tidings.sources.manifest import REFUSED, Input
 from tidings.sources.mapping import OPTIONS, PULL, FileOptions, read_options
 from tidings.sources.places import Places
 from tidings.sources.privacy import Pseudonyms, Salts
+from tidings.sources.rejections import Reason, options_against, reasons_in
 from tidings.sources.shapes import SHAPES, Shape
-from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
+from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind, kept_out
 from tidings.sources.statement import Plan, plan, statement
+from tidings.sources.trial import Trial, advice, tried
 from tidings.sources.web import WebRows
 from tidings.window import end_of_local_day
 
 _BATCH = 122_880
+_TOLD = 3
+MANY_LOST = 0.1
+"""More than this share of a file's rows is told with what to do about it."""
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """What all files of one pull are read with: so they agree on pseudonyms."""
+
+    connection: duckdb.DuckDBPyConnection
+    pseudonyms: Pseudonyms
+    places: Places | None
 
 
 class _Irregular(Exception):
@@ -73,23 +88,32 @@ class FileSource:
             problems.append(str(error))
         return problems
 
+    def preview(self, pull: Pull) -> Iterator[Trial]:
+        """What would become of the first rows of each file, advice included; those that cannot be read are left out."""
+        try:
+            found = files.matching(self.settings.root, self.options.paths)
+        except SourceError:
+            return
+        for file in found:
+            try:
+                trial = tried(self, file, pull)
+                yield self._advised(file, pull, trial) if trial.rejected else trial
+            except SourceError:
+                # `check` says it of the file.
+                continue
+
     def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
         """Land the files that are new or have changed. A file that cannot be used stops no other file.
 
         Raises:
-            SourceError: no file, or files that cannot be used, each named; the others are landed.
+            SourceError: no file, or files none of whose rows can be used, each named; the others are landed.
         """
         found = files.matching(self.settings.root, self.options.paths)
         failed: list[TidingsError] = []
-        with ExitStack() as stack:
-            pseudonyms = Pseudonyms(
-                Salts(self.settings.root / "data" / "salts.json", pull.now), self.settings.site or self.name
-            )
-            places = stack.enter_context(self._places())
-            connection = stack.enter_context(parser())
+        with self._reader(pull) as reader:
             for file in found:
                 try:
-                    yield self._pull_file(connection, file, landing, pull, pseudonyms, places)
+                    yield self._pull_file(reader, file, landing, pull)
                 except SourceError as error:
                     failed.append(error)
         yield from self._missing(landing, {file.name for file in found})
@@ -101,37 +125,71 @@ class FileSource:
                 + " ".join(str(error) for error in failed)
             )
 
-    def _pull_file(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        file: File,
-        landing: Landing,
-        pull: Pull,
-        pseudonyms: Pseudonyms,
-        places: Places | None,
-    ) -> Pulled:
+    @contextmanager
+    def _reader(self, pull: Pull) -> Iterator[_Reader]:
+        """What all files of one pull are read with."""
+        with ExitStack() as stack:
+            salts = Salts(self.settings.root / "data" / "salts.json", pull.now)
+            pseudonyms = Pseudonyms(salts, self.settings.site or self.name)
+            places = stack.enter_context(self._places())
+            yield _Reader(stack.enter_context(parser()), pseudonyms, places)
+
+    def _pull_file(self, reader: _Reader, file: File, landing: Landing, pull: Pull) -> Pulled:
         feed = self.shape.feed
         files.check_content(file)
         scan = files.scan(file)
+        gone = landing.dropped(self.name, feed.name).get(scan.sha256)
+        if gone:
+            return kept_out(self, self.endpoints[0], file.name, gone)
         source_input = Input(file.name, scan.sha256, self.options.fingerprint)
         landed = landing.unchanged(self.name, feed.name, file.name, source_input)
         if landed and not pull.again:
             if self.options.covers == PULL:
                 landing.confirm(self.name, feed.name, file.name, pull.now)
             return Pulled(self.name, feed.name, feed.name, landed.rows, landed.rejected, skipped=True, part=file.name)
+        draft = self._land(reader, file, scan, landing, pull)
+        if draft.rejected and not draft.rows:
+            raise SourceError(
+                " ".join(
+                    [
+                        f"None of the {draft.rejected:,} rows of {file.name} can be used.",
+                        *self._why(file, draft, landing.raw, pull),
+                    ]
+                )
+            )
+        refused = f"{file.name}{REFUSED}"
+        if any(entry.part == refused for entry in landing.entries(self.name, feed.name)):
+            landing.drop(self.name, feed.name, refused)
+        messages = self._messages(file, draft, landing.raw, pull)
+        return Pulled(self.name, feed.name, feed.name, draft.rows, draft.rejected, part=file.name, messages=messages)
+
+    def land_file(self, file: File, landing: Landing, pull: Pull) -> Draft:
+        """Land one file whatever becomes of its rows.
+
+        Raises:
+            SourceError: it cannot be read at all.
+        """
+        files.check_content(file)
+        with self._reader(pull) as reader:
+            return self._land(reader, file, files.scan(file), landing, pull)
+
+    def _land(self, reader: _Reader, file: File, scan: Scan, landing: Landing, pull: Pull) -> Draft:
+        """The rows of a file; if none can be used they are kept apart, and what it held before stays in force."""
+        feed = self.shape.feed
+        source_input = Input(file.name, scan.sha256, self.options.fingerprint)
         if not scan.is_utf8 and self.options.encoding == "utf-8" and file.form != "parquet":
             files.require_encoding(file)
-        this = self._plan(connection, file)
+        this = self._plan(reader.connection, file)
         web = None
         if self.shape.helpers:
-            web = WebRows(this, self.settings.site, pseudonyms, places)
+            web = WebRows(this, self.settings.site, reader.pseudonyms, reader.places)
         is_fast = file.form == "parquet" or (file.form == "csv" and scan.is_utf8 and self.options.encoding == "utf-8")
         for rows in [_streamed, _with_care] if is_fast else [_with_care]:
             try:
                 with landing.draft(
-                    self.name, feed.name, feed, now=pull.now, part=file.name, source_input=source_input
+                    self.name, feed.name, feed, now=pull.now, part=file.name, source_input=source_input, is_file=True
                 ) as draft:
-                    tables = rows(connection, file, this, scan, draft)
+                    tables = rows(reader.connection, file, this, scan, draft)
                     last = fill(draft, tables, web, pull.progress, file.name, scan.lines)
                     if self.options.covers == PULL:
                         draft.complete_until = pull.now
@@ -139,18 +197,12 @@ class FileSource:
                         draft.covers = self.options.covers
                         if last is not None:
                             draft.complete_until = min(end_of_local_day(last, self.options.zone), pull.now)
+                    if draft.rejected and not draft.rows:
+                        draft.part = f"{file.name}{REFUSED}"
                 break
             except _Irregular:
                 continue
-        return Pulled(
-            self.name,
-            feed.name,
-            feed.name,
-            draft.rows,
-            draft.rejected,
-            part=file.name,
-            messages=self._messages(file, draft, landing.raw),
-        )
+        return draft
 
     def _missing(self, landing: Landing, names: set[str]) -> Iterator[Pulled]:
         """Files that were landed and are no longer there: renamed ones are let go, the rows of others stay."""
@@ -158,27 +210,74 @@ class FileSource:
         landed = landing.entries(self.name, feed.name)
         here = {entry.input.sha256: entry.part for entry in landed if entry.input and entry.part in names}
         for entry in landed:
-            if entry.part in names:
+            if entry.part.removesuffix(REFUSED) in names:
                 continue
             now_called = here.get(entry.input.sha256) if entry.input else None
             message = (
-                f"{entry.part} is no longer there. Its {entry.rows:,} rows stay; to drop them, delete "
-                f"data/raw/{self.name} and pull again."
+                f"{entry.part} is no longer there. Its {entry.rows:,} rows stay; to take them out: "
+                f"tidings drop {self.name} --load {entry.load} --yes"
             )
-            if now_called:
+            if now_called or entry.part.endswith(REFUSED):
                 landing.drop(self.name, feed.name, entry.part)
-                message = f"{entry.part} is now {now_called}."
+                message = f"{entry.part.removesuffix(REFUSED)} is now {now_called}." if now_called else ""
             rows = 0 if now_called else entry.rows
-            yield Pulled(self.name, feed.name, feed.name, rows, skipped=True, part=entry.part, messages=(message,))
+            messages = (message,) if message else ()
+            yield Pulled(self.name, feed.name, feed.name, rows, skipped=True, part=entry.part, messages=messages)
 
-    def _messages(self, file: File, draft: Draft, raw: Path) -> tuple[str, ...]:
-        if draft.rejected and draft.entry is not None:
-            where = raw / self.name / self.shape.feed.name / str(draft.entry.rejected_file)
-            shown = where.relative_to(self.settings.root) if where.is_relative_to(self.settings.root) else where
-            return (f"{draft.rejected:,} rows of {file.name} were rejected, each with its reason: {shown}",)
-        if not draft.rows:
-            return (f"{file.name} has no rows.",)
-        return ()
+    def _messages(self, file: File, draft: Draft, raw: Path, pull: Pull) -> tuple[str, ...]:
+        return (*self._on_rejected(file, draft, raw, pull), *self._on_past(file, draft, raw))
+
+    def _on_past(self, file: File, draft: Draft, raw: Path) -> tuple[str, ...]:
+        """Rows that lie years before all others: they count, and are named."""
+        name = draft.entry.file if draft.entry else ""
+        found = lone_past(raw / self.name / self.shape.feed.name / name, self.shape.feed.time)
+        if found is None:
+            return ()
+        rows, day, following = found
+        many = "1 row" if rows == 1 else f"{rows:,} rows"
+        return (
+            f"{many} of {file.name} up to {day}, and then none before {following}: look whether the year is right.",
+        )
+
+    def _on_rejected(self, file: File, draft: Draft, raw: Path, pull: Pull) -> tuple[str, ...]:
+        if not draft.rejected:
+            return () if draft.rows else (f"{file.name} has no rows.",)
+        total = draft.rows + draft.rejected
+        few = (
+            f"{draft.rejected:,} rows of {file.name} were rejected, each with its reason: {self._rejected(draft, raw)}"
+        )
+        if draft.rejected <= total * MANY_LOST:
+            return (few, *_listed(self._reasons(draft, raw)))
+        lost = f"{file.name} loses {draft.rejected / total:.0%} of its {total:,} rows."
+        return (few, lost, *self._why(file, draft, raw, pull)[1:])
+
+    def _why(self, file: File, draft: Draft, raw: Path, pull: Pull) -> list[str]:
+        """Where the rejected rows of a file are, the commonest reasons with a first cell, and what to set."""
+        reasons = self._reasons(draft, raw)
+        said = [f"They are kept, each with its reason: {self._rejected(draft, raw)}.", *_listed(reasons)]
+        try:
+            found = self._advised(file, pull, tried(self, file, pull)).advice
+        except SourceError:
+            found = ""
+        named = " or ".join(f"`{option}`" for option in options_against(reasons, OPTIONS))
+        otherwise = f"Look at {named} of [tool.tidings.sources.{self.name}]." if named else ""
+        return [*said, *([found] if found else [otherwise] if otherwise else [])]
+
+    def _advised(self, file: File, pull: Pull, trial: Trial) -> Trial:
+        try:
+            return replace(trial, advice=advice(self, self.settings.sources.get(self.name, {}), file, pull, trial))
+        except SourceError:
+            return trial
+
+    def _reasons(self, draft: Draft, raw: Path) -> list[Reason]:
+        return reasons_in(self._rejected_file(draft, raw))
+
+    def _rejected_file(self, draft: Draft, raw: Path) -> Path:
+        return raw / self.name / self.shape.feed.name / str(draft.entry.rejected_file if draft.entry else None)
+
+    def _rejected(self, draft: Draft, raw: Path) -> Path:
+        where = self._rejected_file(draft, raw)
+        return where.relative_to(self.settings.root) if where.is_relative_to(self.settings.root) else where
 
     def _plan(self, connection: duckdb.DuckDBPyConnection, file: File) -> Plan:
         if self.options.time_format:
@@ -199,6 +298,11 @@ class FileSource:
     def _places(self) -> AbstractContextManager[Places | None]:
         wanted = self.settings.geoip is not None and "ip" in self.options.columns
         return Places(self.settings.geoip) if wanted and self.settings.geoip else nullcontext()
+
+
+def _listed(reasons: list[Reason]) -> list[str]:
+    """The commonest reasons, a sentence each."""
+    return [f"{reason}." for reason in reasons[:_TOLD]]
 
 
 def _streamed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from tidings.model import Column
 from tidings.sources.vocabulary import Notice, Vocabulary
@@ -15,11 +16,19 @@ MONEY = "decimal(18, 4)"
 class Feed:
     """A typed shape shared by sources; `key` identifies a row within one source, `time` is its instant (UTC).
 
-    A row whose key has a null part is keyed by its position in the input instead (equal rows without an
-    id are separate rows, C7 of the metric definitions). `is_sparse`: landed day by day, and only days on which
-    there was something: one between two others is empty, not missing. `is_dense`: each day has a row of each
-    figure, and one without is not told. `vocabularies`: columns whose values a vendor may add to, with those that are
-    known. `notices`: columns in which it says something of its own figures.
+    Which row stays of several with one key (C7 of the metric definitions) the feed says itself. `keeps`: for what
+    happened the `first` load's, for what is (an order, a figure) the `later` load's. `apart`: columns by which rows of
+    one key within one load are different rows all the same (two refunds of an order); without it the first by input
+    order stands for all. A row whose key has a null part is known by all its columns instead: within a load equal rows
+    are separate, across loads they count as often as in the load that has them most often. `belongs`: columns that say
+    what such a row is part of; a later load that has this, and spans the row's time, replaces it. `pseudonyms`: columns
+    that are not compared where their values were made at landing, as another pull makes others.
+
+    `may_be_ahead`: rows may be of a time that is still to come; otherwise they are rejected at landing. `is_sparse`:
+    landed day by day, and only days on which there was something: one between two others is empty, not missing.
+    `is_dense`: each day has a row of each figure, and one without is not told.
+    `vocabularies`: columns whose values a vendor may add to, with those that are known. `notices`: columns in which it
+    says something of its own figures.
     """
 
     name: str
@@ -27,6 +36,11 @@ class Feed:
     key: tuple[str, ...]
     columns: Mapping[str, Column]
     time: str = "ts"
+    keeps: Literal["first", "later"] = "later"
+    apart: tuple[str, ...] = ()
+    belongs: tuple[str, ...] = ()
+    pseudonyms: tuple[str, ...] = ()
+    may_be_ahead: bool = False
     is_sparse: bool = False
     is_dense: bool = False
     vocabularies: tuple[Vocabulary, ...] = ()

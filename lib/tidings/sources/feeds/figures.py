@@ -10,6 +10,8 @@ FIGURES = Feed(
     name="figures",
     doc="A figure of a day: downloads, proceeds, visitors … by any dimensions, as somebody counted them.",
     key=("metric", "ts", "currency", *DIMENSIONS),
+    # Rows of one load that are split by more than is mapped are added up.
+    apart=("_line",),
     columns={
         "ts": Column("!timestamp(6)", "The day; its time of day is not looked at."),
         "metric": Column("!string", "What it is a figure of.", values=tuple(UNIFIED)),

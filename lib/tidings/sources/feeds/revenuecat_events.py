@@ -13,6 +13,7 @@ REVENUECAT_EVENTS_DELIVERIES = Feed(
     name="revenuecat_events_deliveries",
     doc="A delivery of a webhook; the same event may have been delivered several times.",
     key=("event_id",),
+    keeps="first",
     columns={
         "event_id": Column("!string", "Id of the event, the same in every delivery of it."),
         "ts": Column("!timestamp(6)", "UTC instant at which the event was made."),

@@ -9,6 +9,8 @@ ORDERS = Feed(
     name="orders",
     doc="One line of an order, refund or other money movement.",
     key=("order_id", "type", "line_id"),
+    apart=("status", "ts"),
+    belongs=("order_id", "type"),
     columns={
         "order_id": Column("!string", "Number of the order or of the refund document."),
         "ts": Column("!timestamp(6)", "When it was charged or refunded."),
@@ -44,6 +46,8 @@ EVENTS = Feed(
     name="events",
     doc="One thing that a visitor or user did: a page view or a named event.",
     key=("event_id",),
+    keeps="first",
+    pseudonyms=("visitor_id",),
     columns={
         "event_id": Column("string", "Id given by the sender; the first row of an id is kept."),
         "ts": Column("!timestamp(6)", "When it happened."),
@@ -73,6 +77,7 @@ REQUESTS = Feed(
     name="requests",
     doc="One call of a service: own endpoint or an outside provider.",
     key=("request_id",),
+    keeps="first",
     columns={
         "request_id": Column("string", "Id of the call."),
         "ts": Column("!timestamp(6)", "When it started."),
@@ -96,6 +101,7 @@ VITALS = Feed(
     name="vitals",
     doc="One web-vital sample of one page view.",
     key=("sample_id",),
+    keeps="first",
     columns={
         "sample_id": Column("string", "Id of the sample."),
         "ts": Column("!timestamp(6)", "When it was measured."),
@@ -111,6 +117,7 @@ ACCESS = Feed(
     name="access",
     doc="One line of a web server's access log, the address replaced by a pseudonym.",
     key=("line_key",),
+    keeps="first",
     columns={
         "line_key": Column("string", "Always null: equal lines are separate requests."),
         "ts": Column("!timestamp(6)", "When the request arrived."),

@@ -1,0 +1,39 @@
+"""What could not be used of the rows of a window, as sentences for the head of a page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tidings.window import Window
+
+_TOLD = 3
+
+
+def rejected_sentences(rejected: Iterable[Mapping[str, Any]], window: Window) -> tuple[str, ...]:
+    """A sentence for each file or endpoint of which rows of the window were rejected, those with most rows first.
+
+    Rows whose day nobody knows, as nothing of their file could be used, are told in every window.
+    """
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    reasons: dict[tuple[str, str], Counter[str]] = {}
+    for row in rejected:
+        if row["day"] is not None and not window.start <= row["day"] <= window.last_day:
+            continue
+        key = row["source"], row["part"] or row["endpoint"]
+        counts.setdefault(key, Counter()).update(rows=row["rows"], of=row["of"])
+        reasons.setdefault(key, Counter())[row["reason"]] += row["rows"]
+    found = sorted((key for key, count in counts.items() if count["rows"]), key=lambda key: (-counts[key]["rows"], key))
+    told = [_sentence(key, counts[key], reasons[key]) for key in found[:_TOLD]]
+    more = len(found) - len(told)
+    return (*told, f"and of {more} more: see the section on the sources") if more > 0 else tuple(told)
+
+
+def _sentence(key: tuple[str, str], count: Counter[str], reasons: Counter[str]) -> str:
+    source, part = key
+    reason, most = max(reasons.items(), key=lambda each: (each[1], each[0]))
+    mostly = "" if most == count["rows"] else "mostly "
+    return (
+        f"{count['rows']:,} of {count['of']:,} rows of {part} ({source}) were rejected, {mostly}as {reason.rstrip('.')}"
+    )

@@ -1,0 +1,175 @@
+"""What the cells of a file show of how it is to be read: decimal mark, time format, encoding, each with its reason.
+
+Nothing ambiguous is decided: "03/04/2026" alone may be March or April, and that is said.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import product
+from typing import Final
+
+from charset_normalizer import from_bytes
+
+_ISO: Final = re.compile(r"\d{4}-\d\d?-\d\d?([T ].*)?$")
+_UNIX: Final = re.compile(r"1\d{9}(\.\d+|\d{3}|\d{6})?$")
+_COMPACT: Final = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])$")
+_NUMBER: Final = re.compile(r"[-+]?[\d.,'’  ]*\d[\d.,'’  ]*-?$")
+_SIGNS: Final = re.compile(r"^[-+(]?\s*(?:[$€£¥₹]|[A-Z]{3}\b|kr\.?|zł)\s*|\s*(?:[$€£¥₹%]|[A-Z]{3}|kr\.?|zł)$")
+_COMMA: Final = re.compile(r"[-+]?(?:\d{1,3}(?:[.'’  ]\d{3})+,\d+|\d+,(?:\d{1,2}|\d{4,}))-?$")
+_POINT: Final = re.compile(r"[-+]?(?:\d{1,3}(?:[,'’  ]\d{3})+\.\d+|\d*\.(?:\d{1,2}|\d{4,}))-?$")
+_EITHER: Final = re.compile(r"[-+]?\d{1,3}[.,]\d{3}-?$")
+_MOST: Final = 0.9
+_DATES: Final = (
+    *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%y", "%d/%m/%y"),
+    *("%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d-%b-%Y"),
+    *("%d-%b-%y", "%d/%b/%Y", "%a %b %d %Y", "%a, %d %b %Y", "%A, %B %d, %Y", "%B %Y", "%b %Y", "%Y-%m", "%m/%Y"),
+)
+_TIMES: Final = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%H.%M")
+_JOINTS: Final = (" ", ", ", "T", " - ", ":")
+_ZONES: Final = ("", " %z", "%z")
+# Those that letters beyond ASCII may be in, likelier ones first.
+_NOT_LATIN: Final = ("cp1251", "cp1253", "shift_jis", "gb18030")
+_SIGN_IN_WORD: Final = re.compile(r"[^\W\d_][\u0080-\u009f¡-©«-´¶-¹»-¿×÷][^\W\d_]|[^\W\d_][¹²³¼½¾¿]|[\u0080-\u009f]")
+_ENCODINGS: Final = ("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp437", "mac_roman", "shift_jis", "gb18030")
+
+
+@dataclass(frozen=True)
+class Times:
+    """What a column of times shows: `form` is the `time_format` to set (empty: none is needed, null: not known)."""
+
+    form: str | None
+    share: float
+    example: str
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What columns of numbers show: the decimal mark (null: none shows it), a cell that proves it, a doubt."""
+
+    decimal: str | None
+    example: str
+    doubt: str = ""
+
+
+def filled(values: Iterable[str | None]) -> list[str]:
+    """The cells that hold something, trimmed."""
+    return [text for value in values if value is not None and (text := value.strip())]
+
+
+def bare(text: str) -> str:
+    """A number without currency signs around it."""
+    return _SIGNS.sub("", _SIGNS.sub("", text.strip())).strip()
+
+
+def is_number(text: str) -> bool:
+    """True for what reads as a number in some notation."""
+    return bool(_NUMBER.match(bare(text)))
+
+
+def decimal_mark(values: Sequence[str]) -> Marks:
+    """The decimal mark that cells prove; `1.250` alone proves none."""
+    comma = next((text for text in values if _COMMA.match(bare(text))), None)
+    point = next((text for text in values if _POINT.match(bare(text))), None)
+    if comma and point:
+        return Marks(None, comma, f"'{comma}' has a decimal comma and '{point}' a decimal point: correct one of them")
+    if comma or point:
+        return Marks("," if comma else ".", comma or point or "")
+    either = next((text for text in values if _EITHER.match(bare(text))), None)
+    if either:
+        digits = bare(either).replace(",", "").replace(".", "")
+        small = f"{digits[:-3]}.{digits[-3:]}"
+        doubt = f"'{either}' may be {int(digits):,} or {small}: set decimal = ',' or '.'"
+        return Marks(None, either, doubt)
+    return Marks(None, "")
+
+
+def times(values: Sequence[str]) -> Times:
+    """How a column of times is written."""
+    if not values:
+        return Times(None, 0.0, "")
+    plain = sum(bool(_ISO.match(text) or _UNIX.match(text) or _COMPACT.match(text)) for text in values)
+    if plain >= _MOST * len(values):
+        return Times("", plain / len(values), values[0])
+    fitting = [form for form in _forms() if _reads(values[0], form) or _reads(values[-1], form)]
+    shares = {form: sum(_reads(text, form) for text in values) / len(values) for form in fitting}
+    best = max(shares.values(), default=0.0)
+    forms = [form for form, share in shares.items() if share == best]
+    if best < _MOST:
+        return Times(None, best, values[0])
+    # "%B" and "%b" read the same words, "%I" and "%H" the same hours.
+    different = {_meaning(form, values): form for form in reversed(forms)}
+    if len(different) > 1:
+        example, readings = _apart(values, tuple(different.values()))
+        either = " or ".join(f"{reading} (time_format = '{form}')" for form, reading in readings.items())
+        return Times(None, best, example, f"'{example}' may be {either}: set time_format")
+    return Times(forms[0], best, next((text for text in values if _reads(text, forms[0])), values[0]))
+
+
+def encoding_of(sample: bytes) -> tuple[str, str]:
+    """The encoding of a file by its first bytes, and a doubt (empty: none)."""
+    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16", ""
+    try:
+        sample.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A letter that was cut at the end of the sample is none that is wrong.
+        if error.start < len(sample) - 4:
+            return _other(sample)
+    return "utf-8", ""
+
+
+def _other(sample: bytes) -> tuple[str, str]:
+    lines = [line for line in sample.splitlines() if not line.isascii()][:500]
+    text = b"\n".join(lines)
+    found = from_bytes(text, cp_isolation=list(_ENCODINGS)).best()
+    name = found.encoding if found else "cp1252"
+    if name not in _NOT_LATIN:
+        # Of two Latin encodings the commoner one, unless it shows signs within words: those of Central Europe.
+        name = "cp1252" if _is_in_words(text, "cp1252") or not _is_in_words(text, "cp1250") else "cp1250"
+    first = lines[0].decode(name, "replace").strip()[:60] if lines else ""
+    return name, f"letters beyond ASCII were taken for {name}: look whether '{first}' is right"
+
+
+def _is_in_words(sample: bytes, encoding: str) -> bool:
+    """True where nothing but letters stands between letters."""
+    try:
+        return not _SIGN_IN_WORD.search(sample.decode(encoding))
+    except UnicodeDecodeError:
+        return False
+
+
+def _forms() -> Iterable[str]:
+    for date, time, zone in product(_DATES, _TIMES, _ZONES):
+        if time:
+            yield from (f"{date}{joint}{time}{zone}" for joint in _JOINTS)
+        elif not zone:
+            yield date
+
+
+def _reads(text: str, form: str) -> bool:
+    return _read(text, form) is not None
+
+
+def _read(text: str, form: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, form)  # noqa: DTZ007 - only asked whether it can be read
+    except ValueError:
+        return None
+
+
+def _meaning(form: str, values: Sequence[str]) -> tuple[datetime | None, ...]:
+    return tuple(_read(text, form) for text in values)
+
+
+def _apart(values: Sequence[str], forms: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """The first cell that two forms read differently, and as what day each does."""
+    for text in values:
+        read = {form: at for form in forms if (at := _read(text, form))}
+        if len(set(read.values())) > 1:
+            return text, {form: f"{at.day} {at:%B %Y}" for form, at in read.items()}
+    return values[0], {form: form for form in forms}
