@@ -77,8 +77,8 @@ class Book:
         warehouse = Warehouse.open(settings, build or settings.environment.get("TIDINGS_BUILD") or None)
         at = parse_as_of(as_of, zone, warehouse.complete_until)
         window = Window.last(days, at, zone)
-        lens = Lens(warehouse, zone, at, money, parse_segment(segment, warehouse))
-        lens.check_currency()
+        lens = Lens(warehouse, zone, at, money, parse_segment(segment, warehouse), settings.rates_file)
+        lens.check_currency(settings.currency)
         return cls(settings, lens, window, cast(Comparison, compare))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
@@ -92,7 +92,7 @@ class Book:
             "As of": f"{self.as_of.astimezone(self.zone.info):%Y-%m-%d %H:%M}",
             "Data until": "no data yet" if until is None else f"{until.astimezone(self.zone.info):%Y-%m-%d %H:%M}",
             "Build": self.build_id,
-            "Left out": f"amounts in {', '.join(self.missing_fx)}: no exchange rate" if self.missing_fx else "",
+            "Exchange rates": " ".join(self.lens.money_notes),
         }
         known = {name: fact for name, fact in facts.items() if fact}
         return head("", self.window, self.before, known)._repr_mimebundle_()

@@ -175,6 +175,9 @@ def compared_with(window: Window, before: Window) -> str:
 
 def why_missing(metric: Metric) -> str:
     """Why a metric has no value over a window (C9, C11): a clause without a full stop."""
+    if metric.unit == "money" and metric.kind == "flow":
+        # Without rows it would be 0.
+        return "no exchange rate for any of its amounts"
     return {
         "ratio": "nothing to divide by in this window",
         "quantile": "no rows in this window",

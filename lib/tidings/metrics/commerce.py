@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 import ibis.expr.types as ir
 
@@ -43,8 +44,10 @@ def _per_customer(orders: ir.Table, keep: Sequence[str]) -> ir.Table:
 
 
 def _reversed_share(values: Mapping[str, Number], _: Window) -> Number:
-    reversed_ = [values["refunds"], values["chargebacks"]]
-    return divided(sum(value for value in reversed_ if value is not None), values["gross_revenue"])
+    refunds, chargebacks = values["refunds"], values["chargebacks"]
+    if refunds is None or chargebacks is None:
+        return None
+    return divided(Decimal(refunds) + Decimal(chargebacks), values["gross_revenue"])
 
 
 gross_revenue = Metric(

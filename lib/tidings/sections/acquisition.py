@@ -81,7 +81,7 @@ def proceeds(book: Book) -> Answer:
     rows = book.mart(FIGURES)
     told = Told(STORES, ("proceeds",))
     rows = rows.filter(told(rows), book.window.holds(rows.ts))
-    here = money(rows, cast(ir.DecimalValue, rows["value"].cast("decimal(18, 6)")), rate="fx_of_day").cast(AMOUNT)
+    here = money(rows, cast(ir.DecimalValue, rows["value"].cast("decimal(20, 6)")), rate="fx_of_day").cast(AMOUNT)
     found = rows.group_by("platform", "currency").aggregate(
         own=rows["value"].sum(), here=here, first=rows.day.min(), last=rows.day.max()
     )
