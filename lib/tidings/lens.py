@@ -17,6 +17,7 @@ import pyarrow as pa
 from tidings.cuts import FIGURES, Cuts, Told
 from tidings.errors import UsageError, suggest
 from tidings.figures import UNIFIED
+from tidings.marts.orders import money_of_orders
 from tidings.metrics.answer import Provenance
 from tidings.metrics.engine import without_rows
 from tidings.metrics.metric import Mark, Metric, Number
@@ -121,7 +122,7 @@ class Lens:
             return self._figures()
         table = self.table(name)
         if name == "fct_orders":
-            table = self._with_refunds_so_far(table)
+            table = self._with_money_so_far(table)
         return table.filter(table.ts < literal(self.as_of)) if "ts" in table.columns else table
 
     @cached_property
@@ -173,23 +174,14 @@ class Lens:
         hits = hits.filter(hits.ts < literal(self.as_of), hits.user_id.notnull(), ~hits.is_bot)
         return hits.select("user_id", "ts", "country", "device")
 
-    def _with_refunds_so_far(self, orders: ir.Table) -> ir.Table:
-        """Orders with what had come back before `as_of` only: a later refund is not known yet (C12)."""
+    def _with_money_so_far(self, orders: ir.Table) -> ir.Table:
+        """Orders with what had been charged and had come back before `as_of`: what is later is not known yet (C12)."""
         newest = self.warehouse.fresh_until("fct_transactions")
         if newest is None or newest < self.as_of:
             return orders
         moves = self.table("fct_transactions")
-        back = moves.filter(
-            moves.status == "succeeded", moves.type.isin(("refund", "chargeback")), moves.ts < literal(self.as_of)
-        )
-        order = ibis.coalesce(back.refund_of, back.order_id)
-        back = back.group_by(_source=back._source, order_id=order, currency=back.currency).aggregate(
-            back=back.net.sum().cast("decimal(18, 4)")
-        )
-        joined = orders.left_join(back, ["_source", "order_id", "currency"])
-        known = joined.select(orders, back=back.back.fill_null(0).cast("decimal(18, 4)"))
-        known = known.mutate(refunded=known.back, net=(known.gross - known.back).cast("decimal(18, 4)"))
-        return known.select(*orders.columns)
+        moves = moves.filter(moves.status == "succeeded", moves.ts < literal(self.as_of))
+        return money_of_orders(orders, moves)
 
     def _first_ts(self, name: str) -> datetime | None:
         if name not in self._first:

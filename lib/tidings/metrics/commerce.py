@@ -39,6 +39,11 @@ def _signed(moves: ir.Table) -> ir.DecimalColumn:
     return (moves.type == "charge").ifelse(moves.net, -moves.net)
 
 
+def _kept(orders: ir.Table) -> ir.BooleanValue:
+    """Not come back whole; what was given away did not come back."""
+    return (orders.refunded < orders.gross) | (orders.refunded == 0)
+
+
 def _per_customer(orders: ir.Table, keep: Sequence[str]) -> ir.Table:
     return orders.group_by([*keep, "customer_id"]).aggregate(orders=orders.count())
 
@@ -168,7 +173,7 @@ orders = Metric(
     kind="flow",
     unit="count",
     value=lambda orders: orders.count(),
-    definition="Order numbers with a succeeded charge, by the date of the charge.",
+    definition="Order numbers with a succeeded charge, each once, by the date of its first.",
     better="higher",
     owner="business",
     caveat="Orders refunded later still count; pending, failed and cancelled ones do not.",
@@ -259,10 +264,11 @@ repeat_rate = Metric(
     mart=_ORDERS,
     kind="ratio",
     unit="ratio",
-    where=lambda orders: orders.customer_id.nullif("").notnull(),
+    where=lambda orders: orders.customer_id.nullif("").notnull() & _kept(orders),
     regroup=_per_customer,
     value=lambda customers: ratio(number_where(customers.orders >= 2), customers.count()),
-    definition="Customers with two or more orders in the window over customers with one or more.",
+    definition="Customers with two or more orders in the window over customers with one or more; an order that came "
+    "back whole is none.",
     better="higher",
     owner="business",
     caveat="Grows with the length of the window; compare windows of equal length only.",
@@ -277,9 +283,7 @@ average_order_value = Metric(
     kind="ratio",
     unit="money",
     where=_revenue,
-    value=lambda moves: ratio(
-        money(moves, _signed(moves)), number_where((moves.type == "charge") & moves.fx.notnull())
-    ),
+    value=lambda moves: ratio(money(moves, _signed(moves)), number_where(moves.is_order & moves.fx.notnull())),
     definition="Net revenue over orders of the same window.",
     better="higher",
     owner="business",

@@ -10,6 +10,7 @@ import ibis.expr.types as ir
 
 from tidings.book import Book
 from tidings.cuts import FIGURES, Told
+from tidings.display import formats
 from tidings.evaluation import over_windows
 from tidings.figures import AMOUNT, UNIFIED
 from tidings.metrics.answer import Answer, Field, Series, growth
@@ -89,7 +90,7 @@ def proceeds(book: Book) -> Answer:
     fields = (
         Field("store", "Store"),
         Field("currency", "Currency"),
-        Field("own", "Paid out in it", "score"),
+        Field("own", "Paid out in it", "figure"),
         Field("here", "In the report's", "money"),
         Field("first", "From", "date"),
         Field("last", "To", "date"),
@@ -98,7 +99,9 @@ def proceeds(book: Book) -> Answer:
         "What the stores pay out", fields, found.mutate(store=name).order_by("store", ibis.desc("here"), "currency")
     )
     notes = book.lens.cuts.notes([told], (), book.window.start, book.window.end)
-    return replace(answer, provenance=replace(answer.provenance, notes=(*answer.provenance.notes, *notes)))
+    # Each row is in a currency of its own, with decimals of its own.
+    rows = tuple((store, code, formats.full(own, code or ""), *rest) for store, code, own, *rest in answer.rows)
+    return replace(answer, rows=rows, provenance=replace(answer.provenance, notes=(*answer.provenance.notes, *notes)))
 
 
 def conversions(book: Book) -> dict[str, Series]:
