@@ -209,7 +209,7 @@ def test_a_charge_called_refunded_is_a_charge_and_a_refund_of_the_whole() -> Non
 
 def test_what_is_odd_is_listed() -> None:
     rows = run_models(
-        "fct_order_anomalies",
+        "dim_order_anomalies",
         orders=[
             _line("a", 10),
             _line("a", 4, type="refund", ts=at("13:00")),

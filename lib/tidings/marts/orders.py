@@ -216,7 +216,7 @@ def fct_order_lines(stg_orders: ir.Table, fct_orders: ir.Table) -> ir.Table:
         "_source": Column("!string", "Source that said it."),
     },
 )
-def fct_order_anomalies(stg_orders: ir.Table, fct_transactions: ir.Table, fct_orders: ir.Table) -> ir.Table:
+def dim_order_anomalies(stg_orders: ir.Table, fct_transactions: ir.Table, fct_orders: ir.Table) -> ir.Table:
     """What is odd about orders. It is counted as it was told; here it is listed."""
     moved = fct_transactions.filter(fct_transactions.status == "succeeded", fct_transactions.type.isin(RETURNED))
     order = ibis.coalesce(moved.refund_of, moved.order_id)
@@ -243,7 +243,7 @@ def fct_order_anomalies(stg_orders: ir.Table, fct_transactions: ir.Table, fct_or
     parts = [rows.select(*_ORDER, "ts", "amount", anomaly=ibis.literal(name)) for rows, name in found]
     rows = ibis.union(*parts)
     key = _key(rows._source, rows.order_id, rows.currency, rows.anomaly)
-    return rows.mutate(anomaly_key=key).select(*fct_order_anomalies.contract.columns)
+    return rows.mutate(anomaly_key=key).select(*dim_order_anomalies.contract.columns)
 
 
 def _lines(stg_orders: ir.Table) -> ir.Table:

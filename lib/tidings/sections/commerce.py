@@ -125,7 +125,7 @@ def received(book: Book) -> Answer:
     ]
     shown += _odd(book)
     rejected = [(f"Rows rejected by {source}", count) for source, count in book.rejected("orders").items() if count]
-    origin = book.lens.provenance(book.lens.sql[-2:], ["fct_order_lines", "fct_order_anomalies"], row["f0"], money=True)
+    origin = book.lens.provenance(book.lens.sql[-2:], ["fct_order_lines", "dim_order_anomalies"], row["f0"], money=True)
     fields = (Field("what", "What the data hold"), Field("number", "Number", "figure"))
     named = [(f"{name}, {book.currency}" if name == _NET else name, text) for name, text in shown]
     return Answer("From rows to figures", fields, tuple(named + rejected), origin)
@@ -133,7 +133,7 @@ def received(book: Book) -> Answer:
 
 def _odd(book: Book) -> list[tuple[str, str]]:
     """What is odd about orders before `as_of`: how many, and the first of their numbers; all are in the mart."""
-    found = book.mart("fct_order_anomalies")
+    found = book.mart("dim_order_anomalies")
     rows = book.lens.rows(found.select("anomaly", "ts", "order_id").order_by("anomaly", "ts", "order_id"))
     named = {kind: [row["order_id"] for row in rows if row["anomaly"] == kind] for kind in _ODD}
     return [
