@@ -25,6 +25,7 @@ from workbooks import land
 PROJECT = '[tool.tidings]\ntimezone = "Europe/Berlin"\ncurrency = "EUR"\nfx = "fx.csv"\n'
 RATES = "Date,USD,GBP\n2026-06-26,1.25,0.80\n2026-06-29,2.00,0.80\n"
 UNTIL = datetime(2026, 6, 30, 22, tzinfo=UTC)
+NO_RATE = "Amounts in XXX are left out: there is no exchange rate for 2026-06-30. fx.csv has none for XXX."
 
 
 def utc(text: str) -> datetime:
@@ -110,7 +111,7 @@ def test_money_by_local_day_rate_and_own_date(june: Book) -> None:
 
 def test_a_currency_without_a_rate_is_named(june: Book) -> None:
     assert june.missing_fx == ("XXX",)
-    note = "Amounts in XXX are left out: there is no exchange rate."
+    note = NO_RATE
     assert note in june.value("net_revenue").provenance.notes
     assert note not in june.value("orders").provenance.notes
 
@@ -278,7 +279,7 @@ def test_trailing_metrics_of_windows_that_end_together(shop: Path) -> None:
 def test_a_segment_limits_what_it_can_and_says_what_it_cannot(shop: Path) -> None:
     book = Book.open(root=shop, days=30, segment="country=DE")
     assert book.value("net_revenue").value == Decimal(150)
-    assert book.value("net_revenue").provenance.notes == ("Amounts in XXX are left out: there is no exchange rate.",)
+    assert book.value("net_revenue").provenance.notes == (NO_RATE,)
     both = Book.open(root=shop, days=30, segment="channel=Direct")
     assert both.value("visits").value == 2
     assert both.value("orders").provenance.notes == ("Not limited to channel=Direct: fct_orders has no channel.",)

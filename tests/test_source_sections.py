@@ -235,6 +235,10 @@ def test_days_without_a_rate_are_named(tmp_path: Path) -> None:
     build(settings)
     told = Book.open(root=tmp_path, as_of="2026-07-01", days=30).value("google_play_proceeds")
     assert told.value == 80
-    assert "Amounts in USD of days without an exchange rate are left out." in told.provenance.notes
+    left_out = "Amounts in USD of days without an exchange rate are left out. "
+    assert left_out + "fx.csv has rates for USD from 2026-06-10 to 2026-06-10." in told.provenance.notes
     later = Book.open(root=tmp_path, as_of="2026-07-01", days=14).value("google_play_proceeds")
-    assert later.value == 80 and not any("exchange rate" in note for note in later.provenance.notes)
+    assert later.value == 80
+    # Ten days old on the day that it is used for: used, and named (7). The rate of the report's own day is not used.
+    (note,) = [note for note in later.provenance.notes if "rate" in note]
+    assert note == "USD: converted at the exchange rate of 10 Jun 2026, which is 10 days old."

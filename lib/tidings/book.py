@@ -77,8 +77,8 @@ class Book:
         # A run says which build all of its sections read.
         warehouse = Warehouse.open(settings, build or settings.environment.get("TIDINGS_BUILD") or None)
         at = parse_as_of(as_of, zone, warehouse.complete_until)
-        lens = Lens(warehouse, zone, at, money, parse_segment(segment, warehouse))
-        lens.check_currency()
+        lens = Lens(warehouse, zone, at, money, parse_segment(segment, warehouse), settings.rates_file)
+        lens.check_currency(settings.currency)
         window = Window.last(days, at, zone)
         end = lens.coverage.complete_end
         if as_of.strip().lower() == LATEST and end is not None and end < window.end:
@@ -98,7 +98,7 @@ class Book:
             "Data until": "no data yet" if until is None else f"{until.astimezone(self.zone.info):%Y-%m-%d %H:%M}",
             "Build": self.build_id,
             "Rejected": "; ".join(rejected_sentences(self.lens.warehouse.rejected, self.window)),
-            "Left out": f"amounts in {', '.join(self.missing_fx)}: no exchange rate" if self.missing_fx else "",
+            "Exchange rates": " ".join(self.lens.money_notes),
         }
         known = {name: fact for name, fact in facts.items() if fact}
         return head("", self.window, self.before, known)._repr_mimebundle_()

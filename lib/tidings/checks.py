@@ -9,9 +9,12 @@ from datetime import datetime
 from functools import partial
 from typing import Literal
 
+import pyarrow as pa
+
 from tidings.catalog import graph, sections
 from tidings.errors import TidingsError
 from tidings.metrics.registry import leaves, registry
+from tidings.money_checks import look_at_money
 from tidings.reporting.schedule import load_schedule, schedule_names
 from tidings.settings import Settings
 from tidings.sources.landing import verify
@@ -40,6 +43,7 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
     yield from (Finding("settings", "warn", sentence) for sentence in settings.exposed())
     yield from _sources(settings, now)
     yield _tried("landed files", lambda: _landed(settings))
+    yield from _money(settings)
     yield _tried("models", lambda: f"{len(graph().models)} tables")
     yield _tried("metrics", _metrics)
     yield _tried("sections", lambda: ", ".join(section.name for section in sections(settings)))
@@ -89,6 +93,14 @@ def _preview(what: str, trial: Trial) -> Finding:
         level = "fail"
     reasons = [f"{reason}." for reason in trial.reasons[:_REASONS]]
     return Finding(what, level, " ".join(filter(None, [trial.said(), *reasons, trial.advice])))
+
+
+def _money(settings: Settings) -> Iterator[Finding]:
+    try:
+        yield from (Finding("exchange rates", level, said) for level, said in look_at_money(settings))
+    except (TidingsError, OSError, pa.ArrowException):
+        # Landed files that cannot be read are told about already.
+        return
 
 
 def _schedule(settings: Settings, name: str) -> str:

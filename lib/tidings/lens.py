@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import ibis
 import ibis.expr.operations as ops
@@ -19,41 +19,50 @@ from tidings.coverage import Coverage
 from tidings.covered import FIGURES
 from tidings.errors import UsageError, suggest
 from tidings.figures import UNIFIED
+from tidings.marts.orders import money_of_orders
 from tidings.metrics.answer import Provenance
 from tidings.metrics.engine import without_rows
 from tidings.metrics.metric import Condition, Mark, Metric, Need, Number, Told
+from tidings.rates import NAMED_DAYS, Rates, old_rate
 from tidings.segment import Segment
 from tidings.warehouse import Warehouse
 from tidings.window import Window, Zone, as_utc, literal
 
-RATE = "decimal(20, 12)"
-_PLACES = Decimal(1).scaleb(-12)
 _HOUR_S = 3600
 _SHOWN_NAMES = 8
 _MONEY_MARTS = ("fct_transactions", "fct_requests", FIGURES)
-_EURO = "EUR"
 
 
 class Lens:
     """Prepared marts of one build, the queries run on them, and what there is to say of their origin.
 
-    `as_of` is aware UTC; `currency` is what money is converted to at one rate per currency (metric definitions 6.1).
+    `as_of` is aware UTC; `currency` is what money is converted to at one rate per currency (metric definitions 6.1);
+    `rates_file` is how the file of exchange rates is called.
     """
 
-    def __init__(self, warehouse: Warehouse, zone: Zone, as_of: datetime, currency: str, segment: Segment) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        zone: Zone,
+        as_of: datetime,
+        currency: str,
+        segment: Segment,
+        rates_file: str = "",
+    ) -> None:
         self.warehouse = warehouse
         self.zone = zone
         self.as_of = as_utc(as_of)
         self.currency = currency
         self.segment = segment
+        self.exchange = Rates(warehouse, currency, Window.last(1, self.as_of, zone).start, rates_file)
         self.sql: list[str] = []
         self._tables: dict[str, ir.Table] = {}
         self._first: dict[str, datetime | None] = {}
         self._held: dict[str, frozenset[str]] = {}
         self._by: tuple[str, ...] = ()
-        self._unpriced: dict[Any, list[str]] = {}
         self._narrowed: dict[Metric, Metric] = {}
         self._named: dict[Need, str] = {}
+        self._notes_on_days: dict[Any, list[str]] = {}
 
     def within(self, column: str, value: str) -> Lens:
         """The same, limited to rows with a value in a column, too; both note their queries in one list."""
@@ -94,7 +103,7 @@ class Lens:
         table = self.segment.of(table)
         added: dict[str, ir.Value] = {}
         if "currency" in table.columns:
-            added["fx"] = self._fx(table.currency, name)
+            added["fx"] = self.exchange.of(table.currency, self.currencies(name))
         if "ts" in table.columns:
             start, end = span or (self._first_ts(name) or self.as_of, self.as_of)
             added["local_ts"] = self.zone.local(table.ts, start, end)
@@ -118,7 +127,7 @@ class Lens:
             return self._figures()
         table = self.table(name)
         if name == "fct_orders":
-            table = self._with_refunds_so_far(table)
+            table = self._with_money_so_far(table)
         return table.filter(table.ts < literal(self.as_of)) if "ts" in table.columns else table
 
     @cached_property
@@ -195,19 +204,7 @@ class Lens:
         today = self.zone.day_of(self.as_of)
         rows = rows.filter(rows.day < ibis.literal(today))
         rows = self.coverage.of(rows, self.needed)
-        if self.currency == _EURO:
-            here: ir.Value = ibis.literal(1)
-        else:
-            fixings = self.table("dim_fx")
-            fixings = fixings.filter(fixings.currency == self.currency).select("until", fixed="day", here="rate")
-            rows = rows.left_join(
-                fixings,
-                [rows.day >= fixings.fixed, fixings.until.isnull() | (rows.day < fixings.until)],
-            ).drop("fixed", "until")
-            here = rows.here
-        rate = (here.cast("float64") / rows.per_euro.cast("float64")).round(12)
-        own = rows.currency == self.currency
-        rows = rows.mutate(fx_of_day=ibis.ifelse(own, ibis.literal(1).cast("float64"), rate).cast(RATE))
+        rows = self.exchange.of_days(rows, self.currencies(FIGURES))
         first = self._first_ts(FIGURES) or self.as_of
         return rows.mutate(ts=self.zone.first_instants(rows.ts, first.date(), today))
 
@@ -229,23 +226,14 @@ class Lens:
         hits = hits.filter(hits.ts < literal(self.as_of), hits.user_id.notnull(), ~hits.is_bot)
         return hits.select("user_id", "ts", "country", "device")
 
-    def _with_refunds_so_far(self, orders: ir.Table) -> ir.Table:
-        """Orders with what had come back before `as_of` only: a later refund is not known yet (C12)."""
+    def _with_money_so_far(self, orders: ir.Table) -> ir.Table:
+        """Orders with what had been charged and had come back before `as_of`: what is later is not known yet (C12)."""
         newest = self.warehouse.fresh_until("fct_transactions")
         if newest is None or newest < self.as_of:
             return orders
         moves = self.table("fct_transactions")
-        back = moves.filter(
-            moves.status == "succeeded", moves.type.isin(("refund", "chargeback")), moves.ts < literal(self.as_of)
-        )
-        order = ibis.coalesce(back.refund_of, back.order_id)
-        back = back.group_by(_source=back._source, order_id=order, currency=back.currency).aggregate(
-            back=back.net.sum().cast("decimal(18, 4)")
-        )
-        joined = orders.left_join(back, ["_source", "order_id", "currency"])
-        known = joined.select(orders, back=back.back.fill_null(0).cast("decimal(18, 4)"))
-        known = known.mutate(refunded=known.back, net=(known.gross - known.back).cast("decimal(18, 4)"))
-        return known.select(*orders.columns)
+        moves = moves.filter(moves.status == "succeeded", moves.ts < literal(self.as_of))
+        return money_of_orders(orders, moves)
 
     def _first_ts(self, name: str) -> datetime | None:
         if name not in self._first:
@@ -254,26 +242,10 @@ class Lens:
             self._first[name] = None if first is None else as_utc(first)
         return self._first[name]
 
-    @cached_property
+    @property
     def rates(self) -> Mapping[str, Decimal]:
-        """What one unit of each currency is worth in the report's, 12 decimals, at the fixing of the last whole day.
-
-        One rate per currency for the whole report, so that exchange rates never make a movement (6.1).
-        """
-        own = {self.currency: Decimal(1)}
-        if self.currency not in self._per_euro:
-            return own
-        here = self._per_euro[self.currency]
-        return {code: _rounded(here / rate) for code, rate in sorted(self._per_euro.items())} | own
-
-    @cached_property
-    def _per_euro(self) -> Mapping[str, Decimal]:
-        if "dim_fx" not in self.warehouse.tables:
-            return {}
-        fixings = self.table("dim_fx")
-        day = ibis.literal(Window.last(1, self.as_of, self.zone).start)
-        held = fixings.filter(fixings.day <= day, fixings.until.isnull() | (fixings.until > day))
-        return {row["currency"]: row["rate"] for row in self.warehouse.query(held).to_pylist()}
+        """What one unit of each currency is worth in the report's at the fixing of the last whole day (6.1)."""
+        return self.exchange.worth
 
     def currencies(self, mart: str) -> frozenset[str]:
         """Currencies of the rows of a mart before `as_of`."""
@@ -285,30 +257,32 @@ class Lens:
         return self._held[mart]
 
     @cached_property
+    def held(self) -> frozenset[str]:
+        """Currencies of all amounts before `as_of`."""
+        return frozenset(code for mart in _MONEY_MARTS for code in self.currencies(mart))
+
+    @cached_property
     def missing_fx(self) -> tuple[str, ...]:
         """Currencies that occur and have no rate; their rows are in no sum of money (6.1)."""
-        return tuple(sorted({code for mart in _MONEY_MARTS for code in self.currencies(mart)} - set(self.rates)))
+        return tuple(sorted(self.held - set(self.rates)))
 
-    def check_currency(self) -> None:
-        """Refuse a currency into which nothing can be converted.
+    @cached_property
+    def money_notes(self) -> tuple[str, ...]:
+        """What is to be known of every sum of money: what is in none for lack of a rate, and which rates are old."""
+        return tuple(filter(None, (self.exchange.left_out(self.held), self.exchange.aged(self.held))))
+
+    def check_currency(self, usual: str) -> None:
+        """Refuse a currency that nobody knows; the `usual` one is known, whether it has rates or not.
 
         Raises:
-            UsageError: there is no rate for it, and no row in it.
+            UsageError: there never was a rate for it, and there is no row in it.
         """
-        held = {code for mart in _MONEY_MARTS for code in self.currencies(mart)}
-        known = held | set(self._per_euro)
-        if held and self.currency not in known:
+        known = self.held | set(self.exchange.known) | {usual}
+        if self.held and self.currency not in known:
             raise UsageError(
                 f"There is no exchange rate for the currency '{self.currency}'.",
                 f"{suggest(self.currency, known)} Or name a file of rates as `fx` in [tool.tidings].",
             )
-
-    def _fx(self, currency: ir.StringValue, mart: str) -> ir.DecimalValue:
-        held = sorted(self.currencies(mart) & set(self.rates))
-        branches = [(currency == code, ibis.literal(self.rates[code]).cast(RATE)) for code in held]
-        if not branches:
-            return cast(ir.DecimalValue, ibis.null(RATE))
-        return cast(ir.DecimalValue, ibis.cases(*branches, else_=ibis.null(RATE)))
 
     def provenance(
         self,
@@ -326,14 +300,14 @@ class Lens:
         """
         names = tuple(dict.fromkeys(tables))
         notes = [note for name in names for note in self.segment.lacking(name, self.table(name))]
+        told = [metric.where for metric in metrics if isinstance(metric.where, Told)]
         if metrics and window is not None:
             notes += self.coverage.notes(metrics, self.needed, window.start, window.end)
             notes += self._no_such_events(metrics)
-            told = [metric.where for metric in metrics if isinstance(metric.where, Told)]
-            if money and told and (without := self._without_rate(told, window)):
-                notes.append(f"Amounts in {', '.join(without)} of days without an exchange rate are left out.")
-        if money and self.missing_fx:
-            notes.append(f"Amounts in {', '.join(self.missing_fx)} are left out: there is no exchange rate.")
+            if money:
+                notes += self._rates_of_days(told, window)
+        if money and not (told and all(_moved(each) for each in told)):
+            notes += self.money_notes
         return Provenance(
             tuple(dict.fromkeys(sql)),
             {name: self._fresh(name) for name in names},
@@ -342,22 +316,34 @@ class Lens:
             tuple(dict.fromkeys(notes)),
         )
 
-    def _without_rate(self, told: Sequence[Told], window: Window) -> list[str]:
-        """Currencies of figures in a window that have a rate now and had none on some of the days."""
-        flows = tuple(each for each in told if all(UNIFIED[metric].kind == "flow" for metric in each.metrics))
+    def _rates_of_days(self, told: Sequence[Told], window: Window) -> list[str]:
+        """What is to be known of the rates of days, by which flows are converted: days without one, and old ones."""
+        flows = tuple(each for each in told if _moved(each))
         key = flows, self.needed, window
-        if flows and key not in self._unpriced:
+        if flows and key not in self._notes_on_days:
             rows = self._figures()
             inside = rows.day.between(ibis.literal(window.start), ibis.literal(window.last_day))
-            asked = ibis.or_(*(each(rows) for each in flows))
-            rows = rows.filter(asked & inside & rows.currency.notnull() & rows.fx_of_day.isnull())
-            found = self.warehouse.query(rows.select("currency").distinct()).column(0).to_pylist()
-            self._unpriced[key] = sorted(set(found) - set(self.missing_fx))
-        return self._unpriced.get(key, [])
+            rows = rows.filter(ibis.or_(*(each(rows) for each in flows)), inside, rows.currency.notnull())
+            age = rows.day.delta(rows.fixed_on, unit="day")
+            rated = rows.group_by("currency").aggregate(
+                without=rows.count(where=rows.fx_of_day.isnull()), age=age.max(), fixed_on=rows.fixed_on.argmax(age)
+            )
+            found = sorted(self.warehouse.query(rated).to_pylist(), key=lambda row: row["currency"])
+            codes = [row["currency"] for row in found if row["without"]]
+            notes = [self.exchange.left_out_of_days(codes)] if codes else []
+            old = [row for row in found if row["age"] is not None and row["age"] > NAMED_DAYS]
+            notes += [old_rate([row["currency"]], row["fixed_on"], row["age"]) for row in old]
+            self._notes_on_days[key] = notes
+        return self._notes_on_days.get(key, [])
 
     def _fresh(self, name: str) -> str:
         until = self.warehouse.fresh_until(name)
         return "without a time" if until is None else f"fresh until {until:%Y-%m-%d %H:%M} UTC"
+
+
+def _moved(told: Told) -> bool:
+    """True for what moved on a day and is converted at its rate, not a level."""
+    return all(UNIFIED[metric].kind == "flow" for metric in told.metrics)
 
 
 def tables_in(expression: ir.Expr) -> tuple[str, ...]:
@@ -376,7 +362,3 @@ def _not_from(sources: Sequence[str], where: Condition | None) -> Condition:
         return others if where is None else others & where(rows)
 
     return holds
-
-
-def _rounded(rate: Decimal) -> Decimal:
-    return rate.quantize(_PLACES, rounding=ROUND_HALF_UP)

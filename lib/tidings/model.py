@@ -18,8 +18,9 @@ from tidings.errors import GraphError
 class Column:
     """One column of a contract: its Ibis type (say `"string"`, `"!int64"` for not null) and its meaning.
 
-    `values`, `minimum` and `maximum` are checked at build; null passes them. `personal` marks columns
-    that identify a person. `unit` is what a reader would put behind the figure ("ms", "EUR", "s").
+    `values`, `minimum` and `maximum` are checked at build; null passes them; `synonyms` are words of others for one of
+    the `values`, as files may hold them. `personal` marks columns that identify a person. `unit` is what a reader would
+    put behind the figure ("ms", "EUR", "s").
     """
 
     type: str
@@ -27,6 +28,7 @@ class Column:
     unit: str = ""
     personal: bool = False
     values: tuple[str, ...] = ()
+    synonyms: tuple[tuple[str, str], ...] = ()
     minimum: float | None = None
     maximum: float | None = None
 

@@ -93,6 +93,13 @@ class Settings:
         """What was made."""
         return self.root / "reports"
 
+    @property
+    def rates_file(self) -> str:
+        """The file of exchange rates as sentences name it, empty where there is none."""
+        if self.fx is None:
+            return ""
+        return self.fx.relative_to(self.root).as_posix() if self.fx.is_relative_to(self.root) else self.fx.name
+
     def secret(self, name: str) -> Secret:
         """A secret by the name of its environment variable.
 

@@ -119,7 +119,8 @@ class Warehouse:
         """
         schema = expression.as_table().schema().to_pyarrow()
         try:
-            return self._backend.raw_sql(sql).to_arrow_table().cast(schema)
+            found = self._backend.raw_sql(sql).to_arrow_table()
+            return found.cast(_with_all_decimals(schema, found.schema))
         except duckdb.Error as error:
             raise WarehouseError(f"The query failed on build {self.build_id}: {error}.", "See its SQL.") from error
 
@@ -193,6 +194,13 @@ class Warehouse:
     def _rows(self, meta_table: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self._backend.con.table(meta_table).to_arrow_table().to_pylist()
         return [{name: _aware(value) for name, value in row.items()} for row in rows]
+
+
+def _with_all_decimals(schema: pa.Schema, found: pa.Schema) -> pa.Schema:
+    """A schema with the engine's decimals: a product has more of them than Ibis takes it to have."""
+    fields = zip(schema, found, strict=True)
+    decimals = pa.types.is_decimal
+    return pa.schema([f.with_type(e.type) if decimals(f.type) and decimals(e.type) else f for f, e in fields])
 
 
 def _aware(value: Any) -> Any:

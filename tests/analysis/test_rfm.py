@@ -126,6 +126,9 @@ def test_repeat_purchases() -> None:
         ("a", date(2026, 6, 11), 20, 0),
         ("a", date(2026, 6, 21), 40, 10),
         ("b", date(2026, 6, 30), 7, 0),
+        ("b", date(2026, 7, 1), 7, 7),  # came back whole: no purchase
+        ("c", date(2026, 6, 2), 7, 8),  # and c has none left
+        ("d", date(2026, 6, 2), 0, 0),  # was given away, and kept
         (None, date(2026, 6, 30), 7, 0),  # nobody
     )
     found = repeat_purchases(orders, AS_OF).to_pyarrow().to_pylist()
@@ -133,6 +136,7 @@ def test_repeat_purchases() -> None:
     assert found == [
         {"customer_id": "a", "frequency": 2, "recency": 20, "t": 30, "monetary": 25.0},
         {"customer_id": "b", "frequency": 0, "recency": 0, "t": 1, "monetary": 0.0},
+        {"customer_id": "d", "frequency": 0, "recency": 0, "t": 29, "monetary": 0.0},
     ]
 
 

@@ -73,7 +73,7 @@ def test_the_grey_line_stands_period_by_period_behind() -> None:
     figure = trend(series(lambda i: i), series(lambda i: 100 + i, window=WINDOW.previous()))
     first = spec(figure)["data"]["values"][0]
     assert (first["t"], first["now"], first["before"]) == ("3 Jun 2026", 0, 100)
-    assert plain(first["hover"]) == "3 Jun 2026: 0.00 EUR; 6 May 2026: 100.0 EUR"
+    assert plain(first["hover"]) == "3 Jun 2026: 0.00 EUR; 6 May 2026: 100.00 EUR"
     assert styles(figure)[:2] == ["before", "now"], "grey lies behind"
     assert "td-key" in figure.html, "a key names both"
 

@@ -12,7 +12,8 @@ from display_samples import ERRORS, WINDOW
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.display import formats
+from tidings import currencies
+from tidings.display import axes, formats
 from tidings.window import Window
 
 
@@ -32,7 +33,16 @@ def plain(text: object) -> str:
         (2.5, "count", "2.5"),
         (7, "pages", "7 pages"),  # any other unit is a word behind the figure
         (Decimal("48.2"), "EUR", "48.20 EUR"),
-        (Decimal("123.45"), "EUR", "123.5 EUR"),
+        (Decimal("123.45"), "EUR", "123.45 EUR"),  # money is shown to its cents, or to none of them
+        (0, "EUR", "0.00 EUR"),
+        (Decimal("2180"), "JPY", "2 180 JPY"),  # yen have no decimals (ISO 4217)
+        (Decimal("64.5"), "JPY", "65 JPY"),
+        (0, "JPY", "0 JPY"),
+        (Decimal("12.345"), "KWD", "12.345 KWD"),  # dinars have three
+        (Decimal("-123.4567"), "KWD", "-123.457 KWD"),
+        (Decimal("1.23456"), "CLF", "1.2346 CLF"),
+        (Decimal("1.5"), "XYZ", "1.50 XYZ"),  # not listed
+        (Decimal("12345"), "JPY", "12.35k JPY"),
         (Decimal("1234.5"), "EUR", "1 235 EUR"),
         (Decimal("118234.50"), "EUR", "118.2k EUR"),
         (0.0312, "ratio", "3.12 %"),
@@ -51,7 +61,7 @@ def plain(text: object) -> str:
         (0.934, "score", "0.934"),
     ],
 )
-def test_cards_show_four_digits_at_most(value: Any, unit: str, shown: str) -> None:
+def test_cards_show_few_digits(value: Any, unit: str, shown: str) -> None:
     assert plain(formats.short(value, unit)) == shown
 
 
@@ -59,6 +69,12 @@ def test_cards_show_four_digits_at_most(value: Any, unit: str, shown: str) -> No
     ("value", "unit", "shown"),
     [
         (Decimal("118234.5"), "EUR", "118 234.50"),
+        (Decimal("118234.5"), "JPY", "118 235"),
+        (Decimal("118234.5"), "KWD", "118 234.500"),
+        (Decimal("0.0312"), "EUR", "0.03120"),  # what a call costs
+        (Decimal("0.02"), "JPY", "0.020"),
+        (Decimal("2.5"), "JPY", "3"),
+        (Decimal("0.1"), "EUR", "0.10"),
         (1234567, "count", "1 234 567"),
         (0.03125, "ratio", "3.13 %"),
         (812.4, "ms", "812"),
@@ -129,3 +145,18 @@ def test_the_reason_of_a_missing_value_follows_its_kind() -> None:
 def test_the_unit_is_a_part_of_its_own_in_markup() -> None:
     shown = formats.short(Decimal(1234), "EUR").__html__()
     assert plain(shown) == '1 234<span class="td-unit"> EUR</span>'
+
+
+def test_decimals_are_those_of_the_list_and_not_those_of_habit() -> None:
+    # Where habit (CLDR) drops the minor unit, ISO 4217 has it: Iraq's dinar has fils, the Ugandan shilling no cents.
+    listed = {"IQD": 3, "UGX": 0, "HUF": 2, "TND": 3, "XOF": 0, "UYW": 4, "ISK": 0, "CLP": 0, "XAU": 2, "BTC": 2}
+    assert {code: currencies.places(code) for code in listed} == listed
+    assert currencies.is_listed("GBP") and not currencies.is_listed("GBB")
+
+
+def test_an_axis_has_the_decimals_of_its_currency() -> None:
+    yen, euro, dinar = (axes.axis_format(code) for code in ("JPY", "EUR", "KWD"))
+    # No line stands between two coins, and what has decimals has all of them.
+    assert (yen["tickMinStep"], euro["tickMinStep"], dinar["tickMinStep"]) == (1, 0.01, 0.001)
+    assert "format(datum.value, ',.2f')" in euro["labelExpr"] and "',.3f'" in dinar["labelExpr"]
+    assert "f')" not in yen["labelExpr"]

@@ -25,15 +25,15 @@ def plain(text: str) -> str:
 @pytest.mark.parametrize(
     ("given_value", "said"),
     [
-        (value(110, 100), "Net revenue rose by 10.0 % to 110.0 EUR, from 100.0 EUR in the 28 days before."),
+        (value(110, 100), "Net revenue rose by 10.0 % to 110.00 EUR, from 100.00 EUR in the 28 days before."),
         (
             value(0.01, 0.02, ERRORS, "ratio"),
             "Error rate fell by 50.0 % to 1.00 % (better), from 2.00 % in the 28 days before.",
         ),
-        (value(100, 100), "Net revenue stayed at 100.0 EUR (±0.0 %) against the 28 days before."),
+        (value(100, 100), "Net revenue stayed at 100.00 EUR (±0.0 %) against the 28 days before."),
         (
             value(110, 100, unusual=False),
-            "Net revenue rose by 10.0 % to 110.0 EUR, from 100.0 EUR in the 28 days before; "
+            "Net revenue rose by 10.0 % to 110.00 EUR, from 100.00 EUR in the 28 days before; "
             "the change lies within usual variation.",
         ),
         (value(5, 0), "Net revenue was 5.00 EUR; no change can be given, as it was 0.00 EUR in the 28 days before."),

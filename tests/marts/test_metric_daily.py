@@ -24,7 +24,7 @@ def fixing(currency: str, day: datetime, rate: str, until: datetime | None) -> d
 FX = (
     fixing("EUR", datetime(1999, 1, 4), "1", None),
     fixing("USD", FRIDAY, "1.10", MONDAY),
-    fixing("USD", MONDAY, "1.20", None),
+    fixing("USD", MONDAY, "1.20", datetime(2026, 7, 9)),
     fixing("HRK", FRIDAY, "7.50", MONDAY),
 )
 
@@ -47,8 +47,9 @@ def mart(*rows: Mapping[str, Any], fx: Sequence[Mapping[str, Any]] = FX) -> list
         ("USD", SATURDAY, "1.10"),
         ("USD", SUNDAY, "1.10"),
         ("USD", MONDAY, "1.20"),
-        # The last one holds until there is a newer one.
-        ("USD", datetime(2026, 8, 1), "1.20"),
+        # The last one holds as long as the rates say: 30 days.
+        ("USD", datetime(2026, 7, 8), "1.20"),
+        ("USD", datetime(2026, 7, 9), None),
         ("EUR", SUNDAY, "1"),
         # Before the first fixing, after the last of a currency that is no more, of one that never was.
         ("USD", datetime(2026, 6, 4), None),

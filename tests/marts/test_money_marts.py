@@ -16,12 +16,13 @@ def _line(order: str, amount: Any, **more: Any) -> dict[str, Any]:
     return {"order_id": order, "amount": amount, **more}
 
 
-def test_lines_of_one_number_type_and_status_are_one_transaction() -> None:
+def test_lines_of_one_number_type_status_and_time_are_one_transaction() -> None:
     rows = run_models(
         "fct_transactions",
         orders=[
-            _line("o1", 119, tax=19, fee=2, quantity=2, ts=at("12:01"), customer_id="u1"),
-            _line("o1", 10, ts=at("12:00"), country="DE"),  # the earlier line: the transaction is dated by it
+            _line("o1", 119, tax=19, fee=2, quantity=2, country="DE"),
+            _line("o1", 10, customer_id="u1", country="FR"),
+            _line("o1", 3, ts=at("12:01")),  # another time: a movement of its own (7, "Dates")
             _line("o1", 50, type="refund"),  # another type
             _line("o1", 7, status="failed"),  # another status
             _line("o1", 5, currency="USD"),  # another currency is never added to euros
@@ -45,8 +46,10 @@ def test_lines_of_one_number_type_and_status_are_one_transaction() -> None:
         ("charge", "failed", "EUR", at("12:00"), 7, 0, 7, 0, 1, 1, None, None),
         # Customer and country: the first that a line gives, in order of time.
         ("charge", "succeeded", "EUR", at("12:00"), 129, 19, 110, 2, 3, 2, "u1", "DE"),
+        ("charge", "succeeded", "EUR", at("12:01"), 3, 0, 3, 0, 1, 1, None, None),
         ("charge", "succeeded", "USD", at("12:00"), 5, 0, 5, 0, 1, 1, None, None),
-        ("refund", "succeeded", "EUR", at("12:00"), 50, 0, 50, 0, 1, 1, None, None),
+        # What came back has customer and country of its charge.
+        ("refund", "succeeded", "EUR", at("12:00"), 50, 0, 50, 0, 1, 1, "u1", "DE"),
     ]
 
 
@@ -118,6 +121,114 @@ def test_lines_know_whether_their_order_is_the_first() -> None:
     ]
 
 
+def test_movements_with_ids_of_their_own_are_told_apart_by_them() -> None:
+    rows = run_models(
+        "fct_transactions",
+        orders=[
+            _line("o1", 10, movement_id="m1"),
+            _line("o1", 5, movement_id="m1", ts=at("12:30")),  # a line of the same payment, booked later
+            _line("o1", 10, movement_id="m2"),  # at the same time, and another payment
+            _line("o1:#m3", 1, movement_id="m"),
+            _line("o1", 1, movement_id="m3:#m"),  # no number or id can forge the key of another
+        ],
+    )
+    assert only(rows, "order_id", "movement_id", "ts", "amount", "is_order") == [
+        ("o1", "m1", at("12:00"), 15, True),
+        ("o1", "m2", at("12:00"), 10, False),
+        ("o1", "m3:#m", at("12:00"), 1, False),
+        ("o1:#m3", "m", at("12:00"), 1, True),
+    ]
+    assert len({row["transaction_key"] for row in rows}) == 4
+
+
+def test_an_order_is_counted_once_at_its_first_succeeded_charge() -> None:
+    orders = [
+        _line("s", 10, status="failed", ts=at("11:00")),
+        _line("s", 10, customer_id="u1"),
+        _line("s", 10, ts=at("2026-07-01T12:00"), fee=1),
+        _line("s", 4, type="refund", ts=at("2026-07-02T12:00")),
+        _line("t", 5, customer_id="u1", ts=at("2026-06-15T12:00")),
+    ]
+    assert only(run_models("fct_orders", orders=orders), "order_id", "ts", "gross", "fee", "net", "order_number") == [
+        ("s", at("12:00"), 20, 1, 16, 1),
+        ("t", at("2026-06-15T12:00"), 5, 0, 5, 2),
+    ]
+    counted = [row for row in run_models("fct_transactions", orders=orders) if row["is_order"]]
+    assert only(counted, "order_id", "ts") == [("s", at("12:00")), ("t", at("2026-06-15T12:00"))]
+
+
+def test_what_comes_back_has_the_origin_of_its_charge() -> None:
+    orders = [
+        _line("a", 10, origin="web", country="DE", customer_id="u1"),
+        _line("b", 10),
+        _line("c", 10, status="failed", origin="app", ts=at("11:00")),
+        _line("c", 10, origin="store", currency="USD"),  # the settled one says it, in whatever currency
+        _line("ra", 5, type="refund", refund_of="a", origin="office", country="FR"),
+        _line("rb", 5, type="chargeback", refund_of="b", origin="office"),  # its charge says nothing
+        _line("c", 5, type="refund"),
+        _line("rx", 5, type="refund", refund_of="x"),  # of nothing that is known: kept
+        _line("ry", 5, type="refund", refund_of="a", _source="other"),  # the a of another source
+    ]
+    wanted = [
+        ("c", "store", None, None),
+        ("ra", "web", "FR", "u1"),
+        ("rb", "office", None, None),
+        ("rx", None, None, None),
+        ("ry", None, None, None),
+    ]
+    for mart in ("fct_transactions", "fct_order_lines"):
+        back = [row for row in run_models(mart, orders=orders) if row["type"] != "charge"]
+        assert only(back, "order_id", "origin", "country", "customer_id") == wanted
+
+
+def test_a_charge_called_refunded_is_a_charge_and_a_refund_of_the_whole() -> None:
+    orders = [
+        _line("a", 119, tax=19, fee=2, status="refunded", refunded_at=at("2026-07-03T00:00"), origin="web"),
+        _line("b", 10, status="refunded"),  # nobody says when: with its charge, and listed
+        _line("c", 10, status="refunded", refunded_at=at("2026-07-03T00:00")),
+        _line("rc", 4, type="refund", refund_of="c", ts=at("13:00")),  # refunds that are told say what came back
+        _line("d", 5, type="refund", status="refunded"),  # a refund is what it is
+    ]
+    rows = run_models("fct_transactions", orders=orders)
+    assert only(rows, "order_id", "type", "status", "ts", "net", "fee", "origin") == [
+        ("a", "charge", "succeeded", at("12:00"), 100, 2, "web"),
+        ("a", "refund", "succeeded", at("2026-07-03T00:00"), 100, 0, "web"),
+        ("b", "charge", "succeeded", at("12:00"), 10, 0, None),
+        ("b", "refund", "succeeded", at("12:00"), 10, 0, None),
+        ("c", "charge", "succeeded", at("12:00"), 10, 0, None),
+        ("d", "refund", "succeeded", at("12:00"), 5, 0, None),
+        ("rc", "refund", "succeeded", at("13:00"), 4, 0, None),
+    ]
+    assert only(run_models("fct_orders", orders=orders), "order_id", "refunded", "net") == [
+        ("a", 100, 0),
+        ("b", 10, 0),
+        ("c", 4, 6),
+    ]
+    assert sum(row["net"] for row in run_models("fct_order_lines", orders=orders) if row["type"] == "refund") == 119
+
+
+def test_what_is_odd_is_listed() -> None:
+    rows = run_models(
+        "dim_order_anomalies",
+        orders=[
+            _line("a", 10),
+            _line("a", 4, type="refund", ts=at("13:00")),
+            _line("a", 8, type="refund", ts=at("14:00")),  # two more than was paid
+            _line("b", 10),
+            _line("b", 10, type="refund"),  # all of it, which is not odd
+            _line("c", 3, type="refund"),  # a document of its own, as many books keep it
+            _line("r", 3, type="refund", refund_of="x"),
+            _line("d", 10, status="refunded"),
+            _line("e", 9, type="refund", refund_of="a", status="pending"),  # has not come back
+        ],
+    )
+    assert only(rows, "order_id", "anomaly", "ts", "amount") == [
+        ("a", "refunded_above_charge", at("14:00"), 2),
+        ("d", "refunded_without_date", at("12:00"), 10),
+        ("x", "refund_of_unknown_order", at("12:00"), 3),
+    ]
+
+
 _TYPES = ("charge", "refund")
 _money = st.decimals("0", "99999.9999", places=4)
 
@@ -126,16 +237,24 @@ _money = st.decimals("0", "99999.9999", places=4)
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from("abc"), st.sampled_from(("charge", "refund")), _money, st.sampled_from(("EUR", "USD"))
+            st.sampled_from("abc"),
+            st.sampled_from(("charge", "refund")),
+            _money,
+            st.sampled_from(("EUR", "USD")),
+            st.sampled_from((at("12:00"), at("13:00"))),
+            st.sampled_from((None, "m1", "m2")),
         ),
         min_size=1,
         max_size=20,
     )
 )
-def test_no_money_is_lost_or_doubled_on_the_way(lines: list[tuple[str, str, Decimal, str]]) -> None:
-    orders = [_line(order, amount, type=kind, currency=currency) for order, kind, amount, currency in lines]
+def test_no_money_is_lost_or_doubled_on_the_way(lines: list[tuple[Any, ...]]) -> None:
+    orders = [
+        _line(order, amount, type=kind, currency=currency, ts=ts, movement_id=movement)
+        for order, kind, amount, currency, ts, movement in lines
+    ]
     expected: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    for _, kind, amount, currency in lines:
+    for _, kind, amount, currency, *_ in lines:
         expected[kind, currency] += amount
     for mart in ("fct_transactions", "fct_order_lines"):
         found: dict[tuple[str, str], Decimal] = defaultdict(Decimal)

@@ -21,8 +21,15 @@ NOON = datetime(2026, 6, 1, 12)
 _PLAIN: Mapping[str, Mapping[str, Any]] = {
     "fct_events": {"kind": "pageview", "event": "pageview", "is_bot": False},
     "fct_sessions": {"is_visit": True, "pageviews": 1, "is_bounce": True, "duration_s": 0.0, "converted": False},
-    "fct_transactions": {"type": "charge", "status": "succeeded", "tax": 0, "fee": 0, "units": 1, "fx": 1},
-    "fct_orders": {"gross": 10, "is_first": False, "fx": 1},
+    "fct_transactions": {
+        "type": "charge",
+        "status": "succeeded",
+        "tax": 0,
+        "fee": 0,
+        "units": 1,
+        "fx": 1,
+    },
+    "fct_orders": {"gross": 10, "refunded": 0, "is_first": False, "fx": 1},
     "fct_requests": {"status": 200, "is_error": False, "is_client_error": False, "fx": 1},
     "fct_web_vitals": {"metric": "LCP", "path": "/"},
     "fct_user_hours": {"events": 1},
@@ -42,6 +49,9 @@ def mart(name: str, rows: Sequence[Mapping[str, Any]]) -> ir.Table:
     }
     schema = ibis.schema(types)
     full = [{"ts": NOON, "local_ts": NOON, "_source": "shop", **_PLAIN[name], **row} for row in rows]
+    if name == "fct_transactions":
+        # The first succeeded charge of its order, as far as a row says.
+        full = [{"is_order": (row["type"], row["status"]) == ("charge", "succeeded"), **row} for row in full]
     exact = [
         {k: Decimal(str(v)) if schema[k].is_decimal() and v is not None else v for k, v in row.items()} for row in full
     ]

@@ -41,6 +41,7 @@ ORDERS = [
     {"customer_id": "a", "is_first": True},
     {"customer_id": "a"},  # new in this window, although it bought twice
     {"customer_id": "b"},  # bought before
+    {"customer_id": "b", "gross": 10, "refunded": 10},  # came back whole: it is an order, and no repetition
     {"customer_id": None, "is_first": None},  # nobody's
 ]
 REQUESTS = [
@@ -77,7 +78,7 @@ REQUESTS = [
         ("order_documents", MOVES, 6),
         ("customers", MOVES, 3),
         ("average_order_value", MOVES, 57.5),
-        ("orders", ORDERS, 4),
+        ("orders", ORDERS, 5),
         ("buyers", ORDERS, 2),
         ("new_customers", ORDERS, 1),
         ("returning_customers", ORDERS, 1),

@@ -43,9 +43,24 @@ def test_a_weekend_has_the_last_fixing_before_it(tmp_path: Path) -> None:
     assert _rate(fixings, "USD", FRIDAY) == Decimal("1.1")
     assert _rate(fixings, "USD", SATURDAY) == Decimal("1.1")
     assert _rate(fixings, "USD", MONDAY) == Decimal("1.2")
-    assert _rate(fixings, "USD", date(2027, 1, 1)) == Decimal("1.2")  # the last fixing holds on
+    assert _rate(fixings, "USD", date(2026, 7, 8)) == Decimal("1.2")  # the last fixing holds on for 30 days
+    assert _rate(fixings, "USD", date(2026, 7, 9)) is None  # one of 31 days is no rate (7)
     assert _rate(fixings, "USD", date(2026, 6, 4)) is None  # before the first there is none
-    assert _rate(fixings, "EUR", SATURDAY) == 1
+    assert _rate(fixings, "EUR", SATURDAY) == _rate(fixings, "EUR", date(2027, 1, 1)) == 1
+
+
+def test_an_empty_cell_says_nothing_and_a_gap_of_the_file_is_a_gap(tmp_path: Path) -> None:
+    fixings = read_fixings(_file(tmp_path, f"Date,USD,HUF\n2026-01-05,,400\n{FRIDAY},1.1,\n{MONDAY},,390\n"))
+    assert _rate(fixings, "USD", MONDAY) == Decimal("1.1")  # three days old, and no word of Monday against it
+    assert _rate(fixings, "HUF", date(2026, 2, 4)) == 400
+    assert _rate(fixings, "HUF", date(2026, 2, 5)) is _rate(fixings, "HUF", FRIDAY) is None
+    assert _rate(fixings, "HUF", MONDAY) == 390
+
+
+@pytest.mark.parametrize("rate", ["1.111111111111111", "0.00000123456789012345", "30150.5", "1e-6", "1000000"])
+def test_a_rate_has_all_its_decimals(tmp_path: Path, rate: str) -> None:
+    fixings = read_fixings(_file(tmp_path, f"Date,USD\n{FRIDAY},{rate}\n"))
+    assert _rate(fixings, "USD", FRIDAY) == Decimal(rate)
 
 
 def test_an_ended_currency_has_no_rate_rather_than_zero_or_its_last(tmp_path: Path) -> None:
@@ -73,6 +88,11 @@ def test_the_zip_is_read_like_the_csv(tmp_path: Path) -> None:
         ("Date,USD\n2026-06-05,0\n", "Line 2 of fx.csv has a rate that is not positive"),
         ("Date,USD\n2026-06-05,NaN\n", "Line 2 of fx.csv has a rate that is not positive"),
         ("Date,USD\n2026-06-05,1.1\n2026-06-05,1.2\n", "two lines for 2026-06-05"),
+        ("Date,USD,USD\n2026-06-05,1.1,1.2\n", "two columns of USD"),
+        ("Date,USD\n2026-06-05,1e-30\n", "a rate of 1E-30 USD for one euro"),
+        ("Date,USD\n2026-06-05,1e40\n", "a rate of 1E\\+40 USD for one euro"),
+        ("Date,USD\n9999-12-31,1.1\n", "Line 2 of fx.csv is of the year 9999"),
+        ("Date,USD\n2026-06-05,1.1" + "\n" + '"' + "x" * 200_000 + '"', "fx.csv cannot be read: field larger"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_the_line(tmp_path: Path, text: str, said: str) -> None:
@@ -96,7 +116,7 @@ def test_rates_are_in_the_build(tmp_path: Path) -> None:
         rows = warehouse.query(warehouse.table("dim_fx")).to_pylist()
     assert [(row["currency"], row["rate"], row["until"]) for row in sorted(rows, key=lambda row: row["currency"])] == [
         ("EUR", Decimal(1), None),
-        ("USD", Decimal("1.1"), None),
+        ("USD", Decimal("1.1"), date(2026, 7, 6)),  # 31 days after, when it is no rate any more
     ]
 
 

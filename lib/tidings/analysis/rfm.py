@@ -68,9 +68,11 @@ def repeat_purchases(orders: ir.Table, as_of: date) -> ir.Table:
 
     Orders of one local day are one purchase. frequency counts purchases after the first; recency is from the first to
     the last, t from the first to `as_of`; monetary is the mean of the days after the first, 0 if there are none.
-    Columns of `orders` are as for `rfm`; amounts count less what came back.
+    Columns of `orders` are as for `rfm`, and orders that came back in full do not count either; others count less what
+    came back. What was given away did not come back.
     """
     kept = _of_customers(orders)
+    kept = kept.filter((kept.refunded_amount < kept.amount) | (kept.refunded_amount == 0))
     days = kept.group_by("customer_id", "day").aggregate(paid=(kept.amount - kept.refunded_amount).sum())
     days = days.mutate(first=days.day.min().over(ibis.window(group_by="customer_id")))
     later = days.day > days.first

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tidings.currencies import places
 from tidings.display import formats
 from tidings.metrics.answer import Point
 from tidings.metrics.metric import Number
@@ -64,9 +65,17 @@ def axis_format(unit: str) -> dict[str, Any]:
         "s": "datum.value >= 60 ? format(datum.value / 60, '~r') + ' min' : datum.label + ' s'",
         "ms": "datum.value >= 1000 ? format(datum.value / 1000, '~r') + ' s' : datum.label + ' ms'",
         "B": f"{plain} + 'B'",
-    }.get(unit, f"abs(datum.value) >= 1000 ? replace({plain}, 'G', 'B') : datum.label")
-    whole = {"tickMinStep": 1} if unit == "count" else {}
+    }.get(unit, f"abs(datum.value) >= 1000 ? replace({plain}, 'G', 'B') : {_label(unit)}")
+    least = 0 if unit == "count" else places(unit) if formats.is_currency(unit) else None
+    whole = {} if least is None else {"tickMinStep": float(f"1e-{least}")}
     return {"labelExpr": f"isFinite(datum.value) ? ({expression}) : ''", **whole}
+
+
+def _label(unit: str) -> str:
+    """A figure below a thousand; of money with all decimals of its currency or with none."""
+    if not formats.is_currency(unit) or not places(unit):
+        return "datum.label"
+    return f"indexof(datum.label, '.') < 0 ? datum.label : format(datum.value, ',.{places(unit)}f')"
 
 
 def band_axis(names: Sequence[str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tidings.currencies import places
 from tidings.metrics.metric import Better, Metric
 from tidings.window import Window, label_days
 
@@ -67,7 +68,7 @@ def is_numeric_unit(unit: str) -> bool:
 
 
 def short(value: Any, unit: str) -> Shown:
-    """A figure for cards, sentences and labels: at most four significant digits."""
+    """A figure for cards, sentences and labels: four significant digits; of money below a thousand all it has."""
     if not is_number(value):
         return Shown(MISSING)
     amount = Decimal(str(value))
@@ -84,7 +85,7 @@ def short(value: Any, unit: str) -> Shown:
     word = "" if unit == "count" or unit == "money" else unit
     figure = _scaled(amount, _SCALES, "")
     if not figure.unit and is_currency(unit):
-        return Shown(_fixed(amount, 0 if abs(amount) >= 1000 else 1 if abs(amount) >= 100 else 2), word)
+        return Shown(_fixed(amount, 0 if abs(amount) >= 1000 else places(unit)), word)
     return Shown(figure.figure + figure.unit, word)
 
 
@@ -104,8 +105,7 @@ def full(value: Any, unit: str) -> str:
     if unit == "ratio":
         return _fixed(amount * 100, 2 if abs(amount) < 10 else 0) + THIN + "%"
     if unit == "money" or is_currency(unit):
-        # A hundredth of a cent is not nothing: what a call costs is shown.
-        return _fixed(amount, 5 if 0 < abs(amount) < Decimal("0.1") else 2)
+        return _fixed(amount, _money_places(amount, places(unit)))
     if unit == "ms":
         return _fixed(amount, 0 if abs(amount) >= 100 else 1)
     if unit == "s":
@@ -175,6 +175,9 @@ def compared_with(window: Window, before: Window) -> str:
 
 def why_missing(metric: Metric) -> str:
     """Why a metric has no value over a window (C9, C11): a clause without a full stop."""
+    if metric.unit == "money" and metric.kind == "flow":
+        # Without rows it would be 0.
+        return "no exchange rate for any of its amounts"
     return {
         "ratio": "nothing to divide by in this window",
         "quantile": "no rows in this window",
@@ -185,6 +188,12 @@ def why_missing(metric: Metric) -> str:
 def plural(number: int, word: str) -> str:
     """A count with its noun: "1 row", "2 rows"."""
     return f"{full(number, 'count')} {word}{'' if number == 1 else 's'}"
+
+
+def _money_places(amount: Decimal, usual: int) -> int:
+    """Decimals of an amount in full: a hundredth of a cent is not nothing, what a call costs is shown."""
+    least = Decimal(1).scaleb(min(0, 1 - usual))
+    return usual + 3 if 0 < abs(amount) < least else usual
 
 
 def _percent_digits(amount: Decimal) -> int:

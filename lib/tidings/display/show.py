@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from markupsafe import Markup
 
+from tidings.currencies import places
 from tidings.display import formats, theme
 from tidings.display.bars import bars, columns, funnel
 from tidings.display.cards import cards
@@ -106,13 +107,13 @@ def digest(items: Iterable[Value | Answer]) -> Figure:
 
 def _value_line(value: Value) -> str:
     window = f"{value.window.start}..{value.window.last_day}"
-    before = "" if value.before_window is None else f"  before {_exact(value.before)}"
-    return f"{value.metric.name}  {_exact(value.value)} {value.unit}  {window}{before}"
+    before = "" if value.before_window is None else f"  before {_exact(value.before, value.unit)}"
+    return f"{value.metric.name}  {_exact(value.value, value.unit)} {value.unit}  {window}{before}"
 
 
-def _exact(value: Number) -> str:
+def _exact(value: Number, unit: str) -> str:
     if value is None:
         return formats.MISSING
     if isinstance(value, Decimal):
-        return f"{value:.2f}"
+        return f"{value:.{places(unit)}f}"
     return f"{value}" if isinstance(value, int) else f"{value:.6g}"

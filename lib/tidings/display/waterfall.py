@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from tidings.currencies import places
 from tidings.display import axes, formats, rows
 from tidings.display.bars import STEP, names_axis
 from tidings.display.figure import Figure, chart, note
@@ -14,7 +15,6 @@ from tidings.errors import UsageError
 from tidings.metrics.answer import Answer
 
 _NEGLIGIBLE = Decimal("0.08")  # parts below this share of the total cannot be seen beside it
-_CENT = Decimal("0.01")
 
 
 def waterfall(answer: Answer, title: str | None = None) -> Figure:
@@ -36,7 +36,8 @@ def waterfall(answer: Answer, title: str | None = None) -> Figure:
     amounts = [Decimal(str(amount)) for _, amount in steps]
     start, parts, end = amounts[0], amounts[1:-1], amounts[-1]
     made = start + sum(parts)
-    if abs(made - end) > _CENT:
+    # Nobody sees less than the smallest coin.
+    if abs(made - end) > Decimal(1).scaleb(-places(measure.unit)):
         raise UsageError(
             f"The parts of '{answer.title}' do not add up: they lead from {start} to {made}, not to {end}.",
             "Compute the remainder as a part of its own.",

@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 
 from tidings.figures import FIGURE_COLUMNS
 from tidings.model import Column, model
+from tidings.sources.fx import RATE
 
 
 @model(
@@ -16,7 +17,8 @@ from tidings.model import Column, model
     columns={
         **FIGURE_COLUMNS,
         "ts": Column("!timestamp(6)", "Midnight of the day, in the zone of the day; a report reads it as its own day."),
-        "per_euro": Column("decimal(18, 8)", "Units of `currency` for one euro at the ECB's fixing of the day."),
+        "per_euro": Column(RATE, "Units of `currency` for one euro at the fixing that holds on the day."),
+        "fixed_on": Column("date", "Day of that fixing."),
     },
     # Stores tell of a day two or three days later.
     fresh_hours=120,
@@ -33,7 +35,7 @@ def fct_metric_daily(dim_fx: ir.Table, *figures_: ir.Table) -> ir.Table:
     at_day = pairs.left_join(
         held,
         [pairs.currency == held.code, pairs.day >= held.fixed, held.until.isnull() | (pairs.day < held.until)],
-    ).select(fx_currency=pairs.currency, fx_day=pairs.day, per_euro=held.rate)
+    ).select(fx_currency=pairs.currency, fx_day=pairs.day, per_euro=held.rate, fixed_on=held.fixed)
     rows = rows.mutate(ts=rows.day.cast("timestamp(6)"))
     joined = rows.left_join(at_day, [rows.currency == at_day.fx_currency, rows.day == at_day.fx_day])
     return joined.select(*fct_metric_daily.contract.columns)

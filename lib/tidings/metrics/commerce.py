@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 import ibis.expr.types as ir
 
@@ -39,13 +40,20 @@ def _signed(moves: ir.Table) -> ir.DecimalColumn:
     return (moves.type == "charge").ifelse(moves.net, -moves.net)
 
 
+def _kept(orders: ir.Table) -> ir.BooleanValue:
+    """Not come back whole; what was given away did not come back."""
+    return (orders.refunded < orders.gross) | (orders.refunded == 0)
+
+
 def _per_customer(orders: ir.Table, keep: Sequence[str]) -> ir.Table:
     return orders.group_by([*keep, "customer_id"]).aggregate(orders=orders.count())
 
 
 def _reversed_share(values: Mapping[str, Number], _: Window) -> Number:
-    reversed_ = [values["refunds"], values["chargebacks"]]
-    return divided(sum(value for value in reversed_ if value is not None), values["gross_revenue"])
+    refunds, chargebacks = values["refunds"], values["chargebacks"]
+    if refunds is None or chargebacks is None:
+        return None
+    return divided(Decimal(refunds) + Decimal(chargebacks), values["gross_revenue"])
 
 
 gross_revenue = Metric(
@@ -167,7 +175,7 @@ orders = Metric(
     kind="flow",
     unit="count",
     value=lambda orders: orders.count(),
-    definition="Order numbers with a succeeded charge, by the date of the charge.",
+    definition="Order numbers with a succeeded charge, each once, by the date of its first.",
     better="higher",
     owner="business",
     caveat="Orders refunded later still count; pending, failed and cancelled ones do not.",
@@ -263,10 +271,11 @@ repeat_rate = Metric(
     needs=(_CUSTOMER,),
     kind="ratio",
     unit="ratio",
-    where=lambda orders: orders.customer_id.nullif("").notnull(),
+    where=lambda orders: orders.customer_id.nullif("").notnull() & _kept(orders),
     regroup=_per_customer,
     value=lambda customers: ratio(number_where(customers.orders >= 2), customers.count()),
-    definition="Customers with two or more orders in the window over customers with one or more.",
+    definition="Customers with two or more orders in the window over customers with one or more; an order that came "
+    "back whole is none.",
     better="higher",
     owner="business",
     caveat="Grows with the length of the window; compare windows of equal length only.",
@@ -281,9 +290,7 @@ average_order_value = Metric(
     kind="ratio",
     unit="money",
     where=_revenue,
-    value=lambda moves: ratio(
-        money(moves, _signed(moves)), number_where((moves.type == "charge") & moves.fx.notnull())
-    ),
+    value=lambda moves: ratio(money(moves, _signed(moves)), number_where(moves.is_order & moves.fx.notnull())),
     definition="Net revenue over orders of the same window.",
     better="higher",
     owner="business",

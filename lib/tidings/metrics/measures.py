@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
+_CONVERTED = "decimal(38, 12)"
 APDEX_TARGET_MS = 500
 VITAL_BANDS = {
     "LCP": (2500.0, 4000.0),
@@ -37,15 +40,26 @@ def distinct(column: ir.StringValue, where: ir.BooleanValue | None = None) -> ir
     return cast(ir.IntegerScalar, column.nullif("").nunique(where=where))
 
 
+def in_report(rows: ir.Table, amount: ir.NumericValue, rate: str = "fx") -> ir.DecimalValue:
+    """Amounts in the reporting currency by the column `rate` (6.1: one for the whole report), null without a rate."""
+    return _exact(amount * rows[rate])
+
+
 def money(
     rows: ir.Table, amount: ir.NumericValue, where: ir.BooleanValue | None = None, rate: str = "fx"
 ) -> ir.DecimalScalar:
-    """A sum in the reporting currency by the column `rate` (6.1: one for the whole report); 0 without rows (C11).
+    """A sum in the reporting currency by the column `rate`; 0 without rows (C11).
 
     Rows whose currency has no rate are left out. Where no row has one, the sum is null: unknown, not zero.
     """
-    sum_ = (amount * rows[rate]).sum(where=where)
-    return cast(ir.DecimalScalar, ibis.ifelse(amount.count(where=where) == 0, ibis.literal(0).cast(sum_.type()), sum_))
+    sum_ = _exact((amount * rows[rate]).sum(where=where))
+    return cast(ir.DecimalScalar, ibis.ifelse(amount.count(where=where) == 0, ibis.literal(0).cast(_CONVERTED), sum_))
+
+
+def _exact(value: ir.DecimalValue) -> Any:
+    # Ibis takes a product to have the decimals of one factor, an engine gives it those of both; as a node, since
+    # a cast to what Ibis takes it to be already would be left out.
+    return ops.Cast(value, dt.dtype(_CONVERTED)).to_expr()
 
 
 def percentile(column: ir.NumericValue, p: float) -> ir.FloatingScalar:

@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 
 from tidings.covered import FIGURES
 from tidings.figures import UNIFIED, Unified
-from tidings.metrics.measures import money, ratio, total
+from tidings.metrics.measures import in_report, money, ratio, total
 from tidings.metrics.metric import Kind, Metric, Number, Told
 from tidings.metrics.values import divided
 from tidings.window import Window
@@ -118,7 +118,7 @@ def _money_of_days(rows: ir.Table) -> ir.Scalar:
 
 
 def _money_level(rows: ir.Table) -> ir.Scalar:
-    return (_amount(rows) * rows.fx).sum()
+    return in_report(rows, _amount(rows)).sum()
 
 
 def _level(rows: ir.Table) -> ir.Scalar:
@@ -126,8 +126,8 @@ def _level(rows: ir.Table) -> ir.Scalar:
 
 
 def _amount(rows: ir.Table) -> ir.DecimalValue:
-    # Times a rate of 20 digits an engine has 38.
-    return cast(ir.DecimalValue, rows["value"].cast("decimal(18, 6)"))
+    # Times a rate of 20 digits an engine has 38; here as many decimals as a day's money can have.
+    return cast(ir.DecimalValue, rows["value"].cast("decimal(20, 6)"))
 
 
 def _sum(rows: ir.Table) -> ir.Scalar:

@@ -10,6 +10,7 @@ import ibis.expr.types as ir
 
 from tidings.book import Book
 from tidings.covered import FIGURES
+from tidings.display import formats
 from tidings.evaluation import over_windows
 from tidings.figures import AMOUNT, UNIFIED
 from tidings.metrics.answer import Answer, Field, Series, growth
@@ -81,7 +82,7 @@ def proceeds(book: Book) -> Answer:
     rows = book.mart(FIGURES)
     told = Told(STORES, ("proceeds",))
     rows = rows.filter(told(rows), book.window.holds(rows.ts))
-    here = money(rows, cast(ir.DecimalValue, rows["value"].cast("decimal(18, 6)")), rate="fx_of_day").cast(AMOUNT)
+    here = money(rows, cast(ir.DecimalValue, rows["value"].cast("decimal(20, 6)")), rate="fx_of_day").cast(AMOUNT)
     found = rows.group_by("platform", "currency").aggregate(
         own=rows["value"].sum(), here=here, first=rows.day.min(), last=rows.day.max()
     )
@@ -89,7 +90,7 @@ def proceeds(book: Book) -> Answer:
     fields = (
         Field("store", "Store"),
         Field("currency", "Currency"),
-        Field("own", "Paid out in it", "score"),
+        Field("own", "Paid out in it", "figure"),
         Field("here", "In the report's", "money"),
         Field("first", "From", "date"),
         Field("last", "To", "date"),
@@ -99,7 +100,9 @@ def proceeds(book: Book) -> Answer:
     )
     behind = [get(name_of(platform, "proceeds")) for platform in STORES]
     notes = book.lens.coverage.notes(behind, (), book.window.start, book.window.end)
-    return replace(answer, provenance=replace(answer.provenance, notes=(*answer.provenance.notes, *notes)))
+    # Each row is in a currency of its own, with decimals of its own.
+    rows = tuple((store, code, formats.full(own, code or ""), *rest) for store, code, own, *rest in answer.rows)
+    return replace(answer, rows=rows, provenance=replace(answer.provenance, notes=(*answer.provenance.notes, *notes)))
 
 
 def conversions(book: Book) -> dict[str, Series]:

@@ -14,11 +14,17 @@ from tidings.analysis.waterfall import CUSTOMERS, Part, Sales, Side, sales_by_cu
 from tidings.book import Book
 from tidings.display import formats
 from tidings.metrics.answer import Answer, Field, growth
-from tidings.metrics.measures import distinct, money
+from tidings.metrics.measures import distinct, in_report, money
 from tidings.window import Window
 
 COHORT_DAYS = 365
 _NET = "Net revenue of the whole history"
+_ODD = {
+    "refunded_above_charge": "Orders of which more came back than was charged (counted in full)",
+    "refund_of_unknown_order": "Orders that a refund names and that no charge has (origin unknown)",
+    "refunded_without_date": "Orders called refunded without a date (dated by their charge)",
+}
+_NAMED = 5
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -124,11 +130,24 @@ def received(book: Book) -> Answer:
     shown = [
         (name, formats.full(row[f"f{n}"], book.currency if name == _NET else "count")) for n, name in enumerate(facts)
     ]
+    shown += _odd(book)
     rejected = [(f"Rows rejected by {source}", count) for source, count in book.rejected("orders").items() if count]
-    origin = book.lens.provenance(book.lens.sql[-1:], ["fct_order_lines"], row["f0"], money=True)
+    origin = book.lens.provenance(book.lens.sql[-2:], ["fct_order_lines", "dim_order_anomalies"], row["f0"], money=True)
     fields = (Field("what", "What the data hold"), Field("number", "Number", "figure"))
     named = [(f"{name}, {book.currency}" if name == _NET else name, text) for name, text in shown]
     return Answer("From rows to figures", fields, tuple(named + rejected), origin)
+
+
+def _odd(book: Book) -> list[tuple[str, str]]:
+    """What is odd about orders before `as_of`: how many, and the first of their numbers; all are in the mart."""
+    found = book.mart("dim_order_anomalies")
+    rows = book.lens.rows(found.select("anomaly", "ts", "order_id").order_by("anomaly", "ts", "order_id"))
+    named = {kind: [row["order_id"] for row in rows if row["anomaly"] == kind] for kind in _ODD}
+    return [
+        (_ODD[kind], f"{formats.full(len(ids), 'count')} ({', '.join(ids[:_NAMED])}{', …' * (len(ids) > _NAMED)})")
+        for kind, ids in named.items()
+        if ids
+    ]
 
 
 def _state(start: date, k: int, rate: float | None, size: int, incomplete: tuple[tuple[date, int], ...]) -> str:
@@ -143,8 +162,8 @@ def segments(book: Book) -> Answer:
     bought = orders.select(
         "customer_id",
         day=orders.local_ts.date(),
-        amount=orders.gross * orders.fx,
-        refunded_amount=orders.refunded * orders.fx,
+        amount=in_report(orders, orders.gross),
+        refunded_amount=in_report(orders, orders.refunded),
     )
     found = rfm_segments(rfm(bought.filter(bought.amount.notnull()), book.zone.day_of(book.as_of)))
     fields = (
@@ -167,6 +186,10 @@ def what_changed(book: Book) -> Answer:
         notes = book.value("net_revenue").provenance
         return Answer("What changed in net revenue", fields, (), replace(notes, sql=(), rows=None))
     start = len(book.lens.sql)
+    parts_of = ("gross_revenue", "refunds", "chargebacks")
+    if None in book.amounts(parts_of, [book.before, book.window]).values():
+        # A part without any rate is unknown, and so is what it changed.
+        return Answer("What changed in net revenue", fields, (), book.lens.provenance((), (), money=True))
     old, new = _side(book, book.before), _side(book, book.window)
     parts = waterfall(old, new)
     lines = [
@@ -176,7 +199,7 @@ def what_changed(book: Book) -> Answer:
     ]
     shown = [line for n, line in enumerate(lines) if line[1] != 0 or n in (0, len(lines) - 1)]
     origin = book.lens.provenance(
-        book.lens.sql[start:], ["fct_orders", "fct_transactions"], sum(s.orders for s in new.sales.values()), money=True
+        book.lens.sql[start:], ["fct_transactions", "fct_orders"], sum(s.orders for s in new.sales.values()), money=True
     )
     return Answer("What changed in net revenue", fields, tuple(shown), origin)
 
@@ -187,10 +210,19 @@ def _named(part: Part) -> str:
 
 
 def _side(book: Book, window: Window) -> Side:
-    orders = book.mart("fct_orders")
-    orders = orders.filter(window.holds(orders.ts), orders.fx.notnull())
-    sales = sales_by_customers(orders.mutate(gross=orders.gross * orders.fx))
-    groups = {row["customers"]: Sales(row["orders"], row["gross"]) for row in book.lens.rows(sales)}
+    """What was charged in a window, by the customers whose orders it was, and what came back in it."""
+    charges = book.mart("fct_transactions")
+    charges = charges.filter(
+        window.holds(charges.ts), charges.status == "succeeded", charges.type == "charge", charges.fx.notnull()
+    )
+    orders = book.lens.table("fct_orders")
+    first = orders.filter(orders.is_first, window.holds(orders.ts)).select("_source", "order_id", "currency")
+    first = first.mutate(is_first=ibis.literal(True))
+    joined = charges.left_join(first, ["_source", "order_id", "currency"]).select(charges, first.is_first)
+    paid = joined.group_by("_source", "order_id", "currency", "customer_id").aggregate(
+        is_first=joined.is_first.fill_null(False).cast("int64").max() == 1, gross=money(joined, joined.net)
+    )
+    groups = {row["customers"]: Sales(row["orders"], row["gross"]) for row in book.lens.rows(sales_by_customers(paid))}
     back = book.amounts(("refunds", "chargebacks"), [window])
     return Side(
         {name: groups[name] for name in CUSTOMERS if name in groups},

@@ -122,10 +122,14 @@ def reason(bad: str, checks: list[tuple[str, str]]) -> str:
 
 
 def same_case(column: Column, value: str) -> str:
-    """A value in the letter case of the column's known values."""
-    if column.values:
-        return f"lower({value})" if column.values[0].islower() else f"upper({value})"
-    return value
+    """A value in the letter case of the column's known values, and one of them where it is a synonym."""
+    if not column.values:
+        return value
+    cased = f"lower({value})" if column.values[0].islower() else f"upper({value})"
+    if not column.synonyms:
+        return cased
+    whens = " ".join(f"WHEN {literal(word)} THEN {literal(meant)}" for word, meant in column.synonyms)
+    return f"CASE {cased} {whens} ELSE {cased} END"
 
 
 def record(names: Mapping[str, str]) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Iterator
+import zlib
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,17 +15,28 @@ import pyarrow as pa
 
 from tidings.errors import SourceError
 from tidings.model import Column
+from tidings.window import add_days
 
+MOST_DAYS = 30
+"""A rate that is older than this on the day that it is used for is none (metric definitions 7)."""
+RATE = "decimal(38, 20)"
 COLUMNS = {
     "day": Column("!date", "Day of the fixing."),
     "currency": Column("!string", "ISO code."),
-    "rate": Column("!decimal(18, 8)", "Units of the currency for one euro."),
-    "until": Column("date", "Day of the next fixing of any currency, up to which this one holds; null for the last."),
+    "rate": Column(f"!{RATE}", "Units of the currency for one euro."),
+    "until": Column(
+        "date", f"Day up to which it holds: of the next fixing, {MOST_DAYS + 1} days later at most; null for the euro."
+    ),
 }
 _SCHEMA = pa.schema(
-    [("day", pa.date32()), ("currency", pa.string()), ("rate", pa.decimal128(18, 8)), ("until", pa.date32())]
+    [("day", pa.date32()), ("currency", pa.string()), ("rate", pa.decimal128(38, 20)), ("until", pa.date32())]
 )
-_NONE = ("", "N/A")
+_EURO = "EUR"
+_ENDED = "N/A"
+_LOWEST, _HIGHEST = Decimal("1e-9"), Decimal("1e12")
+_PLACES = Decimal(1).scaleb(-20)
+_YEARS = range(1900, 2200)
+_EXACT = Context(prec=50)
 
 
 def no_fixings() -> pa.Table:
@@ -34,61 +45,92 @@ def no_fixings() -> pa.Table:
 
 
 def read_fixings(file: Path) -> pa.Table:
-    """One row per currency and fixing, rate in units per euro, the euro itself at 1; `N/A` and empty cells have no row.
+    """One row per currency and fixing, rate in units per euro, the euro itself at 1.
+
+    An empty cell says nothing: the rate before holds on, for 30 days at most. `N/A` is the ECB's word for a currency
+    without a rate, and ends it at once. A rate has as many decimals as it is given, 20 are kept.
 
     Raises:
         SourceError: the file is missing, not in the format, or a line has a date or rate that cannot be read.
     """
     header, lines = _rows(file)
-    if not header or header[0] != "Date" or not all(len(code) == 3 and code.isupper() for code in header[1:] if code):
+    codes = [code for code in header[1:] if code]
+    if not header or header[0] != "Date" or not all(len(code) == 3 and code.isupper() for code in codes):
         raise SourceError(
             f"{file.name} does not begin with 'Date' and currency codes.",
             "Use the ECB's wide format: Date,USD,JPY,... with rates per euro.",
         )
-    fixings = sorted(_fixing(file, header, number, line) for number, line in lines)
+    if twice := sorted({code for code in codes if codes.count(code) > 1}):
+        raise SourceError(f"{file.name} has two columns of {', '.join(twice)}.", "Keep one of them.")
+    fixings = sorted((_fixing(file, header, number, line) for number, line in lines), key=lambda fixing: fixing[0])
     days = [day for day, _ in fixings]
     for day, following in pairwise(days):
         if day == following:
             raise SourceError(f"{file.name} has two lines for {day}.", "Keep one of them.")
+    by_currency: dict[str, list[tuple[date, Decimal | None]]] = {}
+    for day, rates in fixings:
+        for currency, rate in rates:
+            by_currency.setdefault(currency, []).append((day, rate))
     rows = [
-        (day, currency, rate, until)
-        for (day, rates), until in zip(fixings, [*days[1:], None], strict=True)
-        for currency, rate in rates
+        {"day": day, "currency": currency, "rate": rate, "until": _until(currency, day, following)}
+        for currency, course in by_currency.items()
+        for (day, rate), following in zip(course, [*(day for day, _ in course[1:]), None], strict=True)
+        if rate is not None
     ]
-    return pa.Table.from_pylist([dict(zip(_SCHEMA.names, row, strict=True)) for row in rows], schema=_SCHEMA)
+    return pa.Table.from_pylist(sorted(rows, key=lambda row: (row["day"], row["currency"])), schema=_SCHEMA)
 
 
-def _rows(file: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+def _until(currency: str, day: date, following: date | None) -> date | None:
+    if currency == _EURO:
+        return following
+    last = add_days(day, MOST_DAYS + 1)
+    return last if following is None else min(last, following)
+
+
+def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     try:
         data = file.read_bytes()
         if zipfile.is_zipfile(io.BytesIO(data)):
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 names = [name for name in archive.namelist() if name.lower().endswith(".csv")]
                 data = archive.read(names[0]) if names else b""
-        text = data.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError, zipfile.BadZipFile) as error:
+        lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    # An archive may be damaged, packed in a way that is not known here, or locked by a password.
+    except (OSError, ValueError, RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise SourceError(
             f"The file of exchange rates {file.name} cannot be read: {error}.",
             "Correct `fx` in [tool.tidings], or take it out to work in one currency.",
         ) from error
-    lines = csv.reader(io.StringIO(text))
-    header = [cell.strip() for cell in next(lines, [])]
-    return header, ((number, line) for number, line in enumerate(lines, start=2) if any(cell.strip() for cell in line))
+    header = [cell.strip() for cell in lines[0]] if lines else []
+    numbered = enumerate(lines[1:], start=2)
+    return header, [(number, line) for number, line in numbered if any(cell.strip() for cell in line)]
 
 
-def _fixing(file: Path, header: list[str], number: int, line: list[str]) -> tuple[date, list[tuple[str, Decimal]]]:
+def _fixing(
+    file: Path, header: list[str], number: int, line: list[str]
+) -> tuple[date, list[tuple[str, Decimal | None]]]:
+    """A day and its rates; null where a currency has come to its end, nothing where the cell says nothing."""
     cells = [cell.strip() for cell in line]
+    rates: list[tuple[str, Decimal | None]] = []
     try:
-        rates = [
-            (code, Decimal(cell))
-            for code, cell in zip(header[1:], cells[1:], strict=False)
-            if code and cell not in _NONE
-        ]
         day = date.fromisoformat(cells[0])
+        for code, cell in zip(header[1:], cells[1:], strict=False):
+            if code and code != _EURO and cell:
+                rates.append((code, None if cell == _ENDED else Decimal(cell)))
     except (ValueError, InvalidOperation) as error:
         raise SourceError(
             f"Line {number} of {file.name} cannot be read: {error!r}.", "Write YYYY-MM-DD and plain numbers or N/A."
         ) from error
-    if any(not rate.is_finite() or rate <= 0 for _, rate in rates):
+    if day.year not in _YEARS:
+        raise SourceError(f"Line {number} of {file.name} is of the year {day.year}.", "Correct its date.")
+    known = [(code, rate) for code, rate in rates if rate is not None]
+    if any(not rate.is_finite() or rate <= 0 for _, rate in known):
         raise SourceError(f"Line {number} of {file.name} has a rate that is not positive.", "Leave the cell empty.")
-    return day, [*rates, ("EUR", Decimal(1))]
+    for code, rate in known:
+        if not _LOWEST <= rate <= _HIGHEST:
+            raise SourceError(
+                f"Line {number} of {file.name} has a rate of {rate} {code} for one euro.",
+                "Rates are units of the currency for one euro; correct it, or leave the cell empty.",
+            )
+    exact = [(code, None if rate is None else rate.quantize(_PLACES, context=_EXACT)) for code, rate in rates]
+    return day, [*exact, (_EURO, Decimal(1))]

@@ -5,6 +5,12 @@ from __future__ import annotations
 from tidings.model import Column
 from tidings.sources.feeds.feed import MONEY, Feed
 
+# How shops and processors call what is settled, and what was called off.
+_STATUSES = (
+    *((word, "succeeded") for word in ("completed", "complete", "paid", "success", "successful")),
+    ("cancelled", "canceled"),
+)
+
 ORDERS = Feed(
     name="orders",
     doc="One line of an order, refund or other money movement.",
@@ -14,6 +20,9 @@ ORDERS = Feed(
     columns={
         "order_id": Column("!string", "Number of the order or of the refund document."),
         "ts": Column("!timestamp(6)", "When it was charged or refunded."),
+        "movement_id": Column(
+            "string", "Id of the payment or refund itself; null: lines of one order, type, status and time are one."
+        ),
         "line_id": Column("string", "Number of the line in the order; null: its position in the input."),
         "customer_id": Column("string", "Who bought; null counts in totals and in no customer figure.", personal=True),
         "product_id": Column("string", "Article number."),
@@ -34,7 +43,13 @@ ORDERS = Feed(
             "What kind of movement; `charge` if not given and the amount is not negative.",
             values=("charge", "refund", "chargeback", "payout", "transfer"),
         ),
-        "status": Column("!string", "`succeeded` if not given.", values=("succeeded", "pending", "failed", "canceled")),
+        "status": Column(
+            "!string",
+            "`succeeded` if not given; `refunded` on a charge: it was charged, and the whole came back.",
+            values=("succeeded", "pending", "failed", "canceled", "refunded"),
+            synonyms=_STATUSES,
+        ),
+        "refunded_at": Column("timestamp(6)", "When a charge with status `refunded` came back; its own time if null."),
         "refund_of": Column("string", "Order that a refund or chargeback belongs to."),
         "origin": Column("string", "Where the revenue comes from (store, web, marketplace)."),
         "referrer_id": Column("string", "Who referred the buyer.", personal=True),
