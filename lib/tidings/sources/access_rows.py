@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tidings.hosts import shown
 from tidings.sources.agents import Agent, describe
 from tidings.sources.places import Places
 from tidings.sources.privacy import Pseudonyms
 from tidings.sources.redaction import REDACTED, redact, redact_addresses, redact_query
-from tidings.sources.traffic import normalise_host, resolve
+from tidings.sources.traffic import resolve
 
 _REQUEST: Final = re.compile(r"(?P<method>[A-Za-z_-]{1,20}) (?P<target>.*?)(?: (?P<protocol>HTTP/\d(?:\.\d)?))?")
 _ASSET: Final = re.compile(
@@ -114,7 +115,7 @@ class Translator:
     def _resolve(self, key: str) -> _Landing:
         request, referrer, vhost = key.split("\n")
         parts = _REQUEST.fullmatch(request)
-        host = normalise_host(vhost) or None
+        host = shown(vhost) or None
         traffic = resolve(parts["target"] if parts else None, referrer, self._site or host or "")
         return _Landing(
             method=parts["method"] if parts else None,
