@@ -39,6 +39,15 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """Small inputs that went wrong once, with their right answers; skipped where they are absent."""
+    folder = ROOT.parent / "shared" / "cases"
+    if not folder.is_dir():
+        pytest.skip("no ../shared/cases beside the checkout: cases not checked")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def sample_workbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workbook with a small sample company, landed and built; tests do not change it."""
     folder = make_workbook(tmp_path_factory.mktemp("sample") / "workbook", SAMPLE_SETTINGS)
