@@ -12,11 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tidings.hosts import shown
 from tidings.sources.agents import Agent, describe
 from tidings.sources.places import Places
 from tidings.sources.privacy import Pseudonyms
-from tidings.sources.redaction import REDACTED, redact, redact_addresses, redact_query
+from tidings.sources.redaction import redact, redact_addresses, redact_query
 from tidings.sources.traffic import resolve
 
 _REQUEST: Final = re.compile(r"(?P<method>[A-Za-z_-]{1,20}) (?P<target>.*?)(?: (?P<protocol>HTTP/\d(?:\.\d)?))?")
@@ -26,8 +25,9 @@ _ASSET: Final = re.compile(
     r"|csv|docx?|xlsx?|pptx?|rss|atom)|.*/favicon[^/]*",
     re.IGNORECASE | re.DOTALL,
 )
-# What a line may begin with that tells who asked: an address, or the name of a subscriber's line.
-_ASKER: Final = re.compile(r"^\s*\S*[.:]\S*(?P<names> \S+ \S+(?= \[))?(?=\s|$)")
+# Servers write octets that are no letters as \\xhh; in a URL they are %hh.
+_ESCAPE: Final = re.compile(r"\\(?:x(?P<octet>[0-9A-Fa-f]{2})|(?P<sign>.))")
+_SIGNS: Final = {"n": "%0A", "r": "%0D", "t": "%09", "b": "%08", "v": "%0B", "f": "%0C", "a": "%07"}
 _TRAFFIC: Final = ("referrer_host", "source", "medium", "channel", "campaign", "content", "term")
 
 
@@ -76,7 +76,7 @@ class Translator:
             _joined(fields.field("request"), fields.field("referrer"), fields.field("vhost")), self._landing
         )
         # The common format does not tell the agent, which is not the same as a client that sent none.
-        told = pc.not_equal(fields.field("tail"), "")
+        told = pc.not_equal(fields.field("agents"), "")
         agents = _mapped(pc.if_else(told, fields.field("agent"), None), describe, Agent("other", None, None, False))
         status = _number(fields.field("status"))
         answered = pc.or_(pc.and_(pc.greater_equal(status, 200), pc.less(status, 300)), pc.equal(status, 304))
@@ -115,8 +115,8 @@ class Translator:
     def _resolve(self, key: str) -> _Landing:
         request, referrer, vhost = key.split("\n")
         parts = _REQUEST.fullmatch(request)
-        host = shown(vhost) or None
-        traffic = resolve(parts["target"] if parts else None, referrer, self._site or host or "")
+        host = vhost or None
+        traffic = resolve(_unescaped(parts["target"]) if parts else None, _unescaped(referrer), self._site or vhost)
         return _Landing(
             method=parts["method"] if parts else None,
             path=_clean(traffic.path),
@@ -134,14 +134,13 @@ class Translator:
         )
 
 
-def scrubbed(record: str) -> str:
-    """A line in no known format without what tells who asked: for the list of rejected lines."""
-    return redact_addresses(redact(_ASKER.sub(_anonymous, record, count=1)))
+def _unescaped(text: str) -> str:
+    return _ESCAPE.sub(_octet, text) if "\\" in text else text
 
 
-def _anonymous(match: re.Match[str]) -> str:
-    names = (match["names"] or "").split()
-    return " ".join(["[ip]", *(name if name == "-" else REDACTED for name in names)])
+def _octet(match: re.Match[str]) -> str:
+    sign = match["sign"]
+    return f"%{match['octet']}" if sign is None else _SIGNS.get(sign) or f"%{ord(sign):02X}"
 
 
 @functools.lru_cache(maxsize=65_536)
@@ -154,10 +153,7 @@ def _record(fields: pa.StructArray, visitor: pa.StringArray) -> pa.StringArray:
     return pc.binary_join_element_wise(
         pc.if_else(pc.equal(vhost, ""), "", pc.binary_join_element_wise(vhost, " ", "")),
         visitor,
-        " ",
-        _unnamed(fields.field("ident")),
-        " ",
-        _unnamed(fields.field("user")),
+        fields.field("names"),
         " [",
         fields.field("time"),
         '] "',
@@ -169,10 +165,6 @@ def _record(fields: pa.StructArray, visitor: pa.StringArray) -> pa.StringArray:
         _redacted(fields.field("tail")),
         "",
     )
-
-
-def _unnamed(column: pa.StringArray) -> pa.StringArray:
-    return pc.if_else(pc.equal(column, "-"), column, REDACTED)
 
 
 def _redacted(column: pa.StringArray) -> pa.StringArray:
