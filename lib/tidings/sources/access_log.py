@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -128,9 +129,9 @@ class AccessLog:
 
     def _land(self, log: _Log, draft: Draft, translator: Translator, pull: Pull) -> tuple[str, ...]:
         addresses: set[str] = set()
-        sent, last, agents, formats = 0, None, False, Formats()
+        sent, last, agents, formats, reasons = 0, None, False, Formats(), Counter[str]()
         for lines in read_lines(log.path):
-            known, ts, line = self._taken(lines, formats, draft)
+            known, ts, line = self._taken(lines, formats, draft, reasons)
             if not len(known):
                 continue
             rows = translator.rows(known, ts, line)
@@ -142,7 +143,7 @@ class AccessLog:
             last = latest if last is None else max(last, latest)
             pull.progress(log.path.name, lines.read, lines.size)
         if draft.rejected and not draft.rows:
-            raise _unread(log.path.name, draft.rejected, self.name)
+            raise _unread(log.path.name, reasons, self.name)
         draft.facts = {"addresses": len(addresses), "bytes": sent}
         if last is None:
             return (f"{log.path.name} is empty: nothing landed. If it stays so, correct path in the settings.",)
@@ -154,7 +155,9 @@ class AccessLog:
             )
         return ()
 
-    def _taken(self, lines: Lines, formats: Formats, draft: Draft) -> tuple[pa.StructArray, pa.Array, pa.Array]:
+    def _taken(
+        self, lines: Lines, formats: Formats, draft: Draft, refusals: Counter[str]
+    ) -> tuple[pa.StructArray, pa.Array, pa.Array]:
         """Fields, instants and numbers of the lines that can be used; the others are rejected, blank ones passed."""
         number = pa.array(range(lines.first, lines.first + len(lines.text)), pa.int64())
         text, parsed = fields(lines.text, formats)
@@ -171,6 +174,7 @@ class AccessLog:
                     records, formed.filter(refused).to_pylist(), dated.filter(refused).to_pylist(), strict=True
                 )
             ]
+            refusals.update(reasons)
             draft.reject(number.filter(refused), reasons, [scrubbed(record) for record in records])
         return asked.filter(usable), ts.filter(usable), number.filter(usable)
 
@@ -242,9 +246,10 @@ class AccessLog:
         return sorted(logs, key=lambda log: (log.first or datetime.max, log.name))  # noqa: DTZ901 - naive UTC
 
 
-def _unread(name: str, lines: int, source: str) -> SourceError:
+def _unread(name: str, reasons: Counter[str], source: str) -> SourceError:
+    ((commonest, _),) = reasons.most_common(1)
     return SourceError(
-        f"None of the {lines} lines of {name} can be read. Read are: {READ}.",
+        f"None of the {reasons.total()} lines of {name} can be read. {commonest} Read are: {READ}.",
         f"Name an access log in [tool.tidings.sources.{source}] path.",
     )
 

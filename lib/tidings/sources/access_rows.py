@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidings.sources.agents import Agent, describe
+from tidings.sources.log_rejects import shape
 from tidings.sources.places import Places
 from tidings.sources.privacy import Pseudonyms
 from tidings.sources.redaction import redact, redact_addresses, redact_query
@@ -28,6 +29,9 @@ _ASSET: Final = re.compile(
 # Servers write octets that are no letters as \\xhh; in a URL they are %hh.
 _ESCAPE: Final = re.compile(r"\\(?:x(?P<octet>[0-9A-Fa-f]{2})|(?P<sign>.))")
 _SIGNS: Final = {"n": "%0A", "r": "%0D", "t": "%09", "b": "%08", "v": "%0B", "f": "%0C", "a": "%07"}
+_TAIL: Final = re.compile(r'(?: "(?:[^"\\]|\\.)*" "(?:[^"\\]|\\.)*")?')
+_OWN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+')
+_PLAIN: Final = re.compile(r'(?:[a-z_]{1,12}=)?"?(?:-|\.|\d{1,6}(?:\.\d{1,6})?|\[\w+\](?:, ?\[\w+\])*)"?')
 _TRAFFIC: Final = ("referrer_host", "source", "medium", "channel", "campaign", "content", "term")
 
 
@@ -71,7 +75,8 @@ class Translator:
 
     def rows(self, fields: pa.StructArray, ts: pa.Array, line: pa.Array) -> pa.Table:
         """Rows of the feed with `_line` and `_record`: the line with a pseudonym for its address, redacted."""
-        visitor = self.visitors(fields, ts)
+        # Nobody known is no visitor (C6): a proxy that hides all of them would otherwise be one.
+        visitor = pc.if_else(pc.equal(fields.field("address"), "-"), None, self.visitors(fields, ts))
         landings = _mapped(
             _joined(fields.field("request"), fields.field("referrer"), fields.field("vhost")), self._landing
         )
@@ -152,24 +157,37 @@ def _record(fields: pa.StructArray, visitor: pa.StringArray) -> pa.StringArray:
     vhost = fields.field("vhost")
     return pc.binary_join_element_wise(
         pc.if_else(pc.equal(vhost, ""), "", pc.binary_join_element_wise(vhost, " ", "")),
-        visitor,
+        pc.fill_null(visitor, "-"),
         fields.field("names"),
         " [",
         fields.field("time"),
         '] "',
-        _redacted(fields.field("request")),
+        _redacted(fields.field("request"), _clean),
         '" ',
         fields.field("status"),
         " ",
         fields.field("bytes"),
-        _redacted(fields.field("tail")),
+        _redacted(fields.field("tail"), _clean_tail),
         "",
     )
 
 
-def _redacted(column: pa.StringArray) -> pa.StringArray:
+@functools.lru_cache(maxsize=65_536)
+def _clean_tail(tail: str) -> str:
+    match = _TAIL.match(tail)
+    known = match.end() if match else 0
+    # What servers write of their own behind it is of unknown meaning: it may be a name.
+    return f"{_clean(tail[:known]) or ''}{_OWN.sub(_harmless, tail[known:]) if tail[known:] else ''}"
+
+
+def _harmless(match: re.Match[str]) -> str:
+    field = _clean(match[0]) or ""
+    return field if _PLAIN.fullmatch(field) else shape(field)
+
+
+def _redacted(column: pa.StringArray, function: Callable[[str], str | None]) -> pa.StringArray:
     encoded = column.dictionary_encode()
-    return pa.array([_clean(value) for value in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
+    return pa.array([function(value) for value in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
 
 
 def _number(column: pa.StringArray) -> pa.Int64Array:

@@ -10,8 +10,13 @@ from typing import Final, NamedTuple
 from tidings.hosts import is_within, shown
 from tidings.sources.redaction import REDACTED
 
+HEADER: Final = re.compile(
+    r"^(?:(?:<\d{1,3}>)?(?:1 )?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) "
+    r"(?:\S+ )?[^\s:\[\"]+(?:\[\d+\])?: +|[\w.-]+ +\| +)"
+)
+"""What syslog or a composer of containers writes before a line."""
 _WORD: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
-_NAME: Final = re.compile(r"(?=.*[a-z])[\w-]+(?:\.[\w-]+)*\.?(?::\d{1,5})?", re.IGNORECASE)
+_NAME: Final = re.compile(r"(?=.*[^\W\d_])[\w%-]+(?:\.[\w%-]+)*\.?(?::\d{1,5})?")
 _V6_PORT: Final = re.compile(r"\[(?P<address>[^\]]+)\](?::\d{1,5})?")
 _V4_PORT: Final = re.compile(r"(?P<address>[\d.]+):(?P<port>\d{1,5})")
 # Ports on which servers listen; those of clients are higher.
@@ -49,8 +54,10 @@ def first_address(text: str) -> str | None:
 
 
 def _client(prefix: str, site: str, *, two_are_host: bool) -> Client | None:
-    words = [match[0] for match in _WORD.finditer(prefix)]
+    words = [match[0] for match in _WORD.finditer(HEADER.sub("", prefix))]
     host = ""
+    if words and "\\x" in words[0]:
+        words[0] = words[0].replace("\\x", "%")
     if _begins_with_host(words, two_are_host=two_are_host):
         host, words = words[0], words[1:]
     if not words:
@@ -65,8 +72,8 @@ def _client(prefix: str, site: str, *, two_are_host: bool) -> Client | None:
         address = words[0]
     elif len(rest) > 2 and (_address(rest[0]) or (address in _UNKNOWN and rest[0] != "-")):
         # The server wrote its own peer behind the list: who is before it if the list knows nobody.
-        peer = _address(rest[0])
-        address, rest, is_list = (peer or address) if address in _UNKNOWN else address, rest[1:], True
+        peer = _address(rest[0]) or (rest[0] if "." in rest[0] and _NAME.fullmatch(rest[0]) else address)
+        address, rest, is_list = peer if address in _UNKNOWN else address, rest[1:], True
     if rest and not host and site and is_within(rest[0], site):
         # lighttpd writes the host where others write the name of RFC 1413, which nobody has.
         host, rest = rest[0], ["-", *rest[1:]]

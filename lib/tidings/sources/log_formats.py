@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import unquote
+
+from tidings.sources.log_clients import HEADER
 
 READ: Final = (
     "common and combined format (Apache, nginx, lighttpd, Traefik, HAProxy with `option httplog clf`), "
     "W3C with #Fields (IIS, CloudFront), JSON of Caddy, Traefik or nginx's own variable names"
 )
-_HEADER: Final = re.compile(
-    r"(?:<\d{1,3}>)?(?:1 )?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) \S+ [^\s:\[\"]+(?:\[\d+\])?: "
-    r"|[\w.-]+ +\| "
-)
+_OCTET: Final = re.compile(r"(?<!\\)\\x")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 # What each thing is called in logs of JSON: Caddy, Traefik, nginx.
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -69,10 +68,8 @@ class Formats:
             return _from_json(line)
         if self._columns:
             return self._from_columns(line)
-        shorter = _HEADER.sub("", line, count=1)
-        if shorter == line or not _HEADER.match(line):
-            return None
-        return _from_json(shorter) if shorter.startswith("{") else shorter
+        behind = HEADER.sub("", line)
+        return _from_json(behind) if behind.startswith("{") else None
 
     def _directive(self, line: str) -> str | None:
         name, mark, value = line.partition(":")
@@ -127,7 +124,8 @@ def why_not(line: str) -> str:
 
 def _from_json(line: str) -> str | None:
     try:
-        doc = json.loads(line)
+        # Octets that are no UTF-8 stand as \\xhh, which JSON does not know.
+        doc = json.loads(_OCTET.sub(r"\\\\x", line) if "\\x" in line else line, parse_int=str)
     except (ValueError, RecursionError):
         return None
     if not isinstance(doc, dict):
@@ -137,16 +135,14 @@ def _from_json(line: str) -> str | None:
     headers = inner.get("headers") if isinstance(inner, dict) else None
     places += [headers] if isinstance(headers, dict) else []
     found = {thing: _first(names, places) for thing, names in _NAMES.items()}
-    if isinstance(headers, dict):
-        # Caddy writes all headers: what is not there was not sent.
-        found |= {thing: found[thing] or "-" for thing in ("referrer", "agent")}
-    if isinstance(inner, str):
-        found["method"], _, rest = inner.partition(" ")
-        found["target"], _, found["protocol"] = rest.partition(" ")
-    return _line(found)
+    for thing in ("referrer", "agent"):
+        # Caddy writes all headers, the others all that they were told to: what is empty there was not sent.
+        if isinstance(headers, dict) or any(name in doc for name in _NAMES[thing]):
+            found[thing] = found[thing] or "-"
+    return _line(found | {"request": inner if isinstance(inner, str) else None})
 
 
-def _first(names: tuple[str, ...], places: list[Mapping[str, Any]]) -> Any:
+def _first(names: tuple[str, ...], places: Sequence[Mapping[str, Any]]) -> Any:
     for name in names:
         for place in places:
             value = place.get(name)
@@ -159,13 +155,15 @@ def _first(names: tuple[str, ...], places: list[Mapping[str, Any]]) -> Any:
 
 def _line(found: Mapping[str, Any]) -> str | None:
     """The line, its address in quotes, so that it is told from the host before it."""
-    time, status = _time(found["time"]), str(found["status"] or "-")
-    if time is None or not found["address"] or not found["target"] or not (found["method"] or "").isascii():
+    time, status = _time(found["time"]), str(found["status"] or "")
+    if time is None or not found["address"] or not status.isdigit():
         return None
     address = found.get("forwarded") if found.get("forwarded") not in (None, "-") else found["address"]
     text = _text
-    request = " ".join(str(found[name]) for name in ("method", "target", "protocol") if found[name])
-    line = f'"{text(address)}" - - [{time}] "{text(request)}" {status} {found["bytes"] or "-"}'
+    request = found.get("request") or " ".join(
+        str(found[name]) for name in ("method", "target", "protocol") if found[name]
+    )
+    line = f'"{text(address)}" - - [{time}] "{text(request) or "-"}" {status} {found["bytes"] or "-"}'
     if found["referrer"] is not None or found["agent"] is not None:
         line += f' "{text(found["referrer"] or "-")}" "{text(found["agent"] or "-")}"'
     host = str(found["host"] or "")
@@ -179,9 +177,11 @@ def _text(value: Any) -> str:
 def _time(value: Any) -> str | None:
     """An instant as the combined format writes it or as ISO 8601 with an offset."""
     convert: Callable[[float], datetime] = lambda number: datetime.fromtimestamp(number, UTC)  # noqa: E731
+    if not isinstance(value, str | int | float):
+        return None
     try:
-        if isinstance(value, int | float):
-            return convert(value).isoformat()
+        if isinstance(value, int | float) or value.replace(".", "", 1).isdigit():
+            return convert(float(value)).isoformat()
     except (ValueError, OverflowError, OSError):
         return None
-    return value.replace(" ", "T") if isinstance(value, str) and value[:4].isdigit() else value or None
+    return value.replace(" ", "T") if value[:4].isdigit() else value or None

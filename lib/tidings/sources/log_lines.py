@@ -29,14 +29,17 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 _FIRST, _END = 1900, 2200
 
 _QUOTED: Final = r'[^"\\]*(?:\\.[^"\\]*)*'
+# In brackets nginx writes who answered; a time there begins another line.
+_FIELD: Final = r'(?:[^\s"\[]\S*|\[[^\s/\]]*\])'
 _OFFSET: Final = r"(?:Z|[+-]\d{2}:?\d{2})"
 _CLOCK: Final = r"\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?"
 # Who asked is taken apart by `log_clients.py`, once for each that is different. Many servers add fields of their own.
 _LINE: Final = (
-    r"^(?P<who>[^\s\[{].*?) "
+    r"^ *(?P<who>[^\s{].*?) "
     rf"\[(?P<time>\d{{1,2}}/\w{{3}}/\d{{4}}:{_CLOCK} {_OFFSET}|\d{{4}}-\d{{2}}-\d{{2}}T{_CLOCK}{_OFFSET})\] "
     rf'"(?P<request>{_QUOTED})" (?P<status>\d{{3}}|-) (?P<bytes>\d{{1,18}}|-)'
-    rf'(?P<tail>(?: [^\s"]\S*)*(?: "(?P<referrer>{_QUOTED})" "(?P<agent>{_QUOTED})"(?: (?:"{_QUOTED}"|[^\s"]\S*))*)?)$'
+    rf"(?P<tail>(?: {_FIELD})*"
+    rf'(?: "(?P<referrer>{_QUOTED})" "(?P<agent>{_QUOTED})"(?: (?:"{_QUOTED}"|{_FIELD}))*)?) *$'
 )
 _FORWARDED: Final = r' "(?P<list>[0-9A-Fa-f:.,\[\] ]*[0-9A-Fa-f][.:][0-9A-Fa-f:.,\[\] ]+)"(?: [^"]*)?$'
 

@@ -26,7 +26,7 @@ def scrubbed(line: str) -> str:
     times = [number for number, piece in enumerate(pieces) if _TIME.fullmatch(piece)]
     behind = times[-1] if times else len(pieces)
     return "".join(
-        piece if number == behind else _kept(piece) if number > behind else _shape(piece)
+        piece if number == behind else _kept(piece) if number > behind else shape(piece)
         for number, piece in enumerate(pieces)
     )
 
@@ -34,8 +34,9 @@ def scrubbed(line: str) -> str:
 def _kept(piece: str) -> str:
     if any(pattern.fullmatch(piece) for pattern in (_REQUEST, _LINK, _AGENT)):
         return redact_addresses(redact(piece))
-    return piece if piece.isspace() or _STATUS.fullmatch(piece) else _shape(piece)
+    return piece if piece.isspace() or _STATUS.fullmatch(piece) else shape(piece)
 
 
-def _shape(piece: str) -> str:
+def shape(piece: str) -> str:
+    """Letters as x, digits as 9, signs as they are."""
     return "".join("9" if c.isdigit() else "x" if not (c.isascii() and not c.isalpha()) else c for c in piece)
