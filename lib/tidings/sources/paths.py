@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from tidings.sources.redaction import redact
+
 _ORDINARY: Final = re.compile(r"[!$&-;=@-Z\[\]_a-z~]*")
 # Encoded octets, and characters that a URL has to encode: together they are UTF-8, however each was written.
 _RUN: Final = re.compile(r"(?:%[0-9A-Fa-f]{2}|[^\x21-\x7e])+")
@@ -15,6 +17,13 @@ _KEPT: Final = frozenset(":/?#[]@!$&'()*+,;=%")
 # Slashes at the end, and the space that a cut fragment leaves before it.
 _TAIL: Final = re.compile(r"[/\s]+$")
 _OUTER: Final = re.compile(r"^ +| +$")
+
+
+def page_name(path: str) -> str:
+    """A page as another tool names it, its path in the one form, redacted; a query stays: visitors do not add up."""
+    end = re.search(r"[?#]|$", path)
+    at = end.start() if end else len(path)
+    return redact(normalised(path[:at]) + path[at:])
 
 
 def normalised(path: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 REDACTED: Final = "[redacted]"
@@ -165,15 +165,18 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
-def redacted(records: Iterable[Mapping[str, Any]], name: str, *counts: str) -> list[dict[str, Any]]:
+def redacted(
+    records: Iterable[Mapping[str, Any]], name: str, *counts: str, written: Callable[[str], str] = redact
+) -> list[dict[str, Any]]:
     """Records without personal data in one field; those that differ in nothing else any more are added up in `counts`.
 
+    `written` makes of the field what is kept of it: of paths and hosts also the one form of several spellings.
     Of people that is the most that they can be: who saw two such pages is in both.
     """
     found: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
     for number, record in enumerate(records):
         text = record.get(name)
-        clean = {**record, name: redact(text) if isinstance(text, str) else text}
+        clean = {**record, name: written(text) if isinstance(text, str) else text}
         key = tuple((field, str(value)) for field, value in clean.items() if field not in counts)
         if key in found:
             try:
