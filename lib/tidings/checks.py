@@ -17,14 +17,17 @@ from tidings.metrics.registry import leaves, registry
 from tidings.money_checks import look_at_money
 from tidings.reporting.schedule import load_schedule, schedule_names
 from tidings.settings import Settings
+from tidings.sources.bots import list_date
 from tidings.sources.landing import verify
 from tidings.sources.source import Pull, open_sources
 from tidings.sources.tabular import FileSource
 from tidings.sources.trial import Trial
 from tidings.warehouse import Warehouse, current_build
+from tidings.window import add_days
 
 _AT_ONCE = 8
 _REASONS = 3
+_LIST_DAYS = 365
 Level = Literal["ok", "warn", "fail"]
 
 
@@ -42,6 +45,7 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
     yield Finding("settings", "ok", f"{settings.timezone}, {settings.currency}, weeks start on {settings.week_start}")
     yield from (Finding("settings", "warn", sentence) for sentence in settings.exposed())
     yield from _sources(settings, now)
+    yield _crawlers(now)
     yield _tried("landed files", lambda: _landed(settings))
     yield from _money(settings)
     yield _tried("models", lambda: f"{len(graph().models)} tables")
@@ -101,6 +105,18 @@ def _money(settings: Settings) -> Iterator[Finding]:
     except (TidingsError, OSError, pa.ArrowException):
         # Landed files that cannot be read are told about already.
         return
+
+
+def _crawlers(now: datetime) -> Finding:
+    """How old the list is by which bots are known: new ones would count as visitors."""
+    listed = list_date()
+    if add_days(listed, _LIST_DAYS) < now.date():
+        return Finding(
+            "list of crawlers",
+            "warn",
+            f"Its newest entry is of {listed}: younger bots count as visitors. Run: pip install -U crawler-user-agents",
+        )
+    return Finding("list of crawlers", "ok", f"newest entry of {listed}")
 
 
 def _schedule(settings: Settings, name: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tidings.errors import SettingsError, suggest
+from tidings.hosts import site_host
 
 _KNOWN = ("timezone", "currency", "week_start", "site", "fx", "geoip", "sources")
 WeekStart = Literal["monday", "sunday"]
@@ -193,7 +194,7 @@ def load_settings(root: Path | None = None) -> Settings:
         timezone=_zone(table.get("timezone", "UTC")),
         currency=_currency(table.get("currency", "EUR")),
         week_start=_week_start(table.get("week_start", "monday")),
-        site=_text(table, "site").lower().removeprefix("www."),
+        site=site_host(_text(table, "site"), "[tool.tidings]"),
         fx=_file(table, "fx", root),
         geoip=_file(table, "geoip", root),
         sources=_sources(table.get("sources", {})),

@@ -13,7 +13,9 @@ from tidings.sources.redaction import redact, redact_addresses, redact_propertie
 NAMES = [
     "email", "e-mail", "mail", "phone", "tel", "mobile", "password", "passwd", "pwd", "pass", "token", "access_token",
     "refresh_token", "id_token", "auth", "authorization", "api_key", "apikey", "key", "secret", "session", "sessionid",
-    "sid", "code", "otp", "ssn", "name", "firstname", "first_name", "lastname", "last_name", "address", "dob",
+    "sid", "code", "otp", "ssn", "mc_eid", "_hsenc", "_hsmi", "mkt_tok", "vero_id", "oly_enc_id",
+    "ck_subscriber_id", "name", "firstname", "first_name", "lastname", "last_name",
+    "address", "dob",
 ]  # fmt: skip
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.Zm9v-_x"
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tidings.sources.traffic import Traffic, normalise_host, normalise_path, resolve
+from tidings.hosts import compared, shown
+from tidings.sources.traffic import Traffic, normalise_path, resolve
 
 SITE = "shop.example"
 CHANNELS = {
@@ -34,7 +35,21 @@ def landed(query: str = "", referrer: str | None = None) -> Traffic:
         ("?a=1", "/"),
         ("", "/"),
         ("http://[broken/x", "/x"),  # urllib would raise
-        ("/a%20b", "/a%20b"),
+        ("/a%20b", "/a b"),  # a space can be printed, so it is shown
+        ("/a%20", "/a%20"),  # but not at an end, where nobody sees it
+        ("/gr%C3%B6%C3%9Fe", "/größe"),  # the octets of UTF-8, ...
+        ("/gr%c3%b6%c3%9fe/", "/größe"),  # in small letters, ...
+        ("/grö%C3%9Fe", "/größe"),  # in part,
+        ("/%67r%C3%B6%C3%9Fe", "/größe"),  # and an unreserved character encoded: one page
+        ("/%7Ejo/%2D%2e%5F", "/~jo/-._"),  # all unreserved characters
+        ("/a%2fb%3fc%23d", "/a%2Fb%3Fc%23d"),  # reserved ones mean something else, their digits are upper case
+        ("/a%3bb;c", "/a%3Bb;c"),
+        ("/100%25", "/100%25"),
+        ("/100%", "/100%25"),  # a mark of encoding that encodes nothing is itself
+        ("/%E9", "/%E9"),  # no UTF-8
+        ("/%E2%80%8Bx%00", "/%E2%80%8Bx%00"),  # nothing that could be seen
+        ("/user/{id}/[slug]", "/user/{id}/[slug]"),  # routes as apps name them
+        ("/%F0%9F%98%80", "/😀"),
     ],
 )
 def test_path(url: str, path: str) -> None:
@@ -52,7 +67,7 @@ def test_path(url: str, path: str) -> None:
     ],
 )
 def test_host(host: str, expected: str) -> None:
-    assert normalise_host(host) == expected
+    assert shown(host) == expected
 
 
 def test_no_url_is_no_page() -> None:
@@ -85,19 +100,143 @@ def test_no_url_is_no_page() -> None:
         ("https://m.youtube.com/", "m.youtube.com", "youtube", "referral", "Organic Video"),
         ("https://www.amazon.de/", "amazon.de", "amazon", "referral", "Organic Shopping"),
         ("https://www.ebay.co.uk/", "ebay.co.uk", "ebay", "referral", "Organic Shopping"),
-        (
-            "android-app://com.Reddit.frontpage/x",
-            "com.reddit.frontpage",
-            "com.reddit.frontpage",
-            "referral",
-            "Referral",
-        ),
+        ("android-app://com.Reddit.frontpage/x", "com.reddit.frontpage", "reddit", "referral", "Organic Social"),
+        ("android-app://www.app.example/", "www.app.example", "www.app.example", "referral", "Referral"),  # no host
+        ("android-app://com.x.com/", "com.x.com", "com.x.com", "referral", "Referral"),  # nor one of x.com
+        ("ios-app://284882215/fb", "284882215", "284882215", "referral", "Referral"),
+        ("ios-app://com.linkedin.android", "com.linkedin.android", "linkedin", "referral", "Organic Social"),
+        ("https://accounts.google.com/signin", "accounts.google.com", "accounts.google.com", "referral", "Referral"),
+        ("https://1.docs.google.com/", "1.docs.google.com", "1.docs.google.com", "referral", "Referral"),
+        ("https://mydocs.google.com/", "mydocs.google.com", "google", "organic", "Organic Search"),  # whole labels
+        ("https://größe.example/", "größe.example", "größe.example", "referral", "Referral"),
+        ("https://xn--gre-6ka8i.example/", "größe.example", "größe.example", "referral", "Referral"),
+        ("https://gr%C3%B6%C3%9Fe.example/", "größe.example", "größe.example", "referral", "Referral"),
+        ("https://two words.example/", None, "(direct)", "(none)", "Direct"),  # no host
         ("HTTPS://ChatGPT.com/", "chatgpt.com", "chatgpt", "referral", "AI Assistants"),
     ],
 )
 def test_referrer(referrer: str | None, host: str | None, source: str, medium: str, channel: str) -> None:
     traffic = landed(referrer=referrer)
     assert (traffic.referrer_host, traffic.source, traffic.medium, traffic.channel) == (host, source, medium, channel)
+
+
+@pytest.mark.parametrize(
+    ("package", "source", "channel"),
+    [
+        ("com.google.android.gm", "gmail", "Email"),
+        ("com.google.android.googlequicksearchbox", "google", "Organic Search"),
+        ("com.linkedin.android", "linkedin", "Organic Social"),
+        ("com.facebook.katana", "facebook", "Organic Social"),
+        ("com.facebook.orca", "facebook", "Organic Social"),
+        ("com.instagram.android", "instagram", "Organic Social"),
+        ("com.twitter.android", "x", "Organic Social"),
+        ("com.reddit.frontpage", "reddit", "Organic Social"),
+        ("com.pinterest", "pinterest", "Organic Social"),
+        ("com.zhiliaoapp.musically", "tiktok", "Organic Social"),
+        ("com.google.android.youtube", "youtube", "Organic Video"),
+        ("com.microsoft.office.outlook", "outlook", "Email"),
+        ("com.openai.chatgpt", "chatgpt", "AI Assistants"),
+        ("com.google.android.apps.bard", "gemini", "AI Assistants"),
+        ("ai.perplexity.app.android", "perplexity", "AI Assistants"),
+        ("com.anthropic.claude", "claude", "AI Assistants"),
+        ("com.other.app", "com.other.app", "Referral"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["android-app", "IOS-APP"])
+def test_every_app_of_the_table(scheme: str, package: str, source: str, channel: str) -> None:
+    traffic = landed(referrer=f"{scheme}://{package}/https/x.example")
+    assert (traffic.source, traffic.channel, traffic.referrer_host) == (source, channel, package)
+    assert traffic.medium == ("organic" if channel == "Organic Search" else "referral")
+
+
+# Each line of the table of 5.1: hosts, source, and the channel of a visit that such a host refers.
+HOSTS = """
+mail.google.com | gmail | Email
+mail.yahoo.com | yahoo mail | Email
+outlook.live.com outlook.office.com | outlook | Email
+gemini.google.com | gemini | AI Assistants
+chatgpt.com chat.openai.com | chatgpt | AI Assistants
+claude.ai | claude | AI Assistants
+perplexity.ai | perplexity | AI Assistants
+copilot.microsoft.com | copilot | AI Assistants
+accounts.google.com docs.google.com drive.google.com sites.google.com meet.google.com | own | Referral
+groups.google.com calendar.google.com classroom.google.com translate.google.com | own | Referral
+google.com google.de google.co.uk google.com.br | google | Organic Search
+bing.com | bing | Organic Search
+duckduckgo.com | duckduckgo | Organic Search
+search.yahoo.com yahoo.com yahoo.co.jp | yahoo | Organic Search
+ecosia.org | ecosia | Organic Search
+search.brave.com | brave | Organic Search
+baidu.com | baidu | Organic Search
+yandex.ru yandex.com | yandex | Organic Search
+facebook.com fb.com fb.me | facebook | Organic Social
+instagram.com | instagram | Organic Social
+t.co twitter.com x.com | x | Organic Social
+linkedin.com lnkd.in | linkedin | Organic Social
+reddit.com redd.it | reddit | Organic Social
+news.ycombinator.com | hackernews | Organic Social
+threads.net threads.com | threads | Organic Social
+bsky.app | bluesky | Organic Social
+pinterest.com pin.it | pinterest | Organic Social
+tiktok.com | tiktok | Organic Social
+youtube.com youtu.be | youtube | Organic Video
+vimeo.com | vimeo | Organic Video
+twitch.tv | twitch | Organic Video
+amazon.com amazon.fr amazon.co.jp amazon.com.au | amazon | Organic Shopping
+ebay.com ebay.it ebay.co.uk ebay.com.my | ebay | Organic Shopping
+etsy.com | etsy | Organic Shopping
+walmart.com | walmart | Organic Shopping
+"""
+
+
+@pytest.mark.parametrize("line", HOSTS.strip().splitlines())
+def test_every_host_of_the_table(line: str) -> None:
+    hosts, source, channel = (part.strip() for part in line.split("|"))
+    for host in hosts.split():
+        expected = host if source == "own" else source
+        for written in (host, f"www.{host}", f"sub.{host}", host.upper(), f"{host}.:8443"):
+            traffic = landed(referrer=f"https://{written}/x?utm_source=other")
+            assert (traffic.channel, traffic.source) in ((channel, expected), (channel, f"sub.{expected}")), written
+        # Part of a label is another host, below google.com at most.
+        assert landed(referrer=f"https://not{host}/").source in (f"not{host}", "google", "yahoo")
+        assert landed(referrer=f"https://{host}.attacker.example/").channel == "Referral"
+        if source != "own":
+            # A host and a source's name mean the same in utm_source (5.2).
+            assert landed(f"utm_source={host}").source == landed(f"utm_source={source.replace(' ', '+')}").source
+
+
+def test_own_links_in_any_spelling_are_internal() -> None:
+    """The case hosts-idn: one host in two spellings."""
+    for site in ("müller-shop.example", "xn--mller-shop-9db.example", "MÜLLER-Shop.example"):
+        for host in (
+            "müller-shop.example",
+            "www.xn--mller-shop-9db.example",
+            "m%C3%BCller-shop.example",
+            "a.Müller-shop.example:80",
+        ):
+            assert resolve("/landing", f"https://{host}/cart", site).channel == "Direct"
+        assert resolve("https://xn--mller-shop-9db.example/", None, site).host == "müller-shop.example"
+
+
+@pytest.mark.parametrize(
+    ("host", "ascii_form", "readable"),
+    [
+        ("i❤.ws", "xn--i-7iq.ws", "i❤.ws"),  # not allowed by IDNA 2008, used all the same
+        ("xn--a-ecp.ru", "xn--a-ecp.ru", "xn--a-ecp.ru"),  # stands for a character that looks like two
+        ("xn--99999999", "xn--99999999", "xn--99999999"),  # stands for nothing
+        ("my_host.example", "my_host.example", "my_host.example"),
+        ("a。b", "a.b", "a.b"),
+    ],
+)
+def test_hosts_that_are_odd(host: str, ascii_form: str, readable: str) -> None:
+    assert (compared(host), shown(host)) == (ascii_form, readable)
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_a_host_shown_is_the_same_host(host: str) -> None:
+    assert shown(shown(host)) == shown(host)
+    assert compared(shown(host)) == compared(host)
 
 
 def test_without_a_site_the_host_of_the_url_is_the_site() -> None:
@@ -165,6 +304,8 @@ def test_without_a_site_the_host_of_the_url_is_the_site() -> None:
         ("utm_source=x1&utm_medium=sm", "x1", "sm", "Organic Social"),
         ("utm_source=x1&utm_medium=myvideo2", "x1", "myvideo2", "Organic Video"),
         ("utm_source=claude", "claude", "(none)", "AI Assistants"),
+        ("utm_source=x1&utm_medium=ai-assistant", "x1", "ai-assistant", "AI Assistants"),
+        ("utm_source=docs.google.com", "docs.google.com", "(none)", "Unassigned"),
         ("utm_source=x1&utm_medium=organic", "x1", "organic", "Organic Search"),
         ("utm_source=weekly-newsletter", "weekly-newsletter", "(none)", "Email"),
         ("utm_source=x1&utm_medium=e_mail", "x1", "e_mail", "Email"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from tidings.errors import SourceError
-from tidings.settings import Settings
+from tidings.errors import SettingsError, SourceError
+from tidings.settings import Settings, load_settings
 from tidings.sources.landing import Landing, landed_files
 from tidings.sources.source import Pull, open_sources
 
@@ -186,3 +187,87 @@ def test_an_address_cannot_be_a_visitor(tmp_path: Path) -> None:
     name = write(tmp_path, "jsonl", [hit()])
     with pytest.raises(SourceError, match=r"holds addresses.*Map it as ip = 'ip'"):
         pull(tmp_path, name, columns={"ts": "at", "event": "what", "visitor_id": "ip"})
+
+
+@pytest.mark.parametrize(
+    ("case", "column", "expected"),
+    [
+        ("hosts-idn", "channel", ["Direct"]),  # one host in two spellings is internal
+        ("hosts-idn", "referrer_host", [None]),
+        ("paths-encoded", "path", ["/größe"] * 4),  # one page
+        ("referrers-apps", "channel", ["Email", "Organic Search", "Organic Social"]),
+    ],
+)
+def test_the_cases(tmp_path: Path, shared_cases: Path, case: str, column: str, expected: list[str | None]) -> None:
+    root = tmp_path / "book"
+    shutil.copytree(shared_cases / case, root)
+    settings = load_settings(root)
+    (source,) = open_sources(settings)
+    list(source.pull(Landing(settings.raw), Pull(NOW)))
+    assert [row[column] for row in rows(root)] == expected
+
+
+def test_hosts_that_a_file_has_are_hosts_in_one_spelling(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text(
+        "t,e,p,h,r\n"
+        "2026-07-01,pageview,/gr%C3%B6%C3%9Fe/,https://WWW.xn--mller-kva.example:8080/x,www.google.de\n"
+        "2026-07-01,pageview,/größe,müller.example,help.shop.example\n"  # from the site itself
+        "2026-07-01,pageview,/gr%c3%b6%c3%9fe,M%C3%BCller.example.,\n"
+    )
+    pull(tmp_path, "e.csv", columns={"ts": "t", "event": "e", "path": "p", "host": "h", "referrer_host": "r"})
+    found = rows(tmp_path)
+    assert {(row["path"], row["host"]) for row in found} == {("/größe", "müller.example")}
+    # A referrer of which only the host is known says as much of the source as a whole one.
+    assert [(row["referrer_host"], row["source"], row["channel"]) for row in found] == [
+        ("google.de", "google", "Organic Search"),
+        (None, "(direct)", "Direct"),
+        (None, "(direct)", "Direct"),
+    ]
+
+
+def test_names_that_count_as_page_views(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text(
+        "t,e\n"
+        "2026-07-01,page_view\n2026-07-01, screen_view \n2026-07-01,pageview\n2026-07-01,catalog\n2026-07-01,it's\n"
+    )
+    names = ["page_view", "screen_view", "it's"]
+    pull(tmp_path, "e.csv", columns={"ts": "t", "event": "e"}, pageview=names)
+    # The name itself counts as well, any other stays; the record tells the name that was received.
+    assert [row["event"] for row in rows(tmp_path)] == ["pageview", "pageview", "pageview", "catalog", "pageview"]
+    assert json.loads(rows(tmp_path)[0]["_record"])["e"] == "page_view"
+
+
+@pytest.mark.parametrize("given", [["page_view", 3], 5, [""], {"a": "b"}])
+def test_names_of_page_views_are_checked(tmp_path: Path, given: object) -> None:
+    with pytest.raises(SettingsError, match=r"web\] pageview must be a name or a list of names.*screen_view"):
+        pull(tmp_path, "e.csv", columns={"ts": "t", "event": "e"}, pageview=given)
+
+
+def test_only_events_have_page_views(tmp_path: Path) -> None:
+    sources = {"calls": {"kind": "requests", "path": "e.csv", "columns": {"ts": "t"}, "pageview": "x"}}
+    with pytest.raises(SettingsError, match="unknown option 'pageview'"):
+        open_sources(Settings(root=tmp_path, sources=sources))
+
+
+def test_what_campaigns_say_of_people_is_redacted(tmp_path: Path) -> None:
+    name = write(tmp_path, "jsonl", [hit(url="/?utm_source=jo%40x.example&utm_term=%2B49+30+1234567&utm_campaign=May")])
+    pull(tmp_path, name, columns=WEB)
+    (row,) = rows(tmp_path)
+    assert (row["source"], row["term"], row["campaign"]) == ("[email]", "[phone]", "may")
+
+
+@pytest.mark.parametrize(
+    "site", ["https://www.Shop.example/de?x", "shop.example:8443", "SHOP.EXAMPLE/", "shop.example"]
+)
+def test_a_site_may_be_set_as_a_url(tmp_path: Path, site: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(f'[tool.tidings]\nsite = "{site}"\n')
+    assert load_settings(tmp_path).site == "shop.example"
+
+
+@pytest.mark.parametrize(
+    "site", ["shop example", "ftp://shop.example", "a.example, b.example", "https://", "*.shop.example"]
+)
+def test_a_site_that_is_no_host_is_refused(tmp_path: Path, site: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(f'[tool.tidings]\nsite = "{site}"\n')
+    with pytest.raises(SettingsError, match=r"site is '.*', which names no host\. Write the host alone"):
+        load_settings(tmp_path)

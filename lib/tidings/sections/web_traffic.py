@@ -28,13 +28,17 @@ _SECONDS_PER_DAY = 86_400
 
 
 def exit_pages(book: Book, top: int = 12) -> Answer:
-    """Pages on which visits end: exits, page views and exit rate by path (metric definitions 4)."""
+    """Pages on which visits end: exits, page views and exit rate by path (metric definitions 4).
+
+    A visit is seen whole: one that began in the window may end after it, on a page that nobody saw in the window.
+    """
     visits = book.mart("fct_sessions")
     visits = visits.filter(visits.is_visit, book.window.holds(visits.ts))
     exits = visits.group_by(path=visits.exit_page).aggregate(exits=visits.count())
     hits = _pageviews(book)
     viewed = hits.group_by("path").aggregate(pageviews=hits.count())
-    pages = exits.inner_join(viewed, "path")
+    joined = exits.left_join(viewed, "path")
+    pages = joined.select("path", "exits", pageviews=joined.pageviews.fill_null(0))
     pages = pages.mutate(exit_rate=pages.exits / pages.pageviews.nullif(0))
     fields = (
         Field("path", "Page"),

@@ -1,4 +1,4 @@
-"""Access logs of web servers: files in the common or combined format into the feed `access`."""
+"""Access logs of web servers: files in the formats of `log_formats.READ` into the feed `access`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -18,11 +19,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidings.errors import SettingsError, SourceError
+from tidings.hosts import site_host
 from tidings.settings import Settings
-from tidings.sources.access_rows import Translator, scrubbed
+from tidings.sources.access_rows import Translator
 from tidings.sources.feeds import ACCESS
 from tidings.sources.landing import Draft, Landing
-from tidings.sources.log_lines import Lines, content_sha256, fields, first_instant, instants, read_lines
+from tidings.sources.log_clients import clients, first_address
+from tidings.sources.log_formats import READ, Formats, why_not
+from tidings.sources.log_lines import (
+    Lines,
+    content_sha256,
+    fields,
+    first_instant,
+    forwarded,
+    instants,
+    read_lines,
+)
+from tidings.sources.log_rejects import scrubbed
 from tidings.sources.manifest import Input
 from tidings.sources.mapping import OPTIONS, PULL, read_covers
 from tidings.sources.places import Places
@@ -33,8 +46,10 @@ from tidings.window import Zone, end_of_local_day
 _ENDPOINT: Final = Endpoint(name="access", feed=ACCESS, doc="Requests as the web server logged them.")
 # What rotation adds to a log's name: access.log.1, access.log.2.gz, access.log-20261120.
 _ROTATED: Final = re.compile(r"(?:[.-]\d+)?(?:\.gz|\.zst)?$", re.IGNORECASE)
-_REFUSED: Final = "The line is in neither the common nor the combined log format."
-_NO_DATE: Final = "The time of the line is not a date."
+_NOBODY: Final = (
+    "What stands before the time is no address, no list of addresses, and no host with an address behind it."
+)
+_NO_DATE: Final = "The time of the line is not a date between 1900 and 2199."
 
 
 @dataclass(frozen=True)
@@ -112,7 +127,7 @@ class AccessLog:
                     continue
                 if before is not None:
                     # Whoever was on the site when the log before ended keeps the pseudonym of that session.
-                    _follow(before, translator)
+                    self._follow(before, translator)
                     before = None
                 with landing.draft(
                     self.name,
@@ -128,22 +143,19 @@ class AccessLog:
 
     def _land(self, log: _Log, draft: Draft, translator: Translator, pull: Pull) -> tuple[str, ...]:
         addresses: set[str] = set()
-        sent, agents = 0, False
+        sent, agents, formats, reasons = 0, False, Formats(), Counter[str]()
         for lines in read_lines(log.path):
-            known, ts, line = _taken(lines, draft)
+            known, ts, line = self._taken(lines, formats, draft, reasons)
             if not len(known):
                 continue
             rows = translator.rows(known, ts, line)
             draft.add(rows)
             addresses.update(known.field("address").unique().to_pylist())
             sent += pc.sum(rows["response_bytes"]).as_py()
-            agents = agents or pc.any(pc.not_equal(known.field("tail"), "")).as_py()
+            agents = agents or pc.any(pc.not_equal(known.field("agents"), "")).as_py()
             pull.progress(log.path.name, lines.read, lines.size)
         if draft.rejected and not draft.rows:
-            raise SourceError(
-                f"None of the {draft.rejected} lines of {log.path.name} is in the common or combined log format.",
-                f"Name an access log in [tool.tidings.sources.{self.name}] path.",
-            )
+            raise _unread(log.path.name, reasons, self.name)
         draft.facts = {"addresses": len(addresses), "bytes": sent}
         if draft.newest is None:
             return (f"{log.path.name} is empty: nothing landed. If it stays so, correct path in the settings.",)
@@ -151,8 +163,71 @@ class AccessLog:
         draft.covers = "" if self.covers == PULL else self.covers
         draft.complete_until = pull.now if self.covers == PULL else min(end, pull.now)
         if not agents:
-            return (f"{log.path.name} is in the common format, without user agents: bots cannot be told apart.",)
+            return (
+                f"{log.path.name} is in the common format, without user agents and referrers: bots cannot be told "
+                "apart, and every visit counts as direct.",
+            )
         return ()
+
+    def _taken(
+        self, lines: Lines, formats: Formats, draft: Draft, refusals: Counter[str]
+    ) -> tuple[pa.StructArray, pa.Array, pa.Array]:
+        """Fields, instants and numbers of the lines that can be used; the others are rejected, blank ones passed."""
+        number = pa.array(range(lines.first, lines.first + len(lines.text)), pa.int64())
+        text, parsed = fields(lines.text, formats)
+        ts = instants(parsed.field("time"))
+        asked = self._asked(parsed)
+        formed, dated, known = parsed.is_valid(), ts.is_valid(), asked.is_valid()
+        usable = pc.and_(pc.and_(formed, dated), known)
+        refused = pc.and_not(pc.not_equal(pc.utf8_trim_whitespace(text), ""), usable)
+        records = lines.text.filter(refused).to_pylist()
+        if records:
+            reasons = [
+                why_not(record) if not is_formed else _NO_DATE if not is_dated else _NOBODY
+                for record, is_formed, is_dated in zip(
+                    records, formed.filter(refused).to_pylist(), dated.filter(refused).to_pylist(), strict=True
+                )
+            ]
+            refusals.update(reasons)
+            draft.reject(number.filter(refused), reasons, [scrubbed(record) for record in records])
+        return asked.filter(usable), ts.filter(usable), number.filter(usable)
+
+    def _asked(self, parsed: pa.StructArray) -> pa.StructArray:
+        """The fields with who asked, and for which host, in place of what stands before the time; null for nobody."""
+        who = parsed.field("who").dictionary_encode()
+        found = clients(who.dictionary.to_pylist(), self.site)
+        host, address, names, inner = (
+            pa.array([client and client[place] for client in found], type_).take(who.indices)
+            for place, type_ in enumerate((pa.string(), pa.string(), pa.string(), pa.bool_()))
+        )
+        tail = parsed.field("tail")
+        if pc.any(inner).as_py():
+            # Behind a proxy nginx's own format has the client at the end of the line.
+            lists = forwarded(tail).dictionary_encode()
+            firsts = pa.array([first_address(text) for text in lists.dictionary.to_pylist()], pa.string())
+            address = pc.if_else(pc.fill_null(inner, False), pc.coalesce(firsts.take(lists.indices), address), address)
+        referrer, agent = parsed.field("referrer"), parsed.field("agent")
+        # HAProxy leaves both empty where it does not know them; what was not sent is a dash.
+        agents = pc.if_else(pc.equal(pc.binary_join_element_wise(referrer, agent, ""), ""), "", tail)
+        columns = {
+            "vhost": host,
+            "address": address,
+            "names": names,
+            "agents": agents,
+            **{
+                name: parsed.field(name) for name in ("time", "request", "status", "bytes", "tail", "referrer", "agent")
+            },
+        }
+        return pa.StructArray.from_arrays(list(columns.values()), list(columns), mask=pc.is_null(address))
+
+    def _follow(self, path: Path, translator: Translator) -> None:
+        """Read a log that is landed already for the sessions that are open at its end."""
+        formats = Formats()
+        for lines in read_lines(path):
+            _, parsed = fields(lines.text, formats)
+            ts, asked = instants(parsed.field("time")), self._asked(parsed)
+            usable = pc.and_(asked.is_valid(), ts.is_valid())
+            translator.visitors(asked.filter(usable), ts.filter(usable))
 
     def _pulled(
         self, log: _Log, rows: int, rejected: int, *, skipped: bool = False, messages: tuple[str, ...] = ()
@@ -185,26 +260,12 @@ class AccessLog:
         return sorted(logs, key=lambda log: (log.first or datetime.max, log.name))  # noqa: DTZ901 - naive UTC
 
 
-def _taken(lines: Lines, draft: Draft) -> tuple[pa.StructArray, pa.Array, pa.Array]:
-    """The fields, instants and numbers of the lines that can be used; the others are rejected, blank ones passed."""
-    number = pa.array(range(lines.first, lines.first + len(lines.text)), pa.int64())
-    parsed = fields(lines.text)
-    ts = instants(parsed.field("time"))
-    formed, usable = parsed.is_valid(), pc.and_(parsed.is_valid(), ts.is_valid())
-    refused = pc.and_not(pc.not_equal(pc.utf8_trim_whitespace(lines.text), ""), usable)
-    records = [scrubbed(record) for record in lines.text.filter(refused).to_pylist()]
-    if records:
-        draft.reject(number.filter(refused), pc.if_else(formed.filter(refused), _NO_DATE, _REFUSED), records)
-    return parsed.filter(usable), ts.filter(usable), number.filter(usable)
-
-
-def _follow(path: Path, translator: Translator) -> None:
-    """Read a log that is landed already for the sessions that are open at its end."""
-    for lines in read_lines(path):
-        parsed = fields(lines.text)
-        ts = instants(parsed.field("time"))
-        usable = pc.and_(parsed.is_valid(), ts.is_valid())
-        translator.visitors(parsed.filter(usable), ts.filter(usable))
+def _unread(name: str, reasons: Counter[str], source: str) -> SourceError:
+    ((commonest, _),) = reasons.most_common(1)
+    return SourceError(
+        f"None of the {reasons.total()} lines of {name} can be read. {commonest} Read are: {READ}.",
+        f"Name an access log in [tool.tidings.sources.{source}] path.",
+    )
 
 
 def _open(name: str, table: Mapping[str, Any], settings: Settings) -> AccessLog:
@@ -219,7 +280,7 @@ def _open(name: str, table: Mapping[str, Any], settings: Settings) -> AccessLog:
     return AccessLog(
         name=name,
         path=table["path"],
-        site=table.get("site", settings.site).lower().removeprefix("www."),
+        site=site_host(table["site"], where) if "site" in table else settings.site,
         root=settings.root,
         zone=zone,
         geoip=settings.geoip,
@@ -229,7 +290,7 @@ def _open(name: str, table: Mapping[str, Any], settings: Settings) -> AccessLog:
 
 ACCESS_LOG: Final = SourceKind(
     name="access_log",
-    summary="access logs of a web server, common or combined format, plain, .gz or .zst",
+    summary="access logs of a web server, common, combined, W3C or JSON, plain, .gz or .zst",
     options={
         "path": "a log or a pattern of logs, from the folder of pyproject.toml",
         "site": "host whose own links are internal; `site` of [tool.tidings] if not given",

@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidings.sources.agents import Agent, describe
+from tidings.sources.log_rejects import shape
 from tidings.sources.places import Places
 from tidings.sources.privacy import Pseudonyms
-from tidings.sources.redaction import REDACTED, redact, redact_addresses, redact_query
-from tidings.sources.traffic import normalise_host, resolve
+from tidings.sources.redaction import redact, redact_addresses, redact_query
+from tidings.sources.traffic import resolve
 
 _REQUEST: Final = re.compile(r"(?P<method>[A-Za-z_-]{1,20}) (?P<target>.*?)(?: (?P<protocol>HTTP/\d(?:\.\d)?))?")
 _ASSET: Final = re.compile(
@@ -25,8 +26,12 @@ _ASSET: Final = re.compile(
     r"|csv|docx?|xlsx?|pptx?|rss|atom)|.*/favicon[^/]*",
     re.IGNORECASE | re.DOTALL,
 )
-# What a line may begin with that tells who asked: an address, or the name of a subscriber's line.
-_ASKER: Final = re.compile(r"^\s*\S*[.:]\S*(?P<names> \S+ \S+(?= \[))?(?=\s|$)")
+# Servers write octets that are no letters as \\xhh; in a URL they are %hh.
+_ESCAPE: Final = re.compile(r"\\(?:x(?P<octet>[0-9A-Fa-f]{2})|(?P<sign>.))")
+_SIGNS: Final = {"n": "%0A", "r": "%0D", "t": "%09", "b": "%08", "v": "%0B", "f": "%0C", "a": "%07"}
+_TAIL: Final = re.compile(r'(?: "(?:[^"\\]|\\.)*" "(?:[^"\\]|\\.)*")?')
+_OWN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+')
+_PLAIN: Final = re.compile(r'(?:[a-z_]{1,12}=)?"?(?:-|\.|\d{1,6}(?:\.\d{1,6})?|\[\w+\](?:, ?\[\w+\])*)"?')
 _TRAFFIC: Final = ("referrer_host", "source", "medium", "channel", "campaign", "content", "term")
 
 
@@ -70,12 +75,13 @@ class Translator:
 
     def rows(self, fields: pa.StructArray, ts: pa.Array, line: pa.Array) -> pa.Table:
         """Rows of the feed with `_line` and `_record`: the line with a pseudonym for its address, redacted."""
-        visitor = self.visitors(fields, ts)
+        # Nobody known is no visitor (C6): a proxy that hides all of them would otherwise be one.
+        visitor = pc.if_else(pc.equal(fields.field("address"), "-"), None, self.visitors(fields, ts))
         landings = _mapped(
             _joined(fields.field("request"), fields.field("referrer"), fields.field("vhost")), self._landing
         )
         # The common format does not tell the agent, which is not the same as a client that sent none.
-        told = pc.not_equal(fields.field("tail"), "")
+        told = pc.not_equal(fields.field("agents"), "")
         agents = _mapped(pc.if_else(told, fields.field("agent"), None), describe, Agent("other", None, None, False))
         status = _number(fields.field("status"))
         answered = pc.or_(pc.and_(pc.greater_equal(status, 200), pc.less(status, 300)), pc.equal(status, 304))
@@ -114,8 +120,8 @@ class Translator:
     def _resolve(self, key: str) -> _Landing:
         request, referrer, vhost = key.split("\n")
         parts = _REQUEST.fullmatch(request)
-        host = normalise_host(vhost) or None
-        traffic = resolve(parts["target"] if parts else None, referrer, self._site or host or "")
+        host = vhost or None
+        traffic = resolve(_unescaped(parts["target"]) if parts else None, _unescaped(referrer), self._site or vhost)
         return _Landing(
             method=parts["method"] if parts else None,
             path=_clean(traffic.path),
@@ -133,14 +139,13 @@ class Translator:
         )
 
 
-def scrubbed(record: str) -> str:
-    """A line in no known format without what tells who asked: for the list of rejected lines."""
-    return redact_addresses(redact(_ASKER.sub(_anonymous, record, count=1)))
+def _unescaped(text: str) -> str:
+    return _ESCAPE.sub(_octet, text) if "\\" in text else text
 
 
-def _anonymous(match: re.Match[str]) -> str:
-    names = (match["names"] or "").split()
-    return " ".join(["[ip]", *(name if name == "-" else REDACTED for name in names)])
+def _octet(match: re.Match[str]) -> str:
+    sign = match["sign"]
+    return f"%{match['octet']}" if sign is None else _SIGNS.get(sign) or f"%{ord(sign):02X}"
 
 
 @functools.lru_cache(maxsize=65_536)
@@ -152,31 +157,37 @@ def _record(fields: pa.StructArray, visitor: pa.StringArray) -> pa.StringArray:
     vhost = fields.field("vhost")
     return pc.binary_join_element_wise(
         pc.if_else(pc.equal(vhost, ""), "", pc.binary_join_element_wise(vhost, " ", "")),
-        visitor,
-        " ",
-        _unnamed(fields.field("ident")),
-        " ",
-        _unnamed(fields.field("user")),
+        pc.fill_null(visitor, "-"),
+        fields.field("names"),
         " [",
         fields.field("time"),
         '] "',
-        _redacted(fields.field("request")),
+        _redacted(fields.field("request"), _clean),
         '" ',
         fields.field("status"),
         " ",
         fields.field("bytes"),
-        _redacted(fields.field("tail")),
+        _redacted(fields.field("tail"), _clean_tail),
         "",
     )
 
 
-def _unnamed(column: pa.StringArray) -> pa.StringArray:
-    return pc.if_else(pc.equal(column, "-"), column, REDACTED)
+@functools.lru_cache(maxsize=65_536)
+def _clean_tail(tail: str) -> str:
+    match = _TAIL.match(tail)
+    known = match.end() if match else 0
+    # What servers write of their own behind it is of unknown meaning: it may be a name.
+    return f"{_clean(tail[:known]) or ''}{_OWN.sub(_harmless, tail[known:]) if tail[known:] else ''}"
 
 
-def _redacted(column: pa.StringArray) -> pa.StringArray:
+def _harmless(match: re.Match[str]) -> str:
+    field = _clean(match[0]) or ""
+    return field if _PLAIN.fullmatch(field) else shape(field)
+
+
+def _redacted(column: pa.StringArray, function: Callable[[str], str | None]) -> pa.StringArray:
     encoded = column.dictionary_encode()
-    return pa.array([_clean(value) for value in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
+    return pa.array([function(value) for value in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
 
 
 def _number(column: pa.StringArray) -> pa.Int64Array:

@@ -1,4 +1,4 @@
-"""What a user agent is: device, browser, operating system, and whether it is a bot (metric definitions 11)."""
+"""What a user agent is: device, browser, operating system (metric definitions 11); `bots.py` says which are bots."""
 
 from __future__ import annotations
 
@@ -9,15 +9,10 @@ from typing import Final, Literal
 
 from ua_parser import Result, parse
 
+from tidings.sources.bots import is_bot
+
 Device = Literal["desktop", "mobile", "tablet", "other"]
 
-# CUBOT is a phone: "bot" preceded by "cu" does not count.
-_BOT: Final = re.compile(
-    r"(?<!cu)bot|crawl|spider|slurp|headless|phantomjs|lighthouse|pingdom|uptimerobot|facebookexternalhit|curl/|wget/"
-    r"|python-requests|python-urllib|go-http-client|okhttp|java/|libwww|scrapy|axios/|node-fetch|chatgpt-user"
-    r"|bytespider",
-    re.IGNORECASE,
-)
 _NOT_HELD: Final = re.compile(
     r"smart-?tv|googletv|apple ?tv|android tv|\bAFT[A-Z]|\bBRAVIA|roku|hbbtv|web0?s.*tv|tizen.*tv|netcast|viera"
     r"|crkey|playstation|xbox|nintendo|oculus|\bquest\b|watch",
@@ -42,12 +37,6 @@ class Agent:
     is_bot: bool
 
 
-def is_bot(user_agent: str | None) -> bool:
-    """True for a bot by the list of metric definitions 11; a missing or empty agent (`-` in logs) is one."""
-    text = (user_agent or "").strip()
-    return text in ("", "-") or bool(_BOT.search(text))
-
-
 @functools.lru_cache(maxsize=65_536)
 def describe(user_agent: str | None) -> Agent:
     """One user agent described by the uap-core rules; cached per distinct value. Pure; never raises."""
@@ -59,13 +48,17 @@ def describe(user_agent: str | None) -> Agent:
         device=_device(text, result),
         browser=result.user_agent.family if result.user_agent else None,
         os=result.os.family if result.os else None,
-        is_bot=is_bot(text),
+        is_bot=_is_spider(result) or is_bot(text),
     )
+
+
+def _is_spider(result: Result) -> bool:
+    return result.device is not None and result.device.family == "Spider"
 
 
 def _device(text: str, result: Result) -> Device:
     family = result.device.family if result.device else ""
-    if family == "Spider" or _NOT_HELD.search(text):
+    if _is_spider(result) or _NOT_HELD.search(text):
         return "other"
     if family == "iPad" or _TABLET.search(text):
         return "tablet"

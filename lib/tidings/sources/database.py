@@ -30,7 +30,7 @@ from tidings.sources.api import day_instant
 from tidings.sources.database_intake import Intake, positional
 from tidings.sources.filling import parser
 from tidings.sources.landing import Landing
-from tidings.sources.mapping import OPTIONS, FileOptions, read_options
+from tidings.sources.mapping import OPTIONS, PAGEVIEW, FileOptions, read_options
 from tidings.sources.places import Places
 from tidings.sources.privacy import Pseudonyms, Salts
 from tidings.sources.reading import Head
@@ -318,7 +318,11 @@ DATABASE: Final = SourceKind(
         "query": "or a SELECT of that database",
         "cursor": "a column that only grows (time of change, number): each pull asks for what is new by it",
         "lookback": "how far behind rows may be written: days (2), or for a number so many numbers (1000)",
-        **{option: help_ for option, help_ in OPTIONS.items() if option not in ("path", "encoding", "covers")},
+        **{
+            option: help_
+            for option, help_ in {**OPTIONS, **PAGEVIEW}.items()
+            if option not in ("path", "encoding", "covers")
+        },
     },
     open=_open,
 )

@@ -23,7 +23,9 @@ from tidings.sources.feeds.ga4 import GA4_CUTS, GA4_DAILY, GA4_EVENTS
 from tidings.sources.ga4_enums import TRUNCATION, TRUNCATIONS
 from tidings.sources.http import Answer, Client, Limit, Verdict, excerpt
 from tidings.sources.paging import pages
+from tidings.sources.paths import page_name
 from tidings.sources.records import Record
+from tidings.sources.redaction import redacted
 from tidings.sources.source import SourceKind
 from tidings.window import add_days, days_between, parse_date
 
@@ -193,8 +195,15 @@ class Ga4(ApiSource):
                 yield from self._report(client, part, ("eventName",), list(_EVENTS.values()), day, day)
                 continue
             for type_, dimension in CUTS.items():
-                for page in self._report(client, part, (dimension,), list(_MEASURES.values()), day, day):
-                    yield [{**record, "type": type_} for record in page]
+                rows: Iterable[Sequence[Record]] = self._report(
+                    client, part, (dimension,), list(_MEASURES.values()), day, day
+                )
+                if type_ == "page":
+                    # Two spellings of a page may stand on two pages of the answer.
+                    whole = [record for some in rows for record in some]
+                    rows = [redacted(whole, dimension, *_MEASURES.values(), written=page_name)]
+                for some in rows:
+                    yield [{**record, "type": type_} for record in some]
 
     def _report(
         self, client: Client, number: str, dimensions: Sequence[str], metrics: Sequence[str], first: date, last: date

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidings.errors import SourceError
+from tidings.sources.log_formats import Formats
 
 _CODECS: Final = {".gz": "gzip", ".zst": "zstd"}
 _MAGIC: Final = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
@@ -25,14 +26,22 @@ _PEEK: Final = 1 << 16
 _LONGEST: Final = 1 << 26
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
+_FIRST, _END = 1900, 2200
+
 _QUOTED: Final = r'[^"\\]*(?:\\.[^"\\]*)*'
-# Apache's vhost_combined has the host before the line; many servers add fields behind the combined ones.
+# In brackets nginx writes who answered; a time there begins another line.
+_FIELD: Final = r'(?:[^\s"\[]\S*|\[[^\s/\]]*\])'
+_OFFSET: Final = r"(?:Z|[+-]\d{2}:?\d{2})"
+_CLOCK: Final = r"\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?"
+# Who asked is taken apart by `log_clients.py`, once for each that is different. Many servers add fields of their own.
 _LINE: Final = (
-    r"^(?:(?P<vhost>[\w.-]+:\d+) )?(?P<address>\S+) (?P<ident>\S+) (?P<user>\S+) "
-    r"\[(?P<time>\d{2}/\w{3}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4})\] "
+    r"^ *(?P<who>[^\s{].*?) "
+    rf"\[(?P<time>\d{{1,2}}/\w{{3}}/\d{{4}}:{_CLOCK} {_OFFSET}|\d{{4}}-\d{{2}}-\d{{2}}T{_CLOCK}{_OFFSET})\] "
     rf'"(?P<request>{_QUOTED})" (?P<status>\d{{3}}|-) (?P<bytes>\d{{1,18}}|-)'
-    rf'(?P<tail>(?: "(?P<referrer>{_QUOTED})" "(?P<agent>{_QUOTED})"(?: (?:"{_QUOTED}"|[^\s"]\S*))*)?)$'
+    rf"(?P<tail>(?: {_FIELD})*"
+    rf'(?: "(?P<referrer>{_QUOTED})" "(?P<agent>{_QUOTED})"(?: (?:"{_QUOTED}"|{_FIELD}))*)?) *$'
 )
+_FORWARDED: Final = r' "(?P<list>[0-9A-Fa-f:.,\[\] ]*[0-9A-Fa-f][.:][0-9A-Fa-f:.,\[\] ]+)"(?: [^"]*)?$'
 
 
 @dataclass(frozen=True)
@@ -73,9 +82,27 @@ def read_lines(path: Path) -> Iterator[Lines]:
             yield Lines(_split(rest), number, size, size)
 
 
-def fields(text: pa.StringArray) -> pa.StructArray:
-    """The fields of each line as text, null for a line in neither format; `tail` is empty in the common format."""
-    return pc.extract_regex(text, _LINE)
+def fields(text: pa.StringArray, formats: Formats) -> tuple[pa.StringArray, pa.StructArray]:
+    """The lines, those of other formats rewritten as the combined one and directives made empty, and their fields.
+
+    A line that cannot be read has null for its fields; `tail` is what stands behind the size.
+    """
+    parsed = pc.extract_regex(text, _LINE)
+    if not parsed.null_count:
+        return text, parsed
+    odd = pc.and_(pc.is_null(parsed), pc.not_equal(pc.utf8_trim_whitespace(text), ""))
+    lines = text.filter(odd).to_pylist()
+    read = [formats.rewritten(line) for line in lines]
+    if all(new is None for new in read):
+        return text, parsed
+    known = [line if new is None else new for line, new in zip(lines, read, strict=True)]
+    text = pc.replace_with_mask(text, odd, pa.array(known, pa.string()))
+    return text, pc.extract_regex(text, _LINE)
+
+
+def forwarded(tail: pa.StringArray) -> pa.StringArray:
+    """The list of addresses in the last quotes of a line, where nginx's `main` format has it; empty if none."""
+    return pc.extract_regex(tail, _FORWARDED).field("list")
 
 
 def instants(time: pa.StringArray) -> pa.Array:
@@ -93,7 +120,8 @@ def first_instant(path: Path) -> datetime | None:
         SourceError: as in `read_lines`.
     """
     with _opened(path) as (stream, _):
-        found = fields(_split(stream.read(_PEEK))).field("time")
+        _, found = fields(_split(stream.read(_PEEK)), Formats())
+    found = found.field("time")
     return next((at for at in instants(found.drop_null()).to_pylist() if at is not None), None)
 
 
@@ -163,11 +191,16 @@ def _array(data: bytes) -> pa.StringArray:
 
 @functools.lru_cache(maxsize=65_536)
 def _instant(text: str) -> datetime | None:
-    day, month, year, clock, offset = text[:2], text[3:6].title(), text[7:11], text[12:20], text[21:]
-    if month not in _MONTHS:
+    written = text.replace(",", ".")
+    if not written:
         return None
+    if written[4] != "-":
+        day, month, rest = written.split("/", 2)
+        if month.title() not in _MONTHS:
+            return None
+        written = f"{rest[:4]}-{_MONTHS.index(month.title()) + 1:02}-{day:0>2}T{rest[5:].replace(' ', '')}"
     try:
-        local = datetime.fromisoformat(f"{year}-{_MONTHS.index(month) + 1:02}-{day}T{clock}{offset}")
-        return local.astimezone(UTC).replace(tzinfo=None)
+        at = datetime.fromisoformat(written).astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         return None
+    return at if _FIRST <= at.year < _END else None

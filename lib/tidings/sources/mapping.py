@@ -30,6 +30,12 @@ PULL: Final = "pull"
 """What `covers` says of files that are written anew whenever something happens: complete up to each pull."""
 
 
+PAGEVIEW: Mapping[str, str] = {
+    "pageview": 'names of events that count as page views beside `pageview`: ["page_view", "screen_view"]',
+}
+"""What events alone can be told."""
+
+
 @dataclass(frozen=True)
 class FileOptions:
     """The options of one file source; `columns` maps feed or helper columns to input columns."""
@@ -44,6 +50,7 @@ class FileOptions:
     encoding: str
     covers: str
     fingerprint: str
+    pageview: tuple[str, ...] = ()
 
     def require_inputs(self, file: str, inputs: Iterable[str]) -> None:
         """Check the mapping against the columns that a file has.
@@ -86,6 +93,11 @@ def read_options(
     _check_names(where, feed, columns, (*feed.columns, *helpers), "columns")
     _check_names(where, feed, defaults, tuple(feed.columns), "defaults")
     _check_required(where, feed, {*columns, *defaults}, derived)
+    pageview = _names(where, table, "pageview")
+    if pageview and "event" not in feed.columns:
+        raise SettingsError(
+            f"{where} names page views, of which the feed {feed.name} knows none.", "Leave out pageview."
+        )
     decimal = _text(where, table, "decimal", ".")
     if decimal not in (".", ","):
         raise SettingsError(f"{where} decimal is '{decimal}'.", "Write '.' or ','.")
@@ -117,6 +129,7 @@ def read_options(
         currency=currency,
         encoding=encoding,
         covers=read_covers(where, table, _zone(where, table)),
+        pageview=pageview,
         fingerprint=hashlib.sha256(json.dumps(read_as, sort_keys=True, default=str).encode()).hexdigest()[:16],
     )
 
@@ -179,6 +192,17 @@ def _text(where: str, table: Mapping[str, Any], option: str, default: str) -> st
     if not isinstance(value, str):
         raise SettingsError(f"{where} {option} must be text, not {value!r}.", "Put it in quotes.")
     return value
+
+
+def _names(where: str, table: Mapping[str, Any], option: str) -> tuple[str, ...]:
+    value = table.get(option, [])
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() for name in names):
+        raise SettingsError(
+            f"{where} {option} must be a name or a list of names, not {value!r}.",
+            f'Write {option} = ["page_view", "screen_view"].',
+        )
+    return tuple(name.strip() for name in names)
 
 
 def _texts(where: str, table: Mapping[str, Any], option: str) -> Mapping[str, str]:

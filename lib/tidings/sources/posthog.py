@@ -25,6 +25,7 @@ from tidings.sources.clock import Clock
 from tidings.sources.feeds.posthog import POSTHOG_CUTS, POSTHOG_DAILY, POSTHOG_EVENTS, POSTHOG_HITS
 from tidings.sources.http import Answer, Client, Limit, Verdict, excerpt
 from tidings.sources.paging import pages
+from tidings.sources.paths import page_name
 from tidings.sources.posthog_queries import (
     BEFORE_QUERY,
     CUTS,
@@ -210,7 +211,9 @@ class PostHog(ApiSource):
         elif endpoint.name == "cuts":
             for type_ in self._cuts:
                 for rows in self._days(client, cut_query(type_), first, end, f"by {type_}"):
-                    named = redacted(rows, "name", "pageviews", "visitors") if type_ == "page" else rows
+                    named = (
+                        redacted(rows, "name", "pageviews", "visitors", written=page_name) if type_ == "page" else rows
+                    )
                     yield [{**row, **whose, "type": type_} for row in named]
         elif endpoint.name == "daily":
             rows = [row for rows in self._days(client, DAILY_QUERY, first, end, "daily") for row in rows]

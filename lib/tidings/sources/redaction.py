@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 REDACTED: Final = "[redacted]"
@@ -13,7 +13,9 @@ REDACTED: Final = "[redacted]"
 _NAMES: Final = frozenset({
     "email", "e-mail", "mail", "phone", "tel", "mobile", "password", "passwd", "pwd", "pass", "token", "access_token",
     "refresh_token", "id_token", "auth", "authorization", "api_key", "apikey", "key", "secret", "session", "sessionid",
-    "sid", "code", "otp", "ssn", "name", "firstname", "first_name", "lastname", "last_name", "address", "dob",
+    "sid", "code", "otp", "ssn", "mc_eid", "_hsenc", "_hsmi", "mkt_tok", "vero_id", "oly_enc_id",
+    "ck_subscriber_id", "name", "firstname", "first_name", "lastname", "last_name",
+    "address", "dob",
 })
 # fmt: on
 
@@ -64,7 +66,7 @@ _IPV4: Final = re.compile(
 # What cards, phones and addresses cannot do without, found ten times faster than they are.
 _EIGHT_DIGITS: Final = re.compile(r"\d(?:[ .()+%-]{0,4}\d){7}")
 _DOTTED: Final = re.compile(r"\d\.\d{1,3}\.\d{1,3}\.\d")
-_IPV6: Final = re.compile(r"(?<![\w:.])[0-9a-f]{0,4}:[0-9a-f:]*:[0-9a-f:.]*(?!\w)", re.IGNORECASE)
+_IPV6: Final = re.compile(r"(?<![\w:])[0-9a-f]{0,4}:[0-9a-f:]*:[0-9a-f:.]*(?!\w)", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
@@ -163,15 +165,18 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
-def redacted(records: Iterable[Mapping[str, Any]], name: str, *counts: str) -> list[dict[str, Any]]:
+def redacted(
+    records: Iterable[Mapping[str, Any]], name: str, *counts: str, written: Callable[[str], str] = redact
+) -> list[dict[str, Any]]:
     """Records without personal data in one field; those that differ in nothing else any more are added up in `counts`.
 
+    `written` makes of the field what is kept of it: of paths and hosts also the one form of several spellings.
     Of people that is the most that they can be: who saw two such pages is in both.
     """
     found: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
     for number, record in enumerate(records):
         text = record.get(name)
-        clean = {**record, name: redact(text) if isinstance(text, str) else text}
+        clean = {**record, name: written(text) if isinstance(text, str) else text}
         key = tuple((field, str(value)) for field, value in clean.items() if field not in counts)
         if key in found:
             try:

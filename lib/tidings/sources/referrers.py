@@ -1,4 +1,4 @@
-"""Which hosts are known traffic sources, and of which category (metric definitions 5.1)."""
+"""Which hosts and apps are known traffic sources, and of which category (metric definitions 5.1)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ Category = Literal["search", "social", "video", "shopping", "email", "ai", "none
 _TLD: Final = "<tld>"
 _TLD_PATTERN: Final = r"(?:com|[a-z]{2}|com?\.[a-z]{2})"
 
+# Google's services that nobody searches with: each is its own source.
+_NO_SEARCH: Final = ("accounts", "docs", "drive", "sites", "meet", "groups", "calendar", "classroom", "translate")
+_OWN: Final = ""
 # Hosts, source, category. The first entry that matches wins: mail.google.com stands above google.<tld>.
 _TABLE: Final[tuple[tuple[tuple[str, ...], str, Category], ...]] = (
     (("mail.google.com",), "gmail", "email"),
@@ -21,6 +24,7 @@ _TABLE: Final[tuple[tuple[tuple[str, ...], str, Category], ...]] = (
     (("claude.ai",), "claude", "ai"),
     (("perplexity.ai",), "perplexity", "ai"),
     (("copilot.microsoft.com",), "copilot", "ai"),
+    (tuple(f"{service}.google.com" for service in _NO_SEARCH), _OWN, "none"),
     ((f"google.{_TLD}",), "google", "search"),
     (("bing.com",), "bing", "search"),
     (("duckduckgo.com",), "duckduckgo", "search"),
@@ -48,6 +52,24 @@ _TABLE: Final[tuple[tuple[tuple[str, ...], str, Category], ...]] = (
     (("walmart.com",), "walmart", "shopping"),
 )
 
+_APPS: Final[dict[str, str]] = {
+    "com.google.android.gm": "gmail",
+    "com.google.android.googlequicksearchbox": "google",
+    "com.linkedin.android": "linkedin",
+    "com.facebook.katana": "facebook",
+    "com.facebook.orca": "facebook",
+    "com.instagram.android": "instagram",
+    "com.twitter.android": "x",
+    "com.reddit.frontpage": "reddit",
+    "com.pinterest": "pinterest",
+    "com.zhiliaoapp.musically": "tiktok",
+    "com.google.android.youtube": "youtube",
+    "com.microsoft.office.outlook": "outlook",
+    "com.openai.chatgpt": "chatgpt",
+    "com.google.android.apps.bard": "gemini",
+    "ai.perplexity.app.android": "perplexity",
+    "com.anthropic.claude": "claude",
+}
 _CATEGORIES: Final[dict[str, Category]] = {source: category for _, source, category in _TABLE}
 
 
@@ -63,8 +85,13 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 @functools.lru_cache(maxsize=65_536)
 def source_of(host: str) -> str | None:
-    """The known source of a lower-case host (whole labels compared), null if it is in no entry (5.1)."""
-    return next((source for pattern, source in _patterns() if pattern.fullmatch(host)), None)
+    """The known source of a host as `hosts.shown` gives it (whole labels compared), null if it is in no entry (5.1)."""
+    return next((source or host for pattern, source in _patterns() if pattern.fullmatch(host)), None)
+
+
+def source_of_app(package: str) -> str:
+    """The source of an app by its package or id, which is a source of its own if the table does not know it (5.1)."""
+    return _APPS.get(package, package)
 
 
 def category_of(source: str) -> Category:

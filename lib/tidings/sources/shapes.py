@@ -48,7 +48,11 @@ def _orders(value: Values, options: FileOptions, source: str) -> Mapping[str, st
 
 
 def _events(value: Values, options: FileOptions, source: str) -> Mapping[str, str]:
-    return {"is_bot": f"coalesce({value('is_bot')}, false)"}
+    found = {"is_bot": f"coalesce({value('is_bot')}, false)"}
+    if options.pageview:
+        names = ", ".join(map(literal, options.pageview))
+        found["event"] = f"CASE WHEN trim({value('event')}) IN ({names}) THEN 'pageview' ELSE {value('event')} END"
+    return found
 
 
 def _requests(value: Values, options: FileOptions, source: str) -> Mapping[str, str]:

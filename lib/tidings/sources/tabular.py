@@ -18,12 +18,13 @@ import pyarrow as pa
 from tidings.errors import SourceError, TidingsError
 from tidings.settings import Settings
 from tidings.sources import files, reading
+from tidings.sources.feeds import EVENTS
 from tidings.sources.files import File, Scan
 from tidings.sources.filling import fill, parser, refuse
 from tidings.sources.landing import Draft, Landing
 from tidings.sources.loads import lone_past
 from tidings.sources.manifest import REFUSED, Input
-from tidings.sources.mapping import OPTIONS, PULL, FileOptions, read_options
+from tidings.sources.mapping import OPTIONS, PAGEVIEW, PULL, FileOptions, read_options
 from tidings.sources.places import Places
 from tidings.sources.privacy import Pseudonyms, Salts
 from tidings.sources.rejections import Reason, options_against, reasons_in
@@ -359,7 +360,8 @@ def _kind(shape: Shape) -> SourceKind:
         options = read_options(name, table, settings, shape.feed, helpers=shape.helpers, derived=shape.derived)
         return FileSource(name, shape.feed.name, shape, options, settings)
 
-    return SourceKind(shape.feed.name, shape.summary, OPTIONS, open_source)
+    options = {**OPTIONS, **(PAGEVIEW if shape.feed is EVENTS else {})}
+    return SourceKind(shape.feed.name, shape.summary, options, open_source)
 
 
 ORDERS_FILES, EVENTS_FILES, REQUESTS_FILES, VITALS_FILES, FIGURES_FILES = map(_kind, SHAPES)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
-from tidings.sources.referrers import category_of, source_of
+from tidings.hosts import is_host, is_within, shown
+from tidings.sources.paths import normalised
+from tidings.sources.referrers import category_of, source_of, source_of_app
 
 _MISSING: Final = frozenset({"", "(not set)", "(none)", "null"})
 _PAID_CLICKS: Final = ("gclid", "gbraid", "wbraid", "dclid", "msclkid")
@@ -42,9 +44,7 @@ _URL: Final = re.compile(
     r"(?:(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[^/?#\\]*))?(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#.*)?",
     re.IGNORECASE | re.DOTALL,
 )
-_PORT: Final = re.compile(r":\d*$")
-# Slashes at the end, and the space that a cut fragment leaves before it.
-_TAIL: Final = re.compile(r"[/\s]+$")
+_APPS: Final = ("android-app", "ios-app")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +71,8 @@ class _Url(NamedTuple):
 
 
 def normalise_path(url: str) -> str:
-    """The path of a URL or request target: no query, fragment or trailing slash; `/` for the root (4)."""
+    """The path of a URL or request target as `paths.normalised`: no query and no fragment (4)."""
     return _split(url).path
-
-
-@functools.lru_cache(maxsize=16_384)
-def normalise_host(host: str) -> str:
-    """A host in lower case without user info, port, final dot or one leading `www.` (5.1)."""
-    name = host.strip().lower().rpartition("@")[2]
-    return _PORT.sub("", name).removesuffix(".").removeprefix("www.")
 
 
 def resolve(url: str | None, referrer: str | None, site: str, given: Mapping[str, str | None] | None = None) -> Traffic:
@@ -89,9 +82,9 @@ def resolve(url: str | None, referrer: str | None, site: str, given: Mapping[str
     `given` holds utm or click-id parameters known apart from the URL, by parameter name; they win over its query.
     """
     landing = _split(url) if url is not None else None
-    own = normalise_host(site) or (landing.host if landing else None)
+    own = shown(site) or (landing.host if landing else None)
     parameters = _parameters(landing.query if landing else None, given or {})
-    referrer_host = _external(referrer, own)
+    referrer_host, referrer_source = _external(referrer, own or "")
     utm_source, utm_medium, campaign, content, term = (parameters.get(name) for name in _UTM)
 
     from_referrer = utm_source is None and referrer_host is not None
@@ -99,7 +92,7 @@ def resolve(url: str | None, referrer: str | None, site: str, given: Mapping[str
     if utm_source is not None:
         source = _named_source(utm_source)
     elif referrer_host is not None:
-        source = source_of(referrer_host) or referrer_host
+        source = referrer_source
     else:
         source = _CLICK_SOURCES[clicked] if clicked else "(direct)"
 
@@ -133,9 +126,9 @@ def _split(url: str) -> _Url:
     match = _URL.fullmatch(url.strip())
     if match is None:  # pragma: no cover - every part is optional, so the pattern matches any text
         return _Url("", None, "/", None)
-    host = normalise_host(match["authority"] or "")
-    path = _TAIL.sub("", match["path"].strip()) or "/"
-    return _Url((match["scheme"] or "").lower(), host or None, path, match["query"] or None)
+    scheme, authority = (match["scheme"] or "").lower(), match["authority"] or ""
+    host = authority.strip().lower() if scheme in _APPS else shown(authority)
+    return _Url(scheme, host or None, normalised(match["path"]), match["query"] or None)
 
 
 def _clean(value: str | None) -> str | None:
@@ -154,13 +147,16 @@ def _parameters(query: str | None, given: Mapping[str, str | None]) -> dict[str,
 
 
 @functools.lru_cache(maxsize=65_536)
-def _external(referrer: str | None, own: str | None) -> str | None:
+def _external(referrer: str | None, own: str) -> tuple[str | None, str]:
+    """Host (or package) and source of a referrer; null if it is none or the site's own."""
     url = _split(referrer) if referrer else None
-    if url is None or url.host is None or url.scheme not in ("http", "https", "android-app"):
-        return None
-    if own and (url.host == own or url.host.endswith("." + own)):
-        return None
-    return url.host
+    if url is None or url.host is None:
+        return None, ""
+    if url.scheme in _APPS:
+        return url.host, source_of_app(url.host)
+    if url.scheme not in ("http", "https") or not is_host(url.host) or is_within(url.host, own):
+        return None, ""
+    return url.host, source_of(url.host) or url.host
 
 
 def _named_source(value: str) -> str:
@@ -186,7 +182,7 @@ def _channel(
         ("Organic Shopping", shopping),
         ("Organic Social", category == "social" or medium in _SOCIAL),
         ("Organic Video", category == "video" or "video" in medium),
-        ("AI Assistants", category == "ai"),
+        ("AI Assistants", category == "ai" or medium == "ai-assistant"),
         ("Organic Search", category == "search" or medium == "organic"),
         ("Email", category == "email" or mail),
         ("Affiliates", medium in ("affiliate", "affiliates")),

@@ -17,14 +17,16 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from tidings.errors import SettingsError, SourceError, suggest
+from tidings.hosts import shown
 from tidings.settings import Settings
 from tidings.sources.api import ApiEndpoint, ApiSource
 from tidings.sources.auth import Header, Token
 from tidings.sources.clock import Clock
 from tidings.sources.http import Answer, Auth, Client, Limit, Verdict, excerpt
 from tidings.sources.paging import pages
+from tidings.sources.paths import page_name
 from tidings.sources.records import Record
-from tidings.sources.redaction import redacted
+from tidings.sources.redaction import redact, redacted
 from tidings.sources.source import SourceKind
 from tidings.sources.umami_records import endpoints
 from tidings.window import Zone, add_days, days_between, parse_instant
@@ -43,7 +45,8 @@ _TYPES: Final = {
 }
 _LOGIN_S: Final = 86_400.0
 # Cuts whose names may hold personal data.
-_ADDRESSES: Final = ("path", "referrer")
+# Of several spellings of a page or a host one is kept.
+_ADDRESSES: Final = {"path": page_name, "referrer": lambda host: redact(shown(host))}
 _MIDNIGHT: Final = re.compile(r"[ T]00:00:00")
 
 
@@ -162,7 +165,7 @@ class Umami(ApiSource):
             return None if len(said[1]) < _PAGE else said[0] + _PAGE
 
         found = [each for _, page in pages(ask, following, f"{type_} of {site}") for each in page]
-        yield redacted(found, "x", "y") if type_ in _ADDRESSES else found
+        yield redacted(found, "x", "y", written=_ADDRESSES[type_]) if type_ in _ADDRESSES else found
 
     def _sessions(self, client: Client, site: str, bounds: Mapping[str, int]) -> Iterator[Sequence[Record]]:
         def ask(page: int | None) -> Any:

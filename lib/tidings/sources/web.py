@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tidings.hosts import is_within, shown
 from tidings.sources.agents import describe
 from tidings.sources.places import Places
 from tidings.sources.privacy import Pseudonyms
@@ -26,6 +28,8 @@ from tidings.sources.traffic import normalise_path, resolve
 _UTM = {"utm_source": "source", "utm_medium": "medium", "utm_campaign": "campaign"}
 _UTM |= {"utm_content": "content", "utm_term": "term"}
 _TRAFFIC = ("path", "host", "referrer_host", "source", "medium", "channel", "campaign", "content", "term")
+_HOSTS = ("host", "referrer_host")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _AGENT = ("device", "browser", "os", "is_bot")
 # What a text must hold for one of the redaction rules to apply.
 _SUSPECT = r"[@=]|%3|40|eyJ|\d[\d .()-]{5,}\d|:.*:"
@@ -37,6 +41,7 @@ class WebRows:
 
     def __init__(self, plan: Plan, site: str, pseudonyms: Pseudonyms, places: Places | None) -> None:
         self._plan = plan
+        self._site = site
         self._pseudonyms = pseudonyms
         self._places = places
         self._traffic = _remembered(functools.partial(_traffic, site=site))
@@ -44,7 +49,13 @@ class WebRows:
     def complete(self, rows: pa.Table) -> pa.Table:
         """The rows with what their helper columns say, and without these columns."""
         helpers, given = self._plan.helpers, rows.schema.names
-        if {"url", "referrer"} & {*helpers} or ({*_UTM.values()} & {*given} and "channel" not in given):
+        for name in _HOSTS:
+            if name in given:
+                rows = _put(rows, name, _mapped(rows[name], _host), over=True)
+        if "referrer_host" in given and "referrer" not in helpers:
+            rows = self._with_outer_referrer(rows)
+        told = {*_UTM.values(), "referrer_host"} & {*given}
+        if {"url", "referrer"} & {*helpers} or (told and "channel" not in given):
             rows = self._with_traffic(rows)
         elif "path" in given:
             rows = _put(rows, "path", _mapped(rows["path"], _clean_path), over=True)
@@ -57,9 +68,17 @@ class WebRows:
         rows = _put(rows, "_record", self._records(rows), over=True)
         return rows.drop_columns([f"h_{helper}" for helper in helpers])
 
+    def _with_outer_referrer(self, rows: pa.Table) -> pa.Table:
+        """Referrers that are given as hosts: those of the site itself are none (5.1)."""
+        outer = functools.partial(_outer, site=self._site)
+        return _put(rows, "referrer_host", _mapped(rows["referrer_host"], outer), over=True)
+
     def _with_traffic(self, rows: pa.Table) -> pa.Table:
         names = ["h_url" if "url" in self._plan.helpers else "path", "h_referrer", *_UTM.values()]
         keys = [_column(rows, name) for name in names]
+        if "referrer" not in self._plan.helpers and "referrer_host" in rows.schema.names:
+            # Only its host is known: that is all that the source follows from.
+            keys[1] = pc.binary_join_element_wise("https://", rows["referrer_host"], "")
         joined = pc.binary_join_element_wise(*keys, "\x1f", null_handling="replace", null_replacement="\x00")
         found = _dictionary(joined)
         resolved = [self._traffic(key) for key in found.dictionary.to_pylist()]
@@ -116,12 +135,24 @@ def scrubbed(text: str) -> str:
 def _traffic(key: str, *, site: str) -> dict[str, str | None]:
     url, referrer, *utm = (None if part == "\x00" else part for part in key.split("\x1f"))
     found = asdict(resolve(url, referrer, site, dict(zip(_UTM, utm, strict=True))))
-    return found | {"path": _clean_path(url) if url is not None else None}
+    clean = {name: value if value is None else redact(value) for name, value in found.items()}
+    return clean | {"path": _clean_path(url) if url is not None else None}
 
 
 @_remembered
 def _clean_path(url: str) -> str:
     return redact(normalise_path(url))
+
+
+@_remembered
+def _host(text: str) -> str | None:
+    """The host of a column that holds hosts, hosts with ports, or whole URLs."""
+    name = re.split(r"[/?#\\]", _SCHEME.sub("", text.strip(), count=1), maxsplit=1)[0]
+    return redact(shown(name)) or None
+
+
+def _outer(host: str, *, site: str) -> str | None:
+    return None if is_within(host, site) else host
 
 
 @_remembered

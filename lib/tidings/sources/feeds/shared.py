@@ -136,7 +136,11 @@ ACCESS = Feed(
     columns={
         "line_key": Column("string", "Always null: equal lines are separate requests."),
         "ts": Column("!timestamp(6)", "When the request arrived."),
-        "visitor_id": Column("!string", "Pseudonym of address and user agent for the UTC day (11).", personal=True),
+        "visitor_id": Column(
+            "string",
+            "Pseudonym of address and user agent for the UTC day (11); null if the log knows no address.",
+            personal=True,
+        ),
         "method": Column("string", "HTTP method."),
         "path": Column("string", "Path, normalised."),
         "query": Column("string", "Query string, redacted (11)."),
