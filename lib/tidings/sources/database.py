@@ -207,8 +207,9 @@ class Database:
         """
         url = self.settings.secret(self.variable).reveal()
         scheme = scheme_of(url, self.variable)
-        named = Named(self.name, self.variable, f"the table {self.table}" if self.table else "the query")
-        with self._told(url, scheme, named):
+        what = f"the table {self.table}" if self.table else "the query"
+        named = Named(self.name, self.variable, what, lambda text: _without(url, text))
+        with self._told(scheme, named):
             asked = (named, self.table, self.query, self.options.columns, self.cursor, self.extra)
             if scheme in _EXPLAIN:
                 connection = self._connected(url, scheme, named)
@@ -232,7 +233,7 @@ class Database:
         return mysql.connect(url, named) if is_mysql else postgresql.connect(url, named)
 
     @contextmanager
-    def _told(self, url: str, scheme: str, named: Named) -> Iterator[None]:
+    def _told(self, scheme: str, named: Named) -> Iterator[None]:
         """Errors of a driver as one of ours, without the address and the password that drivers like to quote."""
         try:
             yield
@@ -241,11 +242,10 @@ class Database:
         except Exception as error:  # noqa: BLE001 - every driver has errors of its own
             known = _EXPLAIN[scheme](error, named) if scheme in _EXPLAIN else None
             text = (str(error).strip().splitlines() or [""])[0]
-            told = known or SourceError(
-                f"The database of {self.name} cannot be read: {type(error).__name__}: {text[:300]}.",
+            raise known or SourceError(
+                f"The database of {self.name} cannot be read: {type(error).__name__}: {named.hide(text)[:300]}.",
                 f"Compare {self.variable} and the settings of {self.name} with the database.",
-            )
-            raise type(told)(_without(url, told.failed), told.remedy) from None
+            ) from None
 
 
 def _day(place: str) -> date | None:
@@ -273,7 +273,9 @@ def _without(url: str, text: str) -> str:
     """A text without an address and any piece of its password, however a driver took them apart."""
     password = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
     pieces = {piece for piece in re.split(r"[:/?#@\[\]]", password) if len(piece) >= _TELLING}
-    for secret in sorted({url, password, unquote(password), *pieces} - {""}, key=len, reverse=True):
+    for secret in sorted(
+        {url, *(text for text in (password, unquote(password)) if text), *pieces}, key=len, reverse=True
+    ):
         text = text.replace(secret, "***")
     return text
 

@@ -92,5 +92,5 @@ def explain(error: Exception, named: Named) -> SourceError | None:
     if isinstance(error, PermissionError | duckdb.IOException | duckdb.PermissionException):
         return named.cannot("its file may not be opened", "Who runs Tidings must be able to read it.")
     if isinstance(error, duckdb.ProgrammingError):
-        return named.cannot(text.rstrip("."), f"Correct `query` or `cursor` of {named.source}.")
+        return named.cannot(named.hide(text.rstrip(".")), f"Correct `query` or `cursor` of {named.source}.")
     return None

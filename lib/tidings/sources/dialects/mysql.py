@@ -181,7 +181,7 @@ def explain(error: Exception, named: Named) -> SourceError | None:
     if number in (0, 1053, 1927, 2006, 2013, 2014, 2055, 4031):
         return named.cut()
     if number in (1046, 1054, 1060, 1064, 1146, 1248, 1305, 1356):
-        return named.cannot(text.rstrip("."), f"Correct `query` or `cursor` of {named.source}.")
+        return named.cannot(named.hide(text.rstrip(".")), f"Correct `query` or `cursor` of {named.source}.")
     return None
 
 

@@ -177,7 +177,7 @@ def explain(error: Exception, named: Named) -> SourceError | None:
     if state.startswith(("08", "57P")) or any(sign in text for sign in _CUT):
         return named.cut()
     if state.startswith("42"):
-        return named.cannot(_primary(error), f"Correct `query` or `cursor` of {named.source}.")
+        return named.cannot(named.hide(_primary(error)), f"Correct `query` or `cursor` of {named.source}.")
     return None
 
 

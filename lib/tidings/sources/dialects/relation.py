@@ -23,11 +23,15 @@ Texts = Sequence[str | None]
 
 @dataclass(frozen=True)
 class Named:
-    """How a source, the variable with its address and what is read of it are called in sentences."""
+    """How a source, the variable with its address and what is read of it are called in sentences.
+
+    `hide` takes out of a driver's text what is secret.
+    """
 
     source: str
     variable: str
     what: str
+    hide: Callable[[str], str] = str
 
     def cannot(self, why: str, remedy: str = "") -> SourceError:
         """That it cannot be read."""

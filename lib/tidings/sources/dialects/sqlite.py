@@ -135,5 +135,5 @@ def explain(error: Exception, named: Named) -> SourceError | None:
             "its file may not be opened", "Who runs Tidings must be able to read it, and the -wal file beside it."
         )
     if code == "SQLITE_ERROR":
-        return named.cannot(str(error), f"Correct `query` or `table` of {named.source}.")
+        return named.cannot(named.hide(str(error)), f"Correct `query` or `table` of {named.source}.")
     return None
