@@ -368,8 +368,8 @@ def test_rows_that_could_not_be_used_are_asked_for_again_when_they_can(shop: Sho
 
 def test_a_file_that_is_not_there_is_said_to_be_and_not_made(tmp_path: Path) -> None:
     for scheme in ("sqlite", "duckdb"):
-        for given in ("/nothere.db", "//nowhere/nothere.db", "nothere.db", "/%20.db"):
-            workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": f"{scheme}://{given}"}, name="shop")
+        for path in ("/nothere.db", "//nowhere/nothere.db", "nothere.db", "/%20.db"):
+            workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": f"{scheme}://{path}"}, name="shop")
             (said,) = workbook.check()
             assert said.startswith("There is no file ") and "relative to the folder of pyproject.toml" in said
             with pytest.raises(SourceError, match="There is no file"):

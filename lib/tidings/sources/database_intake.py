@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tidings.sources.database import Database
 
 
+_READING: Final = re.compile(r"reading (\d+): ")
 # The value in a reason, which is another in each row.
 _VALUE: Final = re.compile(r"'.*?'(?= is )", re.DOTALL)
 
@@ -53,7 +54,7 @@ class Intake:
         self._pseudonyms = pseudonyms
         self._places = places
         self._feed = source.shape.feed
-        self._generation = max((_generation(entry) for entry, _ in self._readings()), default=0.0)
+        self._generation = max((_generation(entry) for entry, _ in self._readings()), default=0)
         self._reasons: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
 
@@ -68,7 +69,7 @@ class Intake:
 
     def part(self, name: str) -> str:
         """A name for a part of this reading, unlike that of any reading before."""
-        return f"{name}, reading {self._generation + 1:.0f}" if self._generation else name
+        return f"reading {self._generation + 1}: {name}" if self._generation else name
 
     def mine(self) -> list[tuple[Entry, Input]]:
         """What was landed by this reading, oldest first; what none of could be used is nothing landed."""
@@ -91,7 +92,6 @@ class Intake:
         with self._draft(part, last) as draft:
             fill(draft, self._converted(tables), None, self.pull.progress, self._feed.name, 0)
             draft.complete_until = self.pull.now
-            draft.facts["generation"] = self._generation
             is_refused = had and draft.rejected and not draft.rows
             if is_refused:
                 draft.part, draft.complete_until = f"{part}{REFUSED}", None
@@ -183,8 +183,10 @@ class Intake:
         return rows.set_column(rows.column_names.index("_reason"), "_reason", reasons)
 
 
-def _generation(entry: Entry) -> float:
-    return entry.facts.get("generation", 0.0)
+def _generation(entry: Entry) -> int:
+    """How many readings of all rows there were before that of an entry."""
+    found = _READING.match(entry.part)
+    return int(found[1]) - 1 if found else 0
 
 
 def positional(table: pa.Table) -> pa.Table:
