@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -542,3 +543,16 @@ def test_other_databases_are_read_through_ibis(tmp_path: Path) -> None:
     assert rows.beyond("7", 100)["seen"].to_pylist() == [7, 8, 9] and rows.cursor_kind == "number"
     assert [table.num_rows for table in rows.everything()] == [10] and not sum(map(len, rows.undated()))
     rows.close()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "module", "package"),
+    [("postgres", "psycopg", "psycopg[binary]"), ("mysql+pymysql", "pymysql", "pymysql[rsa]")],
+)
+def test_a_driver_that_is_missing_is_named_with_what_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, module: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": f"{scheme}://user:canary@127.0.0.1:1/shop"}, name="shop")
+    (said,) = workbook.check()
+    assert said.endswith(f"-m pip install '{package}'") and sys.executable in said
