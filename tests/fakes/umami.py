@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,19 +24,27 @@ def _unauthorized(code: str = "unauthorized") -> Reply:
 class FakeUmami(FakeApi):
     """Tells `rows` of the feeds `umami_…`; days are UTC days. `version` is 2 or 3, `is_cloud` wants the key.
 
-    Hours are told for ranges of `longest_hours`, else days.
+    Hours are told for ranges of `longest_hours`, else days. As the docs have it, the user is a member of a team that
+    has the websites: only those in `owned` are the user's own, and they alone are in the list of websites. `resets`
+    says when one was reset. Equal counts come in another order with each call; `knows_limit` is false for a server of
+    old.
     """
 
     version = 3
     longest_hours = 30 * 24
     is_cloud = False
     page_size = 100
+    knows_limit = True
+    team = "11111111-0000-4000-8000-000000000000"
 
     def __init__(self, rows: Rows, *, epoch: Callable[[], float] = time.time) -> None:
         super().__init__(epoch)
         self.rows = {name: [dict(row) for row in of_feed] for name, of_feed in rows.items()}
         domains = sorted({str(row["website"]) for of_feed in self.rows.values() for row in of_feed})
         self.websites = {f"00000000-0000-4000-8000-{n:012d}": domain for n, domain in enumerate(domains)}
+        self.owned: set[str] = set()
+        self.resets: dict[str, datetime] = {}
+        self._shuffles = 0
         self.sessions: list[dict[str, Any]] = []
         self._tokens: set[str] = set()
 
@@ -68,8 +77,38 @@ class FakeUmami(FakeApi):
 
     @route("GET", "(?:/api)?/websites")
     def list_websites(self, request: Request) -> Any:
+        # With includeTeams those of teams that the user owns are there, too: a member owns none.
+        return self._page(request, [site for site in self._sites() if site["id"] in self.owned])
+
+    @route("GET", "(?:/api)?/me/teams")
+    def teams(self, request: Request) -> Any:
+        return self._page(request, [{"id": self.team, "name": "Readers"}])
+
+    @route("GET", "(?:/api)?/teams/{id}/websites")
+    def team_websites(self, request: Request) -> Any:
+        if request.parts["id"] != self.team:
+            return _unauthorized()
+        return self._page(request, [site for site in self._sites() if site["id"] not in self.owned])
+
+    def reset(self, id_: str, at: datetime) -> None:
+        """Delete all hits of a website."""
+        for name, rows in self.rows.items():
+            self.rows[name] = [row for row in rows if row["website"] != self.websites[id_]]
+        self.resets[id_] = at
+
+    def _sites(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": id_,
+                "name": domain,
+                "domain": domain,
+                "resetAt": f"{self.resets[id_].isoformat()}.000Z" if id_ in self.resets else None,
+            }
+            for id_, domain in self.websites.items()
+        ]
+
+    def _page(self, request: Request, found: Sequence[Any]) -> dict[str, Any]:
         page, size = int(request.query["page"]), min(int(request.query["pageSize"]), self.page_size)
-        found = [{"id": id_, "name": domain, "domain": domain} for id_, domain in self.websites.items()]
         return {"data": found[(page - 1) * size : page * size], "count": len(found), "page": page, "pageSize": size}
 
     @route("GET", "(?:/api)?/websites/{id}/daterange")
@@ -79,7 +118,7 @@ class FakeUmami(FakeApi):
         return (
             dict(zip(names, (f"{ts.isoformat()}.000Z" for ts in (stamps[0], stamps[-1])), strict=True))
             if stamps
-            else {}
+            else dict.fromkeys(names)
         )
 
     @route("GET", "(?:/api)?/websites/{id}/stats")
@@ -111,8 +150,12 @@ class FakeUmami(FakeApi):
             return Reply({"error": {"message": "Bad request", "code": "bad-request", "status": 400}}, 400)
         wanted = "path" if type_ == "url" else type_
         rows = [row for row in self._between(request, "cuts") if row["type"] == wanted]
-        rows.sort(key=lambda row: -row["visitors"])
+        # By count alone: rows of equal counts move from call to call.
+        self._shuffles += 1
+        rows.sort(key=lambda row: (-row["visitors"], zlib.crc32(f"{self._shuffles} {row['name']}".encode())))
         offset, limit = int(request.query.get("offset", 0)), int(request.query.get("limit", 500))
+        if not self.knows_limit:
+            offset, limit = 0, 500
         return [{"x": row["name"], "y": row["visitors"]} for row in rows[offset : offset + limit]]
 
     @route("GET", "(?:/api)?/websites/{id}/events/series")
@@ -124,9 +167,7 @@ class FakeUmami(FakeApi):
 
     @route("GET", "(?:/api)?/websites/{id}/sessions")
     def list_sessions(self, request: Request) -> Any:
-        page, size = int(request.query["page"]), min(int(request.query["pageSize"]), self.page_size)
-        shown = self.sessions[(page - 1) * size : page * size]
-        return {"data": shown, "count": len(self.sessions), "page": page, "pageSize": size}
+        return self._page(request, self.sessions)
 
     @route("GET", "(?:/api)?/websites/{id}/active")
     def active(self, request: Request) -> Any:

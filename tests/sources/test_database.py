@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,8 @@ from hypothesis import strategies as st
 from fakes.pulling import NOW, Workbook
 from tidings.errors import SettingsError, SourceError, TidingsError
 from tidings.sources import database
+from tidings.sources.dialects import ibis_rows, sqlite
+from tidings.sources.dialects.relation import Named
 from tidings.sources.source import Pull
 
 COLUMNS = {"order_id": "number", "ts": "placed", "amount": "total", "line_id": "line"}
@@ -60,8 +64,16 @@ def test_rows_are_landed_typed_and_as_received(shop: Shop) -> None:
     (row,) = shop.workbook.rows("orders")
     assert (row["order_id"], row["ts"], float(row["amount"])) == ("a", datetime(2026, 11, 1, 10), 12.5)
     assert (row["type"], row["currency"]) == ("charge", "EUR")
-    # Columns that nothing is mapped to are kept.
-    assert '"note":"new"' in row["_record"]
+    # Columns that nothing is mapped to are not asked for.
+    assert "note" not in row["_record"]
+
+
+@pytest.mark.parametrize("extra", [["note"], "all"])
+def test_columns_beside_those_that_are_mapped_are_kept_by_wish(tmp_path: Path, extra: Any) -> None:
+    shop = Shop(tmp_path, extra_columns=extra)
+    shop.add("a", "2026-11-10 08:00:00", 12.5)
+    shop.workbook.pull()
+    assert '"note":"new"' in shop.workbook.rows("orders")[0]["_record"]
 
 
 def test_a_second_pull_asks_for_what_is_new_and_a_little_more(shop: Shop) -> None:
@@ -152,9 +164,10 @@ def test_rows_without_a_cursor_are_kept_aside(shop: Shop) -> None:
 
 def test_a_row_without_its_key_is_refused_where_it_would_come_again(shop: Shop) -> None:
     shop.add("a", "2026-11-10 08:00:00")
-    shop.run("UPDATE invoices SET line = NULL")
+    shop.add("b", "2026-11-10 08:00:00")
+    shop.run("UPDATE invoices SET line = NULL WHERE number = 'a'")
     (pulled,) = shop.workbook.pull()
-    assert pulled.rejected == 1
+    assert (pulled.rows, pulled.rejected) == (1, 1)
     assert "line_id: is missing" in shop.workbook.rejected("orders")[0][0]
 
 
@@ -352,3 +365,194 @@ def test_rows_that_could_not_be_used_are_asked_for_again_when_they_can(shop: Sho
     shop.workbook.pull()
     assert set(shop.held()) == {"a", *(f"x{day}" for day in range(2, 16))}
     assert shop.workbook.rejected("orders") == []
+
+
+def test_a_file_that_is_not_there_is_said_to_be_and_not_made(tmp_path: Path) -> None:
+    for scheme in ("sqlite", "duckdb"):
+        for path in ("/nothere.db", "//nowhere/nothere.db", "nothere.db", "/%20.db"):
+            workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": f"{scheme}://{path}"}, name="shop")
+            (said,) = workbook.check()
+            assert said.startswith("There is no file ") and "relative to the folder of pyproject.toml" in said
+            with pytest.raises(SourceError, match="There is no file"):
+                workbook.pull()
+    assert {path.name for path in tmp_path.rglob("*")} <= {"data", "raw", "shop", "salts.json"}
+
+
+def test_a_path_is_relative_to_the_workbook_or_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "workbook"
+    (root / "my data").mkdir(parents=True)
+    shop = Shop(tmp_path)
+    shop.add("a", "2026-11-10 08:00:00")
+    inside = root / "my data" / "shop 100%.db"
+    inside.write_bytes(shop.file.read_bytes())
+    # Wherever the command is given.
+    monkeypatch.chdir(tmp_path)
+    for url in (
+        "sqlite:///my data/shop 100%.db",
+        "sqlite:///my%20data/shop%20100%25.db",
+        "sqlite:///./my data/shop 100%.db?mode=ro",
+        f"sqlite:///{inside}",
+        f"sqlite://{inside}",
+    ):
+        assert Workbook(root, TABLE, {"SHOP_URL": url}, name="shop").check() == [], url
+    twin = root / str(inside).lstrip("/")
+    twin.parent.mkdir(parents=True)
+    twin.write_bytes(b"")
+    (said,) = Workbook(root, TABLE, {"SHOP_URL": f"sqlite://{inside}"}, name="shop").check()
+    assert "may mean" in said and "four slashes" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "is a folder"),
+        (b"hello world, this is text", "is no SQLite database"),
+        (b"\x00" * 8 + b"DUCK" + b"\x00" * 40, "one of DuckDB: write duckdb:///"),
+        (b"", "has no table 'invoices'"),
+        (b"SQLite format 3\x00" + b"\x10\x00\x01\x01" + b"\xff" * 4000, "damaged, or no SQLite database"),
+    ],
+)
+def test_what_is_no_database_is_said_to_be_none(tmp_path: Path, content: bytes | None, told: str) -> None:
+    file = tmp_path / "x.db"
+    file.mkdir() if content is None else file.write_bytes(content)
+    workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": "sqlite:///x.db"}, name="shop")
+    (said,) = workbook.check()
+    assert told in said
+    with pytest.raises(SourceError):
+        workbook.pull()
+
+
+def test_a_database_that_others_write_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "_LOCKED_S", 0.05)
+    shop = Shop(tmp_path)
+    shop.add("a", "2026-11-10 08:00:00")
+    with sqlite3.connect(shop.file, isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(SourceError, match="another program is writing to its file"):
+            shop.workbook.pull()
+        other.execute("ROLLBACK")
+        # With a write-ahead log readers are let in, and see what is in the log.
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("INSERT INTO invoices SELECT 'b', placed, total, line, changed, note FROM invoices")
+        other.execute("BEGIN EXCLUSIVE")
+        shop.workbook.pull()
+        assert set(shop.held()) == {"a", "b"}
+    other.close()
+    # Nobody has it open: looking at it leaves nothing beside it.
+    assert {path.name for path in tmp_path.glob("shop.sqlite*")} == {"shop.sqlite"}
+    shop.workbook.pull(again=True)
+    assert {path.name for path in tmp_path.glob("shop.sqlite*")} == {"shop.sqlite"}
+
+
+def test_a_database_that_is_written_to_while_it_is_read_without_its_log_is_not_believed(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.add("a", "2026-11-10 08:00:00")
+    with sqlite3.connect(shop.file) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+    other.close()
+    named = Named("shop", "SHOP_URL", "the table invoices")
+    opened = sqlite.SQLite(shop.file, named, ".")
+    shop.add("b", "2026-11-10 08:00:00")
+    with sqlite3.connect(shop.file) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    other.close()
+    with pytest.raises(SourceError, match="was written to while it was read for shop"):
+        list(opened.stream("SELECT * FROM invoices"))
+    opened.close()
+
+
+def test_values_of_every_type_in_a_column_without_one(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, decimal=",", cursor=None)
+    shop.run("DROP TABLE invoices")
+    shop.run("CREATE TABLE invoices (number, placed, total, line, changed, note)")
+    values: dict[str, Any] = {"int": 5, "real": 0.1 + 0.2, "text": "1.250,75", "blob": b"\xff", "nan": float("inf")}
+    for name, total in values.items():
+        shop.run("INSERT INTO invoices VALUES (?, '2026-11-01', ?, '1', 1, 'x')", name, total)
+    shop.run("INSERT INTO invoices VALUES (CAST(x'636166e9' AS TEXT), 1764000000, 1, '1', 1, 'x')")
+    shop.workbook.pull()
+    # A text of bytes that are no UTF-8 is shown as such; numbers are numbers, whatever the mark of the texts is.
+    assert shop.held() == {"int": 5.0, "real": 0.3, "text": 1250.75, "caf\\xe9": 1.0}
+    assert sorted(reason[:14] for reason, _ in shop.workbook.rejected("orders")) == ["amount: '0xff'", "amount: 'inf' "]
+
+
+def test_a_cursor_of_numbers_and_texts_is_none(shop: Shop) -> None:
+    shop.run("DROP TABLE invoices")
+    shop.run("CREATE TABLE invoices (number, placed, total, line, changed, note)")
+    for changed in (5, "2026-11-10"):
+        shop.run("INSERT INTO invoices VALUES ('a', '2026-11-01', 1, '1', ?, 'x')", changed)
+    (said,) = shop.workbook.check()
+    assert "'changed' of shop holds values of the type number and text: it can be no cursor" in said
+
+
+def test_reading_all_again_that_was_stopped_goes_on_and_loses_nothing_meanwhile(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CHUNK_ROWS", 3)
+    for day in range(1, 10):
+        shop.add(f"o{day}", f"2026-11-{day:02d} 08:00:00")
+    shop.workbook.pull()
+    # One is gone, one has changed without its cursor: only reading all again finds out.
+    shop.run("DELETE FROM invoices WHERE number = 'o9'")
+    shop.run("UPDATE invoices SET total = 99 WHERE number IN ('o1', 'o8')")
+
+    def stop(what: str, done: int, total: int) -> None:
+        stops.append(what)
+        if len(stops) == 2:
+            raise KeyboardInterrupt
+
+    stops: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        shop.workbook.pull(again=True, progress=stop)
+    assert shop.held() == {**{f"o{day}": 10 for day in range(2, 10)}, "o1": 99}
+    shop.workbook.pull()
+    assert shop.held() == {**{f"o{day}": 10 for day in range(2, 8)}, "o1": 99, "o8": 99}
+
+
+def test_more_rows_without_a_cursor_than_a_chunk_holds_are_all_kept(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CHUNK_ROWS", 3)
+    shop.add("a", "2026-11-10 08:00:00")
+    for number in range(10):
+        shop.add(f"u{number}", None)
+    assert [part.rejected for part in shop.workbook.pull()] == [0, 10]
+
+
+def test_rows_none_of_which_can_be_used_are_a_failure_with_its_reason(shop: Shop) -> None:
+    shop.add("a", "2026-11-10 08:00:00")
+    shop.run("UPDATE invoices SET placed = 'gestern'")
+    with pytest.raises(SourceError, match=r"None of the 1 rows of shop can be used.*ts: 'gestern' is not a time"):
+        shop.workbook.pull()
+    assert len(shop.workbook.rejected("orders")) == 1
+
+
+def test_other_databases_are_read_through_ibis(tmp_path: Path) -> None:
+    file = tmp_path / "shop.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(
+            "CREATE TABLE sales AS SELECT uuid() AS no, 1 AS line, TIMESTAMPTZ '2026-11-01 10:00:00+00' AS at, "
+            "12.5 AS total, [1, 2] AS list, i AS seen FROM range(10) t(i)"
+        )
+    columns = {"order_id": "no", "line_id": "line", "ts": "at", "amount": "total"}
+    named = Named("shop", "SHOP_URL", "the table sales")
+    rows = ibis_rows.open_rows(
+        ibis_rows.connect(f"duckdb://{file}", "duckdb"), named, "sales", "", columns, "seen", "all"
+    )
+    # What has no plain type comes as text.
+    assert [field.type for field in rows.sample(1).schema][::4] == [pa.string(), pa.string()]
+    assert rows.beyond("7", 100)["seen"].to_pylist() == [7, 8, 9] and rows.cursor_kind == "number"
+    assert [table.num_rows for table in rows.everything()] == [10] and not sum(map(len, rows.undated()))
+    rows.close()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "module", "package"),
+    [("postgres", "psycopg", "psycopg[binary]"), ("mysql+pymysql", "pymysql", "pymysql[rsa]")],
+)
+def test_a_driver_that_is_missing_is_named_with_what_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, module: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": f"{scheme}://user:canary@127.0.0.1:1/shop"}, name="shop")
+    (said,) = workbook.check()
+    assert said.endswith(f"-m pip install '{package}'") and sys.executable in said

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fakes.pulling import QuickClock, Workbook
+from fakes.pulling import NOW, QuickClock, Workbook
 from fakes.umami import KEY, PASSWORD, FakeUmami
 from tidings.errors import CredentialError, SettingsError, SourceError
 
@@ -96,15 +96,141 @@ def test_a_website_without_any_hit_has_no_days(tmp_path: Path) -> None:
         assert server.visitors() == {}
 
 
-def test_long_lists_come_in_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tidings.sources.umami._PAGE", 2)
-    paths = [cut(0, "path", f"/{n}", 9 - n) for n in range(5)]
+@pytest.mark.parametrize("count", [499, 500, 501, 2681])
+def test_a_long_list_is_asked_for_in_one_piece_and_loses_no_name(tmp_path: Path, count: int) -> None:
+    # Equal counts: page by page, the server's order would double some names and lose as many.
+    paths = [cut(0, "path", f"/{n}", 1) for n in range(count)]
     with Server(tmp_path, {"daily": [day(0)], "cuts": paths}) as server:
         server.pull()
-        assert sorted(server.workbook.rows("cuts", "name")) == [(f"/{n}",) for n in range(5)]
+        assert sorted(server.workbook.rows("cuts", "name")) == sorted((f"/{n}",) for n in range(count))
+
+
+@pytest.mark.parametrize("way", ["limit", "old server"])
+def test_a_list_that_was_cut_is_not_landed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    cuts = [cut(0, "path", f"/{n}", 1) for n in range(501)] + [cut(1, "path", "/a", 1)]
+    with Server(tmp_path, {"daily": [day(1), day(0)], "cuts": cuts}) as server:
+        if way == "limit":
+            monkeypatch.setattr("tidings.sources.umami._MOST", 501)
+        else:
+            server.fake.knows_limit = False
+        with pytest.raises(SourceError, match=r"2026-11-19: the list of path .*cut"):
+            server.pull()
+        # The day before, of which all came, is there; of this one nothing.
+        assert server.workbook.rows("cuts", "name") == [("/a",)]
+        assert server.visitors() == {1: 10, 0: 10}
+        monkeypatch.undo()
+        server.fake.knows_limit = True
+        server.pull()
+        assert len(server.workbook.rows("cuts", "name")) == 502
+
+
+def test_websites_of_ones_own_and_of_teams_are_found_on_all_pages(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(0)]}) as server:
         server.fake.page_size = 1
-        server.fake.websites["00000000-0000-4000-8000-000000000009"] = "other.example"
+        for number in range(3):
+            server.fake.websites[f"00000000-0000-4000-8000-00000000001{number}"] = f"more{number}.example"
+        server.fake.owned = {"00000000-0000-4000-8000-000000000010", "00000000-0000-4000-8000-000000000011"}
+        server.workbook.settings.sources["api"]["websites"] = [SITE, "more0.example", "more1.example", "more2.example"]
         assert server.workbook.check() == []
+        server.fake.websites.clear()
+        (said,) = server.workbook.check()
+        assert "sees no website. In Umami transfer the website to a team" in said
+
+
+def test_a_server_without_teams_lists_all_at_once(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(0)]}) as server:
+        server.fake.owned = set(server.fake.websites)
+        server.fake.fail("/me/teams", 404, times=99)
+        server.pull()
+        assert server.visitors() == {0: 10}
+
+
+def test_a_reset_keeps_what_was_landed_and_says_so_once(tmp_path: Path) -> None:
+    rows = {"daily": [day(back) for back in range(10)], "cuts": [cut(back, "os", "iOS", 3) for back in range(10)]}
+    with Server(tmp_path, rows) as server:
+        server.pull()
+        (id_,) = server.fake.websites
+        # Reset on the 21st at noon; the next hits are of that afternoon and of the two days after.
+        server.fake.reset(id_, datetime(2026, 11, 21, 12))
+        for back in (-2, -3, -4):
+            server.fake.rows["umami_daily"].append(day(back, 70))
+        told = [m for part in server.pull(now=NOW + timedelta(days=4)) for m in part.messages]
+        (said,) = told
+        assert f"{SITE} was reset in Umami on 2026-11-21" in said and "stays as it is" in said
+        # Of the 20th and 21st nothing whole is known; days before, which the server has no more, are as they were.
+        kept = dict.fromkeys(range(10), 10)
+        assert server.visitors() == {**kept, -3: 70, -4: 70}
+        server.pull(now=NOW + timedelta(days=5))
+        assert server.visitors() == {**kept, -3: 70, -4: 70, -5: 0}
+        again = [m for part in server.pull(now=NOW + timedelta(days=5), again=True) for m in part.messages]
+        assert again == [] and server.visitors() == {**kept, -3: 70, -4: 70, -5: 0}
+
+
+def test_hits_that_were_deleted_otherwise_are_not_taken_for_quiet_days(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(back) for back in range(5)]}) as server:
+        server.pull()
+        server.fake.rows["umami_daily"].clear()
+        for order in ({}, {"again": True}):
+            told = [m for part in server.pull(**order) for m in part.messages]
+            assert any(f"Umami has no hits of {SITE} any more, though days of them were landed" in m for m in told)
+            assert server.visitors() == dict.fromkeys(range(5), 10)
+
+
+def test_only_days_since_the_first_hit_are_said_to_be_known(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(3)]}) as server:
+        server.pull()
+        for endpoint in ("daily", "hourly", "cuts", "events"):
+            windows = [entry.window for entry in server.workbook.landing.entries("api", endpoint) if entry.window]
+            assert min(window.start for window in windows) == datetime(2026, 11, 16, tzinfo=UTC)
+        # Hits of an earlier time that were brought in later are asked for.
+        server.fake.rows["umami_daily"].append(day(40, 5))
+        server.pull()
+        assert server.visitors()[40] == 5 and server.visitors()[20] == 0
+
+
+def test_another_zone_is_other_days_all_of_which_are_asked_for(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(back) for back in range(60)]}) as server:
+        server.pull()
+        table = {**server.fake.table(), "timezone": "Asia/Tokyo"}
+        moved = Workbook(tmp_path, table, server.fake.environment("api"))
+
+        def stop(what: str, done: int, total: int) -> None:
+            stops.append(what)
+            if len(stops) == 2:
+                raise KeyboardInterrupt
+
+        stops: list[str] = []
+        with pytest.raises(KeyboardInterrupt):
+            moved.pull(clock=server.clock, progress=stop)
+        # Stopped half way: the next pull does the rest, and says why.
+        assert {zone for (zone,) in moved.rows("daily", "zone")} == {"UTC", "Asia/Tokyo"}
+        told = [m for part in moved.pull(clock=server.clock) for m in part.messages]
+        assert any("are counted in Asia/Tokyo now, and were in UTC: all of them are asked for anew" in m for m in told)
+        assert {zone for (zone,) in moved.rows("daily", "zone")} == {"Asia/Tokyo"}
+        assert [m for part in moved.pull(clock=server.clock) for m in part.messages] == []
+
+
+def test_reading_all_again_that_was_stopped_goes_on(tmp_path: Path) -> None:
+    with Server(tmp_path, {"daily": [day(back) for back in range(70)]}) as server:
+        server.pull()
+        for row in server.fake.rows["umami_daily"]:
+            row["visitors"] = 99
+
+        def stop(what: str, done: int, total: int) -> None:
+            stops.append(what)
+            if len(stops) == 2:
+                raise KeyboardInterrupt
+
+        stops: list[str] = []
+        with pytest.raises(KeyboardInterrupt):
+            server.pull(again=True, progress=stop, now=NOW + timedelta(minutes=1))
+        assert set(server.visitors().values()) == {10, 99}
+        told = [m for part in server.pull(now=NOW + timedelta(minutes=2)) for m in part.messages]
+        assert "daily: an earlier pull --again was stopped; this one went on with it." in told
+        assert set(server.visitors().values()) == {99}
+        server.fake.asked.clear()
+        assert [m for part in server.pull(now=NOW + timedelta(minutes=3)) for m in part.messages] == []
+        assert sum(request.path.endswith("/stats") for request in server.fake.asked) <= 3
 
 
 def test_a_second_pull_asks_for_the_last_days_only(tmp_path: Path) -> None:
@@ -288,7 +414,7 @@ def test_a_website_that_may_not_be_read_stops_no_other(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(1)]}) as server:
         server.fake.websites[other] = "a.example"
         server.fake.fail(other, 401, times=99, content={"error": {"message": "Unauthorized"}})
-        with pytest.raises(SourceError, match=r"daily a\.example: .* answers 401: Unauthorized.*Share the website"):
+        with pytest.raises(SourceError, match=r"daily a\.example: .* answers 401: Unauthorized.*Transfer the website"):
             server.pull()
         assert server.visitors() == {1: 10, 0: 0}
 

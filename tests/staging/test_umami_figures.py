@@ -46,3 +46,29 @@ def test_the_latest_word_of_a_day_holds() -> None:
     daily = {**WHOSE, "pageviews": 30, "visitors": 10, "visits": 12, "bounces": 4, "seconds": 600}
     found = run_models("figures_umami", umami_daily=[{**daily, "_pull": 1}, {**daily, "visitors": 11, "_pull": 2}])
     assert [float(row["value"]) for row in found if row["metric"] == "visitors"] == [11]
+
+
+def test_a_website_that_was_renamed_is_one_under_its_newest_name() -> None:
+    old, new = {**WHOSE, "_part": "id-1", "_pull": 1}, {**WHOSE, "website": "new.example", "_part": "id-1", "_pull": 2}
+    other = {**WHOSE, "website": "other.example", "_part": "id-2", "_pull": 3}
+    daily = {"pageviews": 30, "visitors": 10, "visits": 12, "bounces": 4, "seconds": 600}
+    found = run_models(
+        "figures_umami",
+        umami_daily=[
+            {**old, **daily},
+            # Landed anew under the new name: the same day of the same website.
+            {**new, **daily, "visitors": 11},
+            {**new, **daily, "ts": datetime(2026, 6, 2), "visitors": 12},
+            {**other, **daily, "visitors": 7},
+        ],
+        # Of events there were none since.
+        umami_events=[{**old, "event": "signup", "events": 2}],
+    )
+    assert sorted(
+        (row["metric"], row["app"], float(row["value"])) for row in found if row["metric"] in ("visitors", "events")
+    ) == [
+        ("events", "new.example", 2),
+        ("visitors", "new.example", 11),
+        ("visitors", "new.example", 12),
+        ("visitors", "other.example", 7),
+    ]

@@ -29,6 +29,7 @@ from tidings.window import Zone, add_days, days_between
 
 _BATCH = 20_000
 _TOLD = 5
+_AGAIN = "again"
 _OTHER_DAYS = "they are of other days"
 # Refused, whatever day is asked for: no right, no such thing.
 _NO_MATTER_WHICH_DAY = frozenset({401, 403, 404, 405, 501})
@@ -136,6 +137,11 @@ class ApiSource(ABC):
         """What an endpoint is asked for one by one (sites, apps); each has its own days."""
         del client, endpoint
         return ("",)
+
+    def is_stale(self, landing: Landing, endpoint: ApiEndpoint, entry: Entry) -> bool:
+        """True for what was landed by settings that hold no more: its days are asked for anew."""
+        del landing, endpoint, entry
+        return False
 
     def named(self, part: str) -> str:
         """What people call a part."""
@@ -254,7 +260,11 @@ class ApiSource(ABC):
         entries = landing.entries(self.name, endpoint.name)
         refused_before = [entry.part.removeprefix(f"{part}{REFUSED}") for entry in entries]
         owed = [date.fromisoformat(day) for day, e in zip(refused_before, entries, strict=True) if day != e.part]
-        asked = chunks(endpoint, [entry for entry in entries if entry.part == part], pull, owed)
+        mine = [entry for entry in entries if entry.part == part]
+        left = _left_over(mine)
+        stale = [entry for entry in mine if entry.window and (entry in left or self.is_stale(landing, endpoint, entry))]
+        owed += [entry.window.start.date() for entry in stale if entry.window]
+        asked = chunks(endpoint, [entry for entry in mine if entry not in stale], pull, owed)
         missing: list[Span] = []
         refused: list[_RefusedError] = []
         failed: list[AnswerError] = []
@@ -294,6 +304,8 @@ class ApiSource(ABC):
             if day != old and landed and is_landed:
                 landing.drop(self.name, endpoint.name, old)
         told = ((_not_yet(missing),) if missing else ()) + _too_old(endpoint, pull)
+        if left and landed and not pull.again:
+            told += (f"{endpoint.name}: an earlier pull --again was stopped; this one went on with it.",)
         if not asked and (pull.since or pull.until):
             told += (f"{endpoint.name}: none of the days that were asked for is over, or kept by the source.",)
         if told:
@@ -349,6 +361,8 @@ class ApiSource(ABC):
                     moving += [watch.moving] if watch.moving else []
                     whole = min([end, *moving])
                     draft.complete_until = _complete_until(endpoint, whole, pull)
+                    if pull.again and not (pull.since or pull.until):
+                        draft.facts[_AGAIN] = 1.0
         except NotYetError:
             return None, missing
         if refused:
@@ -414,6 +428,12 @@ def chunks(
             found.append((first, following))
             first = following
     return found
+
+
+def _left_over(entries: Sequence[Entry]) -> list[Entry]:
+    """What was landed before a pull that was to read everything again, and still is: that pull was stopped."""
+    began = max((entry.fetched_at for entry in entries if _AGAIN in entry.facts), default=None)
+    return [] if began is None else [entry for entry in entries if entry.fetched_at < began]
 
 
 def _settled(endpoint: ApiEndpoint, landed: Iterable[tuple[Entry, Span]], zone: Zone) -> list[Span]:

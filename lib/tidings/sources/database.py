@@ -1,33 +1,33 @@
-"""Any database that Ibis reaches: a table or query, pulled as a whole or by a cursor column.
+"""Any database: a table or query, pulled as a whole or by a cursor column.
 
-With a `cursor` (a time of change, or a growing number) rows are asked for from where the last pull ended, less a
-look-back for rows that were written late, in chunks that are each landed by themselves. Rows that come twice are told
-apart by the feed's key, so that each column of the key must be known. Rows that were deleted in the database are not
-noticed by a cursor; `tidings pull --again` reads everything anew. Without a cursor the whole is read each time.
+Only columns that are mapped are asked for, and others by wish. With a `cursor` (a time of change, or a growing number)
+rows are asked for from where the last pull ended, less a look-back for rows that were written late, in chunks that are
+each landed by themselves. Rows that come twice are told apart by the feed's key, so that each column of the key must be
+known. Rows that were deleted in the database are not noticed by a cursor; `tidings pull --again` reads everything anew,
+and what was landed before stays in force until all of it is there. Without a cursor the whole is read each time.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import duckdb
-import ibis
-import ibis.expr.datatypes as dt
-import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
-from ibis.backends import BaseBackend
 
-from tidings.errors import SettingsError, SourceError, suggest
+from tidings.errors import SettingsError, SourceError, TidingsError, suggest
 from tidings.settings import Settings
-from tidings.sources.api import day_instant
 from tidings.sources.database_intake import Intake, positional
+from tidings.sources.dialects import duckdb_file, ibis_rows, mysql, postgresql, sqlite
+from tidings.sources.dialects.address import file_of, scheme_of
+from tidings.sources.dialects.relation import Connection, Named, Rows, open_rows
 from tidings.sources.filling import parser
 from tidings.sources.landing import Landing
 from tidings.sources.mapping import OPTIONS, PAGEVIEW, FileOptions, read_options
@@ -37,7 +37,7 @@ from tidings.sources.reading import Head
 from tidings.sources.shapes import SHAPES, Shape
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
 from tidings.sources.statement import Plan, plan
-from tidings.window import Zone, add_days, naive_utc
+from tidings.window import Zone, add_days, parse_date
 
 CHUNK_ROWS: Final = 100_000
 _LOOKBACK_DAYS: Final = 2
@@ -46,8 +46,12 @@ _LOOKBACK_NUMBERS: Final = 1000
 _TELLING: Final = 3
 _SAMPLE: Final = 500
 _UNDATED: Final = "without cursor"
-Place = int | datetime | date | str
-"""Where in a cursor column a pull is."""
+_EXPLAIN: Final[Mapping[str, Callable[[Exception, Named], SourceError | None]]] = {
+    **dict.fromkeys(("postgres", "postgresql"), postgresql.explain),
+    **dict.fromkeys(("mysql", "mariadb"), mysql.explain),
+    "sqlite": sqlite.explain,
+    "duckdb": duckdb_file.explain,
+}
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Database:
     query: str
     cursor: str
     lookback: int | None
+    extra: tuple[str, ...] | str
     settings: Settings
     kind: str = "database"
 
@@ -82,7 +87,7 @@ class Database:
         """Whether it can be reached, has the table, and the columns that the mapping and the cursor name."""
         try:
             with self._rows() as rows, parser() as connection:
-                self.plan(connection, rows.limit(_SAMPLE).to_pyarrow())
+                self.plan(connection, rows.sample(_SAMPLE), rows.plain)
         except (SettingsError, SourceError) as error:
             return [str(error)]
         return []
@@ -100,31 +105,35 @@ class Database:
             places = stack.enter_context(Places(geoip)) if geoip else None
             salts = Salts(self.settings.root / "data" / "salts.json", pull.now)
             pseudonyms = Pseudonyms(salts, self.settings.site or self.name)
-            into = Intake(self, landing, pull, connection, pseudonyms, places)
-            yield from self._by_cursor(rows, into) if self.cursor else self._whole(rows, into)
+            into = Intake(self, rows.plain, landing, pull, connection, pseudonyms, places)
+            used = rejected = 0
+            for pulled in self._by_cursor(rows, into) if self.cursor else self._whole(rows, into):
+                used, rejected = used + pulled.rows, rejected + pulled.rejected
+                yield pulled
+            if rejected and not used and not any(entry.rows for entry in into.entries()):
+                raise SourceError(
+                    f"None of the {rejected:,} rows of {self.name} can be used. {into.commonest(1)}.",
+                    f"They are kept in data/raw/{self.name}/{self.shape.feed.name}, each with its reason. "
+                    "Compare the mapping with the columns.",
+                )
 
-    def _whole(self, rows: ir.Table, into: Intake) -> Iterator[Pulled]:
-        def batches() -> Iterator[pa.Table]:
-            with self._told():
-                for batch in rows.to_pyarrow_batches(chunk_size=CHUNK_ROWS):
-                    yield pa.Table.from_batches([batch])
-
-        yield into.land("", batches(), "")
+    def _whole(self, rows: Rows, into: Intake) -> Iterator[Pulled]:
+        yield into.land("", rows.everything(), "")
         into.drop_others([""])
 
-    def _by_cursor(self, rows: ir.Table, into: Intake) -> Iterator[Pulled]:
-        column = rows[self.cursor]
-        place = None if into.pull.again else self._resume(into, column.type())
-        kept = [] if place is None else [entry.part for entry, _ in into.mine()]
+    def _by_cursor(self, rows: Rows, into: Intake) -> Iterator[Pulled]:
+        place = None if into.pull.again else self._resume(into, rows)
+        if place is None:
+            into.begin_anew()
+        kept = [entry.part for entry, _ in into.mine()]
         size = CHUNK_ROWS
-        passed: set[Place] = set()
+        passed: set[Any] = set()
+        reached = ""
         while True:
-            found = rows.filter(column.notnull() if place is None else column >= ibis.literal(place))
-            with self._told():
-                chunk = found.order_by(self.cursor).limit(size).to_pyarrow()
+            chunk = rows.beyond(place, size)
             if not chunk.num_rows:
                 break
-            last = _place(chunk[self.cursor][-1].as_py())
+            last = chunk[self.cursor][-1].as_py()
             is_last = chunk.num_rows < size
             if not is_last:
                 # Rows of the last place may go on: they belong to the next chunk, all of them.
@@ -135,49 +144,45 @@ class Database:
                     continue
                 passed.add(last)
                 chunk = whole
-            part = f"{self.cursor} from {place}" if place is not None else f"{self.cursor} from the beginning"
-            yield into.land(part, iter([chunk]), str(last))
+            part = into.part(f"{self.cursor} from {'the beginning' if place is None else place}")
+            # Where a later pull may go on: no place that rows of tomorrow would not lie behind.
+            reached = next((text for text in _backwards(chunk[self.cursor]) if _is_place(text, rows)), reached)
+            yield into.land(part, iter([chunk]), reached if is_last else str(last))
             kept.append(part)
             if is_last:
                 break
-            place, size = last, CHUNK_ROWS
+            place, size = str(last), CHUNK_ROWS
         yield from self._undated(rows, into)
         into.drop_others([*kept, _UNDATED])
 
-    def _resume(self, into: Intake, type_: dt.DataType) -> Place | None:
+    def _resume(self, into: Intake, rows: Rows) -> str | None:
         """Where the last landing ended, less the look-back; null where nothing was landed in this way."""
-        names = [read.name for entry, read in into.mine() if entry.part != _UNDATED]
+        names = [read.name for entry, read in into.mine() if entry.part != _UNDATED and _is_place(read.name, rows)]
         if not names:
             return None
-        if type_.is_integer():
+        # Not the largest: a pull that was to read all anew and was stopped goes on where it was stopped.
+        last = names[-1]
+        if rows.cursor_kind == "number":
             back = _LOOKBACK_NUMBERS if self.lookback is None else self.lookback
-            return max(map(int, names)) - back
+            return str(Decimal(last) - back)
         days = _LOOKBACK_DAYS if self.lookback is None else self.lookback
-        last = max(names)
-        try:
-            # A time that is still to come is a mistake in a row: going on from there, all others would be left out.
-            reached = min(datetime.fromisoformat(last).date(), Zone().day_of(into.pull.now))
-        except ValueError:
+        day = _day(last)
+        if day is None:
             # Text that is no time: there is nothing to look back by.
             return last
-        day = add_days(reached, -days)
-        if type_.is_date():
-            return day
-        if type_.is_string():
-            return day.isoformat()
-        at = day_instant(day)
-        return at if isinstance(type_, dt.Timestamp) and type_.timezone else naive_utc(at)
+        # A time that is still to come is a mistake in a row: going on from there, all others would be left out.
+        return add_days(min(day, Zone().day_of(into.pull.now)), -days).isoformat()
 
-    def _undated(self, rows: ir.Table, into: Intake) -> Iterator[Pulled]:
+    def _undated(self, rows: Rows, into: Intake) -> Iterator[Pulled]:
         """Rows without a cursor: kept as refused, as no later pull would know whether it has them."""
-        with self._told():
-            found = rows.filter(rows[self.cursor].isnull()).limit(CHUNK_ROWS).to_pyarrow()
-        if found.num_rows:
-            yield into.refuse(_UNDATED, found, f"{self.cursor}: is null, so that no pull would know it again")
+        found = [table for table in rows.undated() if table.num_rows]
+        if found:
+            reason = f"{self.cursor}: is null, so that no pull would know it again"
+            yield into.refuse(_UNDATED, pa.concat_tables(found), reason)
         elif any(entry.part == _UNDATED for entry in into.entries()):
             into.landing.drop(self.name, self.shape.feed.name, _UNDATED)
 
-    def plan(self, connection: duckdb.DuckDBPyConnection, sample: pa.Table) -> Plan:
+    def plan(self, connection: duckdb.DuckDBPyConnection, sample: pa.Table, plain: frozenset[str]) -> Plan:
         """How rows like these are read.
 
         Raises:
@@ -191,95 +196,88 @@ class Database:
             for row in sample.slice(0, _SAMPLE).to_pylist()
         ]
         head = Head(tuple(sample.column_names), tuple(row[1] for row in described), tuple(rows))
-        return plan(self.shape, self.options, head, self.name, self.table or "the query")
+        return plan(self.shape, self.options, head, self.name, self.table or "the query", plain)
 
     @contextmanager
-    def _rows(self) -> Iterator[ir.Table]:
+    def _rows(self) -> Iterator[Rows]:
         """The table or query, open.
 
         Raises:
             SourceError: it cannot be had; the text holds neither address nor password.
         """
-        with self._told():
-            backend = self._connected()
-            try:
-                yield self._found(backend)
-            finally:
-                backend.disconnect()
-
-    def _connected(self) -> BaseBackend:
         url = self.settings.secret(self.variable).reveal()
-        scheme = url.partition("://")[0]
-        try:
-            # Read as a driver will, which would quote what it stumbles over.
-            _ = urlsplit(url).port
-        except ValueError:
-            raise SettingsError(
-                f"{self.variable} is not an address.",
-                "In user and password write / as %2F, # as %23, ? as %3F, @ as %40, : as %3A, [ as %5B, ] as %5D.",
-            ) from None
-        try:
-            return ibis.connect(url, read_only=True) if scheme == "duckdb" else ibis.connect(url)
-        except ImportError as error:
-            raise SourceError(
-                f"What speaks to {scheme} is not installed.", f"Run: pip install 'ibis-framework[{scheme}]'"
-            ) from error
+        scheme = scheme_of(url, self.variable)
+        what = f"the table {self.table}" if self.table else "the query"
+        named = Named(self.name, self.variable, what, lambda text: _without(url, text))
+        with self._told(scheme, named):
+            asked = (named, self.table, self.query, self.options.columns, self.cursor, self.extra)
+            if scheme in _EXPLAIN:
+                connection = self._connected(url, scheme, named)
+                try:
+                    yield open_rows(connection, *asked)
+                finally:
+                    connection.close()
+            else:
+                backend = ibis_rows.connect(url, scheme)
+                try:
+                    yield ibis_rows.open_rows(backend, *asked)
+                finally:
+                    backend.disconnect()
 
-    def _found(self, backend: BaseBackend) -> ir.Table:
-        if self.query:
-            rows: ir.Table = backend.sql(self.query)
-        else:
-            *outer, name = self.table.split(".")
-            database = tuple(outer) if len(outer) > 1 else (outer[0] if outer else None)
-            known = backend.list_tables(database=database)
-            if name not in known:
-                raise SourceError(f"The database of {self.name} has no table '{self.table}'.", suggest(name, known))
-            rows = backend.table(name, database=database)
-        if self.cursor and self.cursor not in rows.columns:
-            raise SourceError(
-                f"{self.table or 'The query'} of {self.name} has no column '{self.cursor}' to be the cursor.",
-                suggest(self.cursor, rows.columns),
-            )
-        for wanted, given in self.options.columns.items():
-            if given not in rows.columns:
-                raise SourceError(
-                    f"{self.table or 'The query'} of {self.name} has no column '{given}', "
-                    f"which the mapping reads for {wanted}.",
-                    suggest(given, rows.columns),
-                )
-        return rows
+    def _connected(self, url: str, scheme: str, named: Named) -> Connection:
+        if scheme == "sqlite":
+            return sqlite.SQLite(file_of(url, self.settings.root, named), named, self.options.decimal)
+        if scheme == "duckdb":
+            return duckdb_file.DuckDB(file_of(url, self.settings.root, named))
+        is_mysql = scheme in ("mysql", "mariadb")
+        return mysql.connect(url, named) if is_mysql else postgresql.connect(url, named)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self, scheme: str, named: Named) -> Iterator[None]:
         """Errors of a driver as one of ours, without the address and the password that drivers like to quote."""
         try:
             yield
-        except (SettingsError, SourceError, GeneratorExit, KeyboardInterrupt):
+        except (TidingsError, GeneratorExit, KeyboardInterrupt):
             raise
         except Exception as error:  # noqa: BLE001 - every driver has errors of its own
+            known = _EXPLAIN[scheme](error, named) if scheme in _EXPLAIN else None
             text = (str(error).strip().splitlines() or [""])[0]
-            text = _without(self.settings.secret(self.variable).reveal(), text)[:300]
-            raise SourceError(
-                f"The database of {self.name} cannot be read: {type(error).__name__}: {text}.",
+            raise known or SourceError(
+                f"The database of {self.name} cannot be read: {type(error).__name__}: {named.hide(text)[:300]}.",
                 f"Compare {self.variable} and the settings of {self.name} with the database.",
             ) from None
+
+
+def _day(place: str) -> date | None:
+    try:
+        return parse_date(place[:10])
+    except ValueError:
+        return None
+
+
+def _is_place(text: str, rows: Rows) -> bool:
+    """False for what is larger than all that will ever come, or older than time: NaN, infinity, 0000-00-00."""
+    if rows.cursor_kind == "number":
+        try:
+            return Decimal(text).is_finite()
+        except InvalidOperation:
+            return False
+    return bool(text) if rows.cursor_kind == "text" else _day(text) is not None
+
+
+def _backwards(column: pa.ChunkedArray) -> Iterator[str]:
+    return (str(column[number].as_py()) for number in range(len(column) - 1, -1, -1))
 
 
 def _without(url: str, text: str) -> str:
     """A text without an address and any piece of its password, however a driver took them apart."""
     password = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
     pieces = {piece for piece in re.split(r"[:/?#@\[\]]", password) if len(piece) >= _TELLING}
-    for secret in sorted({url, password, unquote(password), *pieces} - {""}, key=len, reverse=True):
+    for secret in sorted(
+        {url, *(text for text in (password, unquote(password)) if text), *pieces}, key=len, reverse=True
+    ):
         text = text.replace(secret, "***")
     return text
-
-
-def _place(value: Any) -> Place:
-    if isinstance(value, bool) or not isinstance(value, int | datetime | date | str):
-        raise SourceError(
-            f"A cursor cannot be {type(value).__name__}.", "Name a column of times, dates, whole numbers or text."
-        )
-    return value
 
 
 def _open(name: str, table: Mapping[str, Any], settings: Settings) -> Database:
@@ -293,6 +291,9 @@ def _open(name: str, table: Mapping[str, Any], settings: Settings) -> Database:
     lookback = table.get("lookback")
     if lookback is not None and (isinstance(lookback, bool) or not isinstance(lookback, int) or lookback < 0):
         raise SettingsError(f"{where} lookback is {lookback!r}.", "Write a whole number from 0 on.")
+    extra = table.get("extra_columns", [])
+    if extra != "all" and not (isinstance(extra, list) and all(isinstance(name, str) for name in extra)):
+        raise SettingsError(f"{where} extra_columns is {extra!r}.", 'Write ["…", "…"], or "all".')
     shape = shapes[given["feed"]]
     # Otherwise another look-back would read everything anew.
     read_as = {option: value for option, value in table.items() if option != "lookback"}
@@ -306,18 +307,29 @@ def _open(name: str, table: Mapping[str, Any], settings: Settings) -> Database:
             f"by which the feed {shape.feed.name} would know them.",
             "Map it in `columns`, give it a constant in `defaults`, or leave out the cursor.",
         )
-    return Database(name, shape, options, given["table"], given["query"], given["cursor"], lookback, settings)
+    return Database(
+        name,
+        shape,
+        options,
+        given["table"],
+        given["query"],
+        given["cursor"],
+        lookback,
+        extra if extra == "all" else tuple(extra),
+        settings,
+    )
 
 
 DATABASE: Final = SourceKind(
     name="database",
-    summary="a table or query of any database that Ibis reaches",
+    summary="a table or query of PostgreSQL, MySQL, MariaDB, SQLite, DuckDB, or whatever else Ibis reaches",
     options={
         "feed": "what its rows are: orders, events, requests, vitals or figures",
         "table": "the table, as schema.table where it is in a schema",
         "query": "or a SELECT of that database",
         "cursor": "a column that only grows (time of change, number): each pull asks for what is new by it",
         "lookback": "how far behind rows may be written: days (2), or for a number so many numbers (1000)",
+        "extra_columns": 'columns that are kept beside those that are mapped, as text: ["note"], or "all"',
         **{
             option: help_
             for option, help_ in {**OPTIONS, **PAGEVIEW}.items()

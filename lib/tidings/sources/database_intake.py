@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 import pyarrow as pa
@@ -20,10 +22,15 @@ from tidings.sources.places import Places
 from tidings.sources.privacy import Pseudonyms
 from tidings.sources.source import Pull, Pulled
 from tidings.sources.statement import statement
-from tidings.sources.web import WebRows
+from tidings.sources.web import WebRows, scrubbed
 
 if TYPE_CHECKING:
     from tidings.sources.database import Database
+
+
+_READING: Final = re.compile(r"reading (\d+): ")
+# The value in a reason, which is another in each row.
+_VALUE: Final = re.compile(r"'.*?'(?= is )", re.DOTALL)
 
 
 class Intake:
@@ -32,6 +39,7 @@ class Intake:
     def __init__(
         self,
         source: Database,
+        plain: frozenset[str],
         landing: Landing,
         pull: Pull,
         connection: duckdb.DuckDBPyConnection,
@@ -39,30 +47,48 @@ class Intake:
         places: Places | None,
     ) -> None:
         self.source = source
+        self._plain = plain
         self.landing = landing
         self.pull = pull
         self._connection = connection
         self._pseudonyms = pseudonyms
         self._places = places
         self._feed = source.shape.feed
+        self._generation = max((_generation(entry) for entry, _ in self._readings()), default=0)
+        self._reasons: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
 
     def entries(self) -> tuple[Entry, ...]:
         """All that is landed."""
         return self.landing.entries(self.source.name, self._feed.name)
 
+    def begin_anew(self) -> None:
+        """Read all again beside what is landed, which stays in force until all is there."""
+        if self.entries():
+            self._generation = max(map(_generation, self.entries())) + 1
+
+    def part(self, name: str) -> str:
+        """A name for a part of this reading, unlike that of any reading before."""
+        return f"reading {self._generation + 1}: {name}" if self._generation else name
+
     def mine(self) -> list[tuple[Entry, Input]]:
-        """What was landed by the same reading of the same rows; what none of could be used is nothing landed."""
-        reading = self.source.options.fingerprint
+        """What was landed by this reading, oldest first; what none of could be used is nothing landed."""
+        return [(entry, read) for entry, read in self._readings() if _generation(entry) == self._generation]
+
+    def _readings(self) -> list[tuple[Entry, Input]]:
+        as_now = self.source.options.fingerprint
         return [
             (entry, entry.input)
             for entry in self.entries()
-            if entry.input and entry.input.mapping == reading and (entry.rows or not entry.rejected)
+            if entry.input and entry.input.mapping == as_now and (entry.rows or not entry.rejected)
         ]
 
     def land(self, part: str, tables: Iterator[pa.Table], last: str) -> Pulled:
         """Land rows as a part, in place of what it held; `last` is where they end."""
-        had = sum(entry.rows for entry in self.entries() if entry.part == part)
+        had = sum(entry.rows for entry in self.entries() if entry.part == part or self._is_older(entry))
+        before = sum(entry.rows for entry in self.entries() if entry.part == part)
         where = f"data/raw/{self.source.name}/{self._feed.name}"
+        self._reasons.clear()
         with self._draft(part, last) as draft:
             fill(draft, self._converted(tables), None, self.pull.progress, self._feed.name, 0)
             draft.complete_until = self.pull.now
@@ -71,13 +97,33 @@ class Intake:
                 draft.part, draft.complete_until = f"{part}{REFUSED}", None
         if is_refused:
             raise SourceError(
-                f"None of the {draft.rejected:,} rows can be used; the {had:,} that were landed before stay.",
+                f"None of the {draft.rejected:,} rows can be used; the {had:,} that were landed before stay. "
+                f"{self.commonest(1)}.",
                 f"The refused ones are kept, each with its reason: {where}. Compare the mapping with the columns.",
             )
-        if had and not draft.rows:
-            return self._pulled(part, draft, (f"There are no rows any more; there were {had:,}.",))
-        said = (f"{draft.rejected:,} rows were rejected, each with its reason: {where}",) if draft.rejected else ()
+        if before and not draft.rows:
+            return self._pulled(part, draft, (f"There are no rows any more; there were {before:,}.",))
+        said = (
+            (f"{draft.rejected:,} rows were rejected, each with its reason: {where}. {self.commonest(3)}.",)
+            if draft.rejected
+            else ()
+        )
         return self._pulled(part, draft, said)
+
+    def _is_older(self, entry: Entry) -> bool:
+        return entry.input is not None and _generation(entry) < self._generation and bool(self.source.cursor)
+
+    def commonest(self, count: int) -> str:
+        """The reasons that most of the rejected rows of the last landing have, each with its first value."""
+        told = [f"{self._examples[kind]} ({rows:,})" for kind, rows in self._reasons.most_common(count)]
+        return f"The commonest: {'; '.join(told)}" if told else "Their reasons are kept with them"
+
+    def _note(self, reasons: pa.ChunkedArray) -> None:
+        for counted in reasons.drop_null().value_counts().to_pylist():
+            text = scrubbed(counted["values"])
+            kind = _VALUE.sub("", text)
+            self._examples.setdefault(kind, text)
+            self._reasons[kind] += counted["counts"]
 
     def refuse(self, part: str, table: pa.Table, reason: str) -> Pulled:
         """Keep rows aside, for one reason."""
@@ -112,7 +158,7 @@ class Intake:
         source, query, web, line = self.source, "", None, 1
         for table in tables:
             if not query:
-                this = source.plan(self._connection, table)
+                this = source.plan(self._connection, table, self._plain)
                 query = statement(this, "chunk", numbered=True)
                 if source.shape.helpers:
                     web = WebRows(this, source.settings.site, self._pseudonyms, self._places)
@@ -122,7 +168,9 @@ class Intake:
             self._connection.unregister("chunk")
             line += table.num_rows
             rows = web.complete(rows) if web else rows
-            yield self._with_keys(rows) if source.cursor else rows
+            rows = self._with_keys(rows) if source.cursor else rows
+            self._note(rows["_reason"])
+            yield rows
 
     def _with_keys(self, rows: pa.Table) -> pa.Table:
         """The rows, those refused that could not be told apart when they come again."""
@@ -133,6 +181,12 @@ class Intake:
             unkeyed = pc.and_(pc.is_null(known), pc.is_null(reasons))
             reasons = pc.if_else(unkeyed, pa.scalar(lacking), reasons)
         return rows.set_column(rows.column_names.index("_reason"), "_reason", reasons)
+
+
+def _generation(entry: Entry) -> int:
+    """How many readings of all rows there were before that of an entry."""
+    found = _READING.match(entry.part)
+    return int(found[1]) - 1 if found else 0
 
 
 def positional(table: pa.Table) -> pa.Table:

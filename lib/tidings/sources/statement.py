@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tidings.errors import SourceError
@@ -29,13 +29,17 @@ _URLS = ("url", "referrer")
 
 @dataclass(frozen=True)
 class Plan:
-    """How one file is read: the shape, the source's options, the beginning of the file."""
+    """How one file is read: the shape, the source's options, the beginning of the file.
+
+    `plain` are input columns whose text no person has written: `decimal` and `time_format` do not say how.
+    """
 
     shape: Shape
     options: FileOptions
     head: Head
     source: str
     addresses: frozenset[str]
+    plain: frozenset[str] = frozenset()
 
     @property
     def is_json(self) -> bool:
@@ -57,7 +61,9 @@ class Plan:
         return tuple(helper for helper in self.shape.helpers if helper in self.options.columns)
 
 
-def plan(shape: Shape, options: FileOptions, head: Head, source: str, file: str) -> Plan:
+def plan(
+    shape: Shape, options: FileOptions, head: Head, source: str, file: str, plain: frozenset[str] = frozenset()
+) -> Plan:
     """Check the mapping against a file.
 
     Raises:
@@ -74,7 +80,7 @@ def plan(shape: Shape, options: FileOptions, head: Head, source: str, file: str)
                 f"The column '{name}' of {file} holds addresses, which are not stored: it cannot be {column}.",
                 f"{instead}; visitors get a pseudonym instead.",
             )
-    return Plan(shape, options, head, source, frozenset(addresses))
+    return Plan(shape, options, head, source, frozenset(addresses), plain)
 
 
 def statement(this: Plan, rows: str, *, numbered: bool) -> str:
@@ -99,7 +105,7 @@ def statement(this: Plan, rows: str, *, numbered: bool) -> str:
         "e": _stage("d", {"_read": _fields(this)} if this.is_json else {}),
         "i": _stage("e", _inputs(this)),
         "r": _stage("i", {f"r_{column}": each.expression for column, each in raw.items()}),
-        "v": _stage("r", {f"v_{column}": _value(column, feed.columns[column], raw, options) for column in columns}),
+        "v": _stage("r", {f"v_{column}": _value(column, feed.columns[column], raw, this) for column in columns}),
         "f": _stage("v", {f"f_{column}": expression for column, expression in finals.items()}),
     }
     results = [f"f_{column} AS {column}" for column in finals]
@@ -129,8 +135,15 @@ def _raw(this: Plan) -> dict[str, Given]:
     return found
 
 
-def _value(name: str, column: Column, raw: Mapping[str, Given], options: FileOptions) -> str:
-    return same_case(column, typed(column.type, name, Given(f"r_{name}", raw[name].type), options))
+def _value(name: str, column: Column, raw: Mapping[str, Given], this: Plan) -> str:
+    options = this.options
+    if options.columns.get(name) in this.plain:
+        options = replace(options, decimal=".", time_format="")
+    value = typed(column.type, name, Given(f"r_{name}", raw[name].type), options)
+    if "timestamp" in column.type:
+        # `infinity` and the year 9999 are nobody's time, and no calendar of Python's or an engine's has room for them.
+        value = f"CASE WHEN {value} >= TIMESTAMP '1900-01-01' AND {value} < TIMESTAMP '2200-01-01' THEN {value} END"
+    return same_case(column, value)
 
 
 def _sql_type(column: Column) -> str:

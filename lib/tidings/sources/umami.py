@@ -5,6 +5,8 @@ coarser one, so that hours are asked for a few weeks at a time. Empty hours are 
 zeros. An administrator who asks for a website that does not exist gets zeros, too: ids come from the list of websites.
 No right is 401, as is a token that the server forgot. Version 2 wraps numbers (`{"value": 1}`) and calls paths `url`.
 Some numbers are texts. Visitors of days, pages or countries do not add up: each cut is asked for by itself.
+Lists are ordered by count alone, so that equal counts move between pages: each is asked for in one piece. Who is only a
+member of a team finds its websites in the team. A reset deletes all hits, and is noted in the list of websites.
 """
 
 from __future__ import annotations
@@ -12,27 +14,34 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from tidings.errors import SettingsError, SourceError, suggest
+from tidings.errors import AnswerError, SettingsError, SourceError, suggest
 from tidings.hosts import shown
 from tidings.settings import Settings
-from tidings.sources.api import ApiEndpoint, ApiSource
+from tidings.sources.api import ApiEndpoint, ApiSource, NotYetError
 from tidings.sources.auth import Header, Token
 from tidings.sources.clock import Clock
 from tidings.sources.http import Answer, Auth, Client, Limit, Verdict, excerpt
+from tidings.sources.landing import Landing
+from tidings.sources.manifest import Entry
 from tidings.sources.paging import pages
 from tidings.sources.paths import page_name
 from tidings.sources.records import Record
 from tidings.sources.redaction import redact, redacted
-from tidings.sources.source import SourceKind
+from tidings.sources.source import Pull, Pulled, SourceKind
+from tidings.sources.umami_moves import Website, first_row
 from tidings.sources.umami_records import endpoints
 from tidings.window import Zone, add_days, days_between, parse_instant
 
 _CLOUD: Final = "https://api.umami.is/v1"
-_PAGE: Final = 500
+# More than any list has: an answer as long as this was cut.
+_MOST: Final = 100_000
+# As long as lists are where a server does not know the limit.
+_DEFAULT: Final = 500
 # What each cut is called in version 3 and in version 2; empty where it has none.
 _TYPES: Final = {
     "path": "url",
@@ -60,6 +69,8 @@ class Umami(ApiSource):
         super().__init__(name, table, settings)
         self._zone = Zone(self.option("timezone", settings.timezone))
         self._websites: dict[str, str] = {}
+        self._resets: dict[str, datetime] = {}
+        self._first_days: dict[str, date | None] = {}
         self._by_day = False
         self._is_version_2: bool | None = None
 
@@ -126,9 +137,6 @@ class Umami(ApiSource):
         if endpoint.name == "live":
             yield [{**self._live(client, site), **whose, "day": first.isoformat()}]
             return
-        first = max(first, self._first_day(client, site, end))
-        if first >= end:
-            return
         if endpoint.name == "hourly":
             yield [{**record, **whose} for record in self._hours(client, site, first, end)]
             return
@@ -139,8 +147,13 @@ class Umami(ApiSource):
         for day in days_between(first, add_days(end, -1)):
             dated = {**whose, "day": day.isoformat()}
             bounds = self._range(day, add_days(day, 1))
-            for page in self._of_day(client, endpoint.name, site, bounds):
-                yield [{**record, **dated} for record in page]
+            try:
+                for page in self._of_day(client, endpoint.name, site, bounds):
+                    yield [{**record, **dated} for record in page]
+            except _CutError as error:
+                raise NotYetError(
+                    day, error=AnswerError(f"{day}: {error}", "Look for a newer version of Umami.")
+                ) from None
 
     def _of_day(self, client: Client, name: str, site: str, bounds: Mapping[str, int]) -> Iterator[Sequence[Record]]:
         if name == "daily":
@@ -156,28 +169,37 @@ class Umami(ApiSource):
         name = _TYPES[type_] if self._speaks_2(client, site, bounds) else type_
         if not name:
             return
-
-        def ask(offset: int | None) -> Any:
-            asked = {**bounds, "type": name, "limit": _PAGE, "offset": offset or 0}
-            return offset or 0, client.get(f"{site}/metrics", asked).json()
-
-        def following(said: Any) -> int | None:
-            return None if len(said[1]) < _PAGE else said[0] + _PAGE
-
-        found = [each for _, page in pages(ask, following, f"{type_} of {site}") for each in page]
+        asked = {**bounds, "type": name, "limit": _MOST}
+        found = client.get(f"{site}/metrics", asked).json()
+        if len(found) == _DEFAULT:
+            # All that there are, or as many as a server gives that does not know the limit.
+            more = client.get(f"{site}/metrics", {**asked, "offset": _DEFAULT}).json()
+            if more:
+                raise _CutError(f"the list of {type_} was cut after {_DEFAULT:,}; which are left out is not known.")
+        if len(found) >= _MOST:
+            raise _CutError(f"the list of {type_} has {_MOST:,} or more: it was cut, and is not landed.")
         yield redacted(found, "x", "y", written=_ADDRESSES[type_]) if type_ in _ADDRESSES else found
 
     def _sessions(self, client: Client, site: str, bounds: Mapping[str, int]) -> Iterator[Sequence[Record]]:
+        found = self._listed(client, f"{site}/sessions", bounds, size=_MOST)
+        ids = {each["id"] for said in found for each in said["data"]}
+        if len(ids) < int(found[0]["count"]):
+            raise _CutError(f"of {int(found[0]['count']):,} visitors {len(ids):,} came: they moved between pages.")
+        for said in found:
+            yield said["data"]
+
+    def _listed(self, client: Client, path: str, asked: Mapping[str, Any], size: int = 100) -> list[Mapping[str, Any]]:
+        """All pages of a list."""
+
         def ask(page: int | None) -> Any:
-            return client.get(f"{site}/sessions", {**bounds, "page": page or 1, "pageSize": _PAGE}).json()
+            return client.get(path, {**asked, "page": page or 1, "pageSize": size}).json()
 
         def following(said: Any) -> int | None:
             page = int(said["page"])
             # A server may give less than was asked for.
             return page + 1 if said["data"] and page * int(said["pageSize"]) < int(said["count"]) else None
 
-        for said in pages(ask, following, f"visitors of {site}"):
-            yield said["data"]
+        return list(pages(ask, following, path.rpartition("/")[2]))
 
     def _hours(self, client: Client, site: str, first: date, end: date) -> list[dict[str, Any]]:
         days = days_between(first, add_days(end, -1))
@@ -210,11 +232,43 @@ class Umami(ApiSource):
             self._is_version_2 = isinstance(stats.get("pageviews"), Mapping)
         return self._is_version_2
 
-    def _first_day(self, client: Client, site: str, end: date) -> date:
-        """The local day of the first hit; `end` where there is none: days before are not zero, they are not there."""
-        said = client.get(f"{site}/daterange").json()
-        start = said.get("startDate", said.get("mindate"))
-        return self._zone.day_of(parse_instant(start)) if start else end
+    def land(self, landing: Landing, client: Client, endpoint: ApiEndpoint, part: str, pull: Pull) -> Iterator[Pulled]:
+        """Land what is new from the first hit on: days before are not zero, they are not there.
+
+        What was landed of days before it, before a reset, stays. The day of a reset is left out: half of it is deleted.
+        """
+        if endpoint.snapshot:
+            yield from super().land(landing, client, endpoint, part, pull)
+            return
+        self._chosen(client)
+        first = self._first_day(client, part)
+        if endpoint.name == "daily":
+            entries = [entry for entry in landing.entries(self.name, endpoint.name) if entry.part == part]
+            website = Website(self.named(part), self._zone, first, self._resets.get(part))
+            told = website.moved(entries, landing.raw / self.name / endpoint.name)
+            if told:
+                yield self._pulled(endpoint, part, 0, messages=told)
+        today = self._zone.day_of(pull.now)
+        if first is not None and first <= today:
+            reaches = replace(endpoint, kept_days=len(days_between(first, today)) - 1)
+            yield from super().land(landing, client, reaches, part, pull)
+
+    def is_stale(self, landing: Landing, endpoint: ApiEndpoint, entry: Entry) -> bool:
+        """Days of another zone are other days."""
+        zone = first_row(landing.raw / self.name / endpoint.name, entry).get("zone", self._zone.name)
+        return bool(zone != self._zone.name)
+
+    def _first_day(self, client: Client, part: str) -> date | None:
+        """The first local day of which there is all; null where there is no hit."""
+        if part not in self._first_days:
+            said = client.get(f"websites/{quote(part, safe='')}/daterange").json()
+            start = said.get("startDate", said.get("mindate"))
+            first = self._zone.day_of(parse_instant(start)) if start else None
+            reset = self._resets.get(part)
+            if first and reset:
+                first = max(first, add_days(self._zone.day_of(reset), 1))
+            self._first_days[part] = first
+        return self._first_days[part]
 
     def _range(self, first: date, end: date) -> dict[str, int]:
         start, stop = (round(self._zone.first_instant(day).timestamp() * 1000) for day in (first, end))
@@ -228,7 +282,9 @@ class Umami(ApiSource):
         wanted = self.options("websites")
         if not known:
             raise SourceError(
-                f"The user of {self.name} sees no website.", f"Add one, or share it with the user, in {self.console}."
+                f"The user of {self.name} sees no website.",
+                "In Umami transfer the website to a team (its settings › Data › Transfer website), and make the user a "
+                "member of that team.",
             )
         names = [*known, *known.values()]
         for website in wanted:
@@ -244,24 +300,30 @@ class Umami(ApiSource):
         return self._websites
 
     def _known(self, client: Client) -> dict[str, str]:
-        def ask(page: int | None) -> Any:
-            return client.get("websites", {"page": page or 1, "pageSize": 100, "includeTeams": "true"}).json()
+        """Domains by id: of websites of the user's own, and of all teams that the user is a member of."""
+        found = self._listed(client, "websites", {"includeTeams": "true"})
+        try:
+            teams = self._listed(client, "me/teams", {})
+        except AnswerError as error:
+            # Older servers list all of them at once.
+            if error.status != 404:
+                raise
+            teams = []
+        for team in (team for said in teams for team in said["data"]):
+            found += self._listed(client, f"teams/{quote(str(team['id']), safe='')}/websites", {})
+        websites = {str(site["id"]): site for said in found for site in said["data"]}
+        self._resets = {id_: parse_instant(site["resetAt"]) for id_, site in websites.items() if site.get("resetAt")}
+        return {id_: str(site.get("domain") or site["name"]) for id_, site in websites.items()}
 
-        def following(said: Any) -> int | None:
-            page = int(said["page"])
-            return page + 1 if page * int(said["pageSize"]) < int(said["count"]) else None
 
-        return {
-            str(site["id"]): str(site.get("domain") or site["name"])
-            for said in pages(ask, following, "websites")
-            for site in said["data"]
-        }
+class _CutError(Exception):
+    """A list that is not all there is."""
 
 
 def _judge(answer: Answer) -> Verdict | None:
     """Of one website 401 is a right that lacks: who may list websites has a token that is good."""
     if answer.status == 401 and "/websites/" in answer.path:
-        remedy = "Share the website with the user, or leave it out of websites."
+        remedy = "Transfer the website to a team of the user, or leave it out of websites."
         return Verdict("renew", excerpt(answer), remedy, is_right=True)
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ibis
 import ibis.expr.types as ir
 
 from tidings.figures import FIGURE_COLUMNS, FIGURE_KEY, figure, figures
@@ -19,16 +20,26 @@ from tidings.staging.landed import first_per_key, staged
 _DIMENSIONS = {"path": "page", "channel": "channel", "country": "country", "device": "device", "os": "os"}
 
 
+def _named(rows: ir.Table, daily: ir.Table) -> ir.Table:
+    """The rows under the newest name of their website, which its id (the part) stays with when its domain changes."""
+    whose = ("_source", "_part")
+    pulls = daily.group_by(*whose).aggregate(_pull=daily["_pull"].max())
+    newest = daily.semi_join(pulls, [*whose, "_pull"])
+    names = newest.group_by(*whose).aggregate(_newest=newest["website"].max())
+    named = rows.left_join(names, list(whose), rname="{name}_of_name")
+    return named.mutate(website=ibis.coalesce(named["_newest"], named["website"])).select(*rows.columns)
+
+
 @model(grain="website and day", key=("row_key",), columns=staged(UMAMI_DAILY, "row_key", "Source, website and day."))
 def stg_umami_daily(raw_umami_daily: ir.Table) -> ir.Table:
     """Totals of a website on one day."""
-    return first_per_key(raw_umami_daily, UMAMI_DAILY, "row_key")
+    return first_per_key(_named(raw_umami_daily, raw_umami_daily), UMAMI_DAILY, "row_key")
 
 
 @model(grain="website and hour", key=("row_key",), columns=staged(UMAMI_HOURLY, "row_key", "Source, website and hour."))
-def stg_umami_hourly(raw_umami_hourly: ir.Table) -> ir.Table:
+def stg_umami_hourly(raw_umami_hourly: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
     """Page views and visitors of a website in one hour."""
-    return first_per_key(raw_umami_hourly, UMAMI_HOURLY, "row_key")
+    return first_per_key(_named(raw_umami_hourly, raw_umami_daily), UMAMI_HOURLY, "row_key")
 
 
 @model(
@@ -36,9 +47,9 @@ def stg_umami_hourly(raw_umami_hourly: ir.Table) -> ir.Table:
     key=("row_key",),
     columns=staged(UMAMI_CUTS, "row_key", "Source, website, day, kind of cut and value."),
 )
-def stg_umami_cuts(raw_umami_cuts: ir.Table) -> ir.Table:
+def stg_umami_cuts(raw_umami_cuts: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
     """Visitors of a website on one day by page, referrer, channel, country, device, system or browser."""
-    return first_per_key(raw_umami_cuts, UMAMI_CUTS, "row_key")
+    return first_per_key(_named(raw_umami_cuts, raw_umami_daily), UMAMI_CUTS, "row_key")
 
 
 @model(
@@ -46,9 +57,9 @@ def stg_umami_cuts(raw_umami_cuts: ir.Table) -> ir.Table:
     key=("row_key",),
     columns=staged(UMAMI_EVENTS, "row_key", "Source, website, day and event."),
 )
-def stg_umami_events(raw_umami_events: ir.Table) -> ir.Table:
+def stg_umami_events(raw_umami_events: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
     """Custom events of a website on one day by name."""
-    return first_per_key(raw_umami_events, UMAMI_EVENTS, "row_key")
+    return first_per_key(_named(raw_umami_events, raw_umami_daily), UMAMI_EVENTS, "row_key")
 
 
 @model(
@@ -56,9 +67,9 @@ def stg_umami_events(raw_umami_events: ir.Table) -> ir.Table:
     key=("row_key",),
     columns=staged(UMAMI_SESSIONS, "row_key", "Source, website, day and visitor."),
 )
-def stg_umami_sessions(raw_umami_sessions: ir.Table) -> ir.Table:
+def stg_umami_sessions(raw_umami_sessions: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
     """A visitor of a website on one day."""
-    return first_per_key(raw_umami_sessions, UMAMI_SESSIONS, "row_key")
+    return first_per_key(_named(raw_umami_sessions, raw_umami_daily), UMAMI_SESSIONS, "row_key")
 
 
 @model(
