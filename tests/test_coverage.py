@@ -370,6 +370,7 @@ def test_a_site_that_others_are_pulled_without_is_named(tmp_path: Path) -> None:
 # Rows of files: what they cover follows from the rows themselves.
 
 ROWS = "rows in UTC"
+LATER = datetime(2026, 8, 1, tzinfo=UTC)
 HIT = {"visitor_id": "v", "event": "pageview", "channel": "Direct"}
 
 
@@ -378,7 +379,7 @@ def _files(root: Path, feed: str, *files: tuple[str, list[dict[str, Any]]], cove
     settings = load_settings(root)
     for name, rows in files:
         end = max(row["ts"] for row in rows).replace(hour=0, minute=0, tzinfo=UTC) + timedelta(days=1)
-        land(settings, feed, rows, source="shop", part=name, complete_until=end, covers=covers)
+        land(settings, feed, rows, source="shop", part=name, complete_until=end, covers=covers, now=LATER)
     build(settings)
     return root
 

@@ -49,7 +49,7 @@ TELLS: Mapping[str, Sequence[str]] = {
     ),
     "google_play": (
         *_STORE,
-        *("active_devices", "store_acquisitions", "fees", "anrs", "crash_rate", "anr_rate"),
+        *("active_devices", "store_acquisitions", "fees", "anrs", "crash_rate", "anr_rate", "rating_so_far"),
         *("active_subscriptions", "new_subscriptions", "cancellations"),
     ),
     "search_console": ("search_clicks", "search_impressions", "search_position"),
