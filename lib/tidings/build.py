@@ -19,6 +19,7 @@ from tidings.build_folder import DRAFT, locked, point, prune, publish, sweep
 from tidings.contracts import Breach, broken, check_columns, check_rows, declared, nullable
 from tidings.errors import WarehouseError
 from tidings.graph import Graph, discover
+from tidings.ledger import Ledger
 from tidings.meta import TableBuilt, meta_tables
 from tidings.model import Model
 from tidings.settings import Settings
@@ -98,7 +99,7 @@ def build(settings: Settings, *, keep: Collection[str] = (), progress: Progress 
     """Make the warehouse that the raw data and the models describe, and point readers to it.
 
     The same raw data and the same code give the same build id, and then nothing is done. Killed at any moment it
-    leaves the last good build. The last three builds stay, and those named in `keep`.
+    leaves the last good build. The last three builds stay, those named in `keep`, and those that a run still reads.
 
     Raises:
         SourceError: landed files were changed or lost.
@@ -121,7 +122,8 @@ def build(settings: Settings, *, keep: Collection[str] = (), progress: Progress 
             _make(settings, build_id, code, graph, files, progress)
         if current_build(settings) != build_id:
             point(folder, build_id)
-        prune(folder, build_id, keep)
+        ledger = Ledger(settings.ledger)
+        prune(folder, build_id, lambda: {*keep, *ledger.builds_in_use()})
     return _result(settings, build_id, graph, unchanged)
 
 

@@ -12,36 +12,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tidings.errors import SettingsError, suggest
+from tidings.secrets import Secret, Shy, is_secret_name
 
 _KNOWN = ("timezone", "currency", "week_start", "site", "fx", "geoip", "sources")
+_LARGEST_KEY = 1 << 16
+WITHOUT_SECRETS = "TIDINGS_WITHOUT_SECRETS"
+"""Set where sections run: they read what was landed, and the file .env is not read for them."""
 WeekStart = Literal["monday", "sunday"]
-
-
-class Shy(str):
-    """A text that does not show itself where variables are printed; it is sent, joined and compared as any other."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'…'"
-
-
-class Secret:
-    """A value that never prints: `reveal()` is the only way to it."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = Shy(value)
-
-    def reveal(self) -> str:
-        """The value itself, for the one call that sends it."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-    __str__ = __repr__
 
 
 @dataclass(frozen=True)
@@ -126,6 +103,41 @@ class Settings:
                 "Give the path of the key file, from the folder of pyproject.toml.",
             ) from None
 
+    def held(self, name: str) -> Secret | None:
+        """What must not be told of a credential's variable: its value, or what the key file holds that it names."""
+        value = Shy(self.environment.get(name, "").strip())
+        return Secret(self._small_file(value) or value) if value else None
+
+    def perhaps(self, name: str) -> Secret | None:
+        """The same of a variable that is only called like a secret: a path is none, but for that of a key file."""
+        value = Shy(self.environment.get(name, "").strip())
+        content = self._small_file(value)
+        if content.lstrip().startswith(("{", "-----BEGIN")):
+            return Secret(content)
+        is_path = value.startswith(("/", "~", "./")) and os.path.exists(os.path.expanduser(value))  # noqa: PTH110, PTH111
+        return None if not value or content or is_path else Secret(value)
+
+    def variables_of(self, source: str) -> tuple[str, ...]:
+        """All variables of the environment that are named after a source."""
+        beginning = f"{source}_".upper().replace("-", "_")
+        return tuple(name for name in self.environment if name.startswith(beginning))
+
+    def withheld(self) -> frozenset[str]:
+        """The variables that sections do without: those named after sources, and those called like a secret."""
+        named = {name for source in self.sources for name in self.variables_of(source)}
+        return frozenset(named | {name for name in self.environment if is_secret_name(name)})
+
+    def _small_file(self, value: str) -> str:
+        """What the file of that path holds; nothing where there is none, or where it is too large for a key."""
+        try:
+            file = _path(self.root, value)
+            # Not Path.is_file: of a long key it would say, in full, that no file has such a name.
+            if value and os.path.isfile(file) and file.stat().st_size <= _LARGEST_KEY:  # noqa: PTH113
+                return Shy(file.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError, RuntimeError):
+            return ""
+        return ""
+
     def exposed(self, *names: str) -> list[str]:
         """Files with secrets that others on this machine may read: .env, and the key files that variables name."""
         files = {".env": self.root / ".env"}
@@ -190,7 +202,7 @@ def load_settings(root: Path | None = None) -> Settings:
         fx=_file(table, "fx", root),
         geoip=_file(table, "geoip", root),
         sources=_sources(table.get("sources", {})),
-        environment={**_dotenv(root / ".env"), **os.environ},
+        environment={**({} if os.environ.get(WITHOUT_SECRETS) else _dotenv(root / ".env")), **os.environ},
     )
 
 

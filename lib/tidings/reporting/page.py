@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # The digest is for nbval; the head stands in the page's header, not where the notebook opened its book.
 _ELSEWHERE = ("digest", "head")
 _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
+# Where page.html.j2 leaves room for what is known only when the whole report is.
+_STATE = "<!-- state of the report -->"
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 
@@ -136,6 +138,12 @@ class Pages:
         ]
         highlight = self._exporter.environment.filters["highlight_code"]
         return "".join(highlight(source) for source in sources)
+
+
+def incomplete(page: str, failed: Sequence[str], sections: int) -> str:
+    """A page of `Pages`, which says that other sections of its report failed."""
+    macro = environment().get_template("parts.html.j2").module
+    return page.replace(_STATE, str(macro.incomplete(failed, sections)), 1)  # type: ignore[attr-defined]
 
 
 def _is_shown(output: Mapping[str, Any]) -> bool:

@@ -86,18 +86,6 @@ class Landing:
         with _locked(folder, source):
             yield
 
-    def is_pulling(self, source: str) -> bool:
-        """True while a pull of a source runs; one that was killed runs no more."""
-        try:
-            with (self.raw / source / _LOCK).open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            # No pull was ever here, or nobody may look.
-            return False
-        return False
-
     @contextmanager
     def draft(
         self,
