@@ -193,8 +193,10 @@ class Book:
             values.append(replace(value, unusual=is_unusual(value.change, spark, span)))
         return tuple(values)
 
-    def series(self, name: str, grain: Unit = "day", days: int | None = None) -> Series:
+    def series(self, name: str, grain: Unit | None = None, days: int | None = None) -> Series:
         """A metric per calendar period of the window, or of the last `days` days, each from its own rows.
+
+        Without a `grain` by day, in long windows by week or month, so that a chart can be read (`Window.grain`).
 
         A period that the window only touches is shown whole, and the one still running at `as_of` is there, too,
         marked incomplete.
@@ -205,6 +207,7 @@ class Book:
         """
         metric = get(name)
         window = self.window if days is None else Window.last(days, self.as_of, self.zone)
+        grain = grain or window.grain()
         if window.end_at < self.as_of and window.end == self.zone.day_of(self.as_of):
             window = replace(window, end=add_days(window.end, 1))
         start = len(self.lens.sql)
@@ -212,10 +215,11 @@ class Book:
         points = tuple(Point(period, period_value(metric, cell, period, window)) for period, cell in found.items())
         return Series(metric, self.unit(metric), grain, points, self._origin(metric, self.lens.sql[start:]))
 
-    def series_before(self, name: str, grain: Unit = "day") -> Series | None:
-        """The course of the window that is compared with, period by period; None without comparison."""
+    def series_before(self, name: str, grain: Unit | None = None) -> Series | None:
+        """The course of the window that is compared with, period by period as `series`; None without comparison."""
         if self.before is None:
             return None
+        grain = grain or self.window.grain()
         metric, start = get(name), len(self.lens.sql)
         found = over_periods(self.lens, [metric], self.before, grain)
         points = tuple(Point(period, period_value(metric, cell, period, self.before)) for period, cell in found.items())

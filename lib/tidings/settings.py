@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tidings.errors import SettingsError, suggest
+from tidings.errors import SettingsError, remedy_of, suggest
 from tidings.secrets import Secret, Shy, is_secret_name
 
 _KNOWN = ("timezone", "currency", "week_start", "site", "fx", "geoip", "sources")
@@ -170,7 +170,7 @@ def find_root(start: Path) -> Path:
     """
     for folder in (start, *start.parents):
         file = folder / "pyproject.toml"
-        if file.is_file() and "tidings" in _read_toml(file).get("tool", {}):
+        if os.path.isfile(file) and _workbook_table(file) is not None:  # noqa: PTH113 - says no where Path.is_file raises
             return folder
     raise SettingsError(
         f"No workbook at {start} or above it.",
@@ -185,11 +185,12 @@ def load_settings(root: Path | None = None) -> Settings:
         SettingsError: no workbook, an unknown key, or a value of the wrong type, each named.
     """
     root = root or (Path(os.environ["TIDINGS_ROOT"]) if os.environ.get("TIDINGS_ROOT") else None)
-    root = root.resolve() if root else find_root(Path.cwd())
+    root = Path(os.path.realpath(root)) if root else find_root(_here())
     file = root / "pyproject.toml"
-    if not file.is_file():
-        raise SettingsError(f"{root} has no pyproject.toml.", "Name the folder of a workbook.")
-    table = _read_toml(file).get("tool", {}).get("tidings", {})
+    if not os.path.lexists(file):
+        there = "has no pyproject.toml" if os.path.isdir(root) else "is no folder"  # noqa: PTH112
+        raise SettingsError(f"{root} {there}.", "Name the folder of a workbook.")
+    table = _workbook_table(file) or {}
     for key in table:
         if key not in _KNOWN:
             raise SettingsError(f"[tool.tidings] has an unknown key '{key}' in {file.name}.", suggest(key, _KNOWN))
@@ -206,11 +207,49 @@ def load_settings(root: Path | None = None) -> Settings:
     )
 
 
-def _read_toml(file: Path) -> dict[str, Any]:
+def read_toml(file: Path) -> dict[str, Any]:
+    """A TOML file, whatever editor wrote it.
+
+    Raises:
+        SettingsError: it cannot be read, or is no TOML; the sentence names the file and, where it can, line and column.
+    """
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file.name} is not valid TOML: {error}.", "Correct that line.") from error
+        content = file.read_bytes()
+    except OSError as error:
+        reason, remedy = remedy_of(error)
+        raise SettingsError(f"{file} cannot be read: {reason}.", remedy) from error
+    try:
+        # Some editors put a mark before the first letter, which TOML does not know.
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise SettingsError(f"{file} is not UTF-8: line {line} holds other bytes.", "Save it as UTF-8.") from error
+    except (ValueError, RecursionError) as error:
+        # Not only the parser's own: a number of thousands of digits is one to Python.
+        raise SettingsError(f"{file} is not valid TOML: {error}.", "Correct that line.") from error
+
+
+def _workbook_table(file: Path) -> Mapping[str, Any] | None:
+    """The `[tool.tidings]` of a file; null if it has none.
+
+    Raises:
+        SettingsError: it cannot be read, or what should be a table is none.
+    """
+    tool = read_toml(file).get("tool", {})
+    # Another tool's file may hold anything there.
+    table = tool.get("tidings") if isinstance(tool, dict) else None
+    if table is None or isinstance(table, dict):
+        return table
+    raise SettingsError(
+        f"[tool.tidings] in {file} must be a table, not {table!r}.", "Write its keys below [tool.tidings]."
+    )
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise SettingsError("The folder that you are in is gone.", "Change into the folder of a workbook.") from error
 
 
 def _text(table: Mapping[str, Any], key: str) -> str:
@@ -227,7 +266,7 @@ def _file(table: Mapping[str, Any], key: str, root: Path) -> Path | None:
 
 def _zone(value: object) -> str:
     known = zoneinfo.available_timezones()
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise SettingsError(f"[tool.tidings] timezone '{value}' is not an IANA time zone.", suggest(str(value), known))
     return str(value)
 
@@ -257,7 +296,8 @@ def _sources(value: object) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _dotenv(file: Path) -> dict[str, str]:
-    if not file.is_file():
+    # A folder of that name is somebody's environment of Python.
+    if not os.path.isfile(file):  # noqa: PTH113
         return {}
     pairs: dict[str, str] = {}
     try:
@@ -265,6 +305,9 @@ def _dotenv(file: Path) -> dict[str, str]:
         lines = [Shy(line.strip()) for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError:
         raise SettingsError(f"{file.name} is not UTF-8.", "Save it as UTF-8.") from None
+    except OSError as error:
+        reason, remedy = remedy_of(error)
+        raise SettingsError(f"{file} cannot be read: {reason}.", remedy) from None
     for number, line in enumerate(lines, start=1):
         if not line or line.startswith("#"):
             continue

@@ -171,6 +171,8 @@ def _pin(settings: Settings, schedule: Schedule, given: Mapping[str, Any], now: 
     defaults: dict[str, Parameter] = {}
     other: dict[str, Parameter] = {}
     for section in schedule.sections:
+        if section.casefold() == "index":
+            raise UsageError("A section cannot be called index: so is the page of the whole report.", "Rename it.")
         declared = declared_parameters(settings.notebooks / f"{section}.ipynb")
         if "as_of" not in declared:
             raise UsageError(f"The section {section} has no parameter 'as_of'.", "Every section needs it: add it.")
