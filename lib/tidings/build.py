@@ -37,6 +37,7 @@ from tidings.warehouse import (
     build_file,
     compile_sql,
     current_build,
+    is_whole,
     sql_of_no_rows,
 )
 
@@ -117,14 +118,22 @@ def build(settings: Settings, *, keep: Collection[str] = (), progress: Progress 
         verify(settings.raw)
         code = _code_hash()
         build_id = _build_id(settings, files, code)
-        unchanged = build_file(settings, build_id).is_file()
+        unchanged = is_whole(settings, build_id)
         if not unchanged:
             _make(settings, build_id, code, graph, files, progress)
-        if current_build(settings) != build_id:
+        if not unchanged or not _is_current(settings, build_id):
             point(folder, build_id)
         ledger = Ledger(settings.ledger)
         prune(folder, build_id, lambda: {*keep, *ledger.builds_in_use()})
     return _result(settings, build_id, graph, unchanged)
+
+
+def _is_current(settings: Settings, build_id: str) -> bool:
+    try:
+        return current_build(settings) == build_id
+    except WarehouseError:
+        # A pointer that cannot be read is written anew.
+        return False
 
 
 def _result(settings: Settings, build_id: str, graph: Graph, unchanged: bool) -> BuildResult:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from tidings.errors import TidingsError
 from tidings.lease import Leases
@@ -129,6 +129,7 @@ _MIGRATIONS = (
     CREATE INDEX runs_by_start ON runs (started_at);
     """,
 )
+_Entry = TypeVar("_Entry")
 _WAIT_SECONDS = 30.0
 _LATEST_RUNS = "SELECT * FROM runs ORDER BY started_at DESC, rowid DESC LIMIT ?"
 
@@ -322,26 +323,35 @@ class Ledger:
 
     def pulls(self, limit: int = 20) -> tuple[PullEntry, ...]:
         """The latest pulls, newest first."""
-        return tuple(_pull(row) for row in self._read("SELECT * FROM pulls ORDER BY id DESC LIMIT ?", limit))
+        return self._entries(_pull, "SELECT * FROM pulls ORDER BY id DESC LIMIT ?", limit)
 
     def last_pulls(self) -> Mapping[str, PullEntry]:
         """The latest pull of every source that was ever pulled."""
         query = "SELECT * FROM pulls WHERE id IN (SELECT max(id) FROM pulls GROUP BY source) ORDER BY source LIMIT ?"
-        return {row["source"]: _pull(row) for row in self._read(query, -1)}
+        return {entry.source: entry for entry in self._entries(_pull, query, -1)}
 
     def builds(self, limit: int = 20) -> tuple[BuildEntry, ...]:
         """The latest builds, newest first."""
-        rows = self._read("SELECT * FROM builds ORDER BY id DESC LIMIT ?", limit)
-        return tuple(BuildEntry(**{**row, "started_at": datetime.fromisoformat(row["started_at"])}) for row in rows)
+        return self._entries(_build, "SELECT * FROM builds ORDER BY id DESC LIMIT ?", limit)
 
     def runs(self, limit: int = 20) -> tuple[RunEntry, ...]:
         """The latest runs with their sections in order, newest first."""
-        return tuple(self._run(row) for row in self._read(_LATEST_RUNS, limit))
+        return self._entries(self._run, _LATEST_RUNS, limit)
 
     def builds_in_use(self) -> frozenset[str]:
         """The builds that runs of living processes read: they must stay, however many were made since."""
         rows = self._read("SELECT build, status, process FROM runs WHERE status = 'running' LIMIT ?", -1)
         return frozenset(row["build"] for row in rows if row["status"] == "running")
+
+    def _entries(self, made: Callable[[dict[str, Any]], _Entry], query: str, limit: int) -> tuple[_Entry, ...]:
+        rows = self._read(query, limit)
+        try:
+            return tuple(map(made, rows))
+        except (ValueError, TypeError) as error:
+            raise TidingsError(
+                f"The ledger {self._file} holds a row that cannot be read: {error}.",
+                "Move the file away: a new one is made, and the data are not touched.",
+            ) from error
 
     def _run(self, row: dict[str, Any]) -> RunEntry:
         sections = self._read(
@@ -446,6 +456,10 @@ def _pull(row: Mapping[str, Any]) -> PullEntry:
             "messages": tuple(json.loads(row["messages"])),
         }
     )
+
+
+def _build(row: Mapping[str, Any]) -> BuildEntry:
+    return BuildEntry(**{**row, "started_at": datetime.fromisoformat(row["started_at"])})
 
 
 def _inserted(cursor: sqlite3.Cursor) -> int:

@@ -261,6 +261,8 @@ def _text(table: Mapping[str, Any], key: str) -> str:
 
 def _file(table: Mapping[str, Any], key: str, root: Path) -> Path | None:
     value = _text(table, key)
+    if "\0" in value:
+        raise SettingsError(f"[tool.tidings] {key} is no path: it holds the character U+0000.", "Write it anew.")
     return root / value if value else None
 
 

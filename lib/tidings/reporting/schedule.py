@@ -26,12 +26,17 @@ class Schedule:
 
 def section_names(settings: Settings) -> tuple[str, ...]:
     """The sections of the workbook: the notebooks by name, sorted."""
-    return tuple(sorted(file.stem for file in settings.notebooks.glob("*.ipynb")))
+    return _names(settings.notebooks, ".ipynb")
 
 
 def schedule_names(settings: Settings) -> tuple[str, ...]:
     """The schedules of the workbook, sorted."""
-    return tuple(sorted(file.stem for file in settings.schedules.glob("*.toml")))
+    return _names(settings.schedules, ".toml")
+
+
+def _names(folder: Path, suffix: str) -> tuple[str, ...]:
+    """Files by name; hidden ones are a desktop's or an editor's own, as "._weekly.toml" of macOS."""
+    return tuple(sorted(file.stem for file in folder.glob(f"*{suffix}") if not file.name.startswith((".", "~"))))
 
 
 def load_schedule(settings: Settings, name: str) -> Schedule:
