@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 class Opened:
     """A page in the browser, and everything it asked for or complained about."""
 
-    def __init__(self, browser: Any, file: Path, **context: Any) -> None:
+    def __init__(self, browser: Any, file: Path, *, fragment: str | None = None, **context: Any) -> None:
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.page = browser.new_context(offline=True, **context).new_page()
@@ -19,7 +19,7 @@ class Opened:
         self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(file.as_uri())
+        self.page.goto(file.as_uri() + ("" if fragment is None else f"#{fragment}"))
         if self.page.query_selector(".td-vega"):
             self.page.wait_for_function("document.documentElement.dataset.drawn", timeout=10_000)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -13,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tidings.errors import TidingsError
+from tidings.lease import Leases
 from tidings.ledger import _MIGRATIONS, Ledger
 
 NOW = datetime(2026, 7, 1, 6, 0, tzinfo=UTC)
@@ -101,15 +105,16 @@ def test_a_writer_waits_for_its_turn_before_it_reads(tmp_path: Path, monkeypatch
     ledger = Ledger(tmp_path / "ledger.sqlite")
     ledger.start_pull("first", NOW)
     both_inside = threading.Barrier(2)
-    migrate = Ledger._migrate
+    version = Ledger._version
 
-    def slowly(self: Ledger, connection: sqlite3.Connection) -> None:
-        migrate(self, connection)
+    def slowly(self: Ledger, connection: sqlite3.Connection) -> int:
+        found = version(self, connection)
         # Two that have read and then want to write would refuse each other.
         with contextlib.suppress(threading.BrokenBarrierError):
             both_inside.wait(0.3)
+        return found
 
-    monkeypatch.setattr(Ledger, "_migrate", slowly)
+    monkeypatch.setattr(Ledger, "_version", slowly)
     with ThreadPoolExecutor(2) as pool:
         numbers = list(pool.map(lambda source: ledger.start_pull(source, NOW), ["shop", "web"]))
     assert sorted(numbers) == [2, 3]
@@ -167,3 +172,96 @@ def test_the_last_pull_of_a_source_is_its_latest_whatever_came_between(tmp_path:
         "b": (3, "done"),
         "c": (0, "running"),
     }
+
+
+# A process that dies
+
+
+def test_what_a_killed_process_left_running_is_interrupted(tmp_path: Path) -> None:
+    file = tmp_path / "data" / "ledger.sqlite"
+    script = """
+import sys, time
+from datetime import UTC, datetime
+from pathlib import Path
+from tidings.ledger import Ledger
+now, ledger = datetime.now(UTC), Ledger(Path(sys.argv[1]))
+ledger.start_pull("shop", now)
+ledger.start_build(now)
+ledger.start_run("r", schedule="s", slot="d", as_of=now, parameters={}, build="b1", version="1", sections=("a", "b"),
+                 started_at=now)
+ledger.start_section("r", "a")
+print("ready", flush=True)
+time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script, str(file)], stdout=subprocess.PIPE)
+    assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+    ledger = Ledger(file)
+
+    def states() -> list[str]:
+        [run] = ledger.runs()
+        sections = [section.status for section in run.sections]
+        return [ledger.pulls()[0].status, ledger.builds()[0].status, run.status, *sections]
+
+    assert states() == ["running", "running", "running", "running", "waiting"]
+    assert ledger.builds_in_use() == {"b1"}
+    process.kill()
+    process.communicate()
+    # Another living process may have been given its number: that is not asked.
+    assert states() == ["interrupted", "interrupted", "interrupted", "interrupted", "waiting"]
+    assert ledger.builds_in_use() == frozenset(), "it keeps no build for ever"
+    # The next one to write takes the lease of the dead one away.
+    ledger.start_pull("shop", NOW)
+    assert len(list(ledger.leases._folder.iterdir())) == 1
+
+
+def test_a_fork_is_another_process(tmp_path: Path) -> None:
+    leases = Leases(tmp_path)
+    mine = leases.mine()
+    assert leases.mine() == mine
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, leases.mine().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    other = os.read(read, 100).decode()
+    assert other != mine
+    assert (leases.is_alive(mine), leases.is_alive(other), leases.is_alive("")) == (True, False, False)
+
+
+@pytest.mark.parametrize("schema", range(1, len(_MIGRATIONS)))
+def test_runs_of_every_older_schema_come_along(tmp_path: Path, schema: int) -> None:
+    file = tmp_path / "ledger.sqlite"
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.executescript("".join(_MIGRATIONS[:schema]) + f"PRAGMA user_version = {schema};")
+        connection.executescript(
+            "INSERT INTO runs VALUES ('r', 's', 'd', '2026-06-01T00:00:00+00:00', '{}', 'b', '1', 'running',"
+            " '2026-06-01T06:00:00+00:00', NULL, '');"
+            "INSERT INTO run_sections VALUES ('r', 0, 'a', 'running', NULL, '');"
+            "INSERT INTO builds (build, status, started_at) VALUES ('b', 'done', '2026-06-01T06:00:00+00:00');"
+        )
+    ledger = Ledger(file)
+    [run] = ledger.runs()
+    # No process of the older version is known to live.
+    assert (run.id, run.status, [s.status for s in run.sections]) == ("r", "interrupted", ["interrupted"])
+    assert [b.build for b in ledger.builds()] == ["b"]
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert connection.execute("PRAGMA foreign_key_list(run_sections)").fetchone()[2] == "runs"
+
+
+def test_a_writer_killed_in_the_middle_of_a_change_is_put_right_by_a_reader(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.sqlite"
+    Ledger(file).start_pull("shop", NOW)
+    script = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("BEGIN IMMEDIATE")
+for n in range(2000):
+    connection.execute("INSERT INTO pulls (source, status, started_at) VALUES (?, 'running', 'x')", ("y" * 500,))
+os._exit(9)
+"""
+    subprocess.run([sys.executable, "-c", script, str(file)], check=False)
+    assert file.with_name("ledger.sqlite-journal").exists(), "the change is half on the disk"
+    assert [pull.source for pull in Ledger(file).pulls()] == ["shop"]

@@ -217,9 +217,11 @@ def test_a_pull_that_is_left_stops_what_still_runs(book: Book) -> None:
     assert [type(error) for error in errors] == [StoppedError]
     assert book.entry("first").status == "done"
     stopped = book.entry("waits")
-    assert (stopped.status, stopped.rows, stopped.messages) == ("partly", 4, ("half of it",)), "what was landed stays"
+    assert (stopped.status, stopped.rows, stopped.messages) == ("interrupted", 4, ("half of it",)), (
+        "what was landed stays"
+    )
     assert stopped.error == "The pull was stopped. Run tidings pull again: it goes on where it was."
-    assert (book.entry("busy").status, book.entry("busy").rows) == ("failed", 0)
+    assert (book.entry("busy").status, book.entry("busy").rows) == ("interrupted", 0)
 
 
 def test_an_interrupt_while_waiting_is_noted(book: Book) -> None:
@@ -234,7 +236,7 @@ def test_an_interrupt_while_waiting_is_noted(book: Book) -> None:
     # Ctrl-C lands in whatever the listener does.
     with pytest.raises(KeyboardInterrupt):
         outcomes.throw(KeyboardInterrupt)
-    assert (book.entry("a").status, book.entry("quick").status) == ("failed", "done")
+    assert (book.entry("a").status, book.entry("quick").status) == ("interrupted", "done")
     stuck.set()
 
 
@@ -255,14 +257,13 @@ def test_a_source_is_pulled_once_at_a_time(book: Book) -> None:
     outcomes: list[Outcome] = []
     thread = threading.Thread(target=lambda: outcomes.extend(first))
     thread.start()
-    assert inside.wait(PATIENCE) and Landing(book.settings.raw).is_pulling("shop")
+    assert inside.wait(PATIENCE)
     second = book.pull(Told("shop", done(part("shop", 7))))["shop"]
     assert (second.status, second.told()) == ("failed", "Another pull of shop is running. Wait until it is done.")
     go_on.set()
     thread.join(PATIENCE)
     # Whoever came first is not disturbed.
     assert [(outcome.status, outcome.rows) for outcome in outcomes] == [("done", 5)]
-    assert not Landing(book.settings.raw).is_pulling("shop")
 
 
 def test_what_is_as_it_was_is_not_counted_as_brought(book: Book) -> None:

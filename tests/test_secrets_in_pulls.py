@@ -26,7 +26,8 @@ from tidings.cli import main
 from tidings.errors import SettingsError
 from tidings.ledger import Ledger
 from tidings.pulling import Outcome, pull_sources
-from tidings.settings import Settings, Shy, load_settings
+from tidings.secrets import Shy
+from tidings.settings import Settings, load_settings
 from tidings.sources.source import Pull, open_sources
 from workbook_folders import make_workbook
 

@@ -11,10 +11,10 @@ import pytest
 
 from tidings.book import Book
 from tidings.build import build
+from tidings.lease import Leases
 from tidings.ledger import Ledger
 from tidings.sections import acquisition, source_health
 from tidings.settings import load_settings
-from tidings.sources.landing import Landing
 from workbooks import land
 
 NOW = datetime(2026, 6, 30, tzinfo=UTC)
@@ -132,18 +132,20 @@ def test_a_workbook_that_nobody_pulls_is_late(tmp_path: Path) -> None:
     assert state["daily"] == "late"
 
 
-def test_a_pull_that_never_ended_is_said_to_be_killed_once_nobody_pulls(tmp_path: Path) -> None:
+def test_a_pull_that_never_ended_is_interrupted_once_its_process_is_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "pyproject.toml").write_text(PROJECT)
     settings = load_settings(tmp_path)
     land(settings, "umami_daily", [visitors("umami", 29, 30)], source="stats", complete_until=NOW)
     build(settings)
     Ledger(settings.ledger).start_pull("stats", NOW)
     book = Book.open(root=tmp_path)
-    with Landing(settings.raw).pulling("stats"):
-        rows = source_health.pulls(book).rows
-    assert [(row[0], row[3]) for row in rows] == [("search", "never pulled"), ("stats", "running")]
     rows = source_health.pulls(book).rows
-    assert [(row[0], row[3]) for row in rows] == [("search", "never pulled"), ("stats", "killed")]
+    assert [(row[0], row[3]) for row in rows] == [("search", "never pulled"), ("stats", "running")]
+    monkeypatch.setattr(Leases, "is_alive", lambda self, name: False)
+    rows = source_health.pulls(book).rows
+    assert [(row[0], row[3]) for row in rows] == [("search", "never pulled"), ("stats", "interrupted")]
 
 
 def test_versions_are_told_by_store_with_how_often_they_crash(tmp_path: Path) -> None:

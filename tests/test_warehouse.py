@@ -19,6 +19,8 @@ import tidings.build
 from tidings.build import build
 from tidings.errors import ContractError, SourceError, WarehouseError
 from tidings.graph import discover
+from tidings.lease import Leases
+from tidings.ledger import Ledger
 from tidings.settings import Settings
 from tidings.sources.landing import Span
 from tidings.warehouse import Warehouse, current_build
@@ -35,7 +37,7 @@ def _tables(settings: Settings, build_id: str | None = None) -> dict[str, list[s
 
 
 def _files(settings: Settings) -> set[str]:
-    return {path.name for path in settings.warehouse.iterdir()} - {".lock"}
+    return {path.name for path in settings.warehouse.iterdir()} - {".lock", ".pruning"}
 
 
 @pytest.fixture
@@ -217,6 +219,29 @@ def test_the_last_three_builds_stay_and_those_asked_for(settings: Settings) -> N
     assert _files(settings) == {"current", *(f"{name}.duckdb" for name in (ids[0], *ids[-3:]))}
     with Warehouse.open(settings, ids[0]) as oldest:
         assert oldest.build_id == ids[0]
+
+
+def test_a_build_that_a_run_reads_stays_as_long_as_its_process_lives(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = build(settings).build_id
+    now = datetime(2026, 7, 1, tzinfo=UTC)
+    Ledger(settings.ledger).start_run(
+        "weekly-1", schedule="weekly", slot="d", as_of=now, parameters={}, build=begun, version="1", sections=(),
+        started_at=now,
+    )  # fmt: skip
+
+    def build_again(number: int) -> None:
+        land(settings, "vitals", [], part=f"{number}.csv", complete_until=datetime(2026, 7, 2 + number, tzinfo=UTC))
+        build(settings)
+
+    for number in range(4):
+        build_again(number)
+    assert f"{begun}.duckdb" in _files(settings) and len(_files(settings)) == 1 + 3 + 1
+    # Killed, it can say no more that it has ended.
+    monkeypatch.setattr(Leases, "is_alive", lambda self, name: False)
+    build_again(4)
+    assert f"{begun}.duckdb" not in _files(settings) and len(_files(settings)) == 1 + 3
 
 
 def test_changed_raw_data_are_not_built(settings: Settings) -> None:

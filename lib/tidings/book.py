@@ -206,8 +206,10 @@ class Book:
             values.append(replace(value, unusual=is_unusual(value.change, spark, span)))
         return tuple(values)
 
-    def series(self, name: str, grain: Unit = "day", days: int | None = None) -> Series:
+    def series(self, name: str, grain: Unit | None = None, days: int | None = None) -> Series:
         """A metric per calendar period of the window, or of the last `days` days, each from its own rows.
+
+        Without a `grain` by day, in long windows by week or month, so that a chart can be read (`Window.grain`).
 
         A period that the window only touches is shown whole, and the one still running at `as_of` is there, too,
         marked incomplete.
@@ -218,15 +220,16 @@ class Book:
         """
         metric = get(name)
         window = self.window if days is None else self.last(days)
+        grain = grain or window.grain()
         if window.end_at < self.as_of:
             window = replace(window, end=add_days(window.end, 1))
         return self._series(metric, window, grain)
 
-    def series_before(self, name: str, grain: Unit = "day") -> Series | None:
-        """The course of the window that is compared with, period by period; None without comparison."""
+    def series_before(self, name: str, grain: Unit | None = None) -> Series | None:
+        """The course of the window that is compared with, period by period as `series`; None without comparison."""
         if self.before is None:
             return None
-        return self._series(get(name), self.before, grain)
+        return self._series(get(name), self.before, grain or self.window.grain())
 
     def _series(self, metric: Metric, window: Window, grain: Unit) -> Series:
         start = len(self.lens.sql)

@@ -21,6 +21,7 @@ from tidings.contracts import Breach, broken, check_columns, check_rows, declare
 from tidings.covered import FIGURES, coverage_table, filled_table
 from tidings.errors import WarehouseError
 from tidings.graph import Graph, discover
+from tidings.ledger import Ledger
 from tidings.meta import TableBuilt, meta_tables
 from tidings.model import Model
 from tidings.settings import Settings
@@ -38,6 +39,7 @@ from tidings.warehouse import (
     build_file,
     compile_sql,
     current_build,
+    is_whole,
     sql_of_no_rows,
 )
 
@@ -100,7 +102,7 @@ def build(settings: Settings, *, keep: Collection[str] = (), progress: Progress 
     """Make the warehouse that the raw data and the models describe, and point readers to it.
 
     The same raw data and the same code give the same build id, and then nothing is done. Killed at any moment it
-    leaves the last good build. The last three builds stay, and those named in `keep`.
+    leaves the last good build. The last three builds stay, those named in `keep`, and those that a run still reads.
 
     Raises:
         SourceError: landed files were changed or lost.
@@ -118,13 +120,22 @@ def build(settings: Settings, *, keep: Collection[str] = (), progress: Progress 
         verify(settings.raw)
         code = _code_hash()
         build_id = _build_id(settings, files, code)
-        unchanged = build_file(settings, build_id).is_file()
+        unchanged = is_whole(settings, build_id)
         if not unchanged:
             _make(settings, build_id, code, graph, files, progress)
-        if current_build(settings) != build_id:
+        if not unchanged or not _is_current(settings, build_id):
             point(folder, build_id)
-        prune(folder, build_id, keep)
+        ledger = Ledger(settings.ledger)
+        prune(folder, build_id, lambda: {*keep, *ledger.builds_in_use()})
     return _result(settings, build_id, graph, unchanged)
+
+
+def _is_current(settings: Settings, build_id: str) -> bool:
+    try:
+        return current_build(settings) == build_id
+    except WarehouseError:
+        # A pointer that cannot be read is written anew.
+        return False
 
 
 def _result(settings: Settings, build_id: str, graph: Graph, unchanged: bool) -> BuildResult:

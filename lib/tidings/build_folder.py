@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ DRAFT = ".building"
 POINTER = "current"
 _POINTER_DRAFT = f".{POINTER}"
 _LOCK = ".lock"
+_PRUNING = ".pruning"
 
 
 @contextmanager
@@ -33,6 +34,17 @@ def locked(folder: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
+        yield
+
+
+@contextmanager
+def still(folder: Path) -> Iterator[None]:
+    """While it is held no build is removed: for a run that looks whether its build is there and says that it reads it.
+
+    Held for an instant by both sides, unlike `locked`, so that both wait.
+    """
+    with (folder / _PRUNING).open("a", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -59,13 +71,18 @@ def point(folder: Path, build_id: str) -> None:
     publish(draft, folder / POINTER)
 
 
-def prune(folder: Path, build_id: str, keep: Collection[str]) -> None:
-    """Remove old builds, except the current one, the newest beside it and those named in `keep`."""
-    others = [path for path in folder.glob("*.duckdb") if path.stem != build_id]
+def prune(folder: Path, build_id: str, keep: Callable[[], Collection[str]]) -> None:
+    """Remove old builds, except the current one, the newest beside it and those that `keep` names.
+
+    `keep` is asked while no run can begin, so that none begins with a build that is about to go.
+    """
+    others = [path for path in folder.glob("*.duckdb") if path.stem != build_id and path.is_file()]
     others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    for path in others[KEPT_BUILDS - 1 :]:
-        if path.stem not in keep:
-            path.unlink()
+    with still(folder):
+        kept = keep() if len(others) >= KEPT_BUILDS else ()
+        for path in others[KEPT_BUILDS - 1 :]:
+            if path.stem not in kept:
+                path.unlink()
 
 
 def _sync(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Literal
@@ -12,12 +12,13 @@ from typing import Literal
 import pyarrow as pa
 
 from tidings.catalog import graph, sections
-from tidings.errors import TidingsError
+from tidings.errors import TidingsError, understood
 from tidings.metrics.registry import leaves, registry
 from tidings.money_checks import look_at_money
 from tidings.reporting.schedule import load_schedule, schedule_names
 from tidings.settings import Settings
 from tidings.sources.bots import list_date
+from tidings.sources.credentials import credentials
 from tidings.sources.landing import verify
 from tidings.sources.source import Pull, open_sources
 from tidings.sources.tabular import FileSource
@@ -42,6 +43,12 @@ class Finding:
 
 def check(settings: Settings, now: datetime) -> Iterator[Finding]:
     """Look at settings, sources, landed files, models, metrics, sections, schedules and the current build."""
+    redact = credentials(settings).redactor
+    for finding in _findings(settings, now):
+        yield replace(finding, detail=redact(finding.detail))
+
+
+def _findings(settings: Settings, now: datetime) -> Iterator[Finding]:
     yield Finding("settings", "ok", f"{settings.timezone}, {settings.currency}, weeks start on {settings.week_start}")
     yield from (Finding("settings", "warn", sentence) for sentence in settings.exposed())
     yield from _sources(settings, now)
@@ -59,8 +66,11 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
 def _tried(what: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(what, "ok", look())
-    except TidingsError as error:
-        return Finding(what, "fail", str(error))
+    except Exception as error:
+        known = understood(error)
+        if known is None:
+            raise
+        return Finding(what, "fail", str(known))
 
 
 def _sources(settings: Settings, now: datetime) -> Iterator[Finding]:
@@ -77,8 +87,11 @@ def _source(settings: Settings, now: datetime, name: str) -> list[Finding]:
         (source,) = open_sources(settings, [name])
         problems = source.check(Pull(now))
         warnings = [sentence for sentence in source.warnings() if sentence not in known]
-    except TidingsError as error:
-        problems, warnings = [str(error)], []
+    except Exception as error:
+        told = understood(error, settings.root)
+        if told is None:
+            raise
+        problems, warnings = [str(told)], []
     findings = [Finding(what, "fail", problem) for problem in problems]
     findings += [Finding(what, "warn", warning) for warning in warnings]
     if isinstance(source, FileSource):

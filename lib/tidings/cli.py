@@ -1,25 +1,31 @@
-"""The command line: verbs only. Exit codes: 0 done, 1 failed, 2 used wrongly.
+"""The command line: verbs only. Exit codes: 0 done, 1 failed, 2 used wrongly, 130 stopped by Ctrl-C, 143 by a signal.
 
 The one place that reads the clock: everything below gets `now` or `as_of` as a parameter.
 """
 
 from __future__ import annotations
 
+import io
+import logging
 import os
+import signal
 import sys
+import threading
 import time
+import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from tqdm import tqdm
 
 from tidings.cli_files import CLOCK, add, drop
-from tidings.errors import TidingsError, UsageError, suggest
+from tidings.errors import TidingsError, UsageError, suggest, understood
 from tidings.ledger import Ledger
+from tidings.secrets import Redactor
 from tidings.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -31,7 +37,23 @@ HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class _Verbs(click.Group):
-    """A group that helps with a mistyped verb."""
+    """A group that helps with a mistyped verb, and through which no error passes that is not one of ours."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the verb; what went wrong comes out as a sentence without secrets."""
+        try:
+            return super().invoke(ctx)
+        except (BrokenPipeError, click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception as error:
+            settings = ctx.obj if isinstance(ctx.obj, Settings) else None
+            known = understood(error, settings.root if settings else None) or _unknown(error, settings)
+            if settings is not None and not isinstance(known, UsageError):
+                redact = _redactor(settings)
+                known.failed, known.remedy = redact(known.failed), redact(known.remedy)
+            if known is error:
+                raise
+            raise known from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -112,6 +134,29 @@ def _progress() -> Iterator[_Bars]:
         bars.close()
 
 
+def _redactor(settings: Settings) -> Redactor:
+    """What keeps the workbook's secrets out of what is printed; without its sources if they cannot be opened."""
+    try:
+        from tidings.sources.credentials import credentials
+
+        return credentials(settings).redactor
+    except Exception:  # noqa: BLE001 - an error is being told already: a second one must not take its place
+        return Redactor(filter(None, map(settings.held, settings.withheld())))
+
+
+def _unknown(error: Exception, settings: Settings | None) -> TidingsError:
+    """An error that nobody foresaw: its traceback goes, without secrets, into a file, for whoever mends Tidings."""
+    told = f"Tidings met an error that it does not know: {type(error).__name__}: {str(error)[:300]}".rstrip(": ")
+    if settings is None:
+        return TidingsError(f"{told}.", "Please report it.")
+    file = settings.root / "data" / "crash.txt"
+    try:
+        file.write_text(_redactor(settings)("".join(traceback.format_exception(error))), encoding="utf-8")
+    except OSError:
+        return TidingsError(f"{told}.", "Please report it.")
+    return TidingsError(f"{told}.", f"Please report it with {file}.")
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -156,10 +201,11 @@ def pull(settings: Settings, sources: tuple[str, ...], since: str | None, until:
     for sentence in dict.fromkeys((*settings.exposed(), *(each for source in opened for each in source.warnings()))):
         click.echo(f"  {sentence}", err=True)
     outcomes: list[Outcome] = []
+    redact = _redactor(settings)
     with _lines([source.name for source in opened]) as lines:
         for outcome in pull_sources(settings, opened, order, lines):
             outcomes.append(outcome)
-            lines.done(outcome.source, _told(outcome))
+            lines.done(outcome.source, redact(_told(outcome)))
     unknown = next((o.error for o in outcomes if o.error and not isinstance(o.error, TidingsError)), None)
     if unknown is not None:
         raise unknown
@@ -200,8 +246,17 @@ def build(settings: Settings) -> None:
     try:
         with _progress() as progress:
             result = build_warehouse(settings, progress=progress)
-    except TidingsError as error:
-        ledger.finish_build(number, "failed", seconds=time.monotonic() - start, error=str(error))
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+        known = understood(error, settings.root) or TidingsError(type(error).__name__)
+        with suppress(TidingsError):
+            # Where the disk is full the ledger cannot be written either: that the process ended says the same.
+            ledger.finish_build(
+                number,
+                "interrupted" if stopped else "failed",
+                seconds=time.monotonic() - start,
+                error="It was stopped." if stopped else _redactor(settings)(str(known)),
+            )
         raise
     seconds = time.monotonic() - start
     ledger.finish_build(number, "done", seconds=seconds, build=result.build_id, rows=result.rows)
@@ -308,13 +363,19 @@ tidings.add_command(add)
 tidings.add_command(drop)
 
 
+class _StoppedError(SystemExit):
+    """The system or another program asks this one to end."""
+
+
 def main() -> None:
     """Entry point: prints an error as one sentence and its remedy, never a traceback for what a user can mend."""
+    _prepare()
     try:
         tidings.main(standalone_mode=False)
+        # Here, not at the very end, where Python could only print a traceback.
+        sys.stdout.flush()
     except TidingsError as error:
-        click.echo(f"tidings: {error}", err=True)
-        sys.exit(error.exit_code)
+        _leave(f"tidings: {error}", error.exit_code)
     except click.UsageError as error:
         error.show()
         sys.exit(2)
@@ -322,5 +383,43 @@ def main() -> None:
         error.show()
         sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("tidings: stopped. What was done stays; run the command again to go on.", err=True)
-        sys.exit(1)
+        _leave("tidings: stopped. What was done stays; run the command again to go on.", 130)
+    except _StoppedError as error:
+        _leave("tidings: stopped by a signal. What was done stays; run the command again to go on.", error.code)
+    except BrokenPipeError:
+        # Whoever read the output has had enough of it.
+        _leave("", 141)
+    except OSError as error:
+        _leave(f"tidings: {understood(error)}", 1)
+
+
+def _prepare() -> None:
+    """Make what is printed printable in any terminal, and let a request to end be as orderly as Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    # What libraries log may quote what they were given; what matters of it they raise.
+    logging.getLogger().addHandler(logging.NullHandler())
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: object) -> None:
+    del frame
+    raise _StoppedError(128 + number)
+
+
+def _leave(said: str, code: object) -> NoReturn:
+    """End with a sentence, if anybody reads it; output that cannot be written any more must not make a traceback."""
+    try:
+        if said:
+            click.echo(said, err=True)
+        sys.stdout.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                os.dup2(null, stream.fileno())
+    sys.exit(code if isinstance(code, int) else 1)

@@ -6,7 +6,12 @@ Bottom layer: this module imports nothing from the package.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 
 class TidingsError(Exception):
@@ -94,3 +99,101 @@ def suggest(name: str, known: Iterable[str]) -> str:
         return "None are defined."
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
     return f"Known: {shown}."
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+# What the system says of a file, for whoever does not know its words, and what to do.
+_SYSTEM: Mapping[int, tuple[str, str]] = {
+    **dict.fromkeys(_FULL, ("the disk is full", "Free some of it, then repeat the command.")),
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM),
+        (
+            "this user may not do that there",
+            "Give it the right (chmod, chown), or repeat the command as the owner.",
+        ),
+    ),
+    errno.EROFS: ("it can be read but not written", "Mount it to be written, or move the workbook."),
+    errno.ENOENT: ("it is not there", "Bring it back or correct its path, then repeat the command."),
+    errno.EISDIR: ("it is a folder where a file belongs", "Move that folder away, then repeat the command."),
+    errno.ENOTDIR: ("a file stands where a folder belongs", "Move that file away, then repeat the command."),
+    errno.EEXIST: ("something else of that name is there", "Move it away, then repeat the command."),
+    errno.ENAMETOOLONG: ("the name is too long for this disk", "Use a shorter name, or a folder with a shorter path."),
+    errno.ELOOP: ("its links lead in a circle", "Correct the link, then repeat the command."),
+    **dict.fromkeys(
+        (errno.EMFILE, errno.ENFILE),
+        ("too many files are open at once", "Allow more (ulimit -n 4096), or close other programs."),
+    ),
+    errno.EIO: ("the disk failed", "Check the disk, and restore from a copy what it has lost."),
+    errno.EFBIG: (
+        "the file grew too large for this disk or user",
+        "Allow larger ones (ulimit -f), or move the workbook.",
+    ),
+    errno.ENOMEM: ("there is not enough memory", "Close other programs, or use a machine with more memory."),
+    errno.EBUSY: ("another program holds it", "Close that program, then repeat the command."),
+    errno.ETXTBSY: ("another program holds it", "Close that program, then repeat the command."),
+    errno.ENOLCK: ("this disk has no locks, or no more of them", "Put the workbook on a disk of this machine."),
+    errno.ESTALE: ("the network folder it lies in has gone", "Connect it again, then repeat the command."),
+    errno.ENOTCONN: ("the network folder it lies in has gone", "Connect it again, then repeat the command."),
+    errno.ENODEV: ("the disk it lies on has gone", "Connect it again, then repeat the command."),
+}
+_REPEAT = "Repeat the command; if it fails again, report it with these words."
+_ROOM = 1 << 20
+
+
+def remedy_of(error: OSError) -> tuple[str, str]:
+    """What the system says, in words, and what to do about it."""
+    known = _SYSTEM.get(error.errno or 0)
+    return known or (error.strerror or str(error) or type(error).__name__, _REPEAT)
+
+
+def understood(error: BaseException, root: Path | None = None) -> TidingsError | None:
+    """An error of the system or a library as one of ours; null for one that can only be a mistake in Tidings.
+
+    `root` is where the workbook lies: named where the system does not say which file it was.
+    """
+    if isinstance(error, TidingsError):
+        return error
+    library = type(error).__module__.partition(".")[0].lstrip("_")
+    said = (str(error).strip().splitlines() or [""])[0][:300].rstrip(".")
+    if isinstance(error, OSError) and not (error.errno is None and library != "builtins"):
+        return _of_system(error, root)
+    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
+        return TidingsError(
+            "There is not enough memory for this.", "Ask for fewer days, or use a machine with more memory."
+        )
+    if "No space left on device" in str(error):
+        return _of_system(OSError(errno.ENOSPC, ""), root)
+    if library in ("duckdb", "ibis"):
+        return WarehouseError(
+            f"The engine failed: {said}.",
+            "The warehouse is a cache: delete data/warehouse and run tidings build. If that fails, run tidings check.",
+        )
+    if library == "pyarrow":
+        return SourceError(f"Landed data cannot be read or written: {said}.", "Run tidings check: it names the file.")
+    if library == "sqlite3":
+        return TidingsError(
+            f"The ledger failed: {said}.", "Run tidings list; if it fails too, move data/ledger.sqlite away."
+        )
+    if library in ("zmq", "jupyter_client", "nbclient", "nbformat", "papermill"):
+        return RunError(f"The notebooks cannot be executed: {type(error).__name__}: {said}.", _REPEAT)
+    return None
+
+
+def _of_system(error: OSError, root: Path | None) -> TidingsError:
+    reason, remedy = remedy_of(error)
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    if names:
+        return TidingsError(f"{' or '.join(names)} cannot be used: {reason}.", remedy)
+    if error.errno in _FULL:
+        full = [place for place in (root, Path(tempfile.gettempdir())) if place is not None and _is_full(place)]
+        where = " and ".join(map(str, full)) or str(root or "the folder that was written to")
+        return TidingsError(f"Nothing more can be written: the disk of {where} is full.", remedy)
+    place = f"A file of the workbook at {root}" if root else "The current folder"
+    return TidingsError(f"{place} cannot be used: {reason}.", remedy)
+
+
+def _is_full(place: Path) -> bool:
+    try:
+        return shutil.disk_usage(place).free < _ROOM
+    except OSError:
+        return False

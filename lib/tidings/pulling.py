@@ -7,13 +7,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from tidings.errors import StoppedError, TidingsError
+from tidings.errors import StoppedError, TidingsError, understood
 from tidings.ledger import Ledger, Status
 from tidings.overlapping import overlap_sentences
+from tidings.secrets import Redactor
 from tidings.settings import Settings
 from tidings.sources.clock import Clock
+from tidings.sources.credentials import credentials
 from tidings.sources.landing import Landing
 from tidings.sources.source import Pull, Pulled, Source
 from tidings.sources.vocabulary import Remark, told
@@ -58,9 +61,11 @@ class Outcome:
 
     @property
     def status(self) -> Status:
-        """`done`, `failed` with nothing new landed, or `partly`."""
+        """`done`, `interrupted` by whoever pulls, `failed` with nothing new landed, or `partly`."""
         if self.error is None:
             return "done"
+        if isinstance(self.error, StoppedError):
+            return "interrupted"
         return "partly" if any(not part.skipped and part.rows for part in self.parts) else "failed"
 
     def told(self) -> str:
@@ -76,7 +81,7 @@ def pull_sources(settings: Settings, sources: Sequence[Source], order: Pull, wat
     When the caller stops listening (Ctrl-C), what still runs is told to stop, and the ledger says so; whatever was
     landed stays, and the next pull goes on from there.
     """
-    landing, ledger = Landing(settings.raw), Ledger(settings.ledger)
+    landing, ledger, redact = Landing(settings.raw), Ledger(settings.ledger), credentials(settings).redactor
     numbers = {source.name: ledger.start_pull(source.name, order.now) for source in sources}
     stop = threading.Event()
     outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
@@ -98,7 +103,7 @@ def pull_sources(settings: Settings, sources: Sequence[Source], order: Pull, wat
                 finally:
                     _add_overlaps(landing, source, outcome)
         except BaseException as error:  # noqa: BLE001 - handed over: a source must not end the others, nor vanish
-            outcome.error = error
+            outcome.error = understood(error, settings.root) or error
         outcome.seconds = time.monotonic() - began
         outcomes.put(outcome)
 
@@ -111,13 +116,15 @@ def pull_sources(settings: Settings, sources: Sequence[Source], order: Pull, wat
         while waiting:
             outcome = outcomes.get()
             del waiting[outcome.source]
-            _note(ledger, numbers[outcome.source], outcome)
+            _note(ledger, numbers[outcome.source], outcome, redact)
             yield outcome
     finally:
         stop.set()
         for name, running in sorted(waiting.items()):
             stopped = Outcome(name, list(running.parts), time.monotonic() - began, StoppedError())
-            _note(ledger, numbers[name], stopped)
+            with suppress(TidingsError):
+                # Where the ledger cannot be written, that the process ended says the same.
+                _note(ledger, numbers[name], stopped, redact)
 
 
 def _add_overlaps(landing: Landing, source: Source, outcome: Outcome) -> None:
@@ -129,7 +136,7 @@ def _add_overlaps(landing: Landing, source: Source, outcome: Outcome) -> None:
             outcome.parts[landed[-1]] = replace(last, messages=(*last.messages, *told))
 
 
-def _note(ledger: Ledger, number: int, outcome: Outcome) -> None:
+def _note(ledger: Ledger, number: int, outcome: Outcome, redact: Redactor) -> None:
     ledger.finish_pull(
         number,
         outcome.status,
@@ -137,6 +144,6 @@ def _note(ledger: Ledger, number: int, outcome: Outcome) -> None:
         rows=outcome.rows,
         rejected=outcome.rejected,
         restated=outcome.restated,
-        messages=outcome.messages,
-        error=outcome.told(),
+        messages=[redact(message) for message in outcome.messages],
+        error=redact(outcome.told()),
     )

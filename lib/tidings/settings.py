@@ -11,38 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tidings.errors import SettingsError, suggest
+from tidings.errors import SettingsError, remedy_of, suggest
 from tidings.hosts import site_host
+from tidings.secrets import Secret, Shy, is_secret_name
 
 _KNOWN = ("timezone", "currency", "week_start", "site", "fx", "geoip", "sources")
+_LARGEST_KEY = 1 << 16
+WITHOUT_SECRETS = "TIDINGS_WITHOUT_SECRETS"
+"""Set where sections run: they read what was landed, and the file .env is not read for them."""
 WeekStart = Literal["monday", "sunday"]
-
-
-class Shy(str):
-    """A text that does not show itself where variables are printed; it is sent, joined and compared as any other."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'…'"
-
-
-class Secret:
-    """A value that never prints: `reveal()` is the only way to it."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = Shy(value)
-
-    def reveal(self) -> str:
-        """The value itself, for the one call that sends it."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-    __str__ = __repr__
 
 
 @dataclass(frozen=True)
@@ -134,6 +111,41 @@ class Settings:
                 "Give the path of the key file, from the folder of pyproject.toml.",
             ) from None
 
+    def held(self, name: str) -> Secret | None:
+        """What must not be told of a credential's variable: its value, or what the key file holds that it names."""
+        value = Shy(self.environment.get(name, "").strip())
+        return Secret(self._small_file(value) or value) if value else None
+
+    def perhaps(self, name: str) -> Secret | None:
+        """The same of a variable that is only called like a secret: a path is none, but for that of a key file."""
+        value = Shy(self.environment.get(name, "").strip())
+        content = self._small_file(value)
+        if content.lstrip().startswith(("{", "-----BEGIN")):
+            return Secret(content)
+        is_path = value.startswith(("/", "~", "./")) and os.path.exists(os.path.expanduser(value))  # noqa: PTH110, PTH111
+        return None if not value or content or is_path else Secret(value)
+
+    def variables_of(self, source: str) -> tuple[str, ...]:
+        """All variables of the environment that are named after a source."""
+        beginning = f"{source}_".upper().replace("-", "_")
+        return tuple(name for name in self.environment if name.startswith(beginning))
+
+    def withheld(self) -> frozenset[str]:
+        """The variables that sections do without: those named after sources, and those called like a secret."""
+        named = {name for source in self.sources for name in self.variables_of(source)}
+        return frozenset(named | {name for name in self.environment if is_secret_name(name)})
+
+    def _small_file(self, value: str) -> str:
+        """What the file of that path holds; nothing where there is none, or where it is too large for a key."""
+        try:
+            file = _path(self.root, value)
+            # Not Path.is_file: of a long key it would say, in full, that no file has such a name.
+            if value and os.path.isfile(file) and file.stat().st_size <= _LARGEST_KEY:  # noqa: PTH113
+                return Shy(file.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError, RuntimeError):
+            return ""
+        return ""
+
     def exposed(self, *names: str) -> list[str]:
         """Files with secrets that others on this machine may read: .env, and the key files that variables name."""
         files = {".env": self.root / ".env"}
@@ -166,7 +178,7 @@ def find_root(start: Path) -> Path:
     """
     for folder in (start, *start.parents):
         file = folder / "pyproject.toml"
-        if file.is_file() and "tidings" in _read_toml(file).get("tool", {}):
+        if os.path.isfile(file) and _workbook_table(file) is not None:  # noqa: PTH113 - says no where Path.is_file raises
             return folder
     raise SettingsError(
         f"No workbook at {start} or above it.",
@@ -181,11 +193,12 @@ def load_settings(root: Path | None = None) -> Settings:
         SettingsError: no workbook, an unknown key, or a value of the wrong type, each named.
     """
     root = root or (Path(os.environ["TIDINGS_ROOT"]) if os.environ.get("TIDINGS_ROOT") else None)
-    root = root.resolve() if root else find_root(Path.cwd())
+    root = Path(os.path.realpath(root)) if root else find_root(_here())
     file = root / "pyproject.toml"
-    if not file.is_file():
-        raise SettingsError(f"{root} has no pyproject.toml.", "Name the folder of a workbook.")
-    table = _read_toml(file).get("tool", {}).get("tidings", {})
+    if not os.path.lexists(file):
+        there = "has no pyproject.toml" if os.path.isdir(root) else "is no folder"  # noqa: PTH112
+        raise SettingsError(f"{root} {there}.", "Name the folder of a workbook.")
+    table = _workbook_table(file) or {}
     for key in table:
         if key not in _KNOWN:
             raise SettingsError(f"[tool.tidings] has an unknown key '{key}' in {file.name}.", suggest(key, _KNOWN))
@@ -198,15 +211,53 @@ def load_settings(root: Path | None = None) -> Settings:
         fx=_file(table, "fx", root),
         geoip=_file(table, "geoip", root),
         sources=_sources(table.get("sources", {})),
-        environment={**_dotenv(root / ".env"), **os.environ},
+        environment={**({} if os.environ.get(WITHOUT_SECRETS) else _dotenv(root / ".env")), **os.environ},
     )
 
 
-def _read_toml(file: Path) -> dict[str, Any]:
+def read_toml(file: Path) -> dict[str, Any]:
+    """A TOML file, whatever editor wrote it.
+
+    Raises:
+        SettingsError: it cannot be read, or is no TOML; the sentence names the file and, where it can, line and column.
+    """
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file.name} is not valid TOML: {error}.", "Correct that line.") from error
+        content = file.read_bytes()
+    except OSError as error:
+        reason, remedy = remedy_of(error)
+        raise SettingsError(f"{file} cannot be read: {reason}.", remedy) from error
+    try:
+        # Some editors put a mark before the first letter, which TOML does not know.
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise SettingsError(f"{file} is not UTF-8: line {line} holds other bytes.", "Save it as UTF-8.") from error
+    except (ValueError, RecursionError) as error:
+        # Not only the parser's own: a number of thousands of digits is one to Python.
+        raise SettingsError(f"{file} is not valid TOML: {error}.", "Correct that line.") from error
+
+
+def _workbook_table(file: Path) -> Mapping[str, Any] | None:
+    """The `[tool.tidings]` of a file; null if it has none.
+
+    Raises:
+        SettingsError: it cannot be read, or what should be a table is none.
+    """
+    tool = read_toml(file).get("tool", {})
+    # Another tool's file may hold anything there.
+    table = tool.get("tidings") if isinstance(tool, dict) else None
+    if table is None or isinstance(table, dict):
+        return table
+    raise SettingsError(
+        f"[tool.tidings] in {file} must be a table, not {table!r}.", "Write its keys below [tool.tidings]."
+    )
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise SettingsError("The folder that you are in is gone.", "Change into the folder of a workbook.") from error
 
 
 def _text(table: Mapping[str, Any], key: str) -> str:
@@ -218,12 +269,14 @@ def _text(table: Mapping[str, Any], key: str) -> str:
 
 def _file(table: Mapping[str, Any], key: str, root: Path) -> Path | None:
     value = _text(table, key)
+    if "\0" in value:
+        raise SettingsError(f"[tool.tidings] {key} is no path: it holds the character U+0000.", "Write it anew.")
     return root / value if value else None
 
 
 def _zone(value: object) -> str:
     known = zoneinfo.available_timezones()
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise SettingsError(f"[tool.tidings] timezone '{value}' is not an IANA time zone.", suggest(str(value), known))
     return str(value)
 
@@ -253,7 +306,8 @@ def _sources(value: object) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _dotenv(file: Path) -> dict[str, str]:
-    if not file.is_file():
+    # A folder of that name is somebody's environment of Python.
+    if not os.path.isfile(file):  # noqa: PTH113
         return {}
     pairs: dict[str, str] = {}
     try:
@@ -261,6 +315,9 @@ def _dotenv(file: Path) -> dict[str, str]:
         lines = [Shy(line.strip()) for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError:
         raise SettingsError(f"{file.name} is not UTF-8.", "Save it as UTF-8.") from None
+    except OSError as error:
+        reason, remedy = remedy_of(error)
+        raise SettingsError(f"{file} cannot be read: {reason}.", remedy) from None
     for number, line in enumerate(lines, start=1):
         if not line or line.startswith("#"):
             continue

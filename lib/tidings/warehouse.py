@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,11 +21,12 @@ from ibis.backends.sql.datatypes import DuckDBType
 from sqlglot import exp
 
 from tidings.build_folder import POINTER
-from tidings.errors import WarehouseError, suggest
+from tidings.errors import WarehouseError, remedy_of, suggest
 from tidings.meta import FeedInfo, TableInfo
 from tidings.settings import Settings
 
 DIALECT = "duckdb"
+_BUILD_ID = re.compile(r"\w[\w-]{0,63}", re.ASCII)
 ORIGIN = {"_source": "string", "_part": "string", "_pull": "int64", "_line": "int64"}
 ENGINE_VERSION = f"duckdb {duckdb.__version__}, ibis {ibis.__version__}"
 
@@ -34,9 +37,34 @@ def build_file(settings: Settings, build: str) -> Path:
 
 
 def current_build(settings: Settings) -> str | None:
-    """The id of the build that readers get, null before the first."""
+    """The id of the build that readers get, null before the first.
+
+    Raises:
+        WarehouseError: the pointer to it cannot be read, or names none.
+    """
     pointer = settings.warehouse / POINTER
-    return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else None
+    if not os.path.lexists(pointer):
+        return None
+    try:
+        named = pointer.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError as error:
+        reason, remedy = remedy_of(error)
+        raise WarehouseError(f"{pointer} cannot be read: {reason}.", remedy) from error
+    if not _BUILD_ID.fullmatch(named):
+        raise WarehouseError(f"{pointer} names no build.", "Run `tidings build`: it writes it anew.")
+    return named
+
+
+def is_whole(settings: Settings, build: str) -> bool:
+    """Whether a build is there and can be read; one cut short by a full disk or a copy cannot."""
+    try:
+        with Warehouse.open(settings, build) as warehouse:
+            _ = warehouse.meta, warehouse.tables, warehouse.feeds, warehouse.rejected
+            for name in warehouse.tables:
+                warehouse.query(warehouse.table(name).count())
+    except (WarehouseError, duckdb.Error, LookupError, TypeError):
+        return False
+    return True
 
 
 def compile_sql(expression: ir.Expr) -> str:
@@ -75,7 +103,7 @@ class Warehouse:
             raise WarehouseError(f"Nothing has been built in {settings.warehouse}.", "Run `tidings build`.")
         file = build_file(settings, wanted)
         if not file.is_file():
-            kept = [path.stem for path in settings.warehouse.glob("*.duckdb")]
+            kept = [path.stem for path in settings.warehouse.glob("*.duckdb") if path.is_file()]
             raise WarehouseError(f"There is no build {wanted}.", f"{suggest(wanted, kept)} Or run `tidings build`.")
         return cls(file, wanted)
 
@@ -122,7 +150,11 @@ class Warehouse:
             found = self._backend.raw_sql(sql).to_arrow_table()
             return found.cast(_with_all_decimals(schema, found.schema))
         except duckdb.Error as error:
-            raise WarehouseError(f"The query failed on build {self.build_id}: {error}.", "See its SQL.") from error
+            is_damaged = isinstance(error, duckdb.IOException | duckdb.InternalException | duckdb.FatalException)
+            remedy = f"The warehouse is a cache: delete {self.file.name} and run `tidings build`."
+            raise WarehouseError(
+                f"The query failed on build {self.build_id}: {error}.", remedy if is_damaged else "See its SQL."
+            ) from error
 
     @cached_property
     def _meta_tables(self) -> frozenset[str]:

@@ -7,7 +7,7 @@ zone (metric definitions C1-C4, C12, C13). Nothing here reads the clock.
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -261,6 +261,11 @@ class Window:
     def year_before(self) -> Window:
         """Moved back by 364 days: last year's days, every weekday meeting itself."""
         return self.shift(-364)
+
+    def grain(self, most: int = 400) -> Unit:
+        """The finest periods in which its course has no more than `most` points: days of a year, weeks of five."""
+        days_of: Mapping[Unit, int] = {"day": 1, "week": 7, "month": 30, "quarter": 91}
+        return next((unit for unit, days in days_of.items() if self.days <= most * days), "year")
 
     def compare(self, how: Comparison) -> Window | None:
         """The window to compare with: `previous`, `weekdays`, `year`, or None for `none`.

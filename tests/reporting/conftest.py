@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +40,7 @@ def workbook(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Workbook:
         environment = {"SHOP_TOKEN": SECRET}
         settings = Settings(root=tmp_path_factory.mktemp("workbook"), timezone="Europe/Berlin", environment=environment)
         (settings.root / "pyproject.toml").write_text('[tool.tidings]\ntimezone = "Europe/Berlin"\n')
+        (settings.root / ".env").write_text(f"SHOP_TOKEN={SECRET}\n")
         settings.notebooks.mkdir()
         for name, cells in sections.items():
             nbformat.write(
@@ -66,11 +67,9 @@ class Ran:
 
 
 @pytest.fixture(scope="session")
-def ran(workbook: Workbook) -> Iterator[Ran]:
+def ran(workbook: Workbook) -> Ran:
     """A schedule of a section that works and one that fails, run once for all tests that read the result."""
     settings = workbook(commerce=GOOD, web_traffic=notebook(FAILING, title="Web traffic"))
     schedule = 'title = "Weekly report"\nsections = ["web_traffic", "commerce"]\n[parameters]\ndays = 14\n'
     (settings.schedules / "weekly.toml").write_text(schedule)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SHOP_TOKEN", SECRET)
-        yield Ran(settings, run(settings, "weekly", {}, now=NOW))
+    return Ran(settings, run(settings, "weekly", {}, now=NOW))

@@ -63,7 +63,8 @@ GOOD = (
 )
 FAILING = (
     *GOOD[:6],
-    "import os\nraise ValueError(f'{os.environ[\"SHOP_TOKEN\"]} was refused by <b>the shop</b>')",
+    "from pathlib import Path\ntoken = Path('../.env').read_text().strip().partition('=')[2]\n"
+    "raise ValueError(f'{token} was refused by <b>the shop</b>')",
     "print('never')",
 )
 

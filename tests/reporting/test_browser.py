@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime
+
 import pytest
+from section_notebooks import GOOD
 
 from opened_pages import Opened
+from tidings.reporting.run import run
+
+NOW = datetime(2026, 7, 1, 6, 0, tzinfo=UTC)
 
 pytestmark = pytest.mark.browser
 
@@ -59,7 +68,7 @@ def test_the_mode_can_be_switched_and_paper_is_always_light(ran, browser) -> Non
 
 def test_links_to_definitions_arrive(ran, browser) -> None:
     opened = Opened(browser, ran.folder / "index.html")
-    opened.page.click("#commerce .td-cards a")
+    opened.page.click("#section-2 .td-cards a")
     opened.page.wait_for_url("**/commerce.html#def-net_revenue")
     assert opened.page.wait_for_selector("dt:target").inner_text().startswith("Net revenue")
 
@@ -70,3 +79,33 @@ def test_the_keyboard_reaches_the_content(ran, browser) -> None:
     assert opened.page.evaluate("document.activeElement.className") == "skip"
     opened.page.keyboard.press("Enter")
     assert opened.page.evaluate("document.activeElement.id") == "main"
+
+
+def test_on_paper_a_heading_stays_with_what_it_heads(workbook, browser) -> None:
+    pdftotext = shutil.which("pdftotext")
+    if pdftotext is None:
+        pytest.skip("no pdftotext on this machine: printed pages not read (Debian: apt-get install poppler-utils)")
+    fields = '(Field("product", "Product"), Field("n", "Units", "count"))'
+    table = f'show.ranking(Answer("Articles", {fields}, rows, origin), "n")'
+    cells = [cell for n in range(4) for cell in (f"## Question {n} of all?", f"rows = ROWS[: {n} * 3 + 2]\n{table}")]
+    long = 'ROWS = tuple((f"{n} " + "x" * 200, n) for n in range(20))'
+    settings = workbook(commerce=[GOOD[0], long, *cells])
+    page = Opened(browser, run(settings, "commerce", {}, now=NOW).index.parent / "commerce.html").page
+    page.evaluate("document.querySelector('main').prepend(Object.assign(document.createElement('div'), {id: 'room'}))")
+    for height in range(0, 1000, 40):
+        page.evaluate(f"document.getElementById('room').style.height = '{height}px'")
+        pdf = page.pdf(prefer_css_page_size=True)
+        text = subprocess.run([pdftotext, "-raw", "-", "-"], input=pdf, capture_output=True, check=True).stdout.decode()
+        for number, printed in enumerate(text.split("\f")[:-1], start=1):
+            lines = [line for line in printed.splitlines() if line.strip()]
+            # The last thing on a sheet is no question, no title of a table and no row of column names.
+            assert not re.search(r"of all\?$|first, with|^Articles$|Units$", lines[-1]), (height, number, lines[-3:])
+
+
+def test_a_name_without_a_blank_pushes_no_page_apart(workbook, browser) -> None:
+    answer = 'Answer("Revenue", (Field("p", "Product"), Field("v", "Revenue", "EUR")), (("x" * 400, 9),), origin)'
+    cells = [GOOD[0], "## " + "y" * 300, f"show.ranking({answer}, 'v')", f"show.bars({answer})"]
+    settings = workbook(commerce=cells)
+    file = run(settings, "commerce", {}, now=NOW).index.parent / "commerce.html"
+    opened = Opened(browser, file, viewport={"width": 390, "height": 844})
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390

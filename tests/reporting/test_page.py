@@ -5,9 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from section_notebooks import GOOD
+
+from opened_pages import Opened
+from tidings.reporting.run import run
+
+NOW = datetime(2026, 7, 1, 6, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +149,78 @@ def test_the_index_ties_the_run_together(index: BeautifulSoup) -> None:
     assert [a["href"] for a in index.select("h2 a")] == ["web_traffic.html", "commerce.html"]
     assert "1 of 2 sections could not be finished" in index.get_text()
     assert "ValueError: [secret]" in index.select_one(".failure").get_text()
-    good = index.select_one("#commerce")
+    good = index.select_one("#section-2")
     assert "Net revenue rose." in good.get_text()
     # A definition is on the section's page.
     assert good.select_one(".td-cards a")["href"] == "commerce.html#def-net_revenue"
     rows = [[cell.get_text(strip=True) for cell in row.select("th,td")][:2] for row in index.select("tbody tr")[:2]]
     assert rows == [["Web traffic", "failed"], ["Commerce", "done"]]
+
+
+# Names of elements
+
+HOSTILE = (
+    "Figure 1",
+    "figure-2",
+    "Main",
+    "Charts",
+    "Appendix",
+    "def-net_revenue",
+    "constructor",
+    r"\_\_proto\_\_",
+    "toc",
+    "Twice",
+    "Twice",
+    "Twice 2",
+    "🎉",
+    "📈 🎉",
+    "Größe & Maß <b>of</b> it",
+    "收入",
+    "100 %",
+    "a" * 400,
+    "title-1",
+    "section-1",
+)
+
+
+@pytest.fixture(scope="module")
+def hostile(workbook) -> Path:
+    """A section with headings called like what a page has of its own, and HTML of its author."""
+    cells = [f"## {heading}" for heading in HOSTILE]
+    raw = "# \n\n##\n\n<div id='main'>raw</div><p id='charts'>raw</p><p id='figure-1'>raw</p><p id='twice'>raw</p>"
+    settings = workbook(hostile=[*GOOD[:7], *cells, raw])
+    return run(settings, "hostile", {}, now=NOW).index.parent / "hostile.html"
+
+
+def test_names_of_elements_are_unique_and_ours_stay_ours(hostile: Path) -> None:
+    page = BeautifulSoup(hostile.read_text(encoding="utf-8"), "html.parser")
+    ids = [tag["id"] for tag in page.select("[id]")]
+    assert sorted(ids) == sorted(set(ids))
+    assert [page.find(id=name).name for name in ("main", "appendix", "charts")] == ["main", "h2", "script"]
+    assert all("item" in page.find(id=f"figure-{n}")["class"] for n in (1, 2, 3))
+    assert page.find(id="def-net_revenue").name == "dt"
+    links = [(a["href"][1:], a.get_text()) for a in page.select(".contents a")]
+    assert all(text and name in ids for name, text in links)
+    assert [text for _, text in links[2:]] == [re.sub(r"</?b>|\\", "", h) for h in HOSTILE]
+    # "Twice 2" would be the name of the second "Twice"; an author's own HTML has its name first.
+    twice = [name for name, text in links if text.startswith("Twice")]
+    assert twice == ["twice-2", "twice-3", "twice-2-2"]
+    assert max(map(len, ids)) < 80
+    # An empty heading is none.
+    assert [h for h in page.find_all(re.compile("^h[1-6]$")) if not h.get_text().strip()] == []
+
+
+@pytest.mark.browser
+def test_links_to_anything_leave_the_page_whole(hostile: Path, browser) -> None:
+    for fragment in ("%", "%E0%A4%A", "figure-1", "main", "größe-mass-of-it", "nothing", "a b", "'\"", ""):
+        opened = Opened(browser, hostile, fragment=fragment)
+        assert opened.complaints == [], fragment
+        # The script went on to the charts.
+        assert opened.count(".td-vega svg.marks") == opened.count(".td-vega") == 1, fragment
+    for a in range(opened.count(".contents a")):
+        link = opened.page.query_selector_all(".contents a")[a]
+        arrived = opened.page.evaluate(
+            "a => document.getElementById(decodeURIComponent(a.hash.slice(1)))?.innerText.trim() == a.innerText.trim()",
+            link,
+        )
+        assert arrived, link.inner_text()

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from fakes.pulling import NOW, QuickClock
 from fakes.server import FakeApi, Refusal, Reply, Request, open_to_all, route, verified
 from tidings.errors import AnswerError, CredentialError
-from tidings.settings import Secret
+from tidings.secrets import Secret
 from tidings.sources.auth import Header, Token, account_email, service_account, signed
 from tidings.sources.http import Client
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from fakes.pulling import NOW, QuickClock
 from fakes.server import FakeApi, Refusal, Reply, Request, route
 from tidings.errors import AnswerError, CredentialError, OutageError, StoppedError
-from tidings.settings import Secret
+from tidings.secrets import Secret
 from tidings.sources import http
 from tidings.sources.auth import Header
 from tidings.sources.clock import Clock

@@ -14,8 +14,8 @@ from tidings.ledger import Ledger
 from tidings.reporting.execute import Execution, execute_section
 from tidings.reporting.folder import filling
 from tidings.reporting.kernels import Kernels
-from tidings.reporting.redact import redactor_for
 from tidings.reporting.run import Progress, Run, SectionResult, status_of
+from tidings.secrets import Redactor
 from tidings.settings import Settings
 
 # Two kernels keep two cores busy; a third only makes all of them later.
@@ -28,17 +28,18 @@ def deliver(
     run: Run,
     kernels: Kernels,
     ledger: Ledger,
+    redact: Redactor,
     warnings: list[str],
     progress: Progress,
     start: float,
-) -> tuple[SectionResult, ...]:
-    """Fill the run's folder and put it in place; `start` is when the run began, on the performance counter.
+) -> tuple[tuple[SectionResult, ...], Path]:
+    """Fill the run's folder, put it in place and say where its index lies; `start` is on the performance counter.
 
     Raises:
         RunError: the disk does not take it.
     """
-    redact = redactor_for(settings)
-    with filling(run.folder(settings)) as folder:
+    with filling(run.folder(settings), ledger.leases) as filled:
+        folder = filled.folder
         (folder / "notebooks").mkdir()
 
         def execute(section: str) -> Execution:
@@ -56,9 +57,10 @@ def deliver(
                 pool.shutdown(wait=False, cancel_futures=True)
                 kernels.close()
                 raise
-        manifest = _manifest(settings, run, results, warnings, time.perf_counter() - start)
+        manifest = redact.mapped(_manifest(settings, run, results, warnings, time.perf_counter() - start))
         (folder / "run.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    return results
+        filled.succeeded = status_of(results) != "failed"
+    return results, filled.place / "index.html"
 
 
 def _write_pages(
@@ -73,16 +75,18 @@ def _write_pages(
     """Write the page of each section as it finishes, then the index."""
     # Imported here because it takes a second, in which the first sections run.
     from tidings.reporting.index import entry_of, write_index
-    from tidings.reporting.page import Pages
+    from tidings.reporting.page import Pages, incomplete
     from tidings.reporting.record import Record, read_record
     from tidings.reporting.vega import vega_runtime
 
     pages = Pages(vega_runtime(settings.reports / ".cache"))
+    written: dict[Path, str] = {}
     done: dict[str, tuple[Execution, Record]] = {}
     for finished in as_completed(waiting):
         went = finished.result()
-        page = pages.section(went.notebook, run, went.error)
-        (folder / f"{went.section}.html").write_text(page, encoding="utf-8")
+        page = folder / f"{went.section}.html"
+        written[page] = pages.section(went.notebook, run, went.error)
+        page.write_text(written[page], encoding="utf-8")
         done[went.section] = went, read_record(went.notebook)
         ledger.finish_section(run.id, went.section, _state(went.error), seconds=went.seconds, error=went.error)
         progress("sections", len(done), len(run.sections))
@@ -90,6 +94,11 @@ def _write_pages(
     results = tuple(SectionResult(e.section, _state(e.error), e.seconds, e.error) for e, _ in in_order)
     entries = [entry_of(record, error=e.error, seconds=e.seconds) for e, record in in_order]
     records = [record for _, record in in_order]
+    failed = [record.title for e, record in in_order if e.error]
+    if failed:
+        # Whoever opens one page of a report should know that others are missing; at its time none had failed yet.
+        for page, text in written.items():
+            page.write_text(incomplete(text, failed, len(in_order)), encoding="utf-8")
     index = write_index(run, records, entries, status=status_of(results), warnings=warnings)
     (folder / "index.html").write_text(index, encoding="utf-8")
     return results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from tidings.errors import TidingsError
 from tidings.reporting.kernels import FORKED, Kernels
 from tidings.reporting.notebook import output_node, read_notebook, write_notebook
 from tidings.reporting.schedule import Parameter
+from tidings.secrets import Redactor
 
 # A cell that redraws a progress bar is not worth writing the file for.
 _AUTOSAVE_SECONDS = 30
@@ -37,12 +39,15 @@ class Execution:
 
 
 def execute_section(
-    notebook: Path, output: Path, parameters: Mapping[str, Parameter], kernels: Kernels, redact: Callable[[str], str]
+    notebook: Path, output: Path, parameters: Mapping[str, Parameter], kernels: Kernels, redact: Redactor
 ) -> Execution:
     """Execute a notebook in its own folder and write it to `output`, whole or up to the cell that failed.
 
     A kernel lost because the process it was forked from died is no failure of the section: it is executed
-    again in a plain one. All text of the result passes `redact`.
+    again in a plain one; what cannot be executed at all fails with a sentence. All text of the result passes `redact`.
+
+    Raises:
+        OSError: the disk does not take it.
     """
     # Unknown parameters are refused before; what papermill logs about those it cannot infer would only worry.
     logging.getLogger("papermill").setLevel(logging.ERROR)
@@ -54,11 +59,17 @@ def execute_section(
         if kernel == FORKED and kernels.is_lost():
             return execute_section(notebook, output, parameters, kernels, redact)
         error = f"The kernel died ({str(lost).strip() or type(lost).__name__}): out of memory, or a crash in a library."
-    executed = read_notebook(output if output.is_file() else notebook)
+    except (OSError, TidingsError):
+        raise
+    except Exception as failed:  # noqa: BLE001 - Jupyter's parts have errors of their own, and so has any broken notebook
+        said = (str(failed).strip().splitlines() or [""])[0][:300]
+        error = f"The notebook could not be executed ({type(failed).__name__}{': ' * bool(said)}{said})."
+    # An empty one is what a kernel left that could not even be started.
+    executed = read_notebook(output if output.is_file() and output.stat().st_size else notebook)
     for cell in executed.cells:
         if cell.cell_type == "code":
-            cell.outputs = [output_node(_mapped(found, redact)) for found in cell.outputs]
-    write_notebook(executed, output)
+            cell.outputs = _joined(cell.outputs)
+    write_notebook(output_node(redact.mapped(executed)), output)
     return Execution(notebook.stem, output, time.perf_counter() - start, redact(error))
 
 
@@ -83,11 +94,13 @@ def _execute(notebook: Path, output: Path, parameters: Mapping[str, Parameter], 
     return ""
 
 
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, Mapping):
-        return {key: _mapped(item, change) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_mapped(item, change) for item in value]
-    return value
+def _joined(outputs: Sequence[Any]) -> list[Any]:
+    """Outputs without seams in what was printed: a secret must not hide on both sides of one."""
+    joined: list[Any] = []
+    for output in outputs:
+        last = joined[-1] if joined else None
+        if last is not None and output.output_type == "stream" == last.output_type and output.name == last.name:
+            last.text += output.text
+        else:
+            joined.append(output)
+    return joined

@@ -1,57 +1,124 @@
-"""The folder of a slot: filled beside its place, then put there whole."""
+"""The folder of a slot: filled beside its place, then put there by one exchange, so that the place is never empty."""
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tidings.errors import RunError
+from tidings.errors import RunError, remedy_of
+from tidings.lease import Leases
+
+_NEW = "new"
+_FAILED = "_failed"
+# Linux: renameat2(…, RENAME_EXCHANGE); macOS: renamex_np(…, RENAME_SWAP). Python has neither.
+_LINUX_EXCHANGE = 2
+_MACOS_SWAP = 2
+_AT_FDCWD = -100
+_CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV, errno.EPERM})
+
+
+class Filling:
+    """A folder that is being filled: `folder` takes the files; `succeeded` says whether they are a report."""
+
+    def __init__(self, folder: Path, target: Path) -> None:
+        self.folder = folder
+        self.target = target
+        self.succeeded = True
+
+    @property
+    def place(self) -> Path:
+        """Where it goes: what failed wholly lies beside the slot, whose last good report stays."""
+        return self.target if self.succeeded else failed_place(self.target)
+
+
+def failed_place(target: Path) -> Path:
+    """The folder of a run of which nothing could be finished."""
+    return target.with_name(f"{target.name}{_FAILED}")
 
 
 @contextmanager
-def filling(target: Path) -> Iterator[Path]:
-    """A new folder beside `target`, moved there when the block ends without an error; what was there is replaced.
+def filling(target: Path, leases: Leases) -> Iterator[Filling]:
+    """A new folder beside `target`, exchanged with what is there when the block ends without an error.
 
     Raises:
         RunError: the disk does not take it.
     """
-    beside, before = (target.parent / f".{target.name}.{what}.{os.getpid()}" for what in ("new", "before"))
+    beside = target.parent / f".{target.name}.{_NEW}.{leases.mine()}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target.parent)
+        _sweep(target.parent, leases)
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir()
-        yield beside
-        if target.exists():
-            target.rename(before)
-        beside.rename(target)
-        shutil.rmtree(before, ignore_errors=True)
+        filled = Filling(beside, target)
+        yield filled
+        put(beside, filled.place)
+        if filled.succeeded:
+            # What went wrong before has been put right.
+            shutil.rmtree(failed_place(target), ignore_errors=True)
     except OSError as error:
-        raise RunError(f"The pages cannot be written to {target}: {error}.", "Free the disk or its rights.") from error
+        reason, remedy = remedy_of(error)
+        raise RunError(f"The pages cannot be written to {target}: {reason}.", remedy) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _sweep(folder: Path) -> None:
-    """Put right what killed runs left: their unfinished folders go, a slot they had moved aside comes back."""
-    for left in folder.glob(".*.*.*"):
-        slot, what, owner = left.name[1:].rsplit(".", 2)
-        if not owner.isdigit() or _is_alive(int(owner)):
-            continue
-        if what == "before" and not (folder / slot).exists():
-            left.rename(folder / slot)
-        else:
-            shutil.rmtree(left, ignore_errors=True)
+def put(new: Path, place: Path) -> None:
+    """Put a folder in its place; at every moment there is a whole report there, the old one or the new one.
 
-
-def _is_alive(process: int) -> bool:
+    Where the file system cannot exchange two folders, the files are replaced one by one, the index last.
+    """
     try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
+        # A folder takes the place of none, or of an empty one, by a plain rename.
+        new.rename(place)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
+    else:
+        return
+    if not _exchange(new, place):
+        _replace_files(new, place)
+    shutil.rmtree(new, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step of the system; False where it cannot."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    paths = os.fsencode(one), os.fsencode(other)
+    try:
+        if sys.platform == "darwin":
+            failed = libc.renamex_np(*paths, _MACOS_SWAP)
+        else:
+            failed = libc.renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _LINUX_EXCHANGE)
+    except AttributeError:
         return False
-    except PermissionError:
+    if not failed:
         return True
-    return True
+    number = ctypes.get_errno()
+    if number in _CANNOT:
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
+def _replace_files(new: Path, place: Path) -> None:
+    files = sorted(path.relative_to(new) for path in new.rglob("*") if path.is_file())
+    for file in sorted(files, key=lambda file: file.name == "index.html"):
+        (place / file).parent.mkdir(parents=True, exist_ok=True)
+        (new / file).replace(place / file)
+    for path in sorted(place.rglob("*"), reverse=True):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+        elif path.is_file() and path.relative_to(place) not in files:
+            path.unlink()
+
+
+def _sweep(folder: Path, leases: Leases) -> None:
+    """Take away what killed runs left: unfinished folders, or reports that had been exchanged."""
+    for left in folder.glob(f".*.{_NEW}.*"):
+        if not leases.is_alive(left.name.rpartition(".")[2]):
+            shutil.rmtree(left, ignore_errors=True)

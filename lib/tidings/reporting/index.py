@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -64,4 +65,4 @@ def _fragment(items: Sequence[Item], section: str) -> Markup:
     if not items:
         return Markup("")
     # Safe: fragments are escaped where they are made.
-    return Markup(items[0].html.replace('href="#', f'href="{section}.html#'))  # noqa: S704
+    return Markup(items[0].html.replace('href="#', f'href="{quote(section)}.html#'))  # noqa: S704

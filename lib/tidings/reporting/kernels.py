@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,11 +24,15 @@ from traitlets import Unicode
 
 import tidings
 from tidings.errors import RunError
+from tidings.lease import hold, is_held
 from tidings.reporting.zygote import SINGLE_THREADED, read_message, send_message, socket_fits
+from tidings.settings import WITHOUT_SECRETS
 
 FORKED = "tidings-forked"
 PLAIN = "tidings-plain"
 _START_SECONDS = 120.0
+_PREFIX = "tidings-"
+_LEASE = "lease"
 _ARGV = ["-f", "{connection_file}", "--HistoryManager.enabled=False"]
 
 
@@ -38,10 +43,16 @@ class Kernels:
     specifications live in a private folder that Jupyter is pointed to while the context is open; nothing is
     installed. When the warm process cannot be had or dies, `warn` is called once with the reason and plain
     kernels take over: slower, same results.
+
+    Kernels do not find the variables of this process that are `withheld`, which it lacks itself for as long: a report
+    reads what was landed, and needs no credentials.
     """
 
-    def __init__(self, warn: Callable[[str], None], *, command: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, warn: Callable[[str], None], *, command: tuple[str, ...] = (), withheld: Iterable[str] = ()
+    ) -> None:
         self._warn = warn
+        self._withheld = tuple(withheld)
         self._command = command or (sys.executable, "-m", "tidings.reporting.zygote")
         self._before: dict[str, str | None] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -50,13 +61,16 @@ class Kernels:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Kernels:
-        self._folder = Path(tempfile.mkdtemp(prefix="tidings-"))
+        _sweep()
+        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self._lease = hold(self._folder / _LEASE)
         self._socket = self._folder / "zygote"
         self._log = self._folder / "zygote.log"
         folders = os.pathsep.join(filter(None, [str(self._folder / "jupyter"), os.environ.get("JUPYTER_PATH")]))
-        for name, value in {"JUPYTER_PATH": folders, "JUPYTER_RUNTIME_DIR": str(self._folder / "runtime")}.items():
-            self._before[name] = os.environ.get(name)
-            os.environ[name] = value
+        ours: dict[str, str | None] = dict.fromkeys(self._withheld)
+        ours |= {"JUPYTER_PATH": folders, "JUPYTER_RUNTIME_DIR": str(self._folder / "runtime"), WITHOUT_SECRETS: "yes"}
+        self._before = {name: os.environ.get(name) for name in ours}
+        _set(ours)
         self._start()
         return self
 
@@ -64,12 +78,9 @@ class Kernels:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-        for name, value in self._before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _set(self._before)
         shutil.rmtree(self._folder, ignore_errors=True)
+        os.close(self._lease)
 
     def prepare(self, environment: Mapping[str, str]) -> None:
         """Set what is added to the environment that the kernels inherit; before the first `name()`."""
@@ -231,6 +242,23 @@ class ForkedProcess:
             self.returncode = -signal.SIGKILL if message is None else int(message["exit"])
             self._connection.close()
         return self.returncode
+
+
+def _set(environment: Mapping[str, str | None]) -> None:
+    for name, value in environment.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def _sweep() -> None:
+    """Take away what killed runs of this user left in the temporary folder."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            is_left = folder.stat().st_uid == os.getuid() and (folder / _LEASE).is_file()
+            if is_left and not folder.is_symlink() and not is_held(folder / _LEASE):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _environment() -> dict[str, str]:

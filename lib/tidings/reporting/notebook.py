@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from tidings.errors import UsageError
+from tidings.errors import UsageError, remedy_of
 
 
 def read_notebook(file: Path) -> NotebookNode:
@@ -20,8 +20,17 @@ def read_notebook(file: Path) -> NotebookNode:
     """
     try:
         book: NotebookNode = nbformat.read(file, as_version=4)  # type: ignore[no-untyped-call]
-    except (OSError, UnicodeDecodeError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        for cell in book.cells:
+            _ = cell.cell_type, cell.source, cell.metadata
+    except OSError as error:
+        reason, remedy = remedy_of(error)
+        raise UsageError(f"The notebook {file} cannot be read: {reason}.", remedy) from error
+    except (
+        # Whatever is no notebook makes the library stumble somewhere else.
+        *(ValueError, TypeError, AttributeError, KeyError, RecursionError),
+        *(nbformat.reader.NotJSONError, nbformat.ValidationError),
+    ) as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise UsageError(f"{file.name} cannot be read as a notebook: {reason}.", "Restore it from git.") from error
     return book
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 # The digest is for nbval; the head stands in the page's header, not where the notebook opened its book.
 _ELSEWHERE = ("digest", "head")
 _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
+# Where page.html.j2 leaves room for what is known only when the whole report is.
+_STATE = "<!-- state of the report -->"
+# Names of elements that the page itself has: a heading called "Figure 3" must not be taken for the third figure.
+_OURS = re.compile(r"main|appendix|charts|figure-\d+|def-.*", re.IGNORECASE)
+_NO_WORD = re.compile(r"[\W_]+")
+_LONGEST_ID = 64
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 
@@ -104,6 +110,9 @@ class Pages:
     def _filled(self, html: str, failure: Failure | None, section: str) -> tuple[Markup, bool]:
         def figure(match: re.Match[str]) -> str:
             number = int(match[1])
+            if number >= len(self._figures):
+                # Not a mark of ours: something that a notebook printed.
+                return ""
             return f'<div id="figure-{number + 1}" class="item">{self._figures[number].html}</div>'
 
         html = re.sub(r'<td-figure n="(\d+)"></td-figure>', figure, html)
@@ -138,6 +147,12 @@ class Pages:
         return "".join(highlight(source) for source in sources)
 
 
+def incomplete(page: str, failed: Sequence[str], sections: int) -> str:
+    """A page of `Pages`, which says that other sections of its report failed."""
+    macro = environment().get_template("parts.html.j2").module
+    return page.replace(_STATE, str(macro.incomplete(failed, sections)), 1)  # type: ignore[attr-defined]
+
+
 def _is_shown(output: Mapping[str, Any]) -> bool:
     return not (is_item(output) and item_of(output).kind in _ELSEWHERE)
 
@@ -154,18 +169,29 @@ def _take_lede(soup: BeautifulSoup) -> str:
 
 def _order_headings(soup: BeautifulSoup) -> list[Heading]:
     """Make headings start at h2, skip no level and have an id of their own; return those of the contents."""
-    contents, used, level = [], {"appendix", "main", "charts"}, 1
+    for element in soup.find_all(id=True):
+        # An author's own HTML: what is ours keeps its names.
+        if element.name in _HEADINGS or _OURS.fullmatch(str(element["id"])):
+            del element["id"]
+    contents, level = [], 1
+    used = {element["id"] for element in soup.find_all(id=True)}
     for heading in soup.find_all(_HEADINGS):
+        text = " ".join(heading.get_text().split())
+        if not text:
+            # It would be a link of no words in the contents.
+            heading.unwrap()
+            continue
         level = min(max(int(heading.name[1]), 2), level + 1)
         heading.name = f"h{level}"
-        slug = re.sub(r"[^a-z0-9]+", "-", heading.get_text().lower()).strip("-") or "part"
+        slug = _NO_WORD.sub("-", text.casefold())[:_LONGEST_ID].strip("-") or "part"
+        slug = f"part-{slug}" if _OURS.fullmatch(slug) else slug
         name, number = slug, 2
         while name in used:
             name, number = f"{slug}-{number}", number + 1
         used.add(name)
         heading["id"] = name
         if level == 2:
-            contents.append(Heading(name, heading.get_text().strip()))
+            contents.append(Heading(name, text))
     return contents
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tidings.errors import UsageError, suggest
-from tidings.settings import Settings
+from tidings.settings import Settings, read_toml
 
 Parameter = bool | int | float | str
 _KEYS = ("title", "sections", "parameters")
@@ -27,12 +26,17 @@ class Schedule:
 
 def section_names(settings: Settings) -> tuple[str, ...]:
     """The sections of the workbook: the notebooks by name, sorted."""
-    return tuple(sorted(file.stem for file in settings.notebooks.glob("*.ipynb")))
+    return _names(settings.notebooks, ".ipynb")
 
 
 def schedule_names(settings: Settings) -> tuple[str, ...]:
     """The schedules of the workbook, sorted."""
-    return tuple(sorted(file.stem for file in settings.schedules.glob("*.toml")))
+    return _names(settings.schedules, ".toml")
+
+
+def _names(folder: Path, suffix: str) -> tuple[str, ...]:
+    """Files by name; hidden ones are a desktop's or an editor's own, as "._weekly.toml" of macOS."""
+    return tuple(sorted(file.stem for file in folder.glob(f"*{suffix}") if not file.name.startswith((".", "~"))))
 
 
 def load_schedule(settings: Settings, name: str) -> Schedule:
@@ -60,10 +64,7 @@ def load_schedules(settings: Settings) -> tuple[Schedule, ...]:
 
 
 def _read(file: Path, sections: tuple[str, ...]) -> Schedule:
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"schedules/{file.name} is not valid TOML: {error}.", "Correct that line.") from error
+    table = read_toml(file)
     for key in table:
         if key not in _KEYS:
             raise UsageError(f"schedules/{file.name} has an unknown key '{key}'.", suggest(key, _KEYS))

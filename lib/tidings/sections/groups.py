@@ -13,6 +13,7 @@ from tidings.metrics.metric import Number
 from tidings.metrics.registry import get, leaves
 from tidings.window import Unit
 
+PANEL_POINTS = 120
 LATENCY = ("requests", "latency_p50", "latency_p90", "latency_p95", "latency_p99", "error_rate")
 
 
@@ -43,12 +44,14 @@ def profile(book: Book, by: str, *names: str, top: int = 12) -> Answer:
     return Answer(f"{metrics[0].title} and more by {by}", fields, rows, origin)
 
 
-def courses(book: Book, name: str, by: str, grain: Unit = "day", top: int = 4) -> dict[str, Series]:
+def courses(book: Book, name: str, by: str, grain: Unit | None = None, top: int = 4) -> dict[str, Series]:
     """A metric's course in the `top` largest groups of a column, by group, each computed from its own rows.
 
-    A group without any value is left out.
+    By day, in long windows by week or more, as a small chart has room for few points. A group without any value is left
+    out.
     """
     answer = profile(book, by, "requests" if get(name).mart == "fct_requests" else name, top=top)
+    grain = grain or book.window.grain(PANEL_POINTS)
     found = {str(row[0]): book.within(by, str(row[0])).series(name, grain) for row in answer.rows}
     return {group: course for group, course in found.items() if any(point.value is not None for point in course.points)}
 

@@ -20,7 +20,6 @@ from tidings.metrics.registry import get
 from tidings.metrics.told import PLATFORMS, TELLS, name_of
 from tidings.metrics.values import divided
 from tidings.sources.api import ApiEndpoint
-from tidings.sources.landing import Landing
 from tidings.sources.source import Endpoint, open_sources
 from tidings.window import Window, days_between, days_since
 
@@ -35,13 +34,9 @@ OVERLAPPING: Mapping[str, Sequence[tuple[str, str]]] = {
 
 
 def pulls(book: Book) -> Answer:
-    """The latest pull of each source, one row per source: when, how it went, and what it brought; failed ones first.
-
-    One that was killed could not say so; that nobody holds the source any more does.
-    """
+    """The latest pull of each source, one row per source: when, how it went, and what it brought; failed ones first."""
     last = Ledger(book.settings.ledger).last_pulls()
     kinds = {name: str(table.get("kind", "")) for name, table in book.settings.sources.items()}
-    landing = Landing(book.settings.raw)
     rows: list[tuple[Any, ...]] = []
     for source in sorted({*last, *kinds}):
         pull = last.get(source)
@@ -51,8 +46,7 @@ def pulls(book: Book) -> Answer:
             continue
         said = " ".join([pull.error, *pull.messages]).strip()
         at = pull.started_at.astimezone(book.zone.info)
-        went = pull.status if pull.status != "running" or landing.is_pulling(source) else "killed"
-        rows.append((source, kind, at, went, pull.rows, pull.rejected, pull.restated, said))
+        rows.append((source, kind, at, pull.status, pull.rows, pull.rejected, pull.restated, said))
     rows.sort(key=lambda row: (row[3] == "done", row[0]))
     fields = (
         Field("source", "Source"),

@@ -10,6 +10,8 @@ from tidings.book import Book
 from tidings.display import formats
 from tidings.metrics.answer import Answer, Field
 from tidings.metrics.measures import VITAL_BANDS, number_where, percentile, ratio
+from tidings.sections.groups import PANEL_POINTS
+from tidings.window import period_start
 
 LATENCY_EDGES = (5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0)
 FEWEST_REQUESTS = 100
@@ -26,13 +28,14 @@ def latency_spread(book: Book) -> Answer:
 
 
 def errors_by_day(book: Book) -> Answer:
-    """Error rate by service and local day of the window, one row per pair that had requests."""
-    rows = _requests(book, "error_rate")
-    days = rows.group_by("service", day=rows.local_ts.date()).aggregate(
+    """Error rate by service and local day of the window (week, where that is long), one row per pair with requests."""
+    rows, grain = _requests(book, "error_rate"), book.window.grain(PANEL_POINTS)
+    days = rows.group_by("service", day=period_start(rows.local_ts, grain, book.zone.week_start)).aggregate(
         error_rate=ratio(number_where(rows.is_error), rows.count())
     )
-    fields = (Field("day", "Day", "date"), Field("service", "Service"), Field("error_rate", "Error rate", "ratio"))
-    return book.ask("Error rate by service and day", fields, days.order_by("day", "service"))
+    named = Field("day", "Day" if grain == "day" else f"{grain.capitalize()} from", "date")
+    fields = (named, Field("service", "Service"), Field("error_rate", "Error rate", "ratio"))
+    return book.ask(f"Error rate by service and {grain}", fields, days.order_by("day", "service"))
 
 
 def slowest_endpoints(book: Book, top: int = 12) -> Answer:

@@ -17,7 +17,8 @@ from typing import Any, ClassVar
 import pyarrow.compute as pc
 
 from tidings.errors import AnswerError, CredentialError, OutageError, SettingsError, SourceError, StoppedError
-from tidings.settings import Secret, Settings
+from tidings.secrets import Secret
+from tidings.settings import Settings
 from tidings.sources.clock import Clock
 from tidings.sources.draft import Draft, tool_version
 from tidings.sources.http import Client

@@ -10,7 +10,7 @@ import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from tidings.errors import AnswerError, CredentialError
-from tidings.settings import Secret, Shy
+from tidings.secrets import Secret, Shy
 from tidings.sources.http import Answer, Client, Verdict, by_status, excerpt
 
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"

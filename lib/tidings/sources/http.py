@@ -28,7 +28,7 @@ import tenacity
 import urllib3
 
 from tidings.errors import AnswerError, CredentialError, OutageError
-from tidings.settings import Secret, Shy
+from tidings.secrets import Redactor, Secret, Shy
 from tidings.sources.clock import Clock
 
 CONNECT_S = 10
@@ -40,8 +40,6 @@ _STUMBLES = 3
 _LATER = frozenset({408, 425, 429})
 # Of the server's own errors, those that asking again does not mend: not implemented, HTTP version.
 _NEVER = frozenset({501, 505})
-# Fewer characters than this in common with a secret tell nothing.
-_TELLING = 4
 _EXCERPT = 300
 _CHUNK = 1 << 16
 
@@ -147,7 +145,7 @@ class Client:
         # A .netrc or proxy credential of the machine is not what the user configured here.
         self._session.trust_env = False
         self._session.headers.update({"User-Agent": "tidings", **(headers or {})})
-        self._secrets: set[str] = set()
+        self._redactor = Redactor(shortest=1, mask="…")
         self._stumbles = 0
         self._jitter = random.Random(source)  # noqa: S311 - spreads retries, hides nothing
 
@@ -161,7 +159,7 @@ class Client:
                 "Copy it anew into the environment or .env, in one line.",
             )
         if value:
-            self._secrets.add(value)
+            self._redactor.add(Secret(value))
         return value
 
     def get(
@@ -322,17 +320,11 @@ class Client:
         return url
 
     def _clean(self, text: str) -> str:
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, "…")
-        return text
+        return self._redactor(text)
 
     def _clean_end(self, text: str) -> str:
         """A text that was cut off may end in the middle of a secret."""
-        for secret in self._secrets:
-            most = min(len(secret) - 1, len(text))
-            cut = next((n for n in range(most, _TELLING - 1, -1) if text.endswith(secret[:n])), 0)
-            text = f"{text[:-cut]}…" if cut else text
-        return text
+        return self._redactor.cut(text)
 
 
 class _ShyBytes(bytes):

@@ -7,15 +7,16 @@ pull killed before it has changed nothing, one killed after it is done, and what
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from tidings.errors import SourceError
+from tidings.errors import SourceError, suggest
 from tidings.sources.draft import DRAFT, DRAFT_REJECTED, Draft, arrow_schema, tool_version
-from tidings.sources.feeds import Feed
+from tidings.sources.feeds import Feed, feeds
 from tidings.sources.loads import in_load_order
 from tidings.sources.manifest import (
     MANIFEST,
@@ -89,18 +90,6 @@ class Landing:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder, source):
             yield
-
-    def is_pulling(self, source: str) -> bool:
-        """True while a pull of a source runs; one that was killed runs no more."""
-        try:
-            with (self.raw / source / _LOCK).open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            # No pull was ever here, or nobody may look.
-            return False
-        return False
 
     @contextmanager
     def draft(
@@ -221,6 +210,11 @@ def landed_files(raw: Path) -> list[LandedFile]:
     found = []
     for folder in _endpoints(raw):
         manifest = read(folder)
+        if manifest.feed not in feeds():
+            raise SourceError(
+                f"{folder.parent.name}/{folder.name}/{MANIFEST} says that its rows are of the feed '{manifest.feed}'.",
+                f"{suggest(manifest.feed, feeds())} Correct it, or delete data/raw/{folder.parent.name} and pull anew.",
+            )
         entries = in_load_order(folder, manifest)
         for number, entry in enumerate(entries, start=1):
             later = [other.window for other in entries[number:] if other.part == entry.part and other.window]
@@ -270,7 +264,12 @@ def verify(raw: Path) -> None:
 
 
 def _endpoints(raw: Path) -> list[Path]:
-    return sorted(file.parent for file in raw.glob(f"*/*/{MANIFEST}"))
+    for folder in (raw.parent, raw):
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise SourceError(f"{folder} is no folder, and should hold what was landed.", "Move that file away.")
+    found = sorted(file.parent for file in raw.glob(f"*/*/{MANIFEST}"))
+    # File servers and desktops leave folders of their own everywhere: @eaDir, .AppleDouble.
+    return [folder for folder in found if not any(name.startswith((".", "@")) for name in folder.parts[-2:])]
 
 
 @contextmanager
@@ -288,7 +287,8 @@ def _sweep(folder: Path, manifest: Manifest) -> None:
     """Remove what the manifest does not name: debris of a killed pull, files no longer seen."""
     named = {MANIFEST, _LOCK, *(name for entry in manifest.entries for name in _files(entry))}
     for file in folder.iterdir():
-        if file.name not in named:
+        # A folder is none of ours: file servers leave some everywhere.
+        if file.name not in named and not file.is_dir():
             file.unlink()
 
 

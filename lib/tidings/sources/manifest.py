@@ -179,20 +179,22 @@ def read(folder: Path) -> Manifest:
         SourceError: it is damaged.
     """
     file = folder / MANIFEST
-    if not file.is_file():
+    if not os.path.lexists(file):
         return Manifest("", "", ())
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
-        entries = tuple(_entry(raw) for raw in table["entries"])
+        _expect(table, str, "feed", "time")
+        _expect(table, list, "entries")
+        entries = tuple(map(_entry, table["entries"]))
         dropped = tuple(
-            Dropped(each["part"], each["sha256"], datetime.fromisoformat(each["at"]))
-            for each in table.get("dropped", ())
+            Dropped(each["part"], each["sha256"], _instant(each["at"])) for each in table.get("dropped", ())
         )
         return Manifest(table["feed"], table["time"], entries, dropped)
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         name = f"{folder.parent.name}/{folder.name}/{MANIFEST}"
+        said = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise SourceError(
-            f"{name} cannot be read: {error!r}.",
+            f"{name} cannot be read: {said}.",
             f"Restore it, or delete data/raw/{folder.parent.name} and run: tidings pull {folder.parent.name}",
         ) from error
 
@@ -209,15 +211,35 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
     }
 
 
+def _expect(table: Mapping[str, Any], kind: type, *names: str) -> None:
+    """Somebody may have edited the file, or a disk have mixed it up: what is wrong now is found now."""
+    for name in names:
+        if not isinstance(table[name], kind) or isinstance(table[name], bool):
+            raise TypeError(f"its {name} is {table[name]!r}")
+
+
+def _instant(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"the time {text} has no offset")
+    return at
+
+
 def _entry(raw: Mapping[str, Any]) -> Entry:
+    _expect(raw, str, "file", "part", "sha256", "fetched_at", "tool_version")
+    _expect(raw, int, "rows", "rejected", "bytes")
+    _expect(raw, dict, "facts")
+    for name in ("file", "rejected_file"):
+        if raw[name] is not None and Path(raw[name]).name != raw[name]:
+            raise ValueError(f"its {name} {raw[name]!r} is not the name of a file beside it")
     window, until, source_input = raw["window"], raw["complete_until"], raw["input"]
     received = raw.get("received_at")
     return Entry(
         **{
             **raw,
-            "window": Span(*(datetime.fromisoformat(at) for at in window)) if window else None,
-            "fetched_at": datetime.fromisoformat(raw["fetched_at"]),
-            "complete_until": datetime.fromisoformat(until) if until else None,
+            "window": Span(*map(_instant, window)) if window else None,
+            "fetched_at": _instant(raw["fetched_at"]),
+            "complete_until": _instant(until) if until else None,
             "input": Input(**source_input) if source_input else None,
             "received_at": datetime.fromisoformat(received) if received else None,
         }

@@ -190,7 +190,7 @@ def _open(name: str, settings: Settings, known: Mapping[str, SourceKind]) -> Sou
     asked = table.pop("kind", None)
     if asked is None:
         raise SettingsError(f"{where} does not say its kind.", f'Add kind = "…". {suggest("", known)}')
-    if asked not in known:
+    if not isinstance(asked, str) or asked not in known:
         raise SettingsError(f"{where} has an unknown kind '{asked}'.", suggest(str(asked), known))
     kind = known[asked]
     for option in table:

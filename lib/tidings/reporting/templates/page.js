@@ -15,14 +15,19 @@
   label();
 
   // A link into something folded opens it.
+  const named = (hash) => {
+    // Anybody may link to "#%", which is no encoded name.
+    try { return decodeURIComponent(hash); } catch { return hash; }
+  };
   const unfold = () => {
-    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = location.hash && document.getElementById(named(location.hash.slice(1)));
     for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
   };
   addEventListener("hashchange", unfold);
   unfold();
 
-  const data = document.getElementById("charts");
+  // By kind and name: HTML that a notebook printed may have elements of the same name.
+  const data = document.querySelector('script[type="application/json"]#charts');
   if (!data || !window.vegaEmbed) return;
   const { config, charts } = JSON.parse(data.textContent);
   // As wide as the box, also when the window changes. Not Vega-Lite's "container": it warns about every bar chart.
@@ -34,7 +39,7 @@
     return { ...rest, signals: [signal, ...signals], autosize: { type: "fit-x", contains: "padding" } };
   };
   const draw = async (id, spec) => {
-    const box = document.getElementById(id)?.querySelector(".td-vega");
+    const box = document.querySelector(`div.item[id="${id}"] .td-vega`);
     if (!box) return;
     if (spec.facet) {
       // Small multiples: as many side by side as the box holds, so that a phone shows one column.
