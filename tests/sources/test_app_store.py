@@ -67,6 +67,10 @@ def review(number: int, back: int, stars: int = 5) -> dict[str, Any]:
     return {**whose, "rating": stars, "title": "Fine", "body": "Works.", "country": "DE"}
 
 
+# As Apple says it; another 410 would be somebody else's.
+GONE = {"errors": [{"status": "410", "code": "GONE", "detail": "The report is no longer available."}]}
+
+
 class Store:
     """A running fake and the workbook that pulls from it."""
 
@@ -421,7 +425,7 @@ def test_a_damaged_report_of_one_day_keeps_out_no_other(tmp_path: Path) -> None:
 def test_a_report_that_apple_keeps_no_longer_does_not_empty_its_day(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(back) for back in range(3)]}) as store:
         store.pull()
-        store.fake.fail("/salesReports", 410, times=2)
+        store.fake.fail("/salesReports", 410, times=2, content=GONE)
         with pytest.raises(SourceError, match="keeps the sales report of 2026-11-17 no longer"):
             store.pull(since=(LAST - timedelta(days=2)).date())
         assert store.units() == {0: 5, 1: 5, 2: 5}

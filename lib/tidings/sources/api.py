@@ -16,19 +16,29 @@ from typing import Any, ClassVar
 
 import pyarrow.compute as pc
 
-from tidings.errors import AnswerError, CredentialError, OutageError, SettingsError, SourceError, StoppedError
+from tidings.errors import (
+    AnswerError,
+    CredentialError,
+    InBetweenError,
+    OutageError,
+    SettingsError,
+    SourceError,
+    StoppedError,
+)
 from tidings.settings import Secret, Settings
 from tidings.sources.clock import Clock
 from tidings.sources.draft import Draft, tool_version
 from tidings.sources.http import Client
 from tidings.sources.landing import Landing
 from tidings.sources.manifest import REFUSED, Entry, Span, merged
-from tidings.sources.records import Parse, Record, typed
+from tidings.sources.records import UNUSABLE, Parse, Record, typed
 from tidings.sources.source import Endpoint, Pull, Pulled
 from tidings.window import Zone, add_days, days_between
 
 _BATCH = 20_000
 _TOLD = 5
+# Landings with rejected rows that one pull asks for again: in a few pulls it is the turn of all.
+_AGAIN = 3
 _OTHER_DAYS = "they are of other days"
 # Refused, whatever day is asked for: no right, no such thing.
 _NO_MATTER_WHICH_DAY = frozenset({401, 403, 404, 405, 501})
@@ -269,7 +279,7 @@ class ApiSource(ABC):
                     yield self._pulled(endpoint, part, 0, error.records)
                     break
                 except AnswerError as error:
-                    if error.status in _NO_MATTER_WHICH_DAY:
+                    if error.status in _NO_MATTER_WHICH_DAY or isinstance(error, InBetweenError):
                         raise
                     failed.append(error)
                     break
@@ -414,19 +424,31 @@ def chunks(
     return found
 
 
-def _settled(endpoint: ApiEndpoint, landed: Iterable[tuple[Entry, Span]], zone: Zone) -> list[Span]:
+def _settled(endpoint: ApiEndpoint, landed: Sequence[tuple[Entry, Span]], zone: Zone) -> list[Span]:
     """The days that were landed when they could not change any more."""
     # A day that was not whole yet when it was landed can still change, whatever is said of restatements.
     back = max(endpoint.lookback_days, endpoint.lag_days)
     found = []
+    doubted = {id(entry) for entry in doubtful(entry for entry, _ in landed)}
     for entry, window in landed:
-        if entry.rejected and entry.tool_version != tool_version():
-            # Another version may know what to make of what this one could not use.
+        if id(entry) in doubted:
             continue
         until = min(window.end, day_instant(add_days(zone.day_of(entry.fetched_at), -back)))
         if window.start < until:
             found.append(Span(window.start, until))
     return found
+
+
+def doubtful(entries: Iterable[Entry], at_once: int = _AGAIN) -> list[Entry]:
+    """The landings of which a part could not be used that are to be asked for again.
+
+    All that another version landed, as this one may know what to make of them; of this version's own those that were
+    asked for longest ago, `at_once` per pull: what the source says may have changed, and need not.
+    """
+    held = [entry for entry in entries if entry.rejected]
+    older = [entry for entry in held if entry.tool_version != tool_version()]
+    own = sorted((entry for entry in held if entry.tool_version == tool_version()), key=lambda e: e.fetched_at)
+    return [*older, *own[:at_once]]
 
 
 def day_instant(day: date) -> datetime:
@@ -535,7 +557,7 @@ class _Fields:
         if not self._records or not self._endpoint.fields:
             return ()
         gone = [name for name in self._endpoint.fields if name not in self._came]
-        new = sorted(self._came - set(self._endpoint.fields) - set(self._endpoint.forget))
+        new = sorted(self._came - {*self._endpoint.fields, *self._endpoint.forget, UNUSABLE})
         name = self._endpoint.name
         return (
             *([f"{name} no longer has the fields {', '.join(gone)}: what is made of them is empty."] if gone else ()),

@@ -21,6 +21,7 @@ from tidings.settings import Settings
 from tidings.sources.api import ApiEndpoint, ApiSource
 from tidings.sources.auth import Header, Token
 from tidings.sources.clock import Clock
+from tidings.sources.expected import LIST, OBJECT, JsonObject
 from tidings.sources.http import Answer, Auth, Client, Limit, Verdict, excerpt
 from tidings.sources.paging import pages
 from tidings.sources.records import Record
@@ -41,6 +42,14 @@ _TYPES: Final = {
     "os": "os",
     "browser": "browser",
 }
+_TOKEN: Final = JsonObject(has={"token": str})
+_SITES: Final = JsonObject(has={"data": list, "count": (int, str), "page": (int, str), "pageSize": (int, str)})
+_VISITORS: Final = _SITES
+_STATS: Final = JsonObject(has={"pageviews": (int, str, dict), "visitors": (int, str, dict)})
+_HOURS: Final = JsonObject(has={"pageviews": list, "sessions": list})
+# Of a website without a hit there are no dates.
+_REACH: Final = JsonObject(may={"startDate": str, "endDate": str, "mindate": str, "maxdate": str}, is_sparse=True)
+_LIVE: Final = JsonObject(has={"totals": dict})
 _LOGIN_S: Final = 86_400.0
 # Cuts whose names may hold personal data.
 _ADDRESSES: Final = ("path", "referrer")
@@ -91,7 +100,7 @@ class Umami(ApiSource):
             "username": client.hide(self.secret("username")),
             "password": client.hide(self.secret("password")),
         }
-        return str(client.post("auth/login", body=body, auth=False).json()["token"]), _LOGIN_S
+        return str(client.post("auth/login", body=body, auth=False, expects=_TOKEN).json()["token"]), _LOGIN_S
 
     def ping(self, client: Client) -> list[str]:
         """Ask which websites may be seen."""
@@ -131,7 +140,7 @@ class Umami(ApiSource):
             return
         if endpoint.name == "events":
             asked = {**self._range(first, end), "unit": "day", "timezone": self._zone.name}
-            yield [{**record, **whose} for record in client.get(f"{site}/events/series", asked).json()]
+            yield [{**record, **whose} for record in client.get(f"{site}/events/series", asked, expects=LIST).json()]
             return
         for day in days_between(first, add_days(end, -1)):
             dated = {**whose, "day": day.isoformat()}
@@ -141,7 +150,7 @@ class Umami(ApiSource):
 
     def _of_day(self, client: Client, name: str, site: str, bounds: Mapping[str, int]) -> Iterator[Sequence[Record]]:
         if name == "daily":
-            yield [_unwrapped(client.get(f"{site}/stats", bounds).json())]
+            yield [_unwrapped(client.get(f"{site}/stats", bounds, expects=_STATS).json())]
         elif name == "sessions":
             yield from self._sessions(client, site, bounds)
         else:
@@ -156,7 +165,7 @@ class Umami(ApiSource):
 
         def ask(offset: int | None) -> Any:
             asked = {**bounds, "type": name, "limit": _PAGE, "offset": offset or 0}
-            return offset or 0, client.get(f"{site}/metrics", asked).json()
+            return offset or 0, client.get(f"{site}/metrics", asked, expects=LIST).json()
 
         def following(said: Any) -> int | None:
             return None if len(said[1]) < _PAGE else said[0] + _PAGE
@@ -166,7 +175,9 @@ class Umami(ApiSource):
 
     def _sessions(self, client: Client, site: str, bounds: Mapping[str, int]) -> Iterator[Sequence[Record]]:
         def ask(page: int | None) -> Any:
-            return client.get(f"{site}/sessions", {**bounds, "page": page or 1, "pageSize": _PAGE}).json()
+            return client.get(
+                f"{site}/sessions", {**bounds, "page": page or 1, "pageSize": _PAGE}, expects=_VISITORS
+            ).json()
 
         def following(said: Any) -> int | None:
             page = int(said["page"])
@@ -189,27 +200,27 @@ class Umami(ApiSource):
 
     def _hours_of(self, client: Client, site: str, first: date, end: date) -> list[dict[str, Any]]:
         asked = {**self._range(first, end), "unit": "hour", "timezone": self._zone.name}
-        said = client.get(f"{site}/pageviews", asked).json()
+        said = client.get(f"{site}/pageviews", asked, expects=_HOURS).json()
         visitors = {each["x"]: each["y"] for each in said["sessions"]}
         return [{**each, "visitors": visitors.get(each["x"])} for each in said["pageviews"]]
 
     def _live(self, client: Client, site: str) -> dict[str, Any]:
-        active = client.get(f"{site}/active").json()
+        active = client.get(f"{site}/active", expects=OBJECT).json()
         # Version 2.10 and older call it x.
         found = {"active": active.get("visitors", active.get("x"))}
-        totals = client.get(f"realtime/{site.removeprefix('websites/')}").json().get("totals", {})
+        totals = client.get(f"realtime/{site.removeprefix('websites/')}", expects=_LIVE).json().get("totals", {})
         return {**found, **{name: totals.get(name) for name in ("views", "visitors", "events")}}
 
     def _speaks_2(self, client: Client, site: str, bounds: Mapping[str, int]) -> bool:
         """True for version 2, which wraps its numbers."""
         if self._is_version_2 is None:
-            stats = client.get(f"{site}/stats", bounds).json()
+            stats = client.get(f"{site}/stats", bounds, expects=_STATS).json()
             self._is_version_2 = isinstance(stats.get("pageviews"), Mapping)
         return self._is_version_2
 
     def _first_day(self, client: Client, site: str, end: date) -> date:
         """The local day of the first hit; `end` where there is none: days before are not zero, they are not there."""
-        said = client.get(f"{site}/daterange").json()
+        said = client.get(f"{site}/daterange", expects=_REACH).json()
         start = said.get("startDate", said.get("mindate"))
         return self._zone.day_of(parse_instant(start)) if start else end
 
@@ -242,7 +253,9 @@ class Umami(ApiSource):
 
     def _known(self, client: Client) -> dict[str, str]:
         def ask(page: int | None) -> Any:
-            return client.get("websites", {"page": page or 1, "pageSize": 100, "includeTeams": "true"}).json()
+            return client.get(
+                "websites", {"page": page or 1, "pageSize": 100, "includeTeams": "true"}, expects=_SITES
+            ).json()
 
         def following(said: Any) -> int | None:
             page = int(said["page"])
