@@ -295,7 +295,8 @@ def test_another_404_than_apples_is_not_a_day_without_sales(tmp_path: Path) -> N
 def test_a_row_that_is_cut_off_is_set_aside_and_asked_for_again(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(back) for back in range(4)]}) as store:
         store.fake.alter("/salesReports", _without_its_end, times=9999)
-        store.pull()
+        with pytest.raises(SourceError, match="it has 17 cells, its head 20"):
+            store.pull()
         assert all("cells, its head" in reason for reason, _ in store.workbook.rejected("sales"))
         store.fake.mend()
         store.pull()

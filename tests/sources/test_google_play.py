@@ -287,10 +287,12 @@ def test_a_file_that_unpacks_without_an_end_is_left(monkeypatch: pytest.MonkeyPa
 def test_rows_that_could_not_be_used_are_asked_for_again_by_the_same_version(tmp_path: Path) -> None:
     with Play(tmp_path, {"installs": [day(1), day(2)]}) as play:
         # Another generation is not written, nor another size: the server had a bad moment.
-        play.fake.alter(
-            "overview", lambda r: Reply(r.bytes().decode("utf-16").replace(",2,", ",x,", 1).encode("utf-16"), 200)
-        )
-        play.fake._listed = lambda name: {"name": name, "generation": "1"}  # type: ignore[method-assign]
+        def odd(reply: Reply) -> Reply:
+            return Reply(reply.bytes().decode("utf-16").replace(",2,", ",x,", 1).encode("utf-16"), 200)
+
+        listed = play.fake._listed
+        play.fake._listed = lambda name: {k: listed(name)[k] for k in ("name", "generation")}  # type: ignore[method-assign]
+        play.fake.alter("/o/", odd)
         play.pull()
         assert len(play.workbook.rejected("installs")) == 1
         play.pull()
