@@ -53,6 +53,11 @@ class AnswerError(SourceError):
         super().__init__(failed, remedy)
         self.status = status
 
+    @property
+    def is_right(self) -> bool:
+        """Whether a right may lack, or what was asked for is not seen; else something else is in the way."""
+        return self.status in (401, 403, 404)
+
 
 class InBetweenError(AnswerError):
     """Something else answers in place of the server: a login page, a proxy, a firewall; it says nothing of rights."""

@@ -206,7 +206,7 @@ class ApiSource(ABC):
         """What would keep a pull from succeeding, found by its cheapest call."""
         try:
             with _understood(f"The answer of {self.name}"):
-                return self.ping(self.connect(pull.running()))
+                return list(dict.fromkeys(self.ping(self.connect(pull.running()))))
         except (SettingsError, SourceError) as error:
             return [str(error)]
 

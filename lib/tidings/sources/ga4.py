@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from tidings.errors import AnswerError, InBetweenError, SettingsError
+from tidings.errors import AnswerError, SettingsError
 from tidings.settings import Settings
 from tidings.sources.api import ApiEndpoint, ApiSource
 from tidings.sources.auth import account_email, service_account
@@ -158,11 +158,10 @@ class Ga4(ApiSource):
         for number in self.parts(client, self.endpoints[0]):
             try:
                 client.get(f"v1beta/properties/{number}/metadata", expects=_METADATA)
-            except InBetweenError:
-                raise
             except AnswerError as error:
                 email = account_email(client, self.key("account"))
-                missing.append(f"The account {email} cannot read the property {number}. {error}")
+                whose = f"The account {email} cannot read the property {number}. " if error.is_right else ""
+                missing.append(f"{whose}{error}")
         return missing
 
     def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:

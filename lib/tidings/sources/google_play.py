@@ -14,7 +14,7 @@ from datetime import date
 from typing import Any, Final
 from urllib.parse import quote
 
-from tidings.errors import AnswerError, InBetweenError, SourceError, suggest
+from tidings.errors import AnswerError, SourceError, suggest
 from tidings.settings import Settings
 from tidings.sources.api import ApiEndpoint, ApiSource, NotYetError, day_instant, together
 from tidings.sources.auth import Token, account_email, service_account
@@ -99,10 +99,8 @@ class GooglePlay(ApiSource):
         for what, (server, path, query, expects) in questions.items():
             try:
                 server.get(path, query, expects=expects)
-            except InBetweenError:
-                raise
             except AnswerError as error:
-                missing.append(f"The account {email} cannot read {what}. {error}")
+                missing.append(f"The account {email} cannot read {what}. {error}" if error.is_right else str(error))
         return missing
 
     def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:

@@ -17,7 +17,7 @@ from datetime import date
 from typing import Any, Final
 from urllib.parse import quote
 
-from tidings.errors import AnswerError, InBetweenError, SettingsError, SourceError, suggest
+from tidings.errors import AnswerError, SettingsError, SourceError, suggest
 from tidings.settings import Settings
 from tidings.sources import revenuecat_server as server
 from tidings.sources.api import ApiEndpoint, ApiSource, NotYetError
@@ -158,8 +158,6 @@ class RevenueCat(ApiSource):
                 try:
                     expects = OPTIONS if path.endswith("/options") else server.OVERVIEW
                     client.get(f"projects/{quote(project, safe='')}/{path}", expects=expects)
-                except InBetweenError:
-                    raise
                 except AnswerError as error:
                     missing.append(str(error))
         return missing

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from tidings.errors import AnswerError, InBetweenError, SettingsError, suggest
+from tidings.errors import AnswerError, SettingsError, suggest
 from tidings.settings import Settings
 from tidings.sources.api import ApiEndpoint, ApiSource, day_instant
 from tidings.sources.auth import Header
@@ -87,8 +87,6 @@ class Stripe(ApiSource):
             try:
                 if endpoint is not LEVELS:
                     client.get(_PATHS.get(endpoint.name, endpoint.name), {"limit": 1}, expects=LIST)
-            except InBetweenError:
-                raise
             except AnswerError as error:
                 missing.append(str(error))
         return missing
