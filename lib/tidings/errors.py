@@ -8,21 +8,30 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+# Halves of characters cannot be written; control characters command a terminal; marks of direction turn a text around.
+_UNPRINTABLE = re.compile("[\ud800-\udfff\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """A text as it may be printed and stored, whoever wrote it: what cannot be, or would do harm, becomes `�`."""
+    return _UNPRINTABLE.sub("�", text)
+
 
 class TidingsError(Exception):
-    """What failed and on what, followed by the remedy; `str()` gives both as sentences."""
+    """What failed and on what, followed by the remedy; `str()` gives both as sentences, fit to print."""
 
     exit_code = 1
 
     def __init__(self, failed: str, remedy: str = "") -> None:
-        super().__init__(failed, remedy)
-        self.failed = failed
-        self.remedy = remedy
+        self.failed = printable(failed)
+        self.remedy = printable(remedy)
+        super().__init__(self.failed, self.remedy)
 
     def __str__(self) -> str:
         return f"{self.failed} {self.remedy}".strip()
@@ -48,6 +57,15 @@ class AnswerError(SourceError):
     def __init__(self, failed: str, remedy: str = "", status: int = 0) -> None:
         super().__init__(failed, remedy)
         self.status = status
+
+    @property
+    def is_right(self) -> bool:
+        """Whether a right may lack, or what was asked for is not seen; else something else is in the way."""
+        return self.status in (401, 403, 404)
+
+
+class InBetweenError(AnswerError):
+    """Something else answers in place of the server: a login page, a proxy, a firewall; it says nothing of rights."""
 
 
 class CredentialError(SourceError):

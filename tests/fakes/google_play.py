@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import time
 import zipfile
@@ -175,8 +177,13 @@ class FakeGooglePlay(FakeGoogle):
         end = start + min(int(request.query.get("maxResults", 1000)), self.page_size)
         said: dict[str, Any] = {"kind": "storage#objects"}
         if names[start:end]:
-            said["items"] = [{"name": n, "generation": str(self.generations[n])} for n in names[start:end]]
+            said["items"] = [self._listed(name) for name in names[start:end]]
         return {**said, "nextPageToken": str(end)} if end < len(names) else said
+
+    def _listed(self, name: str) -> dict[str, str]:
+        body = self.files[name]
+        md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        return {"name": name, "generation": str(self.generations[name]), "size": str(len(body)), "md5Hash": md5}
 
     @route("GET", "/storage/v1/b/{bucket}/o/{name}")
     def download(self, request: Request) -> Any:

@@ -1,19 +1,25 @@
 """What every fake API shares: a server on loopback, routes, faults on demand, limits, proof of who is asking.
 
 A fake subclasses `FakeApi`, decorates its answers with `@route(...)` and keeps what it tells in plain attributes that
-tests change (restate a day, rename a field). Faults are injected per path: `fake.fail(...)`, `cut`, `stall`.
+tests change (restate a day, rename a field). Faults are injected per path: `fake.fail(...)`, `cut`, `stall`, `alter`,
+`reset`, `drip`. A fake that is given a clock says its time as `Date`, `clock_off` seconds wrong;
+`tick` is called with each drop of what drips.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import socket
+import ssl
+import struct
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -90,6 +96,9 @@ class _Fault:
     reply: Reply | None = None
     cut_after: int = -1
     stall: float = 0.0
+    alter: Callable[[Reply], Reply] | None = None
+    reset: bool = False
+    drip: str = ""
 
 
 class FakeApi:
@@ -99,12 +108,15 @@ class FakeApi:
     """
 
     limit: tuple[int, float] | None = None
+    clock_off: float = 0.0
 
     def __init__(self, epoch: Callable[[], float] = time.time) -> None:
         self.epoch = epoch
         self.url = ""
         self.asked: list[Request] = []
         self._faults: list[_Fault] = []
+        self._stop = threading.Event()
+        self.tick: Callable[[], None] = lambda: None
         self._calls: deque[float] = deque()
         self._lock = threading.RLock()
         found = [getattr(type(self), name) for name in dir(type(self))]
@@ -124,6 +136,25 @@ class FakeApi:
     def stall(self, path: str, seconds: float, *, times: int = 1) -> None:
         """Wait before answering."""
         self._faults.append(_Fault(re.compile(path), times, stall=seconds))
+
+    def alter(self, path: str, change: Callable[[Reply], Reply], *, times: int = 1) -> None:
+        """Answer with what `change` makes of the right answer."""
+        self._faults.append(_Fault(re.compile(path), times, alter=change))
+
+    def reset(self, path: str, *, times: int = 1) -> None:
+        """Break the connection off before answering."""
+        self._faults.append(_Fault(re.compile(path), times, reset=True))
+
+    def drip(self, path: str, what: str, *, times: int = 1) -> None:
+        """Never come to the end of `head` or `body`."""
+        self._faults.append(_Fault(re.compile(path), times, drip=what))
+
+    def mend(self) -> None:
+        """From now on all is well."""
+        self._faults.clear()
+        self._calls.clear()
+        self._stop.set()
+        self._stop = threading.Event()
 
     # What fakes override
 
@@ -154,9 +185,10 @@ class FakeApi:
                 if fault.reply is not None:
                     return fault.reply, None
             try:
-                return self._reply(request), fault
+                reply = self._reply(request)
             except Refusal as refusal:
-                return refusal.reply, fault
+                reply = refusal.reply
+            return fault.alter(reply) if fault is not None and fault.alter else reply, fault
 
     def _reply(self, request: Request) -> Reply:
         if self.limit is not None and self.is_limited(request):
@@ -180,16 +212,19 @@ class FakeApi:
         return self.not_found(request)
 
     @contextmanager
-    def running(self, port: int = 0) -> Iterator[str]:
-        """Serve on loopback until the block ends; gives the address."""
+    def running(self, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+        """Serve on loopback until the block ends, encrypted where a context is given; gives the address."""
         server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:
             yield self.url
         finally:
+            self._stop.set()
             server.shutdown()
             server.server_close()
 
@@ -238,10 +273,20 @@ def _handler(fake: FakeApi) -> type[BaseHTTPRequestHandler]:
             reply, fault = fake.answer(request)
             if fault is not None and fault.stall:
                 time.sleep(fault.stall)
+            if fault is not None and fault.reset:
+                self.close_connection = True
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+                return
             content = reply.bytes()
-            self.send_response(reply.status)
+            self.send_response_only(reply.status)
+            if fake.epoch is not time.time:
+                self.send_header("Date", formatdate(fake.epoch() + fake.clock_off, usegmt=True))
             for name, value in {"Content-Type": reply.type(), **reply.headers}.items():
                 self.send_header(name, value)
+            if fault is not None and fault.drip:
+                self._drip(fault.drip)
+                return
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if fault is not None and fault.cut_after >= 0:
@@ -251,6 +296,23 @@ def _handler(fake: FakeApi) -> type[BaseHTTPRequestHandler]:
                 self.connection.close()
                 return
             self.wfile.write(content)
+
+        def _drip(self, what: str) -> None:
+            """A line or a byte now and then, until whoever listens has had enough."""
+            self.close_connection = True
+            if what == "body":
+                self.send_header("Content-Length", "1000000")
+                self.end_headers()
+            else:
+                self.flush_headers()
+            stop = fake._stop
+            try:
+                while not stop.wait(0.002):
+                    fake.tick()
+                    self.wfile.write(b"X-More: 1\r\n" if what == "head" else b" ")
+                    self.wfile.flush()
+            except OSError:
+                return
 
         do_GET = do_POST = do_DELETE = _serve  # noqa: N815
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ import pytest
 
 from fakes.app_store import FakeAppStore, private_key
 from fakes.pulling import NOW, QuickClock, Workbook
+from fakes.server import Reply
 from tidings.errors import CredentialError, SourceError
 from tidings.sources.app_store_enums import EVENTS, FREE_COUNTERS, PAID_COUNTERS, is_unclear, is_unknown_counter
 from tidings.sources.app_store_records import parse_sale, parse_subscription, parse_subscription_event, table
@@ -68,6 +70,10 @@ def seen(back: int, count: int, processed_back: int, event: str = "Impression", 
 def review(number: int, back: int, stars: int = 5) -> dict[str, Any]:
     whose = {"app_id": APP, "review_id": f"r{number}", "ts": LAST - timedelta(days=back, hours=-10)}
     return {**whose, "rating": stars, "title": "Fine", "body": "Works.", "country": "DE"}
+
+
+# As Apple says it; another 410 would be somebody else's.
+GONE = {"errors": [{"status": "410", "code": "GONE", "detail": "The report is no longer available."}]}
 
 
 class Store:
@@ -247,18 +253,64 @@ def test_a_version_that_apple_names_is_used(tmp_path: Path) -> None:
         assert store.workbook.rows("subscriptions", "active", "trials") == [(9, 2)]
 
 
-@pytest.mark.parametrize("fault", ["429", "500", "cut"])
-def test_faults_on_the_way_change_nothing(tmp_path: Path, fault: str) -> None:
-    with Store(tmp_path, {"sales": [sale(back) for back in range(4)], "analytics": [seen(2, 20, 1)]}) as store:
-        for path in ("/salesReports", "/apps$", "/instances"):
-            if fault == "cut":
-                store.fake.cut(path)
-            else:
-                store.fake.fail(path, int(fault))
+def test_a_wait_that_apple_does_not_tell_is_a_minute(tmp_path: Path) -> None:
+    with Store(tmp_path, {"sales": [sale(1)]}) as store:
+        store.fake.fail("/salesReports", 429)
         store.pull()
-        assert len(store.units()) == 4 and store.counts() == {2: 20}
-        # Apple does not say how long: a minute.
-        assert fault != "429" or any(60 <= waited < 62 for waited in store.clock.waited)
+        assert any(60 <= waited < 62 for waited in store.clock.waited)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # Half of what was packed, the head alone and that cut off, another table, an error in the place of a table.
+        gzip.compress(b"SKU\tUnits\nx\t1\n" * 50)[:40],
+        gzip.compress(b"SKU\tUni"),
+        gzip.compress(b"Name,Street\nAda,5th\n"),
+        gzip.compress(b'{"error": "maintenance"}\n'),
+        gzip.compress(b""),
+        b"",
+        b'{"errors": []}',
+        "SKU\tUnits\nä\t1\n".encode("latin-1"),
+    ],
+)
+def test_what_is_no_report_is_not_a_day_without_sales(tmp_path: Path, body: bytes) -> None:
+    with Store(tmp_path, {"sales": [sale(back) for back in range(4)]}) as store:
+        store.fake.fail("/salesReports", 200, content=body, times=9999)
+        with pytest.raises(SourceError):
+            store.pull()
+        assert not store.units()
+        store.fake.mend()
+        store.pull()
+        assert store.units() == dict.fromkeys(range(4), 5), "it was never taken for zero"
+
+
+def test_another_404_than_apples_is_not_a_day_without_sales(tmp_path: Path) -> None:
+    with Store(tmp_path, {"sales": [sale(back) for back in range(4)]}) as store:
+        store.fake.fail("/salesReports", 404, times=9999, content="404 page not found")
+        with pytest.raises(SourceError, match="answers 404: 404 page not found"):
+            store.pull()
+        store.fake.mend()
+        store.pull()
+        assert store.units() == dict.fromkeys(range(4), 5)
+
+
+def test_a_row_that_is_cut_off_is_set_aside_and_asked_for_again(tmp_path: Path) -> None:
+    with Store(tmp_path, {"sales": [sale(back) for back in range(4)]}) as store:
+        store.fake.alter("/salesReports", _without_its_end, times=9999)
+        with pytest.raises(SourceError, match="it has 17 cells, its head 20"):
+            store.pull()
+        assert all("cells, its head" in reason for reason, _ in store.workbook.rejected("sales"))
+        store.fake.mend()
+        store.pull()
+        assert store.units() == dict.fromkeys(range(4), 5) and store.workbook.rejected("sales") == []
+
+
+def _without_its_end(reply: Reply) -> Reply:
+    if reply.status != 200:
+        return reply
+    lines = gzip.decompress(reply.bytes()).rstrip().rsplit(b"\t", 3)
+    return Reply(gzip.compress(lines[0]), 200, reply.headers)
 
 
 def test_a_long_pull_gets_new_tokens(tmp_path: Path) -> None:
@@ -424,7 +476,7 @@ def test_a_damaged_report_of_one_day_keeps_out_no_other(tmp_path: Path) -> None:
 def test_a_report_that_apple_keeps_no_longer_does_not_empty_its_day(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(back) for back in range(3)]}) as store:
         store.pull()
-        store.fake.fail("/salesReports", 410, times=2)
+        store.fake.fail("/salesReports", 410, times=2, content=GONE)
         with pytest.raises(SourceError, match="keeps the sales report of 2026-11-17 no longer"):
             store.pull(since=(LAST - timedelta(days=2)).date())
         assert store.units() == {0: 5, 1: 5, 2: 5}

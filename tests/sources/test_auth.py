@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from fakes.pulling import NOW, QuickClock
 from fakes.server import FakeApi, Refusal, Reply, Request, open_to_all, route, verified
-from tidings.errors import AnswerError, CredentialError
+from tidings.errors import AnswerError, CredentialError, OutageError
 from tidings.secrets import Secret
 from tidings.sources.auth import Header, Token, account_email, service_account, signed
 from tidings.sources.http import Client
@@ -165,8 +165,12 @@ def test_a_token_of_a_second_is_no_endless_loop(google: Google, clock: QuickCloc
 
 
 def test_a_clock_that_is_wrong_is_named_as_a_reason(google: Google, clock: QuickClock) -> None:
-    google.epoch = lambda: clock.epoch() + 2 * 3600
-    with pytest.raises(CredentialError, match=r"answers 400: Invalid JWT: expired\. Check .*this machine's clock"):
+    # Half an hour off is too much for a signature of half an hour, yet no other day.
+    google.epoch = lambda: clock.epoch() - 1800
+    with pytest.raises(CredentialError, match=r"answers 400: Invalid JWT: .*\. Check .*this machine's clock"):
+        client_of(google, clock).get("figures")
+    google.epoch = lambda: clock.epoch() + 3 * 86_400
+    with pytest.raises(OutageError, match=r"This machine's clock is 3 days behind that of 127\.0\.0\.1"):
         client_of(google, clock).get("figures")
 
 

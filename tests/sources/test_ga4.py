@@ -124,17 +124,6 @@ def test_a_spent_quota_ends_the_pull_at_once(tmp_path: Path) -> None:
         assert server.users() == {5: 10}
 
 
-@pytest.mark.parametrize("fault", ["429", "500", "cut"])
-def test_faults_on_the_way_change_nothing(tmp_path: Path, fault: str) -> None:
-    with Server(tmp_path, {"daily": [day(5), day(1)]}) as server:
-        if fault == "cut":
-            server.fake.cut("runReport", times=2)
-        else:
-            server.fake.fail("runReport", int(fault), times=2)
-        server.pull()
-        assert server.users() == {5: 10, 1: 10}
-
-
 def test_a_property_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(5)]}, properties=["999"]) as server:
         assert "cannot read the property 999" in server.workbook.check()[0]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +16,9 @@ import pytest
 
 from fakes.google_play import FakeGooglePlay, packed
 from fakes.pulling import NOW, QuickClock, Workbook
+from fakes.server import Reply
 from tidings.errors import SourceError
+from tidings.sources import transport
 from tidings.sources.google_play_records import FILES, parse_installs, parse_review, parse_sale, table
 
 PACKAGE = "com.acme.my_notes"
@@ -231,17 +236,77 @@ def test_a_file_of_another_shape_is_kept_and_what_it_said_before_stays(tmp_path:
         assert play.installs() == {1: 10} and play.workbook.rejected("installs") == []
 
 
-@pytest.mark.parametrize("fault", ["429", "500", "cut"])
-def test_faults_on_the_way_change_nothing(tmp_path: Path, fault: str) -> None:
-    with Play(tmp_path, {"installs": [day(1)], "vitals": [vital(1, 0.004)]}) as play:
-        for path in ("/o$", "overview.csv", ":query"):
-            if fault == "cut":
-                play.fake.cut(path)
-            else:
-                play.fake.fail(path, int(fault), **({"Retry_After": "7"} if fault == "429" else {}))
+def _cut(reply: Reply) -> Reply:
+    return Reply(reply.bytes()[: len(reply.bytes()) // 2 // 2 * 2], 200, reply.headers)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda reply: Reply("<html><title>Sign in</title></html>", 200),
+        lambda reply: Reply(b"", 200),
+        lambda reply: Reply({"error": {"message": "maintenance"}}, 200),
+        lambda reply: Reply(b"Ada,5th Avenue\n", 200),
+        _cut,
+    ],
+)
+@pytest.mark.parametrize("is_told", [True, False])
+def test_what_is_no_file_is_not_one_without_rows(tmp_path: Path, change: Any, is_told: bool) -> None:
+    """The next good pull said "unchanged": the same generation is another content only if nothing was landed of it."""
+    with Play(tmp_path, {"installs": [day(1), day(2)], "sales": [sale(1, "5.99")]}) as play:
+        if not is_told:
+            # A bucket that tells neither size nor digest.
+            listed = play.fake._listed
+            play.fake._listed = lambda name: {k: listed(name)[k] for k in ("name", "generation")}  # type: ignore[method-assign]
+        play.fake.alter("/o/", change, times=99)
+        with contextlib.suppress(SourceError):
+            play.pull()
+        assert set(play.installs().values()) <= {10}
+        play.fake.mend()
         play.pull()
-        assert play.installs() == {1: 10} and len(play.workbook.rows("vitals")) == 1
-        assert fault != "429" or any(7 <= waited < 9 for waited in play.clock.waited)
+        assert play.installs() == {1: 10, 2: 10} and len(play.workbook.rows("sales")) == 1
+        assert play.workbook.rejected("installs") == []
+
+
+def test_the_head_alone_is_a_file_without_rows_if_it_is_whole(tmp_path: Path) -> None:
+    assert list(table("a.csv", b"Date,Package Name\n", ("date",))) == []
+    for body in (b"Date,Pack", b"", b"Date,Package Name"):
+        with pytest.raises(SourceError, match=r"no table that Tidings knows: (its head is cut off|it is empty)"):
+            list(table("a.csv", body, ("date",)))
+
+
+def test_a_file_that_unpacks_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "MOST_BYTES", 1 << 20)
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("report.csv", b" " * (4 << 20))
+    with pytest.raises(SourceError, match=r"sales\.zip of Google Play is larger than 1 MB when it is unpacked"):
+        list(table("sales.zip", body.getvalue()))
+
+
+def test_rows_that_could_not_be_used_are_asked_for_again_by_the_same_version(tmp_path: Path) -> None:
+    with Play(tmp_path, {"installs": [day(1), day(2)]}) as play:
+        # Another generation is not written, nor another size: the server had a bad moment.
+        def odd(reply: Reply) -> Reply:
+            return Reply(reply.bytes().decode("utf-16").replace(",2,", ",x,", 1).encode("utf-16"), 200)
+
+        listed = play.fake._listed
+        play.fake._listed = lambda name: {k: listed(name)[k] for k in ("name", "generation")}  # type: ignore[method-assign]
+        play.fake.alter("/o/", odd)
+        play.pull()
+        assert len(play.workbook.rejected("installs")) == 1
+        play.pull()
+        assert play.installs() == {1: 10, 2: 10} and play.workbook.rejected("installs") == []
+        asked = len(play.fake.asked)
+        play.pull()
+        assert not [each for each in play.fake.asked[asked:] if "alt" in each.query], "now it is as it was"
+
+
+def test_an_account_that_sees_no_app_is_told(tmp_path: Path) -> None:
+    with Play(tmp_path, {}) as play:
+        play.fake.packages = []
+        with pytest.raises(SourceError, match=r"sees no app\. Invite the account in Play Console"):
+            play.pull()
 
 
 def test_rights_that_lack_are_told_in_the_words_of_the_console(tmp_path: Path) -> None:

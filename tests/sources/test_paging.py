@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.errors import AnswerError
+from tidings.sources import paging
 from tidings.sources.paging import pages
 
 
-@given(st.lists(st.lists(st.integers()), min_size=1))
+# Two pages that hold the same are one that came twice; empty ones come now and then.
+@given(st.lists(st.lists(st.integers()), min_size=1, unique_by=lambda rows: tuple(rows) or object()))
 def test_all_pages_come_in_order_each_asked_for_once(said: list[list[int]]) -> None:
     asked: list[int | None] = []
 
@@ -58,3 +60,39 @@ def test_the_next_page_is_asked_for_when_it_is_wanted() -> None:
 def test_zero_and_empty_text_are_cursors() -> None:
     following = iter([0, "", None])
     assert list(pages(lambda cursor: cursor, lambda page: next(following))) == [None, 0, ""]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        lambda rows, offset: rows,
+        lambda rows, offset: (offset, rows),
+        lambda rows, offset: (offset, {"rows": rows, "rowCount": 10**9}),
+        lambda rows, offset: {"data": rows, "links": {"next": f"https://x.example/{offset}"}},
+    ],
+)
+def test_a_server_that_does_not_go_on_is_found_out(page: Any) -> None:
+    # It ignores the offset, and would give the same rows for ever.
+    asked: list[int] = []
+
+    def ask(offset: int | None) -> Any:
+        asked.append(offset or 0)
+        return page([{"x": "/a", "y": 1}, {"x": "/b", "y": 2}], offset)
+
+    with pytest.raises(AnswerError, match="The pages of the paths repeat themselves"):
+        list(pages(ask, lambda _: asked[-1] + 2, "paths"))
+    assert asked == [0, 2]
+
+
+def test_two_pages_in_turn_are_found_out() -> None:
+    turns = iter([[1, 2], [3, 4], [1, 2]])
+    numbers = iter(range(9))
+    with pytest.raises(AnswerError, match="repeat themselves"):
+        list(pages(lambda _: next(turns), lambda _: next(numbers)))
+
+
+def test_a_list_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "MOST_PAGES", 7)
+    numbers = iter(range(99))
+    with pytest.raises(AnswerError, match=r"The list does not end after 7 pages"):
+        list(pages(lambda _: [], lambda _: next(numbers)))

@@ -177,18 +177,6 @@ def test_persons_are_pseudonyms_and_urls_redacted(tmp_path: Path) -> None:
         assert server.workbook.rows("hits") == []
 
 
-@pytest.mark.parametrize("fault", ["429", "503", "cut"])
-def test_faults_on_the_way_change_nothing(tmp_path: Path, fault: str) -> None:
-    with Server(tmp_path, {"daily": [day(1), day(0)]}) as server:
-        if fault == "cut":
-            server.fake.cut("/query/", times=2)
-        else:
-            server.fake.fail("/query/", int(fault), times=2, **({"Retry_After": "29"} if fault == "429" else {}))
-        server.pull()
-        assert server.visitors() == {1: 10, 0: 10}
-        assert fault != "429" or any(29 <= waited < 31 for waited in server.clock.waited)
-
-
 def test_a_wrong_key_is_told_and_never_shown(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(0)]}) as server:
         workbook = Workbook(tmp_path, server.fake.table(), {"API_KEY": "phx_wrong-canary"})

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fakes.pulling import QuickClock, Workbook
 from fakes.revenuecat import KEY, PROJECT, FakeRevenueCat
 from fakes.server import Request, route
-from tidings.errors import CredentialError, OutageError, SettingsError, SourceError
+from tidings.errors import CredentialError, SettingsError, SourceError
 from tidings.sources.records import UnusableError
 from tidings.sources.revenuecat_records import instant, parse_point, points
 from tidings.sources.sample.apps import Apps
@@ -407,12 +407,6 @@ def test_an_error_that_says_it_will_stay_is_not_asked_again(fake: FakeRevenueCat
     with pytest.raises(SourceError, match=r"mrr: .*500: broken chart"):
         book(tmp_path, fake).pull()
     assert len(asked(fake, "charts/mrr")) == 1
-
-
-def test_a_server_that_stays_down_is_given_up(fake: FakeRevenueCat, tmp_path: Path) -> None:
-    fake.fail("charts", 503, times=99)
-    with pytest.raises(OutageError, match=r"does not answer api in 5 tries.*Run: tidings pull api"):
-        book(tmp_path, fake).pull()
 
 
 def test_a_pull_killed_on_the_way_and_run_again_lands_the_same(fake: FakeRevenueCat, tmp_path: Path) -> None:

@@ -137,17 +137,6 @@ def _quota() -> Any:
     return {"error": said}
 
 
-@pytest.mark.parametrize("fault", ["500", "429", "cut"])
-def test_faults_on_the_way_change_nothing(tmp_path: Path, fault: str) -> None:
-    with Site(tmp_path, {"daily": [row(5), row(1, 9)]}) as site:
-        if fault == "cut":
-            site.fake.cut("/query", times=2)
-        else:
-            site.fake.fail("/query", int(fault), times=2)
-        site.pull()
-        assert site.clicks() == {5: 5, 1: 9}
-
-
 def test_an_expired_token_is_renewed(tmp_path: Path) -> None:
     with Site(tmp_path, {"daily": [row(5)]}) as site:
         site.fake.token_seconds = 1

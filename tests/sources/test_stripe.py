@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fakes.pulling import NOW, QuickClock, Workbook
 from fakes.server import Request
 from fakes.stripe import KEY, FakeStripe, invoice, refund, seconds, subscription, transaction
-from tidings.errors import CredentialError, OutageError, SettingsError, SourceError
+from tidings.errors import CredentialError, SettingsError, SourceError
 from tidings.sources.records import UnusableError
 from tidings.sources.stripe_levels import Levels
 from tidings.sources.stripe_mrr import factor, interval_of, major, monthly
@@ -524,23 +524,11 @@ def test_what_people_write_is_dropped_at_any_depth() -> None:
 # Faults
 
 
-@pytest.mark.parametrize("status", [409, 429, 500, 503])
-def test_faults_on_the_way_change_nothing(account: Account, status: int) -> None:
-    account.fake.fail("balance", status, times=2)
+def test_a_lock_on_the_way_is_waited_for(account: Account) -> None:
+    # What every server may do is in test_conformance.py; that 409 passes is Stripe's own.
+    account.fake.fail("balance", 409, times=2)
     account.pull()
     assert set(account.amounts()) == {"txn_0001", "txn_0002"} and len(account.clock.waited) >= 2
-
-
-def test_a_cut_connection_is_asked_again(account: Account) -> None:
-    account.fake.cut("balance", times=2)
-    account.pull()
-    assert set(account.amounts()) == {"txn_0001", "txn_0002"}
-
-
-def test_a_wait_that_is_asked_for_is_kept(account: Account) -> None:
-    account.fake.fail("balance", 429, Retry_After="7")
-    account.pull()
-    assert any(7 <= waited <= 8 for waited in account.clock.waited)
 
 
 def test_the_limit_is_never_run_into(tmp_path: Path) -> None:
@@ -557,12 +545,6 @@ def test_stripe_says_itself_whether_asking_again_helps(account: Account) -> None
         account.pull()
     account.fake.fail("refunds", 400, content={"error": {"message": "Wait."}}, Stripe_Should_Retry="true")
     account.pull()
-
-
-def test_a_server_that_stays_away_ends_the_pull(account: Account) -> None:
-    account.fake.fail("balance", 503, times=99)
-    with pytest.raises(OutageError, match="in 5 tries"):
-        account.pull()
 
 
 # Credentials

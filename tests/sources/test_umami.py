@@ -312,19 +312,6 @@ def test_a_website_that_is_not_seen_is_named(tmp_path: Path) -> None:
         assert "shop.exampel" in server.workbook.check()[0]
 
 
-@pytest.mark.parametrize("fault", ["429", "500", "cut"])
-def test_faults_on_the_way_change_nothing(tmp_path: Path, fault: str) -> None:
-    with Server(tmp_path, {"daily": [day(1), day(0)], "cuts": [cut(0, "path", "/", 3)]}) as server:
-        for path in ("/stats", "/metrics", "/websites$"):
-            if fault == "cut":
-                server.fake.cut(path)
-            else:
-                server.fake.fail(path, int(fault), **({"Retry_After": "15"} if fault == "429" else {}))
-        server.pull()
-        assert server.visitors() == {1: 10, 0: 10}
-        assert fault != "429" or any(15 <= waited < 17 for waited in server.clock.waited)
-
-
 def test_a_field_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(1), day(0)]}) as server:
         server.pull()

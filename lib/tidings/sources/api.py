@@ -16,7 +16,15 @@ from typing import Any, ClassVar
 
 import pyarrow.compute as pc
 
-from tidings.errors import AnswerError, CredentialError, OutageError, SettingsError, SourceError, StoppedError
+from tidings.errors import (
+    AnswerError,
+    CredentialError,
+    InBetweenError,
+    OutageError,
+    SettingsError,
+    SourceError,
+    StoppedError,
+)
 from tidings.secrets import Secret
 from tidings.settings import Settings
 from tidings.sources.clock import Clock
@@ -24,13 +32,15 @@ from tidings.sources.draft import Draft, tool_version
 from tidings.sources.http import Client
 from tidings.sources.landing import Landing
 from tidings.sources.manifest import REFUSED, Entry, Span, merged
-from tidings.sources.records import Parse, Record, typed
+from tidings.sources.records import UNUSABLE, Parse, Record, typed
 from tidings.sources.source import Endpoint, Pull, Pulled
 from tidings.window import Zone, add_days, days_between
 
 _BATCH = 20_000
 _TOLD = 5
 _AGAIN = "again"
+# Landings with rejected rows that one pull asks for again: in a few pulls it is the turn of all.
+_AT_ONCE = 3
 _OTHER_DAYS = "they are of other days"
 # Refused, whatever day is asked for: no right, no such thing.
 _NO_MATTER_WHICH_DAY = frozenset({401, 403, 404, 405, 501})
@@ -205,7 +215,7 @@ class ApiSource(ABC):
         """What would keep a pull from succeeding, found by its cheapest call."""
         try:
             with _understood(f"The answer of {self.name}"):
-                return self.ping(self.connect(pull.running()))
+                return list(dict.fromkeys(self.ping(self.connect(pull.running()))))
         except (SettingsError, SourceError) as error:
             return [str(error)]
 
@@ -282,7 +292,7 @@ class ApiSource(ABC):
                     yield self._pulled(endpoint, part, 0, error.records)
                     break
                 except AnswerError as error:
-                    if error.status in _NO_MATTER_WHICH_DAY:
+                    if error.status in _NO_MATTER_WHICH_DAY or isinstance(error, InBetweenError):
                         raise
                     failed.append(error)
                     break
@@ -437,19 +447,31 @@ def _left_over(entries: Sequence[Entry]) -> list[Entry]:
     return [] if began is None else [entry for entry in entries if entry.fetched_at < began]
 
 
-def _settled(endpoint: ApiEndpoint, landed: Iterable[tuple[Entry, Span]], zone: Zone) -> list[Span]:
+def _settled(endpoint: ApiEndpoint, landed: Sequence[tuple[Entry, Span]], zone: Zone) -> list[Span]:
     """The days that were landed when they could not change any more."""
     # A day that was not whole yet when it was landed can still change, whatever is said of restatements.
     back = max(endpoint.lookback_days, endpoint.lag_days)
     found = []
+    doubted = {id(entry) for entry in doubtful(entry for entry, _ in landed)}
     for entry, window in landed:
-        if entry.rejected and entry.tool_version != tool_version():
-            # Another version may know what to make of what this one could not use.
+        if id(entry) in doubted:
             continue
         until = min(window.end, day_instant(add_days(zone.day_of(entry.fetched_at), -back)))
         if window.start < until:
             found.append(Span(window.start, until))
     return found
+
+
+def doubtful(entries: Iterable[Entry], at_once: int = _AT_ONCE) -> list[Entry]:
+    """The landings of which a part could not be used that are to be asked for again.
+
+    All that another version landed, as this one may know what to make of them; of this version's own those that were
+    asked for longest ago, `at_once` per pull: what the source says may have changed, and need not.
+    """
+    held = [entry for entry in entries if entry.rejected]
+    older = [entry for entry in held if entry.tool_version != tool_version()]
+    own = sorted((entry for entry in held if entry.tool_version == tool_version()), key=lambda e: e.fetched_at)
+    return [*older, *own[:at_once]]
 
 
 def day_instant(day: date) -> datetime:
@@ -558,7 +580,7 @@ class _Fields:
         if not self._records or not self._endpoint.fields:
             return ()
         gone = [name for name in self._endpoint.fields if name not in self._came]
-        known = {*self._endpoint.fields, *self._endpoint.optional, *self._endpoint.forget}
+        known = {*self._endpoint.fields, *self._endpoint.optional, *self._endpoint.forget, UNUSABLE}
         new = sorted(self._came - known)
         name = self._endpoint.name
         return (

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from tidings.errors import AnswerError, SettingsError, SourceError, suggest
+from tidings.errors import AnswerError, InBetweenError, SettingsError, SourceError, suggest
 from tidings.settings import Settings
 from tidings.sources.api import ApiEndpoint, ApiSource, NotYetError, day_instant
-from tidings.sources.app_store_analytics import Analytics, listed
+from tidings.sources.app_store_analytics import DATA, Analytics, listed
 from tidings.sources.app_store_records import (
     ANALYTICS,
+    HEADS,
     PACIFIC,
     REVIEWS,
     SALES,
@@ -29,6 +30,7 @@ from tidings.sources.app_store_records import (
 )
 from tidings.sources.auth import Token, signed
 from tidings.sources.clock import Clock
+from tidings.sources.expected import FILE
 from tidings.sources.http import Answer, Client, Limit, Verdict, excerpt, from_epoch
 from tidings.sources.landing import Landing
 from tidings.sources.paging import pages
@@ -128,7 +130,7 @@ class AppStore(ApiSource):
             try:
                 yield self._of_day(client, endpoint, part, day, today)
             except AnswerError as error:
-                if error.status:
+                if error.status or isinstance(error, InBetweenError):
                     raise
                 # A damaged report of one day keeps no other from being landed.
                 raise NotYetError(day, error=error) from error
@@ -144,7 +146,7 @@ class AppStore(ApiSource):
             gone = f"App Store Connect keeps the {endpoint.name} report of {day} no longer."
             raise NotYetError(day, error=AnswerError(gone, "What was landed of it stays.", 410))
         whose = {"vendor": vendor, "day": day.isoformat()}
-        rows = enumerate(table(answer.body), start=1)
+        rows = enumerate(table(answer.body, HEADS[endpoint.name]), start=1)
         return [{**row, **whose, "row": number} for number, row in rows if self._is_wanted(client, row)]
 
     def _is_wanted(self, client: Client, row: Mapping[str, str]) -> bool:
@@ -168,7 +170,7 @@ class AppStore(ApiSource):
         for _ in range(2):
             version = self._versions[kind]
             query = {**asked, "filter[version]": version} if version else asked
-            answer = client.get("v1/salesReports", query, headers=accept, judge=_judge_report)
+            answer = client.get("v1/salesReports", query, expects=FILE, headers=accept, judge=_judge_report)
             if answer.status != 400:
                 return answer
             # An outdated version is refused, and the right one named.
@@ -185,7 +187,7 @@ class AppStore(ApiSource):
 
         def ask(url: str | None) -> Any:
             query = None if url else {"sort": "-createdDate", "limit": 200}
-            return client.get(url or f"v1/apps/{app}/customerReviews", query).json()
+            return client.get(url or f"v1/apps/{app}/customerReviews", query, expects=DATA).json()
 
         def written(review: Any) -> datetime | None:
             said = review["attributes"].get("createdDate")
@@ -252,8 +254,8 @@ def _judge(answer: Answer) -> Verdict | None:
 
 
 def _judge_report(answer: Answer) -> Verdict | None:
-    """A report that is not there is an answer, and so is the name of the right version."""
-    return Verdict("fine") if answer.status in (400, 404, 410) else None
+    """A report that is not there is an answer where Apple says so, and so is the name of the right version."""
+    return Verdict("fine") if answer.status in (400, 404, 410) and b'"errors"' in answer.body else None
 
 
 APP_STORE: Final = SourceKind(

@@ -13,8 +13,9 @@ from datetime import date
 from typing import Any
 
 from tidings.errors import AnswerError, SourceError, WindowError
-from tidings.sources.api import ApiEndpoint, day_instant, together
-from tidings.sources.app_store_records import REPORTS, table
+from tidings.sources.api import ApiEndpoint, day_instant, doubtful, together
+from tidings.sources.app_store_records import HEADS, REPORTS, table
+from tidings.sources.expected import FILE, JsonObject
 from tidings.sources.http import Answer, Client, Verdict
 from tidings.sources.landing import Landing
 from tidings.sources.manifest import REFUSED, Span
@@ -24,6 +25,8 @@ from tidings.sources.source import Pull, Pulled
 from tidings.window import Zone, add_days, parse_date
 
 _NO_DAY = "no day"
+DATA = JsonObject(has={"data": list}, may={"links": dict})
+"""A list of App Store Connect."""
 
 
 class _RefusedError(AnswerError):
@@ -34,7 +37,7 @@ def listed(client: Client, path: str, asked: Mapping[str, Any]) -> Iterator[Mapp
     """All entries of a list of App Store Connect, page by page."""
 
     def ask(url: str | None) -> Any:
-        return client.get(url or path, None if url else asked).json()
+        return client.get(url or path, None if url else asked, expects=DATA).json()
 
     for page in pages(ask, lambda page: page.get("links", {}).get("next"), path):
         yield from page["data"]
@@ -79,12 +82,13 @@ class Analytics:
         every = self._landing.entries(self._source, self._endpoint.name)
         entries = [entry for entry in every if entry.part == part]
         # What could not be used may be by now.
-        owed = [e.facts.get("processed", 0.0) for e in every if e.part.startswith(f"{part}{REFUSED}")]
+        unused = [entry for entry in every if entry.part.startswith(f"{part}{REFUSED}")]
+        owed = {entry.facts.get("processed", 0.0) for entry in (*unused, *doubtful(entries))}
         held = {e.window.start.date(): e.facts.get("processed", 0.0) for e in entries if e.window}
         # The newest one again: it may have been landed half.
-        newest = 0.0 if pull.again or pull.since or pull.until else min([max(held.values(), default=0.0), *owed])
+        newest = 0.0 if pull.again or pull.since or pull.until else max(held.values(), default=0.0)
         for processed, instance in self._instances(id_):
-            if _number(processed) < newest:
+            if _number(processed) < newest and _number(processed) not in owed:
                 continue
             by_day, unusable = self._by_day(instance)
             for day, records in sorted(by_day.items()):
@@ -163,7 +167,7 @@ class Analytics:
         """The running request for reports of the app, made if there is none; null where the key may not make it."""
         path = f"v1/apps/{self._app}/analyticsReportRequests"
         for _ in range(2):
-            said = self._client.get(path, {"filter[accessType]": "ONGOING"}).json()
+            said = self._client.get(path, {"filter[accessType]": "ONGOING"}, expects=DATA).json()
             for each in said["data"]:
                 if not each.get("attributes", {}).get("stoppedDueToInactivity"):
                     return str(each["id"])
@@ -196,10 +200,10 @@ class Analytics:
         for each in listed(self._client, f"v1/analyticsReportInstances/{instance}/segments", {"limit": 200}):
             said = each["attributes"]
             # The address carries its own signature; a token would be refused.
-            body = self._client.get(str(said["url"]), auth=False).body
+            body = self._client.get(str(said["url"]), auth=False, expects=FILE).body
             if said.get("checksum") and hashlib.md5(body, usedforsecurity=False).hexdigest() != said["checksum"]:
                 raise AnswerError(f"A part of the analytics report {instance} is damaged.", "Pull again.")
-            yield from table(body)
+            yield from table(body, HEADS["analytics"])
 
 
 def _number(processed: str) -> float:

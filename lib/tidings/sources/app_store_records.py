@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -27,12 +23,12 @@ from tidings.sources.feeds.app_store import (
     APP_STORE_SUBSCRIPTION_EVENTS,
     APP_STORE_SUBSCRIPTIONS,
 )
+from tidings.sources.packed import gunzipped, rows
 from tidings.sources.records import Record, UnusableError
 from tidings.sources.vocabulary import plain
 from tidings.window import parse_date, parse_instant
 
 PACIFIC: Final = "America/Los_Angeles"
-_GZIP: Final = b"\x1f\x8b"
 
 REPORTS: Final[Mapping[str, tuple[str, str, str]]] = {
     "engagement": ("discovery and engagement standard", "APP_STORE_ENGAGEMENT", "Counts"),
@@ -43,32 +39,30 @@ REPORTS: Final[Mapping[str, tuple[str, str, str]]] = {
 """Analytics reports that are read: how Apple's name ends, its category, the column that counts."""
 
 
-def unpacked(body: bytes) -> bytes:
-    """A report without its compression, which Apple does not announce.
+HEADS: Final[Mapping[str, tuple[str, ...]]] = {
+    "sales": ("sku", "units"),
+    "subscriptions": ("subscription name",),
+    "subscription_events": ("event", "quantity"),
+    "analytics": ("date", "app name"),
+}
+"""Columns of which a report has one at least, or it is none of its endpoint."""
+
+
+def table(body: bytes, needs: Sequence[str] = ()) -> Iterator[dict[str, str]]:
+    """The rows of a report by the names in its head; the head says whether tabs or commas are between them.
+
+    Its compression Apple does not announce.
 
     Raises:
-        AnswerError: it is damaged.
+        AnswerError: it is damaged, cut off, or its head has none of `needs`.
     """
-    if not body.startswith(_GZIP):
-        return body
+    what = "A report of Apple"
     try:
-        return gzip.decompress(body)
-    except (OSError, EOFError, zlib.error) as error:
-        raise AnswerError("A report of Apple is damaged.", "Pull again.") from error
-
-
-def table(body: bytes) -> Iterator[dict[str, str]]:
-    """The rows of a report by the names in its head; the head says whether tabs or commas are between them."""
-    text = unpacked(body).decode("utf-8-sig")
-    head = text.partition("\n")[0]
-    delimiter = "\t" if "\t" in head else ","
-    lines = io.StringIO(text, newline="")
-    if delimiter == "\t":
-        rows = csv.DictReader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    else:
-        rows = csv.DictReader(lines)
-    for row in rows:
-        yield {name.strip(): (value or "").strip() for name, value in row.items() if isinstance(name, str)}
+        text = gunzipped(body, what).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AnswerError(f"{what} is not UTF-8, or cut off.", "Pull again.") from error
+    delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
+    return rows(text, what, delimiter, needs=needs, quoted=delimiter == ",")
 
 
 def _report(record: Record) -> dict[str, Any]:

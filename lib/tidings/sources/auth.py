@@ -11,6 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from tidings.errors import AnswerError, CredentialError
 from tidings.secrets import Secret, Shy
+from tidings.sources.expected import ANYTHING
 from tidings.sources.http import Answer, Client, Verdict, by_status, excerpt
 
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -90,7 +91,7 @@ def service_account(account: Secret, scopes: Sequence[str]) -> Token:
         kid = {"kid": known["private_key_id"]} if known.get("private_key_id") else {}
         assertion = client.hide(signed(client, known["private_key"], "RS256", claims, kid))
         form = {"grant_type": _GRANT, "assertion": assertion}
-        answer = client.post(known["token_uri"], form=form, auth=False, judge=_judge_grant)
+        answer = client.post(known["token_uri"], form=form, auth=False, expects=ANYTHING, judge=_judge_grant)
         try:
             said = answer.json()
             return Shy(said["access_token"]), float(said.get("expires_in", 3600))

@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from tidings.errors import AnswerError, SettingsError, SourceError
+from tidings.errors import AnswerError, SettingsError
 from tidings.settings import Settings
 from tidings.sources.api import ApiEndpoint, ApiSource, NotYetError
 from tidings.sources.auth import account_email, service_account
 from tidings.sources.clock import Clock
+from tidings.sources.expected import JsonObject
 from tidings.sources.feeds.ga4 import GA4_CUTS, GA4_DAILY, GA4_EVENTS
 from tidings.sources.ga4_enums import TRUNCATION, TRUNCATIONS
 from tidings.sources.http import Answer, Client, Limit, Verdict, excerpt
@@ -47,6 +48,9 @@ CUTS: Final = {
     "page": "pagePath",
     "device": "deviceCategory",
 }
+# Without a row there is no `rows`; the heads are there always.
+_REPORT: Final = JsonObject(has={"dimensionHeaders": list, "metricHeaders": list}, may={"rows": list, "metadata": dict})
+_METADATA: Final = JsonObject(has={"metrics": list})
 _FLAGS: Final = ("is_thresholded", "is_other", "is_sampled", "truncation")
 
 
@@ -157,10 +161,11 @@ class Ga4(ApiSource):
         missing = []
         for number in self.parts(client, self.endpoints[0]):
             try:
-                client.get(f"v1beta/properties/{number}/metadata")
-            except SourceError as error:
+                client.get(f"v1beta/properties/{number}/metadata", expects=_METADATA)
+            except AnswerError as error:
                 email = account_email(client, self.key("account"))
-                missing.append(f"The account {email} cannot read the property {number}. {error}")
+                whose = f"The account {email} cannot read the property {number}. " if error.is_right else ""
+                missing.append(f"{whose}{error}")
         return missing
 
     def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
@@ -220,7 +225,7 @@ class Ga4(ApiSource):
 
         def ask(offset: int | None) -> Any:
             path = f"v1beta/properties/{number}:runReport"
-            return offset or 0, client.post(path, body={**body, "offset": str(offset or 0)}).json()
+            return offset or 0, client.post(path, body={**body, "offset": str(offset or 0)}, expects=_REPORT).json()
 
         def following(said: Any) -> int | None:
             after = int(said[0]) + PAGE_ROWS

@@ -19,7 +19,8 @@ from tidings.settings import Settings
 from tidings.sources.api import ApiEndpoint, ApiSource, NotYetError, day_instant, together
 from tidings.sources.auth import Token, account_email, service_account
 from tidings.sources.clock import Clock
-from tidings.sources.google_play_files import land, note_reach, objects, wanted
+from tidings.sources.expected import JsonObject
+from tidings.sources.google_play_files import OBJECTS, doubted, land, note_reach, objects, wanted
 from tidings.sources.google_play_records import ENDPOINTS, FILES, PACIFIC, RECENT_REVIEWS, VITALS
 from tidings.sources.http import Answer, Client, Limit, Verdict, excerpt
 from tidings.sources.landing import Landing
@@ -36,6 +37,11 @@ _SCOPES: Final = tuple(
 )
 _SETS: Final = {"crash": "crashRateMetricSet", "anr": "anrRateMetricSet"}
 _PAGE: Final = 10_000
+# Google leaves out what is empty, but for the kind of a list of files and the freshness of vitals.
+_APPS: Final = JsonObject(may={"apps": list, "nextPageToken": str}, is_sparse=True)
+_VITALS: Final = JsonObject(may={"rows": list, "nextPageToken": str}, is_sparse=True)
+_FRESHNESS: Final = JsonObject(has={"freshnessInfo": dict})
+_REVIEWS: Final = JsonObject(may={"reviews": list, "tokenPagination": dict, "pageInfo": dict}, is_sparse=True)
 
 
 class GooglePlay(ApiSource):
@@ -85,15 +91,16 @@ class GooglePlay(ApiSource):
         """List one file of the bucket, and one app."""
         missing = []
         email = account_email(client, self.key("account"))
+        bucket = f"storage/v1/b/{quote(self.bucket, safe='')}/o"
         questions = {
-            f"the bucket {self.bucket}": (client, f"storage/v1/b/{quote(self.bucket, safe='')}/o", {"maxResults": 1}),
-            "vitals": (self._other(client, _REPORTING), "v1beta1/apps:search", {"pageSize": 1}),
+            f"the bucket {self.bucket}": (client, bucket, {"maxResults": 1}, OBJECTS),
+            "vitals": (self._other(client, _REPORTING), "v1beta1/apps:search", {"pageSize": 1}, _APPS),
         }
-        for what, (server, path, query) in questions.items():
+        for what, (server, path, query, expects) in questions.items():
             try:
-                server.get(path, query)
-            except SourceError as error:
-                missing.append(f"The account {email} cannot read {what}. {error}")
+                server.get(path, query, expects=expects)
+            except AnswerError as error:
+                missing.append(f"The account {email} cannot read {what}. {error}" if error.is_right else str(error))
         return missing
 
     def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
@@ -108,10 +115,11 @@ class GooglePlay(ApiSource):
         failed: list[SourceError] = []
         unchanged: list[Pulled] = []
         packages = self.options("packages")
+        again = doubted(landing, self.name, endpoint)
         files = wanted(objects(client, part, endpoint), endpoint, packages, pull)
         for file in files:
             try:
-                pulled = land(landing, client, self.name, part, endpoint, file, packages, pull)
+                pulled = land(landing, client, self.name, part, endpoint, file, packages, pull, again)
             except AnswerError as error:
                 failed.append(error)
                 continue
@@ -156,14 +164,16 @@ class GooglePlay(ApiSource):
 
         def ask(token: str | None) -> Any:
             sent = {**body, "pageToken": token} if token else body
-            return client.post(f"v1beta1/apps/{quote(package, safe='')}/{name}:query", body=sent).json()
+            return client.post(
+                f"v1beta1/apps/{quote(package, safe='')}/{name}:query", body=sent, expects=_VITALS
+            ).json()
 
         for page in pages(ask, lambda page: page.get("nextPageToken") or None, f"{name} of {package}"):
             yield [{**row, "package": package, "kind": kind} for row in page.get("rows", ())]
 
     def _fresh_until(self, client: Client, package: str, name: str) -> date:
         """The first day that is not fresh yet."""
-        said = client.get(f"v1beta1/apps/{quote(package, safe='')}/{name}").json()
+        said = client.get(f"v1beta1/apps/{quote(package, safe='')}/{name}", expects=_FRESHNESS).json()
         for each in said.get("freshnessInfo", {}).get("freshnesses", ()):
             if each["aggregationPeriod"] == "DAILY":
                 end = each["latestEndTime"]
@@ -176,7 +186,8 @@ class GooglePlay(ApiSource):
         start, stop = (day_instant(day).timestamp() for day in (first, end))
 
         def ask(token: str | None) -> Any:
-            return publisher.get(path, {"maxResults": 100, **({"token": token} if token else {})}).json()
+            query = {"maxResults": 100, **({"token": token} if token else {})}
+            return publisher.get(path, query, expects=_REVIEWS).json()
 
         def following(page: Any) -> str | None:
             return page.get("tokenPagination", {}).get("nextPageToken") or None
@@ -194,16 +205,18 @@ class GooglePlay(ApiSource):
 
             def ask(token: str | None) -> Any:
                 query = {"pageSize": 1000, **({"pageToken": token} if token else {})}
-                return reporting.get("v1beta1/apps:search", query).json()
+                return reporting.get("v1beta1/apps:search", query, expects=_APPS).json()
 
             known = [
                 str(app["packageName"])
                 for page in pages(ask, lambda page: page.get("nextPageToken") or None, "apps")
                 for app in page.get("apps", ())
             ]
+            email = account_email(client, self.key("account"))
+            if not known:
+                raise SourceError(f"The account {email} sees no app.", f"Invite the account in {self.console}.")
             for package in self.options("packages"):
                 if package not in known:
-                    email = account_email(client, self.key("account"))
                     raise SourceError(
                         f"The account {email} sees no app '{package}'.",
                         f"{suggest(package, known)} Or invite the account in {self.console}.",

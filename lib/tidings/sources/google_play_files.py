@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
@@ -12,9 +13,10 @@ from urllib.parse import quote
 import pyarrow.compute as pc
 
 from tidings.errors import AnswerError
-from tidings.sources.api import ApiEndpoint
+from tidings.sources.api import ApiEndpoint, doubtful
 from tidings.sources.draft import Draft
-from tidings.sources.google_play_records import FILES, table
+from tidings.sources.expected import FILE, JsonObject
+from tidings.sources.google_play_records import FILES, HEADS, table
 from tidings.sources.http import Client
 from tidings.sources.landing import Landing
 from tidings.sources.manifest import REFUSED, Input
@@ -24,31 +26,43 @@ from tidings.sources.source import Pull, Pulled
 from tidings.window import Zone, add_days, next_first_day, parse_date
 
 _BATCH = 20_000
+# Files with rejected rows that are fetched again by one pull though they are as they were.
+_AGAIN = 20
+OBJECTS = JsonObject(has={"kind": str}, may={"items": list, "nextPageToken": str})
+"""A list of files; one without any says at least its kind."""
 
 
 @dataclass(frozen=True)
 class Object:
-    """One file in the bucket; another `generation` is another content."""
+    """One file in the bucket; another `generation` is another content.
+
+    `size` and `md5` (base64) are those of its bytes, where the bucket tells them.
+    """
 
     name: str
     generation: str
     fields: Mapping[str, str]
+    size: int | None = None
+    md5: str = ""
 
 
 def objects(client: Client, bucket: str, endpoint: ApiEndpoint) -> list[Object]:
     """The files of an endpoint, by name."""
     prefix, pattern = FILES[endpoint.name]
-    asked = {"prefix": prefix, "maxResults": 1000, "fields": "items(name,generation),nextPageToken"}
+    asked = {"prefix": prefix, "maxResults": 1000, "fields": "kind,items(name,generation,size,md5Hash),nextPageToken"}
 
     def ask(token: str | None) -> Any:
-        return client.get(f"storage/v1/b/{quote(bucket, safe='')}/o", {**asked, "pageToken": token or ""}).json()
+        path = f"storage/v1/b/{quote(bucket, safe='')}/o"
+        return client.get(path, {**asked, "pageToken": token or ""}, expects=OBJECTS).json()
 
     found = []
     for page in pages(ask, lambda page: page.get("nextPageToken") or None, f"files of {bucket}"):
         for item in page.get("items", ()):
             matched = pattern.fullmatch(str(item["name"]).removeprefix(prefix))
             if matched:
-                found.append(Object(str(item["name"]), str(item["generation"]), matched.groupdict()))
+                size, md5 = item.get("size"), str(item.get("md5Hash") or "")
+                known = (str(item["name"]), str(item["generation"]), matched.groupdict())
+                found.append(Object(*known, None if size is None else int(size), md5))
     return sorted(found, key=lambda each: each.name)
 
 
@@ -80,26 +94,29 @@ def land(
     file: Object,
     packages: Iterable[str],
     pull: Pull,
+    again: Container[str] = (),
 ) -> Pulled:
     """Land one file in place of what it said before; skipped where it is as it was.
 
-    Files of money hold all apps of the account: of them only rows of `packages` (none: all) are landed.
+    `again` are files that are landed anew even so. Files of money hold all apps of the account: of them only rows of
+    `packages` (none: all) are landed.
 
     Raises:
         AnswerError: none of its rows could be used; they are kept, and what it said before stays in force.
     """
     feed = endpoint.feed
-    digest = hashlib.sha256(f"{file.name} {file.generation}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{file.name} {file.generation} {file.size} {file.md5}".encode()).hexdigest()
     source_input = Input(file.name, digest, "")
     landed = landing.unchanged(source, endpoint.name, file.name, source_input)
-    if landed and not (pull.again or pull.since or pull.until):
+    if landed and not (pull.again or pull.since or pull.until or file.name in again):
         return Pulled(source, endpoint.name, feed.name, landed.rows, landed.rejected, skipped=True, part=file.name)
     path = f"storage/v1/b/{quote(bucket, safe='')}/o/{quote(file.name, safe='')}"
-    body = client.get(path, {"alt": "media", "generation": file.generation}).body
+    body = client.get(path, {"alt": "media", "generation": file.generation}, expects=FILE).body
+    _check_whole(file, body)
     added = {"cut": file.fields.get("cut", ""), "month": file.fields["month"], "file": file.name.rpartition("/")[2]}
     records = [
         {**{name: value for name, value in row.items() if name not in endpoint.forget}, **added, "row": number}
-        for number, row in enumerate(table(file.name, body), start=1)
+        for number, row in enumerate(table(file.name, body, HEADS[endpoint.name]), start=1)
         if _is_wanted(row, frozenset(packages))
     ]
     reason = ""
@@ -132,6 +149,21 @@ def land(
         restated=draft.restated_days,
         remarks=draft.remarks,
     )
+
+
+def doubted(landing: Landing, source: str, endpoint: ApiEndpoint) -> frozenset[str]:
+    """The files of which rows could not be used, and which are therefore fetched again though they are as they were."""
+    entries = doubtful(landing.entries(source, endpoint.name), _AGAIN)
+    return frozenset(entry.part.removesuffix(REFUSED) for entry in entries)
+
+
+def _check_whole(file: Object, body: bytes) -> None:
+    md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+    if (file.size is not None and file.size != len(body)) or (file.md5 and file.md5 != md5):
+        raise AnswerError(
+            f"The file {file.name} did not come as it is in the bucket ({len(body)} bytes).",
+            "Nothing was landed of it; pull again.",
+        )
 
 
 def note_reach(landing: Landing, source: str, endpoint: ApiEndpoint, pull: Pull) -> None:

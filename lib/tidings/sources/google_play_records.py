@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import hashlib
-import io
 import re
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -30,6 +26,7 @@ from tidings.sources.feeds.google_play import (
 )
 from tidings.sources.google_play_enums import CRASH_AND_ANR, FINANCIAL_STATUSES
 from tidings.sources.http import from_epoch
+from tidings.sources.packed import rows, unzipped
 from tidings.sources.records import Record, UnusableError
 from tidings.sources.vocabulary import plain
 from tidings.window import parse_date
@@ -45,32 +42,21 @@ _DIMENSIONS: Final = {
 }
 
 
-def unpacked(name: str, body: bytes) -> bytes:
-    """The one table in a zip file; other files as they are.
+def table(name: str, body: bytes, needs: Sequence[str] = ()) -> Iterator[dict[str, str]]:
+    """The rows of a file by column name, lower case with single spaces; its first bytes tell how it is encoded.
 
     Raises:
-        AnswerError: the file is damaged.
+        AnswerError: it is damaged, cut off, or its head has none of `needs`.
     """
-    if not name.endswith(".zip"):
-        return body
-    try:
-        with zipfile.ZipFile(io.BytesIO(body)) as packed:
-            (inside,) = [each for each in packed.namelist() if each.lower().endswith(".csv")]
-            return packed.read(inside)
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, RuntimeError, EOFError) as error:
-        raise AnswerError(f"The file {name} of Google Play is damaged.", "Pull again.") from error
-
-
-def table(name: str, body: bytes) -> Iterator[dict[str, str]]:
-    """The rows of a file by column name, lower case with single spaces; its first bytes tell how it is encoded."""
-    content = unpacked(name, body)
+    what = f"The file {name} of Google Play"
+    content = unzipped(body, what) if name.endswith(".zip") else body
     encoding = next((known for bom, known in _BOMS if content.startswith(bom)), "utf-8")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise AnswerError(f"The file {name} of Google Play is not {encoding}.", "Pull again.") from error
-    for row in csv.DictReader(io.StringIO(text, newline="")):
-        yield {" ".join(key.lower().split()): (value or "").strip() for key, value in row.items() if key is not None}
+        raise AnswerError(f"{what} is not {encoding}, or cut off.", "Pull again.") from error
+    for row in rows(text, what, ",", needs=needs):
+        yield {column.lower(): value for column, value in row.items()}
 
 
 def _first(record: Record, *names: str) -> str:
@@ -277,6 +263,15 @@ FILES: Final[Mapping[str, tuple[str, re.Pattern[str]]]] = {
     "reviews": ("reviews/reviews_", re.compile(r"(?P<package>.+)_(?P<month>\d{6})\.csv")),
 }
 """What the files of an endpoint are called: how names begin, and how they go on. Packages may hold underscores."""
+
+_STATS_HEAD: Final = ("date", "package name")
+HEADS: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("installs", "crashes", "ratings", "store", "subscriptions"), _STATS_HEAD),
+    "sales": ("order number", "order charged date"),
+    "earnings": ("transaction date", "transaction type"),
+    "reviews": ("package name", "star rating"),
+}
+"""Columns of which a file has one at least, or it is none of its endpoint."""
 
 
 # Where buyers live is more than any figure needs.

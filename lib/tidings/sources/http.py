@@ -3,7 +3,12 @@
 What is asked again: answers that say "later" (408, 425, 429, 5xx, and what an API's own `judge` calls so), connections
 that fail or are cut. Waits double from one second, with jitter, and honour `Retry-After`. After five tries, or where a
 server asks for a longer wait than a pull should last, the whole source is given up with one sentence. A server that
-fails at one request (500) may answer others: the source is given up at the third in a row.
+fails at one request (500, or one that never ends) may answer others: the source is given up at the third in a row.
+What asking again does not mend (a certificate, a name that no server has) is told at once.
+
+What counts as an answer is stated with each request (`expects`, see `expected.py`): nothing else is handed on. What
+something in between says (a login page, a proxy, a firewall) is never taken for the server's word, nor blamed on the
+credential.
 
 What is sent to prove who asks is held in texts that do not show themselves (`Shy`), so that neither an error nor a
 traceback that prints variables tells it.
@@ -12,36 +17,43 @@ traceback that prints variables tells it.
 from __future__ import annotations
 
 import json
-import math
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
-from email.utils import parsedate_to_datetime
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
-import requests
 import tenacity
-import urllib3
 
-from tidings.errors import AnswerError, CredentialError, OutageError
+from tidings.errors import AnswerError, CredentialError, InBetweenError, OutageError
 from tidings.secrets import Redactor, Secret, Shy
 from tidings.sources.clock import Clock
+from tidings.sources.expected import OBJECT, Expected
+from tidings.sources.response import (
+    EXCERPT,
+    Answer,
+    Verdict,
+    by_status,
+    excerpt,
+    from_epoch,
+    is_json,
+    retry_after,
+    server_epoch,
+    server_of,
+    shown,
+)
+from tidings.sources.transport import Transport, WireError, proxy_secrets
 
-CONNECT_S = 10
-READ_S = 60
-ANSWER_S = 300
+__all__ = ["Answer", "Auth", "Client", "Judge", "Limit", "Verdict", "by_status", "excerpt", "from_epoch", "retry_after"]
+
 TRIES = 5
 LONGEST_WAIT_S = 300
+# By a clock that is further off, days would be taken for over that are not.
+CLOCK_OFF_S = 3600
 _STUMBLES = 3
-_LATER = frozenset({408, 425, 429})
-# Of the server's own errors, those that asking again does not mend: not implemented, HTTP version.
-_NEVER = frozenset({501, 505})
-_EXCERPT = 300
-_CHUNK = 1 << 16
+_PROXY_STATUS = 407
+_LOGIN_STATUS = 511
 
 
 @dataclass(frozen=True)
@@ -50,48 +62,6 @@ class Limit:
 
     calls: int
     seconds: float
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a server said to one request. `path` names the request without its query: that may hold a signature."""
-
-    status: int
-    # Not shown in tracebacks: a token's answer holds the token, an error may repeat what was sent.
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-    path: str
-
-    def json(self) -> Any:
-        """The body as JSON; numbers with a point are decimals, so that money stays exact.
-
-        Raises:
-            AnswerError: it is not JSON.
-        """
-        try:
-            return json.loads(self.body, parse_float=Decimal)
-        except (ValueError, RecursionError):
-            raise AnswerError(
-                f"{self.path} did not answer with JSON ({len(self.body)} bytes).",
-                "Check base_url in the settings; a proxy or login page may stand in between.",
-                self.status,
-            ) from None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """How an answer is to be taken.
-
-    `fine`: use it; `later`: ask again (after `seconds`, if the API says so); `renew`: get a new token and ask once
-    more, after which the credential is `refused`, or the request `failed` where `is_right` says that 401 may be a right
-    that lacks; `refused`: the credential will not do; `failed`: this request will not do, others may.
-    """
-
-    kind: Literal["fine", "later", "renew", "refused", "failed"]
-    said: str = field(default="", repr=False)
-    remedy: str = ""
-    seconds: float | None = None
-    is_right: bool = False
 
 
 class Auth(Protocol):
@@ -108,9 +78,10 @@ Judge = Callable[[Answer], Verdict | None]
 
 
 class _LaterError(Exception):
-    def __init__(self, said: str, seconds: float | None, *, is_internal: bool = False) -> None:
+    def __init__(self, said: str, seconds: float | None, *, is_internal: bool = False, remedy: str = "") -> None:
         super().__init__(said)
         self.said = said
+        self.remedy = remedy
         self.seconds = seconds
         self.is_internal = is_internal
 
@@ -141,11 +112,8 @@ class Client:
         self._auth = auth
         self._limits = [(limit, deque[float]()) for limit in limits]
         self._judge = judge
-        self._session = requests.Session()
-        # A .netrc or proxy credential of the machine is not what the user configured here.
-        self._session.trust_env = False
-        self._session.headers.update({"User-Agent": "tidings", **(headers or {})})
-        self._redactor = Redactor(shortest=1, mask="…")
+        self._transport = Transport(clock, {"User-Agent": "tidings", **(headers or {})})
+        self._redactor = Redactor(map(Secret, proxy_secrets()), shortest=1, mask="…")
         self._stumbles = 0
         self._jitter = random.Random(source)  # noqa: S311 - spreads retries, hides nothing
 
@@ -167,18 +135,21 @@ class Client:
         path: str,
         params: Mapping[str, Any] | None = None,
         *,
+        expects: Expected = OBJECT,
         headers: Mapping[str, str] | None = None,
         judge: Judge | None = None,
         auth: bool = True,
     ) -> Answer:
         """GET a path below the base, or a whole URL of the same server (any server with `auth=False`).
 
+        `expects` states what counts as an answer: a JSON object with something in it unless said otherwise.
+
         Raises:
-            AnswerError: this request will not do.
+            AnswerError: this request will not do, or its answer is none.
             CredentialError: the credential will not do.
             OutageError: the server cannot be had.
         """
-        return self._ask("GET", path, judge, auth, params=params, headers=headers)
+        return self._ask("GET", path, expects, judge, auth, params=params, headers=headers)
 
     def post(
         self,
@@ -186,6 +157,7 @@ class Client:
         *,
         body: Any = None,
         form: Mapping[str, str] | None = None,
+        expects: Expected = OBJECT,
         headers: Mapping[str, str] | None = None,
         judge: Judge | None = None,
         auth: bool = True,
@@ -199,9 +171,9 @@ class Client:
         data: Any = form
         if body is not None:
             data, said["Content-Type"] = _ShyBytes(json.dumps(body, default=float).encode()), "application/json"
-        return self._ask("POST", path, judge, auth, data=data, headers=said)
+        return self._ask("POST", path, expects, judge, auth, data=data, headers=said)
 
-    def _ask(self, method: str, path: str, judge: Judge | None, auth: bool, **sent: Any) -> Answer:
+    def _ask(self, method: str, path: str, expects: Expected, judge: Judge | None, auth: bool, **sent: Any) -> Answer:
         url = self._url(path, auth)
         renewed = False
 
@@ -217,12 +189,13 @@ class Client:
                 # Counted when it is over: on its way it may have come to the server late.
                 for _, calls in self._limits:
                     calls.append(self.clock.seconds())
+            self._heard(answer)
             verdict = (judge and judge(answer)) or (self._judge and self._judge(answer)) or by_status(answer)
             if verdict.kind == "renew" and auth and self._auth is not None and not renewed:
                 renewed = True
                 self._auth.renew()
                 return once()
-            return self._taken(answer, verdict)
+            return self._taken(answer, verdict, expects)
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_LaterError),
@@ -237,20 +210,55 @@ class Client:
             self._stumbles += 1
             if error.is_internal and self._stumbles < _STUMBLES:
                 raise AnswerError(
-                    f"{_server(url)} fails in {TRIES} tries: {error.said}.",
+                    f"{server_of(url)} fails in {TRIES} tries: {error.said}.",
                     f"Run: tidings pull {self.source}, later.",
                     500,
                 ) from None
             raise OutageError(
-                f"{_server(url)} does not answer {self.source} in {TRIES} tries: {error.said}.",
-                f"Nothing was lost. Run: tidings pull {self.source}, later.",
+                f"{server_of(url)} does not answer {self.source} in {TRIES} tries: {error.said}.",
+                f"{error.remedy} Nothing was lost. Run: tidings pull {self.source}, later.".lstrip(),
             ) from None
 
-    def _taken(self, answer: Answer, verdict: Verdict) -> Answer:
+    def _heard(self, answer: Answer) -> None:
+        """Tell what is not the server's word, and whether its clock and this machine's are too far apart.
+
+        Raises:
+            InBetweenError, OutageError: so it is.
+        """
+        told = self._clean(f"{answer.path} answers {answer.status}")
+        if answer.status == _PROXY_STATUS:
+            raise OutageError(
+                f"{told}: a proxy wants a name and a password.", "Check HTTPS_PROXY and NO_PROXY in the environment."
+            )
+        if 300 <= answer.status < 400:
+            raise InBetweenError(f"{told}: it redirects to {self._target(answer)}.", f"An API does not: {_BETWEEN}")
+        # What a server or a proxy that is overloaded says is a page as well, and passes.
+        is_theirs = by_status(answer).kind != "later" or answer.status == _LOGIN_STATUS
+        if is_theirs and (answer.page is not None or answer.status == _LOGIN_STATUS):
+            title = self._clean(answer.page or "")
+            page = "with a web page" + (f" ({title})" if title else "")
+            raise InBetweenError(f"{told} {page}, not with data.", f"The credential may be good: {_BETWEEN}")
+        theirs = server_epoch(answer)
+        off = 0.0 if theirs is None else self.clock.epoch() - theirs
+        if abs(off) > CLOCK_OFF_S:
+            raise OutageError(
+                f"This machine's clock is {_span(abs(off))} {'ahead of' if off > 0 else 'behind'} that of "
+                f"{server_of(self.base)}: signatures fail, and days would be taken for over that are not.",
+                "Set the clock that is wrong, then pull again.",
+            )
+
+    def _target(self, answer: Answer) -> str:
+        """Where a redirect leads: the server, or the path on the same one; never what is behind a question mark."""
+        target = urljoin(f"https://{answer.path}", answer.headers.get("Location", ""))
+        same = server_of(target) == urlsplit(f"//{answer.path}").netloc
+        is_itself = target.partition("?")[0] == f"https://{answer.path}"
+        return self._clean("itself" if is_itself else urlsplit(target).path if same else server_of(target) or "itself")
+
+    def _taken(self, answer: Answer, verdict: Verdict, expects: Expected) -> Answer:
         if verdict.kind == "fine":
             self._stumbles = 0
-            return answer
-        said = self._clean_end(self._clean(verdict.said or excerpt(answer)))[:_EXCERPT].rstrip(".")
+            return self._accepted(answer, expects)
+        said = self._clean_end(self._clean(verdict.said or excerpt(answer)))[:EXCERPT].rstrip(".")
         told = self._clean(f"{answer.path} answers {answer.status}") + (f": {said}" if said else "")
         if verdict.kind == "later":
             asked = verdict.seconds if verdict.seconds is not None else retry_after(answer, self.clock.epoch())
@@ -260,39 +268,51 @@ class Client:
                     f"Nothing was lost. Run: tidings pull {self.source}, after that time.",
                 )
             raise _LaterError(told, asked, is_internal=answer.status == 500)
+        # Whoever does not speak as the API does may not be the API.
+        doubt = "" if answer.status not in (401, 403) or is_json(answer) else _DOUBT
         if verdict.kind == "refused" or (verdict.kind == "renew" and not verdict.is_right):
-            raise CredentialError(
-                f"{self.source} is refused: {told}.", verdict.remedy or f"Check the credential in {self._console}."
-            )
-        raise AnswerError(f"{told}.", verdict.remedy or f"Check {self.source} in {self._console}.", answer.status)
+            remedy = verdict.remedy or f"Check the credential in {self._console}."
+            raise CredentialError(f"{self.source} is refused: {told}.", f"{doubt}{remedy}")
+        remedy = verdict.remedy or f"Check {self.source} in {self._console}."
+        raise AnswerError(f"{told}.", f"{doubt}{remedy}", answer.status)
+
+    def _accepted(self, answer: Answer, expects: Expected) -> Answer:
+        """The answer, if it is one; an error that a connector takes for an answer has to be the API's own."""
+        fault = expects.fault(answer) if answer.is_good else "" if is_json(answer) else "is not the API's own"
+        if not fault:
+            return answer
+        fault = self._clean_end(self._clean(fault))[:EXCERPT].rstrip(".")
+        raise AnswerError(
+            f"{self._clean(answer.path)} answers {answer.status}, but its answer cannot be used: {fault}.",
+            f"Nothing was landed of it. Pull again; if it stays so, check base_url of {self.source} in the settings.",
+        )
 
     def _send(self, method: str, url: str, sent: Mapping[str, Any]) -> Answer:
-        path = self._clean(_shown(url))
-        give_up = self.clock.seconds() + ANSWER_S
+        path = self._clean(shown(url))
         try:
-            with self._session.request(
-                method, url, timeout=(CONNECT_S, READ_S), allow_redirects=False, stream=True, **sent
-            ) as got:
-                body = bytearray()
-                # Not iter_content: it waits for whole chunks, which a server that drips may never fill.
-                while chunk := got.raw.read1(_CHUNK, decode_content=True):
-                    body += chunk
-                    if self.clock.seconds() > give_up:
-                        raise _LaterError(f"{path} was still answering after {ANSWER_S} s", None)
-                return Answer(got.status_code, got.headers, bytes(body), path)
-        except (requests.exceptions.InvalidHeader, UnicodeEncodeError):
+            status, headers, body = self._transport.send(method, url, sent)
+        except WireError as error:
+            failure = error.failure
+        else:
+            return Answer(status, headers, body, path)
+        if failure.kind == "header":
             raise CredentialError(
                 f"A credential of {self.source} holds a character that cannot be sent.",
                 f"Copy it anew from {self._console}.",
-            ) from None
-        except _ADDRESS_ERRORS:
+            )
+        if failure.kind == "address":
             raise AnswerError(
-                f"'{_shown(self.base)}' is not an address that {self.source} can be asked at.",
+                f"'{shown(self.base)}' is not an address that {self.source} can be asked at.",
                 "Write base_url with https:// and the server's name.",
-            ) from None
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-            # Their texts hold whole URLs, and with them signatures: the kind of failure is all that is told.
-            raise _LaterError(f"{path}: {_failure(error)}", None) from None
+            )
+        if failure.kind == "again":
+            raise _LaterError(f"{path}: {failure.said}", None, remedy=failure.remedy)
+        told = f"{path}: {failure.said}."
+        later = f"Nothing was lost. Run: tidings pull {self.source}, later."
+        self._stumbles += failure.kind == "slow"
+        if failure.kind == "final" or self._stumbles >= _STUMBLES:
+            raise OutageError(f"{server_of(url)} cannot be asked. {told}", failure.remedy or later)
+        raise AnswerError(told, failure.remedy or later)
 
     def _pace(self) -> None:
         for limit, calls in self._limits:
@@ -314,7 +334,7 @@ class Client:
         url = urljoin(self.base, path) if "://" in path else f"{self.base}{path.lstrip('/')}"
         if auth and _origin(url) != _origin(self.base):
             raise AnswerError(
-                f"{self.source} was sent on to another server, {_server(url)}.",
+                f"{self.source} was sent on to another server, {server_of(url)}.",
                 "The credential was not sent there. Check base_url in the settings.",
             )
         return url
@@ -334,87 +354,17 @@ class _ShyBytes(bytes):
         return f"<{len(self)} bytes>"
 
 
-_ADDRESS_ERRORS = (
-    requests.exceptions.MissingSchema,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.InvalidURL,
-    urllib3.exceptions.LocationValueError,
+_BETWEEN = (
+    "a login page, a captive portal, a proxy or a firewall stands in between, or base_url is not the server's own "
+    "address (https://, the whole name)."
 )
-_FAILURES: Mapping[str, str] = {
-    "NameResolutionError": "no server has that name, or this machine is not connected",
-    "ConnectTimeout": f"no connection within {CONNECT_S} s",
-    "NewConnectionError": "nothing listens there",
-    "ReadTimeout": f"silence for {READ_S} s",
-    "ReadTimeoutError": f"silence for {READ_S} s",
-    "SSLError": "its certificate is not valid",
-    "IncompleteRead": "the answer was cut off",
-    "ProtocolError": "the answer was cut off",
-    "DecodeError": "the answer could not be decompressed",
-}
+_DOUBT = "It does not answer as the API does: a proxy or a firewall may have answered. If not: "
 
 
-def _failure(error: BaseException) -> str:
-    """The kind of a failed request in words; the cause that libraries wrap tells more than what they wrap it in."""
-    kinds = [type(error).__name__]
-    for inner in error.args:
-        kinds[:0] = [type(each).__name__ for each in (getattr(inner, "reason", None), inner) if each is not None]
-    return next((_FAILURES[kind] for kind in kinds if kind in _FAILURES), "the connection failed")
-
-
-def by_status(answer: Answer) -> Verdict:
-    """What an answer means by its status alone."""
-    if 200 <= answer.status < 300:
-        return Verdict("fine")
-    if answer.status in _LATER or (answer.status >= 500 and answer.status not in _NEVER):
-        return Verdict("later")
-    if answer.status == 401:
-        return Verdict("renew")
-    if 300 <= answer.status < 400:
-        return Verdict("failed", f"it redirects to {_server(answer.headers.get('Location', '')) or 'itself'}")
-    return Verdict("failed")
-
-
-def retry_after(answer: Answer, epoch: float) -> float | None:
-    """Seconds that an answer asks to wait (`Retry-After` as seconds or as a date), None if it does not say."""
-    said = answer.headers.get("Retry-After", "").strip()
-    if not said:
-        return None
-    try:
-        seconds = float(said)
-    except ValueError:
-        pass
-    else:
-        return max(seconds, 0.0) if math.isfinite(seconds) else None
-    try:
-        moment = parsedate_to_datetime(said)
-    except ValueError:
-        return None
-    # A date without a zone is UTC in HTTP, whatever this machine's zone is.
-    return max((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - epoch, 0.0)
-
-
-def excerpt(answer: Answer) -> str:
-    """What an error answer says, in one short line: the message of a JSON error, else the beginning of the text."""
-    text = answer.body[:4000].decode("utf-8", "replace")
-    try:
-        text = _message(json.loads(answer.body)) or text
-    except (ValueError, RecursionError):
-        if "<" in text:
-            return "a web page"
-    return " ".join(text.split())[:_EXCERPT].rstrip(".")
-
-
-def _message(said: Any) -> str:
-    """The first text under the names that APIs give to messages."""
-    if isinstance(said, list):
-        return next((found for found in map(_message, said) if found), "")
-    if isinstance(said, dict):
-        for name in ("error_description", "detail", "message", "title", "error", "errors"):
-            value = said.get(name)
-            found = value if isinstance(value, str) else _message(value)
-            if found:
-                return found
-    return ""
+def _span(seconds: float) -> str:
+    """A length of time in its largest unit."""
+    days, hours = round(seconds / 86_400), round(seconds / 3600)
+    return f"{days} days" if hours >= 36 else f"{hours} hour{'' if hours == 1 else 's'}"
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
@@ -426,26 +376,3 @@ def _origin(url: str) -> tuple[str, str, int | None]:
         # Not a number: whoever sends the request says so.
         port = None
     return parts.scheme, parts.hostname or "", port or {"https": 443, "http": 80}.get(parts.scheme)
-
-
-def _server(url: str) -> str:
-    """The server of a URL as it may be told: without what may stand before an @."""
-    return urlsplit(url).netloc.rpartition("@")[2]
-
-
-def _shown(url: str) -> str:
-    """A URL as it may be told: host and path."""
-    return f"{_server(url)}{urlsplit(url).path}"
-
-
-def from_epoch(value: Any, *, milliseconds: bool = False) -> datetime:
-    """Unix seconds (or milliseconds) as an aware UTC instant, exact to the millisecond.
-
-    Raises:
-        ValueError: it is no number, or an instant outside of the calendar.
-    """
-    try:
-        number = Decimal(str(value)) / (1000 if milliseconds else 1)
-        return datetime.fromtimestamp(float(number), UTC)
-    except (ArithmeticError, OSError) as error:
-        raise ValueError(f"{str(value)[:40]!r} is not a time in Unix seconds") from error

@@ -1,12 +1,14 @@
-"""Paging: asking on and on until a server says that there is no more, and never in a circle."""
+"""Paging: asking on and on until a server says that there is no more, and never for ever."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
-from typing import Any, TypeVar
+import hashlib
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any, Final, TypeVar
 
 from tidings.errors import AnswerError
 
+MOST_PAGES: Final = 20_000
 Cursor = TypeVar("Cursor", bound=Hashable)
 
 
@@ -15,16 +17,25 @@ def pages(
 ) -> Iterator[Any]:
     """The pages of a list: `ask(None)` gives the first, `following(page)` the cursor of the next, None at the end.
 
-    A server that repeats rows on two pages does no harm (staging keeps one per key); one that gives a cursor twice
-    would never end.
+    A server that repeats some rows on two pages does no harm (staging keeps one per key). One that gives a cursor
+    twice, or the same rows for another cursor, as it does not know the parameter, would never end.
 
     Raises:
-        AnswerError: a cursor came twice.
+        AnswerError: a cursor or a whole page came twice, or there are more pages than any list has.
     """
     cursor: Cursor | None = None
     seen: set[Cursor] = set()
-    while True:
+    told: set[bytes] = set()
+    for _ in range(MOST_PAGES):
         page = ask(cursor)
+        rows = _rows(page)
+        digest = hashlib.sha256(repr(rows).encode("utf-8", "replace")).digest()
+        if rows and digest in told:
+            raise AnswerError(
+                f"The pages of the {what} repeat themselves: the server does not go on where it is asked to.",
+                "Nothing was landed of it; check base_url, and look for a newer version of the server or of Tidings.",
+            )
+        told.add(digest)
         yield page
         cursor = following(page)
         if cursor is None:
@@ -32,3 +43,13 @@ def pages(
         if cursor in seen:
             raise AnswerError(f"The pages of the {what} go round in a circle.", "Nothing was landed of it; pull again.")
         seen.add(cursor)
+    raise AnswerError(f"The {what} does not end after {MOST_PAGES:,} pages.", "Nothing was landed of it; pull again.")
+
+
+def _rows(page: Any) -> list[Any]:
+    """What a page holds beside its cursors: all that is in its lists, however deep they are in it."""
+    if isinstance(page, Mapping):
+        return [row for value in page.values() if isinstance(value, list | Mapping) for row in _rows(value)]
+    if isinstance(page, tuple):
+        return [row for value in page for row in _rows(value)]
+    return page if isinstance(page, list) else []

@@ -22,6 +22,7 @@ from tidings.settings import Settings
 from tidings.sources.api import ApiEndpoint, ApiSource, day_instant
 from tidings.sources.auth import Header
 from tidings.sources.clock import Clock
+from tidings.sources.expected import JsonObject
 from tidings.sources.feeds.posthog import POSTHOG_CUTS, POSTHOG_DAILY, POSTHOG_EVENTS, POSTHOG_HITS
 from tidings.sources.http import Answer, Client, Limit, Verdict, excerpt
 from tidings.sources.paging import pages
@@ -46,6 +47,10 @@ from tidings.sources.redaction import redact, redacted
 from tidings.sources.source import SourceKind
 from tidings.window import Zone, add_days, days_between, naive_utc, parse_instant
 
+_PROJECT: Final = JsonObject(has={"id": (int, str)}, may={"timezone": str})
+_PROJECTS: Final = JsonObject(has={"results": list})
+# Rows, or how far they are; which of both is seen when they are read.
+_QUERY: Final = JsonObject(may={"columns": list, "results": list, "query_status": dict}, is_sparse=True)
 _HOST: Final = "https://us.posthog.com"
 _YEAR: Final = 365
 _POLLS: Final = 60
@@ -165,7 +170,7 @@ class PostHog(ApiSource):
         project = self.option("project")
 
         path = f"api/projects/{quote(project, safe='')}/"
-        answer = client.get(path, judge=lambda answer: Verdict("fine") if answer.status in (403, 404) else None)
+        answer = client.get(path, expects=_PROJECT, judge=_judge_project)
         if answer.status == 403 and "timezone" in self.table:
             # It cannot be compared; the settings say it.
             self._is_checked = True
@@ -191,7 +196,7 @@ class PostHog(ApiSource):
         """The projects that the key may list, if it may."""
 
         def ask(url: str | None) -> Any:
-            return client.get(url or "api/projects/").json()
+            return client.get(url or "api/projects/", expects=_PROJECTS).json()
 
         try:
             found = pages(ask, lambda page: page.get("next") or None, "projects")
@@ -306,13 +311,13 @@ class PostHog(ApiSource):
             "refresh": "force_blocking",
             "name": f"tidings {what}",
         }
-        said = client.post(path, body=body, judge=_judge_query).json()
+        said = client.post(path, body=body, expects=_QUERY, judge=_judge_query).json()
         for _ in range(_POLLS):
             status = said.get("query_status") or {}
             if not status or status.get("complete"):
                 break
             client.clock.sleep(_POLL_S)
-            said = client.get(f"{path}{status['id']}/").json()
+            said = client.get(f"{path}{status['id']}/", expects=_QUERY).json()
         else:
             raise OutageError(
                 f"PostHog did not finish the query {what} in time.", f"Run: tidings pull {self.name}, later."
@@ -324,6 +329,11 @@ class PostHog(ApiSource):
         answer = answer if isinstance(answer, Mapping) else said
         rows = [dict(zip(answer["columns"], row, strict=True)) for row in answer["results"]]
         return rows, not answer.get("hasMore") and len(rows) < MOST_ROWS
+
+
+def _judge_project(answer: Answer) -> Verdict | None:
+    """Without a right or a project other things can be said than that it failed."""
+    return Verdict("fine") if answer.status in (403, 404) else None
 
 
 def _judge_query(answer: Answer) -> Verdict | None:

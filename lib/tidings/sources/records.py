@@ -19,6 +19,8 @@ from tidings.sources.feeds import Feed
 
 _MOST_DIGITS = 400
 
+UNUSABLE = "!"
+"""Under this name a connector writes why a record cannot be used, where it finds out on reading."""
 Record = Mapping[str, Any]
 Parse = Callable[[Record], Mapping[str, Any]]
 
@@ -61,6 +63,9 @@ def typed(feed: Feed, records: Iterable[Record], parse: Parse, first_line: int) 
     rows = Rows(schema.empty_table())
     for line, record in enumerate(records, start=first_line):
         text = as_received(record)
+        if isinstance(record, Mapping) and UNUSABLE in record:
+            rows.refuse(line, str(record[UNUSABLE]), text)
+            continue
         try:
             found.append((line, parse(record), text))
         except KeyError as error:

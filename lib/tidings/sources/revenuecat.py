@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from tidings.errors import AnswerError, SettingsError, SourceError, suggest
 from tidings.settings import Settings
+from tidings.sources import revenuecat_server as server
 from tidings.sources.api import ApiEndpoint, ApiSource, NotYetError
 from tidings.sources.auth import Header
 from tidings.sources.clock import Clock
@@ -39,7 +40,7 @@ from tidings.sources.revenuecat_records import (
     parse_subscription,
     points,
 )
-from tidings.sources.revenuecat_server import NEWER, check_understood, judge_of, listed, needed
+from tidings.sources.revenuecat_server import CHART, NEWER, OPTIONS, check_understood, judge_of, listed, needed
 from tidings.sources.source import SourceKind
 from tidings.window import add_days
 
@@ -155,7 +156,8 @@ class RevenueCat(ApiSource):
         for project in self._projects(client):
             for path in ("metrics/overview", *(f"charts/{name}/options" for name in self._charts[:1])):
                 try:
-                    client.get(f"projects/{quote(project, safe='')}/{path}")
+                    expects = OPTIONS if path.endswith("/options") else server.OVERVIEW
+                    client.get(f"projects/{quote(project, safe='')}/{path}", expects=expects)
                 except AnswerError as error:
                     missing.append(str(error))
         return missing
@@ -176,7 +178,7 @@ class RevenueCat(ApiSource):
             return
         path = f"projects/{quote(part, safe='')}"
         if endpoint is OVERVIEW:
-            said = client.get(f"{path}/metrics/overview", {"currency": self._currency}).json()
+            said = client.get(f"{path}/metrics/overview", {"currency": self._currency}, expects=server.OVERVIEW).json()
             metrics = needed(said, "metrics", "the overview")
             added = {"project": part, "day": first.isoformat(), "currency": said.get("currency") or self._currency}
             yield [{**metric, **added} for metric in metrics]
@@ -221,7 +223,7 @@ class RevenueCat(ApiSource):
         }
         if segment:
             asked["segment"] = segment
-        said = client.get(f"projects/{quote(project, safe='')}/charts/{name}", asked).json()
+        said = client.get(f"projects/{quote(project, safe='')}/charts/{name}", asked, expects=CHART).json()
         check_understood(name, asked, said)
         added = {
             "project": project,

@@ -8,11 +8,16 @@ from typing import Any, Final
 from urllib.parse import urljoin
 
 from tidings.errors import AnswerError
+from tidings.sources.expected import JsonObject
 from tidings.sources.http import Answer, Client, Judge, Verdict, excerpt
 from tidings.sources.paging import pages
 from tidings.sources.records import Record
 
 _PAGE_ROWS: Final = 1000
+ITEMS: Final = JsonObject(has={"items": list})
+OVERVIEW: Final = JsonObject(has={"metrics": list})
+CHART: Final = JsonObject(has={"values": list})
+OPTIONS: Final = JsonObject(has={"resolutions": list})
 _MINUTE_S: Final = 60.0
 NEWER: Final = "The API has changed, or base_url is wrong: look for a newer version of Tidings."
 _PERMISSIONS: Final[Mapping[str, str]] = {
@@ -30,8 +35,8 @@ def listed(client: Client, path: str, query: Mapping[str, str] | None = None) ->
 
     def ask(following: str | None) -> Any:
         if following is None:
-            return client.get(path, asked).json()
-        return client.get(urljoin(client.base, following)).json()
+            return client.get(path, asked, expects=ITEMS).json()
+        return client.get(urljoin(client.base, following), expects=ITEMS).json()
 
     what = path.rpartition("/")[2]
     for page in pages(ask, _following, f"list of {what}"):

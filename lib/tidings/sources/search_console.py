@@ -21,6 +21,7 @@ from tidings.sources.api import ApiEndpoint, ApiSource
 from tidings.sources.auth import account_email, service_account
 from tidings.sources.clock import Clock
 from tidings.sources.countries import alpha2
+from tidings.sources.expected import JsonObject
 from tidings.sources.feeds.search_console import (
     SEARCH_CONSOLE_COUNTRY,
     SEARCH_CONSOLE_DAILY,
@@ -28,6 +29,7 @@ from tidings.sources.feeds.search_console import (
     SEARCH_CONSOLE_QUERY,
 )
 from tidings.sources.http import Answer, Client, Limit, Verdict, excerpt
+from tidings.sources.paging import pages
 from tidings.sources.records import Record
 from tidings.sources.search_console_enums import MAY_READ, SEARCH_TYPES, UNVERIFIED, spelt
 from tidings.sources.source import SourceKind
@@ -43,6 +45,9 @@ _DEVICELESS: Final = ("discover", "googleNews")
 _QUOTA_WAIT_S: Final = 60.0
 _QUOTA_REASONS: Final = ("quotaExceeded", "rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceeded")
 _MEASURES: Final = ("clicks", "impressions", "ctr", "position")
+# Who may read no property gets `{}`; a report without rows says at least by what it counts.
+_SITES: Final = JsonObject(may={"siteEntry": list}, is_sparse=True)
+_REPORT: Final = JsonObject(has={"responseAggregationType": str}, may={"rows": list, "metadata": dict})
 
 
 def parse_row(record: Record) -> Mapping[str, Any]:
@@ -172,12 +177,17 @@ class SearchConsole(ApiSource):
             "dataState": "all",
             "rowLimit": PAGE_ROWS,
         }
-        row = 0
-        while True:
-            said = client.post(path, body={**body, "startRow": row}).json()
+
+        def ask(row: int | None) -> Any:
+            return row or 0, client.post(path, body={**body, "startRow": row or 0}, expects=_REPORT).json()
+
+        def following(said: Any) -> int | None:
+            return None if len(said[1].get("rows") or ()) < PAGE_ROWS else said[0] + PAGE_ROWS
+
+        for _, said in pages(ask, following, f"rows of {site}"):
             unfinished = str(said.get("metadata", {}).get("firstIncompleteDate", "9999-12-31"))
             # Where nobody searched there is no position.
-            rows = [{"position": None, **each} for each in said.get("rows", [])]
+            rows = [{"position": None, **each} for each in said.get("rows") or ()]
             added = {"site": site, "type": search_type, "dimensions": list(dimensions)}
             records = [{**each, **added, "is_final": str(each["keys"][0]) < unfinished} for each in rows]
             if "country" in dimensions and "device" not in dimensions:
@@ -185,9 +195,6 @@ class SearchConsole(ApiSource):
                     {**each, "dimensions": [*dimensions, "device"], "keys": [*each["keys"], "ALL"]} for each in records
                 ]
             yield records
-            row += PAGE_ROWS
-            if len(rows) < PAGE_ROWS:
-                return
 
     def _types(self) -> tuple[str, ...]:
         types = self.options("types", ("web",))
@@ -210,7 +217,7 @@ class SearchConsole(ApiSource):
 
     def _listed(self, client: Client) -> dict[str, str]:
         """The properties that are listed for the account, with what it may do there."""
-        said = client.get("webmasters/v3/sites").json()
+        said = client.get("webmasters/v3/sites", expects=_SITES).json()
         return {str(site["siteUrl"]): spelt(site.get("permissionLevel")) for site in said.get("siteEntry", [])}
 
     def _missing(self, client: Client, listed: Mapping[str, str]) -> list[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
 
-from tidings.errors import SettingsError, suggest
+from tidings.errors import SettingsError, printable, suggest
 from tidings.settings import Settings
 from tidings.sources.clock import Clock
 from tidings.sources.feeds import Feed
@@ -73,6 +73,11 @@ class Pulled:
     messages: tuple[str, ...] = ()
     restated: int = 0
     remarks: Mapping[Remark, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Names of fields, files and websites are from outside: they are printed and stored as they may be.
+        object.__setattr__(self, "part", printable(self.part))
+        object.__setattr__(self, "messages", tuple(map(printable, self.messages)))
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from tidings.sources.source import Pull, Pulled, SourceKind
 from tidings.sources.stripe_endpoints import ENDPOINTS, LEVELS, SUBSCRIPTIONS
 from tidings.sources.stripe_levels import Levels
 from tidings.sources.stripe_records import slim
-from tidings.sources.stripe_server import Known, expanding, judge, listed
+from tidings.sources.stripe_server import LIST, Known, expanding, judge, listed
 
 VERSION: Final = "2026-10-28.endive"
 LISTS: Final = ("balance", "refunds", "subscriptions", "invoices")
@@ -86,7 +86,7 @@ class Stripe(ApiSource):
         for endpoint in self.endpoints:
             try:
                 if endpoint is not LEVELS:
-                    client.get(_PATHS.get(endpoint.name, endpoint.name), {"limit": 1})
+                    client.get(_PATHS.get(endpoint.name, endpoint.name), {"limit": 1}, expects=LIST)
             except AnswerError as error:
                 missing.append(str(error))
         return missing

@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from tidings.errors import AnswerError
+from tidings.sources.expected import JsonObject
 from tidings.sources.http import Answer, Client, Verdict, by_status
 from tidings.sources.paging import pages
 from tidings.sources.records import Record, UnusableError
@@ -14,7 +15,8 @@ from tidings.sources.stripe_mrr import coupons_of, tiered_prices, trial_offers_o
 from tidings.sources.stripe_records import slim
 
 PAGE_ROWS: Final = 100
-_NEWER: Final = "Check base_url in the settings; look for a newer version of Tidings."
+LIST: Final = JsonObject(has={"data": list}, may={"has_more": bool})
+_ONE: Final = JsonObject(has={"id": str})
 
 
 class Known:
@@ -73,7 +75,7 @@ class Known:
 
     def _asked(self, path: str, expanded: Sequence[str]) -> Any:
         try:
-            return slim(self._client.get(path, expanding(expanded)).json())
+            return slim(self._client.get(path, expanding(expanded), expects=_ONE).json())
         except AnswerError as error:
             if error.status not in (403, 404):
                 raise
@@ -84,14 +86,12 @@ def listed(client: Client, path: str, params: Mapping[str, Any]) -> Iterator[Seq
     """The pages of a list, newest first.
 
     Raises:
-        AnswerError: it is no list, goes round in a circle, or says that there is more and tells none.
+        AnswerError: it goes round in a circle, or says that there is more and tells none.
     """
 
     def ask(after: str | None) -> list[Any]:
         following = {"starting_after": after} if after is not None else {}
-        said = client.get(path, {**params, "limit": PAGE_ROWS, **following}).json()
-        if not isinstance(said, dict) or not isinstance(said.get("data"), list):
-            raise AnswerError(f"Stripe's answer for {path} has no list 'data'.", _NEWER)
+        said = client.get(path, {**params, "limit": PAGE_ROWS, **following}, expects=LIST).json()
         if said.get("has_more") and not said["data"]:
             raise AnswerError(f"Stripe says that there is more of {path}, and tells none.", "Pull again.")
         return [said["data"], bool(said.get("has_more"))]

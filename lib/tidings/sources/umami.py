@@ -25,6 +25,7 @@ from tidings.settings import Settings
 from tidings.sources.api import ApiEndpoint, ApiSource, NotYetError
 from tidings.sources.auth import Header, Token
 from tidings.sources.clock import Clock
+from tidings.sources.expected import LIST, OBJECT, JsonObject
 from tidings.sources.http import Answer, Auth, Client, Limit, Verdict, excerpt
 from tidings.sources.landing import Landing
 from tidings.sources.manifest import Entry
@@ -52,6 +53,13 @@ _TYPES: Final = {
     "os": "os",
     "browser": "browser",
 }
+_TOKEN: Final = JsonObject(has={"token": str})
+_SITES: Final = JsonObject(has={"data": list, "count": (int, str), "page": (int, str), "pageSize": (int, str)})
+_STATS: Final = JsonObject(has={"pageviews": (int, str, dict), "visitors": (int, str, dict)})
+_HOURS: Final = JsonObject(has={"pageviews": list, "sessions": list})
+# Of a website without a hit there are no dates.
+_REACH: Final = JsonObject(may={"startDate": str, "endDate": str, "mindate": str, "maxdate": str}, is_sparse=True)
+_LIVE: Final = JsonObject(has={"totals": dict})
 _LOGIN_S: Final = 86_400.0
 # Cuts whose names may hold personal data.
 # Of several spellings of a page or a host one is kept.
@@ -105,7 +113,7 @@ class Umami(ApiSource):
             "username": client.hide(self.secret("username")),
             "password": client.hide(self.secret("password")),
         }
-        return str(client.post("auth/login", body=body, auth=False).json()["token"]), _LOGIN_S
+        return str(client.post("auth/login", body=body, auth=False, expects=_TOKEN).json()["token"]), _LOGIN_S
 
     def ping(self, client: Client) -> list[str]:
         """Ask which websites may be seen."""
@@ -142,7 +150,7 @@ class Umami(ApiSource):
             return
         if endpoint.name == "events":
             asked = {**self._range(first, end), "unit": "day", "timezone": self._zone.name}
-            yield [{**record, **whose} for record in client.get(f"{site}/events/series", asked).json()]
+            yield [{**record, **whose} for record in client.get(f"{site}/events/series", asked, expects=LIST).json()]
             return
         for day in days_between(first, add_days(end, -1)):
             dated = {**whose, "day": day.isoformat()}
@@ -157,7 +165,7 @@ class Umami(ApiSource):
 
     def _of_day(self, client: Client, name: str, site: str, bounds: Mapping[str, int]) -> Iterator[Sequence[Record]]:
         if name == "daily":
-            yield [_unwrapped(client.get(f"{site}/stats", bounds).json())]
+            yield [_unwrapped(client.get(f"{site}/stats", bounds, expects=_STATS).json())]
         elif name == "sessions":
             yield from self._sessions(client, site, bounds)
         else:
@@ -170,10 +178,10 @@ class Umami(ApiSource):
         if not name:
             return
         asked = {**bounds, "type": name, "limit": _MOST}
-        found = client.get(f"{site}/metrics", asked).json()
+        found = client.get(f"{site}/metrics", asked, expects=LIST).json()
         if len(found) == _DEFAULT:
             # All that there are, or as many as a server gives that does not know the limit.
-            more = client.get(f"{site}/metrics", {**asked, "offset": _DEFAULT}).json()
+            more = client.get(f"{site}/metrics", {**asked, "offset": _DEFAULT}, expects=LIST).json()
             if more:
                 raise _CutError(f"the list of {type_} was cut after {_DEFAULT:,}; which are left out is not known.")
         if len(found) >= _MOST:
@@ -192,7 +200,7 @@ class Umami(ApiSource):
         """All pages of a list."""
 
         def ask(page: int | None) -> Any:
-            return client.get(path, {**asked, "page": page or 1, "pageSize": size}).json()
+            return client.get(path, {**asked, "page": page or 1, "pageSize": size}, expects=_SITES).json()
 
         def following(said: Any) -> int | None:
             page = int(said["page"])
@@ -214,21 +222,21 @@ class Umami(ApiSource):
 
     def _hours_of(self, client: Client, site: str, first: date, end: date) -> list[dict[str, Any]]:
         asked = {**self._range(first, end), "unit": "hour", "timezone": self._zone.name}
-        said = client.get(f"{site}/pageviews", asked).json()
+        said = client.get(f"{site}/pageviews", asked, expects=_HOURS).json()
         visitors = {each["x"]: each["y"] for each in said["sessions"]}
         return [{**each, "visitors": visitors.get(each["x"])} for each in said["pageviews"]]
 
     def _live(self, client: Client, site: str) -> dict[str, Any]:
-        active = client.get(f"{site}/active").json()
+        active = client.get(f"{site}/active", expects=OBJECT).json()
         # Version 2.10 and older call it x.
         found = {"active": active.get("visitors", active.get("x"))}
-        totals = client.get(f"realtime/{site.removeprefix('websites/')}").json().get("totals", {})
+        totals = client.get(f"realtime/{site.removeprefix('websites/')}", expects=_LIVE).json().get("totals", {})
         return {**found, **{name: totals.get(name) for name in ("views", "visitors", "events")}}
 
     def _speaks_2(self, client: Client, site: str, bounds: Mapping[str, int]) -> bool:
         """True for version 2, which wraps its numbers."""
         if self._is_version_2 is None:
-            stats = client.get(f"{site}/stats", bounds).json()
+            stats = client.get(f"{site}/stats", bounds, expects=_STATS).json()
             self._is_version_2 = isinstance(stats.get("pageviews"), Mapping)
         return self._is_version_2
 
@@ -261,7 +269,7 @@ class Umami(ApiSource):
     def _first_day(self, client: Client, part: str) -> date | None:
         """The first local day of which there is all; null where there is no hit."""
         if part not in self._first_days:
-            said = client.get(f"websites/{quote(part, safe='')}/daterange").json()
+            said = client.get(f"websites/{quote(part, safe='')}/daterange", expects=_REACH).json()
             start = said.get("startDate", said.get("mindate"))
             first = self._zone.day_of(parse_instant(start)) if start else None
             reset = self._resets.get(part)

@@ -1,0 +1,203 @@
+"""A response of a server: what it holds, what it says, and what its status alone means."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from tidings.errors import AnswerError, printable
+
+EXCERPT = 300
+_LATER = frozenset({408, 425, 429})
+# Of the server's own errors, those that asking again does not mend: not implemented, HTTP version.
+_NEVER = frozenset({501, 505})
+_SNIFFED = 4000
+_PAGE_TYPES = ("text/html", "application/xhtml")
+_PAGE = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html|head|body|meta|title|script|center|h1)\b", re.I | re.S)
+_TITLE = re.compile(r"<(title|h1)[^>]*>\s*(.*?)\s*</\1", re.I | re.S)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said to one request. `path` names the request without its query: that may hold a signature."""
+
+    status: int
+    # Not shown in tracebacks: a token's answer holds the token, an error may repeat what was sent.
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    path: str
+
+    @property
+    def is_good(self) -> bool:
+        """The request was done; 206 is a part of an answer that nobody asked for."""
+        return 200 <= self.status < 300 and self.status != 206
+
+    @property
+    def type(self) -> str:
+        """The media type, lower case, without its parameters; empty where none is given."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    def json(self) -> Any:
+        """The body as JSON; numbers with a point are decimals, so that money stays exact.
+
+        Halves of characters, which cannot be stored, are replaced.
+
+        Raises:
+            AnswerError: it is not JSON.
+        """
+        return self._json
+
+    @cached_property
+    def _json(self) -> Any:
+        try:
+            said = json.loads(self.body, parse_float=Decimal)
+            # Only an escape or a character outside of ASCII can be half of one.
+            return _mended(said) if b"\\u" in self.body or not self.body.isascii() else said
+        except (ValueError, RecursionError):
+            raise AnswerError(
+                f"{self.path} did not answer with JSON ({len(self.body)} bytes).",
+                "Check base_url in the settings; a proxy or login page may stand in between.",
+            ) from None
+
+    @cached_property
+    def page(self) -> str | None:
+        """The title of the web page that came where an API should answer, None if it is no web page."""
+        text = self.body[:_SNIFFED].decode("utf-8", "replace").lstrip("\ufeff")
+        # Errors are called pages now and then though they are plain words; what is good never is.
+        is_called_so = self.type.startswith(_PAGE_TYPES) and (self.is_good or re.search(r"<[a-z!]", text, re.I))
+        if not _PAGE.match(text) and not (is_called_so and text):
+            return None
+        found = _TITLE.search(text)
+        return " ".join(re.sub(r"<[^>]*>", " ", found[2]).split())[:80] if found else ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an answer is to be taken.
+
+    `fine`: use it; `later`: ask again (after `seconds`, if the API says so); `renew`: get a new token and ask once
+    more, after which the credential is `refused`, or the request `failed` where `is_right` says that 401 may be a right
+    that lacks; `refused`: the credential will not do; `failed`: this request will not do, others may.
+    """
+
+    kind: Literal["fine", "later", "renew", "refused", "failed"]
+    said: str = field(default="", repr=False)
+    remedy: str = ""
+    seconds: float | None = None
+    is_right: bool = False
+
+
+def by_status(answer: Answer) -> Verdict:
+    """What an answer means by its status alone."""
+    if answer.is_good:
+        return Verdict("fine")
+    if answer.status in _LATER or (answer.status >= 500 and answer.status not in _NEVER):
+        return Verdict("later")
+    return Verdict("renew" if answer.status == 401 else "failed")
+
+
+def retry_after(answer: Answer, epoch: float) -> float | None:
+    """Seconds that an answer asks to wait (`Retry-After` as seconds or as a date), None if it does not say."""
+    said = answer.headers.get("Retry-After", "").strip()
+    if not said:
+        return None
+    try:
+        seconds = float(said)
+    except ValueError:
+        moment = _moment(said)
+        return None if moment is None else max(moment - epoch, 0.0)
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
+
+
+def server_epoch(answer: Answer) -> float | None:
+    """The server's time when it answered, as Unix seconds; None where it does not say."""
+    moment = _moment(answer.headers.get("Date", ""))
+    age = answer.headers.get("Age", "").strip()
+    # What a cache kept is as old as it says.
+    return None if moment is None else moment + (float(age) if age.isdecimal() else 0.0)
+
+
+def _moment(said: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(said)
+        # A date without a zone is UTC in HTTP, whatever this machine's zone is.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def excerpt(answer: Answer) -> str:
+    """What an error answer says, in one short line: the message of a JSON error, else the beginning of the text."""
+    if answer.page is not None:
+        return "a web page"
+    text = answer.body[:_SNIFFED].decode("utf-8", "replace")
+    try:
+        text = _message(json.loads(answer.body)) or text
+    except (ValueError, RecursionError):
+        if "<" in text:
+            return "a web page"
+    return printable(" ".join(text.split()))[:EXCERPT].rstrip(".")
+
+
+def is_json(answer: Answer) -> bool:
+    """True for a body that an API could have written: a JSON object."""
+    try:
+        return isinstance(answer.json(), dict)
+    except AnswerError:
+        return False
+
+
+def _message(said: Any) -> str:
+    """The first text under the names that APIs give to messages."""
+    if isinstance(said, list):
+        return next((found for found in map(_message, said) if found), "")
+    if isinstance(said, dict):
+        for name in ("error_description", "detail", "message", "title", "error", "errors"):
+            value = said.get(name)
+            found = value if isinstance(value, str) else _message(value)
+            if found:
+                return found
+    return ""
+
+
+def _mended(said: Any) -> Any:
+    """The same without halves of characters, which JSON can write and nothing else can."""
+    if isinstance(said, str):
+        return said if said.isascii() else said.encode("utf-8", "replace").decode()
+    if isinstance(said, list):
+        return [_mended(each) for each in said]
+    if isinstance(said, dict):
+        return {_mended(name): _mended(value) for name, value in said.items()}
+    return said
+
+
+def server_of(url: str) -> str:
+    """The server of a URL as it may be told: without what may stand before an @."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def shown(url: str) -> str:
+    """A URL as it may be told: host and path."""
+    return f"{server_of(url)}{urlsplit(url).path}"
+
+
+def from_epoch(value: Any, *, milliseconds: bool = False) -> datetime:
+    """Unix seconds (or milliseconds) as an aware UTC instant, exact to the millisecond.
+
+    Raises:
+        ValueError: it is no number, or an instant outside of the calendar.
+    """
+    try:
+        number = Decimal(str(value)) / (1000 if milliseconds else 1)
+        return datetime.fromtimestamp(float(number), UTC)
+    except (ArithmeticError, OSError) as error:
+        raise ValueError(f"{str(value)[:40]!r} is not a time in Unix seconds") from error
