@@ -519,6 +519,26 @@ def parse_instant(text: str, zone: Zone | None = None) -> datetime:
         ) from error
 
 
+def instant_of(
+    wall: datetime, offset_minutes: int | None, zone: Zone, more_seconds: int = 0, more_micros: int = 0
+) -> datetime:
+    """A naive wall clock with its offset from UTC, or without one local to `zone`, as aware UTC; `more` is added.
+
+    A local time that comes twice is the first one; one that the clock skips is read with the offset before.
+
+    Raises:
+        WindowError: it lies outside the years 1 to 9999.
+    """
+    try:
+        if offset_minutes is None:
+            instant = wall.replace(tzinfo=zone.info).astimezone(UTC)
+        else:
+            instant = wall.replace(tzinfo=UTC) - timedelta(minutes=offset_minutes)
+        return instant + timedelta(seconds=more_seconds, microseconds=more_micros)
+    except OverflowError as error:
+        raise WindowError(f"{wall} lies outside the calendar.", "Give a later date.") from error
+
+
 def parse_as_of(text: str, zone: Zone, latest: datetime | None) -> datetime:
     """The instant a report counts as now, aware UTC (C12).
 

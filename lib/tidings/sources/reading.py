@@ -18,12 +18,15 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from tidings.errors import SourceError
 from tidings.sources.files import File, line_blocks, lines, shown
 
 _SAMPLE = 500
 _CHUNK = 100_000
+WIDE = "DECIMAL256"
+"""The type of decimals that the engine cannot hold; they come as text."""
 _DELIMITERS = ",;\t|:"
 # A quoted value with more line breaks than this is taken for a quote that was never closed.
 _LONGEST_RECORD = 200
@@ -35,7 +38,8 @@ Reject = tuple[int, str, str]
 class Head:
     """What the beginning of a file tells: its column names in order, their DuckDB types, some rows as text.
 
-    `paths` are the places of the fields in a JSON object; a field inside of another is named `outer.inner`.
+    `paths` are the places of the fields in a JSON object; a field inside of another is named `outer.inner`. A Parquet
+    file that `is_odd` has types that only `parquet_chunks` reads.
     """
 
     names: tuple[str, ...]
@@ -43,6 +47,7 @@ class Head:
     sample: tuple[tuple[str | None, ...], ...]
     delimiter: str = ","
     paths: tuple[tuple[str, ...], ...] = ()
+    is_odd: bool = False
 
 
 def literal(text: str) -> str:
@@ -239,20 +244,56 @@ def _shown(value: Any) -> str | None:
     return value if isinstance(value, str) or value is None else json.dumps(value)
 
 
+def parquet_chunks(file: File, found: Head) -> Iterator[pa.Table]:
+    """The rows of a Parquet file as `c0` …, `_line`, read by Arrow: what the engine cannot read, or reads wrongly."""
+    line = 1
+    with pq.ParquetFile(file.path) as parquet:
+        for batch in parquet.iter_batches(_CHUNK):
+            chunk = _held(pa.Table.from_batches([batch]))
+            numbers = pa.array(range(line, line + chunk.num_rows), pa.int64())
+            line += chunk.num_rows
+            yield chunk.rename_columns([f"c{n}" for n in range(len(found.names))]).append_column("_line", numbers)
+
+
+def _held(table: pa.Table) -> pa.Table:
+    """Columns as the engine can hold them: wide decimals as text."""
+    columns = [column.cast(pa.string()) if pa.types.is_decimal256(column.type) else column for column in table.columns]
+    return pa.table(columns, names=table.column_names)
+
+
 def _parquet_head(connection: duckdb.DuckDBPyConnection, file: File) -> Head:
     if file.packing:
         raise SourceError(f"{file.name} is Parquet packed once more.", "Unpack it: Parquet is compressed already.")
     query = f"SELECT * FROM read_parquet({literal(glob.escape(str(file.path)))})"  # noqa: S608 - a literal
     try:
-        described = connection.execute(f"DESCRIBE {query}").fetchall()
-        rows = connection.execute(f"{query} LIMIT {_SAMPLE}").fetchall()
-    except duckdb.Error as error:
+        schema = pq.read_schema(file.path)
+        # The engine takes wide decimals for something else, and durations for whole numbers.
+        is_odd = any(pa.types.is_decimal256(field.type) or pa.types.is_duration(field.type) for field in schema)
+        _require_unique(file, tuple(schema.names))
+        if is_odd:
+            empty = connection.from_arrow(_held(schema.empty_table()))
+            described = list(zip(empty.columns, map(str, empty.types), strict=True))
+        else:
+            described = [row[:2] for row in connection.execute(f"DESCRIBE {query}").fetchall()]
+        names, types = zip(*described, strict=True)
+        types = tuple(
+            WIDE if pa.types.is_decimal256(field.type) else type_ for field, type_ in zip(schema, types, strict=True)
+        )
+        texts = [number for number, type_ in enumerate(types) if type_ == "VARCHAR"]
+        shown = ", ".join(_quoted(names[number]) for number in texts)
+        rows = connection.execute(f"SELECT {shown} FROM ({query}) LIMIT {_SAMPLE}").fetchall() if texts else []  # noqa: S608
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise SourceError(f"{file.name} cannot be read as Parquet: {reason}.", "Export it again.") from error
-    names, types = zip(*((row[0], row[1]) for row in described), strict=True)
-    _require_unique(file, names)
-    sample = tuple(tuple(value if isinstance(value, str) else None for value in row) for row in rows)
-    return Head(names, types, sample)
+    except ValueError as error:
+        raise SourceError(f"{file.name} has no columns.", "Export it again.") from error
+    sample = []
+    for row in rows:
+        values: list[str | None] = [None] * len(names)
+        for number, value in zip(texts, row, strict=True):
+            values[number] = value
+        sample.append(tuple(values))
+    return Head(tuple(names), types, tuple(sample), is_odd=is_odd)
 
 
 def _require_unique(file: File, names: tuple[str, ...]) -> None:

@@ -16,7 +16,21 @@ from typing import Any
 
 from tidings.errors import SourceError
 from tidings.model import Column
-from tidings.sources.conversion import Given, constant, given, missing, reason, record, same_case, typed, wrong
+from tidings.sources.conversion import (
+    Given,
+    constant,
+    given,
+    kind,
+    missing,
+    other_currency,
+    reason,
+    record,
+    same_case,
+    sql_type,
+    typed,
+    within,
+    wrong,
+)
 from tidings.sources.mapping import FileOptions
 from tidings.sources.reading import Head, literal
 from tidings.sources.shapes import Shape
@@ -25,6 +39,7 @@ from tidings.sources.shapes import Shape
 _ADDRESSES = ("ip", "$ip", "ip_address", "ipaddress", "ip_addr", "client_ip", "remote_ip", "remote_addr", "browser_ip")
 # Helpers whose input is stored redacted, not as received.
 _URLS = ("url", "referrer")
+_TEXT = Column("string", "A helper.")
 
 
 @dataclass(frozen=True)
@@ -90,13 +105,24 @@ def statement(this: Plan, rows: str, *, numbered: bool) -> str:
     columns = [column for column in raw if column in feed.columns]
 
     def value(column: str) -> str:
-        return f"v_{column}" if column in raw else f"CAST(NULL AS {_sql_type(feed.columns[column])})"
+        return f"v_{column}" if column in raw else f"CAST(NULL AS {sql_type(feed.columns[column].type)})"
 
     finals = {column: f"v_{column}" for column in columns} | dict(this.shape.derive(value, options, this.source))
     if "properties" in feed.columns:
         finals["properties"] = "_properties"
     checks = [
-        check for column in columns for check in wrong(column, feed.columns[column], f"r_{column}", f"v_{column}")
+        check
+        for column in columns
+        for check in wrong(column, feed.columns[column], f"r_{column}", f"v_{column}", raw[column], options)
+    ]
+    code = "f_currency" if "currency" in finals else literal(options.currency)
+    checks += [other_currency(name, f"r_{name}", code, options) for name in _amounts(this, raw)]
+    checks += [(_is_nested(this, name), literal(f"{name}: is a list or an object, not text")) for name in _texts(this)]
+    checks += [
+        check
+        for name in this.helpers
+        for check in wrong(name, _TEXT, f"r_{name}", _helper(name, raw), raw[name], options)
+        if kind(raw[name].type) != "text"
     ]
     checks += [missing(name, f"r_{name}" if name in raw else "NULL", f"f_{name}") for name in feed.required]
 
@@ -106,13 +132,41 @@ def statement(this: Plan, rows: str, *, numbered: bool) -> str:
         "i": _stage("e", _inputs(this)),
         "r": _stage("i", {f"r_{column}": each.expression for column, each in raw.items()}),
         "v": _stage("r", {f"v_{column}": _value(column, feed.columns[column], raw, this) for column in columns}),
-        "f": _stage("v", {f"f_{column}": expression for column, expression in finals.items()}),
+        "w": _in_time("v", [name for name in columns if feed.columns[name].type.endswith("timestamp(6)")]),
+        "f": _stage("w", {f"f_{column}": expression for column, expression in finals.items()}),
     }
     results = [f"f_{column} AS {column}" for column in finals]
-    results += [f"r_{helper} AS h_{helper}" for helper in this.helpers]
+    results += [f"{_helper(helper, raw)} AS h_{helper}" for helper in this.helpers]
     results += ["_line"] if numbered else []
     texts = ", ".join(f"{name} AS ({sql})" for name, sql in stages.items())
     return f"WITH {texts} SELECT {', '.join(results)}, _record, {reason('_bad', checks)} AS _reason FROM f"
+
+
+def _in_time(before: str, instants: list[str]) -> str:
+    """Instants that lie outside of all data's years as null."""
+    # In a stage of its own: the engine would work out an instant anew for each comparison.
+    clamped = ", ".join(f"{within(f'v_{name}')} AS v_{name}" for name in instants)
+    return f"SELECT *{f' REPLACE ({clamped})' if clamped else ''} FROM {before}"
+
+
+def _amounts(this: Plan, raw: Mapping[str, Given]) -> list[str]:
+    """The mapped columns of text that are amounts of money."""
+    decimals = [name for name, column in this.shape.feed.columns.items() if "decimal(" in column.type]
+    known = [name for name in decimals if name in raw and name not in ("quantity", "weight")]
+    return [name for name in known if name in this.options.columns and kind(raw[name].type) == "text"]
+
+
+def _texts(this: Plan) -> list[str]:
+    """The mapped columns and helpers that take text from lines of JSON, where a list may stand instead."""
+    columns = this.shape.feed.columns
+    names = [name for name in this.options.columns if name not in columns or columns[name].type.endswith("string")]
+    return names if this.is_json else []
+
+
+def _is_nested(this: Plan, name: str) -> str:
+    number = this.number(this.options.columns[name])
+    value, pointer = f"c{number}", literal(_pointer(this.head.paths[number]))
+    return f"({value} LIKE '[%' OR {value} LIKE '{{%') AND json_type(doc, {pointer}) IN ('ARRAY', 'OBJECT')"
 
 
 def _stage(before: str, columns: Mapping[str, str]) -> str:
@@ -135,20 +189,15 @@ def _raw(this: Plan) -> dict[str, Given]:
     return found
 
 
+def _helper(name: str, raw: Mapping[str, Given]) -> str:
+    return typed("string", name, Given(f"r_{name}", raw[name].type), None)
+
+
 def _value(name: str, column: Column, raw: Mapping[str, Given], this: Plan) -> str:
     options = this.options
     if options.columns.get(name) in this.plain:
         options = replace(options, decimal=".", time_format="")
-    value = typed(column.type, name, Given(f"r_{name}", raw[name].type), options)
-    if "timestamp" in column.type:
-        # `infinity` and the year 9999 are nobody's time, and no calendar of Python's or an engine's has room for them.
-        value = f"CASE WHEN {value} >= TIMESTAMP '1900-01-01' AND {value} < TIMESTAMP '2200-01-01' THEN {value} END"
-    return same_case(column, value)
-
-
-def _sql_type(column: Column) -> str:
-    base = column.type.removeprefix("!")
-    return {"string": "VARCHAR", "int64": "BIGINT", "float64": "DOUBLE", "timestamp(6)": "TIMESTAMP"}.get(base, base)
+    return same_case(column, typed(column.type, name, Given(f"r_{name}", raw[name].type), options))
 
 
 def _read_numbers(this: Plan) -> list[int]:

@@ -20,7 +20,7 @@ from tidings.settings import Settings
 from tidings.sources import files, reading
 from tidings.sources.feeds import EVENTS
 from tidings.sources.files import File, Scan
-from tidings.sources.filling import fill, parser, refuse
+from tidings.sources.filling import converted, fill, parser, refuse
 from tidings.sources.landing import Draft, Landing
 from tidings.sources.loads import lone_past
 from tidings.sources.manifest import REFUSED, Input
@@ -32,6 +32,7 @@ from tidings.sources.shapes import SHAPES, Shape
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind, kept_out
 from tidings.sources.statement import Plan, plan, statement
 from tidings.sources.trial import Trial, advice, tried
+from tidings.sources.values import EPOCHS
 from tidings.sources.web import WebRows
 from tidings.window import end_of_local_day
 
@@ -184,7 +185,8 @@ class FileSource:
         web = None
         if self.shape.helpers:
             web = WebRows(this, self.settings.site, reader.pseudonyms, reader.places)
-        is_fast = file.form == "parquet" or (file.form == "csv" and scan.is_utf8 and self.options.encoding == "utf-8")
+        is_text = file.form == "csv" and scan.is_utf8 and self.options.encoding == "utf-8"
+        is_fast = is_text or (file.form == "parquet" and not this.head.is_odd)
         for rows in [_streamed, _with_care] if is_fast else [_with_care]:
             try:
                 with landing.draft(
@@ -281,7 +283,7 @@ class FileSource:
         return where.relative_to(self.settings.root) if where.is_relative_to(self.settings.root) else where
 
     def _plan(self, connection: duckdb.DuckDBPyConnection, file: File) -> Plan:
-        if self.options.time_format:
+        if self.options.time_format and self.options.time_format not in EPOCHS:
             self._check_time_format(connection)
         found = reading.head(connection, file, self.options.encoding, self.options.columns.values())
         return plan(self.shape, self.options, found, self.name, file.name)
@@ -312,8 +314,7 @@ def _streamed(
     """The rows of a Parquet or well-formed CSV file, read by DuckDB alone.
 
     Raises:
-        _Irregular: a CSV file has a broken record, or its records are not one per line.
-        SourceError: a Parquet file is damaged.
+        _Irregular: a row cannot be converted, a CSV file has a broken record, or its records are not one per line.
     """
     numbered = file.form == "parquet"
     query = statement(this, reading.relation(file, this.head), numbered=numbered)
@@ -325,11 +326,8 @@ def _streamed(
                 table = table.append_column("_line", pa.array(range(line + 1, line + 1 + table.num_rows), pa.int64()))
                 line += table.num_rows
             yield table
-    except (duckdb.Error, OSError) as error:
+    except (duckdb.Error, OSError, pa.ArrowException) as error:
         # Arrow hands on what the engine finds while it streams as an OSError.
-        if numbered:
-            reason = str(error).splitlines()[0]
-            raise SourceError(f"{file.name} cannot be read as Parquet: {reason}.", "Export it again.") from error
         raise _Irregular from error
     if not numbered and line != scan.lines:
         raise _Irregular
@@ -338,21 +336,29 @@ def _streamed(
 def _with_care(
     connection: duckdb.DuckDBPyConnection, file: File, this: Plan, scan: Scan, draft: Draft
 ) -> Iterator[pa.Table]:
-    """The rows of a text file, records found in Python; what is no record is rejected with its line."""
+    """The rows of a file, records found in Python; what is no record is rejected with its line.
+
+    Raises:
+        SourceError: a Parquet file is damaged.
+    """
     rejects: list[reading.Reject] = []
     encoding = this.options.encoding
-    if this.is_json:
+    if file.form == "parquet":
+        chunks = reading.parquet_chunks(file, this.head)
+    elif this.is_json:
         chunks = reading.json_chunks(file, encoding, rejects)
     else:
         chunks = reading.csv_chunks(file, this.head, encoding, rejects)
     query = statement(this, "chunk", numbered=True)
-    for chunk in chunks:
-        connection.register("chunk", chunk)
-        yield connection.sql(query).to_arrow_table()
-        connection.unregister("chunk")
-        if rejects:
-            refuse(draft, *zip(*rejects, strict=True))
-            rejects.clear()
+    try:
+        for chunk in chunks:
+            yield from converted(connection, query, chunk, rejects)
+            if rejects:
+                refuse(draft, *zip(*rejects, strict=True))
+                rejects.clear()
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise SourceError(f"{file.name} cannot be read to its end: {reason}.", "Export it again.") from error
 
 
 def _kind(shape: Shape) -> SourceKind:
