@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of one pair a line
 """The grammar of values, and all pairs of what a file can hold and what a feed wants: read rightly or rejected."""
 
 from __future__ import annotations
@@ -177,7 +178,7 @@ JSON: list[tuple[str, str, dict[str, Any]]] = [
     ('"12.5"', '"12.5"', HALF_TEXT),
     ("0.1", "0.1", {"real": 0.1, "exact": Decimal("0.1")}),
     ("seconds", "1782894600", MORNINGS),
-    ("true", "true", {"text": "true", **{k: v.replace("true or false, ", "") for k, v in nothing("true or false").items()}, "text": "true", "at": NO_TIME, "day": NO_TIME, "yes": True}),
+    ("true", "true", {**{k: v.replace("true or false, ", "") for k, v in nothing("true or false").items()}, "text": "true", "at": NO_TIME, "day": NO_TIME, "yes": True}),
     ("null", "null", NULLS),
     ("an object", '{"a": 1}', {"text": "! x is a list or an object, not text", **no_numbers(""), "at": NO_TIME, "yes": NO}),
     ("a list", "[1]", {"text": "! x is a list or an object, not text", **no_numbers(""), "at": NO_TIME, "yes": NO}),

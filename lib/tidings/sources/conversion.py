@@ -15,7 +15,16 @@ from tidings.sources.reading import WIDE, literal
 from tidings.sources.values import EARLIEST, EPOCHS, FALSE, LATEST, TRUE
 from tidings.window import Zone
 
-_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+_INTEGERS: tuple[str, ...] = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+)
 _INTEGERS += ("HUGEINT", "UHUGEINT")
 _EXPECTED = {"decimal": "a number", "float64": "a number", "int64": "a whole number", "boolean": "true or false"}
 _EXPECTED |= {"timestamp": "a time", "date": "a day", "string": "text"}
@@ -180,7 +189,8 @@ def _why(base: str, raw: str, given: Given | None, options: FileOptions | None) 
         return f"why_number({raw}, {mark})"
     if base == "int64":
         tail = f"CASE WHEN read_number({raw}, {mark}) IS NULL THEN replace(why_number({raw}, {mark}), ' a number', "
-        return f"{tail}' a whole number') WHEN contains(read_number({raw}, {mark}), '.') THEN {expected} ELSE ' is too large' END"
+        tail += f"' a whole number') WHEN contains(read_number({raw}, {mark}), '.') THEN {expected} "
+        return f"{tail}ELSE ' is too large' END"
     if base in ("timestamp", "date"):
         if options is not None and options.time_format:
             return literal(f" is not a time of 1900 to 2199 as {options.time_format} says")

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
 from decimal import Decimal
 from typing import Final
 
 from tidings.errors import WindowError
 from tidings.window import Zone, instant_of, naive_utc
 
-EARLIEST: Final = datetime(1900, 1, 1)
-LATEST: Final = datetime(2200, 1, 1)
+EARLIEST: Final = naive_utc(datetime(1900, 1, 1, tzinfo=UTC))
+LATEST: Final = naive_utc(datetime(2200, 1, 1, tzinfo=UTC))
 """Instants (naive UTC) outside of [EARLIEST, LATEST) are nobody's data: markers of "never", slips of the hand."""
 
+_UNIX_START: Final = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
 TRUE: Final = ("true", "t", "yes", "y", "on", "1", "1.0")
 FALSE: Final = ("false", "f", "no", "n", "off", "0", "0.0")
 
@@ -79,7 +81,7 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class Number:
-    """A number, the currencies of which its text says it is one (none: it does not say), and whether it is in percent."""
+    """A number, the currencies that its text may mean (none: it does not say), and whether it is in percent."""
 
     value: Decimal
     currencies: frozenset[str] = frozenset()
@@ -205,7 +207,8 @@ def time(text: str, zone: Zone) -> datetime:
     elif second == 60 and minute == 59:
         second, more, micros = 59, 1, 0
     try:
-        wall = datetime(*(int(found[name]) for name in ("year", "month", "day")), hour, minute, second, micros)
+        year, month, day = (int(found[name]) for name in ("year", "month", "day"))
+        wall = datetime.combine(date(year, month, day), time_of_day(hour, minute, second, micros))
         return within(naive_utc(instant_of(wall, _minutes(found["offset"]), zone, more)))
     except (ValueError, WindowError) as error:
         if isinstance(error, UnreadableError):
@@ -224,7 +227,7 @@ def epoch(count: Decimal, digits: int | None = None) -> datetime:
     if digits is None or abs(count) > 10 ** (10 + digits):
         raise UnreadableError("lies outside of the years 1900 to 2199")
     micros = int(count.scaleb(6 - digits).to_integral_value("ROUND_FLOOR"))
-    return within(naive_utc(instant_of(datetime(1970, 1, 1), 0, Zone(), micros // 1_000_000, micros % 1_000_000)))
+    return within(naive_utc(instant_of(_UNIX_START, 0, Zone(), micros // 1_000_000, micros % 1_000_000)))
 
 
 def within(instant: datetime) -> datetime:
