@@ -5,6 +5,7 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
+from tidings.keys import joined
 from tidings.model import Column, model
 from tidings.sources.feeds import MONEY, ORDERS
 
@@ -63,7 +64,7 @@ def fct_transactions(stg_orders: ir.Table) -> ir.Table:
         _pull=first("_pull"),
         _line=first("_line"),
     )
-    key = ibis.literal(":").join([rows[name] for name in group])
+    key = joined(*(rows[name] for name in group))
     return rows.select(
         *("order_id", "ts", "type", "status", "customer_id", "amount", "tax", "fee", "currency", "units", "lines"),
         *("refund_of", "origin", "country", "_source", "_pull", "_line"),
@@ -120,7 +121,7 @@ def fct_orders(fct_transactions: ir.Table) -> ir.Table:
     return rows.select(
         *("order_id", "ts", "customer_id", "tax", "fee", "refunded"),
         *("currency", "units", "lines", "origin", "country", "_source"),
-        order_key=ibis.literal(":").join([rows._source, rows.order_id, rows.currency]),
+        order_key=joined(rows._source, rows.order_id, rows.currency),
         gross=rows.net,
         net=(rows.net - rows.refunded).cast(MONEY),
         order_number=ibis.ifelse(known, rows.number, ibis.null("int64")),

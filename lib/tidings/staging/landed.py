@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import ibis
 import ibis.expr.types as ir
 
+from tidings.keys import joined
 from tidings.model import Column
 from tidings.sources.feeds import Feed
 
@@ -34,7 +35,7 @@ def first_per_key(raw: ir.Table, feed: Feed, key: str) -> ir.Table:
     rows = raw.mutate(**{name: raw[name].nullif("") for name in ids})
     identified = ibis.and_(*(rows[name].notnull() for name in feed.key))
     # Sources are named with letters, digits, - and _: the character after tells ids and positions apart.
-    by_id = ibis.literal(":").join([rows["_source"], *(rows[name].cast("string") for name in feed.key)])
+    by_id = joined(rows["_source"], *(rows[name] for name in feed.key))
     position = rows["_pull"].cast("string") + "." + rows["_line"].cast("string")
     rows = rows.mutate(**{key: ibis.ifelse(identified, by_id, rows["_source"] + f"#{feed.name}" + position)})
     # Only rows that share a key are ranked: sorting all columns of all rows would cost as much again as reading them.
