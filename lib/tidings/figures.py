@@ -14,6 +14,7 @@ import ibis
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
+from tidings.keys import joined
 from tidings.model import Column
 
 AMOUNT = "decimal(28, 8)"
@@ -237,13 +238,13 @@ def figures(platform: str, *parts: ir.Table, zone: str = "UTC") -> ir.Table:
     """The figures of one platform, from parts made by `figure`; `zone` is that of its days where they do not say it."""
     shown = []
     for part in parts:
-        # A character that no value is likely to hold; an empty and a missing dimension are the same.
         of_part = part["zone"] if "zone" in part.columns else ibis.literal(zone)
         told_by = ibis.literal(platform)
-        key = [part["_source"], told_by, part["metric"], part["cut"], part["day"].cast("string"), of_part]
+        key = [told_by, part["metric"], part["cut"], part["day"], of_part]
+        # An empty and a missing dimension are the same.
         key += [part[name].fill_null("") for name in ("currency", *DIMENSIONS)]
         whole = part.mutate(
-            figure_key=ibis.literal("\x1f").join(key),
+            figure_key=joined(part["_source"], *key),
             platform=told_by,
             zone=of_part,
             feed=ibis.literal(_feeds_of(part)),

@@ -9,6 +9,7 @@ from typing import Any
 import vl_convert
 from markupsafe import Markup
 
+from tidings.characters import plain as plain_text
 from tidings.display import theme
 from tidings.display.fragments import NOWHERE, Kind, Table, frame, plain
 from tidings.errors import UsageError
@@ -120,7 +121,8 @@ def chart(
 
 def still(spec: Mapping[str, Any]) -> Markup:
     """The chart as inline SVG in the page's colours: what is seen where no script draws it."""
-    seen = _without_hover({**spec, "config": theme.page_config()})
+    # One character that XML cannot hold, and the library ends the whole process.
+    seen = _plain(_without_hover({**spec, "config": theme.page_config()}))
     svg: str = vl_convert.vegalite_to_svg(seen, vl_version="6.4")
     # The page sets the type; five thousand copies of the font stack do not help.
     svg = svg.replace(f' font-family="{theme.FONT}"', "")
@@ -169,6 +171,15 @@ def _wrapped(text: str, width: int) -> list[str]:
         else:
             line = f"{line} {word}".strip()
     return [*lines, line]
+
+
+def _plain(part: Any) -> Any:
+    """A spec with its texts as a picture can hold them."""
+    if isinstance(part, Mapping):
+        return {plain_text(key): _plain(value) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [_plain(value) for value in part]
+    return plain_text(part) if isinstance(part, str) else part
 
 
 def _without_hover(spec: Mapping[str, Any]) -> dict[str, Any]:

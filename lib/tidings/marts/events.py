@@ -5,6 +5,7 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
+from tidings.keys import joined
 from tidings.model import Column, model
 from tidings.sources.feeds import EVENTS
 
@@ -112,7 +113,7 @@ def _places(hits: ir.Table) -> ir.Table:
     gap = ibis.ifelse(is_view, next_view.delta(human.ts, unit="microsecond") / 1e6, ibis.null(_SECONDS))
     return human.select(
         "event_key",
-        session_key=ibis.literal(":").join([human._source, human.visitor_id, human.session.cast("string")]),
+        session_key=joined(human._source, human.visitor_id, human.session),
         position=(ibis.row_number().over(in_session) + 1).cast("int64"),
         seconds_to_next_view=gap,
     )

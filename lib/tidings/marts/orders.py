@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import ibis
 import ibis.expr.types as ir
 
+from tidings.keys import joined
 from tidings.model import Column, model
 from tidings.sources.feeds import MONEY, ORDERS
 
@@ -75,7 +76,7 @@ def fct_transactions(stg_orders: ir.Table) -> ir.Table:
         ibis.literal("#") + rows.movement_id,
     )
     rows = rows.mutate(
-        transaction_key=_key(rows._source, rows.order_id, rows.type, rows.status, rows.currency, own),
+        transaction_key=joined(rows._source, rows.order_id, rows.type, rows.status, rows.currency, own),
         net=(rows.amount - rows.tax).cast(MONEY),
         is_order=charged & (ibis.row_number().over(of_order) == 0),
     )
@@ -132,7 +133,7 @@ def fct_orders(fct_transactions: ir.Table) -> ir.Table:
     )
     known = rows.customer_id.notnull()
     return rows.mutate(
-        order_key=_key(rows._source, rows.order_id, rows.currency),
+        order_key=joined(rows._source, rows.order_id, rows.currency),
         order_number=ibis.ifelse(known, rows.number, ibis.null("int64")),
         is_first=ibis.ifelse(known, rows.number == 1, ibis.null("boolean")),
         previous_ts=ibis.ifelse(known, rows.before, ibis.null("timestamp(6)")),
@@ -242,7 +243,7 @@ def dim_order_anomalies(stg_orders: ir.Table, fct_transactions: ir.Table, fct_or
     )
     parts = [rows.select(*_ORDER, "ts", "amount", anomaly=ibis.literal(name)) for rows, name in found]
     rows = ibis.union(*parts)
-    key = _key(rows._source, rows.order_id, rows.currency, rows.anomaly)
+    key = joined(rows._source, rows.order_id, rows.currency, rows.anomaly)
     return rows.mutate(anomaly_key=key).select(*dim_order_anomalies.contract.columns)
 
 
@@ -299,9 +300,3 @@ def _as_charged(rows: ir.Table, lines: ir.Table) -> ir.Table:
 def _firsts(rows: ir.Table, columns: Sequence[str]) -> dict[str, ir.Value]:
     """Of each column the first value that is known, in the order of `nth`."""
     return {name: rows[name].argmin(rows.nth, where=rows[name].notnull()) for name in columns}
-
-
-def _key(*parts: ir.StringValue) -> ir.StringValue:
-    """Parts as one key that no value can forge: a colon inside of one is not one between two."""
-    escaped = [part.replace("\\", "\\\\").replace(":", "\\:") for part in parts]
-    return ibis.literal(":").join(escaped)

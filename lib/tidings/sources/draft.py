@@ -15,9 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tidings.characters import plain, plain_column
 from tidings.errors import SourceError
 from tidings.sources.feeds import Feed
 from tidings.sources.manifest import Entry, Input, Span, input_json, span_json
+from tidings.sources.values import EARLIEST, LATEST
 from tidings.sources.vocabulary import Remark
 from tidings.window import hours_before
 
@@ -26,7 +28,6 @@ DRAFT_REJECTED = ".draft.rejected.parquet"
 _ROW_GROUP = 122_880
 # More than any time zone is away from another, and a clock that is a day off.
 _AHEAD_HOURS = 48
-_YEARS = (datetime(1900, 1, 1), datetime(2200, 1, 1))  # noqa: DTZ001 - naive UTC, as landed
 _REJECTED = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("record", pa.string())])
 
 
@@ -84,11 +85,12 @@ class Draft:
 
         Rows outside of the draft's window are rejected: they would double what another window holds. So are rows of a
         time more than two days after the pull: a mistyped year would be taken for how far the data reach.
+        Characters that stand for nothing are replaced, here and in `reject`: nothing lands but by these two.
 
         Raises:
             SourceError: a column is not the feed's, has another type, or a required one holds nulls.
         """
-        table = self._conform(rows)
+        table = self._in_time(self._conform(rows))
         if self.window is not None:
             inside = _inside(table[self._feed.time], self.window)
             outside = table.filter(pc.invert(inside))
@@ -111,7 +113,7 @@ class Draft:
     def _possible(self, table: pa.Table) -> pa.Table:
         """The rows of times that there can be; the others are rejected."""
         name, times = self._feed.time, table[self._feed.time]
-        first, end = (pa.scalar(at, times.type) for at in _YEARS)
+        first, end = (pa.scalar(at, times.type) for at in (EARLIEST, LATEST))
         within = pc.and_(pc.greater_equal(times, first), pc.less(times, end))
         if not pc.all(within).as_py():
             # Not shown: infinity is no date that could be written.
@@ -133,11 +135,7 @@ class Draft:
 
     def reject(self, lines: Any, reasons: Any, records: Any) -> None:
         """Take rows that cannot be used: position in the input, a sentence each, and the row as received."""
-        arrays = [
-            column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(column, field.type)
-            for column, field in zip((lines, reasons, records), _REJECTED, strict=True)
-        ]
-        table = pa.table(arrays, schema=_REJECTED)
+        table = pa.table(list(map(_column, (lines, reasons, records), _REJECTED)), schema=_REJECTED)
         self.rejected += table.num_rows
         self._rejects.write(table)
 
@@ -155,7 +153,8 @@ class Draft:
                 columns.append(pa.nulls(rows.num_rows, column.type))
                 continue
             try:
-                columns.append(rows.column(column.name).cast(column.type))
+                cast = rows.column(column.name).cast(column.type)
+                columns.append(_plain(cast if isinstance(cast, pa.ChunkedArray) else pa.chunked_array([cast])))
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
                 raise SourceError(
                     f"The column {column.name} for the feed {self._feed.name} is not {column.type}: {error}.",
@@ -168,6 +167,23 @@ class Draft:
                     f"The required column {name} of the feed {self._feed.name} holds nulls.",
                     "Reject these rows with a reason before landing.",
                 )
+        return table
+
+    def _in_time(self, table: pa.Table) -> pa.Table:
+        """The rows but those with an instant outside of all data's years, which are rejected."""
+        for field in self._schema:
+            if not pa.types.is_timestamp(field.type) or not table.num_rows:
+                continue
+            bounds = (pa.scalar(bound, field.type) for bound in (EARLIEST, LATEST))
+            early, late = (
+                f(table[field.name], bound) for f, bound in zip((pc.less, pc.greater_equal), bounds, strict=True)
+            )
+            outside = pc.fill_null(pc.or_(early, late), False)
+            if pc.any(outside).as_py():
+                far = table.filter(outside)
+                reason = f"{field.name}: lies outside of the years 1900 to 2199"
+                self.reject(far["_line"], pa.repeat(pa.scalar(reason), far.num_rows), far["_record"])
+                table = table.filter(pc.invert(outside))
         return table
 
     def close(self) -> None:
@@ -230,6 +246,21 @@ class _Writer:
         if self._writing is not None:
             writing, self._writing = self._writing, None
             writing.result()
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    is_text = pa.types.is_string(column.type) or pa.types.is_map(column.type)
+    return plain_column(column) if is_text else column
+
+
+def _column(values: Any, field: pa.Field) -> pa.ChunkedArray:
+    """A column of rejected rows, of whatever kind it comes."""
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return _plain(pa.chunked_array(values if isinstance(values, pa.ChunkedArray) else [values], field.type))
+    if pa.types.is_string(field.type):
+        # Halves of characters, which Arrow cannot hold, can come in Python's texts only.
+        values = [None if value is None else plain(value) for value in values]
+    return pa.chunked_array([pa.array(values, field.type)], field.type)
 
 
 def _inside(times: pa.ChunkedArray, window: Span) -> pa.ChunkedArray:

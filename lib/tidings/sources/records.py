@@ -14,8 +14,10 @@ import pyarrow.compute as pc
 
 from tidings.errors import SourceError
 from tidings.model import Column
+from tidings.sources import values
 from tidings.sources.draft import arrow_schema
 from tidings.sources.feeds import Feed
+from tidings.window import Zone
 
 _MOST_DIGITS = 400
 
@@ -75,17 +77,17 @@ def typed(feed: Feed, records: Iterable[Record], parse: Parse, first_line: int) 
     columns: list[pa.Array] = []
     bad: dict[int, str] = {}
     for name, column in feed.columns.items():
-        values = [row.get(name) for _, row, _ in found]
-        columns.append(_column(name, values, schema.field(name).type, bad))
+        given = [row.get(name) for _, row, _ in found]
+        columns.append(_column(name, given, schema.field(name).type, bad))
         if column.required:
             for number, value in enumerate(columns[-1].is_null().to_pylist()):
                 if value:
                     bad.setdefault(number, f"{name}: is missing")
-        for number, value in enumerate(values if column.values else ()):
+        for number, value in enumerate(given if column.values else ()):
             if value is not None and value not in column.values:
                 bad.setdefault(number, f"{name}: {_quoted(value)} is not one of {', '.join(column.values)}")
         for number, side in _outside(columns[-1], column):
-            bad.setdefault(number, f"{name}: {_quoted(values[number])} is {side}")
+            bad.setdefault(number, f"{name}: {_quoted(given[number])} is {side}")
     columns += [pa.array([line for line, _, _ in found], pa.int64()), pa.array([text for *_, text in found])]
     table = pa.table(columns, schema=schema)
     if bad:
@@ -97,23 +99,27 @@ def typed(feed: Feed, records: Iterable[Record], parse: Parse, first_line: int) 
     return rows
 
 
-def _column(name: str, values: Sequence[Any], type_: pa.DataType, bad: dict[int, str]) -> pa.Array:
+def _column(name: str, given: Sequence[Any], type_: pa.DataType, bad: dict[int, str]) -> pa.Array:
     """Values as one Arrow column, null where there is none or where it cannot be read: then `bad` says why."""
     taken_wrongly = _taken_wrongly(type_)
-    if not any(isinstance(value, taken_wrongly) for value in values):
+    if not any(isinstance(value, taken_wrongly) for value in given):
         try:
-            return pa.array(values, type_)
+            column = pa.array(given, type_)
+            if not pa.types.is_timestamp(type_) or not _out_of_time(column):
+                return column
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError, OverflowError):
             pass
     read = _reader(type_)
     out: list[Any] = []
-    for number, value in enumerate(values):
+    for number, value in enumerate(given):
         try:
             empty = value is None or (value == "" and read is not _text)
             out.append(None if empty else read(value))
-        except (ValueError, TypeError, KeyError, InvalidOperation, OverflowError):
+        except (ValueError, TypeError, KeyError, InvalidOperation, OverflowError) as error:
             out.append(None)
-            bad.setdefault(number, f"{name}: {_quoted(value)} is not {_EXPECTED[read]}")
+            why = str(error) if isinstance(error, values.UnreadableError) and read is _instant else ""
+            said = why if why.startswith("lies") else f"is not {_EXPECTED[read]}"
+            bad.setdefault(number, f"{name}: {_quoted(value)} {said}")
     try:
         return pa.array(out, type_)
     except (pa.ArrowInvalid, OverflowError):
@@ -123,15 +129,20 @@ def _column(name: str, values: Sequence[Any], type_: pa.DataType, bad: dict[int,
                 pa.scalar(value, type_)
             except (pa.ArrowInvalid, OverflowError):
                 out[number] = None
-                bad.setdefault(number, f"{name}: {_quoted(values[number])} is out of range")
+                bad.setdefault(number, f"{name}: {_quoted(given[number])} is out of range")
         return pa.array(out, type_)
 
 
-def _outside(values: pa.Array, column: Column) -> Iterator[tuple[int, str]]:
+def _out_of_time(instants: pa.Array) -> bool:
+    first, last = pc.min_max(instants).as_py().values()
+    return first is not None and (first < values.EARLIEST or last >= values.LATEST)
+
+
+def _outside(held: pa.Array, column: Column) -> Iterator[tuple[int, str]]:
     """The positions of values that the column's range does not hold, with what is wrong about each."""
     for bound, is_outside, side in ((column.minimum, pc.less, "below"), (column.maximum, pc.greater, "above")):
-        if bound is not None and pc.any(is_outside(values, bound)).as_py():
-            for number in pc.indices_nonzero(is_outside(values, bound)).to_pylist():
+        if bound is not None and pc.any(is_outside(held, bound)).as_py():
+            for number in pc.indices_nonzero(is_outside(held, bound)).to_pylist():
                 yield number, f"{side} {bound:g}"
 
 
@@ -173,15 +184,20 @@ def _reader(type_: pa.DataType) -> Callable[[Any], Any]:
 def _decimal(value: Any) -> Decimal:
     if isinstance(value, bool):
         raise TypeError
-    if isinstance(value, Decimal):
-        number = value
-    else:
-        number = Decimal(value.replace(",", "").strip() if isinstance(value, str) else str(value))
+    number = value if isinstance(value, Decimal) else _written(value) if isinstance(value, str) else Decimal(str(value))
     # 1e999999999 is a number, too; written out it would fill the memory.
     if not number.is_finite() or number.adjusted() > _MOST_DIGITS:
         raise ValueError
     # Beyond eight places there is only the noise of binary fractions.
     return number.quantize(Decimal(1).scaleb(-8)) if number.as_tuple().exponent < -8 else number  # type: ignore[operator]
+
+
+def _written(text: str) -> Decimal:
+    """A number in text; APIs tell currencies and shares in fields of their own."""
+    read = values.number(text)
+    if read.currencies or read.is_percent:
+        raise ValueError
+    return read.value
 
 
 def _whole(value: Any) -> int:
@@ -198,16 +214,19 @@ def _number(value: Any) -> float:
 def _truth(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[str(value).strip().lower()]
+    return values.truth(str(value))
 
 
 def _instant(value: Any) -> datetime:
     if isinstance(value, str):
-        value = datetime.fromisoformat(value.strip())
+        if value.strip().replace(".", "", 1).isdigit() and len(value.strip()) > len("20260701"):
+            # Unix time comes as a number, whose unit `parse` knows.
+            raise ValueError
+        return values.time(value, Zone())
     if isinstance(value, datetime):
-        return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+        return values.within(value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value)
     if isinstance(value, date):
-        return datetime.combine(value, time.min)
+        return values.within(datetime.combine(value, time.min))
     raise TypeError
 
 

@@ -79,14 +79,13 @@ class WebRows:
         if "referrer" not in self._plan.helpers and "referrer_host" in rows.schema.names:
             # Only its host is known: that is all that the source follows from.
             keys[1] = pc.binary_join_element_wise("https://", rows["referrer_host"], "")
-        joined = pc.binary_join_element_wise(*keys, "\x1f", null_handling="replace", null_replacement="\x00")
-        found = _dictionary(joined)
-        resolved = [self._traffic(key) for key in found.dictionary.to_pylist()]
+        found, places = _together(*keys)
+        resolved = [self._traffic(key) for key in found]
         for name in _TRAFFIC:
             values = pa.array([each[name] for each in resolved], pa.string())
             # What the utm columns say has gone into the answer; any other column that is mapped stays.
             over = name in _UTM.values() or name == "path"
-            rows = _put(rows, name, values.take(found.indices), over=over)
+            rows = _put(rows, name, values.take(places), over=over)
         return rows
 
     def _with_agent(self, rows: pa.Table) -> pa.Table:
@@ -106,10 +105,10 @@ class WebRows:
             rows = _put(rows, "country", _mapped(addresses, country), over=False)
         known = pc.and_(pc.is_valid(addresses), pc.is_valid(rows["ts"]))
         agents = pc.fill_null(_column(rows, "h_user_agent"), "")
-        found = _dictionary(pc.binary_join_element_wise(addresses.filter(known), agents.filter(known), "\x1f"))
-        clients = [_client(key) for key in found.dictionary.to_pylist()]
+        found, of_rows = _together(addresses.filter(known), agents.filter(known))
+        clients = [(address or "", agent or "") for address, agent in found]
         instants = rows["ts"].filter(known).cast(pa.int64()).to_numpy()
-        named = self._pseudonyms.assign(instants, clients, found.indices.to_numpy().astype(np.int64))
+        named = self._pseudonyms.assign(instants, clients, of_rows.to_numpy().astype(np.int64))
         places = np.full(rows.num_rows, None, dtype=object)
         places[np.flatnonzero(known.to_numpy())] = named
         return _put(rows, "visitor_id", pa.array(places, pa.string()), over=False)
@@ -132,8 +131,8 @@ def scrubbed(text: str) -> str:
     return redact_addresses(redact(text))
 
 
-def _traffic(key: str, *, site: str) -> dict[str, str | None]:
-    url, referrer, *utm = (None if part == "\x00" else part for part in key.split("\x1f"))
+def _traffic(key: tuple[str | None, ...], *, site: str) -> dict[str, str | None]:
+    url, referrer, *utm = key
     found = asdict(resolve(url, referrer, site, dict(zip(_UTM, utm, strict=True))))
     clean = {name: value if value is None else redact(value) for name, value in found.items()}
     return clean | {"path": _clean_path(url) if url is not None else None}
@@ -165,11 +164,6 @@ def _clean_text(text: str) -> str:
     return scrubbed(text)
 
 
-def _client(key: str) -> tuple[str, str]:
-    address, _, agent = key.partition("\x1f")
-    return address, agent
-
-
 def _clean_properties(properties: pa.ChunkedArray) -> pa.ChunkedArray:
     """Properties with sensitive names emptied and all text redacted."""
     chunks = [_clean_maps(chunk) for chunk in properties.chunks]
@@ -190,6 +184,29 @@ def _clean_maps(maps: pa.MapArray) -> pa.MapArray:
 def _dictionary(values: pa.Array | pa.ChunkedArray) -> pa.DictionaryArray:
     whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     return whole.cast(pa.string()).dictionary_encode()
+
+
+def _together(*columns: pa.ChunkedArray) -> tuple[list[tuple[str | None, ...]], pa.Array]:
+    """The distinct rows of some columns of text, and which of them each row is; no value can pass for two others."""
+    codes, sizes = [], []
+    for column in columns:
+        found = _dictionary(column)
+        # Null is one more.
+        sizes.append([*found.dictionary.to_pylist(), None])
+        codes.append(pc.fill_null(found.indices.cast(pa.int64()), len(found.dictionary)).to_numpy(zero_copy_only=False))
+    if not codes[0].size:
+        return [], pa.array([], pa.int64())
+    number = codes[0]
+    for code, size in zip(codes[1:], sizes[1:], strict=True):
+        pairs = pa.array(number * len(size) + code).dictionary_encode()
+        number = pairs.indices.to_numpy().astype(np.int64)
+    encoded = pa.array(number).dictionary_encode()
+    places = encoded.indices.to_numpy()
+    # The row at which each is seen first: written back to front, the first one stays.
+    first = np.empty(len(encoded.dictionary), np.int64)
+    first[places[::-1]] = np.arange(places.size)[::-1]
+    values = [[size[at] for at in code[first]] for code, size in zip(codes, sizes, strict=True)]
+    return list(zip(*values, strict=True)), encoded.indices
 
 
 def _mapped(values: pa.Array | pa.ChunkedArray, function: Callable[[str], str | None]) -> pa.Array:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import ibis
 import ibis.expr.types as ir
 
+from tidings.keys import joined
 from tidings.model import Column
 from tidings.sources.feeds import Feed
 
@@ -42,7 +43,7 @@ def first_per_key(raw: ir.Table, feed: Feed, key: str) -> ir.Table:
     who = ["_source", *feed.key]
     identified = rows.filter(named)
     shared = _shared(identified, who)
-    by_id = ibis.literal(":").join(_key_parts(rows, feed))
+    by_id = joined(rows["_source"], *(rows[name] for name in feed.key))
     once = identified.anti_join(shared, who).mutate(**{key: by_id}).select(shown)
     kept = _ranked(identified.semi_join(shared, who), feed).filter(ibis._.kept)
     nth = ibis.row_number().over(ibis.window(group_by=who, order_by="_line"))
@@ -94,16 +95,6 @@ def _named(raw: ir.Table, feed: Feed) -> tuple[ir.Table, ir.BooleanValue]:
 
 def _may_be_unnamed(feed: Feed) -> bool:
     return any(name.endswith("_id") or not feed.columns[name].required for name in feed.key)
-
-
-def _key_parts(rows: ir.Table, feed: Feed) -> list[ir.StringValue]:
-    """The parts of a key as text in which a colon of a value is not one between two parts."""
-    parts = [rows["_source"]]
-    for name in feed.key:
-        is_text = "string" in feed.columns[name].type and len(feed.key) > 1
-        text = rows[name].cast("string")
-        parts.append(text.replace("\\", "\\\\").replace(":", "\\:") if is_text else text)
-    return parts
 
 
 def _shared(rows: ir.Table, who: Sequence[str]) -> ir.Table:
