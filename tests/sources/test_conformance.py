@@ -69,6 +69,7 @@ class Served:
         assert fake is not None
         self.fake: Any = fake
         self.fake.tick = self._tick
+        self.fake.clock_off = 0.0
         self.root = root
         self._stack = ExitStack()
 
