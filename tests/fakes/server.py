@@ -2,7 +2,7 @@
 
 A fake subclasses `FakeApi`, decorates its answers with `@route(...)` and keeps what it tells in plain attributes that
 tests change (restate a day, rename a field). Faults are injected per path: `fake.fail(...)`, `cut`, `stall`, `alter`,
-`reset`, `drip`. A fake that is given a clock says its time as `Date`, `clock_off` seconds wrong;
+`reset`, `drip`. A fake with a `clock_off` says its time as `Date`, so many seconds wrong;
 `tick` is called with each drop of what drips.
 """
 
@@ -108,7 +108,7 @@ class FakeApi:
     """
 
     limit: tuple[int, float] | None = None
-    clock_off: float = 0.0
+    clock_off: float | None = None
 
     def __init__(self, epoch: Callable[[], float] = time.time) -> None:
         self.epoch = epoch
@@ -280,7 +280,7 @@ def _handler(fake: FakeApi) -> type[BaseHTTPRequestHandler]:
                 return
             content = reply.bytes()
             self.send_response_only(reply.status)
-            if fake.epoch is not time.time:
+            if fake.clock_off is not None:
                 self.send_header("Date", formatdate(fake.epoch() + fake.clock_off, usegmt=True))
             for name, value in {"Content-Type": reply.type(), **reply.headers}.items():
                 self.send_header(name, value)

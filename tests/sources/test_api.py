@@ -342,6 +342,40 @@ def test_records_that_cannot_be_used_are_asked_for_until_they_can(tmp_path: Path
     assert toy.held() == {back(day): [10 - day] for day in range(-2, 7)}
 
 
+def test_a_chunk_of_which_a_part_could_not_be_used_is_asked_for_again_by_the_same_version(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, with_(lookback_days=0))
+    for day in range(1, 11):
+        toy.tell(back(day), day)
+    good = toy.days[back(9)]
+    toy.days[back(9)] = [*good, {"day": back(9).isoformat(), "name": "n1", "value": "many"}]
+    toy.pull_all()
+    assert len(toy.workbook.rejected("daily")) == 1
+    toy.pull_all()
+    assert toy.asked_days() == [(10, 7)] and len(toy.workbook.rejected("daily")) == 1
+    toy.days[back(9)] = [*good, {"day": back(9).isoformat(), "name": "n1", "value": 90}]
+    toy.pull_all()
+    assert toy.held()[back(9)] == [9, 90] and toy.workbook.rejected("daily") == []
+    toy.pull_all()
+    assert toy.asked == [], "all of it is used by now"
+
+
+def test_what_can_never_be_used_is_asked_for_in_turn(tmp_path: Path) -> None:
+    # A fault of every chunk must not make each pull ask for all of history.
+    toy = Toy(tmp_path, with_(lookback_days=0, chunk_days=1))
+    for day in range(1, 11):
+        toy.days[back(day)] = [
+            {"day": back(day).isoformat(), "name": "n0", "value": 1},
+            {"day": back(day).isoformat(), "name": "n1", "value": "many"},
+        ]
+    toy.pull_all()
+    turns = []
+    for minute in range(1, 5):
+        toy.pull_all(noon() + timedelta(minutes=minute))
+        turns.append([first for first, _ in toy.asked_days()])
+    # Three at a time, those first that were asked for longest ago.
+    assert turns == [[10, 9, 8], [7, 6, 5], [4, 3, 2], [10, 9, 1]]
+
+
 # Not there yet
 
 

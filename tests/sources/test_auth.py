@@ -169,7 +169,7 @@ def test_a_clock_that_is_wrong_is_named_as_a_reason(google: Google, clock: Quick
     google.epoch = lambda: clock.epoch() - 1800
     with pytest.raises(CredentialError, match=r"answers 400: Invalid JWT: .*\. Check .*this machine's clock"):
         client_of(google, clock).get("figures")
-    google.epoch = lambda: clock.epoch() + 3 * 86_400
+    google.clock_off, google.epoch = 3 * 86_400, clock.epoch
     with pytest.raises(OutageError, match=r"This machine's clock is 3 days behind that of 127\.0\.0\.1"):
         client_of(google, clock).get("figures")
 

@@ -69,6 +69,7 @@ class Served:
         assert fake is not None
         self.fake: Any = fake
         self.fake.tick = self._tick
+        self.fake.clock_off = 0.0
         self.root = root
         self._stack = ExitStack()
 
@@ -276,6 +277,7 @@ def test_a_fault_marks_nothing_as_done(served_case: Served, name: str, monkeypat
 
 
 # What is one to the client is tried once here: all of them are above.
+PULLED = ("403", "login page", "empty", "empty list", "error with 200", "half", "odd text")
 ALIKE = ("503", "empty text", "other list", "page of a type", "404 text", "511", "a part", "reset for good", "407")
 
 
@@ -289,8 +291,11 @@ def test_a_fault_takes_nothing_away_and_a_check_notices_it(
     if name == "bomb":
         monkeypatch.setattr(transport, "MOST_BYTES", 1 << 20)
     fault.do(served.fake, ANY)
-    noticed, said = served.check(), served.pull(again=True)
-    assert noticed and said
+    noticed, said = served.check(), ""
+    assert noticed
+    if name in PULLED:
+        said = served.pull(again=True)
+        assert said
     # Nobody is told that a right lacks where something else is in the way.
     if name not in ("401", "403", "odd text", "403 text"):
         assert "cannot read" not in noticed and "Users and" not in noticed, noticed

@@ -534,7 +534,7 @@ def test_new_fields_are_kept_and_told(fake: FakeRevenueCat, tmp_path: Path) -> N
         ({"unsupported_params": ["segment"]}, "cannot be asked with segment. Take it out of segments"),
         ({"unsupported_params": [{"name": "start_date"}]}, "cannot be asked with start_date"),
         ({"resolution": "month"}, "came by month, not by day"),
-        ({"values": {"a": 1}}, "has no list 'values'"),
+        ({"values": {"a": 1}}, "its 'values' is"),
         ({"values": [7]}, "'cohort' is missing"),
         ({"values": [{"cohort": True, "measure": 0, "value": 1}]}, "'True' is not a Unix time"),
         # 23:00 UTC is midnight in Berlin: days of another zone are not taken for days of UTC.
@@ -565,7 +565,7 @@ def test_an_ignored_currency_is_taken_as_the_answer_says(fake: FakeRevenueCat, t
 
 def test_an_answer_without_metrics_is_told(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.fail("overview", 200, content={"object": "maintenance"})
-    with pytest.raises(SourceError, match="overview: RevenueCat's answer for the overview has no list 'metrics'"):
+    with pytest.raises(SourceError, match=r"overview: .*its answer cannot be used: it has no 'metrics'"):
         book(tmp_path, fake).pull()
 
 

@@ -192,7 +192,7 @@ def test_pages_in_a_circle_end_the_list_only(account: Account) -> None:
     page = {"object": "list", "has_more": True, "data": [transaction(moved(1, 3))]}
     account.fake.fail("balance_transactions", 200, content=page, times=99)
     account.fake.objects["refunds"] = [refund(_refund())]
-    with pytest.raises(SourceError, match="balance: The pages of the balance_transactions go round in a circle"):
+    with pytest.raises(SourceError, match="balance: The pages of the balance_transactions repeat themselves"):
         account.pull()
     assert account.workbook.rows("refunds", "refund_id") == [("re_1",)] and account.amounts() == {}
 
@@ -211,7 +211,7 @@ def test_more_that_is_not_told_is_no_end(account: Account) -> None:
 
 def test_an_answer_that_is_no_list_is_told(account: Account) -> None:
     account.fake.fail("invoices", 200, content={"object": "maintenance"})
-    with pytest.raises(SourceError, match="has no list 'data'"):
+    with pytest.raises(SourceError, match="its answer cannot be used: it has no 'data'"):
         account.pull()
 
 

@@ -139,6 +139,16 @@ def test_a_bundle_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) ->
         client_of("https://127.0.0.1:9").get("orders")
 
 
+def test_a_bundle_without_a_certificate_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate\n", encoding="utf-8")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    with (
+        served("good") as (url, _),
+        pytest.raises(OutageError, match="file in REQUESTS_CA_BUNDLE holds no certificate"),
+    ):
+        client_of(url).get("orders")
+
+
 def test_a_server_without_encryption_is_told_at_once() -> None:
     with Shop().running() as url, pytest.raises(OutageError, match="does not answer encrypted") as refused:
         client_of(url.replace("http:", "https:")).get("orders")

@@ -205,11 +205,18 @@ def _of_tls(causes: list[BaseException]) -> Failure | None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             said, remedy = _VERIFY.get(cause.verify_code, ("its certificate is not valid", ""))
             return Failure("final", said, remedy or _UNKNOWN_AUTHORITY)
+        if isinstance(cause, ssl.SSLError) and "NO_CERTIFICATE" in (cause.reason or str(cause)):
+            return Failure("final", f"the file in {_bundle()} holds no certificate", "Give it a file in PEM.")
         if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
             return Failure("final", "it does not answer encrypted", "Compare base_url: http:// or a port may be meant.")
         if isinstance(cause, ssl.SSLError) and cause.reason in _NO_COMMON_TLS:
             return Failure("final", "it knows no way of encrypting that is safe today", "Have the server updated.")
     return None
+
+
+def _bundle() -> str:
+    """The variable that names the certificates which are believed."""
+    return next((each for each in _CA_VARIABLES if os.environ.get(each)), "REQUESTS_CA_BUNDLE")
 
 
 def _of_name(causes: list[BaseException], url: str) -> Failure | None:
@@ -240,7 +247,7 @@ def _of_address(causes: list[BaseException]) -> Failure | None:
     if isinstance(causes[0], UnicodeEncodeError):
         return Failure("header", "a header cannot be sent")
     if isinstance(causes[0], OSError) and "CA certificate bundle" in str(causes[0]):
-        name = next((each for each in _CA_VARIABLES if os.environ.get(each)), "REQUESTS_CA_BUNDLE")
+        name = _bundle()
         file = os.environ.get(name, "")
         why = "is not there" if not Path(file).exists() else "cannot be read"
         return Failure("final", f"the file of certificates {file} {why}", f"Correct {name} in the environment.")
