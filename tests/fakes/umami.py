@@ -90,7 +90,7 @@ class FakeUmami(FakeApi):
             return _unauthorized()
         return self._page(request, [site for site in self._sites() if site["id"] not in self.owned])
 
-    def reset(self, id_: str, at: datetime) -> None:
+    def reset_site(self, id_: str, at: datetime) -> None:
         """Delete all hits of a website."""
         for name, rows in self.rows.items():
             self.rows[name] = [row for row in rows if row["website"] != self.websites[id_]]

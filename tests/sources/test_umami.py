@@ -151,7 +151,7 @@ def test_a_reset_keeps_what_was_landed_and_says_so_once(tmp_path: Path) -> None:
         server.pull()
         (id_,) = server.fake.websites
         # Reset on the 21st at noon; the next hits are of that afternoon and of the two days after.
-        server.fake.reset(id_, datetime(2026, 11, 21, 12))
+        server.fake.reset_site(id_, datetime(2026, 11, 21, 12))
         for back in (-2, -3, -4):
             server.fake.rows["umami_daily"].append(day(back, 70))
         told = [m for part in server.pull(now=NOW + timedelta(days=4)) for m in part.messages]
