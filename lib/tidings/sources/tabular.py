@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from tidings.errors import SourceError, TidingsError
+from tidings.errors import SourceError
 from tidings.settings import Settings
 from tidings.sources import files, reading
 from tidings.sources.files import File, Scan
@@ -62,7 +62,9 @@ class FileSource:
         """Files that are missing or not what they say, and columns that are not in them; one sentence each."""
         problems = []
         try:
-            found = files.matching(self.settings.root, self.options.paths)
+            unusable: list[SourceError] = []
+            found = files.matching(self.settings.root, self.options.paths, unusable)
+            problems += map(str, unusable)
             with self._places(), parser() as connection:
                 for file in found:
                     try:
@@ -80,8 +82,8 @@ class FileSource:
         Raises:
             SourceError: no file, or files that cannot be used, each named; the others are landed.
         """
-        found = files.matching(self.settings.root, self.options.paths)
-        failed: list[TidingsError] = []
+        failed: list[SourceError] = []
+        found = files.matching(self.settings.root, self.options.paths, failed)
         with ExitStack() as stack:
             pseudonyms = Pseudonyms(
                 Salts(self.settings.root / "data" / "salts.json", pull.now), self.settings.site or self.name
@@ -98,7 +100,7 @@ class FileSource:
             raise failed[0]
         if failed:
             raise SourceError(
-                f"{len(failed)} of {len(found)} files of {self.name} cannot be used: "
+                f"{len(failed)} files of {self.name} cannot be used: "
                 + " ".join(str(error) for error in failed)
             )
 
@@ -118,13 +120,14 @@ class FileSource:
         landed = landing.unchanged(self.name, feed.name, file.name, source_input)
         if landed and not pull.again:
             return Pulled(self.name, feed.name, feed.name, landed.rows, landed.rejected, skipped=True, part=file.name)
-        if not scan.is_utf8 and self.options.encoding == "utf-8" and file.form != "parquet":
-            files.require_encoding(file)
+        if not scan.is_utf8 and file.form != "parquet":
+            files.require_encoding(file, self.options.encoding)
         this = self._plan(connection, file)
         web = None
         if self.shape.helpers:
             web = WebRows(this, self.settings.site, pseudonyms, places)
-        is_fast = (file.form == "parquet" and not this.head.is_odd) or (file.form == "csv" and scan.is_utf8 and self.options.encoding == "utf-8")
+        is_plain = scan.is_utf8 and self.options.encoding == "utf-8" and not scan.has_returns
+        is_fast = {"parquet": not this.head.is_odd, "csv": is_plain and not this.head.before}.get(file.form, False)
         for rows in [_streamed, _with_care] if is_fast else [_with_care]:
             try:
                 with landing.draft(
@@ -236,7 +239,7 @@ def _with_care(
     elif this.is_json:
         chunks = reading.json_chunks(file, encoding, rejects)
     else:
-        chunks = reading.csv_chunks(file, this.head, encoding, rejects)
+        chunks = reading.csv_chunks(file, this.head, encoding, rejects, this.needed)
     query = statement(this, "chunk", numbered=True)
     try:
         for chunk in chunks:
