@@ -98,9 +98,12 @@ class RevenueCatEvents:
 
     def check(self, pull: Pull) -> list[str]:
         """Files that are missing or do not begin with a delivery; one sentence each."""
-        problems = []
+        problems: list[str] = []
         try:
-            for file in files.matching(self.settings.root, self._patterns()):
+            unusable: list[SourceError] = []
+            found = files.matching(self.settings.root, self._patterns(), unusable)
+            problems += map(str, unusable)
+            for file in found:
                 try:
                     _check_form(file)
                     _, text, _ = next(files.lines(file, "utf-8"))
@@ -122,7 +125,7 @@ class RevenueCatEvents:
             SourceError: no file, or files that cannot be used, each named; the others are landed.
         """
         failed: list[SourceError] = []
-        for file in files.matching(self.settings.root, self._patterns()):
+        for file in files.matching(self.settings.root, self._patterns(), failed):
             try:
                 yield self._pull_file(file, landing, pull)
             except SourceError as error:

@@ -66,6 +66,12 @@ class Plan:
         return self.head.names.index(name)
 
     @property
+    def needed(self) -> int:
+        """How many of the input columns hold all that the feed requires: a row may leave out the others behind them."""
+        required = [self.options.columns[name] for name in self.shape.feed.required if name in self.options.columns]
+        return max((self.number(name) + 1 for name in required), default=1)
+
+    @property
     def urls(self) -> dict[str, str]:
         """Input columns with URLs, by helper."""
         return {helper: self.options.columns[helper] for helper in _URLS if helper in self.helpers}

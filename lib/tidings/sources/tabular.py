@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from tidings.errors import SourceError, TidingsError
+from tidings.errors import SourceError
 from tidings.settings import Settings
 from tidings.sources import files, reading
 from tidings.sources.feeds import EVENTS
@@ -76,9 +76,11 @@ class FileSource:
 
     def check(self, pull: Pull) -> list[str]:
         """Files that are missing or not what they say, and columns that are not in them; one sentence each."""
-        problems = []
+        problems: list[str] = []
         try:
-            found = files.matching(self.settings.root, self.options.paths)
+            unusable: list[SourceError] = []
+            found = files.matching(self.settings.root, self.options.paths, unusable)
+            problems += map(str, unusable)
             with self._places(), parser() as connection:
                 for file in found:
                     try:
@@ -93,7 +95,7 @@ class FileSource:
     def preview(self, pull: Pull) -> Iterator[Trial]:
         """What would become of the first rows of each file, advice included; those that cannot be read are left out."""
         try:
-            found = files.matching(self.settings.root, self.options.paths)
+            found = files.matching(self.settings.root, self.options.paths, [])
         except SourceError:
             return
         for file in found:
@@ -110,8 +112,8 @@ class FileSource:
         Raises:
             SourceError: no file, or files none of whose rows can be used, each named; the others are landed.
         """
-        found = files.matching(self.settings.root, self.options.paths)
-        failed: list[TidingsError] = []
+        failed: list[SourceError] = []
+        found = files.matching(self.settings.root, self.options.paths, failed)
         with self._reader(pull) as reader:
             for file in found:
                 try:
@@ -123,8 +125,7 @@ class FileSource:
             raise failed[0]
         if failed:
             raise SourceError(
-                f"{len(failed)} of {len(found)} files of {self.name} cannot be used: "
-                + " ".join(str(error) for error in failed)
+                f"{len(failed)} files of {self.name} cannot be used: " + " ".join(str(error) for error in failed)
             )
 
     @contextmanager
@@ -179,14 +180,14 @@ class FileSource:
         """The rows of a file; if none can be used they are kept apart, and what it held before stays in force."""
         feed = self.shape.feed
         source_input = Input(file.name, scan.sha256, self.options.fingerprint)
-        if not scan.is_utf8 and self.options.encoding == "utf-8" and file.form != "parquet":
-            files.require_encoding(file)
+        if not scan.is_utf8 and file.form != "parquet":
+            files.require_encoding(file, self.options.encoding)
         this = self._plan(reader.connection, file)
         web = None
         if self.shape.helpers:
             web = WebRows(this, self.settings.site, reader.pseudonyms, reader.places)
-        is_text = file.form == "csv" and scan.is_utf8 and self.options.encoding == "utf-8"
-        is_fast = is_text or (file.form == "parquet" and not this.head.is_odd)
+        is_plain = scan.is_utf8 and self.options.encoding == "utf-8" and not scan.has_returns
+        is_fast = {"parquet": not this.head.is_odd, "csv": is_plain and not this.head.before}.get(file.form, False)
         for rows in [_streamed, _with_care] if is_fast else [_with_care]:
             try:
                 with landing.draft(
@@ -348,7 +349,7 @@ def _with_care(
     elif this.is_json:
         chunks = reading.json_chunks(file, encoding, rejects)
     else:
-        chunks = reading.csv_chunks(file, this.head, encoding, rejects)
+        chunks = reading.csv_chunks(file, this.head, encoding, rejects, this.needed)
     query = statement(this, "chunk", numbered=True)
     try:
         for chunk in chunks:
