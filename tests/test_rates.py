@@ -38,7 +38,12 @@ def book(root: Path, fixings: str, orders: Sequence[Mapping[str, Any]] = (), cur
     (root / "fx.csv").write_text(fixings)
     told = load_settings(root)
     if orders:
-        full = [{"order_id": str(n), "ts": datetime(2026, 11, 19, 12), **order} for n, order in enumerate(orders)]
+        # The data begin long before, with one that failed: what is said here is about rates.
+        first = {"order_id": "first", "status": "failed", "amount": 0, "ts": datetime(2005, 1, 1)}
+        first |= {"currency": orders[0].get("currency", "EUR")}
+        full = [first] + [
+            {"order_id": str(n), "ts": datetime(2026, 11, 19, 12), **order} for n, order in enumerate(orders)
+        ]
         land(told, "orders", full, complete_until=UNTIL)
     build(told)
     return Book.open(**{"root": root, "as_of": "2026-11-21", "days": 5, "compare": "none", **how})

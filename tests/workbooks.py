@@ -60,11 +60,13 @@ def land(
     rejected: Sequence[str] = (),
     facts: Mapping[str, float] | None = None,
     endpoint: str = "",
-    now: datetime = NOW,
+    now: datetime | None = None,
     covers: str = "",
 ) -> None:
-    """Land rows of a feed; `rejected` holds the reasons of rows that were refused."""
-    draft = Landing(settings.raw).draft(source, endpoint or feed, feeds()[feed], now=now, part=part, window=window)
+    """Land rows of a feed, by default when they are complete; `rejected` holds the reasons of refused rows."""
+    draft = Landing(settings.raw).draft(
+        source, endpoint or feed, feeds()[feed], now=now or max(NOW, complete_until), part=part, window=window
+    )
     with draft as landing:
         landing.complete_until = complete_until
         landing.covers = covers

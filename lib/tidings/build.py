@@ -19,7 +19,7 @@ from ibis.common.exceptions import IbisError
 from tidings.build_folder import DRAFT, locked, point, prune, publish, sweep
 from tidings.contracts import Breach, broken, check_columns, check_rows, declared, nullable
 from tidings.covered import FIGURES, coverage_table, filled_table
-from tidings.errors import WarehouseError
+from tidings.errors import SourceError, WarehouseError, suggest
 from tidings.graph import Graph, discover
 from tidings.ledger import Ledger
 from tidings.meta import TableBuilt, meta_tables
@@ -29,6 +29,7 @@ from tidings.sources.feeds import feeds
 from tidings.sources.fx import COLUMNS as FX_COLUMNS
 from tidings.sources.fx import no_fixings, read_fixings
 from tidings.sources.landing import LandedFile, landed_files, verify
+from tidings.sources.manifest import MANIFEST
 from tidings.sources.source import Progress, silent
 from tidings.warehouse import (
     ENGINE_VERSION,
@@ -116,6 +117,7 @@ def build(settings: Settings, *, keep: Collection[str] = (), progress: Progress 
         sweep(folder)
         graph = Graph.of(discover(), root_schemas())
         files = landed_files(settings.raw)
+        _require_feeds(files)
         progress("raw data verified", 0, len(graph.models) + 1)
         verify(settings.raw)
         code = _code_hash()
@@ -136,6 +138,20 @@ def _is_current(settings: Settings, build_id: str) -> bool:
     except WarehouseError:
         # A pointer that cannot be read is written anew.
         return False
+
+
+def _require_feeds(files: Iterable[LandedFile]) -> None:
+    """Refuse landed rows of a feed that there is not: in no table they would be missed in silence.
+
+    Raises:
+        SourceError: a manifest names such a feed.
+    """
+    for file in files:
+        if file.feed not in feeds():
+            raise SourceError(
+                f"{file.source}/{file.endpoint}/{MANIFEST} says that its rows are of the feed '{file.feed}'.",
+                f"{suggest(file.feed, feeds())} Correct it, or delete data/raw/{file.source} and pull anew.",
+            )
 
 
 def _result(settings: Settings, build_id: str, graph: Graph, unchanged: bool) -> BuildResult:
