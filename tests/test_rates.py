@@ -44,7 +44,7 @@ def book(root: Path, fixings: str, orders: Sequence[Mapping[str, Any]] = (), cur
         full = [first] + [
             {"order_id": str(n), "ts": datetime(2026, 11, 19, 12), **order} for n, order in enumerate(orders)
         ]
-        land(told, "orders", full, complete_until=UNTIL)
+        land(told, "orders", [first, *full], complete_until=UNTIL)
     build(told)
     return Book.open(**{"root": root, "as_of": "2026-11-21", "days": 5, "compare": "none", **how})
 
