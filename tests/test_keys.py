@@ -7,10 +7,10 @@ import ibis
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
-from workbooks import run_models
 
 from tidings.keys import joined
 from tidings.warehouse import compile_sql
+from workbooks import run_models
 
 
 @given(st.lists(st.tuples(*[st.text("ab:%253A\x1f", max_size=4)] * 3), min_size=1, max_size=30, unique=True))

@@ -22,7 +22,11 @@ from tidings.sources.source import Pull, open_sources
 from tidings.sources.web import _together
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-BAD = [*map(chr, [*range(9), 11, 12, *range(14, 32), *range(0x7F, 0xA0), 0x202D, 0x202E, 0xFFFE, 0xFFFF]), "\ud83d", "\udc00"]
+BAD = [
+    *map(chr, [*range(9), 11, 12, *range(14, 32), *range(0x7F, 0xA0), 0x202D, 0x202E, 0xFFFE, 0xFFFF]),
+    "\ud83d",
+    "\udc00",
+]
 GOOD = ["\t", "\n", "\r", " ", "é", "§", "\u00a0", "\u200f", "€", "😀", "\ufeff"]
 
 

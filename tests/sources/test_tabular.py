@@ -318,7 +318,7 @@ def test_single_lines_with_damaged_bytes_are_rejected(workbook: Workbook) -> Non
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
 def test_another_encoding_is_named_and_then_read(workbook: Workbook, encoding: str) -> None:
     workbook.write("a.csv", "Invoice,Date,Total\nMüller,2026-07-01,1\n", encoding)
-    with pytest.raises(SourceError, match="a.csv is not UTF-8") as caught:
+    with pytest.raises(SourceError, match=r"a\.csv is not UTF-8") as caught:
         workbook.pull("orders", "a.csv", columns=ORDERS)
     assert 'Set encoding = "cp1252"' in str(caught.value)
     workbook.pull("orders", "a.csv", columns=ORDERS, encoding=encoding)

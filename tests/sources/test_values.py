@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table of all pairs
 """The grammar of values, and all pairs of what a file can hold and what a feed wants: read rightly or rejected."""
 
 from __future__ import annotations
@@ -160,8 +161,12 @@ PARQUET: list[tuple[str, pa.DataType, Any, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("type_", "value", "expected"), [pytest.param(*row[1:], id=row[0]) for row in PARQUET])
-def test_parquet_types_against_feed_types(type_: pa.DataType, value: Any, expected: dict[str, Any], tmp_path: Path) -> None:
-    pq.write_table(pa.table({"x": pa.array([value, None], type_)}), tmp_path / "x.parquet", store_decimal_as_integer=False)
+def test_parquet_types_against_feed_types(
+    type_: pa.DataType, value: Any, expected: dict[str, Any], tmp_path: Path
+) -> None:
+    pq.write_table(
+        pa.table({"x": pa.array([value, None], type_)}), tmp_path / "x.parquet", store_decimal_as_integer=False
+    )
     found = read(tmp_path / "x.parquet")
     assert {name: found[name][0] for name in expected} == expected
     assert {name: column[1] for name, column in found.items()} == NULLS, "null is nothing, and not wrong"
@@ -173,7 +178,7 @@ JSON: list[tuple[str, str, dict[str, Any]]] = [
     ('"12.5"', '"12.5"', HALF_TEXT),
     ("0.1", "0.1", {"real": 0.1, "exact": Decimal("0.1")}),
     ("seconds", "1782894600", MORNINGS),
-    ("true", "true", {"text": "true", **{k: v.replace("true or false, ", "") for k, v in nothing("true or false").items()}, "text": "true", "at": NO_TIME, "day": NO_TIME, "yes": True}),
+    ("true", "true", {**{k: v.replace("true or false, ", "") for k, v in nothing("true or false").items()}, "text": "true", "at": NO_TIME, "day": NO_TIME, "yes": True}),
     ("null", "null", NULLS),
     ("an object", '{"a": 1}', {"text": "! x is a list or an object, not text", **no_numbers(""), "at": NO_TIME, "yes": NO}),
     ("a list", "[1]", {"text": "! x is a list or an object, not text", **no_numbers(""), "at": NO_TIME, "yes": NO}),
@@ -279,7 +284,10 @@ def test_no_text_is_two_numbers_unless_its_mark_is_a_group(text: str) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(texts=st.lists(st.text("0123456789.,-+ 'xen_", min_size=1, max_size=9), min_size=1, max_size=40), mark=st.sampled_from(".,"))
+@given(
+    texts=st.lists(st.text("0123456789.,-+ 'xen_", min_size=1, max_size=9), min_size=1, max_size=40),
+    mark=st.sampled_from(".,"),
+)
 def test_the_engine_reads_numbers_as_the_grammar_does(texts: list[str], mark: str, tmp_path_factory: Any) -> None:
     file = tmp_path_factory.mktemp("numbers") / "x.jsonl"
     file.write_text("".join(json.dumps({"x": text}) + "\n" for text in texts))

@@ -65,9 +65,9 @@ class Draft:
     def add(self, rows: pa.RecordBatch | pa.Table) -> None:
         """Take rows with the feed's columns, `_line` and `_record`; feed columns left out are null.
 
-        Rows outside of the draft's window are rejected: they would double what another window holds; so are those with an
-        instant outside of all data's years. Characters that stand for nothing are replaced, here and in `reject`: nothing
-        lands but by these two.
+        Rows outside of the draft's window are rejected: they would double what another window holds; so are those with
+        an instant outside of all data's years. Characters that stand for nothing are replaced, here and in `reject`:
+        nothing lands but by these two.
 
         Raises:
             SourceError: a column is not the feed's, has another type, or a required one holds nulls.
@@ -126,7 +126,9 @@ class Draft:
             if not pa.types.is_timestamp(field.type) or not table.num_rows:
                 continue
             bounds = (pa.scalar(bound, field.type) for bound in (EARLIEST, LATEST))
-            early, late = (f(table[field.name], bound) for f, bound in zip((pc.less, pc.greater_equal), bounds, strict=True))
+            early, late = (
+                f(table[field.name], bound) for f, bound in zip((pc.less, pc.greater_equal), bounds, strict=True)
+            )
             outside = pc.fill_null(pc.or_(early, late), False)
             if pc.any(outside).as_py():
                 far = table.filter(outside)

@@ -48,7 +48,7 @@ def fill(
 def converted(
     connection: duckdb.DuckDBPyConnection, query: str, chunk: pa.Table, rejects: list[tuple[int, str, str]]
 ) -> Iterator[pa.Table]:
-    """What a statement over the relation `chunk` makes of a chunk; a row that breaks the statement is rejected alone."""
+    """What a statement over the relation `chunk` makes of a chunk; a row that breaks it is rejected alone."""
     connection.register("chunk", chunk)
     try:
         table = connection.sql(query).to_arrow_table()

@@ -101,7 +101,7 @@ class RevenueCatEvents:
 
     def check(self, pull: Pull) -> list[str]:
         """Files that are missing or do not begin with a delivery; one sentence each."""
-        problems = []
+        problems: list[str] = []
         try:
             unusable: list[SourceError] = []
             found = files.matching(self.settings.root, self._patterns(), unusable)

@@ -60,7 +60,7 @@ class FileSource:
 
     def check(self, pull: Pull) -> list[str]:
         """Files that are missing or not what they say, and columns that are not in them; one sentence each."""
-        problems = []
+        problems: list[str] = []
         try:
             unusable: list[SourceError] = []
             found = files.matching(self.settings.root, self.options.paths, unusable)
@@ -100,8 +100,7 @@ class FileSource:
             raise failed[0]
         if failed:
             raise SourceError(
-                f"{len(failed)} files of {self.name} cannot be used: "
-                + " ".join(str(error) for error in failed)
+                f"{len(failed)} files of {self.name} cannot be used: " + " ".join(str(error) for error in failed)
             )
 
     def _pull_file(
