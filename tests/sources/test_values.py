@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - tables of one pair a line
+# ruff: noqa: E501 - a table of all pairs
 """The grammar of values, and all pairs of what a file can hold and what a feed wants: read rightly or rejected."""
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from tidings.figures import AMOUNT
 from tidings.model import Column
@@ -15,7 +16,7 @@ from tidings.sources.reading import WIDE, literal
 from tidings.sources.values import EARLIEST, EPOCHS, FALSE, LATEST, TRUE
 from tidings.window import Zone
 
-_INTEGERS: tuple[str, ...] = (
+_INTEGERS: Final[tuple[str, ...]] = (
     "TINYINT",
     "SMALLINT",
     "INTEGER",
@@ -24,19 +25,15 @@ _INTEGERS: tuple[str, ...] = (
     "USMALLINT",
     "UINTEGER",
     "UBIGINT",
+    "HUGEINT",
+    "UHUGEINT",
 )
-_INTEGERS += ("HUGEINT", "UHUGEINT")
 _EXPECTED = {"decimal": "a number", "float64": "a number", "int64": "a whole number", "boolean": "true or false"}
 _EXPECTED |= {"timestamp": "a time", "date": "a day", "string": "text"}
 # What a value is where the column's type shows that it is nothing that the feed wants.
-_IS = {
-    "nested": "is a list or an object",
-    "clock": "is a time of day",
-    "duration": "is a duration",
-    "bytes": "is bytes",
-}
+_IS = {"nested": "is a list or an object", "clock": "is a time of day", "duration": "is a duration"}
 _IS |= {"boolean": "is true or false", "time": "is a time", "single": "is a number of seven digits"}
-_IS |= {"wide": "is a decimal of more than 38 digits"}
+_IS |= {"bytes": "is bytes", "wide": "is a decimal of more than 38 digits"}
 _MANY = 12
 _ALIKE = 0.85
 _PLAIN = "____-__-_____:__:__"
@@ -148,9 +145,10 @@ def other_currency(name: str, raw: str, code: str, options: FileOptions) -> tupl
     """The condition under which an amount names another currency than its row, and the sentence on it."""
     mark = literal(options.decimal)
     # Only a text that does not end and begin as a number can name one.
-    is_named = f"({raw} > '9' OR {raw} < '0' OR right({raw}, 1) NOT BETWEEN '0' AND '9')"
+    is_named = f"({raw} > ':' OR {raw} < '0' OR right({raw}, 1) NOT BETWEEN '0' AND '9')"
     sentence = f"{_shown(name, raw)}{literal(' is not in ')} || {code}"
-    return f"{is_named} AND NOT in_currency({raw}, {mark}, {code})", sentence
+    # As a case, for the engine works out both sides of an AND.
+    return f"CASE WHEN {is_named} THEN NOT in_currency({raw}, {mark}, {code}) ELSE false END", sentence
 
 
 def sql_type(type_: str) -> str:
@@ -188,9 +186,10 @@ def _why(base: str, raw: str, given: Given | None, options: FileOptions | None) 
     if base in ("decimal", "float64"):
         return f"why_number({raw}, {mark})"
     if base == "int64":
-        tail = f"CASE WHEN read_number({raw}, {mark}) IS NULL THEN replace(why_number({raw}, {mark}), ' a number', "
-        tail += f"' a whole number') WHEN contains(read_number({raw}, {mark}), '.') THEN {expected} "
-        return f"{tail}ELSE ' is too large' END"
+        read = f"read_number({raw}, {mark})"
+        why = f"replace(why_number({raw}, {mark}), ' a number', ' a whole number')"
+        whens = f"WHEN {read} IS NULL THEN {why} WHEN contains({read}, '.') THEN {expected}"
+        return f"CASE {whens} ELSE ' is too large' END"
     if base in ("timestamp", "date"):
         if options is not None and options.time_format:
             return literal(f" is not a time of 1900 to 2199 as {options.time_format} says")

@@ -40,10 +40,16 @@ def csv_chunks(
     """
     width = len(found.names)
     schema = pa.schema([*((f"c{number}", pa.string()) for number in range(width)), ("_line", pa.int64())])
-    records = _records(file, found.delimiter, encoding, rejects, found.before, _row_like(found))
+    is_row = _row_like(found)
+    if found.before:
+        for number, _, text in islice(lines(file, encoding), found.before):
+            # A line about the file is no row; one that looks like all the others is.
+            if is_row(text.split(found.delimiter)):
+                rejects.append((number, "the line stands before the header", text))
+    records = _records(file, found.delimiter, encoding, rejects, found.before, is_row)
     next(records, None)
     rows: list[tuple[Any, ...]] = []
-    for number, values, _ in _fitted(records, width, width if needed is None else needed, rejects):
+    for number, values in _fitted(records, width, width if needed is None else needed, rejects):
         rows.append((*values, number))
         if len(rows) >= CHUNK:
             yield _columns(rows, schema)
@@ -54,28 +60,30 @@ def csv_chunks(
 
 def _fitted(
     records: Iterator[Record], width: int, needed: int, rejects: list[Reject]
-) -> Iterator[tuple[int, list[str | None], str]]:
+) -> Iterator[tuple[int, list[str | None]]]:
     """The records with as many values as the header has columns; others are rejected."""
     has_short = False
     short: Record | None = None
-    for number, given, text in records:
+    for number, values, text in records:
         if short is not None:
             # It was not the last one, which might be cut off.
-            yield short[0], [*short[1], *[None] * (width - len(short[1]))], short[2]
+            yield short[0], _filled(short[1], width)
             short, has_short = None, True
-        empty_end = len(given) > width and not any(each.strip() for each in given[width:])
-        values = given[:width] if empty_end else given
         if needed <= len(values) < width:
             short = (number, values, text)
-        elif len(values) != width:
+        elif len(values) < width or any(each.strip() for each in values[width:]):
             rejects.append((number, f"{len(values)} values where the header has {width} columns", text))
         else:
-            yield number, [*values], text
+            yield number, [*values[:width]]
     if short is not None and has_short:
-        yield short[0], [*short[1], *[None] * (width - len(short[1]))], short[2]
+        yield short[0], _filled(short[1], width)
     elif short is not None:
         reason = f"{len(short[1])} values where the header has {width} columns: is the file cut off?"
         rejects.append((short[0], reason, short[2]))
+
+
+def _filled(values: Sequence[str], width: int) -> list[str | None]:
+    return [*values, *[None] * (width - len(values))]
 
 
 def _columns(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
@@ -101,6 +109,7 @@ def _records(
     # Of quoted values Python reads 128 KB, if nobody says otherwise.
     csv.field_size_limit(sys.maxsize)
     waiting: list[tuple[int, str | None, str]] = []
+    stray: set[int] = set()
     while True:
         line = waiting.pop(0) if waiting else next(source, None)
         if line is None:
@@ -113,6 +122,8 @@ def _records(
         elif '"' not in text:
             if text:
                 yield number, text.split(delimiter), text
+        elif number in stray:
+            rejects.append((number, _STRAY, text))
         else:
             taken = [text]
             values = _parsed(taken, delimiter)
@@ -131,6 +142,8 @@ def _records(
             is_stray = ahead and is_row is not None and _swallows(taken, delimiter, is_row)
             if values is None or is_stray:
                 rejects.append((number, _STRAY if values is None else _SWALLOWED, text))
+                # The quote that would have closed it is in a value that nobody put into quotes.
+                stray |= set() if values is None else {number + ahead}
             else:
                 del waiting[:ahead]
                 yield number, values, "\n".join(taken)
@@ -163,7 +176,7 @@ def _swallows(taken: Sequence[str], delimiter: str, is_row: Callable[[list[str]]
 
 
 def _row_like(found: Head) -> Callable[[list[str]], bool]:
-    """Whether a line is a row by itself: as many values as columns, numbers and times where rows have them."""
+    """Whether a line is a row by itself: a value for each column, numbers and times where rows have them."""
     width = len(found.names)
     if width < 2:
         return lambda values: False

@@ -255,7 +255,7 @@ def line_blocks(file: File, encoding: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _kept(error: UnicodeError) -> tuple[str, int]:
-    """Bytes that the encoding does not have as halves of characters, by which they are found again."""
+    """Bytes that are not in the encoding as lone surrogates, by which `shown` knows them."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "\udc80" * (error.end - error.start), error.end
@@ -288,19 +288,19 @@ def require_encoding(file: File, encoding: str) -> None:
     """Tell a file in another encoding from a file with damaged lines.
 
     Raises:
-        SourceError: more lines with letters beyond ASCII are wrong than right.
+        SourceError: more lines with letters beyond ASCII are wrong than right, and more than a tenth of all.
     """
-    right = wrong = first = 0
+    right = wrong = first = number = 0
     for number, text, visible in lines(file, encoding):
         if text is None:
             wrong, first = wrong + 1, first or number
         elif not visible.isascii():
             right += 1
-    if wrong > right:
-        is_utf8 = encoding == "utf-8"
-        what = 'Set encoding = "cp1252" (Windows, latin-1) or what it was written in for this source.'
+    if wrong > right and wrong * 10 > number:
+        where = f"line {first} is the first of {wrong} with other bytes"
+        if encoding != "utf-8":
+            raise SourceError(f"{file.name} is not {encoding}: {where}.", "Correct the option `encoding`.")
         raise SourceError(
-            f"{file.name} is not {'UTF-8' if is_utf8 else encoding}: line {first} is the first of {wrong} with other "
-            "bytes.",
-            what if is_utf8 else "Correct the option `encoding`.",
+            f"{file.name} is not UTF-8: {where}.",
+            'Set encoding = "cp1252" (Windows, latin-1) or what it was written in for this source.',
         )

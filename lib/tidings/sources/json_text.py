@@ -63,7 +63,8 @@ def _elements(file: File, encoding: str) -> Iterator[tuple[int, list[str]]]:
         opened = _OBJECT.match(buffer, at)
         if again is None and opened:
             # By which the next element is found behind a broken one: as it is set apart, and what it begins with.
-            again = re.compile(r",(?=" + re.escape(opened["gap"]) + r"\{\s*" + re.escape(opened["key"]) + ")")
+            gap = re.escape(opened["gap"]) if "\n" in opened["gap"] else "[ \t]*"
+            again = re.compile(rf",(?={gap}\{{\s*{re.escape(opened['key'])})")
         end = _end(decoder, buffer, at)
         if end is None:
             found = again.search(buffer, at + 1) if again else None

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-from duckdb.func import ARROW, SPECIAL
+from duckdb.func import FunctionNullHandling, PythonUDFType
 from duckdb.sqltypes import BOOLEAN, TIMESTAMP, VARCHAR
 
 from tidings.sources import values
@@ -35,7 +35,8 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
         ("in_currency", _in_currency, 3, BOOLEAN, pa.bool_()),
     ):
         called = _vectorised(function, type_, parameters)
-        connection.create_function(name, called, [VARCHAR] * parameters, result, type=ARROW, null_handling=SPECIAL)
+        arrow, special = PythonUDFType.ARROW, FunctionNullHandling.SPECIAL
+        connection.create_function(name, called, [*[VARCHAR] * parameters], result, type=arrow, null_handling=special)
 
 
 def _vectorised(function: Callable[..., Any], type_: pa.DataType, parameters: int) -> Callable[..., pa.Array]:

@@ -184,7 +184,7 @@ def _reader(type_: pa.DataType) -> Callable[[Any], Any]:
 def _decimal(value: Any) -> Decimal:
     if isinstance(value, bool):
         raise TypeError
-    number = value if isinstance(value, Decimal) else _written(value) if isinstance(value, str) else Decimal(str(value))
+    number = _written(value) if isinstance(value, str) else Decimal(value if isinstance(value, Decimal) else str(value))
     # 1e999999999 is a number, too; written out it would fill the memory.
     if not number.is_finite() or number.adjusted() > _MOST_DIGITS:
         raise ValueError

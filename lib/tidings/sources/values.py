@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from datetime import time as time_of_day
+from datetime import date, datetime
+from datetime import time as clock
 from decimal import Decimal
 from typing import Final
 
 from tidings.errors import WindowError
 from tidings.window import Zone, instant_of, naive_utc
 
-EARLIEST: Final = naive_utc(datetime(1900, 1, 1, tzinfo=UTC))
-LATEST: Final = naive_utc(datetime(2200, 1, 1, tzinfo=UTC))
+EARLIEST: Final = datetime.fromisoformat("1900-01-01")
+LATEST: Final = datetime.fromisoformat("2200-01-01")
 """Instants (naive UTC) outside of [EARLIEST, LATEST) are nobody's data: markers of "never", slips of the hand."""
 
-_UNIX_START: Final = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
 TRUE: Final = ("true", "t", "yes", "y", "on", "1", "1.0")
 FALSE: Final = ("false", "f", "no", "n", "off", "0", "0.0")
 
@@ -81,7 +80,7 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class Number:
-    """A number, the currencies that its text may mean (none: it does not say), and whether it is in percent."""
+    """A number, the currencies of which it may be by its text (none: it does not say), and whether it is in percent."""
 
     value: Decimal
     currencies: frozenset[str] = frozenset()
@@ -179,6 +178,7 @@ _COMPACT: Final = re.compile(
 _EPOCH: Final = re.compile(r"\d{9,19}(\.\d+)?", re.ASCII)
 # Seconds, milliseconds, microseconds, nanoseconds since 1970: from 1973 to 2200 their ranges do not touch.
 EPOCHS: Final = {"unix": 0, "unix_ms": 3, "unix_us": 6, "unix_ns": 9}
+_EPOCH_START: Final = datetime.fromisoformat("1970-01-01")
 _FROM_1973: Final = 100_000_000
 
 
@@ -207,8 +207,8 @@ def time(text: str, zone: Zone) -> datetime:
     elif second == 60 and minute == 59:
         second, more, micros = 59, 1, 0
     try:
-        year, month, day = (int(found[name]) for name in ("year", "month", "day"))
-        wall = datetime.combine(date(year, month, day), time_of_day(hour, minute, second, micros))
+        day = date(int(found["year"]), int(found["month"]), int(found["day"]))
+        wall = datetime.combine(day, clock(hour, minute, second, micros))
         return within(naive_utc(instant_of(wall, _minutes(found["offset"]), zone, more)))
     except (ValueError, WindowError) as error:
         if isinstance(error, UnreadableError):
@@ -227,7 +227,7 @@ def epoch(count: Decimal, digits: int | None = None) -> datetime:
     if digits is None or abs(count) > 10 ** (10 + digits):
         raise UnreadableError("lies outside of the years 1900 to 2199")
     micros = int(count.scaleb(6 - digits).to_integral_value("ROUND_FLOOR"))
-    return within(naive_utc(instant_of(_UNIX_START, 0, Zone(), micros // 1_000_000, micros % 1_000_000)))
+    return within(naive_utc(instant_of(_EPOCH_START, 0, Zone(), micros // 1_000_000, micros % 1_000_000)))
 
 
 def within(instant: datetime) -> datetime:
