@@ -435,3 +435,23 @@ def test_parse_date() -> None:
     assert parse_date(" 2026-07-01 ") == date(2026, 7, 1)
     with pytest.raises(WindowError, match="'2026-13-01' is not a date"):
         parse_date("2026-13-01")
+
+
+@pytest.mark.parametrize(
+    ("days", "grain"),
+    [
+        (1, "day"),
+        (366, "day"),
+        (400, "day"),
+        (401, "week"),
+        (1826, "week"),
+        (2801, "month"),
+        (12_001, "quarter"),
+        (36_401, "year"),
+    ],
+)
+def test_a_long_window_has_a_course_of_few_points(days: int, grain: str) -> None:
+    window = Window.last(days, datetime(2026, 11, 4, tzinfo=UTC), Zone("UTC"))
+    assert window.grain() == grain
+    assert len(window.periods(window.grain())) <= 402, "whole periods that the window only touches come on top"
+    assert len(window.periods(window.grain(120))) <= 122

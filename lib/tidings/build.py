@@ -38,6 +38,7 @@ from tidings.warehouse import (
     Warehouse,
     Writer,
     build_file,
+    can_be_read,
     compile_sql,
     current_build,
     is_whole,
@@ -186,8 +187,13 @@ def _make(
             meta = meta_tables(build_id, code, built, files)
             for name, rows in {**meta, **_coverage(graph, built, files, meta["meta_feeds"], writer)}.items():
                 writer.insert(name, rows)
+            writer.finish()
         finally:
             writer.close()
+        if not can_be_read(Warehouse(draft, build_id)):
+            raise WarehouseError(
+                f"The build in {settings.warehouse} cannot be read again.", "Look whether the disk is full or failing."
+            )
         publish(draft, build_file(settings, build_id))
         progress("published", len(graph.models) + 1, len(graph.models) + 1)
     finally:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tidings.pulling import Outcome
     from tidings.sources.source import Pulled
 
+_GRACE_S = 10.0
 _LEVELS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -395,20 +396,37 @@ def main() -> None:
 
 def _prepare() -> None:
     """Make what is printed printable in any terminal, and let a request to end be as orderly as Ctrl-C."""
+    # Python has none where whoever started it closed them.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open until the end
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     # What libraries log may quote what they were given; what matters of it they raise.
     logging.getLogger().addHandler(logging.NullHandler())
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # One that is ignored was meant to be: nohup.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _stop)
 
 
 def _stop(number: int, frame: object) -> None:
+    """End in order; at once if that takes long, as where the signal came in the middle of a lock being taken."""
     del frame
+    for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_DFL)
+    last = threading.Timer(_GRACE_S, _end_at_once, [number])
+    last.daemon = True
+    last.start()
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     raise _StoppedError(128 + number)
+
+
+def _end_at_once(number: int) -> None:
+    # What this process held, the system lets go of; what it left in folders, the next one takes away.
+    os._exit(128 + number)
 
 
 def _leave(said: str, code: object) -> NoReturn:

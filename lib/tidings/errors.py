@@ -204,8 +204,8 @@ def _of_system(error: OSError, root: Path | None) -> TidingsError:
         return TidingsError(f"{' or '.join(names)} cannot be used: {reason}.", remedy)
     if error.errno in _FULL:
         full = [place for place in (root, Path(tempfile.gettempdir())) if place is not None and _is_full(place)]
-        where = " and ".join(map(str, full)) or str(root or "the folder that was written to")
-        return TidingsError(f"Nothing more can be written: the disk of {where} is full.", remedy)
+        where = f"the disk of {' and '.join(map(str, full))}" if full else "a disk, or what the output goes to,"
+        return TidingsError(f"Nothing more can be written: {where} is full.", remedy)
     place = f"A file of the workbook at {root}" if root else "The current folder"
     return TidingsError(f"{place} cannot be used: {reason}.", remedy)
 

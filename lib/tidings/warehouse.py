@@ -58,7 +58,15 @@ def current_build(settings: Settings) -> str | None:
 def is_whole(settings: Settings, build: str) -> bool:
     """Whether a build is there and can be read; one cut short by a full disk or a copy cannot."""
     try:
-        with Warehouse.open(settings, build) as warehouse:
+        return can_be_read(Warehouse.open(settings, build))
+    except WarehouseError:
+        return False
+
+
+def can_be_read(warehouse: Warehouse) -> bool:
+    """Whether all of a build's tables are there; it is closed then."""
+    try:
+        with warehouse:
             _ = warehouse.meta, warehouse.tables, warehouse.feeds, warehouse.rejected
             for name in warehouse.tables:
                 warehouse.query(warehouse.table(name).count())
@@ -259,10 +267,24 @@ class Writer:
             "preserve_insertion_order": False,
             "storage_compatibility_version": "latest",
         }
+        self._file = file
         self._con = duckdb.connect(str(file), config=config)
 
+    def finish(self) -> None:
+        """Write everything to the file: closing alone would be silent about a disk that is full.
+
+        Raises:
+            WarehouseError: the disk does not take it.
+        """
+        try:
+            self._con.execute("CHECKPOINT")
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"The build could not be written to {self._file.parent}: {error}.", "Free some disk space, then repeat."
+            ) from error
+
     def close(self) -> None:
-        """Write everything to the file and let go of it."""
+        """Let go of the file."""
         self._con.close()
 
     def raw_view(self, name: str, columns: Mapping[str, str], time: str, files: Sequence[RawFile]) -> None:
