@@ -443,3 +443,67 @@ def rows_of_lines(root: Path, content: bytes, part: str) -> None:
     filled = {n for n, line in enumerate(lines, 1) if line.strip(b"\r")}
     assert [line for line, times in seen.items() if times > 1] == []
     assert len(filled - set(seen)) == 1, ("all but the header", part, content)
+
+
+def test_an_amount_may_name_its_own_currency_and_no_other(tmp_path: Path) -> None:
+    lines = [
+        "1,2026-11-01,€ 5,",
+        "2,2026-11-01,$5,",
+        "3,2026-11-01,$5,cad",
+        "4,2026-11-01,-5.00 USD,USD",
+        "5,2026-11-01,9 EUR,",
+    ]
+    (tmp_path / "a.csv").write_text("Invoice,Date,Total,Cur\n" + "".join(f"{line}\n" for line in lines))
+    pull(tmp_path, "a.csv", columns={**COLUMNS, "currency": "Cur"})
+    found = [(row["order_id"], row["type"], row["amount"], row["currency"]) for row in landed(tmp_path)[0]]
+    assert found == [
+        ("1", "charge", 5, "EUR"),
+        ("3", "charge", 5, "CAD"),
+        ("4", "refund", 5, "USD"),
+        ("5", "charge", 9, "EUR"),
+    ]
+    assert [row["reason"] for row in landed(tmp_path)[1]] == ["amount: '$5' is not in EUR"]
+
+
+def test_a_percentage_is_a_figure_and_no_amount(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Invoice,Date,Total\n1,2026-11-01,19%\n")
+    pull(tmp_path, "a.csv")
+    assert [row["reason"] for row in landed(tmp_path)[1]] == ["amount: '19%' is a percentage"]
+    (tmp_path / "f.csv").write_text("day,what,n\n2026-11-01,crash_rate,1.2%\n")
+    pull(tmp_path, "f.csv", kind="figures", columns={"ts": "day", "metric": "what", "value": "n"})
+    assert Decimal("0.012") in [row.get("value") for row in landed(tmp_path)[0]]
+
+
+def test_lists_are_no_text_for_helpers_either(tmp_path: Path) -> None:
+    lines = [{"ts": "2026-11-01", "event": "e", "url": ["/a"]}, {"ts": "2026-11-01", "event": "e", "url": "/a"}]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    pull(tmp_path, "a.jsonl", kind="events", columns={"ts": "ts", "event": "event", "url": "url"})
+    assert [row["path"] for row in landed(tmp_path)[0]] == ["/a"]
+    assert [row["reason"] for row in landed(tmp_path)[1]] == ["url: is a list or an object, not text"]
+    table = pa.table({"ts": ["2026-11-01"] * 2, "event": ["e", "e"], "url": pa.array([["/b"], None]), "agent": [1, 2]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    pull(
+        tmp_path,
+        "a.parquet",
+        kind="events",
+        columns={"ts": "ts", "event": "event", "url": "url", "user_agent": "agent"},
+    )
+    assert "url: '[/b]' is a list or an object, not text" in [row["reason"] for row in landed(tmp_path)[1]]
+
+
+def test_a_parquet_file_may_have_anything_in_columns_that_nobody_reads(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "Invoice": ["1"],
+            "Date": pa.array([datetime(2026, 11, 1, tzinfo=UTC)], pa.timestamp("us", "Europe/Berlin")),
+            "Total": pa.array([Decimal("12.50")], pa.decimal256(50, 2)).cast(pa.decimal128(20, 2)),
+            "wide": pa.array([Decimal("12.50")], pa.decimal256(50, 2)),
+            "took": pa.array([1_000], pa.duration("ms")),
+            "many": pa.array([[{"a": [b"\xff"]}]]),
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert pull(tmp_path, "a.parquet")[1] == ""
+    (row,) = landed(tmp_path)[0]
+    assert (row["ts"], row["amount"]) == (datetime(2026, 11, 1), Decimal("12.5"))
+    assert json.loads(row["_record"])["wide"] == "12.50", "it was 209715200"

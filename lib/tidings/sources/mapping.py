@@ -20,10 +20,11 @@ OPTIONS: Mapping[str, str] = {
     "columns": "which input column each column of the feed is read from: { order_id = 'Invoice', ts = 'Date' }",
     "defaults": "constant values for feed columns that the file lacks or leaves empty: { type = 'charge' }",
     "timezone": "IANA zone of times without an offset; UTC if not given",
-    "time_format": "how times are written if not as ISO 8601 or Unix time: '%d.%m.%Y %H:%M'",
-    "decimal": "the decimal mark, '.' if not given; with ',' points between thousands are left out",
+    "time_format": "how times are written if not as ISO 8601 or Unix time: '%d.%m.%Y %H:%M'; or the unit of Unix time: "
+    "unix, unix_ms, unix_us, unix_ns",
+    "decimal": "the decimal mark, '.' if not given; the other one may stand between thousands",
     "currency": "ISO code of amounts without one; the workbook's if not given",
-    "encoding": "encoding of text files, utf-8 if not given",
+    "encoding": "encoding of text files, utf-8 if not given; a byte order mark says more",
     "covers": "the days that the files are all there is of: ['2026-01-01', '2026-12-31'], or 'pull' for up to the pull",
 }
 PULL: Final = "pull"
