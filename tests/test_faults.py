@@ -139,7 +139,7 @@ DAMAGES: list[tuple[Callable[[Path], None], str, str]] = [
     (swap(MANIFEST, '"part": ', '"prat": '), "build", "it has no 'part'"),
     (swap(MANIFEST, '"file": "', '"file": "../'), "build", "is not the name of a file beside it"),
     (swap(MANIFEST, "+00:00", ""), "build", "has no offset"),
-    (cut("data/raw/shop/orders/*.parquet", 300), "build", "parquet was changed. Run: tidings pull shop --again"),
+    (cut("data/raw/shop/orders/*.parquet", 300), "build", "was changed. Run: tidings pull shop --again"),
     (file("notebooks/commerce.ipynb", b"[]"), "list", "commerce.ipynb cannot be read as a notebook"),
     (file("notebooks/commerce.ipynb", b'{"cells": 3, "nbformat": 4, "metadata": {}}'), "list", "commerce.ipynb"),
     (file("notebooks/commerce.ipynb", b'{"cells": [{}], "nbformat": 4, "nbformat_minor": 5}'), "list", "commerce"),
