@@ -17,7 +17,7 @@ from ibis.common.exceptions import IbisError
 
 from tidings.build_folder import DRAFT, locked, point, prune, publish, sweep
 from tidings.contracts import Breach, broken, check_columns, check_rows, declared, nullable
-from tidings.errors import WarehouseError
+from tidings.errors import SourceError, WarehouseError, suggest
 from tidings.graph import Graph, discover
 from tidings.ledger import Ledger
 from tidings.meta import TableBuilt, meta_tables
@@ -27,6 +27,7 @@ from tidings.sources.feeds import feeds
 from tidings.sources.fx import COLUMNS as FX_COLUMNS
 from tidings.sources.fx import no_fixings, read_fixings
 from tidings.sources.landing import LandedFile, landed_files, verify
+from tidings.sources.manifest import MANIFEST
 from tidings.sources.source import Progress, silent
 from tidings.warehouse import (
     ENGINE_VERSION,
@@ -59,6 +60,22 @@ class BuildResult:
     tables: int
     rows: int
     warnings: tuple[str, ...]
+
+
+def known_files(settings: Settings) -> list[LandedFile]:
+    """What was landed, all of it of feeds that are known: rows of another would be in no table, without a word.
+
+    Raises:
+        SourceError: a manifest is damaged, or names a feed that is not known.
+    """
+    files = landed_files(settings.raw)
+    for file in files:
+        if file.feed not in feeds():
+            raise SourceError(
+                f"{file.source}/{file.endpoint}/{MANIFEST} says that its rows are of the feed '{file.feed}'.",
+                f"{suggest(file.feed, feeds())} Correct it, or delete data/raw/{file.source} and pull anew.",
+            )
+    return files
 
 
 def root_schemas() -> dict[str, ibis.Schema]:
@@ -114,7 +131,7 @@ def build(settings: Settings, *, keep: Collection[str] = (), progress: Progress 
     with locked(folder):
         sweep(folder)
         graph = Graph.of(discover(), root_schemas())
-        files = landed_files(settings.raw)
+        files = known_files(settings)
         progress("raw data verified", 0, len(graph.models) + 1)
         verify(settings.raw)
         code = _code_hash()

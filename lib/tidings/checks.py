@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Literal
 
+from tidings.build import known_files
 from tidings.catalog import graph, sections
 from tidings.errors import TidingsError, understood
 from tidings.metrics.registry import leaves, registry
@@ -90,6 +91,7 @@ def _schedule(settings: Settings, name: str) -> str:
 
 
 def _landed(settings: Settings) -> str:
+    known_files(settings)
     verify(settings.raw)
     return "as their manifests say"
 

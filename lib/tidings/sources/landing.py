@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from tidings.errors import SourceError, suggest
+from tidings.errors import SourceError
 from tidings.sources.draft import DRAFT, DRAFT_REJECTED, Draft, arrow_schema, tool_version
-from tidings.sources.feeds import Feed, feeds
+from tidings.sources.feeds import Feed
 from tidings.sources.manifest import (
     MANIFEST,
     Entry,
@@ -157,11 +157,6 @@ def landed_files(raw: Path) -> list[LandedFile]:
     found = []
     for folder in _endpoints(raw):
         manifest = read(folder)
-        if manifest.feed not in feeds():
-            raise SourceError(
-                f"{folder.parent.name}/{folder.name}/{MANIFEST} says that its rows are of the feed '{manifest.feed}'.",
-                f"{suggest(manifest.feed, feeds())} Correct it, or delete data/raw/{folder.parent.name} and pull anew.",
-            )
         for number, entry in enumerate(manifest.entries, start=1):
             later = [other.window for other in manifest.entries[number:] if other.part == entry.part and other.window]
             found.append(
