@@ -64,6 +64,22 @@ class BuildResult:
     warnings: tuple[str, ...]
 
 
+def known_files(settings: Settings) -> list[LandedFile]:
+    """What was landed, all of it of feeds that are known: rows of another would be in no table, without a word.
+
+    Raises:
+        SourceError: a manifest is damaged, or names a feed that is not known.
+    """
+    files = landed_files(settings.raw)
+    for file in files:
+        if file.feed not in feeds():
+            raise SourceError(
+                f"{file.source}/{file.endpoint}/{MANIFEST} says that its rows are of the feed '{file.feed}'.",
+                f"{suggest(file.feed, feeds())} Correct it, or delete data/raw/{file.source} and pull anew.",
+            )
+    return files
+
+
 def root_schemas() -> dict[str, ibis.Schema]:
     """The tables that no model makes and their columns: `raw_<feed>` for every feed, and `raw_fx`."""
     roots = {
@@ -117,8 +133,7 @@ def build(settings: Settings, *, keep: Collection[str] = (), progress: Progress 
     with locked(folder):
         sweep(folder)
         graph = Graph.of(discover(), root_schemas())
-        files = landed_files(settings.raw)
-        _require_feeds(files)
+        files = known_files(settings)
         progress("raw data verified", 0, len(graph.models) + 1)
         verify(settings.raw)
         code = _code_hash()
@@ -139,20 +154,6 @@ def _is_current(settings: Settings, build_id: str) -> bool:
     except WarehouseError:
         # A pointer that cannot be read is written anew.
         return False
-
-
-def _require_feeds(files: Iterable[LandedFile]) -> None:
-    """Refuse landed rows of a feed that there is not: in no table they would be missed in silence.
-
-    Raises:
-        SourceError: a manifest names such a feed.
-    """
-    for file in files:
-        if file.feed not in feeds():
-            raise SourceError(
-                f"{file.source}/{file.endpoint}/{MANIFEST} says that its rows are of the feed '{file.feed}'.",
-                f"{suggest(file.feed, feeds())} Correct it, or delete data/raw/{file.source} and pull anew.",
-            )
 
 
 def _result(settings: Settings, build_id: str, graph: Graph, unchanged: bool) -> BuildResult:

@@ -11,6 +11,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from tidings.build import known_files
 from tidings.catalog import graph, sections
 from tidings.errors import TidingsError, understood
 from tidings.metrics.registry import leaves, registry
@@ -137,6 +138,7 @@ def _schedule(settings: Settings, name: str) -> str:
 
 
 def _landed(settings: Settings) -> str:
+    known_files(settings)
     verify(settings.raw)
     return "as their manifests say"
 
