@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tidings.characters import INSTEAD, plain, plain_column
 from tidings.display.figure import still
+from tidings.errors import SourceError
 from tidings.settings import Settings
 from tidings.sources.feeds import EVENTS, REQUESTS
 from tidings.sources.landing import Landing, arrow_schema, landed_files
@@ -80,7 +81,8 @@ def test_files_land_every_row_with_the_character_replaced(escaped: bool, tmp_pat
 
 def test_rejected_rows_and_their_reasons_are_cleaned(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("ts,service,status\n2026-11-01,a\x1bb,x\x00y\n", "utf-8")
-    pull(tmp_path, kind="requests", path="a.csv", columns={"ts": "ts", "service": "service", "status": "status"})
+    with pytest.raises(SourceError, match="None of the 1 rows"):
+        pull(tmp_path, kind="requests", path="a.csv", columns={"ts": "ts", "service": "service", "status": "status"})
     ((row),) = landed(tmp_path)[1]
     assert row["reason"] == f"status: 'x{INSTEAD}y' is not a whole number"
     assert row["record"] == r'{"ts":"2026-11-01","service":"a\u001Bb","status":"x\u0000y"}', "escaped: text of a text"

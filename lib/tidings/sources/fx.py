@@ -31,6 +31,7 @@ COLUMNS = {
 _SCHEMA = pa.schema(
     [("day", pa.date32()), ("currency", pa.string()), ("rate", pa.decimal128(38, 20)), ("until", pa.date32())]
 )
+_MOST_SHOWN = 80
 _EURO = "EUR"
 _ENDED = "N/A"
 _LOWEST, _HIGHEST = Decimal("1e-9"), Decimal("1e12")
@@ -119,7 +120,8 @@ def _fixing(
                 rates.append((code, None if cell == _ENDED else Decimal(cell)))
     except (ValueError, InvalidOperation) as error:
         raise SourceError(
-            f"Line {number} of {file.name} cannot be read: {error!r}.", "Write YYYY-MM-DD and plain numbers or N/A."
+            f"Line {number} of {file.name} cannot be read: {str(error)[:_MOST_SHOWN]}.",
+            "Write YYYY-MM-DD and plain numbers or N/A.",
         ) from error
     if day.year not in _YEARS:
         raise SourceError(f"Line {number} of {file.name} is of the year {day.year}.", "Correct its date.")
