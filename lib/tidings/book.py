@@ -256,8 +256,8 @@ class Book:
         if self.before is None:
             return False
         now, then = (self.window.start, self.window.end), (self.before.start, self.before.end)
-        pairs = [(each.extent(*now), each.extent(*then)) for each in self.lens.coverage.of_mart(mart)]
-        return ("all", "all") in pairs and all(pair in (("all", "all"), ("none", "none")) for pair in pairs)
+        coverage = self.lens.coverage
+        return coverage.covers_alike(coverage.of_mart(mart), now, then)
 
     def answers(self, name: str) -> bool:
         """True where some source fills what a metric needs.

@@ -199,7 +199,11 @@ class Coverage:
                 # What ended before both windows is in neither.
                 if each.end > before[0]
             )
-        pairs = [(each.extent(*now), each.extent(*before)) for each in self.behind(metric)]
+        return self.covers_alike(self.behind(metric), now, before)
+
+    def covers_alike(self, covers: Sequence[Covered], now: tuple[date, date], before: tuple[date, date]) -> bool:
+        """True where each of these covers both windows whole or neither, and one of them both."""
+        pairs = [(each.extent(*now), each.extent(*before)) for each in covers]
         return ("all", "all") in pairs and all(pair in (("all", "all"), ("none", "none")) for pair in pairs)
 
     def of(self, figures: ir.Table, needed: Iterable[str]) -> ir.Table:

@@ -92,7 +92,7 @@ def test_the_zip_is_read_like_the_csv(tmp_path: Path) -> None:
         ("Date,USD\n2026-06-05,1e-30\n", "a rate of 1E-30 USD for one euro"),
         ("Date,USD\n2026-06-05,1e40\n", "a rate of 1E\\+40 USD for one euro"),
         ("Date,USD\n9999-12-31,1.1\n", "Line 2 of fx.csv is of the year 9999"),
-        ("Date,USD\n2026-06-05,1.1" + "\n" + '"' + "x" * 200_000 + '"', r"fx\.csv cannot be read: .{1,90}\. "),
+        ("Date,USD\n2026-06-05,1.1" + "\n" + '"' + "x" * 200_000 + '"', "fx.csv cannot be read: field larger"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_the_line(tmp_path: Path, text: str, said: str) -> None:

@@ -32,6 +32,7 @@ _SCHEMA = pa.schema(
     [("day", pa.date32()), ("currency", pa.string()), ("rate", pa.decimal128(38, 20)), ("until", pa.date32())]
 )
 _MOST_SHOWN = 80
+_LONGEST_CELL = 1000
 _EURO = "EUR"
 _ENDED = "N/A"
 _LOWEST, _HIGHEST = Decimal("1e-9"), Decimal("1e12")
@@ -95,7 +96,7 @@ def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 names = [name for name in archive.namelist() if name.lower().endswith(".csv")]
                 data = archive.read(names[0]) if names else b""
-        lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+        lines = list(map(_short, csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))))
     # An archive may be damaged, packed in a way that is not known here, or locked by a password.
     except (OSError, ValueError, RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise SourceError(
@@ -105,6 +106,13 @@ def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     header = [cell.strip() for cell in lines[0]] if lines else []
     numbered = enumerate(lines[1:], start=2)
     return header, [(number, line) for number, line in numbered if any(cell.strip() for cell in line)]
+
+
+def _short(line: list[str]) -> list[str]:
+    # The reader has a limit of its own, but others of this process may have raised it.
+    if any(len(cell) > _LONGEST_CELL for cell in line):
+        raise csv.Error(f"field larger than {_LONGEST_CELL} characters")
+    return line
 
 
 def _fixing(
