@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import inspect
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,6 +125,34 @@ def test_a_change_of_what_it_is_made_from_makes_a_new_build(
     assert result.build_id != before
     assert not result.unchanged
     assert current_build(settings) == result.build_id
+
+
+_EDITED = """
+import sys
+from pathlib import Path
+from tidings.build import build
+from tidings.settings import Settings
+print(build(Settings(root=Path(sys.argv[1]))).unchanged)
+"""
+
+
+def test_an_edited_model_makes_a_new_build(whole: Settings, tmp_path: Path) -> None:
+    build(whole)
+    lib = tmp_path / "lib"
+    shutil.copytree(LIB, lib, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def unchanged() -> str:
+        command = [sys.executable, "-c", _EDITED, str(whole.root)]
+        environment = {**os.environ, "PYTHONPATH": str(lib)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
+        return done.stdout.strip()
+
+    assert unchanged() == "True"
+    model = next(found for found in discover() if found.name == "fct_orders")
+    edited = Path(inspect.getfile(model.function)).relative_to(LIB)
+    with (lib / edited).open("a", encoding="utf-8") as file:
+        file.write("# a rule was changed\n")
+    assert unchanged() == "False"
 
 
 def test_going_back_to_earlier_raw_data_points_back(settings: Settings) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
-import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -46,6 +46,23 @@ from tidings.warehouse import (
 )
 
 _RAW_FX = "raw_fx"
+# Packages and modules that decide what a build holds: an edit of any of them makes a new build.
+_MAKERS = (
+    "tidings.staging",
+    "tidings.marts",
+    "tidings.sources.feeds",
+    "tidings.build",
+    "tidings.contracts",
+    "tidings.covered",
+    "tidings.figures",
+    "tidings.graph",
+    "tidings.keys",
+    "tidings.meta",
+    "tidings.model",
+    "tidings.sources.fx",
+    "tidings.warehouse",
+    "tidings.window",
+)
 _compiled: dict[Any, str] = {}
 
 
@@ -300,25 +317,21 @@ def _build_id(settings: Settings, files: Iterable[LandedFile], code: str) -> str
 
 
 def _code_hash() -> str:
-    """What the tables are made by: models, feeds, this machinery, the versions of tool and engine."""
-    used = ("tidings.staging.", "tidings.marts.", "tidings.sources.feeds.")
-    single = {
-        f"tidings.{name}"
-        for name in (
-            "build",
-            "contracts",
-            "covered",
-            "figures",
-            "graph",
-            "meta",
-            "model",
-            "window",
-            "warehouse",
-            "sources.fx",
-        )
-    }
+    """What the tables are made by: models, feeds, this machinery, the versions of tool and engine.
+
+    Raises:
+        ModuleNotFoundError: a name of `_MAKERS` is no module any more; then nothing could tell that it was edited.
+    """
     digest = hashlib.sha256(f"tidings {version('tidings')}, {ENGINE_VERSION}".encode())
-    for name, module in sorted(sys.modules.items()):
-        if (name.startswith(used) or name in single) and module.__file__:
-            digest.update(name.encode() + Path(module.__file__).read_bytes())
+    for name in _MAKERS:
+        for file in _sources_of(name):
+            digest.update(f"{name}/{file.name}".encode() + file.read_bytes())
     return digest.hexdigest()
+
+
+def _sources_of(name: str) -> list[Path]:
+    found = importlib.util.find_spec(name)
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError(f"There is no module {name}, which builds are made by.", name=name)
+    folder = Path(found.origin).parent
+    return sorted(folder.rglob("*.py")) if found.submodule_search_locations else [Path(found.origin)]
