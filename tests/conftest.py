@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as profiles
 
-from tidings.build import build
+from tidings.landing.store import Landing
 from tidings.settings import load_settings
-from tidings.sources.landing import Landing
 from tidings.sources.source import Pull, open_sources
+from tidings.warehouse.build import build
 from workbook_folders import SAMPLE_SETTINGS, make_workbook
 
 # The same examples every time: a new finding belongs to whoever goes looking, not to whoever runs CI.

@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from tidings.book import Book
-from tidings.build import build
 from tidings.errors import MetricError, TidingsError, UsageError, WarehouseError, WindowError
-from tidings.metrics.answer import Field
+from tidings.landing.store import Span
 from tidings.metrics.registry import registry
+from tidings.metrics.result import Field
 from tidings.settings import load_settings
-from tidings.sources.landing import Span
+from tidings.warehouse.build import build
 from tidings.window import Window
 from workbooks import land
 

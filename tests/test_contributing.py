@@ -13,8 +13,9 @@ import ibis
 import ibis.expr.types as ir
 import pytest
 
-from tidings.contracts import declared
-from tidings.model import Column, Model, model
+from tidings.models.contracts import declared
+from tidings.models.model import Model, model
+from tidings.schema import Column
 
 
 def _blocks(text: str) -> list[str]:
@@ -73,9 +74,9 @@ def test_the_source_that_contributing_shows_works(root: Path, tmp_path: Path) ->
         return done.stdout
 
     assert "1 passed" in run(
-        "-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "tests/sources/test_packages.py"
+        "-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "tests/connectors/test_packages.py"
     )
-    run("-m", "mypy", "--strict", "lib/tidings/sources/packages.py", "lib/tidings/staging/packages.py")
+    run("-m", "mypy", "--strict", "lib/tidings/connectors/packages.py", "lib/tidings/models/staging/packages.py")
     run("-m", "ruff", "check", *files)
     run("-m", "ruff", "format", "--check", *files)
     assert run("-c", _CHECK).strip() == "[('packages', 'downloads', '1.0', 3), ('packages', 'downloads', '1.1', 4)]"

@@ -13,14 +13,14 @@ import pytest
 
 from opened_pages import Opened
 from tidings.book import Book
-from tidings.build import build
 from tidings.display.formats import THIN
-from tidings.ledger import Ledger
+from tidings.landing.store import Landing
+from tidings.ledger.store import Ledger
 from tidings.reporting.run import RunResult
 from tidings.reporting.run import run as run_report
 from tidings.settings import load_settings
-from tidings.sources.landing import Landing
 from tidings.sources.source import Pull, open_sources
+from tidings.warehouse.build import build
 from workbook_folders import make_workbook
 
 NOW = datetime(2026, 7, 2, 6, tzinfo=UTC)

@@ -17,10 +17,11 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from tidings import build_folder, cli
-from tidings.cli import main
+from tidings.cli import main as cli
+from tidings.cli.main import main
 from tidings.errors import remedy_of, understood
-from tidings.ledger import Ledger
+from tidings.ledger.store import Ledger
+from tidings.warehouse import folder as build_folder
 from workbook_folders import make_workbook
 
 SHOP = """
@@ -260,7 +261,7 @@ def test_an_error_that_nobody_foresaw_keeps_its_traceback_in_a_file_without_secr
     def mistake(*_: object) -> str:
         raise KeyError("hunter22hunter22")
 
-    monkeypatch.setattr("tidings.catalog.overview", mistake)
+    monkeypatch.setattr("tidings.cli.catalog.overview", mistake)
     code, text = run("list", root=book)
     crash = (book / "data" / "crash.txt").read_text(encoding="utf-8")
     assert code == 1 and "does not know: KeyError" in text and "crash.txt" in text and "Traceback" not in text

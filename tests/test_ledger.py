@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from tidings.errors import TidingsError
-from tidings.lease import Leases
-from tidings.ledger import _MIGRATIONS, Ledger
+from tidings.ledger.lease import Leases
+from tidings.ledger.store import _MIGRATIONS, Ledger
 
 NOW = datetime(2026, 7, 1, 6, 0, tzinfo=UTC)
 
@@ -183,7 +183,7 @@ def test_what_a_killed_process_left_running_is_interrupted(tmp_path: Path) -> No
 import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
-from tidings.ledger import Ledger
+from tidings.ledger.store import Ledger
 now, ledger = datetime.now(UTC), Ledger(Path(sys.argv[1]))
 ledger.start_pull("shop", now)
 ledger.start_build(now)

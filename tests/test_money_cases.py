@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tidings.book import Book
-from tidings.build import build
+from tidings.landing.store import Landing
 from tidings.metrics.metric import Number
 from tidings.sections import commerce
 from tidings.settings import load_settings
-from tidings.sources.landing import Landing
 from tidings.sources.source import Pull, open_sources
+from tidings.warehouse.build import build
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 SETTINGS = """

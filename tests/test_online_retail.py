@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from tidings.book import Book
-from tidings.build import build
+from tidings.landing.store import Landing
 from tidings.settings import load_settings
-from tidings.sources.landing import Landing
 from tidings.sources.source import Pull, open_sources
+from tidings.warehouse.build import build
 from tidings.window import Window
 from workbook_folders import ROOT, make_workbook
 

@@ -21,11 +21,11 @@ from fakes.revenuecat import FakeRevenueCat
 from fakes.search_console import FakeSearchConsole
 from fakes.server import FakeApi, Reply, Request
 from fakes.umami import PASSWORD, FakeUmami
-from tidings.checks import check
-from tidings.cli import main
+from tidings.cli.checks import check
+from tidings.cli.main import main
 from tidings.errors import SettingsError
-from tidings.ledger import Ledger
-from tidings.pulling import Outcome, pull_sources
+from tidings.intake.pulling import Outcome, pull_sources
+from tidings.ledger.store import Ledger
 from tidings.secrets import Shy
 from tidings.settings import Settings, load_settings
 from tidings.sources.source import Pull, open_sources

@@ -14,13 +14,13 @@ import ibis
 import pyarrow as pa
 from ibis.backends.sql.datatypes import DuckDBType
 
-from tidings.build import root_schemas, sql_of
-from tidings.contracts import check_columns, check_rows, declared
-from tidings.graph import Graph, discover
+from tidings.feeds import feeds
+from tidings.landing.store import Landing, Span, arrow_schema
+from tidings.models.contracts import check_columns, check_rows, declared
+from tidings.models.graph import Graph, discover
 from tidings.settings import Settings
-from tidings.sources.feeds import feeds
-from tidings.sources.landing import Landing, Span, arrow_schema
-from tidings.warehouse import compile_sql
+from tidings.warehouse.build import root_schemas, sql_of
+from tidings.warehouse.reader import compile_sql
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 _REQUIRED: Mapping[str, Mapping[str, Any]] = {

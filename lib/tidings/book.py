@@ -14,18 +14,18 @@ from tidings.analysis.variation import is_unusual
 from tidings.display import theme
 from tidings.display.show import head
 from tidings.errors import UsageError, suggest
-from tidings.evaluation import comparable, over_periods, over_windows, period_share, period_value, rows_behind
-from tidings.growth import growth_answer
-from tidings.lens import Lens, tables_in
-from tidings.metrics.answer import Answer, Field, Point, Provenance, Series, Value
 from tidings.metrics.metric import Metric, Number
 from tidings.metrics.registry import get, leaves
-from tidings.received import received_rows
-from tidings.rejected import rejected_sentences
-from tidings.segment import check_term, parse_segment
+from tidings.metrics.result import Answer, Field, Point, Provenance, Series, Value
+from tidings.query.breakdown import split_answer
+from tidings.query.context import Lens, tables_in
+from tidings.query.evaluation import comparable, over_periods, over_windows, period_share, period_value, rows_behind
+from tidings.query.rejected import rejected_sentences
+from tidings.query.segment import check_term, parse_segment
+from tidings.query.to_date import growth_answer
+from tidings.query.trace import received_rows
 from tidings.settings import Settings, load_settings
-from tidings.split import split_answer
-from tidings.warehouse import Warehouse
+from tidings.warehouse.reader import Warehouse
 from tidings.window import LATEST, Comparison, Unit, Window, Zone, add_days, parse_as_of
 
 SPARK_DAYS = 90

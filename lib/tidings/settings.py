@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tidings.enrich.hosts import site_host
 from tidings.errors import SettingsError, remedy_of, suggest
-from tidings.hosts import site_host
 from tidings.secrets import Secret, Shy, is_secret_name
 
 _KNOWN = ("timezone", "currency", "week_start", "site", "fx", "geoip", "sources")

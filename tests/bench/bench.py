@@ -75,8 +75,8 @@ def command(*words: str, root: Path) -> tuple[float, float]:
 
 def bench_landing(folder: Path, rows: int, times: int) -> list[Row]:
     """A CSV of order lines through the kind `orders`, beside the same typing and record written in DuckDB."""
+    from tidings.landing.store import Landing
     from tidings.settings import Settings
-    from tidings.sources.landing import Landing
     from tidings.sources.source import Pull, open_sources
 
     file = folder / "orders.csv"
@@ -128,8 +128,8 @@ def bench_landing(folder: Path, rows: int, times: int) -> list[Row]:
 
 def bench_build(settings, rows: int, times: int) -> Row:  # type: ignore[no-untyped-def]
     """Building those lines: all tables, contracts checked, beside staging and the order marts written in SQL."""
-    from tidings.build import build
-    from tidings.sources.landing import landed_files
+    from tidings.landing.store import landed_files
+    from tidings.warehouse.build import build
 
     (landed,) = landed_files(settings.raw)
     file = settings.root / "direct.duckdb"
@@ -199,8 +199,8 @@ def bench_connectors(quick: bool) -> list[Row]:
 def bench_queries(root: Path, times: int) -> list[Row]:
     """Each section's main query as the book runs it, beside the same SQL by hand, on the same build."""
     from tidings.book import Book
-    from tidings.evaluation import over_periods, over_windows
     from tidings.metrics.registry import get
+    from tidings.query.evaluation import over_periods, over_windows
     from tidings.sections import commerce, technical_performance
 
     book = Book.open(root=root)

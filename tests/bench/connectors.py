@@ -111,7 +111,7 @@ def _settings(folder: Path, url: str, sources: int) -> Any:
 def pull_once(url: str, folder: Path, days: int) -> dict[str, float]:
     """Pull so many days of 50,000 rows each, waiting for no rate limit."""
     from fakes.pulling import QuickClock
-    from tidings.sources.landing import Landing
+    from tidings.landing.store import Landing
     from tidings.sources.source import Pull, open_sources
     from tidings.window import add_days
 
@@ -148,7 +148,7 @@ def six(delay: float = 0.3, days: int = 7) -> tuple[float, float]:
 
     Small, because it is waiting that can be done at once: parsing millions of rows takes turns on the processor.
     """
-    from tidings.pulling import pull_sources
+    from tidings.intake.pulling import pull_sources
     from tidings.sources.source import Pull, open_sources
     from tidings.window import add_days
 

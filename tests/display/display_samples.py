@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from tidings.metrics.answer import Answer, Field, Point, Provenance, Series, Value
 from tidings.metrics.metric import Metric, Number
+from tidings.metrics.result import Answer, Field, Point, Provenance, Series, Value
 from tidings.window import Window, Zone
 
 ZONE = Zone("Europe/Berlin")

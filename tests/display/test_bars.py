@@ -18,7 +18,7 @@ from tidings.display.figure import Figure
 from tidings.display.spread import heatmap, histogram
 from tidings.display.waterfall import waterfall
 from tidings.errors import UsageError
-from tidings.metrics.answer import Field
+from tidings.metrics.result import Field
 
 PART = (Field("part", "Part"), Field("amount", "Amount", "EUR"))
 COUNT = Field("count", "Requests", "count")

@@ -19,7 +19,7 @@ from tidings.display import show, theme
 from tidings.display.figure import HTML, MOST_ROWS, TEXT, TIDINGS, VEGALITE, Figure, chart, joined
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
-from tidings.metrics.answer import Field, Provenance
+from tidings.metrics.result import Field, Provenance
 
 Make = Callable[[str], Figure]
 

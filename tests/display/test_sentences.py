@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tidings.display import formats
 from tidings.display.sentences import Sentence, findings, of_series, of_split, of_value, pick
-from tidings.metrics.answer import Field
 from tidings.metrics.metric import Thresholds
+from tidings.metrics.result import Field
 
 
 def plain(text: str) -> str:

@@ -11,7 +11,7 @@ from display_samples import COUNTRY, NET, SPLIT, answer, cohort_answer
 from tidings.display import formats
 from tidings.display.tables import cohorts, ranking, segments, table
 from tidings.errors import UsageError
-from tidings.metrics.answer import Field
+from tidings.metrics.result import Field
 
 
 def lines(markup: str) -> list[list[str]]:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from fakes.company import fakes_of
-from tidings.sources.sample.apps import Apps
-from tidings.sources.sample.company import Company, Options
+from tidings.sample.apps import Apps
+from tidings.sample.company import Company, Options
 
 FIRST_PORT = 8801
 DAYS = 365

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fakes.server import FakeApi
-from tidings.sources.sample.apps import Apps
-from tidings.sources.sample.platforms import platforms, told
+from tidings.sample.apps import Apps
+from tidings.sample.platforms import platforms, told
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 

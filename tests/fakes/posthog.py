@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from fakes.server import FakeApi, Refusal, Reply, Request, route
-from tidings.sources import posthog_queries as known
+from tidings.connectors.posthog import queries as known
 
 KEY = "phx_posthog-key-canary"
 _FEEDS = {known.DAILY_QUERY: "posthog_daily", known.EVENTS_QUERY: "posthog_events", known.HITS_QUERY: "posthog_hits"}

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tidings.pulling import Outcome
+from tidings.intake.pulling import Outcome
+from tidings.landing.store import Landing, landed_files
 from tidings.settings import Settings
 from tidings.sources.clock import Clock
-from tidings.sources.landing import Landing, landed_files
 from tidings.sources.source import Pull, Pulled, Source, open_sources
 
 NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)

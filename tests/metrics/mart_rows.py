@@ -11,11 +11,11 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from tidings.graph import discover
-from tidings.metrics.engine import aggregate
 from tidings.metrics.metric import Number
 from tidings.metrics.registry import get
 from tidings.metrics.values import plain
+from tidings.models.graph import discover
+from tidings.query.aggregate import aggregate
 
 NOON = datetime(2026, 6, 1, 12)
 _PLAIN: Mapping[str, Mapping[str, Any]] = {

@@ -10,10 +10,10 @@ import pytest
 from mart_rows import mart, value
 
 from tidings.errors import MetricError
-from tidings.metrics.engine import aggregate, limited
 from tidings.metrics.health import Component, health_score
 from tidings.metrics.metric import Metric, Thresholds
 from tidings.metrics.registry import get, leaves, registry
+from tidings.query.aggregate import aggregate, limited
 
 HITS = [
     {"visitor_id": "a"},

@@ -12,9 +12,9 @@ import nbformat
 import pytest
 from section_notebooks import FAILING, GOOD, notebook
 
-from tidings.build import build
 from tidings.reporting.run import RunResult, run
 from tidings.settings import Settings
+from tidings.warehouse.build import build
 from workbooks import at, land
 
 NOW = datetime(2026, 7, 1, 6, 0, tzinfo=UTC)

@@ -18,7 +18,7 @@ from datetime import date, timedelta
 from markupsafe import Markup
 from tidings.display.figure import Figure, Table, chart, frame
 from tidings.display import show
-from tidings.metrics.answer import Answer, Field, Provenance
+from tidings.metrics.result import Answer, Field, Provenance
 
 build = os.environ["TIDINGS_BUILD"]
 origin = Provenance(

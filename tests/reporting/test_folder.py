@@ -14,7 +14,7 @@ import pytest
 from section_notebooks import notebook
 
 from tidings.errors import RunError
-from tidings.lease import Leases
+from tidings.ledger.lease import Leases
 from tidings.reporting import folder
 from tidings.reporting.folder import filling, put
 from tidings.reporting.run import run
@@ -104,7 +104,7 @@ def test_what_a_killed_run_left_goes_and_what_a_living_one_fills_stays(tmp_path:
     leases = Leases(tmp_path / "leases")
     slots = tmp_path / "weekly"
     code = (
-        "import sys, os; from pathlib import Path; from tidings.lease import Leases\n"
+        "import sys, os; from pathlib import Path; from tidings.ledger.lease import Leases\n"
         "from tidings.reporting.folder import filling\n"
         "with filling(Path(sys.argv[1]) / 'd', Leases(Path(sys.argv[2]))): os._exit(9)"
     )

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are for
 COLD = (
     sys.executable,
     "-c",
-    "import tidings.reporting.zygote as z; z._PRELOAD_ALL = ();"
+    "import tidings.reporting.forkserver as z; z._PRELOAD_ALL = ();"
     "z._PRELOAD = ('numpy.random', 'ipykernel.kernelapp'); z.main()",
 )
 

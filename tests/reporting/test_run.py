@@ -12,7 +12,7 @@ import pytest
 from section_notebooks import PARAMETERS, notebook
 
 from tidings.errors import UsageError, WarehouseError
-from tidings.ledger import Ledger
+from tidings.ledger.store import Ledger
 from tidings.reporting import deliver
 from tidings.reporting.run import _pin, run
 from tidings.reporting.schedule import load_schedule

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tidings.book import Book
-from tidings.build import build
 from tidings.sections.web_traffic import entry_pages, exit_pages
 from tidings.settings import load_settings
+from tidings.warehouse.build import build
 from workbooks import land
 
 

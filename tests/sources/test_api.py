@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from sources.toy import DAILY, TODAY, Toy, back, noon, with_
 from tidings.errors import AnswerError, CredentialError, OutageError, SourceError, StoppedError
-from tidings.sources.api import NotYetError, chunks
-from tidings.sources.landing import Landing, landed_files, verify
-from tidings.sources.manifest import Entry, Span
+from tidings.landing.manifest import Entry, Span
+from tidings.landing.store import Landing, landed_files, verify
+from tidings.sources.api.source import NotYetError, chunks
 from tidings.sources.source import Pull
 
 

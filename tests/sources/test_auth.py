@@ -22,8 +22,8 @@ from fakes.pulling import NOW, QuickClock
 from fakes.server import FakeApi, Refusal, Reply, Request, open_to_all, route, verified
 from tidings.errors import AnswerError, CredentialError, OutageError
 from tidings.secrets import Secret
-from tidings.sources.auth import Header, Token, account_email, service_account, signed
-from tidings.sources.http import Client
+from tidings.sources.http.auth import Header, Token, account_email, service_account, signed
+from tidings.sources.http.session import Client
 
 SCOPES = ["https://www.googleapis.com/auth/one", "https://www.googleapis.com/auth/two"]
 

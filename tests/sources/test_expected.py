@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.errors import AnswerError, TidingsError, printable
-from tidings.sources.expected import FILE, LIST, OBJECT, JsonObject
-from tidings.sources.response import Answer
+from tidings.sources.http.expected import FILE, LIST, OBJECT, JsonObject
+from tidings.sources.http.response import Answer
 
 ROWS = JsonObject(has={"rows": list}, may={"next": str})
 SPARSE = JsonObject(may={"rows": list}, is_sparse=True)

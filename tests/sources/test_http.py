@@ -22,11 +22,12 @@ from fakes.pulling import NOW, QuickClock
 from fakes.server import FakeApi, Refusal, Reply, Request, route
 from tidings.errors import AnswerError, CredentialError, OutageError, StoppedError
 from tidings.secrets import Secret
-from tidings.sources import http, transport
-from tidings.sources.auth import Header
 from tidings.sources.clock import Clock
-from tidings.sources.expected import FILE
-from tidings.sources.http import Answer, Client, Limit, Verdict, excerpt, from_epoch, retry_after
+from tidings.sources.http import session as http
+from tidings.sources.http import transport
+from tidings.sources.http.auth import Header
+from tidings.sources.http.expected import FILE
+from tidings.sources.http.session import Answer, Client, Limit, Verdict, excerpt, from_epoch, retry_after
 
 KEY = "canary-7f3e9b"
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.errors import AnswerError
-from tidings.sources import paging
-from tidings.sources.paging import pages
+from tidings.sources.http import paging
+from tidings.sources.http.paging import pages
 
 
 # Two pages that hold the same are one that came twice; empty ones come now and then.

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.model import Column
-from tidings.sources.feeds.feed import Feed
+from tidings.feeds.feed import Feed
+from tidings.schema import Column
 from tidings.sources.records import Record, Rows, UnusableError, as_received, typed
 from tidings.window import parse_date
 

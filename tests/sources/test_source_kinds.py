@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tidings.errors import SettingsError
+from tidings.feeds import feeds
 from tidings.settings import Settings
-from tidings.sources.feeds import feeds
 from tidings.sources.source import kinds, open_sources
 
 

@@ -17,8 +17,8 @@ from fakes.pulling import QuickClock
 from fakes.server import FakeApi, Request, route
 from tidings.errors import OutageError
 from tidings.settings import Secret
-from tidings.sources.auth import Header
-from tidings.sources.http import Client
+from tidings.sources.http.auth import Header
+from tidings.sources.http.session import Client
 
 
 class Shop(FakeApi):

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from fakes.pulling import QuickClock, Workbook
-from tidings.model import Column
+from tidings.feeds.feed import Feed
+from tidings.landing.store import Landing
+from tidings.schema import Column
 from tidings.settings import Settings
-from tidings.sources.api import ApiEndpoint, ApiSource
+from tidings.sources.api.source import ApiEndpoint, ApiSource
 from tidings.sources.clock import Clock
-from tidings.sources.feeds.feed import Feed
-from tidings.sources.http import Client
-from tidings.sources.landing import Landing
+from tidings.sources.http.session import Client
 from tidings.sources.records import Record
 from tidings.sources.source import Pull, Pulled
 

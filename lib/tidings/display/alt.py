@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from tidings.display import formats
-from tidings.metrics.answer import Point, Series
 from tidings.metrics.metric import Number
+from tidings.metrics.result import Point, Series
 from tidings.window import days_between, label_days
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from tidings.currencies import places
 from tidings.display import formats
-from tidings.metrics.answer import Point
 from tidings.metrics.metric import Number
+from tidings.metrics.result import Point
 from tidings.window import Period
 
 HEIGHT = 240

@@ -9,8 +9,8 @@ from typing import Any
 from tidings.display import alt, axes, formats, rows
 from tidings.display.figure import Figure, chart, note
 from tidings.display.fragments import Table
-from tidings.metrics.answer import Answer, Field
 from tidings.metrics.metric import Number
+from tidings.metrics.result import Answer, Field
 
 STEP = 30  # px from bar to bar
 

@@ -10,8 +10,8 @@ from tidings.display import formats
 from tidings.display.figure import Figure, joined
 from tidings.display.fragments import definition, frame
 from tidings.errors import UsageError
-from tidings.metrics.answer import Value
 from tidings.metrics.metric import Number
+from tidings.metrics.result import Value
 
 MOST_CARDS = 6
 _WIDTH, _HEIGHT, _MARGIN = 96, 28, 3

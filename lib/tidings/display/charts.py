@@ -11,8 +11,8 @@ from tidings.display import alt, axes, formats
 from tidings.display.figure import Figure, chart, joined, note
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
-from tidings.metrics.answer import Field, Point, Series, growth
 from tidings.metrics.metric import Number
+from tidings.metrics.result import Field, Point, Series, growth
 
 MOST_LINES = 4
 MOST_PANELS = 12

@@ -9,12 +9,12 @@ from typing import Any
 import vl_convert
 from markupsafe import Markup
 
-from tidings.characters import plain as plain_text
 from tidings.display import theme
 from tidings.display.fragments import NOWHERE, Kind, Table, frame, plain
+from tidings.enrich.characters import plain as plain_text
 from tidings.errors import UsageError
-from tidings.metrics.answer import Provenance, Value
 from tidings.metrics.metric import Metric
+from tidings.metrics.result import Provenance, Value
 
 HTML = "text/html"
 TEXT = "text/plain"

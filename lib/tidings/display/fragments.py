@@ -11,8 +11,8 @@ from typing import Any, Literal
 from markupsafe import Markup
 
 from tidings.display import formats, rows
-from tidings.metrics.answer import Answer, Field, Provenance
 from tidings.metrics.metric import Better, Metric
+from tidings.metrics.result import Answer, Field, Provenance
 
 Kind = Literal["head", "findings", "cards", "gauge", "chart", "table", "note", "digest"]
 NOWHERE = Provenance((), {}, "")

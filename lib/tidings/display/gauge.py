@@ -10,8 +10,8 @@ from markupsafe import Markup
 from tidings.display import cards, formats
 from tidings.display.figure import Figure, joined
 from tidings.display.fragments import Table, definition, frame
-from tidings.metrics.answer import Field, Value
 from tidings.metrics.health import HEALTH
+from tidings.metrics.result import Field, Value
 
 _FIELDS = (
     Field("component", "Component"),

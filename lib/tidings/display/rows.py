@@ -8,9 +8,9 @@ from typing import Any
 
 from tidings.display import formats
 from tidings.errors import UsageError, suggest
-from tidings.metrics.answer import Answer, Field
 from tidings.metrics.metric import Metric
 from tidings.metrics.registry import registry
+from tidings.metrics.result import Answer, Field
 
 TOTAL = "Total"
 OTHERS = "others ("

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from tidings.display import alt, axes, formats, rows
 from tidings.display.figure import Figure, joined
 from tidings.display.fragments import NOWHERE, frame
-from tidings.metrics.answer import Answer, Provenance, Series, Value, growth
+from tidings.metrics.result import Answer, Provenance, Series, Value, growth
 
 MOST = 3
 

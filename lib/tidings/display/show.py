@@ -19,8 +19,8 @@ from tidings.display.sentences import findings
 from tidings.display.spread import heatmap, histogram
 from tidings.display.tables import cohorts, ranking, segments, table, text_table
 from tidings.display.waterfall import waterfall
-from tidings.metrics.answer import Answer, Provenance, Value
 from tidings.metrics.metric import Number
+from tidings.metrics.result import Answer, Provenance, Value
 from tidings.window import Window
 
 __all__ = [

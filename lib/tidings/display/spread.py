@@ -10,8 +10,8 @@ from tidings.display import alt, axes, formats, rows, theme
 from tidings.display.figure import Figure, chart
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
-from tidings.metrics.answer import Answer
 from tidings.metrics.metric import Number
+from tidings.metrics.result import Answer
 
 _MOST = 0.9  # the share of a distribution that its title speaks of
 

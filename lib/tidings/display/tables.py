@@ -11,8 +11,8 @@ from tidings.display import formats, rows, theme
 from tidings.display.bars import top_sentence
 from tidings.display.figure import Figure
 from tidings.display.fragments import Table, better_of, cell, column_head, frame, scroll
-from tidings.metrics.answer import Answer, Field
 from tidings.metrics.metric import Better
+from tidings.metrics.result import Answer, Field
 
 MOST_RANKED = 12
 MOST_SHOWN = 100

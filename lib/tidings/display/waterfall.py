@@ -12,7 +12,7 @@ from tidings.display.bars import STEP, names_axis
 from tidings.display.figure import Figure, chart, note
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
-from tidings.metrics.answer import Answer
+from tidings.metrics.result import Answer
 
 _NEGLIGIBLE = Decimal("0.08")  # parts below this share of the total cannot be seen beside it
 

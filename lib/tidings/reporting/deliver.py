@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from tidings.ledger import Ledger
+from tidings.ledger.store import Ledger
 from tidings.reporting.execute import Execution, execute_section
 from tidings.reporting.folder import filling
 from tidings.reporting.kernels import Kernels

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tidings.errors import RunError, remedy_of
-from tidings.lease import Leases
+from tidings.ledger.lease import Leases
 
 _NEW = "new"
 _FAILED = "_failed"

@@ -24,8 +24,8 @@ from traitlets import Unicode
 
 import tidings
 from tidings.errors import RunError
-from tidings.lease import hold, is_held
-from tidings.reporting.zygote import SINGLE_THREADED, read_message, send_message, socket_fits
+from tidings.ledger.lease import hold, is_held
+from tidings.reporting.forkserver import SINGLE_THREADED, read_message, send_message, socket_fits
 from tidings.settings import WITHOUT_SECRETS
 
 FORKED = "tidings-forked"
@@ -53,7 +53,7 @@ class Kernels:
     ) -> None:
         self._warn = warn
         self._withheld = tuple(withheld)
-        self._command = command or (sys.executable, "-m", "tidings.reporting.zygote")
+        self._command = command or (sys.executable, "-m", "tidings.reporting.forkserver")
         self._before: dict[str, str | None] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = False

@@ -13,12 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tidings.build_folder import still
 from tidings.errors import RunError, TidingsError, UsageError
-from tidings.ledger import Ledger
+from tidings.ledger.store import Ledger
 from tidings.reporting.kernels import Kernels
 from tidings.reporting.schedule import Parameter, Schedule, load_schedule
 from tidings.settings import Settings
+from tidings.warehouse.folder import still
 
 if TYPE_CHECKING:
     from tidings.sources.credentials import Credentials
@@ -139,7 +139,7 @@ def run(
 def _begin(settings: Settings, schedule: Schedule, given: Mapping[str, Any], now: datetime, ledger: Ledger) -> Run:
     """Fix what is run and say so in the ledger while its build is still there: from then on builds leave it alone."""
     # Imported here because it takes half a second, in which the warm process imports as well.
-    from tidings.warehouse import build_file
+    from tidings.warehouse.reader import build_file
 
     for _ in range(_TRIES):
         pinned = _pin(settings, schedule, given, now)

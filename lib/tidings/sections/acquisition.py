@@ -9,15 +9,14 @@ import ibis
 import ibis.expr.types as ir
 
 from tidings.book import Book
-from tidings.covered import FIGURES
 from tidings.display import formats
-from tidings.evaluation import over_windows
-from tidings.figures import AMOUNT, UNIFIED
-from tidings.metrics.answer import Answer, Field, Series, growth
 from tidings.metrics.measures import money
 from tidings.metrics.metric import Number, Told
+from tidings.metrics.platform import PLATFORMS, STORES, name_of
 from tidings.metrics.registry import get, leaves
-from tidings.metrics.told import PLATFORMS, STORES, name_of
+from tidings.metrics.result import Answer, Field, Series, growth
+from tidings.platform_metrics import AMOUNT, FIGURES, UNIFIED
+from tidings.query.evaluation import over_windows
 from tidings.sections.groups import profile
 from tidings.window import literal
 

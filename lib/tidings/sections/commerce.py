@@ -13,8 +13,8 @@ from tidings.analysis.rfm import rfm, rfm_segments
 from tidings.analysis.waterfall import CUSTOMERS, Part, Sales, Side, sales_by_customers, waterfall
 from tidings.book import Book
 from tidings.display import formats
-from tidings.metrics.answer import Answer, Field, growth
 from tidings.metrics.measures import distinct, in_report, money
+from tidings.metrics.result import Answer, Field, growth
 from tidings.window import Window
 
 COHORT_DAYS = 365

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tidings.book import Book
 from tidings.display import formats
-from tidings.evaluation import over_windows
-from tidings.metrics.answer import Answer, Field, Provenance, Series, growth
 from tidings.metrics.health import HEALTH
 from tidings.metrics.registry import get, leaves
+from tidings.metrics.result import Answer, Field, Provenance, Series, growth
+from tidings.query.evaluation import over_windows
 
 HEALTH_PARTS = tuple(component.metric for component in HEALTH)
 HORIZONS = (7, 30, 90)

@@ -7,10 +7,10 @@ from dataclasses import replace
 import ibis.expr.types as ir
 
 from tidings.book import Book
-from tidings.evaluation import over_windows
-from tidings.metrics.answer import Answer, Field, Series
 from tidings.metrics.metric import Number
 from tidings.metrics.registry import get, leaves
+from tidings.metrics.result import Answer, Field, Series
+from tidings.query.evaluation import over_windows
 from tidings.window import Unit
 
 PANEL_POINTS = 120

@@ -8,19 +8,18 @@ from datetime import date, datetime
 from typing import Any
 
 from tidings.book import Book
-from tidings.coverage import Covered
-from tidings.covered import FIGURES
-from tidings.evaluation import over_windows
-from tidings.figures import UNIFIED
-from tidings.ledger import Ledger
-from tidings.meta import FeedInfo
-from tidings.metrics.answer import Answer, Field
+from tidings.ledger.store import Ledger
 from tidings.metrics.metric import Number
+from tidings.metrics.platform import PLATFORMS, TELLS, name_of
 from tidings.metrics.registry import get
-from tidings.metrics.told import PLATFORMS, TELLS, name_of
+from tidings.metrics.result import Answer, Field
 from tidings.metrics.values import divided
-from tidings.sources.api import ApiEndpoint
+from tidings.platform_metrics import FIGURES, UNIFIED
+from tidings.query.coverage import Covered
+from tidings.query.evaluation import over_windows
+from tidings.sources.api.source import ApiEndpoint
 from tidings.sources.source import Endpoint, open_sources
+from tidings.warehouse.metadata import FeedInfo
 from tidings.window import Window, days_between, days_since
 
 OVERLAPPING: Mapping[str, Sequence[tuple[str, str]]] = {

@@ -8,8 +8,8 @@ import ibis.expr.types as ir
 from tidings.analysis.distribution import histogram, percentiles
 from tidings.book import Book
 from tidings.display import formats
-from tidings.metrics.answer import Answer, Field
 from tidings.metrics.measures import VITAL_BANDS, number_where, percentile, ratio
+from tidings.metrics.result import Answer, Field
 from tidings.sections.groups import PANEL_POINTS
 from tidings.window import period_start
 

@@ -10,8 +10,8 @@ import ibis.expr.types as ir
 from tidings.analysis.funnel import Funnel, Step, funnel_rows, paths, summary
 from tidings.book import Book
 from tidings.errors import UsageError, suggest
-from tidings.metrics.answer import Answer, Field
 from tidings.metrics.measures import distinct, number_where, ratio
+from tidings.metrics.result import Answer, Field
 from tidings.window import seconds_before
 
 LIVE_MINUTES = 30

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidings.errors import SourceError
-from tidings.model import Column
-from tidings.sources import values
-from tidings.sources.draft import arrow_schema
-from tidings.sources.feeds import Feed
+from tidings.feeds import Feed
+from tidings.landing.load_writer import arrow_schema
+from tidings.parsing import values
+from tidings.schema import Column
 from tidings.window import Zone
 
 _MOST_DIGITS = 400

@@ -1,6 +1,6 @@
 """A source: where data come from, which endpoints it has, and how one pull of it goes.
 
-Adding a source is adding one file to this folder with a module-level `SourceKind`. A kind turns the table
+Adding a source is adding a folder to `connectors/` with a module-level `SourceKind`. A kind turns the table
 `[tool.tidings.sources.<name>]` of the settings into a `Source`; a source hands everything it was told to
 `landing.py` and keeps nothing itself.
 """
@@ -15,12 +15,14 @@ from datetime import date, datetime
 from typing import Any, Protocol
 
 from tidings.errors import SettingsError, printable, suggest
+from tidings.feeds import Feed
+from tidings.feeds.vocabulary import Remark
+from tidings.landing.manifest import Dropped
+from tidings.landing.store import Landing
 from tidings.settings import Settings
 from tidings.sources.clock import Clock
-from tidings.sources.feeds import Feed
-from tidings.sources.landing import Landing
-from tidings.sources.manifest import Dropped
-from tidings.sources.vocabulary import Remark
+
+KINDS_IN = ("tidings.connectors", "tidings.sample")
 
 
 class Progress(Protocol):
@@ -157,22 +159,28 @@ class SourceKind:
 
 
 def kinds() -> dict[str, SourceKind]:
-    """Every kind by its name: each module-level `SourceKind` of the modules and packages in this folder.
+    """Every kind by its name: each module-level `SourceKind` in the packages of `KINDS_IN`.
 
     Raises:
         SettingsError: two modules define a kind of the same name.
     """
     found: dict[str, SourceKind] = {}
-    package = importlib.import_module(__package__ or "")
-    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
-        module = importlib.import_module(f"{package.__name__}.{info.name}")
-        for kind in vars(module).values():
+    for name in _modules():
+        for kind in vars(importlib.import_module(name)).values():
             if not isinstance(kind, SourceKind) or found.get(kind.name) is kind:
                 continue
             if kind.name in found:
-                raise SettingsError(f"Two source kinds are named '{kind.name}'.", f"Rename the one in {info.name}.py.")
+                raise SettingsError(f"Two source kinds are named '{kind.name}'.", f"Rename the one in {name}.")
             found[kind.name] = kind
     return found
+
+
+def _modules() -> list[str]:
+    names: list[str] = []
+    for package in KINDS_IN:
+        folders = importlib.import_module(package).__path__
+        names += [info.name for info in pkgutil.walk_packages(folders, prefix=f"{package}.")]
+    return sorted(names)
 
 
 def open_sources(settings: Settings, names: Iterable[str] | None = None) -> list[Source]:

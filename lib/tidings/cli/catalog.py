@@ -1,0 +1,175 @@
+"""The catalogue: every table, metric and section of the workbook, where it comes from and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidings.errors import UsageError, suggest
+from tidings.feeds import Feed, feeds
+from tidings.ledger.store import Ledger
+from tidings.metrics.metric import Metric
+from tidings.metrics.registry import leaves, registry
+from tidings.models.graph import Graph, discover
+from tidings.reporting.notebook import read_notebook
+from tidings.reporting.parameters import Declared, declared_parameters
+from tidings.reporting.schedule import load_schedules, section_names
+from tidings.reporting.site import render
+from tidings.settings import Settings
+from tidings.warehouse.build import root_schemas
+
+
+@dataclass(frozen=True)
+class Section:
+    """One notebook: its title, the questions it answers, and its parameters."""
+
+    name: str
+    title: str
+    questions: tuple[str, ...]
+    parameters: Mapping[str, Declared]
+
+
+def sections(settings: Settings) -> tuple[Section, ...]:
+    """Every section, by name.
+
+    Raises:
+        UsageError: a notebook cannot be read, or its parameters cell is not as it should be.
+    """
+    return tuple(_section(settings.notebooks / f"{name}.ipynb") for name in section_names(settings))
+
+
+def graph() -> Graph:
+    """The models of the workbook and the raw tables they start from.
+
+    Raises:
+        GraphError: they do not fit together.
+    """
+    return Graph.of(discover(), root_schemas())
+
+
+def readers(table: str) -> tuple[Metric, ...]:
+    """The metrics that read a table, directly or through their inputs."""
+    return tuple(m for m in registry().values() if any(leaf.mart == table for leaf in leaves(m)))
+
+
+def overview(settings: Settings) -> str:
+    """Schedules, sections with their parameters, sources and the latest runs, as text."""
+    lines = ["Schedules (tidings run NAME)"]
+    lines += [f"  {s.name}: {s.title} ({', '.join(s.sections)})" for s in load_schedules(settings)]
+    found = sections(settings)
+    lines += ["", "Sections (tidings run NAME -p PARAMETER=VALUE)"]
+    lines += [f"  {section.name}: {section.title}" for section in found]
+    lines += ["", "Parameters"]
+    for parameter, where in _shared(found):
+        default = repr(parameter.default) if parameter.default != "" else '""'
+        lines.append(f"  {parameter.name} = {default}  {parameter.help}" + (f" [{where}]" if where else ""))
+    lines += ["", "Sources (tidings pull NAME)"]
+    lines += [f"  {name}: {table.get('kind', '(no kind)')}" for name, table in settings.sources.items()]
+    runs = Ledger(settings.ledger).runs(5)
+    if runs:
+        lines += ["", "Latest runs"]
+        lines += [f"  {run.started_at:%Y-%m-%d %H:%M} UTC  {run.schedule}/{run.slot}: {run.status}" for run in runs]
+    return "\n".join(lines)
+
+
+def describe(settings: Settings, name: str) -> str:
+    """One metric, table, feed or section, as text.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    models, metrics, notebooks = graph(), registry(), {section.name: section for section in sections(settings)}
+    if name in metrics:
+        return _metric_text(metrics[name])
+    if name in models.models:
+        return _table_text(models, name)
+    if name in feeds() or name.removeprefix("raw_") in feeds():
+        return _feed_text(feeds()[name.removeprefix("raw_")])
+    if name in notebooks:
+        section = notebooks[name]
+        questions = "\n".join(f"  - {question}" for question in section.questions)
+        return f"{section.title} (section {name})\n\n{questions}"
+    known = [*metrics, *models.models, *feeds(), *notebooks]
+    raise UsageError(f"The catalogue has no '{name}'.", suggest(name, known))
+
+
+def write_catalog(settings: Settings) -> Path:
+    """Write the catalogue as one page, `reports/catalog.html`, and say where."""
+    models = graph()
+    page = render(
+        "catalog.html.j2",
+        sections=sections(settings),
+        metrics=[
+            (metric, tuple(dict.fromkeys(leaf.mart for leaf in leaves(metric)))) for metric in registry().values()
+        ],
+        tables=[(model, models.lineage(name), readers(name)) for name, model in models.models.items()],
+        feeds=tuple(feeds().values()),
+    )
+    file = settings.reports / "catalog.html"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(page, encoding="utf-8")
+    return file
+
+
+def _section(file: Path) -> Section:
+    cells = read_notebook(file).cells
+    headings = [line for c in cells if c.cell_type == "markdown" for line in c.source.splitlines() if line[:1] == "#"]
+    title = next((line.lstrip("# ") for line in headings if line.startswith("# ")), file.stem)
+    questions = tuple(line.lstrip("# ") for line in headings if line.startswith("## "))
+    return Section(file.stem, title, questions, declared_parameters(file))
+
+
+def _shared(found: Iterable[Section]) -> list[tuple[Declared, str]]:
+    """Each parameter once, with the sections that have it where not all do."""
+    listed = list(found)
+    by_name: dict[str, list[Section]] = {}
+    for section in listed:
+        for parameter in section.parameters:
+            by_name.setdefault(parameter, []).append(section)
+    return [
+        (owners[0].parameters[name], "" if len(owners) == len(listed) else ", ".join(owner.name for owner in owners))
+        for name, owners in by_name.items()
+    ]
+
+
+def _metric_text(metric: Metric) -> str:
+    marts = ", ".join(dict.fromkeys(leaf.mart for leaf in leaves(metric)))
+    rows = [
+        ("definition", metric.definition),
+        ("kind, unit", f"{metric.kind}, {metric.unit}; better: {metric.better}"),
+        ("reads", marts + (f" through {', '.join(metric.inputs)}" if metric.inputs else "")),
+        ("not", metric.caveat),
+        ("if it moves", metric.action),
+        ("owner", metric.owner),
+    ]
+    if metric.thresholds:
+        rows.insert(3, ("thresholds", f"good to {metric.thresholds.good:g}, warning to {metric.thresholds.warn:g}"))
+    return _entry(f"{metric.title} (metric {metric.name})", rows)
+
+
+def _table_text(models: Graph, name: str) -> str:
+    model = models.models[name]
+    lineage = "; ".join(f"{table} from {', '.join(reads)}" for table, reads in models.lineage(name))
+    rows = [
+        ("a row is", model.contract.grain),
+        ("key", ", ".join(model.contract.key)),
+        ("lineage", lineage),
+        ("metrics", ", ".join(metric.name for metric in readers(name)) or "none"),
+        *((column, f"{spec.type.lstrip('!')}. {spec.doc}") for column, spec in model.contract.columns.items()),
+    ]
+    return _entry(f"{name} (table): {model.doc.splitlines()[0]}", rows)
+
+
+def _feed_text(feed: Feed) -> str:
+    columns = (
+        (name, f"{spec.type.lstrip('!')}{', required' if spec.required else ''}. {spec.doc}")
+        for name, spec in feed.columns.items()
+    )
+    return _entry(f"{feed.name} (feed): {feed.doc}", [("key", ", ".join(feed.key)), *columns])
+
+
+def _entry(title: str, rows: Iterable[tuple[str, str]]) -> str:
+    listed = [(name, text) for name, text in rows if text]
+    width = max(len(name) for name, _ in listed)
+    return "\n".join([title, "", *(f"  {name:<{width}}  {text}" for name, text in listed)])

@@ -1,0 +1,443 @@
+"""The command line: verbs only. Exit codes: 0 done, 1 failed, 2 used wrongly, 130 stopped by Ctrl-C, 143 by a signal.
+
+The one place that reads the clock: everything below gets `now` or `as_of` as a parameter.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+from tqdm import tqdm
+
+from tidings.cli.files import CLOCK, add, drop
+from tidings.errors import TidingsError, UsageError, suggest, understood
+from tidings.ledger.store import Ledger
+from tidings.secrets import Redactor
+from tidings.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from tidings.intake.pulling import Outcome
+    from tidings.sources.source import Pulled
+
+_GRACE_S = 10.0
+_LEVELS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class _Verbs(click.Group):
+    """A group that helps with a mistyped verb, and through which no error passes that is not one of ours."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the verb; what went wrong comes out as a sentence without secrets."""
+        try:
+            return super().invoke(ctx)
+        except (BrokenPipeError, click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception as error:
+            settings = ctx.obj if isinstance(ctx.obj, Settings) else None
+            known = understood(error, settings.root if settings else None) or _unknown(error, settings)
+            if settings is not None and not isinstance(known, UsageError):
+                redact = _redactor(settings)
+                known.failed, known.remedy = redact(known.failed), redact(known.remedy)
+            if known is error:
+                raise
+            raise known from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            raise UsageError(f"There is no command '{args[0]}'.", suggest(args[0], self.commands))
+        return super().resolve_command(ctx, args)
+
+
+class _Bars:
+    """Progress as bars on a terminal, as one line per finished step elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
+        self._what = ""
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None or what != self._what:
+            self.close()
+            self._bar = tqdm(total=total or None, desc=what, leave=False, file=sys.stderr, dynamic_ncols=True)
+            self._what = what
+        self._bar.total = total or None
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class _Lines:
+    """One line per source that is being pulled, on a terminal; what is said of a finished one stays above."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._bars: dict[str, tqdm] = {}
+        if sys.stderr.isatty():
+            for position, name in enumerate(names):
+                self._bars[name] = tqdm(
+                    bar_format="{desc}", desc=f"{name}: asking", position=position, leave=False, file=sys.stderr
+                )
+
+    def __call__(self, source: str, what: str, done: int, total: int) -> None:
+        if source in self._bars:
+            of = f" of {total:,}" if total else ""
+            self._bars[source].set_description_str(f"{source}: {what} {done:,}{of}")
+
+    def done(self, source: str, said: str) -> None:
+        """Take a source's line away and say how it went."""
+        if source in self._bars:
+            self._bars.pop(source).close()
+        tqdm.write(said, file=sys.stdout)
+        sys.stdout.flush()
+
+    def close(self) -> None:
+        """Take all lines off the screen."""
+        for bar in self._bars.values():
+            bar.close()
+
+
+@contextmanager
+def _lines(names: Sequence[str]) -> Iterator[_Lines]:
+    lines = _Lines(names)
+    try:
+        yield lines
+    finally:
+        lines.close()
+
+
+@contextmanager
+def _progress() -> Iterator[_Bars]:
+    bars = _Bars()
+    try:
+        yield bars
+    finally:
+        bars.close()
+
+
+def _redactor(settings: Settings) -> Redactor:
+    """What keeps the workbook's secrets out of what is printed; without its sources if they cannot be opened."""
+    try:
+        from tidings.sources.credentials import credentials
+
+        return credentials(settings).redactor
+    except Exception:  # noqa: BLE001 - an error is being told already: a second one must not take its place
+        return Redactor(filter(None, map(settings.held, settings.withheld())))
+
+
+def _unknown(error: Exception, settings: Settings | None) -> TidingsError:
+    """An error that nobody foresaw: its traceback goes, without secrets, into a file, for whoever mends Tidings."""
+    told = f"Tidings met an error that it does not know: {type(error).__name__}: {str(error)[:300]}".rstrip(": ")
+    if settings is None:
+        return TidingsError(f"{told}.", "Please report it.")
+    file = settings.root / "data" / "crash.txt"
+    try:
+        file.write_text(_redactor(settings)("".join(traceback.format_exception(error))), encoding="utf-8")
+    except OSError:
+        return TidingsError(f"{told}.", "Please report it.")
+    return TidingsError(f"{told}.", f"Please report it with {file}.")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@click.group(cls=_Verbs, context_settings=HELP)
+@click.version_option(package_name="tidings", prog_name="tidings")
+@click.option("--root", type=click.Path(path_type=Path), help="Folder of the workbook; else $TIDINGS_ROOT, else here.")
+@click.pass_context
+def tidings(ctx: click.Context, root: Path | None) -> None:
+    """Pull figures from where they live, model them, and turn notebooks into reports.
+
+    \b
+    A day with it:  tidings pull && tidings build && tidings run weekly
+    """
+    ctx.meta[CLOCK] = _now
+    if ctx.invoked_subcommand is not None:
+        ctx.obj = load_settings(root)
+
+
+@tidings.command()
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.option("--since", metavar="DATE", help="Ask for the days from this one on, landed before or not.")
+@click.option("--until", metavar="DATE", help="Ask for the days up to this one, it included.")
+@click.option("--again", is_flag=True, help="Land anew what has not changed, too.")
+@click.pass_obj
+def pull(settings: Settings, sources: tuple[str, ...], since: str | None, until: str | None, again: bool) -> None:
+    """Land what the sources have to say (all configured ones, or those named), all at once.
+
+    Without dates each source is asked for what is new and what may have changed. A pull that was stopped goes on where
+    it was.
+    """
+    from tidings.intake.pulling import pull_sources
+    from tidings.sources.source import Pull, open_sources
+    from tidings.window import parse_date
+
+    opened = open_sources(settings, dict.fromkeys(sources) or None)
+    if not opened:
+        raise UsageError("No source is configured.", "Add a [tool.tidings.sources.<name>] table to pyproject.toml.")
+    order = Pull(_now(), again, since=parse_date(since) if since else None, until=parse_date(until) if until else None)
+    if order.since and order.until and order.since > order.until:
+        raise UsageError(f"--since {since} is after --until {until}.", "Exchange the two dates.")
+    for sentence in dict.fromkeys((*settings.exposed(), *(each for source in opened for each in source.warnings()))):
+        click.echo(f"  {sentence}", err=True)
+    outcomes: list[Outcome] = []
+    redact = _redactor(settings)
+    with _lines([source.name for source in opened]) as lines:
+        for outcome in pull_sources(settings, opened, order, lines):
+            outcomes.append(outcome)
+            lines.done(outcome.source, redact(_told(outcome)))
+    unknown = next((o.error for o in outcomes if o.error and not isinstance(o.error, TidingsError)), None)
+    if unknown is not None:
+        raise unknown
+    failed = sorted(outcome.source for outcome in outcomes if outcome.error)
+    if failed:
+        of = "1 source" if len(opened) == 1 else f"{len(opened)} sources"
+        raise TidingsError(f"{len(failed)} of {of} failed, or came in part only: {', '.join(failed)}.", "See above.")
+
+
+def _told(outcome: Outcome) -> str:
+    """What is to be said of one source: its sum, a line per endpoint, what a person should know."""
+    rejected = f", {outcome.rejected:,} rejected" if outcome.rejected else ", none rejected"
+    restated = f", {outcome.restated:,} days restated" if outcome.restated else ""
+    rows = "1 row" if outcome.rows == 1 else f"{outcome.rows:,} rows"
+    lines = [f"{outcome.source}: {rows}{rejected}{restated} ({outcome.seconds:.1f} s)"]
+    if outcome.error is not None:
+        lines = [f"{outcome.source}: {outcome.status}. {outcome.told()}"]
+    parts: dict[tuple[str, bool], list[Pulled]] = {}
+    for part in outcome.parts:
+        parts.setdefault((part.endpoint, part.skipped), []).append(part)
+    for (endpoint, skipped), group in parts.items():
+        # Files are told one by one, days together.
+        name = f" {group[0].part}" if len(group) == 1 and group[0].part else ""
+        state = "unchanged, kept" if skipped else "landed"
+        count = sum(part.rows for part in group)
+        lines.append(f"  {outcome.source}/{endpoint}{name}: {count:,} row{'' if count == 1 else 's'} {state}")
+    return "\n".join([*lines, *(f"    {message}" for message in outcome.messages)])
+
+
+@tidings.command()
+@click.pass_obj
+def build(settings: Settings) -> None:
+    """Model what was landed into a new warehouse, check every contract, then switch to it."""
+    from tidings.warehouse.build import build as build_warehouse
+
+    ledger = Ledger(settings.ledger)
+    number, start = ledger.start_build(_now()), time.monotonic()
+    try:
+        with _progress() as progress:
+            result = build_warehouse(settings, progress=progress)
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+        known = understood(error, settings.root) or TidingsError(type(error).__name__)
+        with suppress(TidingsError):
+            # Where the disk is full the ledger cannot be written either: that the process ended says the same.
+            ledger.finish_build(
+                number,
+                "interrupted" if stopped else "failed",
+                seconds=time.monotonic() - start,
+                error="It was stopped." if stopped else _redactor(settings)(str(known)),
+            )
+        raise
+    seconds = time.monotonic() - start
+    ledger.finish_build(number, "done", seconds=seconds, build=result.build_id, rows=result.rows)
+    for warning in result.warnings:
+        click.echo(f"  {warning}")
+    if result.unchanged:
+        click.echo(f"Nothing new: build {result.build_id} is current.")
+    else:
+        click.echo(f"Built {result.build_id}: {result.tables} tables, {result.rows:,} rows ({seconds:.1f} s)")
+
+
+@tidings.command()
+@click.argument("name", metavar="SCHEDULE|SECTION")
+@click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE", help="Set a parameter; repeatable.")
+@click.pass_obj
+def run(settings: Settings, name: str, pairs: tuple[str, ...]) -> None:
+    """Run a schedule or a single section into HTML pages, and print where they are.
+
+    \b
+    tidings run weekly
+    tidings run commerce -p days=90 -p segment="country=DE"
+    """
+    from tidings.reporting.run import run as run_report
+
+    given = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise UsageError(f"The parameter '{pair}' has no '='.", "Write it as name=value, as in -p days=90.")
+        given[key.strip()] = value
+    with _progress() as progress:
+        result = run_report(settings, name, given, now=_now(), progress=progress)
+    for section in result.sections:
+        line = f"  {section.section}: {section.status} ({section.seconds:.1f} s)"
+        click.echo(line + (f". {section.error}" if section.error else ""))
+    for warning in result.warnings:
+        click.echo(f"  {warning}", err=True)
+    click.echo(f"{result.title}, {result.status} in {result.seconds:.1f} s:")
+    click.echo(str(_near(result.index)))
+    if result.status != "done":
+        raise TidingsError(f"The run is {result.status}.", "The pages say which section failed and why.")
+
+
+def _near(file: Path) -> Path:
+    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+
+
+@tidings.command("list")
+@click.pass_obj
+def list_(settings: Settings) -> None:
+    """List schedules, sections with their parameters, sources, and the latest runs."""
+    from tidings.cli.catalog import overview
+
+    click.echo(overview(settings))
+
+
+@tidings.command()
+@click.argument("name", required=False)
+@click.pass_obj
+def catalog(settings: Settings, name: str | None) -> None:
+    """Write the catalogue of tables, metrics and sections as a page, or print one entry."""
+    from tidings.cli.catalog import describe, write_catalog
+
+    click.echo(describe(settings, name) if name else str(_near(write_catalog(settings))))
+
+
+@tidings.command()
+@click.option("--port", type=int, help="Port on this machine; else the next free one from 8888.")
+@click.option("--no-browser", is_flag=True, help="Print the address instead of opening it.")
+@click.pass_obj
+def explore(settings: Settings, port: int | None, no_browser: bool) -> None:
+    """Open JupyterLab on the sections."""
+    arguments = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={settings.root}", "--ip=127.0.0.1"]
+    arguments += [f"--ServerApp.port={port}"] if port else []
+    # In a container everybody is root; the server answers this machine only, and asks for its token.
+    arguments += ["--allow-root"] if os.geteuid() == 0 else []
+    arguments += ["--no-browser"] if no_browser else [f"--LabApp.default_url=/lab/tree/{settings.notebooks.name}"]
+    os.environ["TIDINGS_ROOT"] = str(settings.root)
+    os.execv(sys.executable, arguments)  # noqa: S606
+
+
+@tidings.command()
+@click.pass_obj
+def check(settings: Settings) -> None:
+    """Check settings, landed files, models and schedules, and ask each source whether it would answer.
+
+    Nothing is changed. Each source is asked its cheapest question; what is missing is told in the words of its console.
+    """
+    from tidings.cli.checks import check as check_workbook
+
+    problems = warnings = 0
+    for finding in check_workbook(settings, _now()):
+        problems += finding.level == "fail"
+        warnings += finding.level == "warn"
+        detail = f": {finding.detail}" if finding.detail else ""
+        click.echo(f"  {_LEVELS[finding.level]} {finding.what}{detail}")
+    if problems:
+        few = "thing needs" if problems == 1 else "things need"
+        raise TidingsError(f"{problems} {few} attention.", "See above.")
+    click.echo("Nothing is in the way of a pull; see the warnings." if warnings else "Everything is in order.")
+
+
+tidings.add_command(add)
+tidings.add_command(drop)
+
+
+class _StoppedError(SystemExit):
+    """The system or another program asks this one to end."""
+
+
+def main() -> None:
+    """Entry point: prints an error as one sentence and its remedy, never a traceback for what a user can mend."""
+    _prepare()
+    try:
+        tidings.main(standalone_mode=False)
+        # Here, not at the very end, where Python could only print a traceback.
+        sys.stdout.flush()
+    except TidingsError as error:
+        _leave(f"tidings: {error}", error.exit_code)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(1)
+    except (click.Abort, KeyboardInterrupt):
+        _leave("tidings: stopped. What was done stays; run the command again to go on.", 130)
+    except _StoppedError as error:
+        _leave("tidings: stopped by a signal. What was done stays; run the command again to go on.", error.code)
+    except BrokenPipeError:
+        # Whoever read the output has had enough of it.
+        _leave("", 141)
+    except OSError as error:
+        _leave(f"tidings: {understood(error)}", 1)
+
+
+def _prepare() -> None:
+    """Make what is printed printable in any terminal, and let a request to end be as orderly as Ctrl-C."""
+    # Python has none where whoever started it closed them.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open until the end
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    # What libraries log may quote what they were given; what matters of it they raise.
+    logging.getLogger().addHandler(logging.NullHandler())
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # One that is ignored was meant to be: nohup.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: object) -> None:
+    """End in order; at once if that takes long, as where the signal came in the middle of a lock being taken."""
+    del frame
+    for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_DFL)
+    last = threading.Timer(_GRACE_S, _end_at_once, [number])
+    last.daemon = True
+    last.start()
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise _StoppedError(128 + number)
+
+
+def _end_at_once(number: int) -> None:
+    # What this process held, the system lets go of; what it left in folders, the next one takes away.
+    os._exit(128 + number)
+
+
+def _leave(said: str, code: object) -> NoReturn:
+    """End with a sentence, if anybody reads it; output that cannot be written any more must not make a traceback."""
+    try:
+        if said:
+            click.echo(said, err=True)
+        sys.stdout.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                os.dup2(null, stream.fileno())
+    sys.exit(code if isinstance(code, int) else 1)

@@ -1,0 +1,1 @@
+"""Where data come from: a folder per vendor or kind, each with a `SourceKind`."""

@@ -1,0 +1,300 @@
+"""Access logs of web servers: files in the formats of `log_formats.READ` into the feed `access`."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tidings.connectors.access_log.clients import clients, first_address
+from tidings.connectors.access_log.formats import READ, Formats, why_not
+from tidings.connectors.access_log.lines import (
+    Lines,
+    content_sha256,
+    fields,
+    first_instant,
+    forwarded,
+    instants,
+    read_lines,
+)
+from tidings.connectors.access_log.rejects import scrubbed
+from tidings.connectors.access_log.rows import Translator
+from tidings.enrich.geography import Places
+from tidings.enrich.hosts import site_host
+from tidings.enrich.pseudonyms import Pseudonyms, Salts
+from tidings.errors import SettingsError, SourceError
+from tidings.feeds import ACCESS
+from tidings.landing.manifest import Input
+from tidings.landing.store import Draft, Landing
+from tidings.mapping.options import OPTIONS, PULL, read_covers
+from tidings.settings import Settings
+from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind, kept_out
+from tidings.window import Zone, end_of_local_day
+
+_ENDPOINT: Final = Endpoint(name="access", feed=ACCESS, doc="Requests as the web server logged them.")
+# What rotation adds to a log's name: access.log.1, access.log.2.gz, access.log-20261120.
+_ROTATED: Final = re.compile(r"(?:[.-]\d+)?(?:\.gz|\.zst)?$", re.IGNORECASE)
+_NOBODY: Final = (
+    "What stands before the time is no address, no list of addresses, and no host with an address behind it."
+)
+_NO_DATE: Final = "The time of the line is not a date between 1900 and 2199."
+
+
+@dataclass(frozen=True)
+class _Log:
+    """A log file; `part` names it by its first instant, so that it stays itself when it is rotated."""
+
+    path: Path
+    name: str
+    first: datetime | None
+
+    @property
+    def part(self) -> str:
+        return f"{self.name}@{self.first.isoformat()}Z" if self.first else self.name
+
+
+@dataclass(frozen=True)
+class AccessLog:
+    """The access logs that a path (with `*` and `?`) names; `site` is the host whose links are internal."""
+
+    name: str
+    path: str
+    site: str
+    root: Path
+    zone: Zone
+    geoip: Path | None
+    covers: str
+    kind: str = "access_log"
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """One: the requests."""
+        return (_ENDPOINT,)
+
+    def warnings(self) -> list[str]:
+        """None."""
+        return []
+
+    def check(self, pull: Pull) -> list[str]:
+        """Files that are missing or not logs, a country file that cannot be used; one sentence each."""
+        problems = []
+        try:
+            for path in self._paths():
+                first_instant(path)
+        except SourceError as error:
+            problems.append(str(error))
+        try:
+            with self._places():
+                pass
+        except SourceError as error:
+            problems.append(str(error))
+        return problems
+
+    def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
+        """Land the logs that are new or have grown, oldest first. A log that was only rotated is the one it was.
+
+        Raises:
+            SourceError: no file, or one that is not a log; what was yielded before stays landed.
+        """
+        pseudonyms = Pseudonyms(Salts(self.root / "data" / "salts.json", pull.now), self.site or self.name)
+        dropped = landing.dropped(self.name, _ENDPOINT.name)
+        with self._places() as places:
+            translator = Translator(self.site, pseudonyms, places)
+            before: Path | None = None
+            for log in self._logs():
+                source_input = Input(log.name, content_sha256(log.path), self._mapping())
+                if gone := dropped.get(source_input.sha256):
+                    yield kept_out(self, _ENDPOINT, log.part, gone)
+                    continue
+                landed = landing.unchanged(self.name, _ENDPOINT.name, log.part, source_input)
+                if landed and not pull.again:
+                    if self.covers == PULL:
+                        landing.confirm(self.name, _ENDPOINT.name, log.part, pull.now)
+                    before = log.path
+                    yield self._pulled(log, landed.rows, landed.rejected, skipped=True)
+                    continue
+                if before is not None:
+                    # Whoever was on the site when the log before ended keeps the pseudonym of that session.
+                    self._follow(before, translator)
+                    before = None
+                with landing.draft(
+                    self.name,
+                    _ENDPOINT.name,
+                    ACCESS,
+                    now=pull.now,
+                    part=log.part,
+                    source_input=source_input,
+                    is_file=True,
+                ) as draft:
+                    messages = self._land(log, draft, translator, pull)
+                yield self._pulled(log, draft.rows, draft.rejected, messages=messages)
+
+    def _land(self, log: _Log, draft: Draft, translator: Translator, pull: Pull) -> tuple[str, ...]:
+        addresses: set[str] = set()
+        sent, agents, formats, reasons = 0, False, Formats(), Counter[str]()
+        for lines in read_lines(log.path):
+            known, ts, line = self._taken(lines, formats, draft, reasons)
+            if not len(known):
+                continue
+            rows = translator.rows(known, ts, line)
+            draft.add(rows)
+            addresses.update(known.field("address").unique().to_pylist())
+            sent += pc.sum(rows["response_bytes"]).as_py()
+            agents = agents or pc.any(pc.not_equal(known.field("agents"), "")).as_py()
+            pull.progress(log.path.name, lines.read, lines.size)
+        if draft.rejected and not draft.rows:
+            raise _unread(log.path.name, reasons, self.name)
+        draft.facts = {"addresses": len(addresses), "bytes": sent}
+        if draft.newest is None:
+            return (f"{log.path.name} is empty: nothing landed. If it stays so, correct path in the settings.",)
+        end = end_of_local_day(draft.newest.replace(tzinfo=UTC), self.zone)
+        draft.covers = "" if self.covers == PULL else self.covers
+        draft.complete_until = pull.now if self.covers == PULL else min(end, pull.now)
+        if not agents:
+            return (
+                f"{log.path.name} is in the common format, without user agents and referrers: bots cannot be told "
+                "apart, and every visit counts as direct.",
+            )
+        return ()
+
+    def _taken(
+        self, lines: Lines, formats: Formats, draft: Draft, refusals: Counter[str]
+    ) -> tuple[pa.StructArray, pa.Array, pa.Array]:
+        """Fields, instants and numbers of the lines that can be used; the others are rejected, blank ones passed."""
+        number = pa.array(range(lines.first, lines.first + len(lines.text)), pa.int64())
+        text, parsed = fields(lines.text, formats)
+        ts = instants(parsed.field("time"))
+        asked = self._asked(parsed)
+        formed, dated, known = parsed.is_valid(), ts.is_valid(), asked.is_valid()
+        usable = pc.and_(pc.and_(formed, dated), known)
+        refused = pc.and_not(pc.not_equal(pc.utf8_trim_whitespace(text), ""), usable)
+        records = lines.text.filter(refused).to_pylist()
+        if records:
+            reasons = [
+                why_not(record) if not is_formed else _NO_DATE if not is_dated else _NOBODY
+                for record, is_formed, is_dated in zip(
+                    records, formed.filter(refused).to_pylist(), dated.filter(refused).to_pylist(), strict=True
+                )
+            ]
+            refusals.update(reasons)
+            draft.reject(number.filter(refused), reasons, [scrubbed(record) for record in records])
+        return asked.filter(usable), ts.filter(usable), number.filter(usable)
+
+    def _asked(self, parsed: pa.StructArray) -> pa.StructArray:
+        """The fields with who asked, and for which host, in place of what stands before the time; null for nobody."""
+        who = parsed.field("who").dictionary_encode()
+        found = clients(who.dictionary.to_pylist(), self.site)
+        host, address, names, inner = (
+            pa.array([client and client[place] for client in found], type_).take(who.indices)
+            for place, type_ in enumerate((pa.string(), pa.string(), pa.string(), pa.bool_()))
+        )
+        tail = parsed.field("tail")
+        if pc.any(inner).as_py():
+            # Behind a proxy nginx's own format has the client at the end of the line.
+            lists = forwarded(tail).dictionary_encode()
+            firsts = pa.array([first_address(text) for text in lists.dictionary.to_pylist()], pa.string())
+            address = pc.if_else(pc.fill_null(inner, False), pc.coalesce(firsts.take(lists.indices), address), address)
+        referrer, agent = parsed.field("referrer"), parsed.field("agent")
+        # HAProxy leaves both empty where it does not know them; what was not sent is a dash.
+        agents = pc.if_else(pc.equal(pc.binary_join_element_wise(referrer, agent, ""), ""), "", tail)
+        columns = {
+            "vhost": host,
+            "address": address,
+            "names": names,
+            "agents": agents,
+            **{
+                name: parsed.field(name) for name in ("time", "request", "status", "bytes", "tail", "referrer", "agent")
+            },
+        }
+        return pa.StructArray.from_arrays(list(columns.values()), list(columns), mask=pc.is_null(address))
+
+    def _follow(self, path: Path, translator: Translator) -> None:
+        """Read a log that is landed already for the sessions that are open at its end."""
+        formats = Formats()
+        for lines in read_lines(path):
+            _, parsed = fields(lines.text, formats)
+            ts, asked = instants(parsed.field("time")), self._asked(parsed)
+            usable = pc.and_(asked.is_valid(), ts.is_valid())
+            translator.visitors(asked.filter(usable), ts.filter(usable))
+
+    def _pulled(
+        self, log: _Log, rows: int, rejected: int, *, skipped: bool = False, messages: tuple[str, ...] = ()
+    ) -> Pulled:
+        return Pulled(self.name, _ENDPOINT.name, ACCESS.name, rows, rejected, skipped, log.part, messages)
+
+    def _mapping(self) -> str:
+        # A newer edition of the country file is no reason to land old logs anew, with other pseudonyms.
+        options = json.dumps([self.site, self.zone.name, self.geoip is not None])
+        return hashlib.sha256(options.encode()).hexdigest()
+
+    def _places(self) -> AbstractContextManager[Places | None]:
+        return Places(self.geoip) if self.geoip else nullcontext()
+
+    def _paths(self) -> list[Path]:
+        found = sorted(glob.glob(str(self.root / self.path), recursive=True))  # noqa: PTH207 - the path may be absolute
+        paths = [path for path in map(Path, found) if path.is_file()]
+        if not paths:
+            raise SourceError(
+                f"The source {self.name} finds no file at {self.path}.",
+                f"Correct path in [tool.tidings.sources.{self.name}]; it counts from the folder of pyproject.toml.",
+            )
+        return paths
+
+    def _logs(self) -> list[_Log]:
+        logs = [
+            _Log(path, _ROTATED.sub("", Path(os.path.relpath(path, self.root)).as_posix()), first_instant(path))
+            for path in self._paths()
+        ]
+        return sorted(logs, key=lambda log: (log.first or datetime.max, log.name))  # noqa: DTZ901 - naive UTC
+
+
+def _unread(name: str, reasons: Counter[str], source: str) -> SourceError:
+    ((commonest, _),) = reasons.most_common(1)
+    return SourceError(
+        f"None of the {reasons.total()} lines of {name} can be read. {commonest} Read are: {READ}.",
+        f"Name an access log in [tool.tidings.sources.{source}] path.",
+    )
+
+
+def _open(name: str, table: Mapping[str, Any], settings: Settings) -> AccessLog:
+    where = f"[tool.tidings.sources.{name}]"
+    if "path" not in table:
+        raise SettingsError(f"{where} has no path.", 'Add path = "…", a log file or a pattern such as logs/access*.')
+    zone = Zone(settings.timezone, settings.week_start)
+    covers = read_covers(where, table, zone)
+    for option, value in table.items():
+        if option != "covers" and (not isinstance(value, str) or not value):
+            raise SettingsError(f"{where} {option} must be text, not {value!r}.", "Put it in quotes.")
+    return AccessLog(
+        name=name,
+        path=table["path"],
+        site=site_host(table["site"], where) if "site" in table else settings.site,
+        root=settings.root,
+        zone=zone,
+        geoip=settings.geoip,
+        covers=covers,
+    )
+
+
+ACCESS_LOG: Final = SourceKind(
+    name="access_log",
+    summary="access logs of a web server, common, combined, W3C or JSON, plain, .gz or .zst",
+    options={
+        "path": "a log or a pattern of logs, from the folder of pyproject.toml",
+        "site": "host whose own links are internal; `site` of [tool.tidings] if not given",
+        "covers": OPTIONS["covers"],
+    },
+    open=_open,
+)

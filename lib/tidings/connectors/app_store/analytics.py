@@ -1,0 +1,214 @@
+"""Analytics reports of App Store Connect: made by Apple on request, again and again, each in place of the one before.
+
+Apple begins to make them when asked once, by an administrator's key, and stops when nobody reads them. A report of one
+processing day tells of several days; of each day the newest processing replaces all older ones, and rows may vanish.
+Reports are deleted after 35 days. Their parts have addresses that are good for five minutes and want no token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from tidings.connectors.app_store.records import HEADS, REPORTS, table
+from tidings.errors import AnswerError, SourceError, WindowError
+from tidings.landing.manifest import REFUSED, Span
+from tidings.landing.store import Landing
+from tidings.sources.api.source import ApiEndpoint, day_instant, doubtful, together
+from tidings.sources.http.expected import FILE, JsonObject
+from tidings.sources.http.paging import pages
+from tidings.sources.http.session import Answer, Client, Verdict
+from tidings.sources.records import Record, Rows, typed
+from tidings.sources.source import Pull, Pulled
+from tidings.window import Zone, add_days, parse_date
+
+_NO_DAY = "no day"
+DATA = JsonObject(has={"data": list}, may={"links": dict})
+"""A list of App Store Connect."""
+
+
+class _RefusedError(AnswerError):
+    """None of the rows of a day could be used; they are kept."""
+
+
+def listed(client: Client, path: str, asked: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """All entries of a list of App Store Connect, page by page."""
+
+    def ask(url: str | None) -> Any:
+        return client.get(url or path, None if url else asked, expects=DATA).json()
+
+    for page in pages(ask, lambda page: page.get("links", {}).get("next"), path):
+        yield from page["data"]
+
+
+class Analytics:
+    """The analytics reports of one app, as one pull lands them."""
+
+    def __init__(
+        self, source: str, client: Client, landing: Landing, pull: Pull, endpoint: ApiEndpoint, app: str
+    ) -> None:
+        self._source = source
+        self._client = client
+        self._landing = landing
+        self._pull = pull
+        self._endpoint = endpoint
+        self._app = app
+
+    def land(self) -> Iterator[Pulled]:
+        """Land what was processed since the last pull, a day and report at a time."""
+        request = self._request()
+        if request is None:
+            message = (
+                f"Apple makes no analytics reports of app {self._app}. They have to be asked for once, with a key of "
+                "the role Admin: pull once with such a key; they come a day or two later."
+            )
+            yield self._pulled(self._app, messages=(message,))
+            return
+        failed: list[SourceError] = []
+        for report in REPORTS:
+            try:
+                for id_ in self._report_ids(request, report):
+                    yield from self._report(report, id_, failed)
+            except AnswerError as error:
+                # The other reports, and the days of this one that came before, are as good as ever.
+                failed.append(error)
+        if failed:
+            raise together(failed)
+
+    def _report(self, report: str, id_: str, failed: list[SourceError]) -> Iterator[Pulled]:
+        pull, part = self._pull, f"{self._app} {report}"
+        every = self._landing.entries(self._source, self._endpoint.name)
+        entries = [entry for entry in every if entry.part == part]
+        # What could not be used may be by now.
+        unused = [entry for entry in every if entry.part.startswith(f"{part}{REFUSED}")]
+        owed = {entry.facts.get("processed", 0.0) for entry in (*unused, *doubtful(entries))}
+        held = {e.window.start.date(): e.facts.get("processed", 0.0) for e in entries if e.window}
+        # The newest one again: it may have been landed half.
+        newest = 0.0 if pull.again or pull.since or pull.until else max(held.values(), default=0.0)
+        for processed, instance in self._instances(id_):
+            if _number(processed) < newest and _number(processed) not in owed:
+                continue
+            by_day, unusable = self._by_day(instance)
+            for day, records in sorted(by_day.items()):
+                is_asked_for = (pull.since or day) <= day <= (pull.until or day)
+                # A newer report of the day is landed: this one must not take its place.
+                if is_asked_for and _number(processed) >= held.get(day, 0.0):
+                    try:
+                        yield self._day(report, day, processed, records)
+                    except _RefusedError as error:
+                        failed.append(error)
+                        yield self._pulled(part, rejected=len(records))
+            if unusable:
+                refused = self._refused(report, _NO_DAY, processed, unusable)
+                failed += [] if by_day else [refused]
+                yield self._pulled(part, rejected=len(unusable))
+            else:
+                self._drop(report, _NO_DAY)
+
+    def _by_day(self, instance: str) -> tuple[dict[date, list[Record]], list[Record]]:
+        """The rows of a report by day, and those that do not say theirs."""
+        by_day: dict[date, list[Record]] = {}
+        unusable: list[Record] = []
+        for row in self._rows(instance):
+            try:
+                by_day.setdefault(parse_date(row["Date"]), []).append(row)
+            except (KeyError, WindowError):
+                unusable.append(row)
+        return by_day, unusable
+
+    def _typed(self, report: str, processed: str, records: Sequence[Record]) -> Rows:
+        whose = {"app_id": self._app, "report": report, "processed": processed}
+        numbered = [{**record, **whose, "row": number} for number, record in enumerate(records, start=1)]
+        return typed(self._endpoint.feed, numbered, self._endpoint.parse, 1)
+
+    def _day(self, report: str, day: date, processed: str, records: Sequence[Record]) -> Pulled:
+        endpoint, part = self._endpoint, f"{self._app} {report}"
+        rows = self._typed(report, processed, records)
+        if not rows.table.num_rows:
+            # What was landed of the day before stays in force.
+            raise self._refused(report, str(day), processed, records)
+        window = Span(day_instant(day), day_instant(add_days(day, 1)))
+        with self._landing.draft(
+            self._source, endpoint.name, endpoint.feed, now=self._pull.now, part=part, window=window
+        ) as draft:
+            draft.add(rows.table)
+            draft.reject(rows.lines, rows.reasons, rows.records)
+            draft.facts["processed"] = _number(processed)
+            whole = day_instant(add_days(Zone().day_of(self._pull.now), -endpoint.lag_days))
+            draft.complete_until = min(window.end, whole)
+        self._drop(report, str(day))
+        self._pull.progress(endpoint.name, draft.rows, 0)
+        return self._pulled(part, draft.rows, draft.rejected, restated=draft.restated_days, remarks=draft.remarks)
+
+    def _drop(self, report: str, what: str) -> None:
+        part = f"{self._app} {report}{REFUSED}{what}"
+        if any(entry.part == part for entry in self._landing.entries(self._source, self._endpoint.name)):
+            self._landing.drop(self._source, self._endpoint.name, part)
+
+    def _refused(self, report: str, what: str, processed: str, records: Sequence[Record]) -> _RefusedError:
+        """Keep records of which none can be used, and say so."""
+        endpoint, part = self._endpoint, f"{self._app} {report}{REFUSED}{what}"
+        rows = self._typed(report, processed, records)
+        with self._landing.draft(self._source, endpoint.name, endpoint.feed, now=self._pull.now, part=part) as draft:
+            draft.reject(rows.lines, rows.reasons, rows.records)
+            draft.facts["processed"] = _number(processed)
+        return _RefusedError(
+            f"{len(records)} rows of the report on {report} of {what} could not be used: {rows.reasons[0]}.",
+            "Apple has changed the report; they are kept. Look for a newer version of Tidings.",
+        )
+
+    def _pulled(self, part: str, rows: int = 0, rejected: int = 0, **more: Any) -> Pulled:
+        name = self._endpoint.name
+        return Pulled(self._source, name, self._endpoint.feed.name, rows, rejected, part=part, **more)
+
+    def _request(self) -> str | None:
+        """The running request for reports of the app, made if there is none; null where the key may not make it."""
+        path = f"v1/apps/{self._app}/analyticsReportRequests"
+        for _ in range(2):
+            said = self._client.get(path, {"filter[accessType]": "ONGOING"}, expects=DATA).json()
+            for each in said["data"]:
+                if not each.get("attributes", {}).get("stoppedDueToInactivity"):
+                    return str(each["id"])
+            body = {
+                "data": {
+                    "type": "analyticsReportRequests",
+                    "attributes": {"accessType": "ONGOING"},
+                    "relationships": {"app": {"data": {"type": "apps", "id": self._app}}},
+                }
+            }
+            # 409: it was made in the meantime.
+            if self._client.post("v1/analyticsReportRequests", body=body, judge=_judge_request).status == 403:
+                return None
+        return None
+
+    def _report_ids(self, request: str, report: str) -> Iterator[str]:
+        name, category, _ = REPORTS[report]
+        asked = {"filter[category]": category, "limit": 200}
+        for each in listed(self._client, f"v1/analyticsReportRequests/{request}/reports", asked):
+            if str(each["attributes"]["name"]).lower().endswith(name):
+                yield str(each["id"])
+
+    def _instances(self, report_id: str) -> list[tuple[str, str]]:
+        """Processing date and id of the daily reports, oldest first, so that the newest is landed last."""
+        asked = {"filter[granularity]": "DAILY", "limit": 200}
+        found = listed(self._client, f"v1/analyticsReports/{report_id}/instances", asked)
+        return sorted((str(each["attributes"]["processingDate"]), str(each["id"])) for each in found)
+
+    def _rows(self, instance: str) -> Iterator[dict[str, str]]:
+        for each in listed(self._client, f"v1/analyticsReportInstances/{instance}/segments", {"limit": 200}):
+            said = each["attributes"]
+            # The address carries its own signature; a token would be refused.
+            body = self._client.get(str(said["url"]), auth=False, expects=FILE).body
+            if said.get("checksum") and hashlib.md5(body, usedforsecurity=False).hexdigest() != said["checksum"]:
+                raise AnswerError(f"A part of the analytics report {instance} is damaged.", "Pull again.")
+            yield from table(body, HEADS["analytics"])
+
+
+def _number(processed: str) -> float:
+    return float(processed.replace("-", ""))
+
+
+def _judge_request(answer: Answer) -> Verdict | None:
+    return Verdict("fine") if answer.status in (403, 409) else None

@@ -1,0 +1,272 @@
+"""App Store Connect: sales, subscriptions, store analytics and reviews of apps.
+
+Habits of the API. Tokens are signed by ourselves and good for 20 minutes at most. Days of sales are Pacific, those of
+analytics UTC. Reports are packed tables whose packing is not announced. A day without sales is 404, and so is a day
+whose report is not made yet: within three days it is taken for the second. One report covers all apps of the account.
+Proceeds are per unit. Reviews can be asked for by time of writing only, newest first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from tidings.connectors.app_store.analytics import DATA, Analytics, listed
+from tidings.connectors.app_store.records import (
+    ANALYTICS,
+    HEADS,
+    PACIFIC,
+    REVIEWS,
+    SALES,
+    SUBSCRIPTION_EVENTS,
+    SUBSCRIPTIONS,
+    table,
+)
+from tidings.errors import AnswerError, InBetweenError, SettingsError, SourceError, suggest
+from tidings.landing.store import Landing
+from tidings.settings import Settings
+from tidings.sources.api.source import ApiEndpoint, ApiSource, NotYetError, day_instant
+from tidings.sources.clock import Clock
+from tidings.sources.http.auth import Token, signed
+from tidings.sources.http.expected import FILE
+from tidings.sources.http.paging import pages
+from tidings.sources.http.session import Answer, Client, Limit, Verdict, excerpt, from_epoch
+from tidings.sources.records import Record
+from tidings.sources.source import Pull, Pulled, SourceKind
+from tidings.window import Zone, add_days, days_between, parse_instant
+
+_BASE: Final = "https://api.appstoreconnect.apple.com"
+_AUDIENCE: Final = "appstoreconnect-v1"
+_TOKEN_S: Final = 900
+_PENDING_DAYS: Final = 3
+_KINDS: Final[Mapping[str, tuple[str, str]]] = {
+    "sales": ("SALES", ""),
+    "subscriptions": ("SUBSCRIPTION", "1_3"),
+    "subscription_events": ("SUBSCRIPTION_EVENT", "1_3"),
+}
+_BUSY_WAIT_S: Final = 60.0
+
+
+@dataclass(frozen=True)
+class _App:
+    """The names of an app: its bundle id, and the SKU by which sales name it."""
+
+    bundle: str
+    sku: str
+
+
+class AppStore(ApiSource):
+    """The apps of one App Store Connect account."""
+
+    kind = "app_store"
+    console = "App Store Connect › Users and Access › Integrations"
+
+    def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
+        super().__init__(name, table, settings)
+        self._apps: dict[str, _App] = {}
+        self._versions = dict(_KINDS.values())
+
+    @property
+    def endpoints(self) -> tuple[ApiEndpoint, ...]:
+        """Sales and subscriptions where a vendor number is given; analytics and reviews of each app."""
+        of_vendor = (SALES, SUBSCRIPTIONS, SUBSCRIPTION_EVENTS) if self.options("vendors") else ()
+        return (*of_vendor, ANALYTICS, REVIEWS)
+
+    def variables(self) -> tuple[str, ...]:
+        """The one with the private key."""
+        return (self.variable("key"),)
+
+    def connect(self, clock: Clock) -> Client:
+        """The API, with tokens signed by the key."""
+        key, key_id = self.key("key"), self.option("key_id")
+        # A key of one person has no issuer.
+        issuer = self.option("issuer", "-")
+
+        def mint(client: Client) -> tuple[str, float]:
+            now = int(client.clock.epoch())
+            whose = {"sub": "user"} if issuer == "-" else {"iss": issuer}
+            claims = {**whose, "iat": now, "exp": now + _TOKEN_S, "aud": _AUDIENCE}
+            return signed(client, key, "ES256", claims, {"kid": key_id, "typ": "JWT"}), _TOKEN_S
+
+        return Client(
+            self.name,
+            self.option("base_url", _BASE),
+            clock,
+            console=self.console,
+            auth=Token(mint),
+            limits=(Limit(3000, 3600.0), Limit(10, 1.0)),
+            judge=_judge,
+        )
+
+    def ping(self, client: Client) -> list[str]:
+        """Ask which apps there are."""
+        try:
+            self._chosen(client)
+        except (SettingsError, SourceError) as error:
+            return [str(error)]
+        if not self.options("vendors"):
+            return [
+                f"{self.name} has no vendors: downloads and proceeds cannot be asked for. Copy the vendor number from "
+                "App Store Connect › Payments and Financial Reports."
+            ]
+        return []
+
+    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+        """Vendor numbers, or numbers of apps."""
+        return self.options("vendors") if endpoint.name in _KINDS else tuple(self._chosen(client))
+
+    def fetch(
+        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+    ) -> Iterator[Sequence[Record]]:
+        """Rows of daily reports day by day; reviews newest first, as far back as asked for."""
+        if endpoint is REVIEWS:
+            yield from self._reviews(client, part, first, end)
+            return
+        today = Zone(PACIFIC).day_of(from_epoch(client.clock.epoch()))
+        for day in days_between(first, add_days(end, -1)):
+            try:
+                yield self._of_day(client, endpoint, part, day, today)
+            except AnswerError as error:
+                if error.status or isinstance(error, InBetweenError):
+                    raise
+                # A damaged report of one day keeps no other from being landed.
+                raise NotYetError(day, error=error) from error
+
+    def _of_day(self, client: Client, endpoint: ApiEndpoint, vendor: str, day: date, today: date) -> list[Record]:
+        answer = self._report(client, _KINDS[endpoint.name][0], vendor, day)
+        if answer.status == 404:
+            if (today - day).days <= _PENDING_DAYS:
+                raise NotYetError(day)
+            return []
+        if answer.status == 410:
+            # What was landed of the day is all there is.
+            gone = f"App Store Connect keeps the {endpoint.name} report of {day} no longer."
+            raise NotYetError(day, error=AnswerError(gone, "What was landed of it stays.", 410))
+        whose = {"vendor": vendor, "day": day.isoformat()}
+        rows = enumerate(table(answer.body, HEADS[endpoint.name]), start=1)
+        return [{**row, **whose, "row": number} for number, row in rows if self._is_wanted(client, row)]
+
+    def _is_wanted(self, client: Client, row: Mapping[str, str]) -> bool:
+        """One report covers all apps of the account; what is sold inside an app names the app as its parent."""
+        if not self.options("apps"):
+            return True
+        chosen = self._chosen(client)
+        number = row.get("App Apple ID") or row.get("Apple Identifier", "")
+        named = {row.get("SKU"), row.get("Parent Identifier")} - {"", None}
+        return number in chosen or any(app.sku in named for app in chosen.values())
+
+    def _report(self, client: Client, kind: str, vendor: str, day: date) -> Answer:
+        asked = {
+            "filter[vendorNumber]": vendor,
+            "filter[reportType]": kind,
+            "filter[reportSubType]": "SUMMARY",
+            "filter[frequency]": "DAILY",
+            "filter[reportDate]": day.isoformat(),
+        }
+        accept = {"Accept": "application/a-gzip, application/json"}
+        for _ in range(2):
+            version = self._versions[kind]
+            query = {**asked, "filter[version]": version} if version else asked
+            answer = client.get("v1/salesReports", query, expects=FILE, headers=accept, judge=_judge_report)
+            if answer.status != 400:
+                return answer
+            # An outdated version is refused, and the right one named.
+            named = re.search(r"\b\d+_\d+\b", excerpt(answer).replace(version or "?", ""))
+            if named is None or named[0] == version:
+                break
+            self._versions[kind] = named[0]
+        raise AnswerError(
+            f"App Store Connect refuses the {kind} report of {day}: {excerpt(answer)}.", "Pull later.", 400
+        )
+
+    def _reviews(self, client: Client, app: str, first: date, end: date) -> Iterator[Sequence[Record]]:
+        start, stop = day_instant(first), day_instant(end)
+
+        def ask(url: str | None) -> Any:
+            query = None if url else {"sort": "-createdDate", "limit": 200}
+            return client.get(url or f"v1/apps/{app}/customerReviews", query, expects=DATA).json()
+
+        def written(review: Any) -> datetime | None:
+            said = review["attributes"].get("createdDate")
+            return parse_instant(said) if said else None
+
+        def following(page: Any) -> str | None:
+            is_done = any(at is not None and at < start for at in map(written, page["data"][-1:]))
+            return None if is_done else page.get("links", {}).get("next")
+
+        def is_asked_for(review: Any) -> bool:
+            at = written(review)
+            # Without a time it is no row, and kept as received.
+            return at is None or start <= at < stop
+
+        for page in pages(ask, following, f"reviews of {app}"):
+            yield [
+                {
+                    **each,
+                    "app_id": app,
+                    "attributes": {k: v for k, v in each["attributes"].items() if k != "reviewerNickname"},
+                }
+                for each in page["data"]
+                if is_asked_for(each)
+            ]
+
+    def land(self, landing: Landing, client: Client, endpoint: ApiEndpoint, part: str, pull: Pull) -> Iterator[Pulled]:
+        """Land what is new; of analytics each day by the newest report that has it."""
+        if endpoint is not ANALYTICS:
+            yield from super().land(landing, client, endpoint, part, pull)
+            return
+        yield from Analytics(self.name, client, landing, pull, endpoint, part).land()
+
+    def _chosen(self, client: Client) -> Mapping[str, _App]:
+        """The apps that are asked for, by number."""
+        if not self._apps:
+            known = {
+                str(each["id"]): _App(str(each["attributes"]["bundleId"]), str(each["attributes"].get("sku", "")))
+                for each in listed(client, "v1/apps", {"limit": 200, "fields[apps]": "name,bundleId,sku"})
+            }
+            if not known:
+                raise SourceError(
+                    f"The key of {self.name} sees no app.", f"Give it a role for the app in {self.console}."
+                )
+            wanted = self.options("apps", tuple(known))
+            names = [*known, *(app.bundle for app in known.values())]
+            for name in wanted:
+                if name not in names:
+                    raise SourceError(f"The key of {self.name} sees no app '{name}'.", suggest(name, names))
+            self._apps = {id_: app for id_, app in known.items() if id_ in wanted or app.bundle in wanted}
+        return self._apps
+
+
+def _judge(answer: Answer) -> Verdict | None:
+    """What 403 and 429 mean: roles, agreements, the hour's calls."""
+    if answer.status == 429:
+        return Verdict("later", excerpt(answer), seconds=None if "Retry-After" in answer.headers else _BUSY_WAIT_S)
+    if answer.status == 403:
+        said = answer.body.decode("utf-8", "replace")
+        remedy = "Give the key the role Sales and Reports (a team key; keys of persons cannot read sales)."
+        if "REQUIRED_AGREEMENTS" in said:
+            remedy = "The account holder has to accept an agreement in App Store Connect › Business."
+        return Verdict("failed", excerpt(answer), remedy)
+    return None
+
+
+def _judge_report(answer: Answer) -> Verdict | None:
+    """A report that is not there is an answer where Apple says so, and so is the name of the right version."""
+    return Verdict("fine") if answer.status in (400, 404, 410) and b'"errors"' in answer.body else None
+
+
+APP_STORE: Final = SourceKind(
+    name="app_store",
+    summary="App Store Connect: sales, subscriptions, store analytics, reviews",
+    options={
+        "key_id": "id of the key, as App Store Connect shows it",
+        "issuer": "issuer id of a team key; leave it out for the key of one person",
+        "vendors": "vendor numbers (Payments and Financial Reports); without one there are no sales",
+        "apps": "numbers or bundle ids; all that the key sees if not given; pull --again after a change",
+        "base_url": "another server that speaks this API",
+    },
+    open=AppStore,
+)

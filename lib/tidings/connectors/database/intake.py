@@ -1,0 +1,198 @@
+"""Where the rows of a database go: converted as those of a file are, landed part by part."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tidings.enrich.geography import Places
+from tidings.enrich.pseudonyms import Pseudonyms
+from tidings.errors import SourceError
+from tidings.landing.load_writer import Draft
+from tidings.landing.manifest import REFUSED, Entry, Input
+from tidings.landing.store import Landing
+from tidings.mapping.filling import fill, refuse
+from tidings.mapping.statement import statement
+from tidings.mapping.web_events import WebRows, scrubbed
+from tidings.sources.source import Pull, Pulled
+
+if TYPE_CHECKING:
+    from tidings.connectors.database.source import Database
+
+
+_READING: Final = re.compile(r"reading (\d+): ")
+# The value in a reason, which is another in each row.
+_VALUE: Final = re.compile(r"'.*?'(?= is )", re.DOTALL)
+
+
+class Intake:
+    """Where the rows of one pull go, and what they go through."""
+
+    def __init__(
+        self,
+        source: Database,
+        plain: frozenset[str],
+        landing: Landing,
+        pull: Pull,
+        connection: duckdb.DuckDBPyConnection,
+        pseudonyms: Pseudonyms,
+        places: Places | None,
+    ) -> None:
+        self.source = source
+        self._plain = plain
+        self.landing = landing
+        self.pull = pull
+        self._connection = connection
+        self._pseudonyms = pseudonyms
+        self._places = places
+        self._feed = source.shape.feed
+        self._generation = max((_generation(entry) for entry, _ in self._readings()), default=0)
+        self._reasons: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All that is landed."""
+        return self.landing.entries(self.source.name, self._feed.name)
+
+    def begin_anew(self) -> None:
+        """Read all again beside what is landed, which stays in force until all is there."""
+        if self.entries():
+            self._generation = max(map(_generation, self.entries())) + 1
+
+    def part(self, name: str) -> str:
+        """A name for a part of this reading, unlike that of any reading before."""
+        return f"reading {self._generation + 1}: {name}" if self._generation else name
+
+    def mine(self) -> list[tuple[Entry, Input]]:
+        """What was landed by this reading, oldest first; what none of could be used is nothing landed."""
+        return [(entry, read) for entry, read in self._readings() if _generation(entry) == self._generation]
+
+    def _readings(self) -> list[tuple[Entry, Input]]:
+        as_now = self.source.options.fingerprint
+        return [
+            (entry, entry.input)
+            for entry in self.entries()
+            if entry.input and entry.input.mapping == as_now and (entry.rows or not entry.rejected)
+        ]
+
+    def land(self, part: str, tables: Iterator[pa.Table], last: str) -> Pulled:
+        """Land rows as a part, in place of what it held; `last` is where they end."""
+        had = sum(entry.rows for entry in self.entries() if entry.part == part or self._is_older(entry))
+        before = sum(entry.rows for entry in self.entries() if entry.part == part)
+        where = f"data/raw/{self.source.name}/{self._feed.name}"
+        self._reasons.clear()
+        with self._draft(part, last) as draft:
+            fill(draft, self._converted(tables), None, self.pull.progress, self._feed.name, 0)
+            draft.complete_until = self.pull.now
+            is_refused = had and draft.rejected and not draft.rows
+            if is_refused:
+                draft.part, draft.complete_until = f"{part}{REFUSED}", None
+        if is_refused:
+            raise SourceError(
+                f"None of the {draft.rejected:,} rows can be used; the {had:,} that were landed before stay. "
+                f"{self.commonest(1)}.",
+                f"The refused ones are kept, each with its reason: {where}. Compare the mapping with the columns.",
+            )
+        if before and not draft.rows:
+            return self._pulled(part, draft, (f"There are no rows any more; there were {before:,}.",))
+        said = (
+            (f"{draft.rejected:,} rows were rejected, each with its reason: {where}. {self.commonest(3)}.",)
+            if draft.rejected
+            else ()
+        )
+        return self._pulled(part, draft, said)
+
+    def _is_older(self, entry: Entry) -> bool:
+        return entry.input is not None and _generation(entry) < self._generation and bool(self.source.cursor)
+
+    def commonest(self, count: int) -> str:
+        """The reasons that most of the rejected rows of the last landing have, each with its first value."""
+        told = [f"{self._examples[kind]} ({rows:,})" for kind, rows in self._reasons.most_common(count)]
+        return f"The commonest: {'; '.join(told)}" if told else "Their reasons are kept with them"
+
+    def _note(self, reasons: pa.ChunkedArray) -> None:
+        for counted in reasons.drop_null().value_counts().to_pylist():
+            text = scrubbed(counted["values"])
+            kind = _VALUE.sub("", text)
+            self._examples.setdefault(kind, text)
+            self._reasons[kind] += counted["counts"]
+
+    def refuse(self, part: str, table: pa.Table, reason: str) -> Pulled:
+        """Keep rows aside, for one reason."""
+        with self._draft(part, "") as draft:
+            for rows in self._converted(iter([table])):
+                refuse(draft, rows["_line"].to_pylist(), [reason] * rows.num_rows, rows["_record"].to_pylist())
+            draft.complete_until = self.pull.now
+        return self._pulled(part, draft, (f"{draft.rejected:,} rows are kept aside. {reason}.",))
+
+    def drop_others(self, kept: Collection[str]) -> None:
+        """Take out of force what was landed by another reading, now that all is there anew."""
+        for part in sorted({entry.part for entry in self.entries()} - set(kept)):
+            self.landing.drop(self.source.name, self._feed.name, part)
+
+    def _draft(self, part: str, last: str) -> AbstractContextManager[Draft]:
+        digest = hashlib.sha256(f"{part} to {last}".encode()).hexdigest()
+        return self.landing.draft(
+            self.source.name,
+            self._feed.name,
+            self._feed,
+            now=self.pull.now,
+            part=part,
+            source_input=Input(last, digest, self.source.options.fingerprint),
+        )
+
+    def _pulled(self, part: str, draft: Draft, messages: tuple[str, ...]) -> Pulled:
+        name = self._feed.name
+        return Pulled(self.source.name, name, name, draft.rows, draft.rejected, part=part, messages=messages)
+
+    def _converted(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """Rows of the feed, each with its record and what is wrong with it."""
+        source, query, web, line = self.source, "", None, 1
+        for table in tables:
+            if not query:
+                this = source.plan(self._connection, table, self._plain)
+                query = statement(this, "chunk", numbered=True)
+                if source.shape.helpers:
+                    web = WebRows(this, source.settings.site, self._pseudonyms, self._places)
+            numbers = pa.array(range(line, line + table.num_rows), pa.int64())
+            self._connection.register("chunk", positional(table).append_column("_line", numbers))
+            rows = self._connection.sql(query).to_arrow_table()
+            self._connection.unregister("chunk")
+            line += table.num_rows
+            rows = web.complete(rows) if web else rows
+            rows = self._with_keys(rows) if source.cursor else rows
+            self._note(rows["_reason"])
+            yield rows
+
+    def _with_keys(self, rows: pa.Table) -> pa.Table:
+        """The rows, those refused that could not be told apart when they come again."""
+        reasons = rows["_reason"]
+        for name in self._feed.key:
+            known = rows[name] if name in rows.column_names else pa.nulls(rows.num_rows, pa.string())
+            lacking = f"{name}: is missing, and by it rows that come again are known"
+            unkeyed = pc.and_(pc.is_null(known), pc.is_null(reasons))
+            reasons = pc.if_else(unkeyed, pa.scalar(lacking), reasons)
+        return rows.set_column(rows.column_names.index("_reason"), "_reason", reasons)
+
+
+def _generation(entry: Entry) -> int:
+    """How many readings of all rows there were before that of an entry."""
+    found = _READING.match(entry.part)
+    return int(found[1]) - 1 if found else 0
+
+
+def positional(table: pa.Table) -> pa.Table:
+    """The columns as `c0`, `c1` …, of types that the parser knows."""
+    columns = [
+        column.cast(pa.string()) if isinstance(column.type, pa.BaseExtensionType) else column
+        for column in table.itercolumns()
+    ]
+    return pa.table(columns, names=[f"c{number}" for number in range(len(columns))])

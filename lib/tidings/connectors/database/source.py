@@ -1,0 +1,340 @@
+"""Any database: a table or query, pulled as a whole or by a cursor column.
+
+Only columns that are mapped are asked for, and others by wish. With a `cursor` (a time of change, or a growing number)
+rows are asked for from where the last pull ended, less a look-back for rows that were written late, in chunks that are
+each landed by themselves. Rows that come twice are told apart by the feed's key, so that each column of the key must be
+known. Rows that were deleted in the database are not noticed by a cursor; `tidings pull --again` reads everything anew,
+and what was landed before stays in force until all of it is there. Without a cursor the whole is read each time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+from urllib.parse import unquote
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tidings.connectors.database.dialects import duckdb_file, ibis_rows, mysql, postgresql, sqlite
+from tidings.connectors.database.dialects.address import file_of, scheme_of
+from tidings.connectors.database.dialects.relation import Connection, Named, Rows, open_rows
+from tidings.connectors.database.intake import Intake, positional
+from tidings.enrich.geography import Places
+from tidings.enrich.pseudonyms import Pseudonyms, Salts
+from tidings.errors import SettingsError, SourceError, TidingsError, suggest
+from tidings.landing.store import Landing
+from tidings.mapping.filling import parser
+from tidings.mapping.options import OPTIONS, PAGEVIEW, FileOptions, read_options
+from tidings.mapping.shapes import SHAPES, Shape
+from tidings.mapping.statement import Plan, plan
+from tidings.parsing.reading import Head
+from tidings.settings import Settings
+from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
+from tidings.window import Zone, add_days, parse_date
+
+CHUNK_ROWS: Final = 100_000
+_LOOKBACK_DAYS: Final = 2
+_LOOKBACK_NUMBERS: Final = 1000
+# Fewer characters of a password tell nothing.
+_TELLING: Final = 3
+_SAMPLE: Final = 500
+_UNDATED: Final = "without cursor"
+_EXPLAIN: Final[Mapping[str, Callable[[Exception, Named], SourceError | None]]] = {
+    **dict.fromkeys(("postgres", "postgresql"), postgresql.explain),
+    **dict.fromkeys(("mysql", "mariadb"), mysql.explain),
+    "sqlite": sqlite.explain,
+    "duckdb": duckdb_file.explain,
+}
+
+
+@dataclass(frozen=True)
+class Database:
+    """One configured table or query of a database; its address, password included, is `<SOURCE NAME>_URL`."""
+
+    name: str
+    shape: Shape
+    options: FileOptions
+    table: str
+    query: str
+    cursor: str
+    lookback: int | None
+    extra: tuple[str, ...] | str
+    settings: Settings
+    kind: str = "database"
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """One, named after the feed."""
+        return (Endpoint(self.shape.feed.name, self.shape.feed, self.shape.feed.doc, is_asked=True),)
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that holds its address."""
+        return f"{self.name}_url".upper().replace("-", "_")
+
+    def warnings(self) -> list[str]:
+        """A .env that others on this machine may read."""
+        return self.settings.exposed(self.variable)
+
+    def check(self, pull: Pull) -> list[str]:
+        """Whether it can be reached, has the table, and the columns that the mapping and the cursor name."""
+        try:
+            with self._rows() as rows, parser() as connection:
+                self.plan(connection, rows.sample(_SAMPLE), rows.plain)
+        except (SettingsError, SourceError) as error:
+            return [str(error)]
+        return []
+
+    def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
+        """Land what is new, chunk by chunk, or the whole.
+
+        Raises:
+            SourceError: the database cannot be reached, or lacks what is asked for; what was landed before stays.
+        """
+        with ExitStack() as stack:
+            rows = stack.enter_context(self._rows())
+            connection = stack.enter_context(parser())
+            geoip = self.settings.geoip if "ip" in self.options.columns else None
+            places = stack.enter_context(Places(geoip)) if geoip else None
+            salts = Salts(self.settings.root / "data" / "salts.json", pull.now)
+            pseudonyms = Pseudonyms(salts, self.settings.site or self.name)
+            into = Intake(self, rows.plain, landing, pull, connection, pseudonyms, places)
+            used = rejected = 0
+            for pulled in self._by_cursor(rows, into) if self.cursor else self._whole(rows, into):
+                used, rejected = used + pulled.rows, rejected + pulled.rejected
+                yield pulled
+            if rejected and not used and not any(entry.rows for entry in into.entries()):
+                raise SourceError(
+                    f"None of the {rejected:,} rows of {self.name} can be used. {into.commonest(1)}.",
+                    f"They are kept in data/raw/{self.name}/{self.shape.feed.name}, each with its reason. "
+                    "Compare the mapping with the columns.",
+                )
+
+    def _whole(self, rows: Rows, into: Intake) -> Iterator[Pulled]:
+        yield into.land("", rows.everything(), "")
+        into.drop_others([""])
+
+    def _by_cursor(self, rows: Rows, into: Intake) -> Iterator[Pulled]:
+        place = None if into.pull.again else self._resume(into, rows)
+        if place is None:
+            into.begin_anew()
+        kept = [entry.part for entry, _ in into.mine()]
+        size = CHUNK_ROWS
+        passed: set[Any] = set()
+        reached = ""
+        while True:
+            chunk = rows.beyond(place, size)
+            if not chunk.num_rows:
+                break
+            last = chunk[self.cursor][-1].as_py()
+            is_last = chunk.num_rows < size
+            if not is_last:
+                # Rows of the last place may go on: they belong to the next chunk, all of them.
+                # Told apart by value, not by order: a database orders text in its own way, as if b were B.
+                whole = chunk.filter(pc.not_equal(chunk[self.cursor], chunk[self.cursor][-1]))
+                if not whole.num_rows or last in passed:
+                    size *= 2
+                    continue
+                passed.add(last)
+                chunk = whole
+            part = into.part(f"{self.cursor} from {'the beginning' if place is None else place}")
+            # Where a later pull may go on: no place that rows of tomorrow would not lie behind.
+            reached = next((text for text in _backwards(chunk[self.cursor]) if _is_place(text, rows)), reached)
+            yield into.land(part, iter([chunk]), reached if is_last else str(last))
+            kept.append(part)
+            if is_last:
+                break
+            place, size = str(last), CHUNK_ROWS
+        yield from self._undated(rows, into)
+        into.drop_others([*kept, _UNDATED])
+
+    def _resume(self, into: Intake, rows: Rows) -> str | None:
+        """Where the last landing ended, less the look-back; null where nothing was landed in this way."""
+        names = [read.name for entry, read in into.mine() if entry.part != _UNDATED and _is_place(read.name, rows)]
+        if not names:
+            return None
+        # Not the largest: a pull that was to read all anew and was stopped goes on where it was stopped.
+        last = names[-1]
+        if rows.cursor_kind == "number":
+            back = _LOOKBACK_NUMBERS if self.lookback is None else self.lookback
+            return str(Decimal(last) - back)
+        days = _LOOKBACK_DAYS if self.lookback is None else self.lookback
+        day = _day(last)
+        if day is None:
+            # Text that is no time: there is nothing to look back by.
+            return last
+        # A time that is still to come is a mistake in a row: going on from there, all others would be left out.
+        return add_days(min(day, Zone().day_of(into.pull.now)), -days).isoformat()
+
+    def _undated(self, rows: Rows, into: Intake) -> Iterator[Pulled]:
+        """Rows without a cursor: kept as refused, as no later pull would know whether it has them."""
+        found = [table for table in rows.undated() if table.num_rows]
+        if found:
+            reason = f"{self.cursor}: is null, so that no pull would know it again"
+            yield into.refuse(_UNDATED, pa.concat_tables(found), reason)
+        elif any(entry.part == _UNDATED for entry in into.entries()):
+            into.landing.drop(self.name, self.shape.feed.name, _UNDATED)
+
+    def plan(self, connection: duckdb.DuckDBPyConnection, sample: pa.Table, plain: frozenset[str]) -> Plan:
+        """How rows like these are read.
+
+        Raises:
+            SourceError: the mapping does not fit.
+        """
+        connection.register("sample", positional(sample))
+        described = connection.execute("DESCRIBE SELECT * FROM sample").fetchall()
+        connection.unregister("sample")
+        rows = [
+            tuple(value if isinstance(value, str) else None for value in row.values())
+            for row in sample.slice(0, _SAMPLE).to_pylist()
+        ]
+        head = Head(tuple(sample.column_names), tuple(row[1] for row in described), tuple(rows))
+        return plan(self.shape, self.options, head, self.name, self.table or "the query", plain)
+
+    @contextmanager
+    def _rows(self) -> Iterator[Rows]:
+        """The table or query, open.
+
+        Raises:
+            SourceError: it cannot be had; the text holds neither address nor password.
+        """
+        url = self.settings.secret(self.variable).reveal()
+        scheme = scheme_of(url, self.variable)
+        what = f"the table {self.table}" if self.table else "the query"
+        named = Named(self.name, self.variable, what, lambda text: _without(url, text))
+        with self._told(scheme, named):
+            asked = (named, self.table, self.query, self.options.columns, self.cursor, self.extra)
+            if scheme in _EXPLAIN:
+                connection = self._connected(url, scheme, named)
+                try:
+                    yield open_rows(connection, *asked)
+                finally:
+                    connection.close()
+            else:
+                backend = ibis_rows.connect(url, scheme)
+                try:
+                    yield ibis_rows.open_rows(backend, *asked)
+                finally:
+                    backend.disconnect()
+
+    def _connected(self, url: str, scheme: str, named: Named) -> Connection:
+        if scheme == "sqlite":
+            return sqlite.SQLite(file_of(url, self.settings.root, named), named, self.options.decimal)
+        if scheme == "duckdb":
+            return duckdb_file.DuckDB(file_of(url, self.settings.root, named))
+        is_mysql = scheme in ("mysql", "mariadb")
+        return mysql.connect(url, named) if is_mysql else postgresql.connect(url, named)
+
+    @contextmanager
+    def _told(self, scheme: str, named: Named) -> Iterator[None]:
+        """Errors of a driver as one of ours, without the address and the password that drivers like to quote."""
+        try:
+            yield
+        except (TidingsError, GeneratorExit, KeyboardInterrupt):
+            raise
+        except Exception as error:  # noqa: BLE001 - every driver has errors of its own
+            known = _EXPLAIN[scheme](error, named) if scheme in _EXPLAIN else None
+            text = (str(error).strip().splitlines() or [""])[0]
+            raise known or SourceError(
+                f"The database of {self.name} cannot be read: {type(error).__name__}: {named.hide(text)[:300]}.",
+                f"Compare {self.variable} and the settings of {self.name} with the database.",
+            ) from None
+
+
+def _day(place: str) -> date | None:
+    try:
+        return parse_date(place[:10])
+    except ValueError:
+        return None
+
+
+def _is_place(text: str, rows: Rows) -> bool:
+    """False for what is larger than all that will ever come, or older than time: NaN, infinity, 0000-00-00."""
+    if rows.cursor_kind == "number":
+        try:
+            return Decimal(text).is_finite()
+        except InvalidOperation:
+            return False
+    return bool(text) if rows.cursor_kind == "text" else _day(text) is not None
+
+
+def _backwards(column: pa.ChunkedArray) -> Iterator[str]:
+    return (str(column[number].as_py()) for number in range(len(column) - 1, -1, -1))
+
+
+def _without(url: str, text: str) -> str:
+    """A text without an address and any piece of its password, however a driver took them apart."""
+    password = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
+    pieces = {piece for piece in re.split(r"[:/?#@\[\]]", password) if len(piece) >= _TELLING}
+    for secret in sorted(
+        {url, *(text for text in (password, unquote(password)) if text), *pieces}, key=len, reverse=True
+    ):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _open(name: str, table: Mapping[str, Any], settings: Settings) -> Database:
+    where = f"[tool.tidings.sources.{name}]"
+    given = {option: str(table.get(option, "")) for option in ("feed", "table", "query", "cursor")}
+    shapes = {shape.feed.name: shape for shape in SHAPES}
+    if given["feed"] not in shapes:
+        raise SettingsError(f"{where} feed is '{given['feed']}'.", suggest(given["feed"], shapes))
+    if bool(given["table"]) == bool(given["query"]):
+        raise SettingsError(f"{where} must have a table or a query, one of both.", 'Write table = "invoices".')
+    lookback = table.get("lookback")
+    if lookback is not None and (isinstance(lookback, bool) or not isinstance(lookback, int) or lookback < 0):
+        raise SettingsError(f"{where} lookback is {lookback!r}.", "Write a whole number from 0 on.")
+    extra = table.get("extra_columns", [])
+    if extra != "all" and not (isinstance(extra, list) and all(isinstance(name, str) for name in extra)):
+        raise SettingsError(f"{where} extra_columns is {extra!r}.", 'Write ["…", "…"], or "all".')
+    shape = shapes[given["feed"]]
+    # Otherwise another look-back would read everything anew.
+    read_as = {option: value for option, value in table.items() if option != "lookback"}
+    options = read_options(
+        name, read_as, settings, shape.feed, helpers=shape.helpers, derived=shape.derived, is_file=False
+    )
+    missing = [key for key in shape.feed.key if key not in {*options.columns, *options.defaults, *shape.derived}]
+    if given["cursor"] and missing:
+        raise SettingsError(
+            f"{where} has a cursor, so that rows may come again, and leaves out {', '.join(missing)}, "
+            f"by which the feed {shape.feed.name} would know them.",
+            "Map it in `columns`, give it a constant in `defaults`, or leave out the cursor.",
+        )
+    return Database(
+        name,
+        shape,
+        options,
+        given["table"],
+        given["query"],
+        given["cursor"],
+        lookback,
+        extra if extra == "all" else tuple(extra),
+        settings,
+    )
+
+
+DATABASE: Final = SourceKind(
+    name="database",
+    summary="a table or query of PostgreSQL, MySQL, MariaDB, SQLite, DuckDB, or whatever else Ibis reaches",
+    options={
+        "feed": "what its rows are: orders, events, requests, vitals or figures",
+        "table": "the table, as schema.table where it is in a schema",
+        "query": "or a SELECT of that database",
+        "cursor": "a column that only grows (time of change, number): each pull asks for what is new by it",
+        "lookback": "how far behind rows may be written: days (2), or for a number so many numbers (1000)",
+        "extra_columns": 'columns that are kept beside those that are mapped, as text: ["note"], or "all"',
+        **{
+            option: help_
+            for option, help_ in {**OPTIONS, **PAGEVIEW}.items()
+            if option not in ("path", "encoding", "covers")
+        },
+    },
+    open=_open,
+)

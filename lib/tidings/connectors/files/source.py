@@ -1,0 +1,374 @@
+"""File sources: orders, events, requests and vitals from CSV, Parquet or JSON lines, by a mapping of columns.
+
+Each file is a part: a file that changed replaces its own rows, one that did not is skipped. DuckDB parses, in
+memory and file by file; it never sees the warehouse (decision 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from tidings.connectors.files.trial import Trial, advice, tried
+from tidings.enrich.geography import Places
+from tidings.enrich.pseudonyms import Pseudonyms, Salts
+from tidings.errors import SourceError
+from tidings.feeds import EVENTS
+from tidings.landing.loads import lone_past
+from tidings.landing.manifest import REFUSED, Input
+from tidings.landing.rejections import Reason, options_against, reasons_in
+from tidings.landing.store import Draft, Landing
+from tidings.mapping.filling import converted, fill, parser, refuse
+from tidings.mapping.options import OPTIONS, PAGEVIEW, PULL, FileOptions, read_options
+from tidings.mapping.shapes import SHAPES, Shape
+from tidings.mapping.statement import Plan, plan, statement
+from tidings.mapping.web_events import WebRows
+from tidings.parsing import files, reading
+from tidings.parsing.files import File, Scan
+from tidings.parsing.values import EPOCHS
+from tidings.settings import Settings
+from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind, kept_out
+from tidings.window import end_of_local_day
+
+_BATCH = 122_880
+_TOLD = 3
+MANY_LOST = 0.1
+"""More than this share of a file's rows is told with what to do about it."""
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """What all files of one pull are read with: so they agree on pseudonyms."""
+
+    connection: duckdb.DuckDBPyConnection
+    pseudonyms: Pseudonyms
+    places: Places | None
+
+
+class _Irregular(Exception):
+    """A CSV file that the fast reader cannot number line by line."""
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """One configured source of files of one feed."""
+
+    name: str
+    kind: str
+    shape: Shape
+    options: FileOptions
+    settings: Settings
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """One, named after the feed."""
+        return (Endpoint(self.shape.feed.name, self.shape.feed, self.shape.feed.doc),)
+
+    def warnings(self) -> list[str]:
+        """None."""
+        return []
+
+    def check(self, pull: Pull) -> list[str]:
+        """Files that are missing or not what they say, and columns that are not in them; one sentence each."""
+        problems: list[str] = []
+        try:
+            unusable: list[SourceError] = []
+            found = files.matching(self.settings.root, self.options.paths, unusable)
+            problems += map(str, unusable)
+            with self._places(), parser() as connection:
+                for file in found:
+                    try:
+                        files.check_content(file)
+                        self._plan(connection, file)
+                    except SourceError as error:
+                        problems.append(str(error))
+        except SourceError as error:
+            problems.append(str(error))
+        return problems
+
+    def preview(self, pull: Pull) -> Iterator[Trial]:
+        """What would become of the first rows of each file, advice included; those that cannot be read are left out."""
+        try:
+            found = files.matching(self.settings.root, self.options.paths, [])
+        except SourceError:
+            return
+        for file in found:
+            try:
+                trial = tried(self, file, pull)
+                yield self._advised(file, pull, trial) if trial.rejected else trial
+            except SourceError:
+                # `check` says it of the file.
+                continue
+
+    def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
+        """Land the files that are new or have changed. A file that cannot be used stops no other file.
+
+        Raises:
+            SourceError: no file, or files none of whose rows can be used, each named; the others are landed.
+        """
+        failed: list[SourceError] = []
+        found = files.matching(self.settings.root, self.options.paths, failed)
+        with self._reader(pull) as reader:
+            for file in found:
+                try:
+                    yield self._pull_file(reader, file, landing, pull)
+                except SourceError as error:
+                    failed.append(error)
+        yield from self._missing(landing, {file.name for file in found})
+        if len(failed) == 1:
+            raise failed[0]
+        if failed:
+            raise SourceError(
+                f"{len(failed)} files of {self.name} cannot be used: " + " ".join(str(error) for error in failed)
+            )
+
+    @contextmanager
+    def _reader(self, pull: Pull) -> Iterator[_Reader]:
+        """What all files of one pull are read with."""
+        with ExitStack() as stack:
+            salts = Salts(self.settings.root / "data" / "salts.json", pull.now)
+            pseudonyms = Pseudonyms(salts, self.settings.site or self.name)
+            places = stack.enter_context(self._places())
+            yield _Reader(stack.enter_context(parser()), pseudonyms, places)
+
+    def _pull_file(self, reader: _Reader, file: File, landing: Landing, pull: Pull) -> Pulled:
+        feed = self.shape.feed
+        files.check_content(file)
+        scan = files.scan(file)
+        gone = landing.dropped(self.name, feed.name).get(scan.sha256)
+        if gone:
+            return kept_out(self, self.endpoints[0], file.name, gone)
+        source_input = Input(file.name, scan.sha256, self.options.fingerprint)
+        landed = landing.unchanged(self.name, feed.name, file.name, source_input)
+        if landed and not pull.again:
+            if self.options.covers == PULL:
+                landing.confirm(self.name, feed.name, file.name, pull.now)
+            return Pulled(self.name, feed.name, feed.name, landed.rows, landed.rejected, skipped=True, part=file.name)
+        draft = self._land(reader, file, scan, landing, pull)
+        if draft.rejected and not draft.rows:
+            raise SourceError(
+                " ".join(
+                    [
+                        f"None of the {draft.rejected:,} rows of {file.name} can be used.",
+                        *self._why(file, draft, landing.raw, pull),
+                    ]
+                )
+            )
+        refused = f"{file.name}{REFUSED}"
+        if any(entry.part == refused for entry in landing.entries(self.name, feed.name)):
+            landing.drop(self.name, feed.name, refused)
+        messages = self._messages(file, draft, landing.raw, pull)
+        return Pulled(self.name, feed.name, feed.name, draft.rows, draft.rejected, part=file.name, messages=messages)
+
+    def land_file(self, file: File, landing: Landing, pull: Pull) -> Draft:
+        """Land one file whatever becomes of its rows.
+
+        Raises:
+            SourceError: it cannot be read at all.
+        """
+        files.check_content(file)
+        with self._reader(pull) as reader:
+            return self._land(reader, file, files.scan(file), landing, pull)
+
+    def _land(self, reader: _Reader, file: File, scan: Scan, landing: Landing, pull: Pull) -> Draft:
+        """The rows of a file; if none can be used they are kept apart, and what it held before stays in force."""
+        feed = self.shape.feed
+        source_input = Input(file.name, scan.sha256, self.options.fingerprint)
+        if not scan.is_utf8 and file.form != "parquet":
+            files.require_encoding(file, self.options.encoding)
+        this = self._plan(reader.connection, file)
+        web = None
+        if self.shape.helpers:
+            web = WebRows(this, self.settings.site, reader.pseudonyms, reader.places)
+        is_plain = scan.is_utf8 and self.options.encoding == "utf-8" and not scan.has_returns
+        is_fast = {"parquet": not this.head.is_odd, "csv": is_plain and not this.head.before}.get(file.form, False)
+        for rows in [_streamed, _with_care] if is_fast else [_with_care]:
+            try:
+                with landing.draft(
+                    self.name, feed.name, feed, now=pull.now, part=file.name, source_input=source_input, is_file=True
+                ) as draft:
+                    tables = rows(reader.connection, file, this, scan, draft)
+                    last = fill(draft, tables, web, pull.progress, file.name, scan.lines)
+                    if self.options.covers == PULL:
+                        draft.complete_until = pull.now
+                    else:
+                        draft.covers = self.options.covers
+                        if last is not None:
+                            draft.complete_until = min(end_of_local_day(last, self.options.zone), pull.now)
+                    if draft.rejected and not draft.rows:
+                        draft.part = f"{file.name}{REFUSED}"
+                break
+            except _Irregular:
+                continue
+        return draft
+
+    def _missing(self, landing: Landing, names: set[str]) -> Iterator[Pulled]:
+        """Files that were landed and are no longer there: renamed ones are let go, the rows of others stay."""
+        feed = self.shape.feed
+        landed = landing.entries(self.name, feed.name)
+        here = {entry.input.sha256: entry.part for entry in landed if entry.input and entry.part in names}
+        for entry in landed:
+            if entry.part.removesuffix(REFUSED) in names:
+                continue
+            now_called = here.get(entry.input.sha256) if entry.input else None
+            message = (
+                f"{entry.part} is no longer there. Its {entry.rows:,} rows stay; to take them out: "
+                f"tidings drop {self.name} --load {entry.load} --yes"
+            )
+            if now_called or entry.part.endswith(REFUSED):
+                landing.drop(self.name, feed.name, entry.part)
+                message = f"{entry.part.removesuffix(REFUSED)} is now {now_called}." if now_called else ""
+            rows = 0 if now_called else entry.rows
+            messages = (message,) if message else ()
+            yield Pulled(self.name, feed.name, feed.name, rows, skipped=True, part=entry.part, messages=messages)
+
+    def _messages(self, file: File, draft: Draft, raw: Path, pull: Pull) -> tuple[str, ...]:
+        return (*self._on_rejected(file, draft, raw, pull), *self._on_past(file, draft, raw))
+
+    def _on_past(self, file: File, draft: Draft, raw: Path) -> tuple[str, ...]:
+        """Rows that lie years before all others: they count, and are named."""
+        name = draft.entry.file if draft.entry else ""
+        found = lone_past(raw / self.name / self.shape.feed.name / name, self.shape.feed.time)
+        if found is None:
+            return ()
+        rows, day, following = found
+        many = "1 row" if rows == 1 else f"{rows:,} rows"
+        return (
+            f"{many} of {file.name} up to {day}, and then none before {following}: look whether the year is right.",
+        )
+
+    def _on_rejected(self, file: File, draft: Draft, raw: Path, pull: Pull) -> tuple[str, ...]:
+        if not draft.rejected:
+            return () if draft.rows else (f"{file.name} has no rows.",)
+        total = draft.rows + draft.rejected
+        few = (
+            f"{draft.rejected:,} rows of {file.name} were rejected, each with its reason: {self._rejected(draft, raw)}"
+        )
+        if draft.rejected <= total * MANY_LOST:
+            return (few, *_listed(self._reasons(draft, raw)))
+        lost = f"{file.name} loses {draft.rejected / total:.0%} of its {total:,} rows."
+        return (few, lost, *self._why(file, draft, raw, pull)[1:])
+
+    def _why(self, file: File, draft: Draft, raw: Path, pull: Pull) -> list[str]:
+        """Where the rejected rows of a file are, the commonest reasons with a first cell, and what to set."""
+        reasons = self._reasons(draft, raw)
+        said = [f"They are kept, each with its reason: {self._rejected(draft, raw)}.", *_listed(reasons)]
+        try:
+            found = self._advised(file, pull, tried(self, file, pull)).advice
+        except SourceError:
+            found = ""
+        named = " or ".join(f"`{option}`" for option in options_against(reasons, OPTIONS))
+        otherwise = f"Look at {named} of [tool.tidings.sources.{self.name}]." if named else ""
+        return [*said, *([found] if found else [otherwise] if otherwise else [])]
+
+    def _advised(self, file: File, pull: Pull, trial: Trial) -> Trial:
+        try:
+            return replace(trial, advice=advice(self, self.settings.sources.get(self.name, {}), file, pull, trial))
+        except SourceError:
+            return trial
+
+    def _reasons(self, draft: Draft, raw: Path) -> list[Reason]:
+        return reasons_in(self._rejected_file(draft, raw))
+
+    def _rejected_file(self, draft: Draft, raw: Path) -> Path:
+        return raw / self.name / self.shape.feed.name / str(draft.entry.rejected_file if draft.entry else None)
+
+    def _rejected(self, draft: Draft, raw: Path) -> Path:
+        where = self._rejected_file(draft, raw)
+        return where.relative_to(self.settings.root) if where.is_relative_to(self.settings.root) else where
+
+    def _plan(self, connection: duckdb.DuckDBPyConnection, file: File) -> Plan:
+        if self.options.time_format and self.options.time_format not in EPOCHS:
+            self._check_time_format(connection)
+        found = reading.head(connection, file, self.options.encoding, self.options.columns.values())
+        return plan(self.shape, self.options, found, self.name, file.name)
+
+    def _check_time_format(self, connection: duckdb.DuckDBPyConnection) -> None:
+        time_format = self.options.time_format
+        try:
+            connection.execute(f"SELECT try_strptime('', {reading.literal(time_format)})")
+        except duckdb.Error as error:
+            raise SourceError(
+                f"The time_format '{time_format}' of the source {self.name} cannot be used.",
+                "Write it as in '%d.%m.%Y %H:%M:%S'.",
+            ) from error
+
+    def _places(self) -> AbstractContextManager[Places | None]:
+        wanted = self.settings.geoip is not None and "ip" in self.options.columns
+        return Places(self.settings.geoip) if wanted and self.settings.geoip else nullcontext()
+
+
+def _listed(reasons: list[Reason]) -> list[str]:
+    """The commonest reasons, a sentence each."""
+    return [f"{reason}." for reason in reasons[:_TOLD]]
+
+
+def _streamed(
+    connection: duckdb.DuckDBPyConnection, file: File, this: Plan, scan: Scan, draft: Draft
+) -> Iterator[pa.Table]:
+    """The rows of a Parquet or well-formed CSV file, read by DuckDB alone.
+
+    Raises:
+        _Irregular: a row cannot be converted, a CSV file has a broken record, or its records are not one per line.
+    """
+    numbered = file.form == "parquet"
+    query = statement(this, reading.relation(file, this.head), numbered=numbered)
+    line = 1
+    try:
+        for batch in connection.sql(query).to_arrow_reader(_BATCH):
+            table = pa.table(batch)
+            if not numbered:
+                table = table.append_column("_line", pa.array(range(line + 1, line + 1 + table.num_rows), pa.int64()))
+                line += table.num_rows
+            yield table
+    except (duckdb.Error, OSError, pa.ArrowException) as error:
+        # Arrow hands on what the engine finds while it streams as an OSError.
+        raise _Irregular from error
+    if not numbered and line != scan.lines:
+        raise _Irregular
+
+
+def _with_care(
+    connection: duckdb.DuckDBPyConnection, file: File, this: Plan, scan: Scan, draft: Draft
+) -> Iterator[pa.Table]:
+    """The rows of a file, records found in Python; what is no record is rejected with its line.
+
+    Raises:
+        SourceError: a Parquet file is damaged.
+    """
+    rejects: list[reading.Reject] = []
+    encoding = this.options.encoding
+    if file.form == "parquet":
+        chunks = reading.parquet_chunks(file, this.head)
+    elif this.is_json:
+        chunks = reading.json_chunks(file, encoding, rejects)
+    else:
+        chunks = reading.csv_chunks(file, this.head, encoding, rejects, this.needed)
+    query = statement(this, "chunk", numbered=True)
+    try:
+        for chunk in chunks:
+            yield from converted(connection, query, chunk, rejects)
+            if rejects:
+                refuse(draft, *zip(*rejects, strict=True))
+                rejects.clear()
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise SourceError(f"{file.name} cannot be read to its end: {reason}.", "Export it again.") from error
+
+
+def _kind(shape: Shape) -> SourceKind:
+    def open_source(name: str, table: Mapping[str, Any], settings: Settings) -> FileSource:
+        options = read_options(name, table, settings, shape.feed, helpers=shape.helpers, derived=shape.derived)
+        return FileSource(name, shape.feed.name, shape, options, settings)
+
+    options = {**OPTIONS, **(PAGEVIEW if shape.feed is EVENTS else {})}
+    return SourceKind(shape.feed.name, shape.summary, options, open_source)
+
+
+ORDERS_FILES, EVENTS_FILES, REQUESTS_FILES, VITALS_FILES, FIGURES_FILES = map(_kind, SHAPES)

@@ -1,0 +1,307 @@
+"""Google Analytics 4: users, sessions, page views and events of properties by day, through `runReport`.
+
+Habits of the API. Days are the property's. Figures move for two days. All values are texts, a day is `20261110`, limits
+and offsets are texts, too. Without a row there is no `rows`. Rows of few users may be withheld, many rows put together
+as `(other)`, big properties counted by a sample, days left out: an answer says so, each row keeps it, and the pull says
+it. Users do not add up. Tokens are counted per hour and day; too many calls are 429, and a spent hour comes back at its
+end. Errors count, too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+
+from tidings.enrich.paths import page_name
+from tidings.enrich.redaction import redacted
+from tidings.errors import AnswerError, SettingsError
+from tidings.feeds.enums.ga4 import TRUNCATION, TRUNCATIONS
+from tidings.feeds.ga4 import GA4_CUTS, GA4_DAILY, GA4_EVENTS
+from tidings.settings import Settings
+from tidings.sources.api.source import ApiEndpoint, ApiSource, NotYetError
+from tidings.sources.clock import Clock
+from tidings.sources.http.auth import account_email, service_account
+from tidings.sources.http.expected import JsonObject
+from tidings.sources.http.paging import pages
+from tidings.sources.http.session import Answer, Client, Limit, Verdict, excerpt
+from tidings.sources.records import Record
+from tidings.sources.source import SourceKind
+from tidings.window import add_days, days_between, parse_date
+
+PAGE_ROWS: Final = 50_000
+_SCOPE: Final = "https://www.googleapis.com/auth/analytics.readonly"
+_BASE: Final = "https://analyticsdata.googleapis.com"
+_QUOTA_WAIT_S: Final = 3600.0
+_MEASURES: Final = {
+    "active_users": "activeUsers",
+    "sessions": "sessions",
+    "engaged_sessions": "engagedSessions",
+    "page_views": "screenPageViews",
+}
+_TOTALS: Final = {**_MEASURES, "new_users": "newUsers", "engagement_s": "userEngagementDuration"}
+_EVENTS: Final = {"events": "eventCount", "users": "totalUsers", "key_events": "keyEvents"}
+CUTS: Final = {
+    "country": "countryId",
+    "channel": "sessionDefaultChannelGroup",
+    "page": "pagePath",
+    "device": "deviceCategory",
+}
+# Without a row there is no `rows`; the heads are there always.
+_REPORT: Final = JsonObject(has={"dimensionHeaders": list, "metricHeaders": list}, may={"rows": list, "metadata": dict})
+_METADATA: Final = JsonObject(has={"metrics": list})
+_FLAGS: Final = ("is_thresholded", "is_other", "is_sampled", "truncation")
+
+
+def _whose(record: Record) -> dict[str, Any]:
+    day = str(record["date"])
+    return {
+        "property": record["property"],
+        "ts": parse_date(f"{day[:4]}-{day[4:6]}-{day[6:]}"),
+        "zone": record["zone"],
+        **{flag: record[flag] for flag in _FLAGS},
+    }
+
+
+def parse_daily(record: Record) -> Mapping[str, Any]:
+    """Totals of a day."""
+    found = {column: record[name] for column, name in _TOTALS.items()}
+    # Seconds come with a fraction now and then.
+    return {**_whose(record), **found, "engagement_s": round(float(found["engagement_s"]))}
+
+
+def parse_cut(record: Record) -> Mapping[str, Any]:
+    """A day by one thing."""
+    name = record[CUTS[record["type"]]]
+    return {
+        **_whose(record),
+        "type": record["type"],
+        "name": name,
+        **{column: record[measure] for column, measure in _MEASURES.items()},
+    }
+
+
+def parse_event(record: Record) -> Mapping[str, Any]:
+    """Events of a day by name."""
+    found = {column: record[name] for column, name in _EVENTS.items()}
+    return {**_whose(record), "event": record["eventName"], **found}
+
+
+_WHOSE_FIELDS: Final = ("property", "zone", "date", *_FLAGS)
+
+
+class Ga4(ApiSource):
+    """The properties of a Google Analytics account that a service account may read."""
+
+    kind = "ga4"
+    console = "Google Analytics › Admin › Property access management"
+
+    def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
+        super().__init__(name, table, settings)
+        self._zone = self.option("timezone", settings.timezone)
+
+    @property
+    def endpoints(self) -> tuple[ApiEndpoint, ...]:
+        """Totals, cuts and events by day."""
+        return (
+            ApiEndpoint(
+                name="daily",
+                feed=GA4_DAILY,
+                doc="Totals by day.",
+                parse=parse_daily,
+                fields=(*_WHOSE_FIELDS, *_TOTALS.values()),
+                chunk_days=90,
+                zone=self._zone,
+                lookback_days=4,
+                lag_days=2,
+            ),
+            ApiEndpoint(
+                name="cuts",
+                feed=GA4_CUTS,
+                doc="Users, sessions and page views by country, channel, page and device.",
+                parse=parse_cut,
+                fields=(*_WHOSE_FIELDS, "type", *CUTS.values(), *_MEASURES.values()),
+                chunk_days=10,
+                history_days=180,
+                zone=self._zone,
+                lookback_days=4,
+                lag_days=2,
+            ),
+            ApiEndpoint(
+                name="events",
+                feed=GA4_EVENTS,
+                doc="Events by name; key events are credited anew for days.",
+                parse=parse_event,
+                fields=(*_WHOSE_FIELDS, "eventName", *_EVENTS.values()),
+                zone=self._zone,
+                lookback_days=14,
+                lag_days=2,
+            ),
+        )
+
+    def variables(self) -> tuple[str, ...]:
+        """The one with the service account."""
+        return (self.variable("account"),)
+
+    def connect(self, clock: Clock) -> Client:
+        """The API, as the service account."""
+        return Client(
+            self.name,
+            self.option("base_url", _BASE),
+            clock,
+            console=self.console,
+            auth=service_account(self.key("account"), [_SCOPE]),
+            limits=(Limit(5, 1.0),),
+            judge=_judge,
+        )
+
+    def ping(self, client: Client) -> list[str]:
+        """Ask each property for the names of its figures."""
+        missing = []
+        for number in self.parts(client, self.endpoints[0]):
+            try:
+                client.get(f"v1beta/properties/{number}/metadata", expects=_METADATA)
+            except AnswerError as error:
+                email = account_email(client, self.key("account"))
+                whose = f"The account {email} cannot read the property {number}. " if error.is_right else ""
+                missing.append(f"{whose}{error}")
+        return missing
+
+    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+        """The properties.
+
+        Raises:
+            SettingsError: none is configured, or one is no number.
+        """
+        del client, endpoint
+        numbers = self.options("properties")
+        where = f"[tool.tidings.sources.{self.name}]"
+        if not numbers:
+            raise SettingsError(f"{where} names no properties.", 'Add properties = ["123456789"].')
+        for number in numbers:
+            if not number.isdigit():
+                raise SettingsError(
+                    f"{where} properties has '{number}', which is no property.",
+                    "Give the number from Admin › Property details, not the measurement id that begins with G-.",
+                )
+        return numbers
+
+    def fetch(
+        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+    ) -> Iterator[Sequence[Record]]:
+        """Rows of one property; cuts and events are asked for day by day, as longer spans are put together."""
+        last = add_days(end, -1)
+        if endpoint.name == "daily":
+            yield from self._report(client, part, (), list(_TOTALS.values()), first, last)
+            return
+        for day in days_between(first, last):
+            if endpoint.name == "events":
+                yield from self._report(client, part, ("eventName",), list(_EVENTS.values()), day, day)
+                continue
+            for type_, dimension in CUTS.items():
+                rows: Iterable[Sequence[Record]] = self._report(
+                    client, part, (dimension,), list(_MEASURES.values()), day, day
+                )
+                if type_ == "page":
+                    # Two spellings of a page may stand on two pages of the answer.
+                    whole = [record for some in rows for record in some]
+                    rows = [redacted(whole, dimension, *_MEASURES.values(), written=page_name)]
+                for some in rows:
+                    yield [{**record, "type": type_} for record in some]
+
+    def _report(
+        self, client: Client, number: str, dimensions: Sequence[str], metrics: Sequence[str], first: date, last: date
+    ) -> Iterator[list[Record]]:
+        names = ["date", *dimensions]
+        body = {
+            "dateRanges": [{"startDate": first.isoformat(), "endDate": last.isoformat()}],
+            "dimensions": [{"name": name} for name in names],
+            "metrics": [{"name": name} for name in metrics],
+            # Pages of rows in no order would repeat some and leave out others.
+            "orderBys": [{"dimension": {"dimensionName": name}} for name in names],
+            "limit": str(PAGE_ROWS),
+        }
+
+        def ask(offset: int | None) -> Any:
+            path = f"v1beta/properties/{number}:runReport"
+            return offset or 0, client.post(path, body={**body, "offset": str(offset or 0)}, expects=_REPORT).json()
+
+        def following(said: Any) -> int | None:
+            after = int(said[0]) + PAGE_ROWS
+            return after if after < int(said[1].get("rowCount", 0)) else None
+
+        for _, said in pages(ask, following, f"report of {number}"):
+            why = _truncation(said.get("metadata", {}))
+            if why and not said.get("rows"):
+                # Nothing told is not nothing that happened.
+                left_out = AnswerError(
+                    f"Google leaves out all data of {first} to {last} in the property {number}: {why}.",
+                    "What was landed of these days stays.",
+                )
+                raise NotYetError(first, add_days(last, 1), left_out)
+            yield [{**record, "property": number} for record in _records(said)]
+
+
+def _records(said: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows as mappings by the names in the answer's own heads: their order is not ours to assume."""
+    metadata = said.get("metadata", {})
+    flags = {
+        "zone": metadata.get("timeZone", "UTC"),
+        "is_thresholded": bool(metadata.get("subjectToThresholding", False)),
+        "is_other": bool(metadata.get("dataLossFromOtherRow", False)),
+        "is_sampled": bool(metadata.get("samplingMetadatas")),
+        "truncation": _truncation(metadata),
+    }
+    heads = [head["name"] for head in (*said.get("dimensionHeaders", ()), *said.get("metricHeaders", ()))]
+    return [
+        {
+            **dict(
+                zip(heads, (v["value"] for v in (*row["dimensionValues"], *row.get("metricValues", ()))), strict=True)
+            ),
+            **flags,
+        }
+        for row in said.get("rows", ())
+    ]
+
+
+def _truncation(metadata: Mapping[str, Any]) -> str | None:
+    """Why data are left out of an answer; a reason that is not known in Google's own words."""
+    told = []
+    for each in metadata.get("dataTruncationReasons") or ():
+        kind = str(each.get("dataTruncationType", ""))
+        why = TRUNCATIONS.get(kind) or each.get("dataTruncationMessage") or kind.removeprefix(TRUNCATION) or "it says"
+        since = each.get("dataTruncationDate")
+        told.append(f"{why} (before {since})" if since else str(why))
+    return "; ".join(dict.fromkeys(told)) or None
+
+
+def _judge(answer: Answer) -> Verdict | None:
+    """429 is a spent quota of the hour or the day; 403 and 404 are rights and numbers."""
+    if answer.status == 429:
+        said = excerpt(answer)
+        return Verdict("later", said, seconds=_QUOTA_WAIT_S if "token" in said.lower() else None)
+    if answer.status == 403:
+        remedy = "Add the account as a Viewer of the property."
+        if "SERVICE_DISABLED" in answer.body.decode("utf-8", "replace"):
+            remedy = "Enable the Google Analytics Data API in the Google Cloud project of the service account."
+        return Verdict("failed", excerpt(answer), remedy)
+    if answer.status == 400:
+        try:
+            json.loads(answer.body)["error"]["status"]
+        except (ValueError, KeyError, TypeError):
+            return None
+        return Verdict("failed", excerpt(answer), "The property may lack a figure that is asked for.")
+    return None
+
+
+GA4: Final = SourceKind(
+    name="ga4",
+    summary="Google Analytics 4: users, sessions, page views and events by day",
+    options={
+        "properties": "numbers of the properties (Admin › Property details)",
+        "timezone": "zone of the properties, to know which day is over; the workbook's if not given",
+        "base_url": "another server that speaks this API",
+    },
+    open=Ga4,
+)

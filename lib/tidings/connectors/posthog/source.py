@@ -1,0 +1,359 @@
+"""PostHog: page views, visitors, events by day through HogQL, and events one by one where asked for.
+
+Habits of the API. Without a LIMIT an answer holds 100 rows, and never more than 50,000: each query says its limit, and
+an answer that is as long is not whole. Times are read and written in the project's zone unless told otherwise. Answers
+may come from a cache unless forced. A query that takes too long is refused, and shorter spans are asked for; one that
+is queued is asked for again. OFFSET gets slow and skips rows, so events are paged by time and id. Events come late from
+phones, and persons are merged, so that days are counted anew for a month. A day without an event is not told at all. A
+key needs the scopes query:read and project:read; one that is limited to a project may not list them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+from urllib.parse import quote
+
+from tidings.connectors.posthog.queries import (
+    BEFORE_QUERY,
+    CUTS,
+    DAILY_QUERY,
+    EVENTS_QUERY,
+    HITS_QUERY,
+    MOST_ROWS,
+    PAGE_ROWS,
+    TOTALS,
+    cut_query,
+    parse_cut,
+    parse_daily,
+    parse_event,
+    parse_hit,
+)
+from tidings.enrich.paths import page_name
+from tidings.enrich.redaction import redact, redacted
+from tidings.errors import AnswerError, OutageError, SettingsError, SourceError, suggest
+from tidings.feeds.posthog import POSTHOG_CUTS, POSTHOG_DAILY, POSTHOG_EVENTS, POSTHOG_HITS
+from tidings.settings import Settings
+from tidings.sources.api.source import ApiEndpoint, ApiSource, day_instant
+from tidings.sources.clock import Clock
+from tidings.sources.http.auth import Header
+from tidings.sources.http.expected import JsonObject
+from tidings.sources.http.paging import pages
+from tidings.sources.http.session import Answer, Client, Limit, Verdict, excerpt
+from tidings.sources.records import Record
+from tidings.sources.source import SourceKind
+from tidings.window import Zone, add_days, days_between, naive_utc, parse_instant
+
+_PROJECT: Final = JsonObject(has={"id": (int, str)}, may={"timezone": str})
+_PROJECTS: Final = JsonObject(has={"results": list})
+# Rows, or how far they are; which of both is seen when they are read.
+_QUERY: Final = JsonObject(may={"columns": list, "results": list, "query_status": dict}, is_sparse=True)
+_HOST: Final = "https://us.posthog.com"
+_YEAR: Final = 365
+_POLLS: Final = 60
+_POLL_S: Final = 2.0
+_TOO_MUCH: Final = ("timeout", "timed out", "memory", "too long", "execution time")
+# What PostHog answers when a query takes too long, or the database has too much to do for it.
+_TOO_LONG: Final = frozenset({504, 512, 513})
+# Events come late from phones, persons are merged.
+_LOOKBACK_DAYS: Final = 30
+
+
+class PostHog(ApiSource):
+    """One project of PostHog."""
+
+    kind = "posthog"
+    console = "PostHog › Settings › Personal API keys"
+
+    def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
+        super().__init__(name, table, settings)
+        self._zone = Zone(self.option("timezone", settings.timezone))
+        self._cuts = self.options("cuts", tuple(CUTS))
+        for cut in self._cuts:
+            if cut not in CUTS:
+                where = f"[tool.tidings.sources.{name}]"
+                raise SettingsError(f"{where} cuts names '{cut}', which cannot be pulled.", suggest(cut, CUTS))
+        self._is_checked = False
+
+    @property
+    def endpoints(self) -> tuple[ApiEndpoint, ...]:
+        """Totals, cuts and events by day; events one by one only where asked for."""
+        zone = self._zone.name
+        whose = ("project", "zone", "day")
+        found = [
+            ApiEndpoint(
+                name="daily",
+                feed=POSTHOG_DAILY,
+                doc="Totals by day.",
+                parse=parse_daily,
+                fields=(*whose, *TOTALS),
+                zone=zone,
+                lookback_days=_LOOKBACK_DAYS,
+            ),
+            ApiEndpoint(
+                name="cuts",
+                feed=POSTHOG_CUTS,
+                doc="Page views and visitors by country, page, device and channel.",
+                parse=parse_cut,
+                fields=(*whose, "type", "name", "pageviews", "visitors"),
+                zone=zone,
+                lookback_days=_LOOKBACK_DAYS,
+                history_days=180,
+                chunk_days=15,
+            ),
+            ApiEndpoint(
+                name="events",
+                feed=POSTHOG_EVENTS,
+                doc="Events by name.",
+                parse=parse_event,
+                fields=(*whose, "event", "events", "users"),
+                zone=zone,
+                lookback_days=_LOOKBACK_DAYS,
+            ),
+        ]
+        if self.table.get("hits"):
+            hits = ApiEndpoint(
+                name="hits",
+                feed=POSTHOG_HITS,
+                doc="Events one by one.",
+                parse=parse_hit,
+                lookback_days=1,
+                history_days=30,
+                chunk_days=1,
+            )
+            found.append(hits)
+        return tuple(found)
+
+    def variables(self) -> tuple[str, ...]:
+        """The one with the key."""
+        return (self.variable("key"),)
+
+    def connect(self, clock: Clock) -> Client:
+        """The API, with the personal key."""
+        key = self.secret("key")
+        if key.reveal().startswith("phc_"):
+            raise SettingsError(
+                f"{self.variable('key')} is the key that sends events in.",
+                f"Set a personal API key with the scope query:read, phx_…: {self.console}.",
+            )
+        base = self.option("base_url", _HOST)
+        if ".i.posthog.com" in base:
+            raise SettingsError(
+                f"[tool.tidings.sources.{self.name}] base_url is where events are sent to.",
+                f'Write base_url = "{base.replace(".i.posthog.com", ".posthog.com")}".',
+            )
+        # Half of what a team may ask, as its people share it.
+        limits = (Limit(110, 60.0), Limit(1100, 3600.0))
+        return Client(self.name, base, clock, console=self.console, auth=Header(key), limits=limits)
+
+    def ping(self, client: Client) -> list[str]:
+        """Ask for the project, and one row."""
+        try:
+            self._check_zone(client)
+            self._ask(client, "SELECT 1 AS one LIMIT 1", {}, "check")
+        except SourceError as error:
+            return [str(error)]
+        return []
+
+    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+        """The project."""
+        self._check_zone(client)
+        return (self.option("project"),)
+
+    def _check_zone(self, client: Client) -> None:
+        """Refuse another zone than the project's: its own people would see other days."""
+        if self._is_checked:
+            return
+        project = self.option("project")
+
+        path = f"api/projects/{quote(project, safe='')}/"
+        answer = client.get(path, expects=_PROJECT, judge=_judge_project)
+        if answer.status == 403 and "timezone" in self.table:
+            # It cannot be compared; the settings say it.
+            self._is_checked = True
+            return
+        if answer.status == 403:
+            raise SourceError(
+                f"The key of {self.name} may not read the time zone of project {project}.",
+                "Give it the scope project:read, or write the project's timezone in the settings.",
+            )
+        if answer.status == 404:
+            known = self._projects(client)
+            remedy = suggest(project, known) if known else f"Compare the number with {self.console}."
+            raise SourceError(f"The key of {self.name} sees no project '{project}'.", remedy)
+        zone = str(answer.json().get("timezone") or "UTC")
+        if zone != self._zone.name:
+            raise SettingsError(
+                f"The days of PostHog's project {project} are those of {zone}, not {self._zone.name}.",
+                f'Write timezone = "{zone}" in [tool.tidings.sources.{self.name}].',
+            )
+        self._is_checked = True
+
+    def _projects(self, client: Client) -> list[str]:
+        """The projects that the key may list, if it may."""
+
+        def ask(url: str | None) -> Any:
+            return client.get(url or "api/projects/", expects=_PROJECTS).json()
+
+        try:
+            found = pages(ask, lambda page: page.get("next") or None, "projects")
+            return [str(each["id"]) for page in found for each in page["results"]]
+        except AnswerError as error:
+            if error.status != 403:
+                raise
+            return []
+
+    def fetch(
+        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+    ) -> Iterator[Sequence[Record]]:
+        """Rows of some days; where they are too many for one answer, of fewer days at a time."""
+        whose = {"project": part, "zone": self._zone.name}
+        if endpoint.name == "hits":
+            yield from self._hits(client, part, first, end)
+        elif endpoint.name == "cuts":
+            for type_ in self._cuts:
+                for rows in self._days(client, cut_query(type_), first, end, f"by {type_}"):
+                    named = (
+                        redacted(rows, "name", "pageviews", "visitors", written=page_name) if type_ == "page" else rows
+                    )
+                    yield [{**row, **whose, "type": type_} for row in named]
+        elif endpoint.name == "daily":
+            rows = [row for rows in self._days(client, DAILY_QUERY, first, end, "daily") for row in rows]
+            yield [{**row, **whose} for row in (*rows, *self._quiet_days(client, rows, first, end))]
+        else:
+            for rows in self._days(client, EVENTS_QUERY, first, end, "events"):
+                yield [{**row, **whose} for row in rows]
+
+    def _days(self, client: Client, query: str, first: date, end: date, what: str) -> Iterator[list[dict[str, Any]]]:
+        values = {
+            "a": _utc(self._zone.first_instant(first)),
+            "b": _utc(self._zone.first_instant(end)),
+            "zone": self._zone.name,
+        }
+        days = len(days_between(first, add_days(end, -1)))
+        try:
+            rows, is_whole = self._ask(client, query, values, what)
+        except AnswerError as error:
+            # What takes too long or too much memory is done in parts.
+            said = error.failed.lower()
+            if days == 1 or not (error.status in _TOO_LONG or any(word in said for word in _TOO_MUCH)):
+                raise
+            is_whole, rows = False, []
+        if is_whole:
+            yield rows
+            return
+        if days == 1:
+            raise AnswerError(
+                f"{what} of {first} has more than {MOST_ROWS:,} rows, which PostHog does not tell.",
+                f"List the cuts that you need, without this one, as cuts in the table of {self.name}.",
+            )
+        middle = add_days(first, days // 2)
+        yield from self._days(client, query, first, middle, what)
+        yield from self._days(client, query, middle, end, what)
+
+    def _quiet_days(self, client: Client, rows: Sequence[Record], first: date, end: date) -> Iterator[dict[str, Any]]:
+        """Totals of the days that are left out because nothing happened: those after one on which something did."""
+        days = {str(row["day"])[:10] for row in rows}
+        begun = min(days, default="9999")
+        if str(first) not in days:
+            before = {"a": _utc(self._zone.first_instant(first)), "z": _utc(day_instant(add_days(first, -_YEAR)))}
+            begun = str(first) if self._ask(client, BEFORE_QUERY, before, "before")[0] else begun
+        if rows and not any(all(str(row.get(name)).isdigit() for name in TOTALS) for row in rows):
+            # What was told cannot be used: beside it nothing must look as if it could.
+            return
+        zeros = dict.fromkeys(TOTALS, 0)
+        for day in days_between(first, add_days(end, -1)):
+            if begun <= str(day) and str(day) not in days:
+                yield {"day": str(day), **zeros}
+
+    def _hits(self, client: Client, project: str, first: date, end: date) -> Iterator[Sequence[Record]]:
+        bounds = {"a": _utc(day_instant(first)), "b": _utc(day_instant(end))}
+
+        def ask(after: tuple[str, str] | None) -> Any:
+            at, uuid = after or (bounds["a"], "")
+            return self._ask(client, HITS_QUERY, {**bounds, "t": at, "u": uuid}, "hits")
+
+        def following(said: Any) -> tuple[str, str] | None:
+            rows, is_whole = said
+            if not rows or (is_whole and len(rows) < PAGE_ROWS):
+                return None
+            return f"{naive_utc(parse_instant(str(rows[-1]['taken'])))}", str(rows[-1]["uuid"])
+
+        for rows, _ in pages(ask, following, f"events of {project}"):
+            yield [
+                {
+                    **row,
+                    "project": project,
+                    "person_id": self._pseudonym(row["person_id"]),
+                    "session": self._pseudonym(row["session"]),
+                    "page": redact(str(row["page"])) if row["page"] else None,
+                }
+                for row in rows
+            ]
+
+    def _pseudonym(self, id_: Any) -> str | None:
+        """The same person is the same pseudonym in this source, and in no other."""
+        if not id_:
+            return None
+        key = self.secret("key").reveal().encode()
+        return hmac.new(key, str(id_).encode(), hashlib.sha256).hexdigest()[:24]
+
+    def _ask(
+        self, client: Client, query: str, values: Mapping[str, str], what: str
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """The rows of a query by column, and whether they are all."""
+        path = f"api/projects/{self.option('project')}/query/"
+        body = {
+            "query": {"kind": "HogQLQuery", "query": query, "values": dict(values)},
+            "refresh": "force_blocking",
+            "name": f"tidings {what}",
+        }
+        said = client.post(path, body=body, expects=_QUERY, judge=_judge_query).json()
+        for _ in range(_POLLS):
+            status = said.get("query_status") or {}
+            if not status or status.get("complete"):
+                break
+            client.clock.sleep(_POLL_S)
+            said = client.get(f"{path}{status['id']}/", expects=_QUERY).json()
+        else:
+            raise OutageError(
+                f"PostHog did not finish the query {what} in time.", f"Run: tidings pull {self.name}, later."
+            )
+        status = said.get("query_status") or {}
+        if status.get("error"):
+            raise AnswerError(f"PostHog: {status.get('error_message')}.", "Pull again, or ask PostHog's support.")
+        answer = said if said.get("results") is not None else status.get("results")
+        answer = answer if isinstance(answer, Mapping) else said
+        rows = [dict(zip(answer["columns"], row, strict=True)) for row in answer["results"]]
+        return rows, not answer.get("hasMore") and len(rows) < MOST_ROWS
+
+
+def _judge_project(answer: Answer) -> Verdict | None:
+    """Without a right or a project other things can be said than that it failed."""
+    return Verdict("fine") if answer.status in (403, 404) else None
+
+
+def _judge_query(answer: Answer) -> Verdict | None:
+    """What took too long does so again: less is asked for instead."""
+    return Verdict("failed", excerpt(answer)) if answer.status in _TOO_LONG else None
+
+
+def _utc(instant: Any) -> str:
+    return f"{naive_utc(instant):%Y-%m-%d %H:%M:%S}"
+
+
+POSTHOG: Final = SourceKind(
+    name="posthog",
+    summary="PostHog: page views, visitors and events by day; events one by one where asked for",
+    options={
+        "project": "number of the project (Settings › Project › Project ID)",
+        "timezone": "zone of the project; the workbook's if not given",
+        "cuts": f"what page views are told by, all if not given: {', '.join(CUTS)}",
+        "hits": "true to land events one by one, too, without what identifies a person",
+        "base_url": "https://eu.posthog.com, or your own server; https://us.posthog.com if not given",
+    },
+    open=PostHog,
+)

@@ -1,0 +1,261 @@
+"""RevenueCat's webhooks, from files: JSON lines, one delivery each, as whatever received them wrote them down.
+
+Habits of the webhooks. An event is delivered at least once, and in no order; every delivery of it has the same `id`.
+`event_timestamp_ms` says when it was made, usually within a minute of what happened, for a cancellation within two
+hours. New types and fields may come at any time. Deliveries say who bought, with e-mail addresses among the attributes:
+that is left out before anything is written. Sandbox purchases come by the same webhook.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import pyarrow as pa
+
+from tidings.connectors.revenuecat.records import instant
+from tidings.enrich.countries import alpha2
+from tidings.errors import SettingsError, SourceError
+from tidings.feeds.enums.revenuecat import COUNTED
+from tidings.feeds.revenuecat_events import REVENUECAT_EVENTS_DELIVERIES
+from tidings.landing.load_writer import Draft
+from tidings.landing.manifest import Input
+from tidings.landing.store import Landing
+from tidings.parsing import files
+from tidings.parsing.files import File, Scan
+from tidings.settings import Settings
+from tidings.sources.records import Record, typed
+from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind, kept_out
+from tidings.window import Zone, end_of_local_day
+
+FORGOTTEN: Final = (
+    *("app_user_id", "original_app_user_id", "aliases", "subscriber_attributes", "transferred_from", "transferred_to"),
+    *("transaction_id", "original_transaction_id", "metadata"),
+)
+_DELIVERIES: Final = Endpoint("deliveries", REVENUECAT_EVENTS_DELIVERIES, REVENUECAT_EVENTS_DELIVERIES.doc)
+_AS_POSTED: Final = "Write one delivery per line, as it was posted."
+_NO_JSON: Final = "the line is not JSON"
+_NO_DELIVERY: Final = "the line is no delivery: it has no event"
+# A line that cannot be taken apart may say who bought: it is not kept.
+_NOT_KEPT: Final = "(see this line of the file)"
+
+
+def parse_delivery(record: Record) -> Mapping[str, Any]:
+    """An event of a webhook, whoever it is about left out."""
+    kind = str(record["type"]).upper()
+    needed = record.__getitem__ if kind in COUNTED else record.get
+    environment, country, store = needed("environment"), record.get("country_code"), record.get("store")
+    return {
+        "event_id": record["id"],
+        "ts": instant(record["event_timestamp_ms"]),
+        "type": kind,
+        "environment": str(environment).upper() if environment else None,
+        "app": record.get("app_id"),
+        "store": str(store).lower() if store else None,
+        "product": record.get("product_id"),
+        "new_product": record.get("new_product_id"),
+        "country": alpha2(str(country)) if country else None,
+        "period_type": str(needed("period_type") or "").upper() or None,
+        "reason": record.get("cancel_reason") or record.get("expiration_reason"),
+        "is_trial_conversion": record.get("is_trial_conversion") or False,
+        "is_family_share": record.get("is_family_share") or False,
+        "renewal_number": record.get("renewal_number"),
+        "purchased_at": _instant_or_none(record.get("purchased_at_ms")),
+        "expires_at": _instant_or_none(record.get("expiration_at_ms")),
+        "price": record.get("price_in_purchased_currency"),
+        "currency": record.get("currency"),
+        "price_usd": record.get("price"),
+        "tax_share": record.get("tax_percentage"),
+        "commission_share": record.get("commission_percentage"),
+    }
+
+
+def _instant_or_none(value: Any) -> datetime | None:
+    return None if value is None else instant(value)
+
+
+@dataclass(frozen=True)
+class RevenueCatEvents:
+    """Files of webhook deliveries that patterns name; a file that changed replaces its own rows."""
+
+    name: str
+    paths: tuple[str, ...]
+    settings: Settings
+    kind: str = "revenuecat_events"
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """One: the deliveries."""
+        return (_DELIVERIES,)
+
+    def warnings(self) -> list[str]:
+        """None."""
+        return []
+
+    def check(self, pull: Pull) -> list[str]:
+        """Files that are missing or do not begin with a delivery; one sentence each."""
+        problems: list[str] = []
+        try:
+            unusable: list[SourceError] = []
+            found = files.matching(self.settings.root, self._patterns(), unusable)
+            problems += map(str, unusable)
+            for file in found:
+                try:
+                    _check_form(file)
+                    _, text, _ = next(files.lines(file, "utf-8"))
+                    _, reason = _event(text or "")
+                    if reason:
+                        problems.append(
+                            f"{file.name}, line 1: {reason}. Write one delivery per line, as it was posted."
+                        )
+                except SourceError as error:
+                    problems.append(str(error))
+        except SourceError as error:
+            problems.append(str(error))
+        return problems
+
+    def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
+        """Land the files that are new or have changed. A file that cannot be used stops no other file.
+
+        Raises:
+            SourceError: no file, or files that cannot be used, each named; the others are landed.
+        """
+        failed: list[SourceError] = []
+        for file in files.matching(self.settings.root, self._patterns(), failed):
+            try:
+                yield self._pull_file(file, landing, pull)
+            except SourceError as error:
+                failed.append(error)
+        if len(failed) == 1:
+            raise failed[0]
+        if failed:
+            raise SourceError(
+                f"{len(failed)} files of {self.name} cannot be used: " + " ".join(str(error) for error in failed)
+            )
+
+    def _pull_file(self, file: File, landing: Landing, pull: Pull) -> Pulled:
+        _check_form(file)
+        scan = files.scan(file)
+        source_input = Input(file.name, scan.sha256)
+        if gone := landing.dropped(self.name, _DELIVERIES.name).get(scan.sha256):
+            return kept_out(self, _DELIVERIES, file.name, gone)
+        landed = landing.unchanged(self.name, _DELIVERIES.name, file.name, source_input)
+        if landed and not pull.again:
+            return self._pulled(file, landed.rows, landed.rejected, skipped=True)
+        with landing.draft(
+            self.name,
+            _DELIVERIES.name,
+            _DELIVERIES.feed,
+            now=pull.now,
+            part=file.name,
+            source_input=source_input,
+            is_file=True,
+        ) as draft:
+            _fill(draft, file, scan, pull)
+            if draft.newest is not None:
+                last = draft.newest.replace(tzinfo=UTC)
+                draft.complete_until = min(end_of_local_day(last, Zone("UTC")), pull.now)
+        return replace(self._pulled(file, draft.rows, draft.rejected), remarks=draft.remarks)
+
+    def _pulled(self, file: File, rows: int, rejected: int, *, skipped: bool = False) -> Pulled:
+        messages: tuple[str, ...] = ()
+        if rejected and not skipped:
+            where = f"data/raw/{self.name}/{_DELIVERIES.name}"
+            messages = (f"{rejected:,} lines of {file.name} were rejected, each with its reason, in {where}.",)
+        return Pulled(self.name, _DELIVERIES.name, _DELIVERIES.feed.name, rows, rejected, skipped, file.name, messages)
+
+    def _patterns(self) -> tuple[str, ...]:
+        """The patterns; a folder stands for the files in it."""
+        return tuple(f"{path}/*" if (self.settings.root / path).is_dir() else path for path in self.paths)
+
+
+def _check_form(file: File) -> None:
+    """Make sure that a file is what its name says, and that this is JSON lines.
+
+    Raises:
+        SourceError: it is not.
+    """
+    if file.form != "json":
+        raise SourceError(
+            f"{file.name} is not JSON lines by its name.",
+            "Name it ….jsonl, one delivery per line, or leave it out of path.",
+        )
+    files.check_content(file)
+
+
+def _fill(draft: Draft, file: File, scan: Scan, pull: Pull) -> None:
+    """Land the usable lines of a file, reject the others.
+
+    Raises:
+        SourceError: no line can be used; what was landed of the file before stays in force.
+    """
+    why = ""
+    for first, texts in files.line_blocks(file, "utf-8"):
+        events: list[Record] = []
+        numbers: list[int] = []
+        bad: list[tuple[int, str]] = []
+        for number, line in enumerate(texts, first):
+            if not line.strip():
+                continue
+            text, _ = files.shown(line)
+            event, reason = (None, "the line is not utf-8") if text is None else _event(text)
+            if event is None:
+                bad.append((number, reason))
+            else:
+                events.append(event)
+                numbers.append(number)
+        rows = typed(_DELIVERIES.feed, events, parse_delivery, 0)
+        table = rows.table
+        if table.num_rows:
+            position = table.schema.get_field_index("_line")
+            draft.add(table.set_column(position, "_line", pa.array(numbers, pa.int64()).take(table["_line"])))
+        if bad:
+            draft.reject([number for number, _ in bad], [reason for _, reason in bad], [_NOT_KEPT] * len(bad))
+        if rows.reasons:
+            draft.reject([numbers[line] for line in rows.lines], rows.reasons, rows.records)
+        why = why or next(iter([*(reason for _, reason in bad), *rows.reasons]), "")
+        pull.progress(file.name, draft.rows + draft.rejected, scan.lines)
+    if draft.rejected and not draft.rows:
+        raise SourceError(
+            f"None of the {draft.rejected} lines of {file.name} can be used: {why}.",
+            f"{_AS_POSTED} For a list: jq -c '.[]'",
+        )
+
+
+def _event(text: str) -> tuple[Record | None, str]:
+    """The event of a delivery without whoever it is about, or the reason why there is none.
+
+    A line may be the whole delivery or the event alone.
+    """
+    try:
+        said = json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return None, _NO_JSON
+    event = said.get("event", said) if isinstance(said, dict) else None
+    if not isinstance(event, dict) or (event is said and "type" not in event):
+        return None, _NO_DELIVERY
+    # Fields are added now and then: what looks like an e-mail address is nobody's business here.
+    return {n: v for n, v in event.items() if n not in FORGOTTEN and not (isinstance(v, str) and "@" in v)}, ""
+
+
+def _open(name: str, table: Mapping[str, Any], settings: Settings) -> RevenueCatEvents:
+    path = table.get("path")
+    paths = (path,) if isinstance(path, str) else tuple(path) if isinstance(path, list) else ()
+    if not paths or not all(isinstance(pattern, str) and pattern for pattern in paths):
+        raise SettingsError(
+            f"[tool.tidings.sources.{name}] has no usable `path`.",
+            "Write path = 'webhooks/*.jsonl', a folder, or a list of such texts.",
+        )
+    return RevenueCatEvents(name, paths, settings)
+
+
+REVENUECAT_EVENTS: Final = SourceKind(
+    name="revenuecat_events",
+    summary="deliveries of RevenueCat's webhooks from files, JSON lines",
+    options={"path": "files, a folder or a pattern such as 'webhooks/*.jsonl', or a list of them"},
+    open=_open,
+)

@@ -1,0 +1,117 @@
+"""How RevenueCat's server is talked to: lists page by page, what an error means, whether a chart was understood."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urljoin
+
+from tidings.errors import AnswerError
+from tidings.sources.http.expected import JsonObject
+from tidings.sources.http.paging import pages
+from tidings.sources.http.session import Answer, Client, Judge, Verdict, excerpt
+from tidings.sources.records import Record
+
+_PAGE_ROWS: Final = 1000
+ITEMS: Final = JsonObject(has={"items": list})
+OVERVIEW: Final = JsonObject(has={"metrics": list})
+CHART: Final = JsonObject(has={"values": list})
+OPTIONS: Final = JsonObject(has={"resolutions": list})
+_MINUTE_S: Final = 60.0
+NEWER: Final = "The API has changed, or base_url is wrong: look for a newer version of Tidings."
+_PERMISSIONS: Final[Mapping[str, str]] = {
+    "overview": "charts_metrics:overview:read",
+    "charts": "charts_metrics:charts:read",
+    "customers": "customer_information:customers:read",
+    "subscriptions": "customer_information:subscriptions:read",
+    "projects": "project_configuration:projects:read",
+}
+
+
+def listed(client: Client, path: str, query: Mapping[str, str] | None = None) -> Iterator[Sequence[Record]]:
+    """The items of a list, page by page."""
+    asked = {"limit": str(_PAGE_ROWS), **(query or {})}
+
+    def ask(following: str | None) -> Any:
+        if following is None:
+            return client.get(path, asked, expects=ITEMS).json()
+        return client.get(urljoin(client.base, following), expects=ITEMS).json()
+
+    what = path.rpartition("/")[2]
+    for page in pages(ask, _following, f"list of {what}"):
+        yield needed(page, "items", what)
+
+
+def _following(page: Any) -> str | None:
+    return (page.get("next_page") or None) if isinstance(page, Mapping) else None
+
+
+def needed(said: Any, name: str, what: str) -> list[Any]:
+    """A list that an answer has to hold.
+
+    Raises:
+        AnswerError: it does not.
+    """
+    found = said.get(name) if isinstance(said, Mapping) else None
+    if not isinstance(found, list):
+        raise AnswerError(f"RevenueCat's answer for {what} has no list '{name}'.", NEWER)
+    return found
+
+
+def check_understood(name: str, asked: Mapping[str, str], said: Any) -> None:
+    """Make sure that an answer is the chart that was asked for.
+
+    Raises:
+        AnswerError: it is none, not by day, or not split as asked.
+    """
+    needed(said, "values", f"the chart {name}")
+    listed = said.get("unsupported_params") or ()
+    ignored = [str(each.get("name", each)) if isinstance(each, Mapping) else str(each) for each in listed]
+    # In which currency an answer is, it says itself.
+    wrong = sorted(set(ignored) & set(asked) - {"currency"})
+    if wrong:
+        remedy = "Take it out of segments in the settings." if wrong == ["segment"] else NEWER
+        raise AnswerError(f"The chart {name} cannot be asked with {', '.join(wrong)}.", remedy)
+    resolution = str(said.get("resolution") or "day").lower()
+    if resolution not in ("day", "0", "daily"):
+        raise AnswerError(f"The chart {name} came by {resolution}, not by day.", NEWER)
+
+
+def judge_of(console: str) -> Judge:
+    """How errors are meant: they say whether asking again helps, and in header, body or nowhere how long to wait.
+
+    `console` is where keys are made, for the remedies.
+    """
+
+    def judge(answer: Answer) -> Verdict | None:
+        if answer.status < 400:
+            return None
+        try:
+            error = json.loads(answer.body)
+            retryable, backoff = error.get("retryable"), error.get("backoff_ms")
+        except (ValueError, AttributeError, RecursionError):
+            retryable = backoff = None
+        said = excerpt(answer)
+        if answer.status == 401:
+            return Verdict("refused", said, f"Make a secret key (V2, sk_…) in {console}.")
+        if answer.status == 403:
+            return Verdict("failed", said, f"Give the key the permission {_permission(answer.path)}: {console}.")
+        if answer.status == 404:
+            return Verdict("failed", said, f"Compare projects in the settings with {console}.")
+        if answer.status == 429 or retryable is True:
+            seconds = None
+            if "Retry-After" not in answer.headers:
+                known = isinstance(backoff, int | float) and not isinstance(backoff, bool)
+                # Limits are by the minute.
+                seconds = backoff / 1000 if known else _MINUTE_S if answer.status == 429 else None
+            return Verdict("later", said, seconds=seconds)
+        return Verdict("failed", said) if retryable is False else None
+
+    return judge
+
+
+def _permission(path: str) -> str:
+    """The permission that a path needs, in the words of the console."""
+    last = next((name for name in reversed(path.split("/")) if name in _PERMISSIONS), "projects")
+    return f"{_PERMISSIONS[last]} (or name your project in projects)" if last == "projects" else _PERMISSIONS[last]

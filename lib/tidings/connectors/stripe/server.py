@@ -1,0 +1,123 @@
+"""How Stripe answers: lists, what its prices depend on, and what it means by an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from tidings.connectors.stripe.mrr import coupons_of, tiered_prices, trial_offers_of
+from tidings.connectors.stripe.records import slim
+from tidings.errors import AnswerError
+from tidings.sources.http.expected import JsonObject
+from tidings.sources.http.paging import pages
+from tidings.sources.http.session import Answer, Client, Verdict, by_status
+from tidings.sources.records import Record, UnusableError
+
+PAGE_ROWS: Final = 100
+LIST: Final = JsonObject(has={"data": list}, may={"has_more": bool})
+_ONE: Final = JsonObject(has={"id": str})
+
+
+class Known:
+    """Tiers of prices, coupons and trial offers, each asked for once per pull."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._tiers: dict[str, Any] = {}
+        self._coupons: dict[str, Any] = {}
+        self._offers: dict[str, Any] = {}
+
+    def completed(self, record: Record) -> Record:
+        """A subscription with all its items, their trial offers, tiers of prices and coupons of discounts."""
+        items = record.get("items")
+        if isinstance(items, dict) and items.get("has_more"):
+            asked = {"subscription": record["id"], **expanding(("data.discounts",))}
+            every = listed(self._client, "subscription_items", asked)
+            record = {
+                **record,
+                "items": {**items, "has_more": False, "data": [slim(i) for page in every for i in page]},
+            }
+        try:
+            offers = {offer: self._offer(offer) for offer in sorted(trial_offers_of(record))}
+        except (KeyError, TypeError, AttributeError, UnusableError):
+            offers = {}
+        record = {**record, "trial_offers": offers}
+        try:
+            prices, coupons = tiered_prices(record), coupons_of(record)
+        except (KeyError, TypeError, AttributeError, UnusableError):
+            # What is wrong with it is said by parse and by the levels.
+            prices, coupons = set(), {}
+        return {
+            **record,
+            "tiers": {price: self._price(price) for price in sorted(prices)},
+            "coupons": {coupon: self._coupon(coupon, told) for coupon, told in sorted(coupons.items())},
+        }
+
+    def _price(self, price: str) -> Any:
+        if price not in self._tiers:
+            said = self._asked(f"prices/{quote(price, safe='')}", ("tiers",))
+            self._tiers[price] = said and said.get("tiers")
+        return self._tiers[price]
+
+    def _offer(self, offer: str) -> Any:
+        """A trial offer with its price; None where the key may not read it."""
+        if offer not in self._offers:
+            self._offers[offer] = self._asked(f"product_catalog/trial_offers/{quote(offer, safe='')}", ("price",))
+        return self._offers[offer]
+
+    def _coupon(self, coupon: str, told: Record | None) -> Any:
+        if coupon not in self._coupons:
+            expanded = ("applies_to", "currency_options")
+            self._coupons[coupon] = self._asked(f"coupons/{quote(coupon, safe='')}", expanded)
+        # A deleted coupon is still in force where it was given.
+        return self._coupons[coupon] or told
+
+    def _asked(self, path: str, expanded: Sequence[str]) -> Any:
+        try:
+            return slim(self._client.get(path, expanding(expanded), expects=_ONE).json())
+        except AnswerError as error:
+            if error.status not in (403, 404):
+                raise
+            return None
+
+
+def listed(client: Client, path: str, params: Mapping[str, Any]) -> Iterator[Sequence[Record]]:
+    """The pages of a list, newest first.
+
+    Raises:
+        AnswerError: it goes round in a circle, or says that there is more and tells none.
+    """
+
+    def ask(after: str | None) -> list[Any]:
+        following = {"starting_after": after} if after is not None else {}
+        said = client.get(path, {**params, "limit": PAGE_ROWS, **following}, expects=LIST).json()
+        if said.get("has_more") and not said["data"]:
+            raise AnswerError(f"Stripe says that there is more of {path}, and tells none.", "Pull again.")
+        return [said["data"], bool(said.get("has_more"))]
+
+    def following(page: list[Any]) -> str | None:
+        found, has_more = page
+        return str(found[-1]["id"]) if has_more else None
+
+    for found, _ in pages(ask, following, path):
+        yield found
+
+
+def judge(answer: Answer) -> Verdict | None:
+    """Stripe says itself whether asking again helps; a restricted key may lack a right for one list only."""
+    again = answer.headers.get("Stripe-Should-Retry", "")
+    if 200 <= answer.status < 300:
+        return None
+    if answer.status == 403:
+        return Verdict("failed", remedy="Give the restricted key Read on it in Stripe › Developers › API keys.")
+    if again == "true" or (answer.status == 409 and again != "false"):
+        return Verdict("later")
+    if again == "false" and by_status(answer).kind == "later":
+        return Verdict("failed")
+    return None
+
+
+def expanding(fields: Sequence[str]) -> dict[str, str]:
+    """The parameters that ask for whole objects where there would be an id."""
+    return {f"expand[{number}]": field for number, field in enumerate(fields)}

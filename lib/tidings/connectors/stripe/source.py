@@ -1,0 +1,160 @@
+"""Stripe: payments, refunds, fees and payouts as movements of the balance, subscriptions and invoices.
+
+Habits of the API. Lists come newest first in pages of at most 100 that go on after the last id; what is new meanwhile
+is put before the first page and moves nothing. Amounts are whole minor units, whose size differs by currency. What is
+sent depends on a version that is pinned here. Movements of the balance are never changed but for their status.
+
+Subscriptions and invoices do change, long after they were made, and their lists can be asked only by when that was. So
+they are read as a whole each time: the feed of events forgets after 30 days and tells objects in another version. How
+things were before is not told at all: levels (recurring revenue, active subscriptions) are counted once per day of a
+pull. By default a list of subscriptions leaves out the cancelled ones. Tiers of a price and what a coupon applies to
+are told only by the price and the coupon themselves, and a subscription shows its first ten items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+
+from tidings.connectors.stripe.endpoints import ENDPOINTS, LEVELS, SUBSCRIPTIONS
+from tidings.connectors.stripe.levels import Levels
+from tidings.connectors.stripe.records import slim
+from tidings.connectors.stripe.server import LIST, Known, expanding, judge, listed
+from tidings.errors import AnswerError, SettingsError, suggest
+from tidings.landing.store import Landing
+from tidings.settings import Settings
+from tidings.sources.api.source import ApiEndpoint, ApiSource, day_instant
+from tidings.sources.clock import Clock
+from tidings.sources.http.auth import Header
+from tidings.sources.http.session import Client, Limit
+from tidings.sources.records import Record
+from tidings.sources.source import Pull, Pulled, SourceKind
+
+VERSION: Final = "2026-10-28.endive"
+LISTS: Final = ("balance", "refunds", "subscriptions", "invoices")
+_BASE: Final = "https://api.stripe.com/v1"
+_PATHS: Final[Mapping[str, str]] = {"balance": "balance_transactions"}
+_EXPANDED: Final = ("data.discounts.source.coupon", "data.items.data.discounts")
+
+
+class Stripe(ApiSource):
+    """One Stripe account."""
+
+    kind = "stripe"
+    console = "Stripe › Developers › API keys"
+
+    def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
+        super().__init__(name, table, settings)
+        self._lists = self.options("lists", LISTS)
+        for each in self._lists:
+            if each not in LISTS:
+                raise SettingsError(
+                    f"[tool.tidings.sources.{name}] lists names '{each}', which cannot be pulled.",
+                    suggest(each, LISTS),
+                )
+        self._levels: Levels | None = None
+
+    @property
+    def endpoints(self) -> tuple[ApiEndpoint, ...]:
+        """The lists that are asked for; levels come with the subscriptions that they are counted from."""
+        wanted = {*self._lists, *(("levels",) if "subscriptions" in self._lists else ())}
+        return tuple(endpoint for endpoint in ENDPOINTS if endpoint.name in wanted)
+
+    def variables(self) -> tuple[str, ...]:
+        """The one with the restricted key."""
+        return (self.variable("key"),)
+
+    def connect(self, clock: Clock) -> Client:
+        """The API with the key, in one version."""
+        account = {"Stripe-Account": self.option("account")} if "account" in self.table else {}
+        return Client(
+            self.name,
+            self.option("base_url", _BASE),
+            clock,
+            console=self.console,
+            auth=Header(self.secret("key")),
+            # Below what a sandbox allows, which is the least.
+            limits=(Limit(20, 1.0),),
+            judge=judge,
+            headers={"Stripe-Version": VERSION, **account},
+        )
+
+    def ping(self, client: Client) -> list[str]:
+        """Ask for the newest of each list."""
+        missing = []
+        for endpoint in self.endpoints:
+            try:
+                if endpoint is not LEVELS:
+                    client.get(_PATHS.get(endpoint.name, endpoint.name), {"limit": 1}, expects=LIST)
+            except AnswerError as error:
+                missing.append(str(error))
+        return missing
+
+    def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
+        """Land what is new, as `ApiSource` does.
+
+        Raises:
+            SettingsError: what is landed is of the other mode: real and test money would be added up.
+        """
+        part = self._mode()
+        for endpoint in self.endpoints:
+            for entry in landing.entries(self.name, endpoint.name):
+                held = entry.part.partition("!")[0] or "unknown"
+                if held != part:
+                    raise SettingsError(
+                        f"{self.variable('key')} is a {part} key, and data/raw/{self.name} holds data of {held} mode.",
+                        f"Give this key to a source of another name, or delete data/raw/{self.name} first.",
+                    )
+        yield from super().pull(landing, pull)
+
+    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+        """The one mode that the key is of."""
+        del client, endpoint
+        return (self._mode(),)
+
+    def _mode(self) -> str:
+        return "test" if "_test_" in self.secret("key").reveal() else "live"
+
+    def fetch(
+        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+    ) -> Iterator[Sequence[Record]]:
+        """What was made in these days, all subscriptions or invoices, or the levels of the subscriptions just read."""
+        del part
+        if endpoint is SUBSCRIPTIONS:
+            yield from self._subscriptions(client)
+        elif endpoint is LEVELS:
+            if self._levels is None:
+                raise AnswerError("The subscriptions were not read to the end.", "Nothing was counted; pull again.")
+            yield self._levels.records(first)
+        else:
+            asked: dict[str, Any] = {}
+            if not endpoint.whole:
+                asked["created[gte]"] = int(day_instant(first).timestamp())
+                asked["created[lt]"] = int(day_instant(end).timestamp())
+            for found in listed(client, _PATHS.get(endpoint.name, endpoint.name), asked):
+                yield [slim(each) for each in found]
+
+    def _subscriptions(self, client: Client) -> Iterator[Sequence[Record]]:
+        """All subscriptions with what their prices depend on, counted on the way."""
+        self._levels = None
+        levels, asked_at = Levels(), int(client.clock.epoch())
+        known = Known(client)
+        for found in listed(client, "subscriptions", {"status": "all", **expanding(_EXPANDED)}):
+            records = [known.completed({**slim(each), "asked_at": asked_at}) for each in found]
+            for record in records:
+                levels.add(record)
+            yield records
+        self._levels = levels
+
+
+STRIPE: Final = SourceKind(
+    name="stripe",
+    summary="Stripe: sales, refunds, fees and proceeds, recurring revenue and subscriptions",
+    options={
+        "lists": f"what to pull, all if not given: {', '.join(LISTS)}",
+        "account": "a connected account (acct_…), if the key is that of a platform",
+        "base_url": "another server that speaks this API",
+    },
+    open=Stripe,
+)

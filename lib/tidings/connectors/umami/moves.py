@@ -1,0 +1,76 @@
+"""What has become of a website since it was landed: renamed, reset, counted in another zone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tidings.landing.manifest import Entry
+from tidings.sources.api.source import day_instant
+from tidings.window import Zone
+
+_STAYS = "What was landed of days before stays as it is"
+
+
+@dataclass(frozen=True)
+class Website:
+    """A website as the server has it now: what people call it, its first whole day with hits, when it was reset."""
+
+    name: str
+    zone: Zone
+    first: date | None
+    reset: datetime | None
+
+    def moved(self, entries: Sequence[Entry], folder: Path) -> tuple[str, ...]:
+        """Sentences on what is otherwise than it was landed, oldest landing first; none if nothing was."""
+        entries = [entry for entry in entries if entry.rows]
+        if not entries:
+            return ()
+        return (*self._renamed(entries, folder), *self._in_another_zone(entries, folder), *self._emptied(entries))
+
+    def _renamed(self, entries: Sequence[Entry], folder: Path) -> list[str]:
+        before = first_row(folder, entries[-1]).get("website", self.name)
+        if before == self.name:
+            return []
+        return [f"{before} is called {self.name} in Umami now: the days of both are those of one website."]
+
+    def _in_another_zone(self, entries: Sequence[Entry], folder: Path) -> list[str]:
+        zones = {first_row(folder, entry).get("zone", self.zone.name) for entry in entries} - {self.zone.name}
+        if not zones:
+            return []
+        return [
+            f"Days of {self.name} are counted in {self.zone.name} now, and were in {', '.join(sorted(zones))}: "
+            "all of them are asked for anew."
+        ]
+
+    def _emptied(self, entries: Sequence[Entry]) -> list[str]:
+        if self.reset:
+            if any(entry.fetched_at >= self.reset for entry in entries):
+                return []
+            return [
+                f"{self.name} was reset in Umami on {self.zone.day_of(self.reset)}: its hits until then are deleted "
+                f"there. {_STAYS}; that day, of which a part is left, is left out."
+            ]
+        if self.first is None or all(entry.window and entry.window.end <= day_instant(self.first) for entry in entries):
+            since = f"before {self.first}" if self.first else "any more"
+            return [f"Umami has no hits of {self.name} {since}, though days of them were landed. {_STAYS}."]
+        return []
+
+
+def first_row(folder: Path, entry: Entry) -> Mapping[str, Any]:
+    """The first row of a landing; empty where it has none, or is not there any more."""
+    if not entry.rows:
+        return {}
+    try:
+        with pq.ParquetFile(folder / entry.file) as file:
+            batch = next(file.iter_batches(batch_size=1, columns=["website", "zone"]))
+    except (OSError, pa.ArrowException):
+        return {}
+    rows: list[Mapping[str, Any]] = batch.to_pylist()
+    return rows[0]

@@ -1,0 +1,355 @@
+"""Umami, self-hosted or cloud, version 2 or 3: visitors, page views, visits, events of websites by day.
+
+Habits of the API. Bounds are milliseconds and both included. A finer unit than a range allows is silently replaced by a
+coarser one, so that hours are asked for a few weeks at a time. Empty hours are left out, a day without a visitor is all
+zeros. An administrator who asks for a website that does not exist gets zeros, too: ids come from the list of websites.
+No right is 401, as is a token that the server forgot. Version 2 wraps numbers (`{"value": 1}`) and calls paths `url`.
+Some numbers are texts. Visitors of days, pages or countries do not add up: each cut is asked for by itself.
+Lists are ordered by count alone, so that equal counts move between pages: each is asked for in one piece. Who is only a
+member of a team finds its websites in the team. A reset deletes all hits, and is noted in the list of websites.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+from tidings.connectors.umami.moves import Website, first_row
+from tidings.connectors.umami.records import endpoints
+from tidings.enrich.hosts import shown
+from tidings.enrich.paths import page_name
+from tidings.enrich.redaction import redact, redacted
+from tidings.errors import AnswerError, SettingsError, SourceError, suggest
+from tidings.landing.manifest import Entry
+from tidings.landing.store import Landing
+from tidings.settings import Settings
+from tidings.sources.api.source import ApiEndpoint, ApiSource, NotYetError
+from tidings.sources.clock import Clock
+from tidings.sources.http.auth import Header, Token
+from tidings.sources.http.expected import LIST, OBJECT, JsonObject
+from tidings.sources.http.paging import pages
+from tidings.sources.http.session import Answer, Auth, Client, Limit, Verdict, excerpt
+from tidings.sources.records import Record
+from tidings.sources.source import Pull, Pulled, SourceKind
+from tidings.window import Zone, add_days, days_between, parse_instant
+
+_CLOUD: Final = "https://api.umami.is/v1"
+# More than any list has: an answer as long as this was cut.
+_MOST: Final = 100_000
+# As long as lists are where a server does not know the limit.
+_DEFAULT: Final = 500
+# What each cut is called in version 3 and in version 2; empty where it has none.
+_TYPES: Final = {
+    "path": "url",
+    "referrer": "referrer",
+    "channel": "",
+    "country": "country",
+    "device": "device",
+    "os": "os",
+    "browser": "browser",
+}
+_TOKEN: Final = JsonObject(has={"token": str})
+_SITES: Final = JsonObject(has={"data": list, "count": (int, str), "page": (int, str), "pageSize": (int, str)})
+_STATS: Final = JsonObject(has={"pageviews": (int, str, dict), "visitors": (int, str, dict)})
+_HOURS: Final = JsonObject(has={"pageviews": list, "sessions": list})
+# Of a website without a hit there are no dates.
+_REACH: Final = JsonObject(may={"startDate": str, "endDate": str, "mindate": str, "maxdate": str}, is_sparse=True)
+_LIVE: Final = JsonObject(has={"totals": dict})
+_LOGIN_S: Final = 86_400.0
+# Cuts whose names may hold personal data.
+# Of several spellings of a page or a host one is kept.
+_ADDRESSES: Final = {"path": page_name, "referrer": lambda host: redact(shown(host))}
+_MIDNIGHT: Final = re.compile(r"[ T]00:00:00")
+
+
+class Umami(ApiSource):
+    """The websites of one Umami."""
+
+    kind = "umami"
+    console = "Umami › Settings"
+
+    def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
+        super().__init__(name, table, settings)
+        self._zone = Zone(self.option("timezone", settings.timezone))
+        self._websites: dict[str, str] = {}
+        self._resets: dict[str, datetime] = {}
+        self._first_days: dict[str, date | None] = {}
+        self._by_day = False
+        self._is_version_2: bool | None = None
+
+    @property
+    def endpoints(self) -> tuple[ApiEndpoint, ...]:
+        """Totals, hours, cuts and events by day, what is live; visitors one by one only where asked for."""
+        return endpoints(self._zone.name, sessions=bool(self.table.get("sessions")))
+
+    def variables(self) -> tuple[str, ...]:
+        """A key of the cloud, or name and password of a user."""
+        return (self.variable("key"), self.variable("username"), self.variable("password"))
+
+    def connect(self, clock: Clock) -> Client:
+        """The server, with a key or as a user."""
+        has_key = bool(self.settings.environment.get(self.variable("key")))
+        base = self.option("base_url", _CLOUD).rstrip("/")
+        if base != _CLOUD and not has_key and not base.endswith("/api"):
+            base += "/api"
+        if base == _CLOUD and not has_key:
+            raise SettingsError(
+                f"{self.name} has neither {self.variable('key')} nor a base_url.",
+                f"For Umami Cloud set {self.variable('key')} ({self.console} › API keys); for your own server add "
+                "base_url to its table.",
+            )
+        auth: Auth = Header(self.secret("key"), "x-umami-api-key", "{}") if has_key else Token(self._logged_in)
+        # What the cloud allows; an own server is not to be hurried either.
+        limits = (Limit(45, 15.0),) if has_key else (Limit(20, 1.0),)
+        return Client(self.name, base, clock, console=self.console, auth=auth, limits=limits, judge=_judge)
+
+    def _logged_in(self, client: Client) -> tuple[str, float]:
+        body = {
+            "username": client.hide(self.secret("username")),
+            "password": client.hide(self.secret("password")),
+        }
+        return str(client.post("auth/login", body=body, auth=False, expects=_TOKEN).json()["token"]), _LOGIN_S
+
+    def ping(self, client: Client) -> list[str]:
+        """Ask which websites may be seen."""
+        try:
+            self._chosen(client)
+        except SourceError as error:
+            return [str(error)]
+        return []
+
+    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+        """The websites, by id: a domain may move, and stands for two websites now and then.
+
+        Raises:
+            SourceError: there is none, or one that is configured may not be seen.
+        """
+        del endpoint
+        return tuple(self._chosen(client))
+
+    def named(self, part: str) -> str:
+        """The domain of a website."""
+        return self._websites.get(part, part)
+
+    def fetch(
+        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+    ) -> Iterator[Sequence[Record]]:
+        """The records of one website; totals, cuts and visitors are asked for day by day."""
+        site = f"websites/{quote(part, safe='')}"
+        whose = {"website": self._chosen(client)[part], "zone": self._zone.name}
+        if endpoint.name == "live":
+            yield [{**self._live(client, site), **whose, "day": first.isoformat()}]
+            return
+        if endpoint.name == "hourly":
+            yield [{**record, **whose} for record in self._hours(client, site, first, end)]
+            return
+        if endpoint.name == "events":
+            asked = {**self._range(first, end), "unit": "day", "timezone": self._zone.name}
+            yield [{**record, **whose} for record in client.get(f"{site}/events/series", asked, expects=LIST).json()]
+            return
+        for day in days_between(first, add_days(end, -1)):
+            dated = {**whose, "day": day.isoformat()}
+            bounds = self._range(day, add_days(day, 1))
+            try:
+                for page in self._of_day(client, endpoint.name, site, bounds):
+                    yield [{**record, **dated} for record in page]
+            except _CutError as error:
+                raise NotYetError(
+                    day, error=AnswerError(f"{day}: {error}", "Look for a newer version of Umami.")
+                ) from None
+
+    def _of_day(self, client: Client, name: str, site: str, bounds: Mapping[str, int]) -> Iterator[Sequence[Record]]:
+        if name == "daily":
+            yield [_unwrapped(client.get(f"{site}/stats", bounds, expects=_STATS).json())]
+        elif name == "sessions":
+            yield from self._sessions(client, site, bounds)
+        else:
+            for type_ in _TYPES:
+                for page in self._cut(client, site, type_, bounds):
+                    yield [{**record, "type": type_} for record in page]
+
+    def _cut(self, client: Client, site: str, type_: str, bounds: Mapping[str, int]) -> Iterator[Sequence[Record]]:
+        name = _TYPES[type_] if self._speaks_2(client, site, bounds) else type_
+        if not name:
+            return
+        asked = {**bounds, "type": name, "limit": _MOST}
+        found = client.get(f"{site}/metrics", asked, expects=LIST).json()
+        if len(found) == _DEFAULT:
+            # All that there are, or as many as a server gives that does not know the limit.
+            more = client.get(f"{site}/metrics", {**asked, "offset": _DEFAULT}, expects=LIST).json()
+            if more:
+                raise _CutError(f"the list of {type_} was cut after {_DEFAULT:,}; which are left out is not known.")
+        if len(found) >= _MOST:
+            raise _CutError(f"the list of {type_} has {_MOST:,} or more: it was cut, and is not landed.")
+        yield redacted(found, "x", "y", written=_ADDRESSES[type_]) if type_ in _ADDRESSES else found
+
+    def _sessions(self, client: Client, site: str, bounds: Mapping[str, int]) -> Iterator[Sequence[Record]]:
+        found = self._listed(client, f"{site}/sessions", bounds, size=_MOST)
+        ids = {each["id"] for said in found for each in said["data"]}
+        if len(ids) < int(found[0]["count"]):
+            raise _CutError(f"of {int(found[0]['count']):,} visitors {len(ids):,} came: they moved between pages.")
+        for said in found:
+            yield said["data"]
+
+    def _listed(self, client: Client, path: str, asked: Mapping[str, Any], size: int = 100) -> list[Mapping[str, Any]]:
+        """All pages of a list."""
+
+        def ask(page: int | None) -> Any:
+            return client.get(path, {**asked, "page": page or 1, "pageSize": size}, expects=_SITES).json()
+
+        def following(said: Any) -> int | None:
+            page = int(said["page"])
+            # A server may give less than was asked for.
+            return page + 1 if said["data"] and page * int(said["pageSize"]) < int(said["count"]) else None
+
+        return list(pages(ask, following, path.rpartition("/")[2]))
+
+    def _hours(self, client: Client, site: str, first: date, end: date) -> list[dict[str, Any]]:
+        days = days_between(first, add_days(end, -1))
+        if not self._by_day:
+            hours = self._hours_of(client, site, first, end)
+            labels = [str(each["x"]) for each in hours]
+            # Older versions tell days where more than two are asked for.
+            self._by_day = len(days) > 1 and bool(labels) and all(_MIDNIGHT.search(label) for label in labels)
+            if not self._by_day:
+                return hours
+        return [hour for day in days for hour in self._hours_of(client, site, day, add_days(day, 1))]
+
+    def _hours_of(self, client: Client, site: str, first: date, end: date) -> list[dict[str, Any]]:
+        asked = {**self._range(first, end), "unit": "hour", "timezone": self._zone.name}
+        said = client.get(f"{site}/pageviews", asked, expects=_HOURS).json()
+        visitors = {each["x"]: each["y"] for each in said["sessions"]}
+        return [{**each, "visitors": visitors.get(each["x"])} for each in said["pageviews"]]
+
+    def _live(self, client: Client, site: str) -> dict[str, Any]:
+        active = client.get(f"{site}/active", expects=OBJECT).json()
+        # Version 2.10 and older call it x.
+        found = {"active": active.get("visitors", active.get("x"))}
+        totals = client.get(f"realtime/{site.removeprefix('websites/')}", expects=_LIVE).json().get("totals", {})
+        return {**found, **{name: totals.get(name) for name in ("views", "visitors", "events")}}
+
+    def _speaks_2(self, client: Client, site: str, bounds: Mapping[str, int]) -> bool:
+        """True for version 2, which wraps its numbers."""
+        if self._is_version_2 is None:
+            stats = client.get(f"{site}/stats", bounds, expects=_STATS).json()
+            self._is_version_2 = isinstance(stats.get("pageviews"), Mapping)
+        return self._is_version_2
+
+    def land(self, landing: Landing, client: Client, endpoint: ApiEndpoint, part: str, pull: Pull) -> Iterator[Pulled]:
+        """Land what is new from the first hit on: days before are not zero, they are not there.
+
+        What was landed of days before it, before a reset, stays. The day of a reset is left out: half of it is deleted.
+        """
+        if endpoint.snapshot:
+            yield from super().land(landing, client, endpoint, part, pull)
+            return
+        self._chosen(client)
+        first = self._first_day(client, part)
+        if endpoint.name == "daily":
+            entries = [entry for entry in landing.entries(self.name, endpoint.name) if entry.part == part]
+            website = Website(self.named(part), self._zone, first, self._resets.get(part))
+            told = website.moved(entries, landing.raw / self.name / endpoint.name)
+            if told:
+                yield self._pulled(endpoint, part, 0, messages=told)
+        today = self._zone.day_of(pull.now)
+        if first is not None and first <= today:
+            reaches = replace(endpoint, kept_days=len(days_between(first, today)) - 1)
+            yield from super().land(landing, client, reaches, part, pull)
+
+    def is_stale(self, landing: Landing, endpoint: ApiEndpoint, entry: Entry) -> bool:
+        """Days of another zone are other days."""
+        zone = first_row(landing.raw / self.name / endpoint.name, entry).get("zone", self._zone.name)
+        return bool(zone != self._zone.name)
+
+    def _first_day(self, client: Client, part: str) -> date | None:
+        """The first local day of which there is all; null where there is no hit."""
+        if part not in self._first_days:
+            said = client.get(f"websites/{quote(part, safe='')}/daterange", expects=_REACH).json()
+            start = said.get("startDate", said.get("mindate"))
+            first = self._zone.day_of(parse_instant(start)) if start else None
+            reset = self._resets.get(part)
+            if first and reset:
+                first = max(first, add_days(self._zone.day_of(reset), 1))
+            self._first_days[part] = first
+        return self._first_days[part]
+
+    def _range(self, first: date, end: date) -> dict[str, int]:
+        start, stop = (round(self._zone.first_instant(day).timestamp() * 1000) for day in (first, end))
+        return {"startAt": start, "endAt": stop - 1}
+
+    def _chosen(self, client: Client) -> Mapping[str, str]:
+        """The domains of the websites that are asked for, by id."""
+        if self._websites:
+            return self._websites
+        known = self._known(client)
+        wanted = self.options("websites")
+        if not known:
+            raise SourceError(
+                f"The user of {self.name} sees no website.",
+                "In Umami transfer the website to a team (its settings › Data › Transfer website), and make the user a "
+                "member of that team.",
+            )
+        names = [*known, *known.values()]
+        for website in wanted:
+            if website not in names:
+                raise SourceError(f"The user of {self.name} sees no website '{website}'.", suggest(website, names))
+        chosen = {id_: domain for id_, domain in known.items() if not wanted or id_ in wanted or domain in wanted}
+        shared = [domain for domain, times in Counter(known.values()).items() if times > 1]
+        # Two websites of one domain are told apart by their id.
+        self._websites = {
+            id_: f"{domain} {id_}" if domain in shared else domain
+            for id_, domain in sorted(chosen.items(), key=lambda each: (each[1], each[0]))
+        }
+        return self._websites
+
+    def _known(self, client: Client) -> dict[str, str]:
+        """Domains by id: of websites of the user's own, and of all teams that the user is a member of."""
+        found = self._listed(client, "websites", {"includeTeams": "true"})
+        try:
+            teams = self._listed(client, "me/teams", {})
+        except AnswerError as error:
+            # Older servers list all of them at once.
+            if error.status != 404:
+                raise
+            teams = []
+        for team in (team for said in teams for team in said["data"]):
+            found += self._listed(client, f"teams/{quote(str(team['id']), safe='')}/websites", {})
+        websites = {str(site["id"]): site for said in found for site in said["data"]}
+        self._resets = {id_: parse_instant(site["resetAt"]) for id_, site in websites.items() if site.get("resetAt")}
+        return {id_: str(site.get("domain") or site["name"]) for id_, site in websites.items()}
+
+
+class _CutError(Exception):
+    """A list that is not all there is."""
+
+
+def _judge(answer: Answer) -> Verdict | None:
+    """Of one website 401 is a right that lacks: who may list websites has a token that is good."""
+    if answer.status == 401 and "/websites/" in answer.path:
+        remedy = "Transfer the website to a team of the user, or leave it out of websites."
+        return Verdict("renew", excerpt(answer), remedy, is_right=True)
+    return None
+
+
+def _unwrapped(stats: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: each["value"] if isinstance(each, Mapping) and "value" in each else each for name, each in stats.items()
+    }
+
+
+UMAMI: Final = SourceKind(
+    name="umami",
+    summary="Umami, self-hosted or cloud: visitors, page views, visits and events of websites",
+    options={
+        "base_url": "address of your own server, as https://stats.shop.example; Umami Cloud if not given",
+        "websites": "domains or ids; all that the user sees if not given",
+        "timezone": "IANA zone of the days; the workbook's if not given",
+        "sessions": "true to land visitors one by one, too (pseudonyms)",
+    },
+    open=Umami,
+)

@@ -1,0 +1,1 @@
+"""The vendors' enumerations, each a table with its source."""

@@ -1,0 +1,1 @@
+"""What a user does to sources: pull, add, drop, try."""

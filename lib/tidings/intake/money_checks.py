@@ -1,0 +1,110 @@
+"""What `tidings check` says of money: the rates there are, and amounts that a report could not convert."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+import pyarrow.parquet as pq
+
+from tidings.currencies import is_listed
+from tidings.errors import SourceError
+from tidings.feeds import feeds
+from tidings.landing.exchange_rates import no_fixings, read_fixings
+from tidings.landing.store import landed_files
+from tidings.settings import Settings
+
+EURO = "EUR"
+Said = tuple[Literal["ok", "warn", "fail"], str]
+
+
+@dataclass
+class _Held:
+    """Where amounts in a currency are, and of which day the last of them is; null where nothing is landed yet."""
+
+    sources: set[str]
+    last: date | None = None
+
+
+def look_at_money(settings: Settings) -> Iterator[Said]:
+    """The rates, then each thing about currencies that would leave amounts out of a report."""
+    if not is_listed(settings.currency):
+        yield "warn", f"The currency '{settings.currency}' of [tool.tidings] is none that ISO 4217 lists."
+    try:
+        fixings = read_fixings(settings.fx) if settings.fx else no_fixings()
+    except SourceError as error:
+        yield "fail", str(error)
+        return
+    rates = [row for row in fixings.to_pylist() if row["currency"] != EURO]
+    spans = _spans(rates)
+    held = _held(settings)
+    others = sorted(set(held) - {settings.currency})
+    if settings.fx:
+        days = [row["day"] for row in rates]
+        yield "ok", f"{settings.rates_file}: {', '.join(spans)}, {min(days)} to {max(days)}" if days else "no rates"
+    elif not others:
+        yield "ok", f"none needed: all amounts are in {settings.currency}" if held else "none"
+    if others and settings.currency not in held:
+        yield "warn", _none_in_own(settings, held, others)
+    for code in others:
+        day = held[code].last
+        lacking = [each for each in (code, settings.currency) if not _has_rate(rates, each, day)]
+        if lacking:
+            where = (
+                f"Amounts in {code} ({', '.join(sorted(held[code].sources))}{f', the last of {day}' if day else ''})"
+            )
+            yield "warn", f"{where} cannot be converted into {settings.currency}: {_has(settings, spans, lacking)}"
+
+
+def _none_in_own(settings: Settings, held: Mapping[str, _Held], others: list[str]) -> str:
+    said = f"No amounts are in {settings.currency}, the currency of reports: they are in {', '.join(others)}."
+    latest = max(others, key=lambda code: (held[code].last or date.min, code))
+    return f'{said} For reports without conversion set currency = "{latest}" in [tool.tidings].'
+
+
+def _has(settings: Settings, spans: Mapping[str, tuple[date, date]], codes: list[str]) -> str:
+    if not settings.fx:
+        return "no file of exchange rates is named. Name one as `fx` in [tool.tidings]."
+    said = [
+        f"rates for {code} from {spans[code][0]} to {spans[code][1]}" if code in spans else f"none for {code}"
+        for code in codes
+    ]
+    return f"{settings.rates_file} has {' and '.join(said)}."
+
+
+def _spans(rates: list[dict[str, Any]]) -> dict[str, tuple[date, date]]:
+    found: dict[str, tuple[date, date]] = {}
+    for row in rates:
+        first, last = found.get(row["currency"], (row["day"], row["day"]))
+        found[row["currency"]] = min(first, row["day"]), max(last, row["day"])
+    return dict(sorted(found.items()))
+
+
+def _has_rate(rates: list[dict[str, Any]], code: str, day: date | None) -> bool:
+    """Whether a currency has a rate on a day, at any time where no day is known."""
+    of_code = [row for row in rates if row["currency"] == code]
+    return code == EURO or any(day is None or row["day"] <= day < row["until"] for row in of_code)
+
+
+def _held(settings: Settings) -> dict[str, _Held]:
+    """The currencies of what is landed, and of what the settings say of sources that have landed nothing."""
+    found: dict[str, _Held] = {}
+    landed = set()
+    for file in landed_files(settings.raw):
+        if "currency" not in feeds()[file.feed].columns:
+            continue
+        landed.add(file.source)
+        rows = pq.read_table(file.path, columns=["currency", file.time])
+        last = rows.group_by("currency").aggregate([(file.time, "max")])
+        for code, at in zip(last["currency"].to_pylist(), last[f"{file.time}_max"].to_pylist(), strict=True):
+            if code and at is not None:
+                held = found.setdefault(code.upper(), _Held(set()))
+                held.sources.add(file.source)
+                held.last = max(held.last or at.date(), at.date())
+    for name, table in settings.sources.items():
+        told = table.get("currency") or (table.get("defaults") or {}).get("currency")
+        if name not in landed and isinstance(told, str):
+            found.setdefault(told.upper(), _Held(set())).sources.add(name)
+    return found

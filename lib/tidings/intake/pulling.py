@@ -1,0 +1,149 @@
+"""Pulling several sources at once: each in a thread of its own, none in the way of another, all in the ledger."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from tidings.errors import StoppedError, TidingsError, understood
+from tidings.feeds.vocabulary import Remark, told
+from tidings.intake.overlapping import overlap_sentences
+from tidings.landing.store import Landing
+from tidings.ledger.store import Ledger, Status
+from tidings.secrets import Redactor
+from tidings.settings import Settings
+from tidings.sources.clock import Clock
+from tidings.sources.credentials import credentials
+from tidings.sources.source import Pull, Pulled, Source
+
+Watch = Callable[[str, str, int, int], None]
+"""Told how far a source is: its name, what it is at, done, total (0: not known)."""
+
+
+@dataclass
+class Outcome:
+    """How the pull of one source went; `error` is what ended it, `parts` what was landed until then."""
+
+    source: str
+    parts: list[Pulled] = field(default_factory=list)
+    seconds: float = 0.0
+    error: BaseException | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows that were landed; what is as it was is not landed again."""
+        return sum(part.rows for part in self.parts if not part.skipped)
+
+    @property
+    def rejected(self) -> int:
+        """Rows that were refused."""
+        return sum(part.rejected for part in self.parts if not part.skipped)
+
+    @property
+    def restated(self) -> int:
+        """Days that were told otherwise than before, summed over endpoints."""
+        return sum(part.restated for part in self.parts)
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What a person should know, once each; what rows say is counted over all parts."""
+        remarks: dict[str, Counter[Remark]] = {}
+        for part in self.parts:
+            remarks.setdefault(part.endpoint, Counter()).update(part.remarks)
+        said = [message for part in self.parts for message in part.messages]
+        said += [sentence for endpoint, found in remarks.items() for sentence in told(endpoint, found)]
+        return tuple(dict.fromkeys(said))
+
+    @property
+    def status(self) -> Status:
+        """`done`, `interrupted` by whoever pulls, `failed` with nothing new landed, or `partly`."""
+        if self.error is None:
+            return "done"
+        if isinstance(self.error, StoppedError):
+            return "interrupted"
+        return "partly" if any(not part.skipped and part.rows for part in self.parts) else "failed"
+
+    def told(self) -> str:
+        """The error as sentences; of one that is not ours the kind only, as its text may hold what must not be told."""
+        if self.error is None or isinstance(self.error, TidingsError):
+            return str(self.error or "")
+        return f"It met an error that Tidings does not know: {type(self.error).__name__}."
+
+
+def pull_sources(settings: Settings, sources: Sequence[Source], order: Pull, watch: Watch) -> Iterator[Outcome]:
+    """Pull all sources at once and tell each outcome as soon as it is there; the ledger knows before and after.
+
+    When the caller stops listening (Ctrl-C), what still runs is told to stop, and the ledger says so; whatever was
+    landed stays, and the next pull goes on from there.
+    """
+    landing, ledger, redact = Landing(settings.raw), Ledger(settings.ledger), credentials(settings).redactor
+    numbers = {source.name: ledger.start_pull(source.name, order.now) for source in sources}
+    stop = threading.Event()
+    outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+    began = time.monotonic()
+    waiting = {source.name: Outcome(source.name) for source in sources}
+
+    def work(source: Source, outcome: Outcome) -> None:
+        def progress(what: str, done: int, total: int) -> None:
+            if stop.is_set():
+                raise StoppedError
+            watch(source.name, what, done, total)
+
+        try:
+            mine = replace(order, progress=progress, clock=Clock(order.now, stop))
+            with landing.pulling(source.name):
+                try:
+                    for part in source.pull(landing, mine):
+                        outcome.parts.append(part)
+                finally:
+                    _add_overlaps(landing, source, outcome)
+        except BaseException as error:  # noqa: BLE001 - handed over: a source must not end the others, nor vanish
+            outcome.error = understood(error, settings.root) or error
+        outcome.seconds = time.monotonic() - began
+        outcomes.put(outcome)
+
+    for source in sources:
+        # Daemons: landing is atomic, so that nobody has to wait for a server before leaving.
+        threading.Thread(
+            target=work, args=(source, waiting[source.name]), name=f"pull {source.name}", daemon=True
+        ).start()
+    try:
+        while waiting:
+            outcome = outcomes.get()
+            del waiting[outcome.source]
+            _note(ledger, numbers[outcome.source], outcome, redact)
+            yield outcome
+    finally:
+        stop.set()
+        for name, running in sorted(waiting.items()):
+            stopped = Outcome(name, list(running.parts), time.monotonic() - began, StoppedError())
+            with suppress(TidingsError):
+                # Where the ledger cannot be written, that the process ended says the same.
+                _note(ledger, numbers[name], stopped, redact)
+
+
+def _add_overlaps(landing: Landing, source: Source, outcome: Outcome) -> None:
+    """Say what the files of a source have in common, where some were landed anew."""
+    for endpoint in source.endpoints:
+        landed = [n for n, part in enumerate(outcome.parts) if part.endpoint == endpoint.name and not part.skipped]
+        if landed and (told := overlap_sentences(landing.raw, source.name, endpoint.name)):
+            last = outcome.parts[landed[-1]]
+            outcome.parts[landed[-1]] = replace(last, messages=(*last.messages, *told))
+
+
+def _note(ledger: Ledger, number: int, outcome: Outcome, redact: Redactor) -> None:
+    ledger.finish_pull(
+        number,
+        outcome.status,
+        seconds=outcome.seconds,
+        rows=outcome.rows,
+        rejected=outcome.rejected,
+        restated=outcome.restated,
+        messages=[redact(message) for message in outcome.messages],
+        error=redact(outcome.told()),
+    )

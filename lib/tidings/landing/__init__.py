@@ -1,0 +1,1 @@
+"""The raw store `data/raw`: loads, their manifest, what was restated."""

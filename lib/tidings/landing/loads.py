@@ -1,0 +1,117 @@
+"""Loads: in which order the files of a source count, what each of them holds, and taking one out again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tidings.errors import SourceError, UsageError
+from tidings.landing.manifest import MANIFEST, Entry, Manifest, read
+from tidings.window import add_days
+
+_APART_DAYS = 5 * 365
+
+
+@dataclass(frozen=True)
+class Load:
+    """One landing that is in force, with the instants (aware UTC) of its first and last row."""
+
+    source: str
+    endpoint: str
+    entry: Entry
+    first: datetime | None
+    last: datetime | None
+
+    @property
+    def is_file(self) -> bool:
+        """True for a file that somebody brought, false for what was asked for."""
+        return self.entry.received_at is not None
+
+
+def span_of_rows(path: Path, time: str) -> tuple[datetime, datetime] | None:
+    """The first and last instant of a landed file, from its own statistics; null without rows, or without the file."""
+    try:
+        metadata = pq.ParquetFile(path).metadata
+    except (OSError, ValueError):
+        return None
+    names = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
+    if time not in names:
+        return None
+    groups = [metadata.row_group(n).column(names.index(time)).statistics for n in range(metadata.num_row_groups)]
+    known = [(stats.min, stats.max) for stats in groups if stats is not None and stats.has_min_max]
+    if not known:
+        return None
+    return min(low for low, _ in known).replace(tzinfo=UTC), max(high for _, high in known).replace(tzinfo=UTC)
+
+
+def lone_past(path: Path, time: str) -> tuple[int, date, date] | None:
+    """Rows that lie years before all others, as a mistyped year does: how many, their last day, the next one."""
+    span = span_of_rows(path, time)
+    if span is None or add_days(span[0].date(), _APART_DAYS) > span[1].date():
+        return None
+    counts = pc.value_counts(pq.read_table(path, columns=[time])[time].cast(pa.timestamp("us")).cast(pa.date32()))
+    days = sorted((row["values"], row["counts"]) for row in counts.to_pylist())
+    before = 0
+    for (day, rows), (following, _) in pairwise(days):
+        before += rows
+        total = sum(rows for _, rows in days)
+        if add_days(day, _APART_DAYS) <= following and before <= total - before:
+            return before, day, following
+    return None
+
+
+def in_load_order(folder: Path, manifest: Manifest) -> tuple[Entry, ...]:
+    """The entries in the order in which they count, earlier loads first.
+
+    Of files the one whose bytes came earlier, however often it was landed anew; of those that came in one pull the one
+    whose rows end earlier, as an export made later reaches further; then by name. All else in the order of landing.
+    """
+    entries = manifest.entries
+    if not any(entry.received_at for entry in entries):
+        return entries
+
+    def place(entry: Entry) -> tuple[datetime, datetime, str]:
+        span = span_of_rows(folder / entry.file, manifest.time)
+        return entry.received_at or entry.fetched_at, span[1] if span else datetime.min.replace(tzinfo=UTC), entry.part
+
+    return tuple(sorted(entries, key=place))
+
+
+def loads(raw: Path, source: str) -> list[Load]:
+    """The loads of a source in the order in which they count.
+
+    Raises:
+        UsageError: nothing of that name was landed.
+    """
+    found = []
+    folders = sorted(file.parent for file in (raw / source).glob(f"*/{MANIFEST}"))
+    for folder in folders:
+        manifest = read(folder)
+        for entry in in_load_order(folder, manifest):
+            span = span_of_rows(folder / entry.file, manifest.time)
+            found.append(Load(source, folder.name, entry, *(span or (None, None))))
+    if not folders:
+        known = sorted({file.parent.parent.name for file in raw.glob(f"*/*/{MANIFEST}")})
+        raise UsageError(f"Nothing is landed of a source '{source}'.", f"Landed: {', '.join(known) or 'nothing yet'}.")
+    return found
+
+
+def chosen(found: list[Load], wanted: str) -> list[Load]:
+    """The loads whose id begins so, or whose file is called so.
+
+    Raises:
+        SourceError: none, or several loads of different ids.
+    """
+    matching = [load for load in found if load.entry.load.startswith(wanted) or load.entry.part == wanted]
+    if not matching:
+        raise SourceError(f"There is no load '{wanted}'.", "The ids are those that tidings drop SOURCE lists.")
+    if len({load.entry.load for load in matching}) > 1 and not any(load.entry.part == wanted for load in matching):
+        ids = ", ".join(load.entry.load for load in matching)
+        raise SourceError(f"'{wanted}' is the beginning of several loads: {ids}.", "Write one more character.")
+    return matching

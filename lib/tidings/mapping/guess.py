@@ -1,0 +1,274 @@
+"""Which feed an unknown file is of, and how it is to be read: a proposal with its reasons, for a person to look at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+from tidings.errors import UsageError, suggest
+from tidings.mapping.shapes import SHAPES
+from tidings.mapping.statement import holds_addresses
+from tidings.mapping.synonyms import COLUMNS, FIGURES, likeness, plain
+from tidings.parsing.inference import Marks, Times, decimal_mark, filled, is_number, times
+from tidings.parsing.reading import Head
+from tidings.platform_metrics import UNIFIED
+
+What = Literal["time", "number", "text", "address", "empty"]
+_MOST: Final = 0.8
+_LIKE: Final = 0.3
+_LINES: Final = ("line_id", "product_id", "product", "category", "quantity", "unit_price")
+_VITALS: Final = ("LCP", "INP", "CLS", "FCP", "TTFB")
+_NUMBERS: Final = (
+    "quantity",
+    "unit_price",
+    "amount",
+    "tax",
+    "fee",
+    "value",
+    "latency_ms",
+    "cost",
+    "tokens_in",
+    "tokens_out",
+)
+_TEXTS: Final = ("product", "category", "currency", "event", "path", "url", "endpoint", "method", "metric")
+# Columns with known values only, and what those are.
+_KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
+    "type": ("charge", "refund", "chargeback", "payout", "transfer"),
+    "status": ("succeeded", "pending", "failed", "canceled"),
+}
+_WHOLE: Final = {"orders": ("order_id", "ts", "amount"), "events": ("ts", "event"), "requests": ("ts", "status"),
+                 "vitals": ("ts", "metric", "value"), "figures": ("ts", "metric", "value")}  # fmt: skip
+_TOP_STATUS: Final = 599
+_CLOCK: Final = re.compile(r"\d\d?:\d\d(:\d\d)?( ?[AaPp][Mm])?$")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One column of a file: its name, what it holds, its cells in the sample, and the share of rows that fill it."""
+
+    name: str
+    what: What
+    values: tuple[str, ...]
+    times: Times | None = None
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A proposal: the feed (null: none fits), the options of a source but for its path, and what is to be said.
+
+    `doubts` are what nobody but a person can decide; `lacks` what keeps a file that fits nothing from fitting.
+    """
+
+    kind: str | None
+    options: Mapping[str, Any]
+    columns: tuple[Seen, ...]
+    doubts: tuple[str, ...] = ()
+    lacks: str = ""
+    left_out: tuple[str, ...] = ()
+    marks: Marks = field(default_factory=lambda: Marks(None, ""))
+
+
+def columns_of(head: Head) -> tuple[Seen, ...]:
+    """What each column of a file holds."""
+    found = []
+    for number, name in enumerate(head.names):
+        kind, values = head.types[number], tuple(filled(row[number] for row in head.sample))
+        if holds_addresses(name, number, head):
+            found.append(Seen(name, "address", values))
+        elif kind.startswith(("TIMESTAMP", "DATE")):
+            found.append(Seen(name, "time", values, Times("", 1.0, "")))
+        elif kind != "VARCHAR":
+            number_like = kind.startswith(("DOUBLE", "FLOAT", "DECIMAL")) or "INT" in kind
+            found.append(Seen(name, "number" if number_like else "text", values))
+        else:
+            share = len(values) / len(head.sample) if head.sample else 1.0
+            found.append(replace(_seen(name, values), share=share))
+    return tuple(found)
+
+
+def _seen(name: str, values: tuple[str, ...]) -> Seen:
+    if not values:
+        return Seen(name, "empty", values)
+    written = times(values)
+    if written.share >= _MOST and not (written.form == "" and _is_plain_number(name, values)):
+        return Seen(name, "time", values, written)
+    numbers = sum(map(is_number, values))
+    return Seen(name, "number" if numbers >= _MOST * len(values) else "text", values)
+
+
+def _is_plain_number(name: str, values: Sequence[str]) -> bool:
+    """True for numbers that could be Unix times but are not called so: ids, mostly."""
+    return all(text.replace(".", "").isdigit() for text in values) and likeness(name, COLUMNS["orders"]["ts"]) < _LIKE
+
+
+def marks_of(columns: Sequence[Seen]) -> Marks:
+    """The decimal mark that the columns of numbers show together; where one shows it, no other leaves a doubt."""
+    found = [decimal_mark(column.values) for column in columns if column.what == "number"]
+    proved = {marks.decimal for marks in found if marks.decimal}
+    if len(proved) == 1:
+        return next(marks for marks in found if marks.decimal)
+    if proved:
+        one, other = (next(m.example for m in found if m.decimal == mark) for mark in (",", "."))
+        return Marks(None, one, f"'{one}' has a decimal comma and '{other}' a decimal point: both cannot be read")
+    return next((marks for marks in found if marks.doubt), Marks(None, ""))
+
+
+def guess(head: Head, encoding: str = "utf-8", wanted: str | None = None) -> Guess:
+    """A proposal for a file by its first rows; of the feed `wanted`, if one is.
+
+    Raises:
+        UsageError: files cannot be of the feed wanted.
+    """
+    if wanted is not None and wanted not in COLUMNS:
+        raise UsageError(f"'{wanted}' is no kind of files.", suggest(wanted, COLUMNS))
+    columns = columns_of(head)
+    tried = {kind: _mapped(kind, columns) for kind in COLUMNS if wanted in (None, kind)}
+    scores = {kind: _score(kind, mapped, columns) for kind, mapped in tried.items()}
+    kind = max(scores, key=lambda each: scores[each])
+    if scores[kind] <= 0:
+        wide = _wide(columns) if wanted in (None, "figures") else None
+        if wide is None:
+            return Guess(None, {}, columns, lacks=_lacking(tried, columns))
+        kind, mapped, metric = "figures", *wide
+        defaults = {"metric": metric}
+    else:
+        mapped = tried[kind]
+        defaults = {"event": "pageview"} if kind == "events" and "event" not in mapped else {}
+    return _proposal(kind, mapped, defaults, columns, encoding)
+
+
+def _proposal(
+    kind: str, mapped: Mapping[str, Seen], defaults: Mapping[str, str], columns: Sequence[Seen], encoding: str
+) -> Guess:
+    doubts = []
+    kept = dict(mapped)
+    for column, known in _KNOWN.items():
+        if kind == "orders" and column in kept and not _are(kept[column].values, known):
+            values = ", ".join(f"'{value}'" for value in list(dict.fromkeys(kept[column].values))[:4])
+            doubts.append(
+                f"'{kept.pop(column).name}' holds {values}, none of which is a {column} that is known "
+                f"({', '.join(known)}): all rows count, whatever it says, unless you take some out of the file"
+            )
+    if kind == "orders" and kept["ts"].share < 1:
+        doubts.append(_first_lines(kept))
+    options: dict[str, Any] = {"kind": kind}
+    if encoding != "utf-8":
+        options["encoding"] = encoding
+    marks = marks_of([seen for column, seen in kept.items() if column in _NUMBERS])
+    if marks.decimal == ",":
+        options["decimal"] = ","
+    if marks.doubt:
+        doubts.append(marks.doubt)
+    when = kept["ts"].times
+    if when is not None and when.form:
+        options["time_format"] = when.form
+    if when is not None and when.doubt:
+        doubts.append(when.doubt)
+    clock = next((c for c in columns if c.what == "text" and c.values and all(map(_CLOCK.match, c.values))), None)
+    if clock is not None:
+        doubts.append(f"the time of day stands in a column of its own, '{clock.name}': only days are read")
+    if kind == "orders" and "currency" not in kept:
+        doubts.append("no column says the currency: set currency if it is not the workbook's")
+    options["columns"] = {column: seen.name for column, seen in kept.items()}
+    if defaults:
+        options["defaults"] = dict(defaults)
+    used = {seen.name for seen in kept.values()}
+    rest = tuple(seen.name for seen in columns if seen.name not in used)
+    return Guess(kind, options, tuple(columns), tuple(doubts), left_out=rest, marks=marks)
+
+
+def _first_lines(kept: dict[str, Seen]) -> str:
+    """What is to be said of orders whose time is on their first line only; where totals are, too, lines are let go."""
+    when = kept["ts"]
+    empty = f"'{when.name}' is empty in {1 - when.share:.0%} of the rows, which are rejected"
+    if "amount" not in kept or kept["amount"].share > when.share:
+        return f"{empty}: if these are further lines of an order, fill it in"
+    for column in _LINES:
+        kept.pop(column, None)
+    return f"{empty}: amounts are those of whole orders, so that further lines bring no money; products are left out"
+
+
+def _mapped(kind: str, columns: Sequence[Seen]) -> dict[str, Seen]:
+    """Feed columns and the file's columns that are called so and hold what they should; the surest first."""
+    pairs = []
+    for column, known in COLUMNS[kind].items():
+        for place, seen in enumerate(columns):
+            like = likeness(seen.name, known)
+            if like > _LIKE and _fits(column, seen):
+                # What names every row is likelier to be meant than what names some.
+                pairs.append((like * (0.5 + seen.share / 2), -place, column, seen))
+    found: dict[str, Seen] = {}
+    for _, _, column, seen in sorted(pairs, key=lambda pair: pair[:2], reverse=True):
+        if column not in found and seen not in found.values():
+            found[column] = seen
+    if "ts" not in found:
+        dated = [seen for seen in columns if seen.what == "time" and seen not in found.values()]
+        if len(dated) == 1:
+            found["ts"] = dated[0]
+    return {column: found[column] for column in COLUMNS[kind] if column in found}
+
+
+def _fits(column: str, seen: Seen) -> bool:
+    if column == "ip":
+        return seen.what == "address"
+    if seen.what in ("address", "empty"):
+        return False
+    if column == "ts":
+        return seen.what == "time"
+    if column in _NUMBERS:
+        return seen.what == "number"
+    if column in _TEXTS:
+        return seen.what == "text"
+    return seen.what != "time"
+
+
+def _score(kind: str, mapped: Mapping[str, Seen], columns: Sequence[Seen]) -> int:
+    """How much speaks for a feed; 0 where something that it cannot do without is missing."""
+    if "ts" not in mapped:
+        return 0
+    if kind == "orders":
+        has_money = "amount" in mapped or {"quantity", "unit_price"} <= mapped.keys()
+        is_more = {"unit_price", "customer_id", "product", "currency", "quantity", "tax", "product_id"} & mapped.keys()
+        return 2 + len(mapped) if "order_id" in mapped and has_money and (is_more or len(mapped) > 2) else 0
+    if kind == "events":
+        is_visit = {"visitor_id", "user_id", "referrer", "user_agent", "ip"} & mapped.keys()
+        is_event = "event" in mapped or {"url", "path"} & mapped.keys()
+        return 1 + len(mapped) if is_event and is_visit and "amount" not in mapped else 0
+    if kind == "requests":
+        codes = mapped.get("status")
+        is_http = codes is not None and all(v.isdigit() and int(v) <= _TOP_STATUS for v in codes.values)
+        return len(mapped) if (is_http or "latency_ms" in mapped) and len(mapped) > 3 else 0
+    if not {"metric", "value"} <= mapped.keys():
+        return 0
+    known = _VITALS if kind == "vitals" else tuple(UNIFIED)
+    return 20 if _are(mapped["metric"].values, known) else 0
+
+
+def _are(values: Sequence[str], known: Sequence[str]) -> bool:
+    names = {name.lower() for name in known}
+    return bool(values) and sum(value.lower() in names for value in values) >= _MOST * len(values)
+
+
+def _wide(columns: Sequence[Seen]) -> tuple[dict[str, Seen], str] | None:
+    """A table with a day and a figure in a column of its own: the mapping for the first figure that has a name."""
+    day = next((seen for seen in columns if seen.what == "time"), None)
+    for metric, known in FIGURES.items():
+        for seen in columns:
+            if day is not None and seen.what == "number" and plain(seen.name) in known:
+                return {"ts": day, "value": seen}, metric
+    return None
+
+
+def _lacking(tried: Mapping[str, Mapping[str, Seen]], columns: Sequence[Seen]) -> str:
+    if all(is_number(seen.name) for seen in columns):
+        return "its first line holds numbers, no names: write a header line above it"
+    if not any(seen.what == "time" for seen in columns):
+        return "no column holds times, and every feed needs to know when"
+    kind = max(tried, key=lambda each: len({*_WHOLE[each]} & tried[each].keys()))
+    lacking = [column for column in _WHOLE[kind] if column not in tried[kind]]
+    docs = {shape.feed.name: shape.feed for shape in SHAPES}[kind].columns
+    told = "; ".join(f"{column} ({docs[column].doc.split(';')[0].rstrip('.')})" for column in lacking)
+    return f"it comes nearest to {kind}, and no column was recognised as {told or 'what such a row is about'}"

@@ -1,0 +1,1 @@
+"""Models: tables made from tables, their graph and their contracts."""

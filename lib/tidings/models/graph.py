@@ -1,0 +1,135 @@
+"""The graph of models: which table is made from which, found by reading the functions' parameters."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
+
+from tidings.errors import GraphError, suggest
+from tidings.models.model import Model
+
+PACKAGES = ("tidings.models.staging", "tidings.models.marts")
+
+
+def discover(packages: Iterable[str] = PACKAGES) -> tuple[Model, ...]:
+    """Every module-level model of the packages, sorted by name.
+
+    Raises:
+        GraphError: two models of one name.
+    """
+    found: dict[str, Model] = {}
+    for package in packages:
+        for module in _modules(package):
+            for value in vars(importlib.import_module(module)).values():
+                if not isinstance(value, Model):
+                    continue
+                other = found.setdefault(value.name, value)
+                if other.function is not value.function:
+                    raise GraphError(
+                        f"Two models are called {value.name}: in {other.function.__module__} and "
+                        f"in {value.function.__module__}.",
+                        "Rename one of them.",
+                    )
+    return tuple(_filled(found[name], found) for name in sorted(found))
+
+
+def _filled(model: Model, names: Iterable[str]) -> Model:
+    """The model with the tables that `prefix*` in its reads stands for, sorted by name."""
+    if not any(table.endswith("*") for table in model.reads):
+        return model
+    reads: list[str] = []
+    for table in model.reads:
+        prefix = table.removesuffix("*")
+        reads += sorted(name for name in names if name.startswith(prefix)) if table.endswith("*") else [table]
+    return replace(model, reads=tuple(reads))
+
+
+def _modules(package: str) -> list[str]:
+    paths = importlib.import_module(package).__path__
+    return sorted(info.name for info in pkgutil.iter_modules(paths, prefix=f"{package}."))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Models in an order in which each comes after all it reads; `roots` are the tables that no model makes."""
+
+    models: Mapping[str, Model]
+    roots: frozenset[str]
+
+    @classmethod
+    def of(cls, models: Iterable[Model], roots: Iterable[str]) -> Graph:
+        """Put models into building order, equal ones by name.
+
+        Raises:
+            GraphError: a model reads a table that nothing makes, makes a table that is a root, or models read
+                each other in a circle.
+        """
+        by_name = {model.name: model for model in models}
+        given = frozenset(roots)
+        for model in by_name.values():
+            if model.name in given:
+                raise GraphError(f"Model {model.name} has the name of a raw table.", "Rename it.")
+            for table in model.reads:
+                if table not in by_name and table not in given:
+                    raise GraphError(
+                        f"Model {model.name} reads the table {table}, which nothing makes.",
+                        suggest(table, [*by_name, *given]),
+                    )
+        reads = {name: [table for table in by_name[name].reads if table in by_name] for name in sorted(by_name)}
+        try:
+            order = tuple(TopologicalSorter(reads).static_order())
+        except CycleError as error:
+            circle = " → ".join(reversed(error.args[1]))
+            raise GraphError(
+                f"Models read each other in a circle: {circle}.", "Take one of these tables out."
+            ) from error
+        return cls({name: by_name[name] for name in order}, given)
+
+    def ancestors(self, table: str) -> frozenset[str]:
+        """All tables that a table is made from, directly or not, roots included.
+
+        Raises:
+            GraphError: no such table.
+        """
+        self._require(table)
+        return self._reach(table, {name: model.reads for name, model in self.models.items()})
+
+    def descendants(self, table: str) -> frozenset[str]:
+        """All tables that are made from a table, directly or not.
+
+        Raises:
+            GraphError: no such table.
+        """
+        self._require(table)
+        readers: dict[str, list[str]] = {}
+        for name, model in self.models.items():
+            for read in model.reads:
+                readers.setdefault(read, []).append(name)
+        return self._reach(table, readers)
+
+    def lineage(self, table: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """What a table is made from, as (table, tables it reads) in building order, the table itself last.
+
+        Raises:
+            GraphError: no such table.
+        """
+        wanted = self.ancestors(table) | {table}
+        return tuple((name, model.reads) for name, model in self.models.items() if name in wanted)
+
+    def _require(self, table: str) -> None:
+        if table not in self.models and table not in self.roots:
+            raise GraphError(f"There is no table {table}.", suggest(table, [*self.models, *self.roots]))
+
+    @staticmethod
+    def _reach(table: str, edges: Mapping[str, Iterable[str]]) -> frozenset[str]:
+        seen: set[str] = set()
+        ahead = list(edges.get(table, ()))
+        while ahead:
+            name = ahead.pop()
+            if name not in seen:
+                seen.add(name)
+                ahead.extend(edges.get(name, ()))
+        return frozenset(seen)

@@ -1,0 +1,42 @@
+"""All figures that places tell of a day, in one long table."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import ibis.expr.types as ir
+
+from tidings.landing.exchange_rates import RATE
+from tidings.models.model import model
+from tidings.platform_metrics import FIGURE_COLUMNS
+from tidings.schema import Column
+
+
+@model(
+    grain="source, metric, day and dimensions",
+    key=("figure_key",),
+    columns={
+        **FIGURE_COLUMNS,
+        "ts": Column("!timestamp(6)", "Midnight of the day, in the zone of the day; a report reads it as its own day."),
+        "per_euro": Column(RATE, "Units of `currency` for one euro at the fixing that holds on the day."),
+        "fixed_on": Column("date", "Day of that fixing."),
+    },
+    # Stores tell of a day two or three days later.
+    fresh_hours=120,
+)
+def fct_metric_daily(dim_fx: ir.Table, *figures_: ir.Table) -> ir.Table:
+    """A figure of a day as a place told it: downloads, proceeds, clicks, subscriptions … by source and dimensions.
+
+    Figures of several sources stay apart. Within a source and metric only the rows of one cut may be added (those of
+    `is_total` make the whole), and only where the metric is a flow.
+    """
+    rows = reduce(lambda table, other: table.union(other), figures_)
+    pairs = rows.filter(rows.currency.notnull()).select("currency", "day").distinct()
+    held = dim_fx.mutate(code=dim_fx.currency, fixed=dim_fx.day).select("code", "fixed", "until", "rate")
+    at_day = pairs.left_join(
+        held,
+        [pairs.currency == held.code, pairs.day >= held.fixed, held.until.isnull() | (pairs.day < held.until)],
+    ).select(fx_currency=pairs.currency, fx_day=pairs.day, per_euro=held.rate, fixed_on=held.fixed)
+    rows = rows.mutate(ts=rows.day.cast("timestamp(6)"))
+    joined = rows.left_join(at_day, [rows.currency == at_day.fx_currency, rows.day == at_day.fx_day])
+    return joined.select(*fct_metric_daily.contract.columns)

@@ -1,0 +1,187 @@
+"""App Store Connect: cleaned, and its figures."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from tidings.feeds.app_store import (
+    APP_STORE_ANALYTICS,
+    APP_STORE_REVIEWS,
+    APP_STORE_SALES,
+    APP_STORE_SUBSCRIPTION_EVENTS,
+    APP_STORE_SUBSCRIPTIONS,
+)
+from tidings.feeds.enums.app_store import (
+    FREE_EVENTS,
+    FREE_OFFER,
+    LATE_EVENTS,
+    OFFER_TYPES,
+    OFFERED_EVENTS,
+    PAID_OFFERS,
+    SUBSCRIBERS_EVENTS,
+    meant,
+)
+from tidings.models.model import model
+from tidings.models.staging.landed import first_per_key, staged
+from tidings.platform_metrics import FIGURE_COLUMNS, FIGURE_KEY, figure, figures
+
+_ZONE = "America/Los_Angeles"
+
+
+@model(
+    grain="row of a daily sales report",
+    key=("row_key",),
+    columns=staged(APP_STORE_SALES, "row_key", "Source, vendor, day and row."),
+)
+def stg_app_store_sales(raw_app_store_sales: ir.Table) -> ir.Table:
+    """Units and proceeds of one product, version, country, price and device on one day."""
+    return first_per_key(raw_app_store_sales, APP_STORE_SALES, "row_key")
+
+
+@model(
+    grain="row of a daily subscription report",
+    key=("row_key",),
+    columns=staged(APP_STORE_SUBSCRIPTIONS, "row_key", "Source, vendor, day and row."),
+)
+def stg_app_store_subscriptions(raw_app_store_subscriptions: ir.Table) -> ir.Table:
+    """How many subscriptions there are at the end of a day."""
+    return first_per_key(raw_app_store_subscriptions, APP_STORE_SUBSCRIPTIONS, "row_key")
+
+
+@model(
+    grain="row of a daily subscription event report",
+    key=("row_key",),
+    columns=staged(APP_STORE_SUBSCRIPTION_EVENTS, "row_key", "Source, vendor, day and row."),
+)
+def stg_app_store_subscription_events(raw_app_store_subscription_events: ir.Table) -> ir.Table:
+    """How often something happened to subscriptions on a day."""
+    return first_per_key(raw_app_store_subscription_events, APP_STORE_SUBSCRIPTION_EVENTS, "row_key")
+
+
+@model(
+    grain="row of an analytics report",
+    key=("row_key",),
+    columns=staged(APP_STORE_ANALYTICS, "row_key", "Source, app, day, report and row."),
+)
+def stg_app_store_analytics(raw_app_store_analytics: ir.Table) -> ir.Table:
+    """Store impressions and views, installs and deletions, sessions and crashes of an app on a day."""
+    return first_per_key(raw_app_store_analytics, APP_STORE_ANALYTICS, "row_key")
+
+
+@model(grain="review", key=("row_key",), columns=staged(APP_STORE_REVIEWS, "row_key", "Source, app and review."))
+def stg_app_store_reviews(raw_app_store_reviews: ir.Table) -> ir.Table:
+    """A written review, as it was last told."""
+    return first_per_key(raw_app_store_reviews, APP_STORE_REVIEWS, "row_key")
+
+
+@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
+def figures_app_store(
+    stg_app_store_sales: ir.Table,
+    stg_app_store_subscriptions: ir.Table,
+    stg_app_store_subscription_events: ir.Table,
+    stg_app_store_analytics: ir.Table,
+    stg_app_store_reviews: ir.Table,
+) -> ir.Table:
+    """Downloads, proceeds, subscriptions (Pacific days), store analytics and reviews (UTC days)."""
+    sales = _of_apps(stg_app_store_sales)
+    sales = sales.mutate(
+        product=ibis.ifelse(sales.parent_sku.notnull(), sales.sku, ibis.null("string")),
+        returned=ibis.ifelse(sales.units < 0, -sales.gross, ibis.null("decimal(28, 8)")),
+    )
+    of_app = {"app": "app", "country": "country"}
+    parts = []
+    for metric, sold in (("downloads", "download"), ("redownloads", "redownload"), ("updates", "update")):
+        rows = sales.filter(sales.product_class == sold)
+        parts.append(figure(rows, metric, "units", by={**of_app, "app_version": "app_version"}))
+    by_product = {**of_app, "product": "product"}
+    parts.append(figure(sales, "proceeds", "proceeds", by=by_product, currency="currency"))
+    parts.append(figure(sales, "gross_sales", "gross", by=by_product, currency="customer_currency"))
+    parts.append(figure(sales, "refunds", "returned", by=by_product, currency="customer_currency"))
+    return figures(
+        "app_store",
+        *(_in_zone(part, _ZONE) for part in parts),
+        *(_in_zone(part, _ZONE) for part in _subscriptions(stg_app_store_subscriptions)),
+        *(_in_zone(part, _ZONE) for part in _movements(stg_app_store_subscription_events)),
+        *(_in_zone(part, "UTC") for part in _analytics(stg_app_store_analytics)),
+        *(_in_zone(part, "UTC") for part in _reviews(stg_app_store_reviews)),
+    )
+
+
+def _of_apps(sales: ir.Table) -> ir.Table:
+    """Sales with the number of the app, by which all other reports name it: what is sold inside names its SKU only."""
+    own = sales.filter(sales.parent_sku.isnull())
+    apps = own.group_by("_source", app_sku=own.sku).aggregate(number=own.app_id.max())
+    rows = sales.mutate(app_sku=ibis.coalesce(sales.parent_sku, sales.sku))
+    rows = rows.left_join(apps, ["_source", "app_sku"]).select(rows, "number")
+    return rows.mutate(app=ibis.coalesce(rows.number, rows.app_sku))
+
+
+def _in_zone(part: ir.Table, zone: str) -> ir.Table:
+    return part.mutate(zone=ibis.literal(zone))
+
+
+def _subscriptions(rows: ir.Table) -> list[ir.Table]:
+    by = {"app": "app_id", "product": "product", "country": "country"}
+    return [figure(rows, "active_subscriptions", "active", by=by), figure(rows, "active_trials", "trials", by=by)]
+
+
+def _movements(rows: ir.Table) -> list[ir.Table]:
+    """Subscriptions that began and ended, and trials that began and became paid, by what Apple's events mean.
+
+    Paid begins what is not free: at the standard price, in an offer that costs something, or with the first payment
+    after one that did not. A trial that lapsed never paid, and is no loss of a subscription. What is about an offer
+    whose type is not told is neither, and was named when it was pulled.
+    """
+    by = {"app": "app_id", "product": "product", "country": "country"}
+    event, offer = _plain(rows.event), _plain(rows.offer.fill_null(""))
+    periods = rows.paid_periods
+    has_begun = event.isin(meant("begins", "returns"))
+    is_free = (offer == FREE_OFFER) | ((offer == "") & event.isin(FREE_EVENTS))
+    is_paid = offer.isin(PAID_OFFERS) | ((offer == "") & event.notin(FREE_EVENTS + OFFERED_EVENTS))
+    # Where the type is left out, a first payment tells that nothing was paid before.
+    was_free = is_free | ((offer == "") & (periods == 1).fill_null(False))
+    # What they were given in between does not make subscribers new ones.
+    had_paid = event.isin(SUBSCRIBERS_EVENTS) & (periods > 1).fill_null(False)
+    is_late = event.isin(LATE_EVENTS) & (periods == 1).fill_null(False)
+    has_converted = (event.isin(meant("to_standard")) & was_free & ~had_paid) | is_late
+    is_known = offer.isin(("", *OFFER_TYPES))
+    never_paid = ((offer == FREE_OFFER) & ~(periods > 0).fill_null(False)) | (
+        offer.notin(PAID_OFFERS) & (periods == 0).fill_null(False)
+    )
+    begun, ended = rows.filter((has_begun & is_paid) | has_converted), event.isin(meant("ends")) & ~never_paid
+    return [
+        figure(begun, "new_subscriptions", "quantity", by=by),
+        figure(rows.filter(ended & is_known), "churned_subscriptions", "quantity", by={**by, "reason": "reason"}),
+        figure(rows.filter(has_begun & is_free), "trial_starts", "quantity", by=by),
+        figure(rows.filter(has_converted), "trial_conversions", "quantity", by=by),
+    ]
+
+
+def _plain(name: ir.StringValue) -> ir.StringValue:
+    """A name as the tables of Apple's have it (`vocabulary.plain`, but for hyphens of other kinds)."""
+    return name.lower().strip().re_replace(r"\s+", " ")
+
+
+def _analytics(rows: ir.Table) -> list[ir.Table]:
+    event = rows.event.lower()
+    of_store = {"app": "app_id", "country": "country", "channel": "channel"}
+    of_use = {"app": "app_id", "country": "country", "app_version": "app_version"}
+
+    def of(report: str, name: str = "") -> ir.Table:
+        wanted = rows.report == report
+        return rows.filter(wanted & (event == name) if name else wanted)
+
+    return [
+        figure(of("engagement", "impression"), "store_impressions", "count", by=of_store),
+        figure(of("engagement", "page view"), "store_views", "count", by=of_store),
+        figure(of("installs", "delete"), "uninstalls", "count", by=of_use),
+        figure(of("sessions"), "app_sessions", "count", by=of_use),
+        figure(of("crashes"), "crashes", "count", by={"app": "app_id", "app_version": "app_version", "os": "os"}),
+    ]
+
+
+def _reviews(rows: ir.Table) -> list[ir.Table]:
+    one = rows.mutate(one=ibis.literal(1))
+    by = {"app": "app_id", "country": "country"}
+    return [figure(one, "reviews", "one", by=by), figure(one, "rating", "rating", by=by, weight="one")]

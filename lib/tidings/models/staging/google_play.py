@@ -1,0 +1,211 @@
+"""Google Play: cleaned, and its figures."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from tidings.feeds.enums.google_play import FINANCIAL_STATUSES, fees
+from tidings.feeds.google_play import (
+    GOOGLE_PLAY_CRASHES,
+    GOOGLE_PLAY_EARNINGS,
+    GOOGLE_PLAY_INSTALLS,
+    GOOGLE_PLAY_RATINGS,
+    GOOGLE_PLAY_REVIEWS,
+    GOOGLE_PLAY_SALES,
+    GOOGLE_PLAY_STORE,
+    GOOGLE_PLAY_SUBSCRIPTIONS,
+    GOOGLE_PLAY_VITALS,
+)
+from tidings.models.model import model
+from tidings.models.staging.landed import first_per_key, staged
+from tidings.platform_metrics import FIGURE_COLUMNS, FIGURE_KEY, figure, figures
+
+_ZONE = "America/Los_Angeles"
+_OVERVIEW = "overview"
+_CUT_KEY = "Source, package, day, cut and name."
+
+
+@model(grain="package, day and cut", key=("row_key",), columns=staged(GOOGLE_PLAY_INSTALLS, "row_key", _CUT_KEY))
+def stg_google_play_installs(raw_google_play_installs: ir.Table) -> ir.Table:
+    """Installs of an app on one day, as a whole and by country or version."""
+    return first_per_key(raw_google_play_installs, GOOGLE_PLAY_INSTALLS, "row_key")
+
+
+@model(grain="package, day and cut", key=("row_key",), columns=staged(GOOGLE_PLAY_CRASHES, "row_key", _CUT_KEY))
+def stg_google_play_crashes(raw_google_play_crashes: ir.Table) -> ir.Table:
+    """Crashes of an app on one day, as a whole and by version."""
+    return first_per_key(raw_google_play_crashes, GOOGLE_PLAY_CRASHES, "row_key")
+
+
+@model(grain="package, day and cut", key=("row_key",), columns=staged(GOOGLE_PLAY_RATINGS, "row_key", _CUT_KEY))
+def stg_google_play_ratings(raw_google_play_ratings: ir.Table) -> ir.Table:
+    """Stars of an app on one day, as a whole and by country."""
+    return first_per_key(raw_google_play_ratings, GOOGLE_PLAY_RATINGS, "row_key")
+
+
+@model(
+    grain="row of a store performance file",
+    key=("row_key",),
+    columns=staged(GOOGLE_PLAY_STORE, "row_key", "Source, package, day, cut and row."),
+)
+def stg_google_play_store(raw_google_play_store: ir.Table) -> ir.Table:
+    """Visitors of the store page on one day by country or by where they came from."""
+    return first_per_key(raw_google_play_store, GOOGLE_PLAY_STORE, "row_key")
+
+
+@model(
+    grain="package, product, day and country",
+    key=("row_key",),
+    columns=staged(GOOGLE_PLAY_SUBSCRIPTIONS, "row_key", "Source, package, product, day and country."),
+)
+def stg_google_play_subscriptions(raw_google_play_subscriptions: ir.Table) -> ir.Table:
+    """Subscriptions of a product on one day by country."""
+    return first_per_key(raw_google_play_subscriptions, GOOGLE_PLAY_SUBSCRIPTIONS, "row_key")
+
+
+@model(
+    grain="row of a sales file",
+    key=("row_key",),
+    columns=staged(GOOGLE_PLAY_SALES, "row_key", "Source, month and row."),
+)
+def stg_google_play_sales(raw_google_play_sales: ir.Table) -> ir.Table:
+    """What a buyer was charged, or got back."""
+    return first_per_key(raw_google_play_sales, GOOGLE_PLAY_SALES, "row_key")
+
+
+@model(
+    grain="row of an earnings file",
+    key=("row_key",),
+    columns=staged(GOOGLE_PLAY_EARNINGS, "row_key", "Source, file and row."),
+)
+def stg_google_play_earnings(raw_google_play_earnings: ir.Table) -> ir.Table:
+    """A charge, fee, tax or refund in the currency of the payout."""
+    return first_per_key(raw_google_play_earnings, GOOGLE_PLAY_EARNINGS, "row_key")
+
+
+@model(grain="review", key=("row_key",), columns=staged(GOOGLE_PLAY_REVIEWS, "row_key", "Source, package and review."))
+def stg_google_play_reviews(raw_google_play_reviews: ir.Table) -> ir.Table:
+    """A rating or written review, as it was last changed; its time is the first that was told.
+
+    Files tell when it was written, the reviews of the last week only when it was last changed.
+    """
+    latest = first_per_key(raw_google_play_reviews, GOOGLE_PLAY_REVIEWS, "row_key")
+    key = ["_source", *GOOGLE_PLAY_REVIEWS.key]
+    told = raw_google_play_reviews.group_by(key).aggregate(
+        first_ts=raw_google_play_reviews.ts.min(), changed_at=raw_google_play_reviews.updated_at.max()
+    )
+    # Of two tellings the one that was changed last, whichever was landed last.
+    newest = raw_google_play_reviews.semi_join(
+        told, [*key, raw_google_play_reviews.updated_at.fill_null(raw_google_play_reviews.ts) == told.changed_at]
+    )
+    newest = first_per_key(newest, GOOGLE_PLAY_REVIEWS, "row_key")
+    rows = newest.union(latest.anti_join(newest, "row_key"))
+    dated = rows.left_join(told, key).select(rows, "first_ts")
+    return dated.mutate(ts=dated.first_ts).drop("first_ts").select(*latest.columns)
+
+
+@model(
+    grain="package, day, kind and version",
+    key=("row_key",),
+    columns=staged(GOOGLE_PLAY_VITALS, "row_key", "Source, package, day, kind and version."),
+)
+def stg_google_play_vitals(raw_google_play_vitals: ir.Table) -> ir.Table:
+    """Share of users who had a crash, or to whom the app did not respond, on one day."""
+    return first_per_key(raw_google_play_vitals, GOOGLE_PLAY_VITALS, "row_key")
+
+
+@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
+def figures_google_play(
+    stg_google_play_installs: ir.Table,
+    stg_google_play_crashes: ir.Table,
+    stg_google_play_ratings: ir.Table,
+    stg_google_play_store: ir.Table,
+    stg_google_play_subscriptions: ir.Table,
+    stg_google_play_sales: ir.Table,
+    stg_google_play_earnings: ir.Table,
+    stg_google_play_reviews: ir.Table,
+    stg_google_play_vitals: ir.Table,
+) -> ir.Table:
+    """Installs, store page, stars, money, subscriptions and vitals; totals are those of the overview files."""
+    parts = []
+    counted = (
+        (stg_google_play_installs, "downloads", "installs"),
+        (stg_google_play_installs, "uninstalls", "uninstalls"),
+        (stg_google_play_installs, "updates", "updates"),
+        (stg_google_play_installs, "active_devices", "active_devices"),
+        (stg_google_play_crashes, "crashes", "crashes"),
+        (stg_google_play_crashes, "anrs", "anrs"),
+    )
+    for rows, metric, column in counted:
+        parts.append(figure(rows.filter(rows.cut == _OVERVIEW), metric, column, by={"app": "package"}))
+        for dimension in ("country", "app_version") if metric not in ("crashes", "anrs") else ("app_version",):
+            by = {"app": "package", dimension: "name"}
+            parts.append(figure(rows.filter(rows.cut == dimension), metric, column, by=by, total=False))
+    parts += _ratings(stg_google_play_ratings, stg_google_play_reviews)
+    for metric, column in (("store_views", "visitors"), ("store_acquisitions", "acquisitions")):
+        rows = stg_google_play_store
+        by_country = {"app": "package", "country": "name"}
+        parts.append(figure(rows.filter(rows.cut == "country"), metric, column, by=by_country))
+        by_source = {"app": "package", "channel": "name"}
+        parts.append(figure(rows.filter(rows.cut == "traffic_source"), metric, column, by=by_source, total=False))
+    by_product = {"app": "package", "product": "product", "country": "country"}
+    for metric, column in (
+        ("active_subscriptions", "active"),
+        ("new_subscriptions", "begun"),
+        ("cancellations", "cancelled"),
+    ):
+        parts.append(figure(stg_google_play_subscriptions, metric, column, by=by_product))
+    parts += _money(stg_google_play_sales, stg_google_play_earnings)
+    for kind in ("crash", "anr"):
+        rows = stg_google_play_vitals.filter(stg_google_play_vitals["kind"] == kind)
+        whole, by_version = rows.filter(rows.name == "all"), rows.filter(rows.name != "all")
+        by = {"app": "package", "app_version": "name"}
+        parts.append(figure(whole, f"{kind}_rate", "rate", by={"app": "package"}, weight="users"))
+        parts.append(figure(by_version, f"{kind}_rate", "rate", by=by, weight="users", total=False))
+    return figures("google_play", *parts, zone=_ZONE)
+
+
+def _ratings(ratings: ir.Table, reviews: ir.Table) -> list[ir.Table]:
+    """Stars: of each rating that is listed, else of the days that the overview tells; by country; and of all so far.
+
+    Google's means do not say of how many ratings they are: those that are listed are counted where there are any.
+    """
+    rows = ratings.mutate(unknown=ibis.null("decimal(28, 8)"))
+    by_country, whole = rows.filter(rows.cut == "country"), rows.filter(rows.cut == _OVERVIEW)
+    one = reviews.mutate(one=ibis.literal(1), zone=ibis.literal("UTC"))
+    app = {"app": "package"}
+    days = whole.mutate(day=whole.ts.date())
+    listed = one.select("_source", "package", day=one.ts.date()).distinct()
+    unlisted = days.anti_join(listed, ["_source", "package", "day"]).drop("day")
+    country = {**app, "country": "name"}
+    return [
+        figure(unlisted, "rating", "daily_average", by=app, weight="unknown"),
+        figure(whole, "rating_so_far", "total_average", by=app, weight="unknown"),
+        figure(by_country, "rating_so_far", "total_average", by=country, weight="unknown", total=False),
+        figure(by_country, "rating", "daily_average", by={**app, "country": "name"}, weight="unknown", total=False),
+        figure(one, "rating", "rating", by=app, weight="one", zone="zone"),
+        figure(one, "reviews", "one", by=app, zone="zone"),
+    ]
+
+
+def _money(sales: ir.Table, earnings: ir.Table) -> list[ir.Table]:
+    by = {"app": "package", "product": "sku", "country": "country"}
+    nothing = ibis.null("decimal(28, 8)")
+    # What a status that is not known says of an amount is not guessed at.
+    sales = sales.filter(_plain(sales.status).isin(tuple(FINANCIAL_STATUSES)))
+    # Sales are dated in UTC, payouts in California.
+    sold = sales.mutate(zone=ibis.literal("UTC"), returned=ibis.ifelse(sales.amount < 0, -sales.amount, nothing))
+    is_fee = _plain(earnings["type"]).isin(fees())
+    paid = earnings.mutate(fee=ibis.ifelse(is_fee, -earnings.amount, nothing))
+    return [
+        figure(sold, "gross_sales", "amount", by=by, currency="currency", zone="zone"),
+        figure(sold, "refunds", "returned", by=by, currency="currency", zone="zone"),
+        figure(paid, "proceeds", "amount", by=by, currency="currency"),
+        figure(paid, "fees", "fee", by=by, currency="currency"),
+    ]
+
+
+def _plain(name: ir.StringValue) -> ir.StringValue:
+    """A name as the tables of Google's have it (`vocabulary.plain`, but for hyphens of other kinds)."""
+    return name.lower().strip().re_replace(r"\s+", " ")

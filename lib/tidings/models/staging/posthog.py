@@ -1,0 +1,63 @@
+"""PostHog: cleaned, and its figures."""
+
+from __future__ import annotations
+
+import ibis.expr.types as ir
+
+from tidings.feeds.posthog import POSTHOG_CUTS, POSTHOG_DAILY, POSTHOG_EVENTS, POSTHOG_HITS
+from tidings.models.model import model
+from tidings.models.staging.landed import first_per_key, staged
+from tidings.platform_metrics import FIGURE_COLUMNS, FIGURE_KEY, figure, figures
+
+
+@model(grain="project and day", key=("row_key",), columns=staged(POSTHOG_DAILY, "row_key", "Source, project and day."))
+def stg_posthog_daily(raw_posthog_daily: ir.Table) -> ir.Table:
+    """Totals of a project on one day."""
+    return first_per_key(raw_posthog_daily, POSTHOG_DAILY, "row_key")
+
+
+@model(
+    grain="project, day, kind of cut and value",
+    key=("row_key",),
+    columns=staged(POSTHOG_CUTS, "row_key", "Source, project, day, kind of cut and value."),
+)
+def stg_posthog_cuts(raw_posthog_cuts: ir.Table) -> ir.Table:
+    """Page views and visitors of a project on one day by country, page, device or channel."""
+    return first_per_key(raw_posthog_cuts, POSTHOG_CUTS, "row_key")
+
+
+@model(
+    grain="project, day and event",
+    key=("row_key",),
+    columns=staged(POSTHOG_EVENTS, "row_key", "Source, project, day and event."),
+)
+def stg_posthog_events(raw_posthog_events: ir.Table) -> ir.Table:
+    """Events of a project on one day by name."""
+    return first_per_key(raw_posthog_events, POSTHOG_EVENTS, "row_key")
+
+
+@model(grain="event", key=("row_key",), columns=staged(POSTHOG_HITS, "row_key", "Source, project and event."))
+def stg_posthog_hits(raw_posthog_hits: ir.Table) -> ir.Table:
+    """One event as PostHog holds it."""
+    return first_per_key(raw_posthog_hits, POSTHOG_HITS, "row_key")
+
+
+@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
+def figures_posthog(stg_posthog_daily: ir.Table, stg_posthog_cuts: ir.Table, stg_posthog_events: ir.Table) -> ir.Table:
+    """Page views, visitors, visits and active users by day, cuts beside them, and events by name.
+
+    A visitor of two pages is in both, so that no cut of visitors adds up to the whole.
+    """
+    app = {"app": "project"}
+    parts = [
+        figure(stg_posthog_daily, metric, metric, by=app, zone="zone")
+        for metric in ("pageviews", "visitors", "visits", "active_users")
+    ]
+    for dimension in ("country", "page", "device", "channel"):
+        rows = stg_posthog_cuts.filter(stg_posthog_cuts["type"] == dimension)
+        by = {**app, dimension: "name"}
+        parts += [figure(rows, name, name, by=by, total=False, zone="zone") for name in ("pageviews", "visitors")]
+    by = {**app, "event": "event"}
+    parts.append(figure(stg_posthog_events, "events", "events", by=by, zone="zone"))
+    parts.append(figure(stg_posthog_events, "event_users", "users", by=by, total=False, zone="zone"))
+    return figures("posthog", *parts)

@@ -1,0 +1,145 @@
+"""RevenueCat's API as landed, cleaned, and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import ibis
+import ibis.expr.types as ir
+
+from tidings.feeds.revenuecat import (
+    REVENUECAT_CHARTS,
+    REVENUECAT_CUSTOMERS,
+    REVENUECAT_OVERVIEW,
+    REVENUECAT_SUBSCRIPTIONS,
+)
+from tidings.models.model import model
+from tidings.models.staging.landed import first_per_key, staged
+from tidings.platform_metrics import AMOUNT, FIGURE_COLUMNS, FIGURE_KEY, figure, figures
+
+_SPLITS = ("country", "store", "product")
+# The first measure of these charts is what they are named after.
+_LEVELS: Mapping[str, str] = {"mrr": "mrr", "active_subscriptions": "actives", "active_trials": "trials"}
+_FLOWS: Mapping[str, str] = {"revenue": "revenue", "trial_starts": "trials_new"}
+_MONEY = ("mrr", "revenue")
+
+
+@model(
+    grain="project, chart, day, measure and segment",
+    key=("row_key",),
+    columns=staged(REVENUECAT_CHARTS, "row_key", "Source, project, chart, day, measure, dimension and segment."),
+)
+def stg_revenuecat_charts(raw_revenuecat_charts: ir.Table) -> ir.Table:
+    """A point of a chart: one measure on one day, of the whole project or a segment of it."""
+    return first_per_key(raw_revenuecat_charts, REVENUECAT_CHARTS, "row_key")
+
+
+@model(
+    grain="project, figure and day of a pull",
+    key=("row_key",),
+    columns=staged(REVENUECAT_OVERVIEW, "row_key", "Source, project, figure and day."),
+)
+def stg_revenuecat_overview(raw_revenuecat_overview: ir.Table) -> ir.Table:
+    """A figure of a project's overview as it was on the day of a pull."""
+    return first_per_key(raw_revenuecat_overview, REVENUECAT_OVERVIEW, "row_key")
+
+
+@model(
+    grain="customer",
+    key=("row_key",),
+    columns=staged(REVENUECAT_CUSTOMERS, "row_key", "Source, project and pseudonym."),
+)
+def stg_revenuecat_customers(raw_revenuecat_customers: ir.Table) -> ir.Table:
+    """A customer under a pseudonym."""
+    return first_per_key(raw_revenuecat_customers, REVENUECAT_CUSTOMERS, "row_key")
+
+
+@model(
+    grain="subscription",
+    key=("row_key",),
+    columns=staged(REVENUECAT_SUBSCRIPTIONS, "row_key", "Source, project and subscription."),
+)
+def stg_revenuecat_subscriptions(raw_revenuecat_subscriptions: ir.Table) -> ir.Table:
+    """A subscription outside of the sandbox, as it was at the last pull."""
+    rows = first_per_key(raw_revenuecat_subscriptions, REVENUECAT_SUBSCRIPTIONS, "row_key")
+    return rows.filter(rows.environment.lower() == "production")
+
+
+@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
+def figures_revenuecat(stg_revenuecat_charts: ir.Table, stg_revenuecat_overview: ir.Table) -> ir.Table:
+    """Recurring revenue, subscriptions, trials and churn by day; days that RevenueCat calls incomplete are left out.
+
+    Levels of a day that no chart tells (yet) are those of the overview at the pull of that day.
+    """
+    whole = stg_revenuecat_charts.filter(~stg_revenuecat_charts.is_incomplete)
+    parts = []
+    for split in ("all", *_SPLITS):
+        rows = whole.filter(whole.dimension == split)
+        by = {"app": "project"} if split == "all" else {"app": "project", split: "segment"}
+        total = split == "all"
+        for metric, chart in {**_LEVELS, **_FLOWS}.items():
+            told = _first(rows, chart)
+            if total and metric in _LEVELS:
+                told = told.union(_snapshots(stg_revenuecat_overview, metric, told))
+            currency = "currency" if metric in _MONEY else None
+            parts.append(figure(told, metric, "value", by=by, currency=currency, total=total))
+        started, churn = _started(rows), _churn(rows)
+        parts += [
+            figure(started, "new_subscriptions", "started", by=by, total=total),
+            figure(started, "trial_conversions", "converted", by=by, total=total),
+            figure(churn, "churned_subscriptions", "churned", by=by, total=total),
+            figure(churn, "churn_rate", "rate", by=by, weight="opening", total=total),
+        ]
+    return figures("revenuecat", *parts)
+
+
+def _first(rows: ir.Table, chart: str) -> ir.Table:
+    """The first measure of a chart."""
+    told = rows.filter((rows.chart == chart) & (rows.position == 0))
+    return told.select("_source", "project", "ts", "segment", "value", "currency")
+
+
+def _snapshots(overview: ir.Table, metric: str, told: ir.Table) -> ir.Table:
+    """Levels of the overview on days of a project that its chart does not tell, shaped like `told`."""
+    levels = overview.filter(overview.metric == metric).mutate(segment=ibis.literal("all"))
+    levels = levels.select("_source", "project", "ts", "segment", "value", "currency")
+    return levels.anti_join(told.filter(told["value"].notnull()), ["_source", "project", "ts"])
+
+
+def _started(rows: ir.Table) -> ir.Table:
+    """Paid subscriptions that began and those of them that were trials before: a project's day, or a segment of it.
+
+    The chart tells them by how they began; whether it tells their sum as well depends on its version.
+    """
+    rows = rows.filter(rows.chart == "actives_new")
+    name = rows.measure.lower()
+    is_sum = name.startswith("total") | name.startswith("new paid") | name.startswith("paid")
+    rows = rows.mutate(
+        summed=ibis.ifelse(is_sum, rows["value"], ibis.null(AMOUNT)),
+        trials=ibis.ifelse(name.startswith("trial conver"), rows["value"], ibis.null(AMOUNT)),
+    )
+    groups = rows.group_by(["_source", "project", "ts", "segment"]).aggregate(
+        summed=rows.summed.max(), kinds=rows["value"].sum(), converted=rows.trials.max()
+    )
+    return groups.mutate(started=ibis.coalesce(groups.summed, groups.kinds))
+
+
+def _churn(rows: ir.Table) -> ir.Table:
+    """Subscriptions at the start of a project's day (or a segment's), those that ended on it, and the share of these.
+
+    The rate is computed from the two; where they are not told it is the chart's own, which is in percent.
+    """
+    rows = rows.filter(rows.chart == "churn")
+    name = rows.measure.lower()
+    null = ibis.null(AMOUNT)
+    rows = rows.mutate(
+        ended=ibis.ifelse(name.startswith("churned"), rows["value"], null),
+        before=ibis.ifelse(name.startswith("active"), rows["value"], null),
+        percent=ibis.ifelse(name.startswith("churn rate"), rows["value"], null),
+    )
+    days = rows.group_by(["_source", "project", "ts", "segment"]).aggregate(
+        churned=rows.ended.max(), opening=rows.before.max(), percent=rows.percent.max()
+    )
+    # On floats: decimals divide differently from engine to engine.
+    share = days.churned.cast("float64") / days.opening.cast("float64").nullif(0)
+    return days.mutate(rate=ibis.coalesce(share, days.percent.cast("float64") / 100).round(8).cast(AMOUNT))

@@ -1,0 +1,77 @@
+"""RevenueCat's webhooks as landed, each event once, and what they count."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from tidings.feeds.enums.revenuecat import PAID_PERIODS, PAYMENTS, REFUND
+from tidings.feeds.revenuecat_events import REVENUECAT_EVENTS_DELIVERIES
+from tidings.models.model import model
+from tidings.models.staging.landed import first_per_key, staged
+from tidings.platform_metrics import AMOUNT, FIGURE_COLUMNS, FIGURE_KEY, figure, figures
+
+
+@model(
+    grain="event of a webhook",
+    key=("event_id",),
+    columns=staged(REVENUECAT_EVENTS_DELIVERIES, "event_id", "Source and id of the event."),
+)
+def stg_revenuecat_events_deliveries(raw_revenuecat_events_deliveries: ir.Table) -> ir.Table:
+    """An event of a webhook, once however often it was delivered."""
+    return first_per_key(raw_revenuecat_events_deliveries, REVENUECAT_EVENTS_DELIVERIES, "event_id")
+
+
+@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
+def figures_revenuecat_events(stg_revenuecat_events_deliveries: ir.Table) -> ir.Table:
+    """Subscriptions that began, were cancelled and ended, trials, revenue and refunds by day of the event.
+
+    Neither the sandbox nor family shares nor what was given away counts.
+    """
+    rows = stg_revenuecat_events_deliveries
+    rows = rows.filter((rows.environment == "PRODUCTION") & ~rows.is_family_share)
+    # Support cancels for nothing, too: what was given back has an amount.
+    given_back = ibis.coalesce(rows.price, rows.price_usd).fill_null(0) < 0
+    is_refund = (rows.type == "CANCELLATION") & (rows.reason == REFUND) & given_back
+    is_paid = rows.period_type.isin(PAID_PERIODS)
+    converted = rows.filter((rows.type == "RENEWAL") & rows.is_trial_conversion)
+    began = rows.filter((rows.type == "INITIAL_PURCHASE") & is_paid)
+    one = ibis.literal(1)
+    by = {"app": "app", "store": "store", "product": "product", "country": "country"}
+    why = {**by, "reason": "reason"}
+    money = _money(rows, is_refund)
+    refunds = money.filter(money.is_refund)
+    return figures(
+        "revenuecat_events",
+        figure(began.union(converted), "new_subscriptions", one, by=by),
+        figure(
+            rows.filter((rows.type == "INITIAL_PURCHASE") & (rows.period_type == "TRIAL")), "trial_starts", one, by=by
+        ),
+        figure(converted, "trial_conversions", one, by=by),
+        figure(
+            rows.filter((rows.type == "CANCELLATION") & is_paid & ~is_refund.fill_null(False)),
+            "cancellations",
+            one,
+            by=why,
+        ),
+        figure(rows.filter((rows.type == "EXPIRATION") & is_paid), "churned_subscriptions", one, by=why),
+        figure(money, "revenue", "amount", by=by, currency="paid_in"),
+        figure(refunds, "refunds", -refunds.amount, by=why, currency="paid_in"),
+    )
+
+
+def _money(rows: ir.Table, is_refund: ir.BooleanValue) -> ir.Table:
+    """Payments, refunds (below 0) and refunds taken back, in the currency paid in, or in dollars if only they are told.
+
+    A price stands in other events, too, where nobody paid.
+    """
+    in_local = rows.price.notnull() & rows.currency.notnull()
+    amount = ibis.ifelse(in_local, rows.price, rows.price_usd).cast(AMOUNT)
+    counts = (rows.type.isin(PAYMENTS) & (amount > 0)) | (is_refund & (amount < 0))
+    reversed_ = (rows.type == "REFUND_REVERSED") & (amount > 0)
+    rows = rows.mutate(
+        amount=amount,
+        paid_in=ibis.ifelse(in_local, rows.currency, ibis.literal("USD")),
+        is_refund=is_refund | (rows.type == "REFUND_REVERSED"),
+    )
+    return rows.filter(counts | reversed_)

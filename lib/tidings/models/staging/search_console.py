@@ -1,0 +1,115 @@
+"""Google Search Console as landed, cleaned, and its figures."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from tidings.feeds.search_console import (
+    SEARCH_CONSOLE_COUNTRY,
+    SEARCH_CONSOLE_DAILY,
+    SEARCH_CONSOLE_PAGE,
+    SEARCH_CONSOLE_QUERY,
+)
+from tidings.models.model import model
+from tidings.models.staging.landed import first_per_key, staged
+from tidings.platform_metrics import FIGURE_COLUMNS, FIGURE_KEY, figure, figures
+
+ANONYMISED = "(anonymised)"
+_ZONE = "America/Los_Angeles"
+
+
+@model(
+    grain="property, kind of search and day",
+    key=("row_key",),
+    columns=staged(SEARCH_CONSOLE_DAILY, "row_key", "Source, property, kind of search and day."),
+)
+def stg_search_console_daily(raw_search_console_daily: ir.Table) -> ir.Table:
+    """Search results of a property on one day, counted by property."""
+    return first_per_key(raw_search_console_daily, SEARCH_CONSOLE_DAILY, "row_key")
+
+
+@model(
+    grain="property, kind of search, day, country and device",
+    key=("row_key",),
+    columns=staged(SEARCH_CONSOLE_COUNTRY, "row_key", "Source, property, kind of search, day, country and device."),
+)
+def stg_search_console_country(raw_search_console_country: ir.Table) -> ir.Table:
+    """Search results of a property on one day by country and device."""
+    return first_per_key(raw_search_console_country, SEARCH_CONSOLE_COUNTRY, "row_key")
+
+
+@model(
+    grain="property, kind of search, day and page",
+    key=("row_key",),
+    columns=staged(SEARCH_CONSOLE_PAGE, "row_key", "Source, property, kind of search, day and page."),
+)
+def stg_search_console_page(raw_search_console_page: ir.Table) -> ir.Table:
+    """Search results on one day by page, counted by page."""
+    return first_per_key(raw_search_console_page, SEARCH_CONSOLE_PAGE, "row_key")
+
+
+@model(
+    grain="property, kind of search, day and query",
+    key=("row_key",),
+    columns=staged(SEARCH_CONSOLE_QUERY, "row_key", "Source, property, kind of search, day and query."),
+)
+def stg_search_console_query(raw_search_console_query: ir.Table) -> ir.Table:
+    """Search results on one day by query, those that Google tells."""
+    return first_per_key(raw_search_console_query, SEARCH_CONSOLE_QUERY, "row_key")
+
+
+@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
+def figures_search_console(
+    stg_search_console_daily: ir.Table,
+    stg_search_console_country: ir.Table,
+    stg_search_console_page: ir.Table,
+    stg_search_console_query: ir.Table,
+) -> ir.Table:
+    """Clicks, impressions and position by day; what Google withholds of the queries is the query `(anonymised)`."""
+    whose = {"app": "site", "search_type": "search_type"}
+    parts = []
+    for told, split, total in (
+        (stg_search_console_daily, {}, True),
+        (stg_search_console_country, {"country": "country", "device": "device"}, False),
+        (stg_search_console_page, {"page": "page"}, False),
+        (_with_withheld(stg_search_console_query, stg_search_console_daily), {"query": "query"}, False),
+    ):
+        by = {**whose, **split}
+        # What Google still moves is no figure of the day yet.
+        rows = _with_devices(told.filter(told.is_final)) if "device" in split else told.filter(told.is_final)
+        parts += [
+            figure(rows, "search_clicks", "clicks", by=by, total=total),
+            figure(rows, "search_impressions", "impressions", by=by, total=total),
+            figure(rows, "search_position", "position", by=by, weight="impressions", total=total),
+        ]
+    return figures("search_console", *parts, zone=_ZONE)
+
+
+def _with_devices(rows: ir.Table) -> ir.Table:
+    """Devices in the words of all other sources; kinds of search that know none have none."""
+    device = rows.device.lower()
+    return rows.mutate(device=ibis.ifelse(device == "all", ibis.null("string"), device))
+
+
+def _with_withheld(queries: ir.Table, totals: ir.Table) -> ir.Table:
+    """Rows by query, and for each of their days what the totals hold beyond them (never below 0)."""
+    key = ["_source", "site", "search_type", "ts"]
+    columns = [*key, "query", "clicks", "impressions", "position", "is_final"]
+    told = queries.group_by(key).aggregate(told_clicks=queries.clicks.sum(), told=queries.impressions.sum())
+    # Days before the first and after the last that was told by query may not have been asked for so.
+    reach = queries.group_by(key[:3]).aggregate(first_ts=queries.ts.min(), last_ts=queries.ts.max())
+    asked = totals.join(reach, key[:3])
+    asked = asked.filter(asked.ts.between(asked.first_ts, asked.last_ts))
+    beside = asked.left_join(told, key).select(asked, "told_clicks", "told")
+    clicks = beside.clicks - beside.told_clicks.fill_null(0)
+    impressions = beside.impressions - beside.told.fill_null(0)
+    withheld = beside.mutate(
+        clicks=ibis.greatest(clicks, 0).cast("int64"),
+        impressions=ibis.greatest(impressions, 0).cast("int64"),
+        query=ibis.literal(ANONYMISED),
+        # Google does not tell where these were shown.
+        position=ibis.null("float64"),
+    )
+    withheld = withheld.filter((withheld.clicks > 0) | (withheld.impressions > 0)).select(*columns)
+    return queries.select(*columns).union(withheld)

@@ -1,0 +1,128 @@
+"""Stripe as landed, cleaned, and its figures."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from tidings.feeds.enums.stripe import NEVER_BEGAN, PAUSED_AFTER_TRIAL, SUBSCRIPTION_STATUSES, moved
+from tidings.feeds.stripe import STRIPE_BALANCE, STRIPE_INVOICES, STRIPE_LEVELS, STRIPE_REFUNDS, STRIPE_SUBSCRIPTIONS
+from tidings.models.model import model
+from tidings.models.staging.landed import first_per_key, staged
+from tidings.platform_metrics import FIGURE_COLUMNS, FIGURE_KEY, figure, figures
+
+DISPUTE = "dispute"
+_SALES = moved("sale", "refund", "dispute")
+_COSTS = moved("cost")
+
+
+@model(
+    grain="movement of the balance",
+    key=("row_key",),
+    columns=staged(STRIPE_BALANCE, "row_key", "Source and Stripe's id."),
+)
+def stg_stripe_balance(raw_stripe_balance: ir.Table) -> ir.Table:
+    """A movement of a Stripe balance: a payment, a refund, a fee, a payout …"""
+    return first_per_key(raw_stripe_balance, STRIPE_BALANCE, "row_key")
+
+
+@model(grain="refund", key=("row_key",), columns=staged(STRIPE_REFUNDS, "row_key", "Source and Stripe's id."))
+def stg_stripe_refunds(raw_stripe_refunds: ir.Table) -> ir.Table:
+    """A refund as it was at the last pull."""
+    return first_per_key(raw_stripe_refunds, STRIPE_REFUNDS, "row_key")
+
+
+@model(
+    grain="subscription", key=("row_key",), columns=staged(STRIPE_SUBSCRIPTIONS, "row_key", "Source and Stripe's id.")
+)
+def stg_stripe_subscriptions(raw_stripe_subscriptions: ir.Table) -> ir.Table:
+    """A subscription as it was at the last pull."""
+    return first_per_key(raw_stripe_subscriptions, STRIPE_SUBSCRIPTIONS, "row_key")
+
+
+@model(
+    grain="day of a pull, currency, product and interval",
+    key=("row_key",),
+    columns=staged(STRIPE_LEVELS, "row_key", "Source, day, currency, product and interval."),
+)
+def stg_stripe_levels(raw_stripe_levels: ir.Table) -> ir.Table:
+    """Subscriptions counted as they were on the day of a pull."""
+    return first_per_key(raw_stripe_levels, STRIPE_LEVELS, "row_key")
+
+
+@model(grain="invoice", key=("row_key",), columns=staged(STRIPE_INVOICES, "row_key", "Source and Stripe's id."))
+def stg_stripe_invoices(raw_stripe_invoices: ir.Table) -> ir.Table:
+    """An invoice as it was at the last pull."""
+    return first_per_key(raw_stripe_invoices, STRIPE_INVOICES, "row_key")
+
+
+@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
+def figures_stripe(
+    stg_stripe_balance: ir.Table,
+    stg_stripe_refunds: ir.Table,
+    stg_stripe_subscriptions: ir.Table,
+    stg_stripe_levels: ir.Table,
+) -> ir.Table:
+    """Sales, refunds, fees and proceeds by UTC day of the balance, subscriptions that began and ended, and levels.
+
+    Money is in the currency of the balance. Levels are of days on which there was a pull. Plans without a price are
+    neither begun nor ended nor cancelled subscriptions.
+    """
+    balance = stg_stripe_balance
+    sales = balance.filter(balance.category.isin(_SALES))
+    given_back = _given_back(balance, stg_stripe_refunds)
+    counted = balance.filter(balance.category.isin((*_SALES, *_COSTS, *moved("other"))))
+    # A fee of its own is an amount that leaves the balance; another one is taken of a payment.
+    counted = counted.mutate(kept=counted.fee - ibis.ifelse(counted.category.isin(_COSTS), counted.amount, 0))
+    is_charged = counted.category.isin(_COSTS) | (counted.fee != 0)
+    paid = _paid(stg_stripe_subscriptions)
+    ended = paid.filter(paid.ended_at.notnull() & (paid.ended_at >= paid.began_at))
+    # Ended on the spot is no cancellation whose paid time still runs.
+    still_runs = paid.ended_at.isnull() | (paid.canceled_at < paid.ended_at)
+    cancelled = paid.filter((paid.canceled_at >= paid.began_at) & still_runs)
+    one, of = ibis.literal(1), {"product": "product"}
+    return figures(
+        "stripe",
+        figure(sales, "gross_sales", "amount", currency="currency"),
+        figure(given_back, "refunds", -given_back.amount, by={"reason": "why"}, currency="currency"),
+        figure(counted.filter(is_charged), "fees", "kept", currency="currency"),
+        figure(counted, "proceeds", "net", currency="currency"),
+        figure(stg_stripe_levels, "mrr", "mrr", by=of, currency="currency"),
+        figure(stg_stripe_levels, "active_subscriptions", "active_subscriptions", by=of),
+        figure(stg_stripe_levels, "active_trials", "active_trials", by=of),
+        figure(paid.mutate(ts=paid.began_at), "new_subscriptions", one, by=of),
+        figure(ended.mutate(ts=ended.ended_at), "churned_subscriptions", one, by={**of, "reason": "reason"}),
+        figure(cancelled.mutate(ts=cancelled.canceled_at), "cancellations", one, by={**of, "reason": "reason"}),
+    )
+
+
+def _given_back(balance: ir.Table, refunds: ir.Table) -> ir.Table:
+    """Movements to buyers and back from them, with the reason that the refund tells."""
+    told = refunds.select("_source", source_id=refunds.refund_id, told=refunds.reason)
+    rows = balance.filter(balance.category.isin(moved("refund", "dispute")))
+    rows = rows.left_join(told, ["_source", "source_id"]).select(rows, "told")
+    return rows.mutate(why=ibis.ifelse(rows.category.isin(moved("dispute")), DISPUTE, rows.told))
+
+
+def _paid(rows: ir.Table) -> ir.Table:
+    """Subscriptions that were ever paid for, with the instant from which: after the trial that they began with.
+
+    A trial that is given later is free time of a subscription that was paid for before. A paused one was paid for until
+    it was paused, unless that was because its trial ended without anything to pay with, or while it was on trial.
+    """
+    began_on_trial = rows.trial_ends_at.notnull() & (
+        rows.trial_began_at.isnull() | (rows.trial_began_at <= rows.started_at)
+    )
+    is_on_trial = rows.is_on_trial.fill_null(rows.status == "trialing")
+    ended_on_trial = rows.ended_at.notnull() & (rows.ended_at <= rows.trial_ends_at)
+    is_paused = rows.status == "paused"
+    # Without a reason (versions before endive) there was but that one, and none without a trial.
+    paused_after_trial = (rows.pause_reason == PAUSED_AFTER_TRIAL).fill_null(False) | (
+        rows.pause_reason.isnull() & rows.trial_ends_at.notnull()
+    )
+    paused_on_trial = (rows.paused_at < rows.trial_ends_at).fill_null(False)
+    never_paid = is_paused & (paused_after_trial | (began_on_trial & paused_on_trial))
+    was_free = began_on_trial & (is_on_trial | ended_on_trial.fill_null(False))
+    has_begun = rows.status.isin(tuple(SUBSCRIPTION_STATUSES)) & rows.status.notin(NEVER_BEGAN)
+    rows = rows.mutate(began_at=ibis.ifelse(began_on_trial, rows.trial_ends_at, rows.started_at))
+    return rows.filter(rows.has_price & has_begun & ~never_paid & ~was_free)

@@ -1,0 +1,100 @@
+"""Umami: cleaned, and its figures."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from tidings.feeds.umami import UMAMI_CUTS, UMAMI_DAILY, UMAMI_EVENTS, UMAMI_HOURLY, UMAMI_LIVE, UMAMI_SESSIONS
+from tidings.models.model import model
+from tidings.models.staging.landed import first_per_key, staged
+from tidings.platform_metrics import FIGURE_COLUMNS, FIGURE_KEY, figure, figures
+
+_DIMENSIONS = {"path": "page", "channel": "channel", "country": "country", "device": "device", "os": "os"}
+
+
+def _named(rows: ir.Table, daily: ir.Table) -> ir.Table:
+    """The rows under the newest name of their website, which its id (the part) stays with when its domain changes."""
+    whose = ("_source", "_part")
+    pulls = daily.group_by(*whose).aggregate(_pull=daily["_pull"].max())
+    newest = daily.semi_join(pulls, [*whose, "_pull"])
+    names = newest.group_by(*whose).aggregate(_newest=newest["website"].max())
+    named = rows.left_join(names, list(whose), rname="{name}_of_name")
+    return named.mutate(website=ibis.coalesce(named["_newest"], named["website"])).select(*rows.columns)
+
+
+@model(grain="website and day", key=("row_key",), columns=staged(UMAMI_DAILY, "row_key", "Source, website and day."))
+def stg_umami_daily(raw_umami_daily: ir.Table) -> ir.Table:
+    """Totals of a website on one day."""
+    return first_per_key(_named(raw_umami_daily, raw_umami_daily), UMAMI_DAILY, "row_key")
+
+
+@model(grain="website and hour", key=("row_key",), columns=staged(UMAMI_HOURLY, "row_key", "Source, website and hour."))
+def stg_umami_hourly(raw_umami_hourly: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
+    """Page views and visitors of a website in one hour."""
+    return first_per_key(_named(raw_umami_hourly, raw_umami_daily), UMAMI_HOURLY, "row_key")
+
+
+@model(
+    grain="website, day, kind of cut and value",
+    key=("row_key",),
+    columns=staged(UMAMI_CUTS, "row_key", "Source, website, day, kind of cut and value."),
+)
+def stg_umami_cuts(raw_umami_cuts: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
+    """Visitors of a website on one day by page, referrer, channel, country, device, system or browser."""
+    return first_per_key(_named(raw_umami_cuts, raw_umami_daily), UMAMI_CUTS, "row_key")
+
+
+@model(
+    grain="website, day and event",
+    key=("row_key",),
+    columns=staged(UMAMI_EVENTS, "row_key", "Source, website, day and event."),
+)
+def stg_umami_events(raw_umami_events: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
+    """Custom events of a website on one day by name."""
+    return first_per_key(_named(raw_umami_events, raw_umami_daily), UMAMI_EVENTS, "row_key")
+
+
+@model(
+    grain="website, day and visitor",
+    key=("row_key",),
+    columns=staged(UMAMI_SESSIONS, "row_key", "Source, website, day and visitor."),
+)
+def stg_umami_sessions(raw_umami_sessions: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
+    """A visitor of a website on one day."""
+    return first_per_key(_named(raw_umami_sessions, raw_umami_daily), UMAMI_SESSIONS, "row_key")
+
+
+@model(
+    grain="website and day of a pull",
+    key=("row_key",),
+    columns=staged(UMAMI_LIVE, "row_key", "Source, website and day."),
+)
+def stg_umami_live(raw_umami_live: ir.Table) -> ir.Table:
+    """What happened on a website just before the last pull of a day."""
+    return first_per_key(raw_umami_live, UMAMI_LIVE, "row_key")
+
+
+@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
+def figures_umami(stg_umami_daily: ir.Table, stg_umami_cuts: ir.Table, stg_umami_events: ir.Table) -> ir.Table:
+    """Visitors, page views, visits, bounces and time by day; visitors by page, channel, country, device and system.
+
+    Visitors of two pages are in both, so that no cut adds up to the whole.
+    """
+    whole = {
+        "visitors": "visitors",
+        "pageviews": "pageviews",
+        "visits": "visits",
+        "bounces": "bounces",
+        "visit_seconds": "seconds",
+    }
+    parts = [
+        figure(stg_umami_daily, metric, column, by={"app": "website"}, zone="zone") for metric, column in whole.items()
+    ]
+    for type_, dimension in _DIMENSIONS.items():
+        rows = stg_umami_cuts.filter(stg_umami_cuts["type"] == type_)
+        by = {"app": "website", dimension: "name"}
+        parts.append(figure(rows, "visitors", "visitors", by=by, total=False, zone="zone"))
+    by = {"app": "website", "event": "event"}
+    parts.append(figure(stg_umami_events, "events", "events", by=by, zone="zone"))
+    return figures("umami", *parts)

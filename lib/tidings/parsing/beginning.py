@@ -1,0 +1,48 @@
+"""What the beginning of an input file tells of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from tidings.errors import SourceError
+from tidings.parsing.files import File
+
+SAMPLE: Final = 500
+CHUNK: Final = 100_000
+
+Reject = tuple[int, str, str]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the beginning of a file tells: its column names in order, their DuckDB types, some rows as text.
+
+    `paths` are the places of the fields in a JSON object; a field inside of another is named `outer.inner`. A Parquet
+    file that `is_odd` has types that only `parquet_chunks` reads. `before` counts the lines before the header.
+    """
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    sample: tuple[tuple[str | None, ...], ...]
+    delimiter: str = ","
+    paths: tuple[tuple[str, ...], ...] = ()
+    is_odd: bool = False
+    before: int = 0
+
+
+def require_unique(file: File, names: tuple[str, ...], wanted: Collection[str] | None = None) -> None:
+    """Check that no column, or none of those `wanted`, is there twice.
+
+    Raises:
+        SourceError: one is.
+    """
+    counts = Counter(names).items()
+    twice = sorted(name for name, count in counts if count > 1 and (wanted is None or name in wanted))
+    if twice:
+        raise SourceError(
+            f"{file.name} has the column {', '.join(map(repr, twice))} more than once.",
+            "Rename one of them in the file's header.",
+        )

@@ -1,0 +1,198 @@
+"""JSON lines, and lists of objects: each object as a text of its own, however deep, a broken one set aside alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from json import JSONDecodeError, JSONDecoder
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tidings.errors import SourceError
+from tidings.parsing.beginning import CHUNK, SAMPLE, Head, Reject
+from tidings.parsing.files import File, line_blocks, shown
+
+# The engine's own reader ends the process somewhere beyond a hundred thousand.
+_DEEPEST: Final = 500
+_TOO_DEEP: Final = f"the line is nested more than {_DEEPEST} deep"
+_LIST: Final = re.compile(r"\s*\[\s*(?:[{\]]|\Z)")
+_OBJECT: Final = re.compile(r'(?P<gap>\s*)\{\s*(?P<key>"(?:[^"\\]|\\.)*")')
+_NEXT: Final = re.compile(r"\s*(?P<mark>[,\]])?\s*")
+_MARKS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
+_ELEMENTS: Final = 10_000
+
+
+def json_chunks(file: File, encoding: str, rejects: list[Reject]) -> Iterator[pa.Table]:
+    """The lines of a JSON lines file, or the elements of a list, as `line`, `_line`; empty lines are left out."""
+    blocks: list[pa.Table] = []
+    for first, texts in _blocks(file, encoding):
+        block = pa.table({"line": _text(texts, first, rejects), "_line": pa.array(range(first, first + len(texts)))})
+        blocks.append(block.filter(pc.not_equal(pc.utf8_trim_whitespace(block["line"]), "")))
+        if sum(map(len, blocks)) >= CHUNK:
+            yield pa.concat_tables(blocks)
+            blocks = []
+    if blocks or rejects:
+        empty = pa.table({"line": pa.array([], pa.string()), "_line": pa.array([], pa.int64())})
+        yield pa.concat_tables([empty, *blocks])
+
+
+def _blocks(file: File, encoding: str) -> Iterator[tuple[int, list[str]]]:
+    """The texts of a file that are one row each: elements, if it is a list of objects, else lines."""
+    for _, texts in line_blocks(file, encoding):
+        if _LIST.match("\n".join(texts[:_DEEPEST])):
+            return _elements(file, encoding)
+        break
+    return line_blocks(file, encoding)
+
+
+def _elements(file: File, encoding: str) -> Iterator[tuple[int, list[str]]]:
+    """The elements of a list, numbered from 1; text that is none stands for itself, to be rejected."""
+    # Numbers stay text: those of thousands of digits cannot be converted, and need not be.
+    decoder = JSONDecoder(parse_int=str, parse_float=str, strict=False)
+    pieces = ("\n".join(texts) + "\n" for _, texts in line_blocks(file, encoding))
+    buffer = next(pieces, "")
+    begin = re.match(r"\s*\[", buffer)
+    at = begin.end() if begin else 0
+    again: re.Pattern[str] | None = None
+    first, held, is_over = 1, [], False
+    while True:
+        at += len(buffer[at:]) - len(buffer[at:].lstrip()) if at + 1 >= len(buffer) else 0
+        opened = _OBJECT.match(buffer, at)
+        if again is None and opened:
+            # By which the next element is found behind a broken one: as it is set apart, and what it begins with.
+            gap = re.escape(opened["gap"]) if "\n" in opened["gap"] else "[ \t]*"
+            again = re.compile(rf",(?={gap}\{{\s*{re.escape(opened['key'])})")
+        end = _end(decoder, buffer, at)
+        if end is None:
+            found = again.search(buffer, at + 1) if again else None
+            more = next(pieces, None) if found is None else None
+            if more is not None:
+                buffer, at = buffer[at:] + more, 0
+                continue
+            end = found.start() if found else len(buffer)
+            rest = buffer[at:end].rstrip()
+            # The list's own end is no part of what is broken in it.
+            text = rest.removesuffix("]") if found is None and rest.endswith("]") else rest
+        else:
+            text = buffer[at:end].strip()
+        if text:
+            held.append(text)
+        mark = _NEXT.match(buffer, end)
+        at = mark.end() if mark else end
+        if len(held) >= _ELEMENTS:
+            yield first, held
+            first, held = first + len(held), []
+            buffer, at = buffer[at:], 0
+        if mark and mark["mark"] == "]":
+            is_over = True
+        if at >= len(buffer) or is_over:
+            more = next(pieces, None)
+            if more is None:
+                break
+            buffer, at = buffer[at:] + more, 0
+    rest = (buffer[at:] + "".join(pieces)).strip()
+    if rest:
+        held.append(rest)
+    if held:
+        yield first, held
+
+
+def _end(decoder: JSONDecoder, buffer: str, at: int) -> int | None:
+    """Where the value at a place ends; None where it is broken or goes on."""
+    start = at + len(re.match(r"\s*", buffer[at : at + 1_000])[0])  # type: ignore[index]  # it always matches
+    if buffer[start : start + 1] in ("]", ""):
+        return start
+    try:
+        _, end = decoder.raw_decode(buffer, start)
+    except (JSONDecodeError, RecursionError):
+        return None
+    # What goes on with neither a comma nor the list's end is broken, unless it is the end of what was read so far.
+    following = _NEXT.match(buffer, end)
+    return end if following and (following["mark"] or following.end() == len(buffer)) else None
+
+
+def _text(texts: list[str], first: int, rejects: list[Reject]) -> pa.Array:
+    """Lines as an Arrow column; damaged ones and those too deep are rejected and null."""
+    try:
+        column = pc.utf8_rtrim(pa.array(texts, pa.string()), "\r")
+    except UnicodeEncodeError:
+        whole: list[str | None] = []
+        for number, text in enumerate(texts, start=first):
+            kept, visible = shown(text.removesuffix("\r"))
+            if kept is None:
+                rejects.append((number, "the line is not utf-8", visible))
+            whole.append(kept)
+        column = pa.array(whole, pa.string())
+    opened = pc.add(pc.count_substring(column, "["), pc.count_substring(column, "{"))
+    deep = [at for at in pc.indices_nonzero(pc.greater(opened, _DEEPEST)).to_pylist() if _depth(texts[at]) > _DEEPEST]
+    for at in deep:
+        rejects.append((first + at, _TOO_DEEP, texts[at][:10_000]))
+    if deep:
+        column = pc.if_else(pc.is_in(pa.array(range(len(texts))), pa.array(deep)), pa.scalar(None, pa.string()), column)
+    return column
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    for mark in _MARKS.finditer(text):
+        depth += (mark[0] in "[{") - (mark[0] in "]}")
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def json_head(file: File, encoding: str, wanted: Collection[str]) -> Head:
+    """The fields of the first objects; fields come and go, so as many are read as show all `wanted` names.
+
+    Raises:
+        SourceError: there is no object in it.
+    """
+    first: list[dict[tuple[str, ...], Any]] = []
+    paths: dict[str, tuple[str, ...]] = {}
+    number = 0
+    for _, texts in _blocks(file, encoding):
+        for text in texts:
+            number += 1
+            value = _read(text) if text else None
+            if isinstance(value, dict):
+                flat = _flat(value)
+                for path in flat:
+                    paths.setdefault(".".join(path), path)
+                first += [flat] if len(first) < SAMPLE else []
+            if number > SAMPLE and first and paths.keys() >= set(wanted):
+                break
+        else:
+            continue
+        break
+    if not first:
+        raise SourceError(
+            f"{file.name} is not JSON lines.", "Each line must be one object: {…}; a list of objects is read, too."
+        )
+    sample = tuple(tuple(_shown(row.get(path)) for path in paths.values()) for row in first)
+    return Head(tuple(paths), ("VARCHAR",) * len(paths), sample, paths=tuple(paths.values()))
+
+
+def _read(text: str) -> Any:
+    """What a line holds; None where it is no JSON, or too deep."""
+    if text.count("[") + text.count("{") > _DEEPEST and _depth(text) > _DEEPEST:
+        return None
+    try:
+        return json.loads(text, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _flat(value: dict[str, Any], outer: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """The members of an object and of the objects in it, by their place."""
+    flat: dict[tuple[str, ...], Any] = {}
+    for name, member in value.items():
+        flat[(*outer, name)] = member
+        if isinstance(member, dict):
+            flat |= _flat(member, (*outer, name))
+    return flat
+
+
+def _shown(value: Any) -> str | None:
+    return value if isinstance(value, str) or value is None else json.dumps(value)

@@ -1,0 +1,67 @@
+"""The beginning of a file as a file of its own, so that what a pull would make of it can be seen before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tidings.errors import SourceError
+from tidings.parsing import files
+from tidings.parsing.files import File
+
+ROWS = 1_000
+_BYTES = 8 << 20
+
+
+def beginning(file: File, folder: Path, rows: int = ROWS) -> tuple[File, bool]:
+    """The first rows of a file, written into a folder under the same name, and whether that is all of it.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    target = replace(file, path=folder / file.path.name)
+    if file.form == "parquet":
+        return target, _parquet(file, target.path, rows)
+    data = b"".join(islice(files.blocks(file), 1 + _BYTES // (4 << 20)))
+    cut = _cut(data, rows)
+    with pa.output_stream(str(target.path), compression=file.packing) as out:
+        out.write(data[:cut])
+    return target, cut == len(data)
+
+
+def head_bytes(file: File, size: int = 1 << 20) -> bytes:
+    """The first bytes of a file, unpacked.
+
+    Raises:
+        SourceError: it is packed and damaged.
+    """
+    return next(files.blocks(file), b"")[:size]
+
+
+def _parquet(file: File, target: Path, rows: int) -> bool:
+    try:
+        source = pq.ParquetFile(file.path)
+        batch = next(source.iter_batches(batch_size=rows), None)
+        table = source.schema_arrow.empty_table() if batch is None else pa.Table.from_batches([batch])
+        pq.write_table(table, target)
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise SourceError(f"{file.name} cannot be read as Parquet: {reason}.", "Export it again.") from error
+    return bool(source.metadata.num_rows == table.num_rows)
+
+
+def _cut(data: bytes, rows: int) -> int:
+    """Where the line after so many rows begins, no quoted value being cut in two."""
+    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    newline = "\n".encode("utf-16-le" if data.startswith(b"\xff\xfe") else "utf-16-be") if wide else b"\n"
+    place = number = 0
+    while number <= rows or (not wide and data.count(b'"', 0, place) % 2 and number < 2 * rows):
+        found = data.find(newline, place)
+        if found < 0:
+            return len(data)
+        place, number = found + len(newline), number + 1
+    return place

@@ -1,0 +1,263 @@
+"""Figures: what every place tells as a number of a day, in one long shape, so that places can be laid side by side.
+
+Each source has a model `figures_<platform>` made with `figures(...)`; `fct_metric_daily` is all of them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Literal
+
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+
+from tidings.schema import Column, joined
+
+FIGURES = "fct_metric_daily"
+AMOUNT = "decimal(28, 8)"
+FigureKind = Literal["flow", "stock", "mean", "distinct"]
+
+DIMENSIONS: Mapping[str, str] = {
+    "app": "App, site, property or project that it is about.",
+    "country": "ISO alpha-2 country code, upper case; as given where it is none.",
+    "device": "Device as given.",
+    "app_version": "Version of the app.",
+    "os": "Operating system as given.",
+    "product": "Product or subscription plan.",
+    "store": "Store that sold it.",
+    "channel": "Where people came from: source type, traffic source, channel.",
+    "page": "Page, as path or URL.",
+    "query": "What was searched for.",
+    "event": "Name of an event.",
+    "reason": "Why it happened.",
+    "search_type": "Kind of search (web, image, news …).",
+}
+"""What a figure may be split by, with its meaning. Null in a row: not split by it, or not known."""
+
+
+Better = Literal["higher", "lower", "neutral"]
+
+
+@dataclass(frozen=True)
+class Unified:
+    """A metric that several places may tell: its title, unit and how days and parts of it may be put together.
+
+    `flow` adds up; `stock` is a level, read on the last day; `mean` carries a weight and is averaged by it; `distinct`
+    counts each one once, so that neither days nor parts may be added. `action`: what to do when it moves.
+    """
+
+    title: str
+    unit: str
+    kind: FigureKind
+    doc: str
+    better: Better = "higher"
+    action: str = "Split it by country and see which source moved."
+
+
+_STORE = "Look at store page, ratings and campaigns of the country that moved."
+_QUALITY = "Split it by version: a new one that does worse is to be held back."
+_SEARCH = "Look at the queries and pages that won or lost most."
+_SITE = "Split it by channel and page."
+_MONEY = "Split it by country and product, and look at refunds and fees beside it."
+_SUBSCRIBERS = "Split it by product and country; look at trials before it and cancellations after it."
+_LEAVING = "Look at the reasons where they are told, and at what changed for those who left."
+
+UNIFIED: Mapping[str, Unified] = {
+    "downloads": Unified(
+        "Downloads", "count", "flow", "First installs of an app; updates and re-downloads apart.", action=_STORE
+    ),
+    "redownloads": Unified("Re-downloads", "count", "flow", "Installs by people who had the app before.", "neutral"),
+    "updates": Unified("Updates", "count", "flow", "Installs of a newer version.", "neutral"),
+    "uninstalls": Unified("Uninstalls", "count", "flow", "Deletions of the app.", "lower", _QUALITY),
+    "active_devices": Unified("Active devices", "count", "stock", "Devices on which the app is installed."),
+    "store_impressions": Unified(
+        "Store impressions", "count", "flow", "Times the app was shown in the store.", action=_STORE
+    ),
+    "store_views": Unified("Store views", "count", "flow", "Views of, or visitors to, the store page.", action=_STORE),
+    "store_acquisitions": Unified(
+        "Store acquisitions", "count", "flow", "Visitors of the store page who installed.", action=_STORE
+    ),
+    "rating": Unified(
+        "Rating", "stars", "mean", "Stars of 1 to 5; weighted by ratings where their number is told.", action=_QUALITY
+    ),
+    "rating_so_far": Unified(
+        "Rating so far", "stars", "mean", "Stars of all ratings ever, as the store says on each day.", action=_QUALITY
+    ),
+    "reviews": Unified(
+        "Reviews",
+        "count",
+        "flow",
+        "Written reviews (and ratings, where the store lists them).",
+        "neutral",
+        "Read the newest ones.",
+    ),
+    "proceeds": Unified(
+        "Proceeds", "money", "flow", "What the store or processor pays out, after its share.", action=_MONEY
+    ),
+    "gross_sales": Unified("Gross sales", "money", "flow", "What buyers paid, less what they got back.", action=_MONEY),
+    "refunds": Unified("Refunds", "money", "flow", "What buyers got back, positive.", "lower", _MONEY),
+    "fees": Unified("Fees", "money", "flow", "What the processor kept, positive.", "lower", _MONEY),
+    "crashes": Unified("Crashes", "count", "flow", "Crashes of the app.", "lower", _QUALITY),
+    "anrs": Unified("ANRs", "count", "flow", "Times the app did not respond.", "lower", _QUALITY),
+    "crash_rate": Unified(
+        "Crash rate", "ratio", "mean", "Share of a day's users who had a crash; weighted by users.", "lower", _QUALITY
+    ),
+    "anr_rate": Unified(
+        "ANR rate", "ratio", "mean", "Share of a day's users to whom the app did not respond.", "lower", _QUALITY
+    ),
+    "app_sessions": Unified("App sessions", "count", "flow", "Uses of the app."),
+    "search_clicks": Unified("Search clicks", "count", "flow", "Clicks on results of a search engine.", action=_SEARCH),
+    "search_impressions": Unified(
+        "Search impressions", "count", "flow", "Results shown by a search engine.", action=_SEARCH
+    ),
+    "search_position": Unified(
+        "Search position", "score", "mean", "Position, 1 on top; weighted by impressions.", "lower", _SEARCH
+    ),
+    "pageviews": Unified("Page views", "count", "flow", "Pages viewed.", action=_SITE),
+    "visitors": Unified("Visitors", "count", "distinct", "Different visitors of a day.", action=_SITE),
+    "visits": Unified("Visits", "count", "flow", "Visits, sessions.", action=_SITE),
+    "bounces": Unified("Bounces", "count", "flow", "Visits of one page view.", "lower", _SITE),
+    "visit_seconds": Unified(
+        "Time on site", "s", "flow", "Seconds from the first to the last page view of visits.", action=_SITE
+    ),
+    "engaged_visits": Unified("Engaged visits", "count", "flow", "Visits that the source calls engaged.", action=_SITE),
+    "events": Unified(
+        "Events",
+        "count",
+        "flow",
+        "Named events, page views apart where the source tells them apart.",
+        action="Split it by event.",
+    ),
+    "event_users": Unified(
+        "Users by event", "count", "distinct", "Different users of a day who did an event.", action="Split it by event."
+    ),
+    "active_users": Unified("Active users", "count", "distinct", "Different users of a day."),
+    "mrr": Unified("MRR", "money", "stock", "Monthly recurring revenue at the end of a day.", action=_SUBSCRIBERS),
+    "active_subscriptions": Unified(
+        "Active subscriptions", "count", "stock", "Paid subscriptions at the end of a day.", action=_SUBSCRIBERS
+    ),
+    "active_trials": Unified(
+        "Active trials", "count", "stock", "Running trials at the end of a day.", action=_SUBSCRIBERS
+    ),
+    "new_subscriptions": Unified(
+        "New subscriptions", "count", "flow", "Paid subscriptions that began.", action=_SUBSCRIBERS
+    ),
+    "churned_subscriptions": Unified(
+        "Churned subscriptions", "count", "flow", "Paid subscriptions that ended.", "lower", _LEAVING
+    ),
+    "cancellations": Unified(
+        "Cancellations", "count", "flow", "Renewals switched off; the paid time still runs.", "lower", _LEAVING
+    ),
+    "trial_starts": Unified("Trial starts", "count", "flow", "Trials that began.", action=_SUBSCRIBERS),
+    "trial_conversions": Unified("Trial conversions", "count", "flow", "Trials that became paid.", action=_SUBSCRIBERS),
+    "churn_rate": Unified(
+        "Churn rate per day", "ratio", "mean", "Share of active subscriptions that ended on a day.", "lower", _LEAVING
+    ),
+    "revenue": Unified("Revenue", "money", "flow", "Revenue as the source counts it.", action=_MONEY),
+}
+"""The metrics that places may tell, by name."""
+
+FIGURE_COLUMNS: Mapping[str, Column] = {
+    "figure_key": Column("!string", "Source, platform, metric, cut, day, its zone, currency and all dimensions."),
+    "platform": Column("!string", "Kind of place that told it, such as app_store."),
+    "metric": Column("!string", "What it is a figure of.", values=tuple(UNIFIED)),
+    "cut": Column("!string", "What it is split by: dimensions joined by commas, empty for the whole."),
+    "day": Column("!date", "Day as the source counts days; never moved to another zone."),
+    "zone": Column("!string", "Time zone of that day."),
+    **{name: Column("string", doc) for name, doc in DIMENSIONS.items()},
+    "value": Column(f"!{AMOUNT}", "The figure, in `unit`; a mean for metrics that are means."),
+    "unit": Column("!string", "What `value` counts: count, ratio, score, s, stars, or the ISO code for money."),
+    "weight": Column(AMOUNT, "What a mean is weighted by; null for other metrics, and for a mean without its number."),
+    "currency": Column("string", "ISO code for money."),
+    "is_total": Column("!boolean", "True for the one cut per source and metric that adds up to the whole."),
+    "feed": Column("!string", "Feed that it was made of; several joined by commas."),
+    "_source": Column("!string", "Source that said it."),
+}
+"""The columns of every figures model."""
+
+FIGURE_KEY = ("figure_key",)
+
+
+def figure(
+    rows: ir.Table,
+    metric: str,
+    value: str | ir.NumericValue,
+    *,
+    by: Mapping[str, str | ir.StringValue] | None = None,
+    weight: str | ir.NumericValue | None = None,
+    currency: str | ir.StringValue | None = None,
+    total: bool = True,
+    zone: str | None = None,
+) -> ir.Table:
+    """One metric of a staged table, summed by source, day and what `by` maps a dimension to (a column or expression).
+
+    `rows` has `ts` (midnight of the source's day, or an instant) and `_source`. `value` is what is added up; rows where
+    it is null tell nothing. With `weight` the figure is a mean: the sum of value x weight over that of weight; where
+    the number is not known, hand over a weight of null rows and one row per group. Money needs a `currency`. `total`
+    is False for cuts that a figure without them exists for, or that do not add up to it. `zone` is the column with
+    the time zone of the row's day, where sources differ in it.
+    """
+    split = dict(by or {})
+    columns = {"day": rows.ts.date(), "_source": rows["_source"], "value": _of(rows, value).cast(AMOUNT)}
+    columns |= {name: _of(rows, column).cast("string").nullif("") for name, column in split.items()}
+    columns["currency"] = ibis.null("string") if currency is None else _of(rows, currency).upper().nullif("")
+    if weight is not None:
+        columns["weight"] = _of(rows, weight).cast(AMOUNT)
+    if zone is not None:
+        columns["zone"] = rows[zone]
+    told = rows.select(**columns)
+    told = told.filter(told["value"].notnull())
+    groups = told.group_by(["_source", "day", "currency", *split, *(() if zone is None else ("zone",))])
+    if weight is None:
+        summed = groups.aggregate(value=told["value"].sum().cast(AMOUNT)).mutate(weight=ibis.null(AMOUNT))
+    else:
+        weights = told["weight"].sum()
+        # On floats: decimals divide differently from engine to engine.
+        weighted = (told["value"].cast("float64") * told["weight"].cast("float64")).sum() / weights.cast(
+            "float64"
+        ).nullif(0)
+        plain = told["value"].cast("float64").mean()
+        # Nothing weighs nothing: only where no weight is told at all each row counts alike.
+        mean = ibis.ifelse(weights.isnull(), plain, weighted)
+        summed = groups.aggregate(value=mean.round(8).cast(AMOUNT), weight=weights.cast(AMOUNT))
+        summed = summed.filter(summed["value"].notnull())
+    is_money = UNIFIED[metric].unit == "money"
+    return summed.mutate(
+        metric=ibis.literal(metric),
+        unit=summed["currency"].fill_null("") if is_money else ibis.literal(UNIFIED[metric].unit),
+        cut=ibis.literal(",".join(name for name in DIMENSIONS if name in split)),
+        is_total=ibis.literal(total),
+        **{name: ibis.null("string") for name in DIMENSIONS if name not in split},
+    )
+
+
+def figures(platform: str, *parts: ir.Table, zone: str = "UTC") -> ir.Table:
+    """The figures of one platform, from parts made by `figure`; `zone` is that of its days where they do not say it."""
+    shown = []
+    for part in parts:
+        of_part = part["zone"] if "zone" in part.columns else ibis.literal(zone)
+        told_by = ibis.literal(platform)
+        key = [told_by, part["metric"], part["cut"], part["day"], of_part]
+        # An empty and a missing dimension are the same.
+        key += [part[name].fill_null("") for name in ("currency", *DIMENSIONS)]
+        whole = part.mutate(
+            figure_key=joined(part["_source"], *key),
+            platform=told_by,
+            zone=of_part,
+            feed=ibis.literal(_feeds_of(part)),
+        )
+        shown.append(whole.select(*FIGURE_COLUMNS))
+    return reduce(lambda table, other: table.union(other), shown)
+
+
+def _feeds_of(part: ir.Table) -> str:
+    """The feeds whose staged tables figures are made of."""
+    tables = {table.name for table in part.op().find(ops.PhysicalTable)}
+    return ",".join(sorted(name.removeprefix("stg_") for name in tables if name.startswith("stg_")))
+
+
+def _of(rows: ir.Table, column: str | ir.Value) -> ir.Value:
+    return rows[column] if isinstance(column, str) else column

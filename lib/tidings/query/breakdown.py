@@ -1,0 +1,90 @@
+"""A metric by the values of a column: the total, the largest groups, and the others from their own rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis.expr.types as ir
+
+from tidings.errors import UsageError, suggest
+from tidings.metrics.metric import Metric, Number
+from tidings.metrics.registry import leaves
+from tidings.metrics.result import Answer, Field, growth
+from tidings.metrics.values import divided
+from tidings.query.context import Lens
+from tidings.query.evaluation import Found, over_windows
+from tidings.window import Window
+
+UNKNOWN = "(unknown)"
+_COUNTABLE = ("flow", "distinct", "stock")
+
+
+def split_answer(
+    lens: Lens, metric: Metric, by: str, top: int, window: Window, before: Window | None, unit: str
+) -> Answer:
+    """The answer that `Book.split` describes, `provenance` holding the queries and the rows behind only.
+
+    Groups are ranked by their value, those of ratios and percentiles by their rows; equal ones by name.
+
+    Raises:
+        UsageError: `by` is not a column of all of the metric's marts, or `top` is not positive.
+    """
+    if top < 1:
+        raise UsageError(f"A split cannot show {top} groups.", "Give top=1 or more.")
+    for leaf in leaves(metric):
+        columns = lens.table(leaf.mart).columns
+        if by not in columns:
+            raise UsageError(
+                f"{metric.title} cannot be split by '{by}': {leaf.mart} has no such column.", suggest(by, columns)
+            )
+    windows = [window] if before is None else [window, before]
+    start = len(lens.sql)
+    split = lens.split_by(by)
+    groups = over_windows(split, [metric], windows, lambda rows: _label(rows, by))
+    total = over_windows(lens, [metric], windows)
+    names = sorted(groups.groups(), key=lambda name: _rank(metric, groups, windows, name))
+    shown, left = (names, []) if len(names) <= top else (names[:top], names[top:])
+    lines = [("Total", total, None), *((name, groups, name) for name in shown)]
+    if left:
+        others = over_windows(
+            split, [metric], windows, lambda rows: _label(rows, by).isin(shown).ifelse("shown", "others")
+        )
+        lines.append((f"others ({len(left)})", others, "others"))
+    whole = total.value(metric, window)
+    rows = [_row(metric, label, found, group, windows, whole) for label, found, group in lines]
+    count = total.rows_behind(metric, window)
+    return Answer(
+        f"{metric.title} by {by}",
+        _fields(metric, by, unit, compared=before is not None),
+        tuple(rows),
+        lens.provenance(lens.sql[start:], (), count),
+    )
+
+
+def _label(rows: ir.Table, by: str) -> ir.StringValue:
+    return rows[by].cast("string").nullif("").fill_null(UNKNOWN)
+
+
+def _rank(metric: Metric, found: Found, windows: list[Window], name: str) -> tuple[Any, ...]:
+    if metric.kind in _COUNTABLE:
+        sizes = [float(found.value(metric, window, name) or 0) for window in windows]
+    else:
+        sizes = [float(found.rows_behind(metric, window, name)) for window in windows]
+    return (*(-size for size in sizes), name)
+
+
+def _row(metric: Metric, label: str, found: Found, group: Any, windows: list[Window], whole: Number) -> tuple[Any, ...]:
+    values = [found.value(metric, windows[0], group)]
+    values += [found.value_before(metric, windows[0], before, group) for before in windows[1:]]
+    compared = (values[1], growth(values[0], values[1])) if len(values) > 1 else ()
+    weight: Any = divided(values[0], whole)
+    if metric.kind not in _COUNTABLE:
+        weight = found.rows_behind(metric, windows[0], group)
+    return (label, values[0], *compared, weight)
+
+
+def _fields(metric: Metric, by: str, unit: str, *, compared: bool) -> tuple[Field, ...]:
+    before = (Field("before", "Before", unit), Field("change", "Change", "ratio")) if compared else ()
+    weight = Field("share", "Share", "ratio") if metric.kind in _COUNTABLE else Field("rows", "Based on rows", "count")
+    title = by.replace("_", " ").capitalize()
+    return (Field(by, title), Field(metric.name, metric.title, unit), *before, weight)

@@ -1,0 +1,31 @@
+"""A metric to date: the running week and month against as many days of the ones before."""
+
+from __future__ import annotations
+
+from tidings.metrics.metric import Metric
+from tidings.metrics.result import Answer, Field, growth
+from tidings.query.context import Lens
+from tidings.query.evaluation import over_windows
+from tidings.window import Unit, Window
+
+_UNITS: tuple[tuple[str, Unit], ...] = (("Week to date", "week"), ("Month to date", "month"))
+
+
+def growth_answer(lens: Lens, metric: Metric, window: Window, unit: str) -> Answer:
+    """The answer that `Book.growth` describes, `provenance` holding the queries and the rows behind only."""
+    pairs = [(title, *window.to_date(period)) for title, period in _UNITS]
+    found = over_windows(lens, [metric], [one for _, now, then in pairs for one in (now, then)])
+    rows = []
+    for title, now, then in pairs:
+        value, before = found.value(metric, now), found.value_before(metric, now, then)
+        rows.append((title, now.label, value, then.label, before, growth(value, before)))
+    fields = (
+        Field("period", "Period"),
+        Field("days", "Days"),
+        Field(metric.name, metric.title, unit),
+        Field("days_before", "Compared with"),
+        Field("before", "Before", unit),
+        Field("change", "Change", "ratio"),
+    )
+    count = found.rows_behind(metric, pairs[-1][1])
+    return Answer(f"{metric.title}: growth", fields, tuple(rows), lens.provenance(found.sql_of(metric), (), count))

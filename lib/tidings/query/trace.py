@@ -1,0 +1,66 @@
+"""The way back: from rows of a mart to the records as they were received."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tidings.errors import UsageError, suggest
+from tidings.feeds import feeds
+from tidings.landing.store import LandedFile, landed_files
+from tidings.query.context import Lens
+from tidings.window import as_utc
+
+_ORIGIN = ("_source", "_line", "ts")
+
+
+def received_rows(lens: Lens, raw: Path, feed: str, rows: ir.Table, limit: int) -> ir.Table:
+    """The landed rows of a feed that stand behind rows of a mart, at most for `limit` of those.
+
+    Columns: the feed's, `_line`, `_record` (as received), `_source`, `_file` (below the folder of landed files).
+    Found by source, position and time, so that only the files that may hold them are read.
+
+    Raises:
+        UsageError: there is no such feed, or the rows lack `_source`, `_line` or `ts`.
+    """
+    if feed not in feeds():
+        raise UsageError(f"There is no feed '{feed}'.", suggest(feed, feeds()))
+    lacking = [name for name in _ORIGIN if name not in rows.columns]
+    if lacking:
+        raise UsageError(
+            f"The rows do not say where they come from: they lack {', '.join(lacking)}.",
+            "Start from a mart whose rows were landed, such as book.rows('pageviews').",
+        )
+    wanted = lens.query(rows.select(*_ORIGIN).limit(limit))
+    found = [_from_file(landed, raw, wanted) for landed in landed_files(raw) if landed.feed == feed]
+    received = [table for table in found if table is not None and table.num_rows]
+    if not received:
+        raise UsageError(
+            f"No landed {feed} stand behind these rows.", f"Name the feed they come from: {', '.join(feeds())}."
+        )
+    return ibis.memtable(pa.concat_tables(received).sort_by([("_source", "ascending"), ("_line", "ascending")]))
+
+
+def _from_file(landed: LandedFile, raw: Path, wanted: pa.Table) -> pa.Table | None:
+    here = wanted.filter(pc.equal(wanted["_source"], landed.source))
+    if not here.num_rows:
+        return None
+    lines = pq.read_table(landed.path, filters=pc.field("_line").isin(here["_line"].unique()))
+    keys = set(zip(here["_line"].to_pylist(), here["ts"].to_pylist(), strict=True))
+    here_too = zip(lines["_line"].to_pylist(), lines[landed.time].to_pylist(), strict=True)
+    lines = lines.filter(pa.array([key in keys and not _is_hidden(key[1], landed) for key in here_too], pa.bool_()))
+    origin = {"_source": landed.source, "_file": landed.path.relative_to(raw).as_posix()}
+    for name, text in origin.items():
+        lines = lines.append_column(name, pa.array([text] * lines.num_rows, pa.string()))
+    # Each file carries its own identity as metadata, which would keep the files from being one table.
+    return lines.replace_schema_metadata(None)
+
+
+def _is_hidden(ts: datetime, landed: LandedFile) -> bool:
+    return any(span.start <= as_utc(ts) < span.end for span in landed.hidden)

@@ -1,0 +1,173 @@
+"""Landing the sample company: every feed for the whole time, the last days of the orders again, corrected, and what
+the platforms (stores, search, web analytics, subscription services) tell of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tidings.errors import SettingsError
+from tidings.feeds import EVENTS, ORDERS, REQUESTS, VITALS, Feed
+from tidings.landing.load_writer import arrow_schema
+from tidings.landing.manifest import Input, Span, settle
+from tidings.landing.store import Landing
+from tidings.sample.apps import Apps
+from tidings.sample.company import DAY, Company, Options, instant
+from tidings.sample.platforms import platform_feeds, platforms, told
+from tidings.sample.simulation import Simulation
+from tidings.settings import Settings
+from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
+from tidings.window import Zone, parse_date
+
+TRUTH = "truth.json"
+_FEEDS = (ORDERS, EVENTS, REQUESTS, VITALS)
+_LOOKBACK_DAYS = 7
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One configured sample company; it lands the same rows whenever and wherever it is pulled."""
+
+    name: str
+    options: Options
+    kind: str = "sample"
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """One per feed, named after it."""
+        return tuple(
+            Endpoint(feed.name, feed, feed.doc, lookback_days=_LOOKBACK_DAYS if feed is ORDERS else 0)
+            for feed in (*_FEEDS, *platform_feeds())
+        )
+
+    def warnings(self) -> list[str]:
+        """None."""
+        return []
+
+    def check(self, pull: Pull) -> list[str]:
+        """Nothing can keep it from being pulled."""
+        return []
+
+    def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
+        """Land all feeds and, last, the truth beside them; with the same options as before, nothing."""
+        source_input = _input(self.options)
+        truth = landing.raw / self.name / TRUTH
+        every = (*_FEEDS, *platform_feeds())
+        landed = [landing.unchanged(self.name, feed.name, "", source_input) for feed in every]
+        if not pull.again and all(landed) and truth.is_file():
+            for feed in every:
+                rows = sum(entry.rows for entry in landing.entries(self.name, feed.name))
+                yield Pulled(self.name, feed.name, feed.name, rows, skipped=True)
+            return
+        # Without the truth the landing does not count as whole: a pull killed half-way is done anew.
+        truth.unlink(missing_ok=True)
+        made = Simulation.of(self.options)
+        for feed in _FEEDS:
+            rows = self._land(landing, feed, made, source_input, pull)
+            yield Pulled(self.name, feed.name, feed.name, rows)
+        yield from self._land_platforms(landing, Apps(made.company), source_input, pull)
+        draft = truth.with_suffix(".draft")
+        draft.write_text(json.dumps(made.truth(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        settle(draft, truth)
+
+    def _land(self, landing: Landing, feed: Feed, made: Simulation, source_input: Input, pull: Pull) -> int:
+        company = made.company
+        rows = 0
+        with landing.draft(self.name, feed.name, feed, now=pull.now, source_input=source_input) as draft:
+            for table in made.rows(feed.name):
+                draft.add(table.append_column("_line", pa.array(np.arange(rows + 1, rows + table.num_rows + 1))))
+                rows += table.num_rows
+                if table.num_rows:
+                    day = (table[feed.time][-1].value - company.start) // DAY + 1
+                    pull.progress(feed.name, min(day, self.options.days), self.options.days)
+            draft.complete_until = instant(company.end)
+        restated = made.commerce.restated() if feed is ORDERS else None
+        if restated is not None:
+            late = made.story["late_restatement"]
+            window = Span(instant(late.start), instant(late.end))
+            with landing.draft(
+                self.name, feed.name, feed, now=pull.now, window=window, source_input=source_input
+            ) as draft:
+                draft.add(restated.append_column("_line", pa.array(np.arange(1, restated.num_rows + 1))))
+                draft.complete_until = window.end
+            rows += restated.num_rows
+        return rows
+
+    def _land_platforms(self, landing: Landing, apps: Apps, source_input: Input, pull: Pull) -> Iterator[Pulled]:
+        rows = {name: rows for platform in platforms() for name, rows in told(apps, platform).items()}
+        for feed in platform_feeds():
+            of_feed = rows.get(feed.name, ())
+            received = [
+                {**row, "_line": line, "_record": json.dumps(row, default=str)} for line, row in enumerate(of_feed, 1)
+            ]
+            table = pa.Table.from_pylist(received, schema=arrow_schema(feed))
+            with landing.draft(self.name, feed.name, feed, now=pull.now, source_input=source_input) as draft:
+                draft.add(table)
+                # As Search Console says which days it still moves, in days of California.
+                moving = [row["ts"].date() for row in of_feed if row.get("is_final") is False]
+                pacific = Zone("America/Los_Angeles")
+                draft.complete_until = pacific.first_instant(min(moving)) if moving else instant(apps.company.end)
+            yield Pulled(self.name, feed.name, feed.name, table.num_rows)
+
+
+def land_sample(
+    raw: Path, *, size: float = 0.01, seed: int = 1, end: str = "2026-07-01", days: int = 730, name: str = "sample"
+) -> dict[str, Any]:
+    """Land a sample company under the folder `raw` (a workbook's data/raw) and return its truth; for tests."""
+    sample = Sample(name, Options(seed, size, parse_date(end), days))
+    for _ in sample.pull(Landing(raw), Pull(instant(Company(sample.options).end))):
+        pass
+    found: dict[str, Any] = json.loads((raw / name / TRUTH).read_text(encoding="utf-8"))
+    return found
+
+
+def _input(options: Options) -> Input:
+    """What the rows depend on: the options and the code that makes them."""
+    code = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        code.update(file.read_bytes())
+    said = json.dumps({**asdict(options), "end": options.end.isoformat()}, sort_keys=True)
+    return Input(
+        f"sample {options.seed} x {options.size:g}", hashlib.sha256(said.encode()).hexdigest(), code.hexdigest()
+    )
+
+
+def _open(name: str, table: Mapping[str, Any], settings: Settings) -> Sample:
+    known = Options()
+    given: dict[str, Any] = {}
+    for option, kinds, such_as in (
+        ("seed", int, known.seed),
+        ("size", (int, float), known.size),
+        ("end", (str, date), f'"{known.end}"'),
+        ("days", int, known.days),
+    ):
+        value = table.get(option)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, kinds) or isinstance(value, datetime):
+            raise SettingsError(
+                f"[tool.tidings.sources.{name}] {option} is {value!r}.", f"Write it as {option} = {such_as}."
+            )
+        given[option] = parse_date(value) if isinstance(value, str) else value
+    return Sample(name, Options(**given))
+
+
+KIND = SourceKind(
+    name="sample",
+    summary="a simulated company (a shop, an app, their services) whose truth is known",
+    options={
+        "seed": "Whole number; another seed is another company.",
+        "size": "1 is about a million events in two years.",
+        "end": "UTC midnight at which its data end, as 2026-07-01.",
+        "days": "Days of history.",
+    },
+    open=_open,
+)

@@ -1,0 +1,1 @@
+"""A source that is asked endpoint by endpoint, day by day."""

@@ -1,0 +1,1 @@
+"""One way of asking a server: transport, what counts as a response, pages, signatures."""

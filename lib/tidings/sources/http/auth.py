@@ -1,0 +1,142 @@
+"""How requests are signed: keys in a header, tokens of our own making, Google's service accounts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from tidings.errors import AnswerError, CredentialError
+from tidings.secrets import Secret, Shy
+from tidings.sources.http.expected import ANYTHING
+from tidings.sources.http.session import Answer, Client, Verdict, by_status, excerpt
+
+_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+GOOGLE_TOKENS = "https://oauth2.googleapis.com/token"
+# Nobody waits for a token to expire in the middle of a request.
+_EARLY_S = 300
+
+
+class Header:
+    """A key sent as it is: `Authorization: Bearer <key>` unless another header and form are given."""
+
+    def __init__(self, key: Secret, name: str = "Authorization", form: str = "Bearer {}") -> None:
+        self._key = key
+        self._name = name
+        self._form = form
+
+    def headers(self, client: Client) -> Mapping[str, str]:
+        """The header with the key."""
+        return {self._name: Shy(self._form.format(client.hide(self._key)))}
+
+    def renew(self) -> None:
+        """A key cannot be renewed: the next refusal is final."""
+
+
+class Token:
+    """A bearer token got by `mint(client)`, which gives it and how many seconds it is good for; kept until then."""
+
+    def __init__(self, mint: Callable[[Client], tuple[str, float]]) -> None:
+        self._mint = mint
+        self._token = ""
+        self._until = 0.0
+
+    def headers(self, client: Client) -> Mapping[str, str]:
+        """The header with a token that is good for a while yet."""
+        if not self._token or client.clock.epoch() >= self._until:
+            token, seconds = self._mint(client)
+            self._token = Shy(token)
+            self._until = client.clock.epoch() + max(seconds - _EARLY_S, seconds / 2)
+        # Clients that share the token each keep it out of their own sentences.
+        return {"Authorization": Shy(f"Bearer {client.hide(self._token)}")}
+
+    def renew(self) -> None:
+        """Mint another one for the next request."""
+        self._token = ""
+
+
+def signed(client: Client, key: Secret, algorithm: str, claims: Mapping[str, Any], headers: Mapping[str, Any]) -> str:
+    """A JWT of these claims, signed with a private key in PEM.
+
+    Raises:
+        CredentialError: the key is not one.
+    """
+    try:
+        return jwt.encode(dict(claims), key.reveal(), algorithm, dict(headers))
+    except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm, jwt.PyJWTError):
+        # The library's own words may quote the key.
+        raise CredentialError(
+            f"The private key of {client.source} cannot be read.",
+            "Give the downloaded file whole, from -----BEGIN PRIVATE KEY----- on, or its path.",
+        ) from None
+
+
+def service_account(account: Secret, scopes: Sequence[str]) -> Token:
+    """Access by a Google service account, whose JSON key file is `account`; tokens from its own `token_uri`."""
+
+    def mint(client: Client) -> tuple[str, float]:
+        known = _account(client, account)
+        now = int(client.clock.epoch())
+        claims = {
+            "iss": known["client_email"],
+            "scope": " ".join(scopes),
+            # Google checks for its own address, whatever way the request took there.
+            "aud": known["token_uri"],
+            "iat": now,
+            "exp": now + 3600,
+        }
+        kid = {"kid": known["private_key_id"]} if known.get("private_key_id") else {}
+        assertion = client.hide(signed(client, known["private_key"], "RS256", claims, kid))
+        form = {"grant_type": _GRANT, "assertion": assertion}
+        answer = client.post(known["token_uri"], form=form, auth=False, expects=ANYTHING, judge=_judge_grant)
+        try:
+            said = answer.json()
+            return Shy(said["access_token"]), float(said.get("expires_in", 3600))
+        except (KeyError, TypeError, AttributeError, ValueError):
+            raise AnswerError(
+                f"{answer.path} gave no token to {client.source}.",
+                "Compare token_uri in the key file with the one that the Google Cloud console writes.",
+                answer.status,
+            ) from None
+
+    return Token(mint)
+
+
+def account_email(client: Client, account: Secret) -> str:
+    """The address of a service account, which consoles ask for."""
+    return str(_account(client, account)["client_email"])
+
+
+def _account(client: Client, account: Secret) -> dict[str, Any]:
+    known = _key_file(account)
+    if known is None:
+        raise CredentialError(
+            f"The service account of {client.source} is not a Google key file.",
+            "Give the JSON file that the Google Cloud console downloads (client_email, private_key), or its path.",
+        )
+    return known
+
+
+def _key_file(account: Secret) -> dict[str, Any] | None:
+    try:
+        known = json.loads(account.reveal())
+        email, key = known["client_email"], known["private_key"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if not isinstance(email, str) or not isinstance(key, str):
+        return None
+    return {"token_uri": GOOGLE_TOKENS, **known, "private_key": Secret(key)}
+
+
+def _judge_grant(answer: Answer) -> Verdict | None:
+    verdict = by_status(answer)
+    if verdict.kind in ("failed", "renew"):
+        return Verdict(
+            "refused",
+            excerpt(answer),
+            "Check in the Google Cloud console that the service account and its key exist, and this machine's clock.",
+        )
+    return None

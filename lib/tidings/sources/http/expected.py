@@ -1,0 +1,133 @@
+"""What counts as an answer, stated with each request: its type, its form, what it has to hold, when it may be empty.
+
+A login page, an empty body, JSON of another form or an error told with status 200 are no answers. An empty list is
+believed only inside the form that the API gives to one, and nothing at all only where its manual says so (`is_sparse`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from tidings.errors import AnswerError
+from tidings.sources.http.response import Answer, excerpt
+
+Kind = type | tuple[type, ...]
+_NOT_JSON: Final = ("text/html", "application/xhtml", "image/", "audio/", "video/", "font/", "application/pdf")
+_NAMES: Final = {dict: "object", list: "list", str: "text", int: "number", bool: "yes or no"}
+
+
+class Expected(Protocol):
+    """What a request expects."""
+
+    def fault(self, answer: Answer) -> str:
+        """Why this is no answer, to be read after "cannot be used: "; empty if it is one."""
+
+
+@dataclass(frozen=True)
+class JsonObject:
+    """A JSON object that tells no error.
+
+    `has`: fields without which it is no answer; `may`: fields it may lack; both with the type of their value.
+    `is_sparse`: the API leaves out what is empty, so that `{}` means that there is nothing; but an object that holds
+    none of the known fields is another form.
+    """
+
+    has: Mapping[str, Kind] = field(default_factory=dict)
+    may: Mapping[str, Kind] = field(default_factory=dict)
+    is_sparse: bool = False
+
+    def fault(self, answer: Answer) -> str:
+        """As `Expected`."""
+        said, fault = _json(answer)
+        if fault:
+            return fault
+        if not isinstance(said, dict):
+            return f"it is {_named(said)} where an object is expected"
+        known = {**self.may, **self.has}
+        for name in ("error", "errors"):
+            if said.get(name) and name not in known:
+                return f"it tells an error: {excerpt(answer)}"
+        if not said and not self.is_sparse:
+            return "it is an empty object"
+        if said and self.is_sparse and not any(name in said for name in known):
+            return f"it holds none of {', '.join(known)}"
+        for name in self.has:
+            if name not in said:
+                return f"it has no '{name}'"
+        for name, kind in known.items():
+            value = said.get(name)
+            if name in said and not isinstance(value, kind) and not (value is None and name in self.may):
+                return f"its '{name}' is {_named(value)}"
+        return ""
+
+
+@dataclass(frozen=True)
+class JsonList:
+    """A JSON list of objects; an empty one means that there is nothing."""
+
+    def fault(self, answer: Answer) -> str:
+        """As `Expected`."""
+        said, fault = _json(answer)
+        if fault:
+            return fault
+        if not isinstance(said, list):
+            return f"it tells an error: {excerpt(answer)}" if _is_error(said) else f"it is {_named(said)}, not a list"
+        odd = next((each for each in said if not isinstance(each, dict)), None)
+        return "" if odd is None and None not in said else f"its list holds {_named(odd)}"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file; whether it is whole, and has the right head, is for whoever unpacks it to see (`packed.py`)."""
+
+    def fault(self, answer: Answer) -> str:
+        """As `Expected`."""
+        if not answer.body:
+            return "it is empty"
+        if answer.type.startswith(("image/", "audio/", "video/", "font/")):
+            return f"it is called {answer.type}"
+        if "json" in answer.type or answer.body.lstrip()[:1] == b"{":
+            return f"it is JSON where a file is expected: {excerpt(answer)}"
+        return ""
+
+
+@dataclass(frozen=True)
+class Anything:
+    """Whatever comes: for what is looked at by whoever asked, at once and in full."""
+
+    def fault(self, answer: Answer) -> str:
+        """As `Expected`."""
+        del answer
+        return ""
+
+
+ANYTHING: Final = Anything()
+OBJECT: Final = JsonObject()
+"""A JSON object with something in it: what is expected where nothing else is stated."""
+LIST: Final = JsonList()
+FILE: Final = File()
+
+
+def _json(answer: Answer) -> tuple[Any, str]:
+    if not answer.body.strip():
+        return None, "it is empty"
+    if answer.type.startswith(_NOT_JSON):
+        return None, f"it is called {answer.type}"
+    try:
+        return answer.json(), ""
+    except AnswerError:
+        return None, f"it is not JSON ({len(answer.body)} bytes)"
+
+
+def _is_error(said: Any) -> bool:
+    return isinstance(said, dict) and any(said.get(name) for name in ("error", "errors"))
+
+
+def _named(value: Any) -> str:
+    """What a value is, in words."""
+    if value is None:
+        return "nothing (null)"
+    kind, article = _NAMES.get(type(value), "number"), "an" if isinstance(value, dict) else "a"
+    return f"an empty {kind}" if value in ({}, [], "") else f"{article} {kind}"

@@ -1,0 +1,378 @@
+"""HTTP as every connector uses it: paced, timed out, retried, and silent about secrets.
+
+What is asked again: answers that say "later" (408, 425, 429, 5xx, and what an API's own `judge` calls so), connections
+that fail or are cut. Waits double from one second, with jitter, and honour `Retry-After`. After five tries, or where a
+server asks for a longer wait than a pull should last, the whole source is given up with one sentence. A server that
+fails at one request (500, or one that never ends) may answer others: the source is given up at the third in a row.
+What asking again does not mend (a certificate, a name that no server has) is told at once.
+
+What counts as an answer is stated with each request (`expects`, see `expected.py`): nothing else is handed on. What
+something in between says (a login page, a proxy, a firewall) is never taken for the server's word, nor blamed on the
+credential.
+
+What is sent to prove who asks is held in texts that do not show themselves (`Shy`), so that neither an error nor a
+traceback that prints variables tells it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urljoin, urlsplit
+
+import tenacity
+
+from tidings.errors import AnswerError, CredentialError, InBetweenError, OutageError
+from tidings.secrets import Redactor, Secret, Shy
+from tidings.sources.clock import Clock
+from tidings.sources.http.expected import OBJECT, Expected
+from tidings.sources.http.response import (
+    EXCERPT,
+    Answer,
+    Verdict,
+    by_status,
+    excerpt,
+    from_epoch,
+    is_json,
+    retry_after,
+    server_epoch,
+    server_of,
+    shown,
+)
+from tidings.sources.http.transport import Transport, WireError, proxy_secrets
+
+__all__ = ["Answer", "Auth", "Client", "Judge", "Limit", "Verdict", "by_status", "excerpt", "from_epoch", "retry_after"]
+
+TRIES = 5
+LONGEST_WAIT_S = 300
+# By a clock that is further off, days would be taken for over that are not.
+CLOCK_OFF_S = 3600
+_STUMBLES = 3
+_PROXY_STATUS = 407
+_LOGIN_STATUS = 511
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most so many calls within so many seconds; kept by waiting before a call, not by running into it."""
+
+    calls: int
+    seconds: float
+
+
+class Auth(Protocol):
+    """What makes a request ours."""
+
+    def headers(self, client: Client) -> Mapping[str, str]:
+        """The headers to send; may ask `client` for a token first."""
+
+    def renew(self) -> None:
+        """Forget a token that was not accepted."""
+
+
+Judge = Callable[[Answer], Verdict | None]
+
+
+class _LaterError(Exception):
+    def __init__(self, said: str, seconds: float | None, *, is_internal: bool = False, remedy: str = "") -> None:
+        super().__init__(said)
+        self.said = said
+        self.remedy = remedy
+        self.seconds = seconds
+        self.is_internal = is_internal
+
+
+class Client:
+    """One server, as one source talks to it from one thread.
+
+    `source` is the source's name, `base` the server's address, `console` where its credentials are managed, in the
+    words of that console. `judge` says how the API means an answer where the status alone does not (None: by status).
+    """
+
+    def __init__(
+        self,
+        source: str,
+        base: str,
+        clock: Clock,
+        *,
+        console: str,
+        auth: Auth | None = None,
+        limits: Sequence[Limit] = (),
+        judge: Judge | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.source = source
+        self.base = base if base.endswith("/") else f"{base}/"
+        self.clock = clock
+        self._console = console
+        self._auth = auth
+        self._limits = [(limit, deque[float]()) for limit in limits]
+        self._judge = judge
+        self._transport = Transport(clock, {"User-Agent": "tidings", **(headers or {})})
+        self._redactor = Redactor(map(Secret, proxy_secrets()), shortest=1, mask="…")
+        self._stumbles = 0
+        self._jitter = random.Random(source)  # noqa: S311 - spreads retries, hides nothing
+
+    def hide(self, secret: Secret | str) -> str:
+        """Reveal a secret for sending, and keep it out of every sentence that this client makes."""
+        value = Shy(secret.reveal() if isinstance(secret, Secret) else secret)
+        del secret
+        if any(ord(character) < 32 for character in value):
+            raise CredentialError(
+                f"A credential of {self.source} holds a line break or a control character.",
+                "Copy it anew into the environment or .env, in one line.",
+            )
+        if value:
+            self._redactor.add(Secret(value))
+        return value
+
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        expects: Expected = OBJECT,
+        headers: Mapping[str, str] | None = None,
+        judge: Judge | None = None,
+        auth: bool = True,
+    ) -> Answer:
+        """GET a path below the base, or a whole URL of the same server (any server with `auth=False`).
+
+        `expects` states what counts as an answer: a JSON object with something in it unless said otherwise.
+
+        Raises:
+            AnswerError: this request will not do, or its answer is none.
+            CredentialError: the credential will not do.
+            OutageError: the server cannot be had.
+        """
+        return self._ask("GET", path, expects, judge, auth, params=params, headers=headers)
+
+    def post(
+        self,
+        path: str,
+        *,
+        body: Any = None,
+        form: Mapping[str, str] | None = None,
+        expects: Expected = OBJECT,
+        headers: Mapping[str, str] | None = None,
+        judge: Judge | None = None,
+        auth: bool = True,
+    ) -> Answer:
+        """POST JSON (`body`, may hold decimals) or a form; repeated like a GET, so it must not change anything twice.
+
+        Raises:
+            AnswerError, CredentialError, OutageError: as `get`.
+        """
+        said = dict(headers or {})
+        data: Any = form
+        if body is not None:
+            data, said["Content-Type"] = _ShyBytes(json.dumps(body, default=float).encode()), "application/json"
+        return self._ask("POST", path, expects, judge, auth, data=data, headers=said)
+
+    def _ask(self, method: str, path: str, expects: Expected, judge: Judge | None, auth: bool, **sent: Any) -> Answer:
+        url = self._url(path, auth)
+        renewed = False
+
+        def once() -> Answer:
+            nonlocal renewed
+            headers = dict(sent.get("headers") or {})
+            if auth and self._auth is not None:
+                headers |= self._auth.headers(self)
+            self._pace()
+            try:
+                answer = self._send(method, url, {**sent, "headers": headers})
+            finally:
+                # Counted when it is over: on its way it may have come to the server late.
+                for _, calls in self._limits:
+                    calls.append(self.clock.seconds())
+            self._heard(answer)
+            verdict = (judge and judge(answer)) or (self._judge and self._judge(answer)) or by_status(answer)
+            if verdict.kind == "renew" and auth and self._auth is not None and not renewed:
+                renewed = True
+                self._auth.renew()
+                return once()
+            return self._taken(answer, verdict, expects)
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_LaterError),
+            wait=self._wait,
+            stop=tenacity.stop_after_attempt(TRIES),
+            sleep=self.clock.sleep,
+            reraise=True,
+        )
+        try:
+            return retrying(once)
+        except _LaterError as error:
+            self._stumbles += 1
+            if error.is_internal and self._stumbles < _STUMBLES:
+                raise AnswerError(
+                    f"{server_of(url)} fails in {TRIES} tries: {error.said}.",
+                    f"Run: tidings pull {self.source}, later.",
+                    500,
+                ) from None
+            raise OutageError(
+                f"{server_of(url)} does not answer {self.source} in {TRIES} tries: {error.said}.",
+                f"{error.remedy} Nothing was lost. Run: tidings pull {self.source}, later.".lstrip(),
+            ) from None
+
+    def _heard(self, answer: Answer) -> None:
+        """Tell what is not the server's word, and whether its clock and this machine's are too far apart.
+
+        Raises:
+            InBetweenError, OutageError: so it is.
+        """
+        told = self._clean(f"{answer.path} answers {answer.status}")
+        if answer.status == _PROXY_STATUS:
+            raise OutageError(
+                f"{told}: a proxy wants a name and a password.", "Check HTTPS_PROXY and NO_PROXY in the environment."
+            )
+        if 300 <= answer.status < 400:
+            raise InBetweenError(f"{told}: it redirects to {self._target(answer)}.", f"An API does not: {_BETWEEN}")
+        # What a server or a proxy that is overloaded says is a page as well, and passes.
+        is_theirs = by_status(answer).kind != "later" or answer.status == _LOGIN_STATUS
+        if is_theirs and (answer.page is not None or answer.status == _LOGIN_STATUS):
+            title = self._clean(answer.page or "")
+            page = "with a web page" + (f" ({title})" if title else "")
+            raise InBetweenError(f"{told} {page}, not with data.", f"The credential may be good: {_BETWEEN}")
+        theirs = server_epoch(answer)
+        off = 0.0 if theirs is None else self.clock.epoch() - theirs
+        if abs(off) > CLOCK_OFF_S:
+            raise OutageError(
+                f"This machine's clock is {_span(abs(off))} {'ahead of' if off > 0 else 'behind'} that of "
+                f"{server_of(self.base)}: signatures fail, and days would be taken for over that are not.",
+                "Set the clock that is wrong, then pull again.",
+            )
+
+    def _target(self, answer: Answer) -> str:
+        """Where a redirect leads: the server, or the path on the same one; never what is behind a question mark."""
+        target = urljoin(f"https://{answer.path}", answer.headers.get("Location", ""))
+        same = server_of(target) == urlsplit(f"//{answer.path}").netloc
+        is_itself = target.partition("?")[0] == f"https://{answer.path}"
+        return self._clean("itself" if is_itself else urlsplit(target).path if same else server_of(target) or "itself")
+
+    def _taken(self, answer: Answer, verdict: Verdict, expects: Expected) -> Answer:
+        if verdict.kind == "fine":
+            self._stumbles = 0
+            return self._accepted(answer, expects)
+        said = self._clean_end(self._clean(verdict.said or excerpt(answer)))[:EXCERPT].rstrip(".")
+        told = self._clean(f"{answer.path} answers {answer.status}") + (f": {said}" if said else "")
+        if verdict.kind == "later":
+            asked = verdict.seconds if verdict.seconds is not None else retry_after(answer, self.clock.epoch())
+            if asked is not None and asked > LONGEST_WAIT_S:
+                raise OutageError(
+                    f"{told}, and asks to wait {asked / 60:.0f} minutes.",
+                    f"Nothing was lost. Run: tidings pull {self.source}, after that time.",
+                )
+            raise _LaterError(told, asked, is_internal=answer.status == 500)
+        # Whoever does not speak as the API does may not be the API.
+        doubt = "" if answer.status not in (401, 403) or is_json(answer) else _DOUBT
+        if verdict.kind == "refused" or (verdict.kind == "renew" and not verdict.is_right):
+            remedy = verdict.remedy or f"Check the credential in {self._console}."
+            raise CredentialError(f"{self.source} is refused: {told}.", f"{doubt}{remedy}")
+        remedy = verdict.remedy or f"Check {self.source} in {self._console}."
+        raise AnswerError(f"{told}.", f"{doubt}{remedy}", answer.status)
+
+    def _accepted(self, answer: Answer, expects: Expected) -> Answer:
+        """The answer, if it is one; an error that a connector takes for an answer has to be the API's own."""
+        fault = expects.fault(answer) if answer.is_good else "" if is_json(answer) else "is not the API's own"
+        if not fault:
+            return answer
+        fault = self._clean_end(self._clean(fault))[:EXCERPT].rstrip(".")
+        raise AnswerError(
+            f"{self._clean(answer.path)} answers {answer.status}, but its answer cannot be used: {fault}.",
+            f"Nothing was landed of it. Pull again; if it stays so, check base_url of {self.source} in the settings.",
+        )
+
+    def _send(self, method: str, url: str, sent: Mapping[str, Any]) -> Answer:
+        path = self._clean(shown(url))
+        try:
+            status, headers, body = self._transport.send(method, url, sent)
+        except WireError as error:
+            failure = error.failure
+        else:
+            return Answer(status, headers, body, path)
+        if failure.kind == "header":
+            raise CredentialError(
+                f"A credential of {self.source} holds a character that cannot be sent.",
+                f"Copy it anew from {self._console}.",
+            )
+        if failure.kind == "address":
+            raise AnswerError(
+                f"'{shown(self.base)}' is not an address that {self.source} can be asked at.",
+                "Write base_url with https:// and the server's name.",
+            )
+        if failure.kind == "again":
+            raise _LaterError(f"{path}: {failure.said}", None, remedy=failure.remedy)
+        told = f"{path}: {failure.said}."
+        later = f"Nothing was lost. Run: tidings pull {self.source}, later."
+        self._stumbles += failure.kind == "slow"
+        if failure.kind == "final" or self._stumbles >= _STUMBLES:
+            raise OutageError(f"{server_of(url)} cannot be asked. {told}", failure.remedy or later)
+        raise AnswerError(told, failure.remedy or later)
+
+    def _pace(self) -> None:
+        for limit, calls in self._limits:
+            while len(calls) >= limit.calls:
+                waited = self.clock.seconds() - calls[0]
+                if waited < limit.seconds:
+                    self.clock.sleep(limit.seconds - waited)
+                calls.popleft()
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        doubled = 2.0 ** (state.attempt_number - 1)
+        jitter = self._jitter.uniform(0.5, 1.0) * doubled
+        # Somebody who names a time gets that time, and a little more: clocks differ.
+        asked = error.seconds if isinstance(error, _LaterError) else None
+        return jitter if asked is None else max(jitter, asked + self._jitter.uniform(0.0, 1.0))
+
+    def _url(self, path: str, auth: bool) -> str:
+        url = urljoin(self.base, path) if "://" in path else f"{self.base}{path.lstrip('/')}"
+        if auth and _origin(url) != _origin(self.base):
+            raise AnswerError(
+                f"{self.source} was sent on to another server, {server_of(url)}.",
+                "The credential was not sent there. Check base_url in the settings.",
+            )
+        return url
+
+    def _clean(self, text: str) -> str:
+        return self._redactor(text)
+
+    def _clean_end(self, text: str) -> str:
+        """A text that was cut off may end in the middle of a secret."""
+        return self._redactor.cut(text)
+
+
+class _ShyBytes(bytes):
+    """A body that does not show what it holds."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+
+_BETWEEN = (
+    "a login page, a captive portal, a proxy or a firewall stands in between, or base_url is not the server's own "
+    "address (https://, the whole name)."
+)
+_DOUBT = "It does not answer as the API does: a proxy or a firewall may have answered. If not: "
+
+
+def _span(seconds: float) -> str:
+    """A length of time in its largest unit."""
+    days, hours = round(seconds / 86_400), round(seconds / 3600)
+    return f"{days} days" if hours >= 36 else f"{hours} hour{'' if hours == 1 else 's'}"
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """Who answers at a URL: scheme, host, port."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        # Not a number: whoever sends the request says so.
+        port = None
+    return parts.scheme, parts.hostname or "", port or {"https": 443, "http": 80}.get(parts.scheme)

@@ -1,0 +1,243 @@
+"""What a build says of itself: the meta tables, made of Arrow rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from itertools import groupby, pairwise
+from typing import Any
+
+import pyarrow as pa
+
+from tidings.feeds import feeds
+from tidings.landing.manifest import REFUSED, Entry, Span, merged
+from tidings.landing.rejections import by_day
+from tidings.landing.store import LandedFile
+from tidings.models.model import Model
+from tidings.window import add_days, days_since
+
+# What other parts of an endpoint were pulled without for so long was taken out of the settings.
+_GONE_DAYS = 3
+_TS = pa.timestamp("us")
+_BUILD = pa.schema([("id", pa.string()), ("tool_version", pa.string()), ("code", pa.string()), ("complete_until", _TS)])
+_TABLES = pa.schema(
+    [
+        *((name, pa.string()) for name in ("name", "layer", "grain")),
+        ("rows", pa.int64()),
+        ("fresh_until", _TS),
+        *((name, pa.string()) for name in ("doc", "sql")),
+        ("feeds", pa.list_(pa.string())),
+    ]
+)
+_COLUMNS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("table", "column", "type", "unit", "doc")),
+        *((name, pa.bool_()) for name in ("required", "personal", "is_key")),
+    ]
+)
+_FEEDS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("source", "endpoint", "feed")),
+        *((name, pa.int64()) for name in ("rows", "rejected")),
+        *((name, _TS) for name in ("fetched_at", "complete_until")),
+        ("first_day", pa.date32()),
+        ("missing", pa.list_(pa.list_(pa.date32()))),
+        ("ended", pa.map_(pa.string(), pa.date32())),
+        ("inputs", pa.list_(pa.string())),
+        ("facts", pa.map_(pa.string(), pa.float64())),
+    ]
+)
+_REJECTED = pa.schema(
+    [
+        *((name, pa.string()) for name in ("source", "endpoint", "feed", "part")),
+        ("day", pa.date32()),
+        *((name, pa.string()) for name in ("reason", "example")),
+        *((name, pa.int64()) for name in ("rows", "of")),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """One table of a build; `fresh_until` is its newest `ts` (aware UTC), null without rows or `ts`.
+
+    `feeds` are those that it is made of.
+    """
+
+    name: str
+    layer: str
+    grain: str
+    rows: int
+    fresh_until: datetime | None
+    doc: str
+    sql: str
+    feeds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FeedInfo:
+    """What one endpoint of one source has landed in one feed; instants are aware UTC.
+
+    Of several parts the one that lags most says up to when it is complete. Of what is landed by days `first_day` is
+    the first, and `missing` those between that were never landed, as (first, last). `ended` are parts that the others
+    were pulled without for days, with the first day that they do not tell any more.
+    """
+
+    source: str
+    endpoint: str
+    feed: str
+    rows: int
+    rejected: int
+    fetched_at: datetime | None
+    complete_until: datetime | None
+    first_day: date | None
+    missing: tuple[tuple[date, date], ...]
+    ended: Mapping[str, date]
+    inputs: tuple[str, ...]
+    facts: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class TableBuilt:
+    """A table just made: its model, rows, newest `ts` (naive UTC) and the SQL that made it."""
+
+    model: Model
+    rows: int
+    newest: datetime | None
+    sql: str
+    feeds: tuple[str, ...] = ()
+
+
+def meta_tables(
+    build_id: str, code: str, built: Iterable[TableBuilt], files: Iterable[LandedFile]
+) -> Mapping[str, pa.Table]:
+    """All meta tables of a build by name; instants in them are naive UTC."""
+    built, files = list(built), list(files)
+    until = max((file.entry.complete_until for file in files if file.entry.complete_until), default=None)
+    row = {"id": build_id, "tool_version": version("tidings"), "code": code, "complete_until": _naive(until)}
+    return {
+        "meta_build": pa.Table.from_pylist([row], schema=_BUILD),
+        "meta_tables": pa.Table.from_pylist([_table(table) for table in built], schema=_TABLES),
+        "meta_columns": pa.Table.from_pylist(
+            [row for table in built for row in _columns(table.model)], schema=_COLUMNS
+        ),
+        "meta_feeds": pa.Table.from_pylist(_feeds(files), schema=_FEEDS),
+        "meta_rejected": pa.Table.from_pylist(_rejected(files), schema=_REJECTED),
+    }
+
+
+def _table(built: TableBuilt) -> dict[str, Any]:
+    model = built.model
+    return {
+        "name": model.name,
+        "layer": model.layer,
+        "grain": model.contract.grain,
+        "rows": built.rows,
+        "fresh_until": built.newest,
+        "doc": model.doc,
+        "sql": built.sql,
+        "feeds": list(built.feeds),
+    }
+
+
+def _columns(model: Model) -> list[dict[str, Any]]:
+    return [
+        {
+            "table": model.name,
+            "column": name,
+            "type": column.type.removeprefix("!"),
+            "unit": column.unit,
+            "doc": column.doc,
+            "required": column.required,
+            "personal": column.personal,
+            "is_key": name in model.contract.key,
+        }
+        for name, column in model.contract.columns.items()
+    ]
+
+
+def _endpoint(file: LandedFile) -> tuple[str, str, str]:
+    return file.source, file.endpoint, file.feed
+
+
+def _feeds(files: list[LandedFile]) -> list[dict[str, Any]]:
+    rows = []
+    sparse = {feed.name for feed in feeds().values() if feed.is_sparse}
+    for (source, endpoint, feed), group in groupby(sorted(files, key=_endpoint), key=_endpoint):
+        entries = [file.entry for file in group]
+        facts: dict[str, float] = {}
+        for entry in entries:
+            for name, value in entry.facts.items():
+                facts[name] = facts.get(name, 0) + value
+        rows.append(
+            {
+                "source": source,
+                "endpoint": endpoint,
+                "feed": feed,
+                "rows": sum(entry.rows for entry in entries),
+                "rejected": sum(entry.rejected for entry in entries),
+                "fetched_at": _naive(max(entry.fetched_at for entry in entries)),
+                "complete_until": _naive(_complete_until(entries, is_sparse=feed in sparse)),
+                **_days(entries, is_sparse=feed in sparse),
+                "inputs": [entry.input.name for entry in entries if entry.input],
+                "facts": sorted(facts.items()),
+            }
+        )
+    return rows
+
+
+def _asked_for(entries: list[Entry]) -> list[Entry]:
+    """The entries of parts that are still pulled: a site or an app that was taken out of the settings lags for ever."""
+    newest: dict[str, datetime] = {}
+    for entry in entries:
+        newest[entry.part] = max(entry.fetched_at, newest.get(entry.part, entry.fetched_at))
+    latest = max(newest.values(), default=None)
+    return (
+        [] if latest is None else [entry for entry in entries if days_since(newest[entry.part], latest) <= _GONE_DAYS]
+    )
+
+
+def _complete_until(entries: list[Entry], *, is_sparse: bool) -> datetime | None:
+    """Up to when all parts are complete that are landed by days; files follow one another."""
+    newest: dict[str, datetime] = {}
+    asked_for = _asked_for([entry for entry in entries if entry.window])
+    for entry in asked_for or entries:
+        if entry.complete_until:
+            # Of what is told only when it happens, the part in which something happened last says how far it is.
+            part = entry.part if entry.window and not is_sparse else ""
+            newest[part] = max(entry.complete_until, newest.get(part, entry.complete_until))
+    return min(newest.values(), default=None)
+
+
+def _days(entries: list[Entry], *, is_sparse: bool) -> dict[str, Any]:
+    by_part: dict[str, list[Span]] = {}
+    for entry in entries:
+        if entry.window:
+            by_part.setdefault(entry.part, []).append(entry.window)
+    missing: list[Span] = []
+    for spans in () if is_sparse else by_part.values():
+        missing += [Span(one.end, following.start) for one, following in pairwise(merged(spans))]
+    starts = [span.start.date() for spans in by_part.values() for span in spans]
+    days = [[span.start.date(), add_days(span.end.date(), -1)] for span in merged(missing)]
+    asked_for = {entry.part for entry in _asked_for([entry for entry in entries if entry.window])}
+    ended = {part: max(span.end.date() for span in spans) for part, spans in by_part.items() if part not in asked_for}
+    return {"first_day": min(starts, default=None), "missing": days, "ended": sorted(ended.items())}
+
+
+def _rejected(files: list[LandedFile]) -> list[dict[str, Any]]:
+    """Rejected rows by load, day and reason, beside all rows of that load and day."""
+    found = []
+    for file in files:
+        if file.rejected_path is None:
+            continue
+        source, endpoint, feed = _endpoint(file)
+        about = {"source": source, "endpoint": endpoint, "feed": feed, "part": file.part.removesuffix(REFUSED)}
+        found += [{**about, **row} for row in by_day(file.path, file.time, file.rejected_path)]
+    order = ("source", "endpoint", "part", "reason")
+    return sorted(found, key=lambda row: (*(row[name] for name in order), row["day"] or date.min))
+
+
+def _naive(at: datetime | None) -> datetime | None:
+    return at.astimezone(UTC).replace(tzinfo=None) if at else None

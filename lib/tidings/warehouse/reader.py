@@ -1,0 +1,356 @@
+"""The engine: the only module that opens a connection, to read a build or to write a new one."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+import pyarrow as pa
+from ibis.backends.sql.datatypes import DuckDBType
+from sqlglot import exp
+
+from tidings.errors import WarehouseError, remedy_of, suggest
+from tidings.settings import Settings
+from tidings.warehouse.folder import POINTER
+from tidings.warehouse.metadata import FeedInfo, TableInfo
+
+DIALECT = "duckdb"
+_BUILD_ID = re.compile(r"\w[\w-]{0,63}", re.ASCII)
+ORIGIN = {"_source": "string", "_part": "string", "_pull": "int64", "_line": "int64"}
+ENGINE_VERSION = f"duckdb {duckdb.__version__}, ibis {ibis.__version__}"
+
+
+def build_file(settings: Settings, build: str) -> Path:
+    """Where a finished build lies."""
+    return settings.warehouse / f"{build}.duckdb"
+
+
+def current_build(settings: Settings) -> str | None:
+    """The id of the build that readers get, null before the first.
+
+    Raises:
+        WarehouseError: the pointer to it cannot be read, or names none.
+    """
+    pointer = settings.warehouse / POINTER
+    if not os.path.lexists(pointer):
+        return None
+    try:
+        named = pointer.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError as error:
+        reason, remedy = remedy_of(error)
+        raise WarehouseError(f"{pointer} cannot be read: {reason}.", remedy) from error
+    if not _BUILD_ID.fullmatch(named):
+        raise WarehouseError(f"{pointer} names no build.", "Run `tidings build`: it writes it anew.")
+    return named
+
+
+def is_whole(settings: Settings, build: str) -> bool:
+    """Whether a build is there and can be read; one cut short by a full disk or a copy cannot."""
+    try:
+        return can_be_read(Warehouse.open(settings, build))
+    except WarehouseError:
+        return False
+
+
+def can_be_read(warehouse: Warehouse) -> bool:
+    """Whether all of a build's tables are there; it is closed then."""
+    try:
+        with warehouse:
+            _ = warehouse.meta, warehouse.tables, warehouse.feeds, warehouse.rejected
+            for name in warehouse.tables:
+                warehouse.query(warehouse.table(name).count())
+    except (WarehouseError, duckdb.Error, LookupError, TypeError):
+        return False
+    return True
+
+
+def compile_sql(expression: ir.Expr) -> str:
+    """An expression as the engine's SQL."""
+    return str(ibis.to_sql(expression, dialect=DIALECT))
+
+
+def sql_of_no_rows(schema: ibis.Schema) -> str:
+    """A query with these columns and no rows."""
+    return _no_rows({name: DuckDBType.from_ibis(type_).sql(DIALECT) for name, type_ in schema.items()})
+
+
+class Warehouse:
+    """One finished build, opened to be read; any number of processes may read the same one."""
+
+    def __init__(self, file: Path, build_id: str) -> None:
+        self.build_id = build_id
+        self.file = file
+        try:
+            self._backend = ibis.duckdb.connect(file, read_only=True)
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"Build {build_id} cannot be opened: {error}.",
+                f"The warehouse is a cache: delete {file.name} and run `tidings build`.",
+            ) from error
+
+    @classmethod
+    def open(cls, settings: Settings, build: str | None = None) -> Warehouse:
+        """Open a build read-only: the one named, else the current one.
+
+        Raises:
+            WarehouseError: nothing has been built, no such build, or its file is damaged.
+        """
+        wanted = build or current_build(settings)
+        if wanted is None:
+            raise WarehouseError(f"Nothing has been built in {settings.warehouse}.", "Run `tidings build`.")
+        file = build_file(settings, wanted)
+        if not file.is_file():
+            kept = [path.stem for path in settings.warehouse.glob("*.duckdb") if path.is_file()]
+            raise WarehouseError(f"There is no build {wanted}.", f"{suggest(wanted, kept)} Or run `tidings build`.")
+        return cls(file, wanted)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._backend.disconnect()
+
+    def __enter__(self) -> Warehouse:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def table(self, name: str) -> ir.Table:
+        """A table of the build as an Ibis table.
+
+        Raises:
+            WarehouseError: no such table.
+        """
+        if name not in self.tables and name not in self._meta_tables:
+            raise WarehouseError(f"There is no table {name} in build {self.build_id}.", suggest(name, self.tables))
+        return self._backend.table(name)
+
+    def sql(self, expression: ir.Expr) -> str:
+        """The SQL that `query` would run."""
+        return compile_sql(expression)
+
+    def query(self, expression: ir.Expr) -> pa.Table:
+        """Run an expression; a scalar comes as a table of one row, a column as a table of one column.
+
+        Raises:
+            WarehouseError: the engine refused it.
+        """
+        return self.run(self.sql(expression), expression)
+
+    def run(self, sql: str, expression: ir.Expr) -> pa.Table:
+        """Run what `sql` made of an expression: compiling takes longer than many a query, and is done once.
+
+        Raises:
+            WarehouseError: the engine refused it.
+        """
+        schema = expression.as_table().schema().to_pyarrow()
+        try:
+            found = self._backend.raw_sql(sql).to_arrow_table()
+            return found.cast(_with_all_decimals(schema, found.schema))
+        except duckdb.Error as error:
+            is_damaged = isinstance(error, duckdb.IOException | duckdb.InternalException | duckdb.FatalException)
+            remedy = f"The warehouse is a cache: delete {self.file.name} and run `tidings build`."
+            raise WarehouseError(
+                f"The query failed on build {self.build_id}: {error}.", remedy if is_damaged else "See its SQL."
+            ) from error
+
+    @cached_property
+    def _meta_tables(self) -> frozenset[str]:
+        return frozenset(name for name in self._backend.list_tables() if name.startswith("meta_"))
+
+    @cached_property
+    def meta(self) -> Mapping[str, Any]:
+        """What the build says of itself: id, tool_version, code, complete_until (aware UTC)."""
+        return self._rows("meta_build")[0]
+
+    @cached_property
+    def tables(self) -> Mapping[str, TableInfo]:
+        """All tables that models made, by name."""
+        rows = self._rows("meta_tables")
+        return {row["name"]: TableInfo(**{**row, "feeds": tuple(row["feeds"])}) for row in rows}
+
+    @cached_property
+    def feeds(self) -> tuple[FeedInfo, ...]:
+        """All endpoints that were landed, by source and endpoint."""
+        return tuple(
+            FeedInfo(
+                **{
+                    **row,
+                    "missing": tuple(map(tuple, row["missing"])),
+                    "ended": dict(row["ended"]),
+                    "inputs": tuple(row["inputs"]),
+                    "facts": dict(row["facts"]),
+                }
+            )
+            for row in self._rows("meta_feeds")
+        )
+
+    @cached_property
+    def coverage(self) -> tuple[Mapping[str, Any], ...]:
+        """What each source covers, as `covered.SCHEMA` describes it; instants are aware UTC."""
+        rows = self._rows("meta_coverage")
+        return tuple({**row, "gaps": [[_aware(end) for end in gap] for gap in row["gaps"] or ()]} for row in rows)
+
+    @cached_property
+    def filled(self) -> tuple[tuple[str, str, str, str | None], ...]:
+        """Which columns each source fills, as (table, source, column, value)."""
+        return tuple((row["table"], row["source"], row["column"], row["value"]) for row in self._rows("meta_filled"))
+
+    @cached_property
+    def rejected(self) -> tuple[Mapping[str, Any], ...]:
+        """Rejected rows (`rows`) counted by source, endpoint, feed, part, day and reason, with a first cell as example.
+
+        `day` (UTC) is null where it is not known. `of` counts all rows of the part and day under this reason; days of
+        such a part without a rejected row are there with an empty reason.
+        """
+        return tuple(self._rows("meta_rejected"))
+
+    def fresh_until(self, table: str) -> datetime | None:
+        """The newest `ts` of a table, aware UTC; null without rows or `ts`.
+
+        Raises:
+            WarehouseError: no such table.
+        """
+        if table not in self.tables:
+            raise WarehouseError(f"There is no table {table} in build {self.build_id}.", suggest(table, self.tables))
+        return self.tables[table].fresh_until
+
+    @property
+    def complete_until(self) -> datetime | None:
+        """Up to when the data of all landings reach, the newest of them, aware UTC; null when nothing was landed."""
+        until: datetime | None = self.meta["complete_until"]
+        return until
+
+    def _rows(self, meta_table: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self._backend.con.table(meta_table).to_arrow_table().to_pylist()
+        return [{name: _aware(value) for name, value in row.items()} for row in rows]
+
+
+def _with_all_decimals(schema: pa.Schema, found: pa.Schema) -> pa.Schema:
+    """A schema with the engine's decimals: a product has more of them than Ibis takes it to have."""
+    fields = zip(schema, found, strict=True)
+    decimals = pa.types.is_decimal
+    return pa.schema([f.with_type(e.type) if decimals(f.type) and decimals(e.type) else f for f, e in fields])
+
+
+def _aware(value: Any) -> Any:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A landed Parquet file as the build reads it; rows whose time lies in a hidden window [from, to) are left out."""
+
+    path: Path
+    source: str
+    part: str
+    pull: int
+    hidden: tuple[tuple[datetime, datetime], ...] = ()
+
+
+class Writer:
+    """A new build being written; nobody else can read the file until it is closed and renamed."""
+
+    def __init__(self, file: Path) -> None:
+        # The newest file format writes a third faster; that older engines cannot read it matters to no cache.
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "preserve_insertion_order": False,
+            "storage_compatibility_version": "latest",
+        }
+        self._file = file
+        self._con = duckdb.connect(str(file), config=config)
+
+    def finish(self) -> None:
+        """Write everything to the file: closing alone would be silent about a disk that is full.
+
+        Raises:
+            WarehouseError: the disk does not take it.
+        """
+        try:
+            self._con.execute("CHECKPOINT")
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"The build could not be written to {self._file.parent}: {error}.", "Free some disk space, then repeat."
+            ) from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._con.close()
+
+    def raw_view(self, name: str, columns: Mapping[str, str], time: str, files: Sequence[RawFile]) -> None:
+        """Show landed files as one table: typed columns, `_source`, `_part`, `_pull`, `_line`; never `_record`."""
+        types = _types(columns)
+        selects = [self._select(file, types, time) for file in files] or [_no_rows({**types, **_types(ORIGIN)})]
+        self._con.execute(f"CREATE TEMP VIEW {_name(name)} AS {' UNION ALL '.join(selects)}")
+
+    def _select(self, file: RawFile, types: Mapping[str, str], time: str) -> str:
+        source = f"read_parquet({_text(glob.escape(str(file.path)))})"
+        there = {row[0] for row in self._con.execute(f"DESCRIBE FROM {source}").fetchall()}
+        # A file landed before the feed had a column has nulls in it.
+        shown = [f"CAST({_name(c) if c in there else 'NULL'} AS {t}) AS {_name(c)}" for c, t in types.items()]
+        origin = f"{_text(file.source)} AS _source, {_text(file.part)} AS _part, CAST({file.pull:d} AS BIGINT) AS _pull"
+        hidden = "".join(
+            f" AND NOT ({_name(time)} >= {_instant(start)} AND {_name(time)} < {_instant(end)})"
+            for start, end in file.hidden
+        )
+        return f"SELECT {', '.join(shown)}, {origin}, CAST(_line AS BIGINT) AS _line FROM {source} WHERE TRUE{hidden}"  # noqa: S608 - every part is quoted above
+
+    def create(self, name: str, sql: str) -> ibis.Schema:
+        """Make a table of a query; its schema as the engine made it.
+
+        Raises:
+            WarehouseError: the engine refused the query or ran out of room.
+        """
+        try:
+            self._con.execute(f"CREATE TABLE {_name(name)} AS {sql}")
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"The table {name} could not be made: {error}.", "Correct its model, or free memory and disk space."
+            ) from error
+        described = self._con.execute(f"DESCRIBE {_name(name)}").fetchall()
+        return ibis.schema({row[0]: DuckDBType.from_string(row[1]) for row in described})
+
+    def insert(self, name: str, rows: pa.Table) -> None:
+        """Make a table of Arrow rows."""
+        self._con.register("rows_to_insert", rows)
+        self._con.execute(f"CREATE TABLE {_name(name)} AS FROM rows_to_insert")
+        self._con.unregister("rows_to_insert")
+
+    def show(self, name: str, rows: pa.Table) -> None:
+        """Show Arrow rows as a table to the models, without storing them."""
+        self._con.register(name, rows)
+
+    def run(self, expression: ir.Expr) -> pa.Table:
+        """Run an expression over the tables made so far."""
+        return self._con.execute(compile_sql(expression)).to_arrow_table()
+
+
+def _no_rows(types: Mapping[str, str]) -> str:
+    shown = ", ".join(f"CAST(NULL AS {type_}) AS {_name(column)}" for column, type_ in types.items())
+    return f"SELECT {shown} WHERE FALSE"
+
+
+def _types(columns: Mapping[str, str]) -> dict[str, str]:
+    return {column: DuckDBType.from_ibis(dt.dtype(type_)).sql(DIALECT) for column, type_ in columns.items()}
+
+
+def _name(identifier: str) -> str:
+    return exp.to_identifier(identifier, quoted=True).sql(DIALECT)
+
+
+def _text(value: str) -> str:
+    return exp.Literal.string(value).sql(DIALECT)
+
+
+def _instant(value: datetime) -> str:
+    return f"CAST({_text(value.astimezone(UTC).replace(tzinfo=None).isoformat())} AS TIMESTAMP)"

@@ -1,0 +1,54 @@
+"""Figures that somebody has counted: one cut per source and metric, sums, weighted means."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from tidings.platform_metrics import DIMENSIONS
+from workbooks import run_models
+
+DAY = datetime(2026, 6, 1)
+
+
+def counted(metric: str, value: float, **more: Any) -> dict[str, Any]:
+    return {"ts": DAY, "metric": metric, "value": value, "currency": "", **dict.fromkeys(DIMENSIONS, ""), **more}
+
+
+def shared(*rows: dict[str, Any]) -> list[tuple[Any, ...]]:
+    found = run_models("fct_metric_daily", figures=rows)
+    return sorted(
+        (row["metric"], row["cut"], row["country"] or "", float(row["value"]), row["is_total"], row["_source"])
+        for row in found
+    )
+
+
+def test_rows_of_a_metric_are_one_cut() -> None:
+    rows = shared(
+        counted("downloads", 3, country="DE"),
+        # A download of nobody knows where belongs to the same cut.
+        counted("downloads", 2),
+        counted("visitors", 9),
+        counted("downloads", 7, _source="other"),
+    )
+    assert rows == [
+        ("downloads", "", "", 7, True, "other"),
+        ("downloads", "country", "", 2, True, "shop"),
+        ("downloads", "country", "DE", 3, True, "shop"),
+        ("visitors", "", "", 9, True, "shop"),
+    ]
+
+
+def test_a_figure_told_twice_counts_once_and_the_last_word_holds() -> None:
+    rows = shared(counted("downloads", 3, _pull=1), counted("downloads", 5, _pull=2))
+    assert [row[3] for row in rows] == [5]
+
+
+def test_means_are_weighted_over_hours_of_a_day() -> None:
+    rows = shared(
+        counted("rating", 5, weight=1),
+        counted("rating", 2, weight=3, ts=datetime(2026, 6, 1, 12)),
+        counted("downloads", 1),
+        counted("downloads", 2, ts=datetime(2026, 6, 1, 12)),
+    )
+    assert [(row[0], row[3]) for row in rows] == [("downloads", 3), ("rating", 2.75)]
