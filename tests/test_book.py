@@ -118,8 +118,8 @@ def test_a_currency_without_a_rate_is_named(june: Book) -> None:
 
 def test_a_rate_holds_until_the_next_fixing(shop: Path) -> None:
     # On Sunday the 28th the last whole day is Saturday, which has Friday's fixing; before the first there is none.
-    assert Book.open(root=shop, as_of="2026-06-28").lens.rates["USD"] == Decimal("0.8")
-    assert dict(Book.open(root=shop, as_of="2026-06-26").lens.rates) == {"EUR": 1}
+    assert Book.open(root=shop, as_of="2026-06-28").context.rates["USD"] == Decimal("0.8")
+    assert dict(Book.open(root=shop, as_of="2026-06-26").context.rates) == {"EUR": 1}
 
 
 def test_another_currency(shop: Path) -> None:
@@ -229,15 +229,15 @@ def test_a_day_of_23_hours_is_one_day(tmp_path: Path) -> None:
 
 
 def test_a_split_computes_the_others_from_their_rows(june: Book) -> None:
-    answer = june.split("net_revenue", "country", top=1)
-    assert [field.name for field in answer.fields] == ["country", "net_revenue", "before", "change", "share"]
-    assert [row[:3] for row in answer.rows] == [
+    result = june.split("net_revenue", "country", top=1)
+    assert [field.name for field in result.fields] == ["country", "net_revenue", "before", "change", "share"]
+    assert [row[:3] for row in result.rows] == [
         ("Total", Decimal(165), Decimal(40)),
         ("DE", Decimal(150), 0),
         ("others (3)", Decimal(15), Decimal(40)),  # FR 50, US 5, AT -40 after 40
     ]
-    assert answer.column("share") == pytest.approx([1.0, 150 / 165, 15 / 165])
-    assert answer.fields[1].unit == "EUR"
+    assert result.column("share") == pytest.approx([1.0, 150 / 165, 15 / 165])
+    assert result.fields[1].unit == "EUR"
 
 
 def test_others_of_a_distinct_count_are_not_the_sum(tmp_path: Path) -> None:
@@ -253,9 +253,9 @@ def test_others_of_a_distinct_count_are_not_the_sum(tmp_path: Path) -> None:
 
 
 def test_a_split_of_a_ratio_is_ranked_by_its_rows(june: Book) -> None:
-    answer = june.split("bounce_rate", "channel")
-    assert answer.fields[-1].name == "rows"
-    assert [(row[0], row[1], row[-1]) for row in answer.rows] == [
+    result = june.split("bounce_rate", "channel")
+    assert result.fields[-1].name == "rows"
+    assert [(row[0], row[1], row[-1]) for row in result.rows] == [
         ("Total", 0.75, 4),
         ("Direct", 1.0, 2),
         ("(unknown)", 1.0, 1),
@@ -265,14 +265,14 @@ def test_a_split_of_a_ratio_is_ranked_by_its_rows(june: Book) -> None:
 
 def test_growth_compares_to_date_with_to_date(june: Book) -> None:
     # The 29th and 30th against the Monday and Tuesday before; June against all of May, which is 31 days.
-    week, month = june.growth("orders").rows
+    week, month = june.to_date("orders").rows
     assert week == ("Week to date", "29 – 30 Jun 2026", 0, "22 – 23 Jun 2026", 1, -1.0)
     assert month[1:5] == ("1 – 30 Jun 2026", 5, "1 – 30 May 2026", 1)
 
 
 def test_trailing_metrics_of_windows_that_end_together(shop: Path) -> None:
     # Both periods to date end on the 9th, one begins on the 8th and one on the 1st: they show one figure.
-    week, month = Book.open(root=shop, as_of="2026-06-10", days=2).growth("mau").rows
+    week, month = Book.open(root=shop, as_of="2026-06-10", days=2).to_date("mau").rows
     assert week[2] == month[2] == 2
 
 
@@ -344,10 +344,10 @@ def test_what_was_received_is_told_apart_by_part_and_by_pull(tmp_path: Path) -> 
     (tmp_path / "pyproject.toml").write_text("[tool.tidings]\n")
     workbook = load_settings(tmp_path)
 
-    def landed(order: str, day: int, record: str, part: str, window: tuple[int, int] | None = None) -> None:
+    def landed(order: str, day: int, record: str, partition: str, window: tuple[int, int] | None = None) -> None:
         row = {"order_id": order, "amount": 1, "ts": datetime(2026, 6, day), "_record": record}
         span = Span(*(datetime(2026, 6, n, tzinfo=UTC) for n in window)) if window else None
-        land(workbook, "orders", [row], part=part, window=span, complete_until=UNTIL)
+        land(workbook, "orders", [row], partition=partition, window=span, complete_until=UNTIL)
 
     landed("o1", 5, "first", "", (1, 10))
     landed("o1", 5, "restated", "", (5, 8))  # hides the first
@@ -412,11 +412,11 @@ def test_another_window_is_compared_in_the_same_way(june: Book) -> None:
 def test_any_question_becomes_an_answer(june: Book) -> None:
     orders = june.mart("fct_orders")
     found = orders.group_by("country").aggregate(gross=(orders.gross * orders.fx).sum()).order_by("country")
-    answer = june.ask("Orders", [Field("country", "Country"), Field("gross", "Gross", "money")], found)
-    assert answer.rows == (("AT", 40), ("DE", 150), ("FR", 50), ("US", 5))
-    assert answer.fields[1].unit == "EUR"
+    result = june.ask("Orders", [Field("country", "Country"), Field("gross", "Gross", "money")], found)
+    assert result.rows == (("AT", 40), ("DE", 150), ("FR", 50), ("US", 5))
+    assert result.fields[1].unit == "EUR"
     # What came back of an order is read off the movements before as_of.
-    assert list(answer.provenance.tables) == ["fct_orders", "fct_transactions"]
+    assert list(result.provenance.tables) == ["fct_orders", "fct_transactions"]
 
 
 def test_a_workbook_without_rows_has_figures(tmp_path: Path) -> None:

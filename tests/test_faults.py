@@ -137,7 +137,7 @@ DAMAGES: list[tuple[Callable[[Path], None], str, str]] = [
     (swap(MANIFEST, '"rows": 2', '"rows": "2"'), "build", "its rows is '2'"),
     (swap(MANIFEST, '"rows": 2', '"rows": true'), "build", "its rows is True"),
     (swap(MANIFEST, '"feed": "orders"', '"feed": "odrers"'), "build", "Did you mean 'orders'?"),
-    (swap(MANIFEST, '"part": ', '"prat": '), "build", "it has no 'part'"),
+    (swap(MANIFEST, '"partition": ', '"prat": '), "build", "it has no 'partition'"),
     (swap(MANIFEST, '"file": "', '"file": "../'), "build", "is not the name of a file beside it"),
     (swap(MANIFEST, "+00:00", ""), "build", "has no offset"),
     (cut("data/raw/shop/orders/*.parquet", 300), "build", "was changed. Run: tidings pull shop --again"),
@@ -231,9 +231,9 @@ def test_every_word_of_the_system_is_a_sentence_with_the_path_and_the_remedy(tmp
             OSError(number, "x", "a", None, "b"),
             OSError(number, "x"),
         ):
-            told = understood(error, tmp_path)
-            assert told is not None and str(told).endswith(".") and "Errno" not in str(told)
-            assert error.filename is None or str(error.filename) in str(told)
+            reported = understood(error, tmp_path)
+            assert reported is not None and str(reported).endswith(".") and "Errno" not in str(reported)
+            assert error.filename is None or str(error.filename) in str(reported)
 
 
 @pytest.mark.parametrize(
@@ -249,8 +249,8 @@ def test_every_word_of_the_system_is_a_sentence_with_the_path_and_the_remedy(tmp
     ],
 )
 def test_errors_of_libraries_are_understood(error: Exception, said: str | None, tmp_path: Path) -> None:
-    told = understood(error, tmp_path)
-    assert (told is None) if said is None else (told is not None and said in str(told))
+    reported = understood(error, tmp_path)
+    assert (reported is None) if said is None else (reported is not None and said in str(reported))
 
 
 def test_an_error_that_nobody_foresaw_keeps_its_traceback_in_a_file_without_secrets(

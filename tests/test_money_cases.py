@@ -44,10 +44,10 @@ def shop(tmp_path: Path) -> Open:
 
 
 def pull_all(root: Path, rejected: int = 0) -> None:
-    told = load_settings(root)
-    for source in open_sources(told):
-        assert sum(part.rejected for part in source.pull(Landing(told.raw), Pull(NOW))) == rejected
-    build(told)
+    reported = load_settings(root)
+    for source in open_sources(reported):
+        assert sum(partition.rejected for partition in source.pull(Landing(reported.raw), Pull(NOW))) == rejected
+    build(reported)
 
 
 def amount(book: Book, name: str) -> Number:
@@ -73,20 +73,20 @@ def test_money_is_dated_by_its_own_row_and_orders_are_counted_once(shop: Open) -
         [83, 25, 1, 83, 1],
     ]
     april = Book.open("2026-05-01", 31, "previous", root=months[0].settings.root)
-    parts = commerce.what_changed(april).rows
+    partitions = commerce.what_changed(april).rows
     # The bridge leads from March's net revenue to April's, although two orders were charged in April.
-    assert (parts[0][1], parts[-1][1]) == (90, 83)
-    assert sum(part for _, part in parts[:-1]) == 83
+    assert (partitions[0][1], partitions[-1][1]) == (90, 83)
+    assert sum(partition for _, partition in partitions[:-1]) == 83
 
 
 def test_a_report_knows_nothing_of_what_came_after(shop: Open) -> None:
     book = shop(SUBSCRIPTION, "2026-04-01", 31)
     orders = book.mart("fct_orders")
-    assert book.lens.rows(orders.select("order_id", "gross", "refunded", "net", "lines")) == [
+    assert book.context.rows(orders.select("order_id", "gross", "refunded", "net", "lines")) == [
         {"order_id": "s", "gross": 100, "refunded": 10, "net": 90, "lines": 1}
     ]
     whole = Book.open("2026-06-01", 92, "none", root=book.settings.root)
-    found = {row["order_id"]: row for row in whole.lens.rows(whole.mart("fct_orders"))}
+    found = {row["order_id"]: row for row in whole.context.rows(whole.mart("fct_orders"))}
     assert (found["s"]["gross"], found["s"]["net"], found["s"]["lines"]) == (300, 265, 3)
 
 
@@ -121,8 +121,8 @@ f,2026-03-06,10,EUR,,mislaid,x,,,app
     assert dict(zip(split.column("origin"), split.column("net_revenue"), strict=True)) == {
         "Total": 30, "web": 30, "app": 0,
     }  # fmt: skip
-    told = dict(row[:2] for row in commerce.received(march).rows)
-    assert told["Orders called refunded without a date (dated by their charge)"] == "1 (e)"
+    reported = dict(row[:2] for row in commerce.received(march).rows)
+    assert reported["Orders called refunded without a date (dated by their charge)"] == "1 (e)"
 
 
 def _case(shared_cases: Path, name: str, root: Path) -> Path:

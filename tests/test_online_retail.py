@@ -43,7 +43,7 @@ def retail(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Book:
     settings = load_settings(root)
     for source in open_sources(settings):
         now = datetime(2026, 7, 1, tzinfo=UTC)
-        assert [part.rows for part in source.pull(Landing(settings.raw), Pull(now))] == [541_909]
+        assert [partition.rows for partition in source.pull(Landing(settings.raw), Pull(now))] == [541_909]
     build(settings)
     return Book.open(root=root, as_of="2011-12-10", days=374)
 
@@ -59,7 +59,7 @@ def test_figures_are_the_published_ones(retail: Book) -> None:
     assert net.provenance.rows == 25_943
     assert (
         retail.value("orders").value
-        == retail.lens.rows(retail.table("fct_orders").aggregate(n=lambda t: t.count()))[0]["n"]
+        == retail.context.rows(retail.table("fct_orders").aggregate(n=lambda t: t.count()))[0]["n"]
     )
 
 
@@ -79,10 +79,10 @@ def test_parts_make_the_whole_but_for_those_who_come_twice(retail: Book) -> None
 @pytest.mark.data
 @pytest.mark.slow
 def test_countries_add_up(retail: Book) -> None:
-    answer = retail.split("net_revenue", "country", top=5)
-    total, *countries = answer.column("net_revenue")
+    result = retail.split("net_revenue", "country", top=5)
+    total, *countries = result.column("net_revenue")
     assert sum(countries) == total and len(countries) == 6
-    assert answer.column("country")[1] == "United Kingdom" and answer.column("country")[-1] == "others (33)"
+    assert result.column("country")[1] == "United Kingdom" and result.column("country")[-1] == "others (33)"
 
 
 def _readme_example() -> tuple[str, list[str]]:
@@ -131,9 +131,9 @@ def test_the_example_of_the_readme_word_for_word(shared_data: Path, tmp_path: Pa
     text = " ".join(
         html.unescape(re.sub(r"<[^>]+>", " ", page.read_text(encoding="utf-8"))).replace("\u202f", ",").split()
     )
-    for told in ("541,909", "25,900", "4,372", "406,829", "9,747,747.93"):
-        assert told in text, told
-    assert told in (ROOT / "README.md").read_text(encoding="utf-8")
+    for reported in ("541,909", "25,900", "4,372", "406,829", "9,747,747.93"):
+        assert reported in text, reported
+    assert reported in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_without_its_currency_the_example_says_what_is_missing(tmp_path: Path) -> None:

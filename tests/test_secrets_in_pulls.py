@@ -147,7 +147,7 @@ class _Careless:
     """Makes a fake answer everything but the ways to a token with an error that repeats the request."""
 
     def __init__(self, fake: FakeApi, status: int, *, as_json: bool, tokens_too: bool) -> None:
-        self._whole, self._status, self._as_json, self._tokens_too = fake.answer, status, as_json, tokens_too
+        self._whole, self._status, self._as_json, self._tokens_too = fake.result, status, as_json, tokens_too
 
     def __call__(self, request: Request) -> Any:
         said = self._whole(request)
@@ -181,18 +181,18 @@ def test_servers_that_repeat_what_they_were_sent_are_not_quoted(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     for fake in book.fakes.values():
-        fake.answer = _Careless(fake, status, as_json=as_json, tokens_too=tokens_too)
+        fake.result = _Careless(fake, status, as_json=as_json, tokens_too=tokens_too)
     outcomes = pulled(book, clock)
     assert all(outcome.error is not None for outcome in outcomes), "every one of them failed"
-    told = [outcome.told() for outcome in outcomes]
+    reported = [outcome.reported() for outcome in outcomes]
     assert all(
         sentence and "does not know: " not in sentence.replace("form that Tidings does not know: ", "")
-        for sentence in told
+        for sentence in reported
     )
     findings = [str(finding) for finding in _checked(book, clock)]
-    book.assert_silent(caplog.text, *told, *findings, *(shown(outcome.error) for outcome in outcomes))
+    book.assert_silent(caplog.text, *reported, *findings, *(shown(outcome.error) for outcome in outcomes))
     entries = Ledger(book.settings.ledger).last_pulls()
-    assert {entry.error for entry in entries.values()} == set(told)
+    assert {entry.error for entry in entries.values()} == set(reported)
 
 
 def _checked(book: Book, clock: QuickClock) -> list[Any]:
@@ -227,13 +227,13 @@ def test_wrong_credentials_are_not_quoted(
         _set(book, name, value)
     monkeypatch.setenv("SUBSCRIPTIONS_KEY", value)
     outcomes = pulled(book, clock)
-    told = [outcome.told() for outcome in outcomes]
+    reported = [outcome.reported() for outcome in outcomes]
     assert all(outcome.error is not None for outcome in outcomes)
     # Each is a sentence of ours, with a remedy: never an error that nobody foresaw.
-    assert not any("does not know" in sentence for sentence in told)
+    assert not any("does not know" in sentence for sentence in reported)
     findings = [str(finding) for finding in check(book.settings, NOW) if finding.what.startswith("source")]
     # An address is no secret: it is what consoles ask for.
-    for text in (*told, *findings, *(shown(outcome.error) for outcome in outcomes), book.left()):
+    for text in (*reported, *findings, *(shown(outcome.error) for outcome in outcomes), book.left()):
         assert "canary" not in text.replace("canary@x.example", "")
 
 
@@ -388,7 +388,7 @@ def test_pull_and_check_on_the_command_line_tell_no_canary(
     assert "search: 1 row, none rejected" in out and "search/daily" in out
     checked = _typed(book, capsys, "check")
     for fake in book.fakes.values():
-        fake.answer = _Careless(fake, 403, as_json=True, tokens_too=False)
+        fake.result = _Careless(fake, 403, as_json=True, tokens_too=False)
     code, failed_out, failed = _typed(book, capsys, *pull)
     assert code == 1 and "2 of 2 sources failed, or came in part only: search, site." in failed
     assert failed_out.count("cannot use") >= 2, "what servers said is told, but for the secrets"
@@ -446,18 +446,18 @@ def test_a_check_asks_all_sources_at_once_and_changes_nothing(book: Book) -> Non
     first: set[int] = set()
 
     def waiting(fake: FakeApi, whole: Callable[[Request], Any]) -> Callable[[Request], Any]:
-        def answer(request: Request) -> Any:
+        def result(request: Request) -> Any:
             if id(fake) not in first:
                 first.add(id(fake))
                 # One after the other, the first would wait for ever.
                 together.wait(20)
             return whole(request)
 
-        return answer
+        return result
 
     for fake in book.fakes.values():
         fake._lock = threading.RLock()
-        fake.answer = waiting(fake, fake.answer)
+        fake.result = waiting(fake, fake.result)
     findings = [f for f in check(book.settings, NOW) if f.what.startswith("source ")]
     assert [f.level for f in findings] == ["ok"] * 3
     assert not book.settings.raw.exists() and not book.settings.ledger.exists()

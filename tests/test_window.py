@@ -240,7 +240,7 @@ def test_shift_there_and_back_is_where_it_was(window: Window, days: int) -> None
 )
 def test_to_date_meets_as_many_days_of_the_period_before(as_of: str, unit: str, now: str, before: str) -> None:
     window = Window.last(28, BERLIN.first_instant(date.fromisoformat(as_of)), BERLIN)
-    assert tuple(part.label for part in window.to_date(unit)) == (now, before)  # type: ignore[arg-type]
+    assert tuple(partition.label for partition in window.to_date(unit)) == (now, before)  # type: ignore[arg-type]
 
 
 def test_to_date_stops_at_the_last_complete_day_and_at_the_end_of_the_window() -> None:

@@ -54,7 +54,7 @@ def land(
     rows: Sequence[Mapping[str, Any]],
     *,
     source: str = "shop",
-    part: str = "a.csv",
+    partition: str = "a.csv",
     window: Span | None = None,
     complete_until: datetime = NOW,
     rejected: Sequence[str] = (),
@@ -64,8 +64,8 @@ def land(
     covers: str = "",
 ) -> None:
     """Land rows of a feed, by default when they are complete; `rejected` holds the reasons of refused rows."""
-    draft = Landing(settings.raw).draft(
-        source, endpoint or feed, feeds()[feed], now=now or max(NOW, complete_until), part=part, window=window
+    draft = Landing(settings.raw).writer(
+        source, endpoint or feed, feeds()[feed], now=now or max(NOW, complete_until), partition=partition, window=window
     )
     with draft as landing:
         landing.complete_until = complete_until
@@ -97,7 +97,7 @@ def workbook(root: Path) -> Settings:
         source="site",
     )
     land(settings, "requests", [{"request_id": "r1", "status": 200, "latency_ms": 12.5}], source="api")
-    land(settings, "vitals", [{"sample_id": "s1", "value": 2500.0}], source="site", part="vitals.csv")
+    land(settings, "vitals", [{"sample_id": "s1", "value": 2500.0}], source="site", partition="vitals.csv")
     land(settings, "access", [{"visitor_id": "p1", "path": "/log", "status": 200}], source="server")
     return settings
 
@@ -105,7 +105,7 @@ def workbook(root: Path) -> Settings:
 def run_models(target: str, **raw: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows of the table `target`, its models run over raw rows given per feed; every contract on the way holds.
 
-    Raw rows may set `_source`, `_part`, `_pull` and `_line`.
+    Raw rows may set `_source`, `_partition`, `_pull` and `_line`.
     """
     graph, schemas = Graph.of(discover(), root_schemas()), root_schemas()
     con = duckdb.connect()
@@ -116,7 +116,7 @@ def run_models(target: str, **raw: Sequence[Mapping[str, Any]]) -> list[dict[str
     for name, schema in schemas.items():
         rows = raw.get(name.removeprefix("raw_"), ())
         if name.removeprefix("raw_") in feeds():
-            origin = {"_source": "shop", "_part": "a.csv", "_pull": 1}
+            origin = {"_source": "shop", "_partition": "a.csv", "_pull": 1}
             rows = [{**origin, **row} for row in feed_rows(name.removeprefix("raw_"), rows)]
         con.register(name, pa.Table.from_pylist([dict(row) for row in rows], schema=schema.to_pyarrow()))
     for name, _ in graph.lineage(target):

@@ -16,14 +16,14 @@ from tidings.display.show import head
 from tidings.errors import UsageError, suggest
 from tidings.metrics.metric import Metric, Number
 from tidings.metrics.registry import get, leaves
-from tidings.metrics.result import Answer, Field, Point, Provenance, Series, Value
-from tidings.query.breakdown import split_answer
-from tidings.query.context import Lens, tables_in
+from tidings.metrics.result import Field, Point, Provenance, Result, Series, Value
+from tidings.query.breakdown import breakdown_result
+from tidings.query.context import QueryContext, tables_in
 from tidings.query.evaluation import comparable, over_periods, over_windows, period_share, period_value, rows_behind
 from tidings.query.rejected import rejected_sentences
 from tidings.query.segment import check_term, parse_segment
-from tidings.query.to_date import growth_answer
-from tidings.query.trace import received_rows
+from tidings.query.to_date import to_date_result
+from tidings.query.trace import raw_rows
 from tidings.settings import Settings, load_settings
 from tidings.warehouse.reader import Warehouse
 from tidings.window import LATEST, Comparison, Unit, Window, Zone, add_days, parse_as_of
@@ -37,9 +37,9 @@ class Book:
     Attributes: `window` and `before` (None without comparison), `zone`, `currency`, `settings`, `lens`.
     """
 
-    def __init__(self, settings: Settings, lens: Lens, window: Window, compare: Comparison) -> None:
+    def __init__(self, settings: Settings, context: QueryContext, window: Window, compare: Comparison) -> None:
         self.settings = settings
-        self.lens = lens
+        self.context = context
         self.window = window
         self.compare = compare
         self.before = window.compare(compare)
@@ -77,28 +77,28 @@ class Book:
         # A run says which build all of its sections read.
         warehouse = Warehouse.open(settings, build or settings.environment.get("TIDINGS_BUILD") or None)
         at = parse_as_of(as_of, zone, warehouse.complete_until)
-        lens = Lens(warehouse, zone, at, money, parse_segment(segment, warehouse), settings.rates_file)
-        lens.check_currency(settings.currency)
+        context = QueryContext(warehouse, zone, at, money, parse_segment(segment, warehouse), settings.rates_file)
+        context.check_currency(settings.currency)
         window = Window.last(days, at, zone)
-        end = lens.coverage.complete_end
+        end = context.coverage.complete_end
         if as_of.strip().lower() == LATEST and end is not None and end < window.end:
             # The data end within the day before: it is no complete day, and comparing it would be comparing a part.
             window = replace(window, start=add_days(end, -days), end=end)
-        return cls(settings, lens, window, cast(Comparison, compare))
+        return cls(settings, context, window, cast(Comparison, compare))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         """The head of a section: period, comparison, segment, money, how fresh the data are, and the build."""
         # Shown at the top of a notebook: charts that the analyst adds below get the look of the report, offline.
         theme.enable()
-        until = self.lens.coverage.until
+        until = self.context.coverage.until
         facts = {
             "Segment": self.segment,
             "Currency": self.currency,
             "As of": f"{self.as_of.astimezone(self.zone.info):%Y-%m-%d %H:%M}",
             "Data until": "no data yet" if until is None else f"{until.astimezone(self.zone.info):%Y-%m-%d %H:%M}",
             "Build": self.build_id,
-            "Rejected": "; ".join(rejected_sentences(self.lens.warehouse.rejected, self.window)),
-            "Exchange rates": " ".join(self.lens.money_notes),
+            "Rejected": "; ".join(rejected_sentences(self.context.warehouse.rejected, self.window)),
+            "Exchange rates": " ".join(self.context.money_notes),
         }
         known = {name: fact for name, fact in facts.items() if fact}
         return head("", self.window, self.before, known)._repr_mimebundle_()
@@ -111,38 +111,38 @@ class Book:
     @property
     def as_of(self) -> datetime:
         """The report's now, aware UTC."""
-        return self.lens.as_of
+        return self.context.as_of
 
     @property
     def currency(self) -> str:
         """The report's money."""
-        return self.lens.currency
+        return self.context.currency
 
     @property
     def segment(self) -> str:
         """The segment as read; empty for all rows."""
-        return str(self.lens.segment)
+        return str(self.context.segment)
 
     @property
     def build_id(self) -> str:
         """The build that all figures are read from."""
-        return self.lens.warehouse.build_id
+        return self.context.warehouse.build_id
 
     @property
     def missing_fx(self) -> tuple[str, ...]:
         """Currencies without a rate: their amounts are in no sum."""
-        return self.lens.missing_fx
+        return self.context.missing_fx
 
     @property
     def freshness(self) -> Mapping[str, datetime | None]:
         """Newest row of every fact table, aware UTC; null for an empty one."""
-        tables = self.lens.warehouse.tables
-        return {name: info.fresh_until for name, info in sorted(tables.items()) if name.startswith("fct_")}
+        tables = self.context.warehouse.tables
+        return {name: info.last_row_at for name, info in sorted(tables.items()) if name.startswith("fct_")}
 
     @property
     def sql(self) -> tuple[str, ...]:
         """Every query run so far, oldest first."""
-        return tuple(self.lens.sql)
+        return tuple(self.context.sql)
 
     def within(self, column: str, value: str) -> Book:
         """The same book, limited to rows with a value in a column, too.
@@ -150,12 +150,12 @@ class Book:
         Raises:
             UsageError: no mart has such a column, or no row the value.
         """
-        check_term(column, value, self.lens.warehouse)
-        return Book(self.settings, self.lens.within(column, value), self.window, self.compare)
+        check_term(column, value, self.context.warehouse)
+        return Book(self.settings, self.context.within(column, value), self.window, self.compare)
 
     def rejected(self, feed: str) -> Mapping[str, int]:
         """Rows of a feed that were landed as rejected, by source; sources without any are there with 0."""
-        infos = [info for info in self.lens.warehouse.feeds if info.feed == feed]
+        infos = [info for info in self.context.warehouse.feeds if info.feed == feed]
         return {s: sum(i.rejected for i in infos if i.source == s) for s in dict.fromkeys(i.source for i in infos)}
 
     def value(self, name: str, window: Window | None = None) -> Value:
@@ -177,10 +177,10 @@ class Book:
     def _values(self, names: Sequence[str], window: Window) -> tuple[Value, ...]:
         metrics = [get(name) for name in names]
         before = window.compare(self.compare)
-        found = over_windows(self.lens, metrics, [window] if before is None else [window, before])
+        found = over_windows(self.context, metrics, [window] if before is None else [window, before])
         course = replace(window, start=add_days(window.end, -SPARK_DAYS))
         timed = [metric for metric in metrics if not metric.last_seconds]
-        days = over_periods(self.lens, timed, course, "day") if timed else {}
+        days = over_periods(self.context, timed, course, "day") if timed else {}
         values = []
         for metric in metrics:
             compared = None if metric.last_seconds else before
@@ -232,14 +232,14 @@ class Book:
         return self._series(get(name), self.before, grain or self.window.grain())
 
     def _series(self, metric: Metric, window: Window, grain: Unit) -> Series:
-        start = len(self.lens.sql)
-        found = over_periods(self.lens, [metric], window, grain)
+        start = len(self.context.sql)
+        found = over_periods(self.context, [metric], window, grain)
         points = tuple(
-            Point(period, period_value(metric, cell, period, window), period_share(self.lens, metric, period))
+            Point(period, period_value(metric, cell, period, window), period_share(self.context, metric, period))
             for period, cell in found.items()
         )
         why = "" if any(point.value is not None for point in points) else self._why(metric, window)
-        origin = self._origin(metric, self.lens.sql[start:], window=window)
+        origin = self._origin(metric, self.context.sql[start:], window=window)
         return Series(metric, self.unit(metric), grain, points, origin, why)
 
     def last(self, days: int) -> Window:
@@ -256,33 +256,33 @@ class Book:
         if self.before is None:
             return False
         now, then = (self.window.start, self.window.end), (self.before.start, self.before.end)
-        coverage = self.lens.coverage
-        return coverage.covers_alike(coverage.of_mart(mart), now, then)
+        coverage = self.context.coverage
+        return coverage.same_coverage(coverage.of_mart(mart), now, then)
 
-    def answers(self, name: str) -> bool:
+    def results(self, name: str) -> bool:
         """True where some source fills what a metric needs.
 
         Raises:
             MetricError: there is no such metric.
         """
-        return all(self.lens.answerable([leaf]) for leaf in leaves(get(name)))
+        return all(self.context.answerable([leaf]) for leaf in leaves(get(name)))
 
     def covers(self, mart: str) -> bool:
         """True where a source covers a day of the window in a mart: no rows then mean that there was nothing."""
-        coverage = self.lens.coverage
+        coverage = self.context.coverage
         return coverage.extent(coverage.of_mart(mart), self.window.start, self.window.end) != "none"
 
     def _why(self, metric: Metric, window: Window) -> str:
-        return self.lens.why_unknown(leaves(metric), window.start, window.end)
+        return self.context.why_unknown(leaves(metric), window.start, window.end)
 
     def _why_no_change(self, metric: Metric, window: Window, before: Window) -> str:
-        if comparable(self.lens, metric, window, before):
+        if comparable(self.context, metric, window, before):
             return ""
         if earlier := self._why(metric, before):
             return earlier
-        coverage, behind = self.lens.coverage, leaves(metric)
+        coverage, behind = self.context.coverage, leaves(metric)
         notes = [
-            note for one in (window, before) for note in coverage.notes(behind, self.lens.needed, one.start, one.end)
+            note for one in (window, before) for note in coverage.notes(behind, self.context.needed, one.start, one.end)
         ]
         return notes[0].rstrip(".") if notes else "the data do not cover both windows alike"
 
@@ -293,10 +293,10 @@ class Book:
             MetricError: there is no such metric.
         """
         metrics = [get(name) for name in names]
-        found = over_windows(self.lens, metrics, windows)
+        found = over_windows(self.context, metrics, windows)
         return {(metric.name, window): found.value(metric, window) for metric in metrics for window in windows}
 
-    def split(self, name: str, by: str, top: int = 12) -> Answer:
+    def split(self, name: str, by: str, top: int = 12) -> Result:
         """A metric by a column of its mart: the total first, the `top` largest, then the others from their own rows.
 
         Columns: `by`, the metric, `before` and `change` against the window before, then `share` of the total for what
@@ -307,18 +307,18 @@ class Book:
             UsageError: a mart of the metric has no such column.
         """
         metric = get(name)
-        answer = split_answer(self.lens, metric, by, top, self.window, self.before, self.unit(metric))
-        return replace(answer, provenance=self._origin(metric, answer.provenance.sql, answer.provenance.rows, by=by))
+        result = breakdown_result(self.context, metric, by, top, self.window, self.before, self.unit(metric))
+        return replace(result, provenance=self._origin(metric, result.provenance.sql, result.provenance.rows, by=by))
 
-    def growth(self, name: str) -> Answer:
+    def to_date(self, name: str) -> Result:
         """A metric week on week and month on month: the period to date against as many days of the one before.
 
         Raises:
             MetricError: there is no such metric.
         """
         metric = get(name)
-        answer = growth_answer(self.lens, metric, self.window, self.unit(metric))
-        return replace(answer, provenance=self._origin(metric, answer.provenance.sql, answer.provenance.rows))
+        result = to_date_result(self.context, metric, self.window, self.unit(metric))
+        return replace(result, provenance=self._origin(metric, result.provenance.sql, result.provenance.rows))
 
     def mart(self, name: str) -> ir.Table:
         """A table as the figures see it: rows before `as_of`, in the segment, with `local_ts` and, for money, `fx`.
@@ -326,7 +326,7 @@ class Book:
         Raises:
             WarehouseError: there is no such table.
         """
-        return self.lens.mart(name)
+        return self.context.mart(name)
 
     def table(self, name: str) -> ir.Table:
         """A table of the warehouse as it is.
@@ -334,7 +334,7 @@ class Book:
         Raises:
             WarehouseError: there is no such table.
         """
-        return self.lens.table(name)
+        return self.context.table(name)
 
     def rows(self, name: str, window: Window | None = None) -> ir.Table:
         """The rows that a metric's value is computed from.
@@ -343,7 +343,7 @@ class Book:
             MetricError: there is no such metric.
             UsageError: it is computed from other metrics, which have rows each.
         """
-        return rows_behind(self.lens, get(name), window or self.window)
+        return rows_behind(self.context, get(name), window or self.window)
 
     def raw(self, feed: str, rows: ir.Table, limit: int = 100) -> ir.Table:
         """The landed rows behind rows of a mart, as received in `_record`, with the file they lie in.
@@ -351,9 +351,9 @@ class Book:
         Raises:
             UsageError: there is no such feed, or the rows do not say where they come from.
         """
-        return received_rows(self.lens, self.settings.raw, feed, rows, limit)
+        return raw_rows(self.context, self.settings.raw, feed, rows, limit)
 
-    def ask(self, title: str, fields: Sequence[Field], expression: ir.Table) -> Answer:
+    def ask(self, title: str, fields: Sequence[Field], expression: ir.Table) -> Result:
         """Any question as an Ibis table; `fields` say which of its columns to show, how named and in which unit.
 
         Raises:
@@ -366,12 +366,12 @@ class Book:
                     suggest(field.name, expression.columns),
                 )
         shown = expression.select(*(field.name for field in fields))
-        found = self.lens.rows(shown)
+        found = self.context.rows(shown)
         units = tuple(replace(f, unit=self.currency) if f.unit == "money" else f for f in fields)
         rows = tuple(tuple(row[field.name] for field in fields) for row in found)
         money = any(field.unit == "money" for field in fields)
-        origin = self.lens.provenance(self.lens.sql[-1:], tables_in(shown), len(rows), money=money)
-        return Answer(title, units, rows, origin)
+        origin = self.context.provenance(self.context.sql[-1:], tables_in(shown), len(rows), money=money)
+        return Result(title, units, rows, origin)
 
     def unit(self, metric: Metric) -> str:
         """What is printed behind a metric's value: its unit, for money the report's currency."""
@@ -387,7 +387,7 @@ class Book:
         window: Window | None = None,
     ) -> Provenance:
         inputs = leaves(metric)
-        lens = self.lens.split_by(by) if by else self.lens
+        context = self.context.split_by(by) if by else self.context
         tables = [name for leaf in inputs for name in (leaf.mart, *(mark.mart for mark in leaf.marks))]
         money = any(leaf.unit == "money" for leaf in inputs)
-        return lens.provenance(sql, tables, rows, money=money, metrics=inputs, window=window or self.window)
+        return context.provenance(sql, tables, rows, money=money, metrics=inputs, window=window or self.window)

@@ -51,7 +51,7 @@ class SourceError(TidingsError):
     """A source, one of its files or its landed data cannot be used."""
 
 
-class AnswerError(SourceError):
+class ResponseError(SourceError):
     """A server's answer to one request cannot be used; its other endpoints may still do. `status` is HTTP's."""
 
     def __init__(self, failed: str, remedy: str = "", status: int = 0) -> None:
@@ -64,7 +64,7 @@ class AnswerError(SourceError):
         return self.status in (401, 403, 404)
 
 
-class InBetweenError(AnswerError):
+class InBetweenError(ResponseError):
     """Something else answers in place of the server: a login page, a proxy, a firewall; it says nothing of rights."""
 
 

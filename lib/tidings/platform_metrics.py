@@ -16,9 +16,9 @@ import ibis.expr.types as ir
 
 from tidings.schema import Column, joined
 
-FIGURES = "fct_metric_daily"
+METRIC_DAILY = "fct_metric_daily"
 AMOUNT = "decimal(28, 8)"
-FigureKind = Literal["flow", "stock", "mean", "distinct"]
+PlatformKind = Literal["flow", "stock", "mean", "distinct"]
 
 DIMENSIONS: Mapping[str, str] = {
     "app": "App, site, property or project that it is about.",
@@ -42,7 +42,7 @@ Better = Literal["higher", "lower", "neutral"]
 
 
 @dataclass(frozen=True)
-class Unified:
+class PlatformMetric:
     """A metric that several places may tell: its title, unit and how days and parts of it may be put together.
 
     `flow` adds up; `stock` is a level, read on the last day; `mean` carries a weight and is averaged by it; `distinct`
@@ -51,7 +51,7 @@ class Unified:
 
     title: str
     unit: str
-    kind: FigureKind
+    kind: PlatformKind
     doc: str
     better: Better = "higher"
     action: str = "Split it by country and see which source moved."
@@ -65,28 +65,32 @@ _MONEY = "Split it by country and product, and look at refunds and fees beside i
 _SUBSCRIBERS = "Split it by product and country; look at trials before it and cancellations after it."
 _LEAVING = "Look at the reasons where they are told, and at what changed for those who left."
 
-UNIFIED: Mapping[str, Unified] = {
-    "downloads": Unified(
+PLATFORM_METRICS: Mapping[str, PlatformMetric] = {
+    "downloads": PlatformMetric(
         "Downloads", "count", "flow", "First installs of an app; updates and re-downloads apart.", action=_STORE
     ),
-    "redownloads": Unified("Re-downloads", "count", "flow", "Installs by people who had the app before.", "neutral"),
-    "updates": Unified("Updates", "count", "flow", "Installs of a newer version.", "neutral"),
-    "uninstalls": Unified("Uninstalls", "count", "flow", "Deletions of the app.", "lower", _QUALITY),
-    "active_devices": Unified("Active devices", "count", "stock", "Devices on which the app is installed."),
-    "store_impressions": Unified(
+    "redownloads": PlatformMetric(
+        "Re-downloads", "count", "flow", "Installs by people who had the app before.", "neutral"
+    ),
+    "updates": PlatformMetric("Updates", "count", "flow", "Installs of a newer version.", "neutral"),
+    "uninstalls": PlatformMetric("Uninstalls", "count", "flow", "Deletions of the app.", "lower", _QUALITY),
+    "active_devices": PlatformMetric("Active devices", "count", "stock", "Devices on which the app is installed."),
+    "store_impressions": PlatformMetric(
         "Store impressions", "count", "flow", "Times the app was shown in the store.", action=_STORE
     ),
-    "store_views": Unified("Store views", "count", "flow", "Views of, or visitors to, the store page.", action=_STORE),
-    "store_acquisitions": Unified(
+    "store_views": PlatformMetric(
+        "Store views", "count", "flow", "Views of, or visitors to, the store page.", action=_STORE
+    ),
+    "store_acquisitions": PlatformMetric(
         "Store acquisitions", "count", "flow", "Visitors of the store page who installed.", action=_STORE
     ),
-    "rating": Unified(
+    "rating": PlatformMetric(
         "Rating", "stars", "mean", "Stars of 1 to 5; weighted by ratings where their number is told.", action=_QUALITY
     ),
-    "rating_so_far": Unified(
+    "rating_so_far": PlatformMetric(
         "Rating so far", "stars", "mean", "Stars of all ratings ever, as the store says on each day.", action=_QUALITY
     ),
-    "reviews": Unified(
+    "reviews": PlatformMetric(
         "Reviews",
         "count",
         "flow",
@@ -94,77 +98,89 @@ UNIFIED: Mapping[str, Unified] = {
         "neutral",
         "Read the newest ones.",
     ),
-    "proceeds": Unified(
+    "proceeds": PlatformMetric(
         "Proceeds", "money", "flow", "What the store or processor pays out, after its share.", action=_MONEY
     ),
-    "gross_sales": Unified("Gross sales", "money", "flow", "What buyers paid, less what they got back.", action=_MONEY),
-    "refunds": Unified("Refunds", "money", "flow", "What buyers got back, positive.", "lower", _MONEY),
-    "fees": Unified("Fees", "money", "flow", "What the processor kept, positive.", "lower", _MONEY),
-    "crashes": Unified("Crashes", "count", "flow", "Crashes of the app.", "lower", _QUALITY),
-    "anrs": Unified("ANRs", "count", "flow", "Times the app did not respond.", "lower", _QUALITY),
-    "crash_rate": Unified(
+    "gross_sales": PlatformMetric(
+        "Gross sales", "money", "flow", "What buyers paid, less what they got back.", action=_MONEY
+    ),
+    "refunds": PlatformMetric("Refunds", "money", "flow", "What buyers got back, positive.", "lower", _MONEY),
+    "fees": PlatformMetric("Fees", "money", "flow", "What the processor kept, positive.", "lower", _MONEY),
+    "crashes": PlatformMetric("Crashes", "count", "flow", "Crashes of the app.", "lower", _QUALITY),
+    "anrs": PlatformMetric("ANRs", "count", "flow", "Times the app did not respond.", "lower", _QUALITY),
+    "crash_rate": PlatformMetric(
         "Crash rate", "ratio", "mean", "Share of a day's users who had a crash; weighted by users.", "lower", _QUALITY
     ),
-    "anr_rate": Unified(
+    "anr_rate": PlatformMetric(
         "ANR rate", "ratio", "mean", "Share of a day's users to whom the app did not respond.", "lower", _QUALITY
     ),
-    "app_sessions": Unified("App sessions", "count", "flow", "Uses of the app."),
-    "search_clicks": Unified("Search clicks", "count", "flow", "Clicks on results of a search engine.", action=_SEARCH),
-    "search_impressions": Unified(
+    "app_sessions": PlatformMetric("App sessions", "count", "flow", "Uses of the app."),
+    "search_clicks": PlatformMetric(
+        "Search clicks", "count", "flow", "Clicks on results of a search engine.", action=_SEARCH
+    ),
+    "search_impressions": PlatformMetric(
         "Search impressions", "count", "flow", "Results shown by a search engine.", action=_SEARCH
     ),
-    "search_position": Unified(
+    "search_position": PlatformMetric(
         "Search position", "score", "mean", "Position, 1 on top; weighted by impressions.", "lower", _SEARCH
     ),
-    "pageviews": Unified("Page views", "count", "flow", "Pages viewed.", action=_SITE),
-    "visitors": Unified("Visitors", "count", "distinct", "Different visitors of a day.", action=_SITE),
-    "visits": Unified("Visits", "count", "flow", "Visits, sessions.", action=_SITE),
-    "bounces": Unified("Bounces", "count", "flow", "Visits of one page view.", "lower", _SITE),
-    "visit_seconds": Unified(
+    "pageviews": PlatformMetric("Page views", "count", "flow", "Pages viewed.", action=_SITE),
+    "visitors": PlatformMetric("Visitors", "count", "distinct", "Different visitors of a day.", action=_SITE),
+    "visits": PlatformMetric("Visits", "count", "flow", "Visits, sessions.", action=_SITE),
+    "bounces": PlatformMetric("Bounces", "count", "flow", "Visits of one page view.", "lower", _SITE),
+    "visit_seconds": PlatformMetric(
         "Time on site", "s", "flow", "Seconds from the first to the last page view of visits.", action=_SITE
     ),
-    "engaged_visits": Unified("Engaged visits", "count", "flow", "Visits that the source calls engaged.", action=_SITE),
-    "events": Unified(
+    "engaged_visits": PlatformMetric(
+        "Engaged visits", "count", "flow", "Visits that the source calls engaged.", action=_SITE
+    ),
+    "events": PlatformMetric(
         "Events",
         "count",
         "flow",
         "Named events, page views apart where the source tells them apart.",
         action="Split it by event.",
     ),
-    "event_users": Unified(
+    "event_users": PlatformMetric(
         "Users by event", "count", "distinct", "Different users of a day who did an event.", action="Split it by event."
     ),
-    "active_users": Unified("Active users", "count", "distinct", "Different users of a day."),
-    "mrr": Unified("MRR", "money", "stock", "Monthly recurring revenue at the end of a day.", action=_SUBSCRIBERS),
-    "active_subscriptions": Unified(
+    "active_users": PlatformMetric("Active users", "count", "distinct", "Different users of a day."),
+    "mrr": PlatformMetric(
+        "MRR", "money", "stock", "Monthly recurring revenue at the end of a day.", action=_SUBSCRIBERS
+    ),
+    "active_subscriptions": PlatformMetric(
         "Active subscriptions", "count", "stock", "Paid subscriptions at the end of a day.", action=_SUBSCRIBERS
     ),
-    "active_trials": Unified(
+    "active_trials": PlatformMetric(
         "Active trials", "count", "stock", "Running trials at the end of a day.", action=_SUBSCRIBERS
     ),
-    "new_subscriptions": Unified(
+    "new_subscriptions": PlatformMetric(
         "New subscriptions", "count", "flow", "Paid subscriptions that began.", action=_SUBSCRIBERS
     ),
-    "churned_subscriptions": Unified(
+    "churned_subscriptions": PlatformMetric(
         "Churned subscriptions", "count", "flow", "Paid subscriptions that ended.", "lower", _LEAVING
     ),
-    "cancellations": Unified(
+    "cancellations": PlatformMetric(
         "Cancellations", "count", "flow", "Renewals switched off; the paid time still runs.", "lower", _LEAVING
     ),
-    "trial_starts": Unified("Trial starts", "count", "flow", "Trials that began.", action=_SUBSCRIBERS),
-    "trial_conversions": Unified("Trial conversions", "count", "flow", "Trials that became paid.", action=_SUBSCRIBERS),
-    "churn_rate": Unified(
+    "trial_starts": PlatformMetric("Trial starts", "count", "flow", "Trials that began.", action=_SUBSCRIBERS),
+    "trial_conversions": PlatformMetric(
+        "Trial conversions", "count", "flow", "Trials that became paid.", action=_SUBSCRIBERS
+    ),
+    "churn_rate": PlatformMetric(
         "Churn rate per day", "ratio", "mean", "Share of active subscriptions that ended on a day.", "lower", _LEAVING
     ),
-    "revenue": Unified("Revenue", "money", "flow", "Revenue as the source counts it.", action=_MONEY),
+    "revenue": PlatformMetric("Revenue", "money", "flow", "Revenue as the source counts it.", action=_MONEY),
 }
 """The metrics that places may tell, by name."""
 
-FIGURE_COLUMNS: Mapping[str, Column] = {
-    "figure_key": Column("!string", "Source, platform, metric, cut, day, its zone, currency and all dimensions."),
+PLATFORM_COLUMNS: Mapping[str, Column] = {
+    "platform_metric_key": Column(
+        "!string", "Source, platform, metric, cut, day, its zone, currency and all dimensions."
+    ),
     "platform": Column("!string", "Kind of place that told it, such as app_store."),
-    "metric": Column("!string", "What it is a figure of.", values=tuple(UNIFIED)),
-    "cut": Column("!string", "What it is split by: dimensions joined by commas, empty for the whole."),
+    "metric": Column("!string", "What it is a figure of.", values=tuple(PLATFORM_METRICS)),
+    "breakdown": Column("!string", "What it is split by: dimensions joined by commas, empty for the whole."),
     "day": Column("!date", "Day as the source counts days; never moved to another zone."),
     "zone": Column("!string", "Time zone of that day."),
     **{name: Column("string", doc) for name, doc in DIMENSIONS.items()},
@@ -178,10 +194,10 @@ FIGURE_COLUMNS: Mapping[str, Column] = {
 }
 """The columns of every figures model."""
 
-FIGURE_KEY = ("figure_key",)
+PLATFORM_KEY = ("platform_metric_key",)
 
 
-def figure(
+def platform_metric(
     rows: ir.Table,
     metric: str,
     value: str | ir.NumericValue,
@@ -208,48 +224,48 @@ def figure(
         columns["weight"] = _of(rows, weight).cast(AMOUNT)
     if zone is not None:
         columns["zone"] = rows[zone]
-    told = rows.select(**columns)
-    told = told.filter(told["value"].notnull())
-    groups = told.group_by(["_source", "day", "currency", *split, *(() if zone is None else ("zone",))])
+    reported = rows.select(**columns)
+    reported = reported.filter(reported["value"].notnull())
+    groups = reported.group_by(["_source", "day", "currency", *split, *(() if zone is None else ("zone",))])
     if weight is None:
-        summed = groups.aggregate(value=told["value"].sum().cast(AMOUNT)).mutate(weight=ibis.null(AMOUNT))
+        summed = groups.aggregate(value=reported["value"].sum().cast(AMOUNT)).mutate(weight=ibis.null(AMOUNT))
     else:
-        weights = told["weight"].sum()
+        weights = reported["weight"].sum()
         # On floats: decimals divide differently from engine to engine.
-        weighted = (told["value"].cast("float64") * told["weight"].cast("float64")).sum() / weights.cast(
+        weighted = (reported["value"].cast("float64") * reported["weight"].cast("float64")).sum() / weights.cast(
             "float64"
         ).nullif(0)
-        plain = told["value"].cast("float64").mean()
+        plain = reported["value"].cast("float64").mean()
         # Nothing weighs nothing: only where no weight is told at all each row counts alike.
         mean = ibis.ifelse(weights.isnull(), plain, weighted)
         summed = groups.aggregate(value=mean.round(8).cast(AMOUNT), weight=weights.cast(AMOUNT))
         summed = summed.filter(summed["value"].notnull())
-    is_money = UNIFIED[metric].unit == "money"
+    is_money = PLATFORM_METRICS[metric].unit == "money"
     return summed.mutate(
         metric=ibis.literal(metric),
-        unit=summed["currency"].fill_null("") if is_money else ibis.literal(UNIFIED[metric].unit),
-        cut=ibis.literal(",".join(name for name in DIMENSIONS if name in split)),
+        unit=summed["currency"].fill_null("") if is_money else ibis.literal(PLATFORM_METRICS[metric].unit),
+        breakdown=ibis.literal(",".join(name for name in DIMENSIONS if name in split)),
         is_total=ibis.literal(total),
         **{name: ibis.null("string") for name in DIMENSIONS if name not in split},
     )
 
 
-def figures(platform: str, *parts: ir.Table, zone: str = "UTC") -> ir.Table:
+def platform_metrics(platform: str, *parts: ir.Table, zone: str = "UTC") -> ir.Table:
     """The figures of one platform, from parts made by `figure`; `zone` is that of its days where they do not say it."""
     shown = []
     for part in parts:
         of_part = part["zone"] if "zone" in part.columns else ibis.literal(zone)
-        told_by = ibis.literal(platform)
-        key = [told_by, part["metric"], part["cut"], part["day"], of_part]
+        reported_by = ibis.literal(platform)
+        key = [reported_by, part["metric"], part["breakdown"], part["day"], of_part]
         # An empty and a missing dimension are the same.
         key += [part[name].fill_null("") for name in ("currency", *DIMENSIONS)]
         whole = part.mutate(
-            figure_key=joined(part["_source"], *key),
-            platform=told_by,
+            platform_metric_key=joined(part["_source"], *key),
+            platform=reported_by,
             zone=of_part,
             feed=ibis.literal(_feeds_of(part)),
         )
-        shown.append(whole.select(*FIGURE_COLUMNS))
+        shown.append(whole.select(*PLATFORM_COLUMNS))
     return reduce(lambda table, other: table.union(other), shown)
 
 

@@ -15,7 +15,7 @@ from tidings.analysis.waterfall import CUSTOMERS, NEW, RETURNING, UNKNOWN, Sales
 def test_parts_by_hand() -> None:
     before = Side({NEW: Sales(10, Decimal(100)), RETURNING: Sales(4, Decimal(80))}, Decimal(20), Decimal(5))
     now = Side({NEW: Sales(12, Decimal(144)), RETURNING: Sales(3, Decimal(66))}, Decimal(8), Decimal(9))
-    found = [(part.kind, part.customers, part.amount) for part in waterfall(before, now)]
+    found = [(partition.kind, partition.customers, partition.amount) for partition in waterfall(before, now)]
     assert found == [
         ("volume", NEW, Decimal(20)),  # two orders more at the old 10
         ("price and mix", NEW, Decimal(24)),  # twelve orders at 2 more each
@@ -40,12 +40,12 @@ _SIDE = st.builds(Side, st.dictionaries(st.sampled_from(CUSTOMERS), _SALES), _MO
 
 @given(_SIDE, _SIDE)
 def test_parts_add_up_to_the_change_exactly(before: Side, now: Side) -> None:
-    assert sum((part.amount for part in waterfall(before, now)), Decimal(0)) == now.net - before.net
+    assert sum((partition.amount for partition in waterfall(before, now)), Decimal(0)) == now.net - before.net
 
 
 @given(_SIDE)
 def test_nothing_changed_makes_no_part(side: Side) -> None:
-    assert all(part.amount == 0 for part in waterfall(side, side))
+    assert all(partition.amount == 0 for partition in waterfall(side, side))
 
 
 def test_customers_are_new_with_all_their_orders_of_the_window() -> None:

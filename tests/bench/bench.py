@@ -204,28 +204,28 @@ def bench_queries(root: Path, times: int) -> list[Row]:
     from tidings.sections import commerce, technical_performance
 
     book = Book.open(root=root)
-    backend = book.lens.warehouse._backend.con
+    backend = book.context.warehouse._backend.con
     now, then = book.window, book.before
     assert then is not None
     between = "ts >= TIMESTAMP '{}' AND ts < TIMESTAMP '{}'"
     inside = between.format(now.start_at.replace(tzinfo=None), now.end_at.replace(tzinfo=None))
     both = between.format(then.start_at.replace(tzinfo=None), now.end_at.replace(tzinfo=None))
     split = f"CASE WHEN {inside} THEN 0 ELSE 1 END"
-    rates = " ".join(f"WHEN '{code}' THEN {rate}::DECIMAL(20,12)" for code, rate in book.lens.rates.items())
+    rates = " ".join(f"WHEN '{code}' THEN {rate}::DECIMAL(20,12)" for code, rate in book.context.rates.items())
     by_hand = {
         "executive_overview: money, two windows": (
-            lambda: over_windows(book.lens, [get("net_revenue"), get("refunds")], [now, then]),
+            lambda: over_windows(book.context, [get("net_revenue"), get("refunds")], [now, then]),
             f"SELECT {split} w, sum(CASE type WHEN 'charge' THEN net ELSE -net END * (CASE currency {rates} END)) "
             "FILTER (type IN ('charge', 'refund', 'chargeback')), sum(net * (CASE currency " + rates + " END)) FILTER "
             f"(type = 'refund') FROM fct_transactions WHERE status = 'succeeded' AND {both} GROUP BY 1",
         ),
         "web_traffic: visitors and page views by day": (
-            lambda: over_periods(book.lens, [get("visitors"), get("pageviews")], now, "day"),
+            lambda: over_periods(book.context, [get("visitors"), get("pageviews")], now, "day"),
             "SELECT date_trunc('day', ts) d, count(DISTINCT visitor_id), count(*) FROM fct_events "
             f"WHERE NOT is_bot AND kind = 'pageview' AND {inside} GROUP BY 1",
         ),
         "web_traffic: visits by channel": (
-            lambda: over_windows(book.lens, [get("visits")], [now, then], lambda rows: rows.channel),
+            lambda: over_windows(book.context, [get("visits")], [now, then], lambda rows: rows.channel),
             f"SELECT {split} w, channel, count(*) FROM fct_sessions WHERE is_visit AND {both} GROUP BY 1, 2",
         ),
         "commerce: orders by weekday and hour": (
@@ -241,9 +241,9 @@ def bench_queries(root: Path, times: int) -> list[Row]:
     }
     rows = []
     for what, (ask, sql) in by_hand.items():
-        start = len(book.lens.sql)
+        start = len(book.context.sql)
         ask()
-        made = book.lens.sql[start:]
+        made = book.context.sql[start:]
         # The engine's time alone, of all that the book asks for this answer.
         a, b, ratio = paired(
             lambda made=made: [backend.execute(query).to_arrow_table() for query in made],

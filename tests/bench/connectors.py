@@ -119,7 +119,7 @@ def pull_once(url: str, folder: Path, days: int) -> dict[str, float]:
     (source,) = open_sources(settings)
     order = Pull(NOW, since=add_days(LAST_DAY, 1 - days), until=LAST_DAY, clock=QuickClock(NOW))
     start = time.perf_counter()
-    rows = sum(part.rows for part in source.pull(Landing(settings.raw), order))
+    rows = sum(partition.rows for partition in source.pull(Landing(settings.raw), order))
     seconds = time.perf_counter() - start
     return {"rows": rows, "seconds": seconds, "peak": _peak()}
 
@@ -162,7 +162,7 @@ def six(delay: float = 0.3, days: int = 7) -> tuple[float, float]:
             for group in [sources] if at_once else [[source] for source in sources]:
                 outcomes = list(pull_sources(settings, group, order, lambda *_: None))
                 if any(outcome.error for outcome in outcomes):
-                    raise RuntimeError([outcome.told() for outcome in outcomes])
+                    raise RuntimeError([outcome.reported() for outcome in outcomes])
             seconds.append(time.perf_counter() - start)
     return seconds[0], seconds[1]
 

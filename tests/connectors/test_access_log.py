@@ -193,7 +193,7 @@ def test_missing_agents_are_bots_but_a_log_without_agents_is_not_all_bots(book: 
     rows = book.landed(line(agent="-"), line(agent=""), line(agent="Googlebot/2.1"))
     assert [row["is_bot"] for row in rows] == [True, True, True]
     book.write(line().partition(' "-"')[0], name="common.log")
-    common = next(pulled for pulled in book.pull() if pulled.part.startswith("logs/common.log"))
+    common = next(pulled for pulled in book.pull() if pulled.partition.startswith("logs/common.log"))
     assert common.messages == (
         "common.log is in the common format, without user agents and referrers: bots cannot be told apart, and every "
         "visit counts as direct.",
@@ -264,7 +264,7 @@ PLANTED = [
 ]
 
 
-@pytest.mark.parametrize("cut", [None, -2], ids=["landed", "rejected"])
+@pytest.mark.parametrize("breakdown", [None, -2], ids=["landed", "rejected"])
 def test_no_planted_secret_reaches_the_disk(book: Workbook, cut: int | None) -> None:
     """Each line whole, and cut off so that it is rejected: every byte and every value is looked at."""
     book.write(line(), *[planted[:cut] for planted in PLANTED])
@@ -384,7 +384,7 @@ def test_rotation_neither_doubles_nor_loses(book: Workbook) -> None:
     book.pull()
     (book.logs / "access.log").rename(book.logs / "access.log.1")
     book.write(tuesday)
-    assert [(pulled.part[-22:], pulled.skipped) for pulled in book.pull()] == [
+    assert [(pulled.partition[-22:], pulled.skipped) for pulled in book.pull()] == [
         ("g@2026-11-16T10:00:00Z"[-22:], True),
         ("g@2026-11-17T10:00:00Z"[-22:], False),
     ]

@@ -144,7 +144,7 @@ def test_404_is_pending_for_three_days_and_then_no_sales(tmp_path: Path) -> None
         pulled = store.pull()
         # The 17th and 18th may yet come; that the 19th is there does not wait for them.
         assert store.units() == {6: 5, 0: 9}
-        said = [message for part in pulled if part.endpoint == "sales" for message in part.messages]
+        said = [message for partition in pulled if partition.endpoint == "sales" for message in partition.messages]
         assert all(day in " ".join(said) for day in ("2026-11-17", "2026-11-18")) and "asked for again" in said[0]
         store.fake.asked.clear()
         store.fake.rows["app_store_sales"].append(sale(2, 7))
@@ -170,7 +170,7 @@ def test_a_restated_day_replaces_all_its_rows(tmp_path: Path) -> None:
         store.fake.rows["app_store_sales"] = [sale(2, 50), sale(20, 99)]
         pulled = store.pull()
         assert store.units() == {2: 50, 20: 1}
-        assert sum(part.restated for part in pulled) == 1
+        assert sum(partition.restated for partition in pulled) == 1
 
 
 def test_of_each_day_the_newest_processing_counts(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_of_each_day_the_newest_processing_counts(tmp_path: Path) -> None:
         store.fake.instances[APP, "engagement", processed] = [seen(2, 25, 1), seen(1, 7, 1)]
         pulled = store.pull()
         assert store.counts() == {3: 10, 2: 25, 1: 7}
-        assert sum(part.restated for part in pulled if part.endpoint == "analytics") == 1
+        assert sum(partition.restated for partition in pulled if partition.endpoint == "analytics") == 1
         store.fake.asked.clear()
         store.pull()
         # Only the newest one is read again.
@@ -221,7 +221,7 @@ def test_a_damaged_segment_is_not_landed(tmp_path: Path) -> None:
 def test_analytics_are_asked_for_once_and_only_by_whom_may(tmp_path: Path) -> None:
     with Store(tmp_path, {"analytics": [seen(2, 20, 1)]}) as store:
         store.fake.is_requested, store.fake.may_ask_for_analytics = False, False
-        said = [message for part in store.pull() for message in part.messages]
+        said = [message for partition in store.pull() for message in partition.messages]
         assert any("with a key of the role Admin" in message for message in said)
         store.fake.may_ask_for_analytics = True
         store.pull()
@@ -323,7 +323,7 @@ def test_a_long_pull_gets_new_tokens(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "environment", "told"),
+    ("options", "environment", "reported"),
     [
         ({"key_id": "OTHER"}, {}, "Users and Access"),
         ({"issuer": "00000000-0000-0000-0000-000000000000"}, {}, "properly configured and signed"),
@@ -335,16 +335,16 @@ def test_a_long_pull_gets_new_tokens(tmp_path: Path) -> None:
     ],
 )
 def test_a_credential_that_will_not_do_is_told(
-    tmp_path: Path, options: Mapping[str, Any], environment: Mapping[str, str], told: str
+    tmp_path: Path, options: Mapping[str, Any], environment: Mapping[str, str], reported: str
 ) -> None:
     with Store(tmp_path, {"sales": [sale(1)]}) as store:
         given = {**store.fake.environment("api"), **environment}
         workbook = Workbook(tmp_path, {**store.fake.table(), **options}, given)
         with pytest.raises(CredentialError) as refused:
             workbook.pull(clock=store.clock)
-        assert told in str(refused.value)
+        assert reported in str(refused.value)
         assert "BEGIN PRIVATE" not in str(refused.value) or "from -----BEGIN" in str(refused.value)
-        assert told in workbook.check()[0]
+        assert reported in workbook.check()[0]
 
 
 def test_the_key_of_a_person_cannot_read_sales(tmp_path: Path) -> None:
@@ -363,10 +363,10 @@ def test_without_a_vendor_number_the_check_says_where_it_is(tmp_path: Path) -> N
 
 
 def test_an_app_that_is_not_seen_is_named(tmp_path: Path) -> None:
-    told = r"no app 'example.app1500000002'. Did you mean"
+    reported = r"no app 'example.app1500000002'. Did you mean"
     with (
         Store(tmp_path, {"sales": [sale(1)]}, apps=["example.app1500000002"]) as store,
-        pytest.raises(SourceError, match=told),
+        pytest.raises(SourceError, match=reported),
     ):
         store.pull()
 
@@ -455,7 +455,7 @@ def test_rows_without_a_day_are_kept_and_keep_out_nothing(tmp_path: Path) -> Non
         store.fake.analytics = lambda row: whole(row) | ({"Date": "Total"} if row["count"] == 10 else {})  # type: ignore[method-assign]
         pulled = store.pull()
         assert store.counts() == {2: 20}
-        assert sum(part.rejected for part in pulled) == 1
+        assert sum(partition.rejected for partition in pulled) == 1
         ((reason, record),) = store.workbook.rejected("analytics")
         assert "'Total' is not a date" in reason and '"Counts":"10"' in record
         store.fake.analytics = whole  # type: ignore[method-assign]
@@ -610,11 +610,11 @@ def test_names_of_real_reports_are_known(name: str) -> None:
 
 
 def test_how_often_something_was_paid_for_is_read() -> None:
-    told = {"Event": "Cancel", "App Apple ID": "1", "Subscription Name": "Pro", "Quantity": "2", "Country": "USA"}
-    assert parse_subscription_event({**REPORT, **told, "Consecutive Paid Periods": "0"})["paid_periods"] == 0
+    reported = {"Event": "Cancel", "App Apple ID": "1", "Subscription Name": "Pro", "Quantity": "2", "Country": "USA"}
+    assert parse_subscription_event({**REPORT, **reported, "Consecutive Paid Periods": "0"})["paid_periods"] == 0
     # Reports of some versions, and rows of some events, do not tell.
-    assert parse_subscription_event({**REPORT, **told, "Consecutive Paid Periods": ""})["paid_periods"] is None
-    assert parse_subscription_event({**REPORT, **told})["country"] == "US"
+    assert parse_subscription_event({**REPORT, **reported, "Consecutive Paid Periods": ""})["paid_periods"] is None
+    assert parse_subscription_event({**REPORT, **reported})["country"] == "US"
     assert is_unclear("Start Offer Code", None, None) and not is_unclear("Cancel", None, None)
 
 
@@ -626,5 +626,5 @@ def test_cases_of_apple(case: str, churned: int, root: Path) -> None:
     body = file.read_bytes()
     records = [{**record, **REPORT, "row": number} for number, record in enumerate(table(body), start=1)]
     rows = [{**parse_subscription_event(record), "ts": LAST} for record in records]
-    found = run_models("figures_app_store", app_store_subscription_events=rows)
+    found = run_models("platform_metrics_app_store", app_store_subscription_events=rows)
     assert sum(row["value"] for row in found if row["metric"] == "churned_subscriptions") == churned

@@ -31,7 +31,7 @@ from tidings.landing.store import landed_files
 from tidings.ledger.store import Ledger
 from tidings.sample.apps import Apps
 from tidings.sample.company import Company, Options
-from tidings.sample.platforms import told
+from tidings.sample.platforms import reported
 from tidings.settings import Settings
 from tidings.sources.api import source as api
 from tidings.sources.http import transport
@@ -46,12 +46,12 @@ MOST = 60
 
 
 @cache
-def _told(kind: str) -> Any:
+def _reported(kind: str) -> Any:
     """The last days of the sample company, and what has no day: faults need an answer, not a history."""
     since = NOW.replace(tzinfo=None) - timedelta(days=DAYS + 2)
     return {
         name: [row for row in rows if row.get("ts", NOW.replace(tzinfo=None)) >= since][-MOST:]
-        for name, rows in told(_apps(), kind).items()
+        for name, rows in reported(_apps(), kind).items()
     }
 
 
@@ -66,7 +66,7 @@ class Served:
     def __init__(self, case: Case, root: Path) -> None:
         self.case = case
         self.clock = QuickClock(NOW)
-        fake = fake_of(case.kind, _told(case.kind), lambda: self.clock.epoch())
+        fake = fake_of(case.kind, _reported(case.kind), lambda: self.clock.epoch())
         assert fake is not None
         self.fake: Any = fake
         self.fake.tick = self._tick
@@ -219,7 +219,7 @@ FAULTS = {
     # What passes
     "429": Fault(lambda fake, path: fake.fail(path, 429, Retry_After="3"), is_checked=False),
     "500 twice": Fault(lambda fake, path: fake.fail(path, 500, times=2), is_checked=False),
-    "cut": Fault(lambda fake, path: fake.cut(path, after=5, times=2), is_checked=False),
+    "breakdown": Fault(lambda fake, path: fake.cut(path, after=5, times=2), is_checked=False),
     "reset": Fault(lambda fake, path: fake.reset(path, times=2), is_checked=False),
 }
 
@@ -362,24 +362,28 @@ def test_one_faulty_source_stops_no_other(tmp_path: Path, monkeypatch: pytest.Mo
     with ExitStack() as stack:
         # Of each fault one source, and one without any.
         chosen = ["odd text", "login page", "half", "clock", "302", ""]
-        parts = [Served(case, tmp_path / case.kind) for case in CASES if case.kind in ("ga4", "umami", "stripe")]
-        parts += [Served(case, tmp_path / f"{case.kind}2") for case in CASES if case.kind in ("ga4", "umami", "stripe")]
+        partitions = [Served(case, tmp_path / case.kind) for case in CASES if case.kind in ("ga4", "umami", "stripe")]
+        partitions += [
+            Served(case, tmp_path / f"{case.kind}2") for case in CASES if case.kind in ("ga4", "umami", "stripe")
+        ]
         tables, secrets = {}, {}
-        for number, (fault, part) in enumerate(zip(chosen, parts, strict=True)):
-            stack.enter_context(part)
-            tables[f"s{number}"] = part.table
-            secrets.update(part.fake.environment(f"s{number}"))
+        for number, (fault, partition) in enumerate(zip(chosen, partitions, strict=True)):
+            stack.enter_context(partition)
+            tables[f"s{number}"] = partition.table
+            secrets.update(partition.fake.environment(f"s{number}"))
             if fault:
-                FAULTS[fault].do(part.fake, part.case.data)
+                FAULTS[fault].do(partition.fake, partition.case.data)
         settings = Settings(root=tmp_path, sources=tables, environment=secrets)
         sources = open_sources(settings)
-        for source, part in zip(sources, parts, strict=True):
+        for source, partition in zip(sources, partitions, strict=True):
             pull = source.pull
-            source.pull = lambda landing, order, pull=pull, part=part: pull(landing, replace(order, clock=part.clock))  # type: ignore[method-assign, misc]
+            source.pull = lambda landing, order, pull=pull, partition=partition: pull(
+                landing, replace(order, clock=partition.clock)
+            )  # type: ignore[method-assign, misc]
         outcomes = {o.source: o for o in pull_sources(settings, sources, Pull(NOW), lambda *_: None)}
         assert [name for name, outcome in sorted(outcomes.items()) if outcome.error is None] == ["s5"]
         noted = Ledger(settings.ledger).last_pulls()
         assert {name: bool(entry.error) for name, entry in noted.items()} == {f"s{n}": n != 5 for n in range(6)}
         for outcome in outcomes.values():
-            assert "does not know" not in outcome.told()
-            json.dumps(outcome.told()).encode()
+            assert "does not know" not in outcome.reported()
+            json.dumps(outcome.reported()).encode()

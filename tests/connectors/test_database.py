@@ -153,7 +153,7 @@ def test_rows_without_a_cursor_are_kept_aside(shop: Shop) -> None:
     shop.add("a", "2026-11-10 08:00:00")
     shop.add("undated", None)
     pulled = shop.workbook.pull()
-    assert [part.rejected for part in pulled] == [0, 1]
+    assert [partition.rejected for partition in pulled] == [0, 1]
     ((reason, record),) = shop.workbook.rejected("orders")
     assert "changed: is null" in reason and "undated" in record
     shop.run("UPDATE invoices SET changed = '2026-11-11 08:00:00' WHERE number = 'undated'")
@@ -237,17 +237,17 @@ def test_a_figure_of_an_unknown_metric_is_refused_with_the_nearest_name(tmp_path
         rows = [("2026-11-01", "downloads", 5), ("2026-11-01", "Downlods", 6), ("2026-11-02", "footfall", 7)]
         connection.executemany("INSERT INTO numbers VALUES (?, ?, ?)", rows)
     columns = {"ts": "day", "metric": "what", "value": "number"}
-    table = {"kind": "database", "feed": "figures", "table": "numbers", "columns": columns}
+    table = {"kind": "database", "feed": "platform_metrics", "table": "numbers", "columns": columns}
     workbook = Workbook(tmp_path / "w", table, {"DB_URL": f"sqlite://{file}"}, name="db")
     workbook.pull()
-    assert workbook.rows("figures", "metric", "value") == [("downloads", 5)]
-    near, far = (reason for reason, _ in workbook.rejected("figures"))
+    assert workbook.rows("platform_metrics", "metric", "value") == [("downloads", 5)]
+    near, far = (reason for reason, _ in workbook.rejected("platform_metrics"))
     assert near == "metric: 'Downlods' is not known. Did you mean 'downloads'?"
     assert far.startswith("metric: 'footfall' is not one of downloads, redownloads")
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({"table": "invoice"}, "no table 'invoice'. Did you mean 'invoices'?"),
         ({"cursor": "change"}, "no column 'change' to be the cursor. Did you mean 'changed'?"),
@@ -255,16 +255,16 @@ def test_a_figure_of_an_unknown_metric_is_refused_with_the_nearest_name(tmp_path
         ({"table": None, "query": "SELECT nothing FROM invoices"}, "nothing"),
     ],
 )
-def test_what_is_not_there_is_named(tmp_path: Path, options: Mapping[str, Any], told: str) -> None:
+def test_what_is_not_there_is_named(tmp_path: Path, options: Mapping[str, Any], reported: str) -> None:
     shop = Shop(tmp_path, **options)
-    assert told in shop.workbook.check()[0]
+    assert reported in shop.workbook.check()[0]
     with pytest.raises(SourceError) as refused:
         shop.workbook.pull()
-    assert told in str(refused.value)
+    assert reported in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({"feed": "order"}, "Did you mean 'orders'?"),
         ({"query": "SELECT 1"}, "a table or a query, one of both"),
@@ -272,10 +272,10 @@ def test_what_is_not_there_is_named(tmp_path: Path, options: Mapping[str, Any], 
         ({"columns": {"order_id": "number", "ts": "placed", "amount": "total"}}, "leaves out line_id"),
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, options: Mapping[str, Any], told: str) -> None:
+def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, options: Mapping[str, Any], reported: str) -> None:
     with pytest.raises(SettingsError) as refused:
         Shop(tmp_path, **options).workbook.pull()
-    assert told in str(refused.value)
+    assert reported in str(refused.value)
 
 
 def test_no_address_and_no_password_is_told(tmp_path: Path) -> None:
@@ -341,8 +341,8 @@ def test_an_address_that_is_none_is_told_without_its_password(tmp_path: Path, pa
     workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": url}, name="shop")
     with pytest.raises(TidingsError) as refused:
         workbook.pull()
-    for told in (str(refused.value), *workbook.check()):
-        assert "cr3t" not in told
+    for reported in (str(refused.value), *workbook.check()):
+        assert "cr3t" not in reported
     if "#" in password or "[" in password:
         assert "SHOP_URL is not an address" in str(refused.value) and "%23" in str(refused.value)
 
@@ -403,7 +403,7 @@ def test_a_path_is_relative_to_the_workbook_or_absolute(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (None, "is a folder"),
         (b"hello world, this is text", "is no SQLite database"),
@@ -412,12 +412,12 @@ def test_a_path_is_relative_to_the_workbook_or_absolute(tmp_path: Path, monkeypa
         (b"SQLite format 3\x00" + b"\x10\x00\x01\x01" + b"\xff" * 4000, "damaged, or no SQLite database"),
     ],
 )
-def test_what_is_no_database_is_said_to_be_none(tmp_path: Path, content: bytes | None, told: str) -> None:
+def test_what_is_no_database_is_said_to_be_none(tmp_path: Path, content: bytes | None, reported: str) -> None:
     file = tmp_path / "x.db"
     file.mkdir() if content is None else file.write_bytes(content)
     workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": "sqlite:///x.db"}, name="shop")
     (said,) = workbook.check()
-    assert told in said
+    assert reported in said
     with pytest.raises(SourceError):
         workbook.pull()
 
@@ -515,7 +515,7 @@ def test_more_rows_without_a_cursor_than_a_chunk_holds_are_all_kept(
     shop.add("a", "2026-11-10 08:00:00")
     for number in range(10):
         shop.add(f"u{number}", None)
-    assert [part.rejected for part in shop.workbook.pull()] == [0, 10]
+    assert [partition.rejected for partition in shop.workbook.pull()] == [0, 10]
 
 
 def test_rows_none_of_which_can_be_used_are_a_failure_with_its_reason(shop: Shop) -> None:

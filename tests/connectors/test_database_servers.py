@@ -30,8 +30,8 @@ class Shop:
     def __init__(self, server: Server, name: str) -> None:
         self.server, self.name = server, name
 
-    def url(self, **parts: Any) -> str:
-        return self.server.url(**{"database": self.name, **parts})
+    def url(self, **partitions: Any) -> str:
+        return self.server.url(**{"database": self.name, **partitions})
 
     def workbook(self, root: Path, url: str = "", **options: Any) -> Workbook:
         table = {key: value for key, value in {**TABLE, **options}.items() if value is not None}
@@ -255,10 +255,10 @@ def test_views_of_every_kind_and_schemas(pg: PostgresShop, tmp_path: Path) -> No
         assert workbook.check() == []
         workbook.pull()
         assert orders(workbook) == [("a", datetime(2026, 11, 1), Decimal("0.1"))]
-    for number, (table, told) in enumerate(
+    for number, (table, reported) in enumerate(
         {"M": "Did you mean 'm'?", 'Odd "Table" of 100%': "Did you mean 's."}.items()
     ):
-        assert told in pg.workbook(tmp_path / f"x{number}", table=table).check()[0]
+        assert reported in pg.workbook(tmp_path / f"x{number}", table=table).check()[0]
 
 
 CURSORS = {
@@ -286,7 +286,7 @@ def test_rows_at_the_border_of_a_chunk_are_landed_once(
         pulled = workbook.pull()
         # The last has no place in the order: it is kept aside.
         assert orders(workbook, "order_id") == [(str(number),) for number in range(6)]
-        assert [part.rejected for part in pulled][-1] == 1
+        assert [partition.rejected for partition in pulled][-1] == 1
     pg.run(f"INSERT INTO sales VALUES ('new', '1', '2026-11-01 10:00+00', 1, {CURSORS[type_][-1]})")
     workbook.pull()
     assert {row[0] for row in orders(workbook, "order_id")} == {*(str(number) for number in range(6)), "new"}
@@ -372,7 +372,7 @@ def test_rows_at_the_border_of_a_chunk_are_landed_once_in_mariadb(
         workbook = maria.workbook(tmp_path / str(size), cursor="seen", lookback=0)
         pulled = workbook.pull()
         assert {row[0] for row in orders(workbook, "order_id")} == {str(number) for number in range(6)}
-        assert [part.rejected for part in pulled][-1] == 1
+        assert [partition.rejected for partition in pulled][-1] == 1
 
 
 @pytest.mark.parametrize("kind", ["pg", "maria"])
@@ -418,12 +418,12 @@ def test_what_goes_wrong_is_said_in_one_sentence_without_a_secret(
         "twice": ({"table": None, "query": "SELECT no, no FROM sales"}, SourceError, "no"),
         "write": ({"table": None, "query": "DELETE FROM sales"}, SourceError, "The query of shop cannot be read"),
     }
-    for name, (options, error, told) in cases.items():
+    for name, (options, error, reported) in cases.items():
         workbook = shop.workbook(tmp_path / name, **options)
         (said,) = workbook.check()
         with pytest.raises(error) as refused:
             workbook.pull()
-        assert told in said and told in str(refused.value), name
+        assert reported in said and reported in str(refused.value), name
         for text in (said, str(refused.value), workbook.everything()):
             assert "canary" not in text and "s3cr3t" not in text, name
 

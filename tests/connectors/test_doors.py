@@ -395,9 +395,9 @@ def test_whatever_happens_to_a_file_nothing_is_lost_in_silence(form: str, tmp_pa
         (root / f"a.{form}").write_bytes(content)
         (root / f"b.{base}").write_bytes(texts[base])
         pulled, failed = pull(root, "*.*")
-        parts = {each.part: each for each in pulled}
-        assert parts[f"b.{base}"].rows == 60, "the other file lands whole"
-        one = parts.get(f"a.{form}")
+        partitions = {each.partition: each for each in pulled}
+        assert partitions[f"b.{base}"].rows == 60, "the other file lands whole"
+        one = partitions.get(f"a.{form}")
         assert (one is None) == bool(failed), "it lands, or is named"
         if one is None:
             assert f"a.{form}" in failed
@@ -422,9 +422,9 @@ def texts_of(content: bytes, form: str) -> bytes:
     return gzip.decompress(content) if form.endswith(".gz") else content
 
 
-def rows_of_lines(root: Path, content: bytes, part: str) -> None:
+def rows_of_lines(root: Path, content: bytes, partition: str) -> None:
     """Each line but the header that is not empty is in one row, landed or rejected, or inside a landed value."""
-    (file,) = [file for file in landed_files(root / "data" / "raw") if file.part == part]
+    (file,) = [file for file in landed_files(root / "data" / "raw") if file.partition == partition]
     rows = pq.read_table(file.path).to_pylist()
     rejected = pq.read_table(file.rejected_path).to_pylist() if file.rejected_path else []
     seen: Counter[int] = Counter()
@@ -442,7 +442,7 @@ def rows_of_lines(root: Path, content: bytes, part: str) -> None:
     lines = content.split(b"\n")
     filled = {n for n, line in enumerate(lines, 1) if line.strip(b"\r")}
     assert [line for line, times in seen.items() if times > 1] == []
-    assert len(filled - set(seen)) == 1, ("all but the header", part, content)
+    assert len(filled - set(seen)) == 1, ("all but the header", partition, content)
 
 
 def test_an_amount_may_name_its_own_currency_and_no_other(tmp_path: Path) -> None:
@@ -470,7 +470,7 @@ def test_a_percentage_is_a_figure_and_no_amount(tmp_path: Path) -> None:
     pull(tmp_path, "a.csv")
     assert [row["reason"] for row in landed(tmp_path)[1]] == ["amount: '19%' is a percentage"]
     (tmp_path / "f.csv").write_text("day,what,n\n2026-11-01,crash_rate,1.2%\n")
-    pull(tmp_path, "f.csv", kind="figures", columns={"ts": "day", "metric": "what", "value": "n"})
+    pull(tmp_path, "f.csv", kind="platform_metrics", columns={"ts": "day", "metric": "what", "value": "n"})
     assert Decimal("0.012") in [row.get("value") for row in landed(tmp_path)[0]]
 
 

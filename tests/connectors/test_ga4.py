@@ -131,9 +131,9 @@ def test_a_property_that_may_not_be_read_is_told(tmp_path: Path) -> None:
             server.pull()
 
 
-@pytest.mark.parametrize(("properties", "told"), [(["G-ABC"], "no property"), ([], "names no properties")])
-def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, properties: list[str], told: str) -> None:
-    with Server(tmp_path, {}, properties=properties) as server, pytest.raises(SettingsError, match=told):
+@pytest.mark.parametrize(("properties", "reported"), [(["G-ABC"], "no property"), ([], "names no properties")])
+def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, properties: list[str], reported: str) -> None:
+    with Server(tmp_path, {}, properties=properties) as server, pytest.raises(SettingsError, match=reported):
         server.pull()
 
 
@@ -148,14 +148,14 @@ def test_heads_say_which_value_is_which(tmp_path: Path) -> None:
 
 
 def _reversed(handler: Any) -> Any:
-    def answer(fake: Any, request: Any) -> Any:
+    def response(fake: Any, request: Any) -> Any:
         said = handler(fake, request)
         said["metricHeaders"].reverse()
         for row in said.get("rows", ()):
             row["metricValues"].reverse()
         return said
 
-    return answer
+    return response
 
 
 def test_a_figure_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_what_google_says_of_its_figures_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("reason", "reported"),
     [
         (
             {"dataTruncationType": "DATA_TRUNCATION_TYPE_PROPERTY", "dataTruncationDate": "2026-11-15"},
@@ -222,15 +222,15 @@ def test_what_google_says_of_its_figures_is_told(tmp_path: Path) -> None:
         ({"dataTruncationType": "DATA_TRUNCATION_TYPE_MOON"}, "MOON"),
     ],
 )
-def test_data_left_out_are_told_with_the_reason(tmp_path: Path, reason: Mapping[str, Any], told: str) -> None:
+def test_data_left_out_are_told_with_the_reason(tmp_path: Path, reason: Mapping[str, Any], reported: str) -> None:
     with Server(tmp_path, {"daily": [day(5)]}) as server:
         server.fake.truncated = dict(reason)
         said: list[str] = []
         # Days of which Google tells nothing are no days on which nothing happened.
         with pytest.raises(SourceError, match="Google leaves out all data of"):
-            for part in server.workbook.source.pull(server.workbook.landing, Pull(NOW, clock=server.clock)):
-                said += [f"{remark.text}, {remark.becomes}" for remark in part.remarks]
-        assert said == [f"Google left data out, as {told}, figures are too low (truncation)"]
+            for partition in server.workbook.source.pull(server.workbook.landing, Pull(NOW, clock=server.clock)):
+                said += [f"{remark.text}, {remark.becomes}" for remark in partition.remarks]
+        assert said == [f"Google left data out, as {reported}, figures are too low (truncation)"]
         assert server.users() == {5: 10}
         server.fake.truncated = None
         # They are asked for again.

@@ -26,7 +26,7 @@ LAST = datetime(2026, 11, 17)
 
 
 def day(back: int, installs: int = 10, cut: str = "overview", name: str = "all") -> dict[str, Any]:
-    whose = {"package": PACKAGE, "ts": LAST - timedelta(days=back), "cut": cut, "name": name}
+    whose = {"package": PACKAGE, "ts": LAST - timedelta(days=back), "breakdown": cut, "name": name}
     return {**whose, "installs": installs, "uninstalls": 2, "updates": 5, "active_devices": 1100}
 
 
@@ -82,7 +82,7 @@ def test_utf16_zip_and_thousands(tmp_path: Path) -> None:
         play.fake.rows["google_play_installs"][2]["name"] = ""
         play.fake.rewrite()
         play.pull()
-        found = sorted(play.workbook.rows("installs", "cut", "name", "installs", "active_devices"))
+        found = sorted(play.workbook.rows("installs", "breakdown", "name", "installs", "active_devices"))
         # Google leaves the country empty where it does not know it.
         assert found == [
             ("country", "(unknown)", 334, 1100),
@@ -103,7 +103,7 @@ def test_only_files_that_were_written_again_are_fetched(tmp_path: Path) -> None:
         play.pull()
         assert len(play.downloads()) == 2
         play.fake.asked.clear()
-        assert any(part.skipped for part in play.pull())
+        assert any(partition.skipped for partition in play.pull())
         assert play.downloads() == []
         play.fake.rows["google_play_installs"] = [day(1, 11), day(0, 12), october]
         play.fake.rewrite()
@@ -111,7 +111,7 @@ def test_only_files_that_were_written_again_are_fetched(tmp_path: Path) -> None:
         assert play.downloads() == [f"installs_{PACKAGE}_202611_overview.csv"]
         # All that the file said before is replaced: the 1st day back is told anew, the last one is new.
         assert play.installs() == {1: 11, 0: 12, 40: 7}
-        assert sum(part.restated for part in pulled) == 1
+        assert sum(partition.restated for partition in pulled) == 1
 
 
 def test_a_row_that_google_took_back_vanishes(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_names_of_files_are_read_from_the_right() -> None:
     prefix, pattern = FILES["installs"]
     matched = pattern.fullmatch(f"{prefix}com.a_b_202601.x_202611_app_version.csv".removeprefix(prefix))
     assert matched is not None
-    assert matched.groupdict() == {"package": "com.a_b_202601.x", "month": "202611", "cut": "app_version"}
+    assert matched.groupdict() == {"package": "com.a_b_202601.x", "month": "202611", "breakdown": "app_version"}
     # Other cuts are the same total again: they are not read.
     assert pattern.fullmatch("com.a_202611_carrier.csv") is None
 
@@ -152,7 +152,7 @@ def test_vitals_are_asked_for_as_far_as_they_are_fresh(tmp_path: Path) -> None:
         play.fake.fresh_days = 3
         pulled = play.pull()
         assert sorted(play.workbook.rows("vitals", "name", "rate")) == [("341", 0.006), ("all", 0.004)]
-        said = [message for part in pulled for message in part.messages if part.endpoint == "vitals"]
+        said = [message for partition in pulled for message in partition.messages if partition.endpoint == "vitals"]
         assert "2026-11-17" in said[0] and "asked for again" in said[0]
         play.fake.fresh_days = 0
         play.pull()
@@ -190,7 +190,7 @@ def test_stars_without_a_text_get_an_id_that_stays() -> None:
 
 
 def test_renamed_columns_are_known_and_unknown_ones_named() -> None:
-    record = {"date": "2026-11-01", "package name": PACKAGE, "cut": "overview", "daily user installs": "1,100"}
+    record = {"date": "2026-11-01", "package name": PACKAGE, "breakdown": "overview", "daily user installs": "1,100"}
     more = {"daily user uninstalls": "", "daily device upgrades": "NA", "installs on active devices": "7"}
     found = parse_installs({**record, **more})
     assert (found["installs"], found["uninstalls"], found["updates"], found["active_devices"]) == (
@@ -406,7 +406,7 @@ def test_what_seldom_happens_is_whole_though_no_file_is_written(tmp_path: Path) 
         play.pull()
         play.pull(NOW + timedelta(days=20))
         until = {
-            endpoint: max(e.complete_until for e in play.workbook.landing.entries("api", endpoint) if e.complete_until)
+            endpoint: max(e.complete_until for e in play.workbook.landing.loads("api", endpoint) if e.complete_until)
             for endpoint in ("sales", "installs")
         }
         # Six days before the pull, in California; installs have a row on each day, and none came.

@@ -42,11 +42,11 @@ def landed(
 def pulled(root: Path) -> tuple[Rows, Rows, Pulled]:
     settings = load_settings(root)
     (source,) = open_sources(settings)
-    (told,) = source.pull(Landing(settings.raw), Pull(NOW))
+    (reported,) = source.pull(Landing(settings.raw), Pull(NOW))
     files = landed_files(settings.raw)
     rows = pa.concat_tables([pq.read_table(file.path) for file in files]).to_pylist()
     rejected = [row for file in files if file.rejected_path for row in pq.read_table(file.rejected_path).to_pylist()]
-    return rows, rejected, told
+    return rows, rejected, reported
 
 
 def on_disk(root: Path) -> str:
@@ -174,9 +174,9 @@ def test_behind_a_proxy_the_client_is_at_the_end_of_nginxs_own_format(tmp_path: 
     ],
 )  # fmt: skip
 def test_formats_of_many_servers_say_the_same(tmp_path: Path, line: str) -> None:
-    (row,), rejected, told = landed(tmp_path, line)
+    (row,), rejected, reported = landed(tmp_path, line)
     assert not rejected
-    assert told.messages == ()
+    assert reported.messages == ()
     assert row["ts"] == datetime(2026, 11, 20, 10)
     assert (row["method"], row["path"], row["status"], row["response_bytes"]) == ("GET", "/a", 200, 512)
     assert (row["host"], row["source"], row["browser"], row["is_page"]) == ("shop.example", "bing", "Firefox", True)
@@ -297,8 +297,8 @@ def test_mutated_lines_are_rows_or_rejected_and_nobody_is_named(tmp_path: Path, 
                 line = line + " " + line
         lines.append(line)
     lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    rows, rejected, told = landed(tmp_path, *lines)
-    assert told.rows + told.rejected == len(rows) + len(rejected) == len(lines)
+    rows, rejected, reported = landed(tmp_path, *lines)
+    assert reported.rows + reported.rejected == len(rows) + len(rejected) == len(lines)
     assert {row["_line"] for row in rows} | {row["line"] for row in rejected} == set(range(1, len(lines) + 1))
     found = [
         text for row in [*rows, *rejected] for text in row.values() if isinstance(text, str) and PERSONAL.search(text)

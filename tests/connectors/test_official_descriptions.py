@@ -27,7 +27,7 @@ from tidings.feeds.enums import search_console as search_console_enums
 from tidings.feeds.enums import stripe as stripe_enums
 from tidings.feeds.enums.ga4 import TRUNCATIONS
 from tidings.feeds.enums.search_console import spelt
-from tidings.sample.platforms import told
+from tidings.sample.platforms import reported
 
 Description = Mapping[str, Any]
 _GOOGLE = (
@@ -104,16 +104,16 @@ def test_google_knows_what_is_asked_and_the_fakes_answer_in_its_form(
 ) -> None:
     documents = [google[name] for name in _KINDS[kind]]
     clock = QuickClock(NOW)
-    fake: Any = fake_of(kind, told(apps(), kind), clock.epoch)
+    fake: Any = fake_of(kind, reported(apps(), kind), clock.epoch)
     answered: list[tuple[Request, Reply]] = []
-    answer = fake.answer
+    response = fake.response
 
     def remembered(request: Request) -> Any:
-        reply, fault = answer(request)
+        reply, fault = response(request)
         answered.append((request, reply))
         return reply, fault
 
-    fake.answer = remembered
+    fake.response = remembered
     with fake.running():
         workbook = Workbook(tmp_path, fake.table(), fake.environment("api"))
         assert workbook.check(NOW) == []
@@ -147,9 +147,15 @@ def test_googles_enumerations_are_ours(google: dict[str, Description]) -> None:
     assert set(reasons["enum"]) == set(TRUNCATIONS)
     metadata = google["analyticsdata.v1beta"]["schemas"]["ResponseMetaData"]["properties"]
     # All that Google may say of its figures, and what is done with it: new words are to be read.
-    told = {"subjectToThresholding", "dataLossFromOtherRow", "samplingMetadatas", "dataTruncationReasons", "timeZone"}
+    reported = {
+        "subjectToThresholding",
+        "dataLossFromOtherRow",
+        "samplingMetadatas",
+        "dataTruncationReasons",
+        "timeZone",
+    }
     of_no_use = {"currencyCode", "emptyReason", "schemaRestrictionResponse"}
-    assert set(metadata) == told | of_no_use
+    assert set(metadata) == reported | of_no_use
     sets = json.dumps(google["playdeveloperreporting.v1beta1"])
     assert all(f"`{rate}`" in sets for rate in google_play_enums.CRASH_AND_ANR.values())
 

@@ -15,11 +15,11 @@ from fakes.company import fake_of, fakes_of
 from fakes.pulling import QuickClock, Workbook
 from tidings.feeds import feeds
 from tidings.landing.store import Landing
-from tidings.metrics.platform import TELLS
-from tidings.platform_metrics import UNIFIED
+from tidings.metrics.platform import REPORTS
+from tidings.platform_metrics import PLATFORM_METRICS
 from tidings.sample.apps import Apps
 from tidings.sample.company import Company, Options
-from tidings.sample.platforms import platform_feeds, platforms, told
+from tidings.sample.platforms import platform_feeds, platforms, reported
 from tidings.sample.source import Sample
 from tidings.settings import Settings
 from tidings.sources.source import Pull, open_sources
@@ -54,7 +54,7 @@ def _sorted(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[t
 
 @pytest.mark.parametrize("kind", SERVED)
 def test_what_a_fake_serves_is_landed_as_the_sample_tells_it(kind: str, tmp_path: Path) -> None:
-    rows = told(apps(), kind)
+    rows = reported(apps(), kind)
     assert any(rows.values()), "the sample tells nothing of this platform"
     clock = QuickClock(NOW)
     fake = fake_of(kind, rows, clock.epoch)
@@ -94,7 +94,9 @@ def test_the_warehouse_is_the_same_pulled_or_landed(tmp_path: Path) -> None:
     build(settings)
     build(directly)
     with Warehouse.open(settings) as one, Warehouse.open(directly) as other:
-        columns = [name for name in one.table("fct_metric_daily").columns if name not in ("_source", "figure_key")]
+        columns = [
+            name for name in one.table("fct_metric_daily").columns if name not in ("_source", "platform_metric_key")
+        ]
         figures = one.query(one.table("fct_metric_daily")).to_pylist()
         told_by_sample = other.query(other.table("fct_metric_daily")).to_pylist()
     of_servers = [row for row in told_by_sample if row["platform"] in fakes]
@@ -111,22 +113,26 @@ def test_every_platform_tells_what_its_metrics_are_registered_for(sample_workboo
         seen.setdefault(pair["platform"], set()).add(pair["metric"])
     # Nothing is told that has no metric; what has one is told, but for refunds, of which so small a company has none.
     # A platform that the sample company does not have tells nothing here.
-    untold = {platform: set(TELLS[platform]) - seen.get(platform, set()) for platform in (*seen, "shared")}
+    untold = {platform: set(REPORTS[platform]) - seen.get(platform, set()) for platform in (*seen, "shared")}
     assert len(seen) >= 9
-    assert {platform: told - set(TELLS[platform]) for platform, told in seen.items()} == {key: set() for key in seen}
-    assert untold.pop("shared") == set(UNIFIED)
+    assert {platform: reported - set(REPORTS[platform]) for platform, reported in seen.items()} == {
+        key: set() for key in seen
+    }
+    assert untold.pop("shared") == set(PLATFORM_METRICS)
     assert untold == {**{key: set() for key in untold}, "revenuecat_events": {"refunds"}}
 
 
 def test_each_whole_is_told_once_and_never_less_than_its_parts(sample_workbook: Path) -> None:
     with Warehouse.open(Settings(root=sample_workbook)) as warehouse:
         table = warehouse.table("fct_metric_daily")
-        cuts = warehouse.query(table.select("_source", "platform", "metric", "cut", "is_total").distinct()).to_pylist()
+        cuts = warehouse.query(
+            table.select("_source", "platform", "metric", "breakdown", "is_total").distinct()
+        ).to_pylist()
     wholes: dict[tuple[str, str], list[str]] = {}
     for cut in cuts:
         wholes.setdefault((cut["platform"], cut["metric"]), [])
         if cut["is_total"]:
-            wholes[cut["platform"], cut["metric"]].append(cut["cut"])
+            wholes[cut["platform"], cut["metric"]].append(cut["breakdown"])
     # Who did two events is one user: no cut of them adds up to the whole.
     distinct = {("ga4", "event_users"): [], ("posthog", "event_users"): []}
     assert {pair: found for pair, found in wholes.items() if len(found) != 1} == distinct
@@ -135,4 +141,4 @@ def test_each_whole_is_told_once_and_never_less_than_its_parts(sample_workbook: 
 def test_every_feed_of_a_platform_is_known() -> None:
     assert {feed.name for feed in platform_feeds()} <= set(feeds())
     for kind in platforms():
-        assert set(told(apps(), kind)) <= {feed.name for feed in platform_feeds()}, kind
+        assert set(reported(apps(), kind)) <= {feed.name for feed in platform_feeds()}, kind

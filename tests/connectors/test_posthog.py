@@ -187,7 +187,7 @@ def test_a_wrong_key_is_told_and_never_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "environment", "told"),
+    ("options", "environment", "reported"),
     [
         ({}, {"API_KEY": "phc_x"}, "the key that sends events in"),
         ({"base_url": "https://eu.i.posthog.com"}, {}, 'base_url = "https://eu.posthog.com"'),
@@ -197,12 +197,12 @@ def test_a_wrong_key_is_told_and_never_shown(tmp_path: Path) -> None:
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(
-    tmp_path: Path, options: Mapping[str, Any], environment: Mapping[str, str], told: str
+    tmp_path: Path, options: Mapping[str, Any], environment: Mapping[str, str], reported: str
 ) -> None:
     with Server(tmp_path, {"daily": [day(0)]}) as server:
         given = {**server.fake.environment("api"), **environment}
         workbook = Workbook(tmp_path, {**server.fake.table(), **options}, given)
-        assert told in workbook.check()[0]
+        assert reported in workbook.check()[0]
         with pytest.raises((SettingsError, SourceError)):
             workbook.pull(clock=server.clock)
 

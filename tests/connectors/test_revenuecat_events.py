@@ -74,7 +74,7 @@ def test_a_delivery_becomes_a_row_and_nobody_is_named(tmp_path: Path) -> None:
     write(tmp_path, "webhooks/a.jsonl", delivery(novelty="kept"))
     workbook = book(tmp_path)
     (done,) = workbook.pull()
-    assert (done.rows, done.rejected, done.part) == (1, 0, "webhooks/a.jsonl")
+    assert (done.rows, done.rejected, done.partition) == (1, 0, "webhooks/a.jsonl")
     (row,) = workbook.rows("deliveries")
     record = row.pop("_record")
     assert row == {
@@ -135,7 +135,7 @@ def test_only_files_that_grew_are_read_again(tmp_path: Path) -> None:
     workbook = book(tmp_path)
     workbook.pull()
     write(tmp_path, "webhooks/b.jsonl", delivery("e2"), delivery("e3"))
-    assert [(done.part, done.rows, done.skipped) for done in workbook.pull()] == [
+    assert [(done.partition, done.rows, done.skipped) for done in workbook.pull()] == [
         ("webhooks/a.jsonl", 1, True),
         ("webhooks/b.jsonl", 2, False),
     ]
@@ -279,7 +279,7 @@ def test_a_pull_knows_until_when_it_is_complete(tmp_path: Path) -> None:
     write(tmp_path, "webhooks/a.jsonl", delivery("e1", event_timestamp_ms=AT - 86_400_000), delivery("e0"))
     workbook = book(tmp_path)
     workbook.pull(datetime(2026, 11, 22, 8, tzinfo=UTC))
-    (entry,) = workbook.landing.entries("hooks", "deliveries")
+    (entry,) = workbook.landing.loads("hooks", "deliveries")
     # The end of the day of the latest event, whichever line it is on.
     assert entry.complete_until == datetime(2026, 11, 21, tzinfo=UTC)
 

@@ -88,7 +88,7 @@ def test_a_restated_day_replaces_and_a_withdrawn_one_vanishes(tmp_path: Path) ->
     with Site(tmp_path, {"daily": [row(15, 1), row(2, 5), row(1, 6)]}) as site:
         site.pull()
         site.fake.rows["search_console_daily"] = [row(15, 99), row(2, 50)]
-        restated = sum(part.restated for part in site.pull())
+        restated = sum(partition.restated for partition in site.pull())
         # The 15th day back is final: nobody asks for it again. Of yesterday nothing is left.
         assert site.clicks() == {15: 1, 2: 50}
         assert restated == 2
@@ -146,22 +146,22 @@ def test_an_expired_token_is_renewed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "reported"),
     [
         ({"client_email": "other@sample.iam.gserviceaccount.com"}, "Not a valid email or user ID"),
         ({"private_key": "-----BEGIN PRIVATE KEY-----\nnot one\n-----END PRIVATE KEY-----\n"}, "cannot be read"),
         ({"client_email": None}, ""),
     ],
 )
-def test_a_credential_that_will_not_do_is_told(tmp_path: Path, changed: Mapping[str, Any], told: str) -> None:
+def test_a_credential_that_will_not_do_is_told(tmp_path: Path, changed: Mapping[str, Any], reported: str) -> None:
     with Site(tmp_path, {"daily": [row(5)]}) as site:
         environment = {"API_ACCOUNT": site.fake.account_json(**changed)}
         workbook = Workbook(tmp_path, site.fake.table(), environment)
         with pytest.raises(CredentialError) as refused:
             workbook.pull(clock=site.clock)
-        assert told in str(refused.value)
+        assert reported in str(refused.value)
         assert "PRIVATE" not in str(refused.value).replace("BEGIN PRIVATE KEY", "")
-        assert told in workbook.check()[0]
+        assert reported in workbook.check()[0]
 
 
 def test_a_property_that_may_not_be_read_is_named_with_the_nearest(tmp_path: Path) -> None:
@@ -206,7 +206,9 @@ def test_a_changed_type_is_refused_row_by_row_and_a_new_field_kept(tmp_path: Pat
         assert site.clicks() == {5: 5}
         ((reason, record),) = site.workbook.rejected("daily")
         assert reason == "clicks: 'many' is not a whole number" and '"shiny":"new"' in record
-        assert any("new fields, kept as received: shiny" in message for part in pulled for message in part.messages)
+        assert any(
+            "new fields, kept as received: shiny" in message for partition in pulled for message in partition.messages
+        )
 
 
 def test_a_pull_killed_between_chunks_goes_on(tmp_path: Path) -> None:
@@ -274,7 +276,7 @@ def test_results_without_a_position_are_results(tmp_path: Path) -> None:
     with Site(tmp_path, {"daily": [{**row(5), "search_type": "discover"}]}, types=["discover"]) as site:
         pulled = site.pull()
         assert site.workbook.rows("daily", "clicks", "position") == [(5, None)]
-        assert not any(part.rejected or part.messages for part in pulled)
+        assert not any(partition.rejected or partition.messages for partition in pulled)
 
 
 def test_a_domain_and_its_folder_are_the_same_clicks(tmp_path: Path) -> None:
@@ -285,18 +287,16 @@ def test_a_domain_and_its_folder_are_the_same_clicks(tmp_path: Path) -> None:
         site.pull()
         assert sorted(site.workbook.rows("daily", "site", "clicks")) == [(other, 3), (SITE, 5)]
     with Site(tmp_path / "both", rows, sites=[SITE, folder]) as site:
-        told = f"names both '{SITE}' and '{folder}', which is part of it"
-        with pytest.raises(SourceError, match=told):
+        reported = f"names both '{SITE}' and '{folder}', which is part of it"
+        with pytest.raises(SourceError, match=reported):
             site.pull()
-        assert told in site.workbook.check()[0]
+        assert reported in site.workbook.check()[0]
 
 
 def test_a_day_that_google_still_moves_is_not_complete_however_old(tmp_path: Path) -> None:
     with Site(tmp_path, {"daily": [{**row(back), "is_final": back > 5} for back in range(9)]}) as site:
         site.pull()
-        until = [
-            entry.complete_until for entry in site.workbook.landing.entries("api", "daily") if entry.complete_until
-        ]
+        until = [entry.complete_until for entry in site.workbook.landing.loads("api", "daily") if entry.complete_until]
         # The sixth day back is the last that is final: in California the next one begins at 8 in UTC.
         assert max(until) == datetime(2026, 11, 14, 8, tzinfo=UTC)
 
@@ -305,7 +305,7 @@ def test_a_day_that_still_moves_holds_back_later_chunks(tmp_path: Path) -> None:
     pages = [{**row(back), "is_final": back > 12, "page": "/"} for back in range(30)]
     with Site(tmp_path, {"page": pages}) as site:
         site.pull()
-        until = [entry.complete_until for entry in site.workbook.landing.entries("api", "page") if entry.complete_until]
+        until = [entry.complete_until for entry in site.workbook.landing.loads("api", "page") if entry.complete_until]
         assert max(until) == datetime(2026, 11, 7, 8, tzinfo=UTC)
 
 
@@ -313,8 +313,8 @@ def test_a_day_that_still_moves_holds_back_later_chunks(tmp_path: Path) -> None:
 def test_a_property_that_is_listed_but_not_verified_is_no_empty_one(tmp_path: Path, level: str) -> None:
     with Site(tmp_path, {"daily": [row(5)]}) as site:
         site.fake.sites[SITE] = level
-        told = f"The property '{SITE}' is listed for the account .* but not verified: Google tells nothing of it."
-        with pytest.raises(SourceError, match=told):
+        reported = f"The property '{SITE}' is listed for the account .* but not verified: Google tells nothing of it."
+        with pytest.raises(SourceError, match=reported):
             site.pull()
         assert "not verified" in site.workbook.check()[0]
         assert site.clicks() == {}

@@ -167,10 +167,10 @@ def test_lists_are_read_to_their_end(tmp_path: Path) -> None:
 
 def test_what_is_new_while_a_list_is_read_moves_nothing(tmp_path: Path) -> None:
     with Account(tmp_path, {"subscriptions": [subscribed(f"{n:03}") for n in range(150)]}) as account:
-        told = account.fake._page
+        reported = account.fake._page
 
         def growing(request: Request, what: str, found: Sequence[Any]) -> Any:
-            said = told(request, what, found)
+            said = reported(request, what, found)
             if what == "subscriptions" and "starting_after" not in request.query:
                 account.fake.objects[what].insert(0, subscription(subscribed("new", ts=TODAY)))
             return said

@@ -69,7 +69,7 @@ def test_a_csv_file_lands_typed_with_its_lines_and_records(workbook: Workbook) -
         "Invoice,Date,Total,Note\n17850.0,2026-07-01 08:30:00,12.50,first\nA1,2026-07-02T09:00:00+02:00,3,\n",
     )
     (pulled,) = workbook.pull("orders", "sales.csv", columns=ORDERS)
-    assert (pulled.rows, pulled.rejected, pulled.part, pulled.feed) == (2, 0, "sales.csv", "orders")
+    assert (pulled.rows, pulled.rejected, pulled.partition, pulled.feed) == (2, 0, "sales.csv", "orders")
     first, second = workbook.rows
     assert first["order_id"] == "17850", "an id that a spreadsheet made a number"
     assert first["ts"] == datetime(2026, 7, 1, 8, 30)
@@ -380,7 +380,7 @@ def test_one_bad_file_stops_no_other(workbook: Workbook) -> None:
     workbook.write("c.csv", CSV)
     with pytest.raises(SourceError, match=r"b\.csv is empty"):
         workbook.pull("orders", "*.csv", columns=ORDERS)
-    assert [landed.part for landed in landed_files(workbook.settings.raw)] == ["a.csv", "c.csv"]
+    assert [landed.partition for landed in landed_files(workbook.settings.raw)] == ["a.csv", "c.csv"]
 
 
 def test_only_files_that_changed_are_read_again(workbook: Workbook) -> None:
@@ -390,7 +390,7 @@ def test_only_files_that_changed_are_read_again(workbook: Workbook) -> None:
     assert [pulled.skipped for pulled in workbook.pull("orders", "in/*.csv", columns=ORDERS)] == [True, True]
     workbook.write("in/b [1].csv", CSV + "2,2026-07-02,2\n")
     again = workbook.pull("orders", ["in/a.csv", "in/*.csv"], columns=ORDERS)
-    assert [(pulled.part, pulled.skipped, pulled.rows) for pulled in again] == [
+    assert [(pulled.partition, pulled.skipped, pulled.rows) for pulled in again] == [
         ("in/a.csv", True, 1),
         ("in/b [1].csv", False, 2),
     ]
@@ -406,11 +406,16 @@ def test_a_renamed_file_is_not_counted_twice_and_a_lost_one_keeps_its_rows(workb
     workbook.pull("orders", "*.csv", columns=ORDERS)
     (workbook.root / "a.csv").rename(workbook.root / "c.csv")
     pulled = workbook.pull("orders", "*.csv", columns=ORDERS)
-    assert [part.messages for part in pulled if part.messages] == [("a.csv is now c.csv.",)]
-    assert [landed.part for landed in landed_files(workbook.settings.raw)] == ["c.csv", "b.csv"]  # its bytes came first
+    assert [partition.messages for partition in pulled if partition.messages] == [("a.csv is now c.csv.",)]
+    assert [landed.partition for landed in landed_files(workbook.settings.raw)] == [
+        "c.csv",
+        "b.csv",
+    ]  # its bytes came first
     (workbook.root / "b.csv").unlink()
     pulled = workbook.pull("orders", "*.csv", columns=ORDERS)
-    assert [part.messages[0].startswith("b.csv is no longer there. Its 2 rows stay") for part in pulled[1:]] == [True]
+    assert [
+        partition.messages[0].startswith("b.csv is no longer there. Its 2 rows stay") for partition in pulled[1:]
+    ] == [True]
     assert len(workbook.rows) == 3
     verify(workbook.settings.raw)
 
@@ -533,9 +538,9 @@ def test_the_language_model_requests_give_their_published_percentiles(workbook: 
     path = str(shared_data / "llm_requests" / "*.csv.gz")
     columns = {"ts": "TIMESTAMP", "tokens_in": "ContextTokens", "tokens_out": "GeneratedTokens"}
     pulled = workbook.pull("requests", path, columns=columns)
-    assert sum(part.rows for part in pulled) == 28_185
+    assert sum(partition.rows for partition in pulled) == 28_185
     found = {}
     for landed in landed_files(workbook.settings.raw):
         tokens = pq.read_table(landed.path)["tokens_in"].to_pandas()
-        found[landed.part.rpartition("_")[2]] = [round(tokens.quantile(p)) for p in (0.5, 0.95, 0.99)]
+        found[landed.partition.rpartition("_")[2]] = [round(tokens.quantile(p)) for p in (0.5, 0.95, 0.99)]
     assert found == {"code.csv.gz": [1_469, 7_303, 7_436], "conv.csv.gz": [1_020, 4_083, 4_142]}

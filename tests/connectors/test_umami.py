@@ -79,7 +79,7 @@ def test_both_versions_tell_the_same(tmp_path: Path, version: int) -> None:
         ]
         assert server.workbook.rows("events", "event", "events") == [("signup", 2)]
         assert server.workbook.rows("live", "active", "views", "visitors") == [(4, 9, 5)]
-        assert all(message == "" for part in server.pull() for message in part.messages)
+        assert all(message == "" for partition in server.pull() for message in partition.messages)
 
 
 def test_days_before_the_first_hit_are_not_there_and_quiet_days_are_zero(tmp_path: Path) -> None:
@@ -154,15 +154,15 @@ def test_a_reset_keeps_what_was_landed_and_says_so_once(tmp_path: Path) -> None:
         server.fake.reset_site(id_, datetime(2026, 11, 21, 12))
         for back in (-2, -3, -4):
             server.fake.rows["umami_daily"].append(day(back, 70))
-        told = [m for part in server.pull(now=NOW + timedelta(days=4)) for m in part.messages]
-        (said,) = told
+        reported = [m for partition in server.pull(now=NOW + timedelta(days=4)) for m in partition.messages]
+        (said,) = reported
         assert f"{SITE} was reset in Umami on 2026-11-21" in said and "stays as it is" in said
         # Of the 20th and 21st nothing whole is known; days before, which the server has no more, are as they were.
         kept = dict.fromkeys(range(10), 10)
         assert server.visitors() == {**kept, -3: 70, -4: 70}
         server.pull(now=NOW + timedelta(days=5))
         assert server.visitors() == {**kept, -3: 70, -4: 70, -5: 0}
-        again = [m for part in server.pull(now=NOW + timedelta(days=5), again=True) for m in part.messages]
+        again = [m for partition in server.pull(now=NOW + timedelta(days=5), again=True) for m in partition.messages]
         assert again == [] and server.visitors() == {**kept, -3: 70, -4: 70, -5: 0}
 
 
@@ -171,8 +171,8 @@ def test_hits_that_were_deleted_otherwise_are_not_taken_for_quiet_days(tmp_path:
         server.pull()
         server.fake.rows["umami_daily"].clear()
         for order in ({}, {"again": True}):
-            told = [m for part in server.pull(**order) for m in part.messages]
-            assert any(f"Umami has no hits of {SITE} any more, though days of them were landed" in m for m in told)
+            reported = [m for partition in server.pull(**order) for m in partition.messages]
+            assert any(f"Umami has no hits of {SITE} any more, though days of them were landed" in m for m in reported)
             assert server.visitors() == dict.fromkeys(range(5), 10)
 
 
@@ -180,7 +180,7 @@ def test_only_days_since_the_first_hit_are_said_to_be_known(tmp_path: Path) -> N
     with Server(tmp_path, {"daily": [day(3)]}) as server:
         server.pull()
         for endpoint in ("daily", "hourly", "cuts", "events"):
-            windows = [entry.window for entry in server.workbook.landing.entries("api", endpoint) if entry.window]
+            windows = [entry.window for entry in server.workbook.landing.loads("api", endpoint) if entry.window]
             assert min(window.start for window in windows) == datetime(2026, 11, 16, tzinfo=UTC)
         # Hits of an earlier time that were brought in later are asked for.
         server.fake.rows["umami_daily"].append(day(40, 5))
@@ -204,10 +204,12 @@ def test_another_zone_is_other_days_all_of_which_are_asked_for(tmp_path: Path) -
             moved.pull(clock=server.clock, progress=stop)
         # Stopped half way: the next pull does the rest, and says why.
         assert {zone for (zone,) in moved.rows("daily", "zone")} == {"UTC", "Asia/Tokyo"}
-        told = [m for part in moved.pull(clock=server.clock) for m in part.messages]
-        assert any("are counted in Asia/Tokyo now, and were in UTC: all of them are asked for anew" in m for m in told)
+        reported = [m for partition in moved.pull(clock=server.clock) for m in partition.messages]
+        assert any(
+            "are counted in Asia/Tokyo now, and were in UTC: all of them are asked for anew" in m for m in reported
+        )
         assert {zone for (zone,) in moved.rows("daily", "zone")} == {"Asia/Tokyo"}
-        assert [m for part in moved.pull(clock=server.clock) for m in part.messages] == []
+        assert [m for partition in moved.pull(clock=server.clock) for m in partition.messages] == []
 
 
 def test_reading_all_again_that_was_stopped_goes_on(tmp_path: Path) -> None:
@@ -225,11 +227,11 @@ def test_reading_all_again_that_was_stopped_goes_on(tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             server.pull(again=True, progress=stop, now=NOW + timedelta(minutes=1))
         assert set(server.visitors().values()) == {10, 99}
-        told = [m for part in server.pull(now=NOW + timedelta(minutes=2)) for m in part.messages]
-        assert "daily: an earlier pull --again was stopped; this one went on with it." in told
+        reported = [m for partition in server.pull(now=NOW + timedelta(minutes=2)) for m in partition.messages]
+        assert "daily: an earlier pull --again was stopped; this one went on with it." in reported
         assert set(server.visitors().values()) == {99}
         server.fake.asked.clear()
-        assert [m for part in server.pull(now=NOW + timedelta(minutes=3)) for m in part.messages] == []
+        assert [m for partition in server.pull(now=NOW + timedelta(minutes=3)) for m in partition.messages] == []
         assert sum(request.path.endswith("/stats") for request in server.fake.asked) <= 3
 
 
@@ -243,7 +245,7 @@ def test_a_second_pull_asks_for_the_last_days_only(tmp_path: Path) -> None:
         stats = [request for request in server.fake.asked if request.path.endswith("/stats")]
         assert len(stats) <= 3
         assert (server.visitors()[1], server.visitors()[20]) == (99, 10)
-        assert sum(part.restated for part in pulled if part.endpoint == "daily") == 1
+        assert sum(partition.restated for partition in pulled if partition.endpoint == "daily") == 1
 
 
 def test_the_days_are_those_of_the_zone(tmp_path: Path) -> None:

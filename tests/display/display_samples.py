@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from tidings.metrics.metric import Metric, Number
-from tidings.metrics.result import Answer, Field, Point, Provenance, Series, Value
+from tidings.metrics.result import Field, Point, Provenance, Result, Series, Value
 from tidings.window import Window, Zone
 
 ZONE = Zone("Europe/Berlin")
@@ -51,13 +51,13 @@ def series(
     return Series(metric, unit, grain, tuple(map(Point, periods, values)), ORIGIN)
 
 
-def answer(rows: Sequence[Sequence[Any]], *fields: Field, title: str = "Revenue by country") -> Answer:
-    return Answer(title, fields, tuple(map(tuple, rows)), ORIGIN)
+def result(rows: Sequence[Sequence[Any]], *fields: Field, title: str = "Revenue by country") -> Result:
+    return Result(title, fields, tuple(map(tuple, rows)), ORIGIN)
 
 
 COUNTRY = Field("country", "Country")
 NET = Field("net", "Net revenue", "EUR")
-SPLIT = answer(
+SPLIT = result(
     [
         ("Total", Decimal(130), Decimal(120), 1 / 12, 1.0),
         ("Germany", Decimal(80), Decimal(60), 1 / 3, 80 / 130),
@@ -72,8 +72,8 @@ SPLIT = answer(
 )
 
 
-def cohort_answer(cells: Sequence[tuple[str, int, int, float | None, str]]) -> Answer:
-    return answer(
+def cohort_answer(cells: Sequence[tuple[str, int, int, float | None, str]]) -> Result:
+    return result(
         cells,
         Field("cohort", "First purchase"),
         Field("size", "Customers", "count"),

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from display_samples import COUNTRY, NET, SPLIT, answer
+from display_samples import COUNTRY, NET, SPLIT, result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,27 +45,27 @@ def test_bars_of_an_unknown_column_are_refused_with_a_suggestion() -> None:
     with pytest.raises(UsageError, match=r"no column 'befor'\. Did you mean 'before'\?"):
         bars(SPLIT, "befor")
     with pytest.raises(UsageError, match="no column of figures"):
-        bars(answer([("DE",)], COUNTRY))
+        bars(result([("DE",)], COUNTRY))
 
 
 def test_without_rows_there_is_a_sentence() -> None:
-    assert bars(answer([], COUNTRY, NET)).title == "Net revenue: no data in this window"
-    assert columns(answer([], COUNTRY, NET)).title == "Net revenue: none in this time"
-    assert histogram(answer([], *BINS, title="Latency")).title == "Latency: no data in this window"
-    empty = answer([], COUNTRY, Field("day", "Day"), NET)
+    assert bars(result([], COUNTRY, NET)).title == "Net revenue: no data in this window"
+    assert columns(result([], COUNTRY, NET)).title == "Net revenue: none in this time"
+    assert histogram(result([], *BINS, title="Latency")).title == "Latency: no data in this window"
+    empty = result([], COUNTRY, Field("day", "Day"), NET)
     assert heatmap(empty, "day", "country", "net").title == "Net revenue: no data in this window"
     # Without steps there is nothing to draw: a remark, no chart.
-    assert funnel(answer([("view", 3)], COUNTRY, COUNT)).kind == "note"
+    assert funnel(result([("view", 3)], COUNTRY, COUNT)).kind == "note"
 
 
 def test_columns_keep_the_order_of_time() -> None:
-    figure = columns(answer([("-3 min", 1), ("-2 min", 9), ("-1 min", 4)], Field("label", "Minute"), COUNT))
+    figure = columns(result([("-3 min", 1), ("-2 min", 9), ("-1 min", 4)], Field("label", "Minute"), COUNT))
     assert [row["v"] for row in drawn(figure)] == [1, 9, 4]
     assert figure.title == "Requests: at most 9 (-2 min), last 4 (-1 min)"
 
 
 def test_a_funnel_says_where_most_are_lost() -> None:
-    steps = answer(
+    steps = result(
         [("view", 1000, None), ("cart", 300, 0.3), ("paid", 120, 0.4)],
         Field("step", "Step"),
         Field("count", "Visitors", "count"),
@@ -78,12 +78,12 @@ def test_a_funnel_says_where_most_are_lost() -> None:
 
 
 def test_a_funnel_nobody_entered() -> None:
-    steps = answer([("view", 0), ("cart", 0)], Field("step", "Step"), COUNT)
+    steps = result([("view", 0), ("cart", 0)], Field("step", "Step"), COUNT)
     assert funnel(steps).title == "Nobody took the first step in this window"
 
 
 def test_a_waterfall_leads_from_total_to_total() -> None:
-    figure = waterfall(answer([("May", 100), ("Volume", 40), ("Refunds", -30), ("June", 110)], *PART))
+    figure = waterfall(result([("May", 100), ("Volume", 40), ("Refunds", -30), ("June", 110)], *PART))
     assert [(row["v"], row["to"], row["kind"]) for row in drawn(figure)] == [
         (0, 100, "total"),
         (100, 140, "up"),
@@ -94,7 +94,7 @@ def test_a_waterfall_leads_from_total_to_total() -> None:
 
 
 def test_parts_too_small_to_be_seen_are_drawn_alone_and_that_is_said() -> None:
-    figure = waterfall(answer([("May", 1000), ("Volume", 40), ("Refunds", -30), ("June", 1010)], *PART))
+    figure = waterfall(result([("May", 1000), ("Volume", 40), ("Refunds", -30), ("June", 1010)], *PART))
     assert [(row["name"], row["v"], row["to"]) for row in drawn(figure)] == [
         ("Volume", 0, 40),
         ("Refunds", 40, 10),
@@ -108,7 +108,7 @@ def test_parts_too_small_to_be_seen_are_drawn_alone_and_that_is_said() -> None:
 def test_the_last_bar_of_a_waterfall_ends_where_its_parts_lead(parts: list[Decimal], start: Decimal) -> None:
     end = start + sum(parts)
     rows = [("Before", start), *((f"part {i}", part) for i, part in enumerate(parts)), ("After", end)]
-    falls = drawn(waterfall(answer(rows, *PART)))
+    falls = drawn(waterfall(result(rows, *PART)))
     for above, below in itertools.pairwise(falls[:-1]):
         assert below["v"] == pytest.approx(above["to"])
     shown = float(end - start) if falls[-1]["name"] == "Change" else float(end)
@@ -126,12 +126,12 @@ def test_the_last_bar_of_a_waterfall_ends_where_its_parts_lead(parts: list[Decim
 )
 def test_what_is_no_waterfall_is_refused(rows: list[tuple[str, Any]], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        waterfall(answer(rows, *PART))
+        waterfall(result(rows, *PART))
 
 
 def test_a_histogram_draws_open_and_unequal_bins_equally_wide() -> None:
     bins = [(None, 5.0, 10), (5.0, 50.0, 80), (50.0, 1000.0, 8), (1000.0, None, 2)]
-    figure = histogram(answer(bins, *BINS, title="Latency"))
+    figure = histogram(result(bins, *BINS, title="Latency"))
     assert [(row["i"], row["to"], row["v"]) for row in drawn(figure)] == [(0, 1, 10), (1, 2, 80), (2, 3, 8), (3, 4, 2)]
     assert [plain(row["text"]) for row in drawn(figure)] == [
         "below 5 ms: 10",
@@ -144,7 +144,7 @@ def test_a_histogram_draws_open_and_unequal_bins_equally_wide() -> None:
 
 
 def test_a_histogram_whose_bulk_is_open_says_so() -> None:
-    figure = histogram(answer([(0.0, 5.0, 1), (5.0, None, 9)], *BINS, title="Latency"))
+    figure = histogram(result([(0.0, 5.0, 1), (5.0, None, 9)], *BINS, title="Latency"))
     assert plain(figure.title) == "Latency: 90.0 % of requests lie at or above 5 ms"
 
 
@@ -154,7 +154,7 @@ def test_a_distribution_needs_bounds_and_counts() -> None:
 
 
 def test_a_tile_without_a_value_is_empty_not_zero() -> None:
-    tiles = answer(
+    tiles = result(
         [("Mon", "09", 3.0), ("Mon", "10", None), ("Tue", "09", 0.0)],
         Field("weekday", "Weekday"),
         Field("hour", "Hour"),
@@ -171,19 +171,19 @@ def test_a_tile_without_a_value_is_empty_not_zero() -> None:
 
 def test_a_heat_map_of_too_many_tiles_is_refused() -> None:
     many = [(f"s{y}", f"d{x}", 1) for y in range(40) for x in range(40)]
-    tiles = answer(many, Field("y", "Service"), Field("x", "Day"), COUNT)
+    tiles = result(many, Field("y", "Service"), Field("x", "Day"), COUNT)
     with pytest.raises(UsageError, match="1600 rows"):
         heatmap(tiles, "x", "y", "count")
 
 
 def test_a_number_as_a_name_says_of_what() -> None:
-    found = answer([("200", 9), ("404", 1)], Field("status", "Status"), COUNT)
+    found = result([("200", 9), ("404", 1)], Field("status", "Status"), COUNT)
     assert bars(found).title == "Status 200 first, with 9 requests"
 
 
 def test_names_of_an_axis_stay_text_in_its_expression() -> None:
     hostile = "'] || alert(1) || ['\"\\"
-    figure = columns(answer([(hostile, 1), ("b", 2)], Field("label", "Label"), COUNT))
+    figure = columns(result([(hostile, 1), ("b", 2)], Field("label", "Label"), COUNT))
     assert figure.spec is not None
     expression = figure.spec["encoding"]["x"]["axis"]["labelExpr"]
     names = expression.removeprefix("indexof(").partition(", datum.value) >= 0")[0]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tidings.models.contracts import check_rows, declared
 from tidings.models.graph import discover
 from tidings.models.model import model
-from tidings.platform_metrics import DIMENSIONS, FIGURE_COLUMNS, FIGURE_KEY, UNIFIED, figure, figures
+from tidings.platform_metrics import DIMENSIONS, PLATFORM_COLUMNS, PLATFORM_KEY, PLATFORM_METRICS, figure, figures
 from tidings.warehouse.reader import compile_sql
 
 SCHEMA = ibis.schema(
@@ -38,15 +38,15 @@ ROWS = ibis.table(SCHEMA, name="rows")
 DAY = datetime(2026, 6, 1)
 
 
-def row(**told: Any) -> dict[str, Any]:
-    return dict.fromkeys(SCHEMA) | {"ts": DAY, "_source": "shop", **told}
+def row(**reported: Any) -> dict[str, Any]:
+    return dict.fromkeys(SCHEMA) | {"ts": DAY, "_source": "shop", **reported}
 
 
 def run(table: Any, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows of a figures table over rows; what its contract promises is checked, the key first of all."""
     con = duckdb.connect()
     con.register("rows", pa.Table.from_pylist([dict(each) for each in rows], schema=SCHEMA.to_pyarrow()))
-    contract = model(grain="a figure", key=FIGURE_KEY, columns=FIGURE_COLUMNS)(_made).contract
+    contract = model(grain="a figure", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)(_made).contract
     con.execute(f"CREATE TABLE made AS {compile_sql(table)}")
     broken = check_rows(
         "made",
@@ -63,7 +63,7 @@ def _made(rows: Any) -> Any:
     return rows
 
 
-def told(found: Sequence[Mapping[str, Any]], *names: str) -> list[tuple[Any, ...]]:
+def reported(found: Sequence[Mapping[str, Any]], *names: str) -> list[tuple[Any, ...]]:
     return sorted((tuple(each[name] for name in names) for each in found), key=repr)
 
 
@@ -76,7 +76,7 @@ def test_values_are_added_up_by_source_day_and_cut() -> None:
         row(clicks=16, country="DE", _source="other"),
     ]
     found = run(figures("toy", figure(ROWS, "search_clicks", "clicks", by={"country": "country"})), rows)
-    assert told(found, "_source", "day", "country", "value", "weight", "cut", "is_total") == [
+    assert reported(found, "_source", "day", "country", "value", "weight", "cut", "is_total") == [
         ("other", date(2026, 6, 1), "DE", 16, None, "country", True),
         ("shop", date(2026, 6, 1), "DE", 3, None, "country", True),
         ("shop", date(2026, 6, 1), "FR", 4, None, "country", True),
@@ -91,7 +91,7 @@ def test_rows_without_a_value_tell_nothing() -> None:
     rows = [row(clicks=None, country="DE"), row(clicks=None, country="FR"), row(clicks=0, country="FR")]
     found = run(figures("toy", figure(ROWS, "search_clicks", "clicks", by={"country": "country"})), rows)
     # Of Germany nothing is known, which is not zero; in France nobody clicked, which is.
-    assert told(found, "country", "value") == [("FR", 0)]
+    assert reported(found, "country", "value") == [("FR", 0)]
     assert run(figures("toy", figure(ROWS, "search_clicks", "clicks")), []) == []
 
 
@@ -109,7 +109,7 @@ def test_a_mean_is_weighted_and_says_by_how_much() -> None:
     ]
     part = figure(ROWS, "search_position", "position", weight="clicks", by={"country": "country"})
     found = run(figures("toy", part), rows)
-    assert told(found, "country", "value", "weight") == [
+    assert reported(found, "country", "value", "weight") == [
         ("DE", 2, 40),
         ("FR", 2, None),
     ]
@@ -169,7 +169,7 @@ def test_money_stays_exact_and_apart_by_currency() -> None:
         row(amount=Decimal(2), currency=None),
     ]
     found = run(figures("toy", figure(ROWS, "proceeds", "amount", currency="currency")), rows)
-    assert told(found, "currency", "value") == [
+    assert reported(found, "currency", "value") == [
         ("EUR", Decimal("0.30")),
         ("USD", Decimal("99999999999999999999.12345678")),
         (None, Decimal(3)),
@@ -198,7 +198,7 @@ def test_cuts_of_one_metric_have_keys_of_their_own() -> None:
         figure(ROWS, "updates", "clicks"),
     ]
     found = run(figures("toy", *parts), rows)
-    assert told(found, "metric", "cut", "is_total", "value") == [
+    assert reported(found, "metric", "cut", "is_total", "value") == [
         ("downloads", "", True, 3),
         ("downloads", "app,country", False, 3),
         ("downloads", "country", False, 3),
@@ -213,7 +213,7 @@ def test_days_of_several_zones_stay_apart() -> None:
         row(clicks=4, zone="Asia/Tokyo"),
     ]
     found = run(figures("toy", figure(ROWS, "visits", "clicks", zone="zone"), zone="not used"), rows)
-    assert told(found, "zone", "value") == [("Asia/Tokyo", 6), ("Europe/Berlin", 1)]
+    assert reported(found, "zone", "value") == [("Asia/Tokyo", 6), ("Europe/Berlin", 1)]
     (plain,) = run(figures("toy", figure(ROWS, "visits", "clicks"), zone="America/Los_Angeles"), rows)
     assert plain["zone"] == "America/Los_Angeles"
 
@@ -229,14 +229,14 @@ def test_every_figures_model_has_the_shape_of_all() -> None:
     models = [each for each in discover() if each.name.startswith("figures_")]
     assert len(models) >= 4
     for each in models:
-        assert tuple(each.contract.columns) == tuple(FIGURE_COLUMNS), each.name
-        assert tuple(each.contract.key) == FIGURE_KEY, each.name
+        assert tuple(each.contract.columns) == tuple(PLATFORM_COLUMNS), each.name
+        assert tuple(each.contract.key) == PLATFORM_KEY, each.name
     (together,) = [each for each in discover() if each.name == "fct_metric_daily"]
     assert together.reads == ("dim_fx", *sorted(each.name for each in models))
 
 
 def test_the_metrics_are_of_a_kind_that_their_unit_allows() -> None:
-    for name, unified in UNIFIED.items():
+    for name, unified in PLATFORM_METRICS.items():
         assert (unified.kind == "mean") == (unified.unit in ("ratio", "stars", "score")), name
         assert unified.title and unified.doc.endswith(".") and unified.action.endswith("."), name
     assert not set(DIMENSIONS) & {"day", "value", "weight", "currency", "zone", "metric", "cut"}
@@ -246,6 +246,6 @@ def test_now_is_not_asked_for() -> None:
     """The same rows are the same figures, whenever they are made."""
     rows = [row(clicks=n, country=c) for n, c in ((1, "DE"), (2, "FR"), (3, "DE"))]
     part = figures("toy", figure(ROWS, "downloads", "clicks", by={"country": "country"}))
-    first, again = (told(run(part, order), *FIGURE_COLUMNS) for order in (rows, rows[::-1]))
+    first, again = (reported(run(part, order), *PLATFORM_COLUMNS) for order in (rows, rows[::-1]))
     assert first == again
     assert datetime.now(UTC).date() not in {each[4] for each in first}

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import altair as alt
 import nbformat
 import pytest
-from display_samples import ERRORS, ORIGIN, REVENUE, SPLIT, WINDOW, answer, cohort_answer, retitled, series, value
+from display_samples import ERRORS, ORIGIN, REVENUE, SPLIT, WINDOW, cohort_answer, result, retitled, series, value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -32,11 +32,11 @@ def every(text: str) -> dict[str, Figure]:
     label, more = Field("label", text), Field("more", text)
     named = [(text, 3), ("b" + text, 2)]
     origin = Provenance((text,), {text: text}, text, 3, (text,))
-    ranked = replace(answer(named, label, COUNT, title=text), provenance=origin)
+    ranked = replace(result(named, label, COUNT, title=text), provenance=origin)
     course = series(lambda i: i, metric)
-    bins = answer([(0.0, 5.0, 3), (5.0, None, 1)], Field("a", "From", "ms"), Field("b", "To", "ms"), COUNT, title=text)
-    tiles = answer([(text, "x", 1.0), (text, "y", None)], more, label, COUNT, title=text)
-    falls = answer([(text, 1), ("up", 2), ("end" + text, 3)], label, COUNT, title=text)
+    bins = result([(0.0, 5.0, 3), (5.0, None, 1)], Field("a", "From", "ms"), Field("b", "To", "ms"), COUNT, title=text)
+    tiles = result([(text, "x", 1.0), (text, "y", None)], more, label, COUNT, title=text)
+    falls = result([(text, 1), ("up", 2), ("end" + text, 3)], label, COUNT, title=text)
     return {
         "head": show.head(text, WINDOW, WINDOW.previous(), {text: text}),
         "note": show.note(text),
@@ -52,7 +52,7 @@ def every(text: str) -> dict[str, Figure]:
         "ranking": show.ranking(ranked),
         "segments": show.segments(ranked),
         "table": show.table(ranked),
-        "text column": show.table(answer([("a", text)], label, more, title=text)),
+        "text column": show.table(result([("a", text)], label, more, title=text)),
         "waterfall": show.waterfall(falls),
         "histogram": show.histogram(bins),
         "heatmap": show.heatmap(tiles, "more", "label", "n"),
@@ -117,7 +117,7 @@ def test_any_text_stays_text(text: str) -> None:
 
 def _light(text: str) -> list[Figure]:
     metric = retitled(REVENUE, text)
-    table = answer([(text, 3)], Field("label", text), COUNT, title=text)
+    table = result([(text, 3)], Field("label", text), COUNT, title=text)
     return [
         show.cards([value(3, 2, metric)]),
         show.table(table),
@@ -175,7 +175,7 @@ def test_the_still_picture_is_coloured_by_the_page(name: str) -> None:
 
 
 def test_the_text_of_the_chart_is_escaped_in_the_picture() -> None:
-    figure = show.bars(answer([("<i>x</i>", 3)], Field("label", "Label"), COUNT))
+    figure = show.bars(result([("<i>x</i>", 3)], Field("label", "Label"), COUNT))
     picture = str(figure.html).partition("<svg")[2].partition("</svg>")[0]
     assert "&lt;i&gt;x&lt;/i&gt;" in picture and "<i>" not in picture
 

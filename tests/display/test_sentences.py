@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from display_samples import ERRORS, REVENUE, SPLIT, USERS, answer, series, value
+from display_samples import ERRORS, REVENUE, SPLIT, USERS, result, series, value
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,15 +63,15 @@ def test_a_split_tells_what_moved_most_without_total_and_others() -> None:
 
 def test_a_split_without_comparison_or_movement() -> None:
     named = (Field("c", "Country"), Field("n", "Orders", "count"))
-    assert of_split(answer([("DE", 1)], *named)) == []
-    level = answer([("DE", 1, 1)], *named, Field("before", "Before", "count"))
+    assert of_split(result([("DE", 1)], *named)) == []
+    level = result([("DE", 1, 1)], *named, Field("before", "Before", "count"))
     assert of_split(level)[0].text == "Revenue by country: no part changed."
-    assert of_split(answer([], *named))[0].text == "Revenue by country: no data in this window."
+    assert of_split(result([], *named))[0].text == "Revenue by country: no data in this window."
 
 
 def test_a_course_is_told_by_its_extremes_of_whole_periods() -> None:
-    told = of_series(series([5, 9, 2] + [4] * 25, USERS, "count"))
-    assert told[0].text == "Active users by day lay between 2 (5 Jun 2026) and 9 (4 Jun 2026)."
+    reported = of_series(series([5, 9, 2] + [4] * 25, USERS, "count"))
+    assert reported[0].text == "Active users by day lay between 2 (5 Jun 2026) and 9 (4 Jun 2026)."
     assert of_series(series([5, 9] + [None] * 26, USERS, "count")) == []
 
 

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 
 import pytest
-from display_samples import COUNTRY, NET, SPLIT, answer, cohort_answer
+from display_samples import COUNTRY, NET, SPLIT, cohort_answer, result
 
 from tidings.display import formats
 from tidings.display.tables import cohorts, ranking, segments, table
@@ -42,40 +42,40 @@ def test_only_the_parts_have_a_bar_measured_by_the_largest() -> None:
 def test_a_change_is_coloured_by_what_is_better_for_the_metric() -> None:
     # net_revenue is a metric of the registry, higher is better; a column of no metric is neutral.
     assert '<td class="td-num td-bad">▼' in ranking(SPLIT, "net_revenue").html
-    free = answer([("DE", 1, -0.5)], COUNTRY, Field("free", "Anything", "count"), Field("change", "Change", "ratio"))
+    free = result([("DE", 1, -0.5)], COUNTRY, Field("free", "Anything", "count"), Field("change", "Change", "ratio"))
     assert '<td class="td-num td-none">▼' in ranking(free).html
 
 
 def test_the_order_is_that_of_the_answer() -> None:
     # A ranking of rates goes by their rows: the rate of three rows is no leader.
-    rates = answer([("DE", 0.02), ("AT", 0.5)], COUNTRY, Field("error_rate", "Error rate", "ratio"))
+    rates = result([("DE", 0.02), ("AT", 0.5)], COUNTRY, Field("error_rate", "Error rate", "ratio"))
     assert [row[0] for row in lines(ranking(rates).html)[1:]] == ["DE", "AT"]
 
 
 def test_of_more_than_twelve_the_rest_is_told_and_not_added_up() -> None:
-    figure = ranking(answer([(f"p{i}", 100 - i) for i in range(15)], COUNTRY, NET))
+    figure = ranking(result([(f"p{i}", 100 - i) for i in range(15)], COUNTRY, NET))
     assert len(lines(figure.html)) == 1 + 12 and "3 smaller ones not shown." in figure.html
     assert figure.table is not None and len(figure.table.rows) == 15, "the record holds all"
 
 
 def test_a_missing_figure_is_a_dash_with_its_reason() -> None:
-    figure = table(answer([("DE", None)], COUNTRY, NET))
+    figure = table(result([("DE", None)], COUNTRY, NET))
     assert lines(figure.html)[1] == ["DE", "–"] and "–: no value, as there were no rows" in figure.html
-    assert "no value" not in table(answer([("DE", Decimal(1))], COUNTRY, NET)).html
+    assert "no value" not in table(result([("DE", Decimal(1))], COUNTRY, NET)).html
 
 
 def test_an_empty_answer_is_a_sentence() -> None:
-    for figure in (table(answer([], COUNTRY, NET)), ranking(answer([], COUNTRY, NET)), cohorts(cohort_answer([]))):
+    for figure in (table(result([], COUNTRY, NET)), ranking(result([], COUNTRY, NET)), cohorts(cohort_answer([]))):
         assert "No data in this window." in figure.html and "<table" not in figure.html
 
 
 def test_a_long_table_says_what_it_leaves_out() -> None:
-    figure = table(answer([(str(i), i) for i in range(103)], COUNTRY, NET))
+    figure = table(result([(str(i), i) for i in range(103)], COUNTRY, NET))
     assert len(lines(figure.html)) == 101 and "3 more rows not shown." in figure.html
 
 
 def test_the_plain_text_is_aligned_and_short() -> None:
-    figure = table(answer([("Germany", Decimal("1234.5")), ("AT", None)], COUNTRY, NET))
+    figure = table(result([("Germany", Decimal("1234.5")), ("AT", None)], COUNTRY, NET))
     assert figure.text.splitlines() == [
         "Revenue by country",
         "Country  Net revenue EUR",
@@ -85,7 +85,7 @@ def test_the_plain_text_is_aligned_and_short() -> None:
 
 
 def test_segments_say_which_is_largest() -> None:
-    found = answer(
+    found = result(
         [("Champions", 30, Decimal(900)), ("Hibernating", 70, Decimal(100))],
         Field("segment", "Segment"),
         Field("customers", "Customers", "count"),

@@ -92,7 +92,7 @@ def test_records_of_an_api_are_cleaned(tmp_path: Path) -> None:
     records = [{"ts": NOW, "service": f"a{each}b"} for each in BAD]
     rows = typed(REQUESTS, records, lambda record: record, 1)
     landing = Landing(tmp_path / "data" / "raw")
-    with landing.draft("api", "requests", REQUESTS, now=NOW) as draft:
+    with landing.writer("api", "requests", REQUESTS, now=NOW) as draft:
         draft.add(rows.table)
         draft.reject(rows.lines, rows.reasons, rows.records)
     assert {row["service"] for row in landed(tmp_path)[0]} <= {f"a{INSTEAD}b", "a?b"}
@@ -102,7 +102,7 @@ def test_records_of_an_api_are_cleaned(tmp_path: Path) -> None:
 def test_no_instant_outside_of_all_years_lands_whoever_lands_it(tmp_path: Path) -> None:
     times = [datetime(1899, 12, 31), datetime(2026, 7, 1), datetime(2200, 1, 1)]
     rows = [{"ts": at, "event": "e", "is_bot": False, "_line": n, "_record": "r"} for n, at in enumerate(times, 1)]
-    with Landing(tmp_path / "data" / "raw").draft("s", "events", EVENTS, now=NOW) as draft:
+    with Landing(tmp_path / "data" / "raw").writer("s", "events", EVENTS, now=NOW) as draft:
         draft.add(pa.Table.from_pylist(rows, arrow_schema(EVENTS)))
     good, rejected = landed(tmp_path)
     assert [row["ts"] for row in good] == [datetime(2026, 7, 1)]

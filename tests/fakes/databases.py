@@ -115,7 +115,7 @@ def postgresql() -> Iterator[Server]:
             "timezone": "Asia/Karachi",
             "datestyle": "SQL, DMY",
         }
-        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        options = [partition for name, value in settings.items() for partition in ("-c", f"{name}={value}")]
         command = [str(programs / "postgres"), "-D", data, *options]
         address = f"postgresql://postgres:{QUOTED}@127.0.0.1:{port}/postgres"
         with _started(command, as_user, folder / "log", lambda: psycopg.connect(address).close()) as process:

@@ -53,7 +53,7 @@ class FakeGa4(FakeGoogle):
         return google_error(429, "rateLimitExceeded", "Exhausted concurrent requests quota.", "RESOURCE_EXHAUSTED")
 
     def _permitted(self, request: Request) -> None:
-        if request.parts["id"] not in self.properties:
+        if request.partitions["id"] not in self.properties:
             message = "User does not have sufficient permissions for this property."
             raise Refusal(google_error(403, "forbidden", message, "PERMISSION_DENIED"))
 
@@ -72,13 +72,13 @@ class FakeGa4(FakeGoogle):
             raise Refusal(google_error(400, "badRequest", "Field is not a valid metric.", "INVALID_ARGUMENT"))
         (span,) = asked["dateRanges"]
         second = dimensions[1] if len(dimensions) > 1 else ""
-        feed = {"": "ga4_daily", "eventName": "ga4_events"}.get(second, "ga4_cuts")
+        feed = {"": "ga4_daily", "eventName": "ga4_events"}.get(second, "ga4_breakdowns")
         rows = [
             row
             for row in self.rows.get(feed, ())
-            if row["property"] == request.parts["id"]
+            if row["property"] == request.partitions["id"]
             and span["startDate"] <= row["ts"].date().isoformat() <= span["endDate"]
-            and (feed != "ga4_cuts" or row["type"] == _TYPES[second])
+            and (feed != "ga4_breakdowns" or row["type"] == _TYPES[second])
         ]
         records = sorted((self.record(row, dimensions, metrics) for row in rows), key=lambda record: record["sort"])
         start, limit = int(asked["offset"]), min(int(asked["limit"]), self.most_rows)

@@ -69,8 +69,8 @@ class FakeGooglePlay(FakeGoogle):
     # A row of each feed: the file that it is in, and its columns there.
 
     def _stats(self, what: str, row: Mapping[str, Any], **columns: Any) -> tuple[str, dict[str, Any]]:
-        name = f"stats/{what}/{what}_{row['package']}_{row['ts']:%Y%m}_{row['cut']}.csv"
-        named = {_DIMENSION[row["cut"]]: row["name"]} if row["cut"] != "overview" else {}
+        name = f"stats/{what}/{what}_{row['package']}_{row['ts']:%Y%m}_{row['breakdown']}.csv"
+        named = {_DIMENSION[row["breakdown"]]: row["name"]} if row["breakdown"] != "overview" else {}
         return name, {"Date": f"{row['ts']:%Y-%m-%d}", "Package Name": row["package"], **named, **columns}
 
     def _installs(self, row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -170,7 +170,7 @@ class FakeGooglePlay(FakeGoogle):
 
     @route("GET", "/storage/v1/b/{bucket}/o")
     def list_files(self, request: Request) -> Any:
-        if request.parts["bucket"] != BUCKET:
+        if request.partitions["bucket"] != BUCKET:
             raise Refusal(google_error(404, "notFound", "The specified bucket does not exist."))
         names = sorted(name for name in self.files if name.startswith(request.query.get("prefix", "")))
         start = int(request.query.get("pageToken") or 0)
@@ -187,7 +187,7 @@ class FakeGooglePlay(FakeGoogle):
 
     @route("GET", "/storage/v1/b/{bucket}/o/{name}")
     def download(self, request: Request) -> Any:
-        name = unquote(request.parts["name"])
+        name = unquote(request.partitions["name"])
         if name not in self.files or request.query.get("alt") != "media":
             raise Refusal(google_error(404, "notFound", "No such object."))
         if request.query.get("generation") != str(self.generations[name]):
@@ -200,7 +200,7 @@ class FakeGooglePlay(FakeGoogle):
 
     @route("GET", "/v1beta1/apps/(?P<package>[^/:]+)/(?P<set>[a-zA-Z]+)")
     def freshness(self, request: Request) -> Any:
-        end = self._fresh_until()
+        end = self._last_row_at()
         fresh = {
             "aggregationPeriod": "DAILY",
             "latestEndTime": {
@@ -217,13 +217,13 @@ class FakeGooglePlay(FakeGoogle):
         asked = request.json()
         span = asked["timelineSpec"]
         first, end = (date(at["year"], at["month"], at["day"]) for at in (span["startTime"], span["endTime"]))
-        if end > self._fresh_until():
+        if end > self._last_row_at():
             raise Refusal(google_error(400, "badRequest", "end time is later than the freshness", "INVALID_ARGUMENT"))
-        kind = request.parts["set"].removesuffix("RateMetricSet")
+        kind = request.partitions["set"].removesuffix("RateMetricSet")
         found = [
             self.vital(row)
             for row in self.rows.get("google_play_vitals", ())
-            if (row["package"], row["kind"]) == (request.parts["package"], kind)
+            if (row["package"], row["kind"]) == (request.partitions["package"], kind)
             and first <= row["ts"].date() < end
             and (row["name"] != "all") == bool(asked["dimensions"])
         ]
@@ -249,7 +249,7 @@ class FakeGooglePlay(FakeGoogle):
     def recent_reviews(self, request: Request) -> Any:
         return {"reviews": self.recent} if self.recent else {}
 
-    def _fresh_until(self) -> date:
+    def _last_row_at(self) -> date:
         pacific = datetime.fromtimestamp(self.epoch(), UTC) - timedelta(hours=8)
         return pacific.date() - timedelta(days=self.fresh_days)
 

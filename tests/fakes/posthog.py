@@ -16,7 +16,7 @@ _FEEDS = {known.DAILY_QUERY: "posthog_daily", known.EVENTS_QUERY: "posthog_event
 _CUTS = {known.cut_query(type_): type_ for type_ in known.CUTS}
 _COLUMNS = {
     "posthog_daily": ("day", "pageviews", "visitors", "visits", "active_users"),
-    "posthog_cuts": ("day", "name", "pageviews", "visitors"),
+    "posthog_breakdowns": ("day", "name", "pageviews", "visitors"),
     "posthog_events": ("day", "event", "events", "users"),
     "posthog_hits": (
         *("uuid", "taken", "happened", "event", "person_id", "session", "page", "country", "device", "os"),
@@ -80,38 +80,38 @@ class FakePostHog(FakeApi):
     def project(self, request: Request) -> Any:
         if self.is_scoped:
             raise Refusal(_error(403, "authentication_error", "permission_denied", "API key missing project:read."))
-        if request.parts["id"] not in self.projects:
+        if request.partitions["id"] not in self.projects:
             raise Refusal(_error(404, "invalid_request", "not_found", "Not found."))
-        return {"id": int(request.parts["id"]), "name": "Sample", "timezone": self.timezone}
+        return {"id": int(request.partitions["id"]), "name": "Sample", "timezone": self.timezone}
 
     @route("POST", "/api/projects/{id}/query/")
     def query(self, request: Request) -> Any:
         asked = request.json()
-        if request.parts["id"] not in self.projects or asked.get("refresh") != "force_blocking":
+        if request.partitions["id"] not in self.projects or asked.get("refresh") != "force_blocking":
             raise Refusal(_error(404, "invalid_request", "not_found", "Not found."))
         text, values = asked["query"]["query"], asked["query"]["values"]
-        answer = self._answer(text, values)
+        response = self._response(text, values)
         if self.queued:
-            self._waiting["q1"] = [answer, self.queued]
+            self._waiting["q1"] = [response, self.queued]
             return {"query_status": {"id": "q1", "complete": False}}
-        return answer
+        return response
 
     @route("GET", "/api/projects/{id}/query/{query}/")
     def status(self, request: Request) -> Any:
-        waiting = self._waiting[request.parts["query"]]
+        waiting = self._waiting[request.partitions["query"]]
         waiting[1] -= 1
         if waiting[1] > 0:
             return {"query_status": {"id": "q1", "complete": False}}
         return {"query_status": {"id": "q1", "complete": True, "results": waiting[0]}}
 
-    def _answer(self, text: str, values: Mapping[str, str]) -> dict[str, Any]:
+    def _response(self, text: str, values: Mapping[str, str]) -> dict[str, Any]:
         if text == "SELECT 1 AS one LIMIT 1":
             return {"columns": ["one"], "results": [[1]], "hasMore": False}
         if text == known.BEFORE_QUERY:
             start, end = (datetime.fromisoformat(values[name]) for name in ("z", "a"))
             happened = any(start <= row["ts"] < end for row in self.rows.get("posthog_daily", ()))
             return {"columns": ["one"], "results": [[1]] if happened else [], "hasMore": False}
-        feed = _FEEDS.get(text, "posthog_cuts" if text in _CUTS else "")
+        feed = _FEEDS.get(text, "posthog_breakdowns" if text in _CUTS else "")
         if not feed:
             raise Refusal(_error(400, "validation_error", "syntax", "I do not know this query."))
         limit = re.search(r"LIMIT (\d+)", text)
@@ -121,7 +121,7 @@ class FakePostHog(FakeApi):
             timed_out = _error(400, "validation_error", "timeout", "Query timed out, try a shorter date range.")
             raise Refusal(self.too_long or timed_out)
         rows = [row for row in self.rows.get(feed, ()) if start <= row["ts"] < end]
-        if feed == "posthog_cuts":
+        if feed == "posthog_breakdowns":
             rows = [row for row in rows if row["type"] == _CUTS[text]]
         if feed == "posthog_hits":
             rows = sorted(rows, key=lambda row: (row["ts"], row["uuid"]))
@@ -134,7 +134,7 @@ class FakePostHog(FakeApi):
         """A row in PostHog's columns; tests replace it to change the shape."""
         given = dict(row)
         given["day"] = row["ts"].date().isoformat()
-        if feed == "posthog_cuts":
+        if feed == "posthog_breakdowns":
             given["name"] = None if row["name"] == "(unknown)" else row["name"]
         if feed == "posthog_hits":
             given["taken"], given["happened"] = (f"{row[n].isoformat()}Z" for n in ("ts", "happened_at"))

@@ -36,7 +36,7 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
-    parts: Mapping[str, str] = field(default_factory=dict)
+    partitions: Mapping[str, str] = field(default_factory=dict)
 
     def json(self) -> Any:
         return json.loads(self.body or b"{}")
@@ -176,7 +176,7 @@ class FakeApi:
 
     # The machinery
 
-    def answer(self, request: Request) -> tuple[Reply, _Fault | None]:
+    def response(self, request: Request) -> tuple[Reply, _Fault | None]:
         with self._lock:
             self.asked.append(request)
             fault = next((f for f in self._faults if f.times > 0 and f.pattern.search(request.path)), None)
@@ -267,10 +267,10 @@ def _handler(fake: FakeApi) -> type[BaseHTTPRequestHandler]:
 
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            parts = urlsplit(self.path)
-            query = dict(parse_qsl(parts.query, keep_blank_values=True))
-            request = Request(self.command, parts.path, query, self.headers, body)  # type: ignore[arg-type]
-            reply, fault = fake.answer(request)
+            partitions = urlsplit(self.path)
+            query = dict(parse_qsl(partitions.query, keep_blank_values=True))
+            request = Request(self.command, partitions.path, query, self.headers, body)  # type: ignore[arg-type]
+            reply, fault = fake.response(request)
             if fault is not None and fault.stall:
                 time.sleep(fault.stall)
             if fault is not None and fault.reset:

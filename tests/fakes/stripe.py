@@ -119,7 +119,7 @@ class FakeStripe(FakeApi):
         wanted = request.query.get("status")
         found = [each for each in self.objects["subscriptions"] if wanted == "all" or each["status"] != "canceled"]
         expanded = self._expanded(request)
-        return self._page(request, "subscriptions", [self._told(each, expanded) for each in found])
+        return self._page(request, "subscriptions", [self._reported(each, expanded) for each in found])
 
     @route("GET", "/v1/subscription_items")
     def list_items(self, request: Request) -> Any:
@@ -142,13 +142,13 @@ class FakeStripe(FakeApi):
         return found if "price" in expanded else {**found, "price": found["price"]["id"]}
 
     def _one(self, known: Mapping[str, Record], request: Request, what: str, on_demand: Sequence[str]) -> Any:
-        found = known.get(request.parts["id"])
+        found = known.get(request.partitions["id"])
         if found is None:
-            raise Refusal(error(404, f"No such {what}: '{request.parts['id']}'", code="resource_missing"))
+            raise Refusal(error(404, f"No such {what}: '{request.partitions['id']}'", code="resource_missing"))
         expanded = self._expanded(request)
         return {name: value for name, value in found.items() if name not in on_demand or name in expanded}
 
-    def _told(self, whole: Record, expanded: set[str]) -> Record:
+    def _reported(self, whole: Record, expanded: set[str]) -> Record:
         """A subscription as a list tells it: ten items, discounts as ids unless they are asked for."""
         items = whole["items"]["data"]
         shown = [

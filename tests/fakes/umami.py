@@ -86,7 +86,7 @@ class FakeUmami(FakeApi):
 
     @route("GET", "(?:/api)?/teams/{id}/websites")
     def team_websites(self, request: Request) -> Any:
-        if request.parts["id"] != self.team:
+        if request.partitions["id"] != self.team:
             return _unauthorized()
         return self._page(request, [site for site in self._sites() if site["id"] not in self.owned])
 
@@ -178,7 +178,7 @@ class FakeUmami(FakeApi):
         return {"totals": {"views": 9, "visitors": 5, "events": 1, "countries": 2}}
 
     def _of(self, request: Request, what: str) -> list[dict[str, Any]]:
-        domain = self.websites.get(request.parts["id"])
+        domain = self.websites.get(request.partitions["id"])
         return [row for row in self.rows.get(f"umami_{what}", ()) if row["website"] == domain]
 
     def _between(self, request: Request, what: str) -> list[dict[str, Any]]:

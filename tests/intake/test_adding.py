@@ -123,7 +123,7 @@ def test_events_requests_and_figures_are_told_from_orders(root: Path) -> None:
     calls = understood(root, "ts,endpoint,method,status,ms\n2026-10-05T10:00:00Z,/a,GET,200,12\n", "calls.csv")
     assert calls.table["kind"] == "requests" and calls.table["columns"]["latency_ms"] == "ms"
     stats = understood(root, "Date,Visits,Orders\n2026-10-05,120,5\n", "stats.csv")
-    assert (stats.table["kind"], stats.table["defaults"]) == ("figures", {"metric": "visits"})
+    assert (stats.table["kind"], stats.table["defaults"]) == ("platform_metrics", {"metric": "visits"})
 
 
 @pytest.mark.parametrize(

@@ -45,11 +45,16 @@ def rows(*hours: float, value: float = 1.0) -> pa.Table:
 
 
 def land(
-    landing: Landing, *tables: pa.Table, part: str = "", window: Span | None = None, now: datetime = NOW, **more: Input
+    landing: Landing,
+    *tables: pa.Table,
+    partition: str = "",
+    window: Span | None = None,
+    now: datetime = NOW,
+    **more: Input,
 ) -> None:
-    with landing.draft("web", "vitals", VITALS, now=now, part=part, window=window, **more) as draft:
+    with landing.writer("web", "vitals", VITALS, now=now, partition=partition, window=window, **more) as writer:
         for table in tables:
-            draft.add(table)
+            writer.add(table)
 
 
 def seen(raw: Path) -> list[tuple[str, float, float]]:
@@ -59,7 +64,7 @@ def seen(raw: Path) -> list[tuple[str, float, float]]:
         for row in pq.read_table(landed.path).to_pylist():
             ts = row[landed.time].replace(tzinfo=UTC)
             if not any(window.start <= ts < window.end for window in landed.hidden):
-                found.append((landed.part, (ts - at(0)) / timedelta(hours=1), row["value"]))
+                found.append((landed.partition, (ts - at(0)) / timedelta(hours=1), row["value"]))
     return sorted(found)
 
 
@@ -76,8 +81,8 @@ def test_a_landed_file_has_the_feeds_types_and_the_row_as_received(tmp_path: Pat
     assert table["_line"].to_pylist() == [1, 2, 1]
     assert pq.ParquetFile(landed.path).metadata.row_group(0).column(0).compression == "ZSTD"
     assert (landed.source, landed.endpoint, landed.feed, landed.pull) == ("web", "vitals", "vitals", 1)
-    assert landed.path.name == f"{landed.entry.sha256[:12]}.parquet"
-    assert landed.entry.bytes == landed.path.stat().st_size
+    assert landed.path.name == f"{landed.load.sha256[:12]}.parquet"
+    assert landed.load.bytes == landed.path.stat().st_size
 
 
 def test_money_is_decimal_and_time_is_naive_utc_in_microseconds() -> None:
@@ -88,44 +93,44 @@ def test_money_is_decimal_and_time_is_naive_utc_in_microseconds() -> None:
 
 def test_the_manifest_says_where_rows_come_from(tmp_path: Path) -> None:
     source_input = Input("vitals.csv", "ab" * 32, "m1")
-    with Landing(tmp_path).draft(
-        "web", "vitals", VITALS, now=NOW, part="vitals.csv", source_input=source_input
-    ) as draft:
-        draft.add(rows(1))
-        draft.reject([2], ["value: 'x' is not a number"], ["x"])
-        draft.complete_until = at(24)
-        draft.facts["addresses"] = 3
-    (entry,) = Landing(tmp_path).entries("web", "vitals")
-    assert draft.entry == entry, "what was written is what is read back"
-    assert (entry.rows, entry.rejected, entry.part, entry.window) == (1, 1, "vitals.csv", None)
-    assert (entry.fetched_at, entry.complete_until) == (NOW, at(24))
-    assert (entry.input, entry.facts) == (source_input, {"addresses": 3})
-    rejected = pq.read_table(tmp_path / "web" / "vitals" / str(entry.rejected_file)).to_pylist()
+    with Landing(tmp_path).writer(
+        "web", "vitals", VITALS, now=NOW, partition="vitals.csv", source_input=source_input
+    ) as writer:
+        writer.add(rows(1))
+        writer.reject([2], ["value: 'x' is not a number"], ["x"])
+        writer.complete_until = at(24)
+        writer.facts["addresses"] = 3
+    (load,) = Landing(tmp_path).loads("web", "vitals")
+    assert writer.load == load, "what was written is what is read back"
+    assert (load.rows, load.rejected, load.partition, load.window) == (1, 1, "vitals.csv", None)
+    assert (load.fetched_at, load.complete_until) == (NOW, at(24))
+    assert (load.input, load.facts) == (source_input, {"addresses": 3})
+    rejected = pq.read_table(tmp_path / "web" / "vitals" / str(load.rejected_file)).to_pylist()
     assert rejected == [{"line": 2, "reason": "value: 'x' is not a number", "record": "x"}]
 
 
 def test_a_window_is_complete_to_its_end_or_to_the_pull_if_that_is_earlier(tmp_path: Path) -> None:
     land(Landing(tmp_path), rows(1), window=span(0, 24))
     land(Landing(tmp_path), rows(25), window=span(24, 48), now=at(30))
-    assert [entry.complete_until for entry in Landing(tmp_path).entries("web", "vitals")] == [at(24), at(30)]
+    assert [load.complete_until for load in Landing(tmp_path).loads("web", "vitals")] == [at(24), at(30)]
 
 
 def test_a_pull_without_window_replaces_its_part_and_no_other(tmp_path: Path) -> None:
     landing = Landing(tmp_path)
-    land(landing, rows(1, 2), part="a.csv")
-    land(landing, rows(1), part="b.csv")
+    land(landing, rows(1, 2), partition="a.csv")
+    land(landing, rows(1), partition="b.csv")
     before = files(tmp_path)
-    land(landing, rows(5), part="a.csv")
+    land(landing, rows(5), partition="a.csv")
     assert seen(tmp_path) == [("a.csv", 5, 1), ("b.csv", 1, 1)]
     assert len(files(tmp_path)) == 2, "the replaced file is gone"
     assert len(files(tmp_path) & before) == 1, "the other part's file is untouched"
 
 
 def test_equal_rows_of_two_parts_are_two_files(tmp_path: Path) -> None:
-    land(Landing(tmp_path), rows(1), part="a.csv")
-    land(Landing(tmp_path), rows(1), part="b.csv")
+    land(Landing(tmp_path), rows(1), partition="a.csv")
+    land(Landing(tmp_path), rows(1), partition="b.csv")
     assert seen(tmp_path) == [("a.csv", 1, 1), ("b.csv", 1, 1)]
-    land(Landing(tmp_path), rows(2), part="a.csv")
+    land(Landing(tmp_path), rows(2), partition="a.csv")
     assert seen(tmp_path) == [("a.csv", 2, 1), ("b.csv", 1, 1)]
 
 
@@ -192,14 +197,14 @@ def test_an_endpoint_keeps_its_feed(tmp_path: Path) -> None:
     land(Landing(tmp_path), rows(1))
     with (
         pytest.raises(SourceError, match="holds rows of the feed vitals, not orders"),
-        Landing(tmp_path).draft("web", "vitals", ORDERS, now=NOW),
+        Landing(tmp_path).writer("web", "vitals", ORDERS, now=NOW),
     ):
         pass
 
 
 def test_two_pulls_of_one_endpoint_do_not_mix(tmp_path: Path) -> None:
-    with Landing(tmp_path).draft("web", "vitals", VITALS, now=NOW) as draft:
-        draft.add(rows(1))
+    with Landing(tmp_path).writer("web", "vitals", VITALS, now=NOW) as writer:
+        writer.add(rows(1))
         with pytest.raises(SourceError, match="Another pull of web/vitals is running"):
             land(Landing(tmp_path), rows(2))
     assert seen(tmp_path) == [("", 1, 1)]
@@ -207,24 +212,24 @@ def test_two_pulls_of_one_endpoint_do_not_mix(tmp_path: Path) -> None:
 
 def test_an_unchanged_input_is_known_by_digest_mapping_and_part(tmp_path: Path) -> None:
     landing, source_input = Landing(tmp_path), Input("a.csv", "aa", "m1")
-    land(landing, rows(1), part="a.csv", source_input=source_input)
-    entry = landing.unchanged("web", "vitals", "a.csv", source_input)
-    assert entry is not None
-    assert entry.rows == 1
+    land(landing, rows(1), partition="a.csv", source_input=source_input)
+    load = landing.unchanged("web", "vitals", "a.csv", source_input)
+    assert load is not None
+    assert load.rows == 1
     assert landing.unchanged("web", "vitals", "a.csv", Input("a.csv", "bb", "m1")) is None, "another content"
     assert landing.unchanged("web", "vitals", "a.csv", Input("a.csv", "aa", "m2")) is None, "another mapping"
     assert landing.unchanged("web", "vitals", "b.csv", source_input) is None, "another part"
-    (tmp_path / "web" / "vitals" / entry.file).unlink()
+    (tmp_path / "web" / "vitals" / load.file).unlink()
     assert landing.unchanged("web", "vitals", "a.csv", source_input) is None, "its file is lost"
 
 
 def test_changed_and_lost_files_are_named_with_the_command_that_mends_them(tmp_path: Path) -> None:
     landing = Landing(tmp_path)
-    land(landing, rows(1), part="a")
-    land(landing, rows(2), part="b")
-    with landing.draft("shop", "vitals", VITALS, now=NOW) as draft:
-        draft.add(rows(3))
-        draft.reject([1], ["why"], ["what"])
+    land(landing, rows(1), partition="a")
+    land(landing, rows(2), partition="b")
+    with landing.writer("shop", "vitals", VITALS, now=NOW) as writer:
+        writer.add(rows(3))
+        writer.reject([1], ["why"], ["what"])
     verify(tmp_path)
     first, second, third = (landed.path for landed in landed_files(tmp_path))
     rejected = landed_files(tmp_path)[0].rejected_path
@@ -246,7 +251,7 @@ def test_changed_and_lost_files_are_named_with_the_command_that_mends_them(tmp_p
 
 def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
     land(Landing(tmp_path), rows(1))
-    (tmp_path / "web" / "vitals" / "manifest.json").write_text('{"entries": [{}]}')
+    (tmp_path / "web" / "vitals" / "manifest.json").write_text('{"loads": [{}]}')
     with pytest.raises(SourceError, match=r"web/vitals/manifest\.json cannot be read"):
         landed_files(tmp_path)
 
@@ -274,9 +279,9 @@ def _die_at(patch: pytest.MonkeyPatch, step: int) -> None:
 
 
 def _restatement(landing: Landing) -> None:
-    with landing.draft("web", "vitals", VITALS, now=NOW, window=span(0, 48)) as draft:
-        draft.add(rows(5, 30, value=2))
-        draft.reject([9], ["why"], ["what"])
+    with landing.writer("web", "vitals", VITALS, now=NOW, window=span(0, 48)) as writer:
+        writer.add(rows(5, 30, value=2))
+        writer.reject([9], ["why"], ["what"])
 
 
 @pytest.mark.parametrize("step", range(1, 16))
@@ -310,9 +315,9 @@ def test_memory_does_not_grow_with_the_number_of_batches(tmp_path: Path) -> None
         pa.set_memory_pool(pool)
         most = 0
         base = pool.bytes_allocated()
-        with Landing(tmp_path).draft("web", "vitals", VITALS, now=NOW, part=str(count)) as draft:
+        with Landing(tmp_path).writer("web", "vitals", VITALS, now=NOW, partition=str(count)) as writer:
             for _ in range(count):
-                draft.add(batch)
+                writer.add(batch)
                 most = max(most, pool.bytes_allocated() - base)
         return most
 
@@ -323,7 +328,7 @@ def test_memory_does_not_grow_with_the_number_of_batches(tmp_path: Path) -> None
         pa.set_memory_pool(old)
     assert few > 0
     assert many < few * 1.5
-    assert [entry.rows for entry in Landing(tmp_path).entries("web", "vitals")] == [400_000, 1_600_000]
+    assert [load.rows for load in Landing(tmp_path).loads("web", "vitals")] == [400_000, 1_600_000]
 
 
 _PULLS = st.lists(
@@ -352,11 +357,11 @@ def test_any_sequence_of_windows_is_a_table_whose_windows_are_overwritten(
     raw = next(folders)
     landing = Landing(raw)
     model: dict[str, list[tuple[int, float]]] = {}
-    for number, (part, start, length, hours, is_whole) in enumerate(pulls):
+    for number, (partition, start, length, hours, is_whole) in enumerate(pulls):
         window = None if is_whole else span(start, start + length)
-        land(landing, rows(*hours, value=number), part=part, window=window)
-        kept = [row for row in model.get(part, []) if window and not start <= row[0] < start + length]
-        model[part] = kept + [(hour, number) for hour in hours if window is None or start <= hour < start + length]
-    assert seen(raw) == sorted((part, hour, value) for part, held in model.items() for hour, value in held)
+        land(landing, rows(*hours, value=number), partition=partition, window=window)
+        kept = [row for row in model.get(partition, []) if window and not start <= row[0] < start + length]
+        model[partition] = kept + [(hour, number) for hour in hours if window is None or start <= hour < start + length]
+    assert seen(raw) == sorted((partition, hour, value) for partition, held in model.items() for hour, value in held)
     if pulls:
         verify(raw)

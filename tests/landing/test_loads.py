@@ -52,8 +52,8 @@ class Shop:
             rows = warehouse.query(warehouse.table("stg_orders")).to_pylist()
         return sorted((row["order_id"], float(row["amount"])) for row in rows)
 
-    def parts(self) -> list[str]:
-        return [file.part for file in landed_files(self.settings.raw)]
+    def partitions(self) -> list[str]:
+        return [file.partition for file in landed_files(self.settings.raw)]
 
     def said(self) -> list[str]:
         return overlap_sentences(self.settings.raw, "shop", "orders")
@@ -69,7 +69,7 @@ def test_of_two_exports_of_one_pull_the_one_that_reaches_further_is_the_later(sh
     shop.write("nov.csv", "1,2026-10-31T10:00,12", "2,2026-11-02T10:00,5")
     shop.write("oct.csv", "1,2026-10-31T10:00,10")
     shop.pull()
-    assert shop.parts() == ["oct.csv", "nov.csv"]
+    assert shop.partitions() == ["oct.csv", "nov.csv"]
     assert shop.amounts() == [("1", 12), ("2", 5)]
     assert shop.said() == [
         "oct.csv and nov.csv disagree about 1 row (such as order_id 1): what nov.csv says counts, as it came later."
@@ -83,12 +83,12 @@ def test_landing_anew_does_not_change_which_load_is_the_later(shop: Shop) -> Non
     shop.pull(NOW + DAY)
     assert shop.amounts() == [("1", 12)], "a.csv came a day later"
     shop.pull(NOW + 2 * DAY, again=True)
-    assert shop.parts() == ["b.csv", "a.csv"] and shop.amounts() == [("1", 12)]
+    assert shop.partitions() == ["b.csv", "a.csv"] and shop.amounts() == [("1", 12)]
     # A mapping that changed lands all anew, too; a file that changed is a new load.
     changed = replace(shop.settings, sources={"shop": {**shop.settings.sources["shop"], "timezone": "Europe/Berlin"}})
     shop.settings = changed
     shop.pull(NOW + 3 * DAY)
-    assert shop.parts() == ["b.csv", "a.csv"]
+    assert shop.partitions() == ["b.csv", "a.csv"]
     shop.write("b.csv", "1,2026-10-31T10:00,13")
     shop.pull(NOW + 4 * DAY)
     assert shop.amounts() == [("1", 13)]
@@ -128,7 +128,7 @@ def test_a_row_of_the_future_is_rejected_and_does_not_say_how_far_the_data_reach
     assert (pulled.rows, pulled.rejected) == (1, 2)
     (landed,) = landed_files(shop.settings.raw)
     # The end of the day of the last row that is not mistyped.
-    assert landed.entry.complete_until == datetime(2026, 10, 8, tzinfo=UTC)
+    assert landed.load.complete_until == datetime(2026, 10, 8, tzinfo=UTC)
     reasons = pq.read_table(landed.rejected_path)["reason"].to_pylist()
     assert reasons[0] == "ts: '2062-10-07 10:00:00' is more than 2 days after the pull (of 2026-11-28)"
     # Two days are allowed: a zone that is not set, a clock that is wrong.
@@ -157,13 +157,13 @@ def test_a_file_none_of_whose_rows_can_be_used_fails_with_the_reasons_and_what_t
     # It is not forgotten: the next pull fails again, and what was rejected is kept.
     with pytest.raises(SourceError, match=r"None of the 2 rows of german\.csv"):
         shop.pull()
-    assert shop.parts() == ["german.csv!refused", "good.csv"]
+    assert shop.partitions() == ["german.csv!refused", "good.csv"]
     # With what was proposed it lands right.
     (shop.root / "good.csv").unlink()
     options = {"decimal": ",", "time_format": "%d.%m.%Y %H:%M"}
     shop.settings = replace(shop.settings, sources={"shop": {**shop.settings.sources["shop"], **options}})
     shop.pull()
-    assert shop.parts() == ["german.csv", "good.csv"]
+    assert shop.partitions() == ["german.csv", "good.csv"]
     assert shop.amounts() == [("1", 1234.5), ("2", 12), ("7", 7)]
 
 
@@ -213,7 +213,7 @@ def test_a_lost_load_names_its_file_and_what_to_do(shop: Shop) -> None:
         build(shop.settings)
     assert "(of a.csv) is lost" in str(lost.value)
     assert "Run: tidings pull shop --again." in str(lost.value)
-    assert f"tidings drop shop --load {landed.entry.load} --yes" in str(lost.value)
+    assert f"tidings drop shop --load {landed.load.id} --yes" in str(lost.value)
     drop(shop.settings, "shop", loads_of(shop.settings, "shop", None), NOW)
     assert shop.amounts() == []
 
@@ -248,8 +248,8 @@ def test_a_load_is_dropped_and_not_landed_again_until_it_is_let(shop: Shop) -> N
     shop.write("b.csv", "2,2026-11-01T10:00,20")
     shop.pull()
     first, second = loads_of(shop.settings, "shop", None)
-    assert (first.entry.part, first.first, first.last) == ("a.csv", *[datetime(2026, 10, 31, 10, tzinfo=UTC)] * 2)
-    assert loads_of(shop.settings, "shop", second.entry.load[:6]) == [second]
+    assert (first.load.partition, first.first, first.last) == ("a.csv", *[datetime(2026, 10, 31, 10, tzinfo=UTC)] * 2)
+    assert loads_of(shop.settings, "shop", second.load.id[:6]) == [second]
     assert loads_of(shop.settings, "shop", "b.csv") == [second], "by the name of the file, too"
     drop(shop.settings, "shop", [second], NOW)
     assert shop.amounts() == [("1", 10)]
@@ -309,11 +309,11 @@ def test_a_manifest_of_an_older_version_is_read(shop: Shop, tmp_path: Path) -> N
     file = shop.settings.raw / "shop" / "orders" / "manifest.json"
     table = json.loads(file.read_text())
     del table["dropped"]
-    for entry in table["entries"]:
-        del entry["received_at"], entry["covers"]
+    for load in table["loads"]:
+        del load["received_at"], load["covers"]
     file.write_text(json.dumps(table))
     assert shop.amounts() == [("1", 10)]
-    assert loads_of(shop.settings, "shop", None)[0].entry.received_at is None
+    assert loads_of(shop.settings, "shop", None)[0].load.received_at is None
 
 
 def test_pulls_name_what_two_files_have_in_common(shop: Shop) -> None:

@@ -26,15 +26,15 @@ def span(first: int, end: int) -> Span:
     return Span(start + timedelta(days=first), start + timedelta(days=end))
 
 
-def land(raw: Path, window: Span | None, *told: tuple[int, int], part: str = "") -> int:
+def land(raw: Path, window: Span | None, *reported: tuple[int, int], partition: str = "") -> int:
     """Land (day, value) rows; how many days were told otherwise."""
     rows = [
         {"ts": FIRST + timedelta(days=day), "name": "n", "value": value, "_line": number, "_record": str(number)}
-        for number, (day, value) in enumerate(told, start=1)
+        for number, (day, value) in enumerate(reported, start=1)
     ]
-    with Landing(raw).draft("api", "daily", TOY_DAILY, now=NOW, part=part, window=window) as draft:
-        draft.add(pa.Table.from_pylist(rows, schema=arrow_schema(TOY_DAILY)))
-    return draft.restated_days
+    with Landing(raw).writer("api", "daily", TOY_DAILY, now=NOW, partition=partition, window=window) as writer:
+        writer.add(pa.Table.from_pylist(rows, schema=arrow_schema(TOY_DAILY)))
+    return writer.restated_days
 
 
 def test_days_told_otherwise_are_counted(tmp_path: Path) -> None:
@@ -53,9 +53,9 @@ def test_only_what_was_in_force_is_compared(tmp_path: Path) -> None:
 
 
 def test_parts_and_wholes_do_not_restate_each_other(tmp_path: Path) -> None:
-    land(tmp_path, span(0, 3), (0, 1), part="a")
-    assert land(tmp_path, span(0, 3), (0, 2), part="b") == 0
-    assert land(tmp_path, None, (0, 3), part="a") == 0
+    land(tmp_path, span(0, 3), (0, 1), partition="a")
+    assert land(tmp_path, span(0, 3), (0, 2), partition="b") == 0
+    assert land(tmp_path, None, (0, 3), partition="a") == 0
 
 
 def test_a_lost_or_damaged_file_is_replaced_without_a_comparison(tmp_path: Path) -> None:
@@ -90,8 +90,8 @@ def test_it_is_what_comparing_day_by_day_finds(
 ) -> None:
     raw = tmp_path_factory.mktemp("raw")
     held: dict[int, Counter[int]] = {}
-    for first, days, told in landings:
-        inside = [(day, value) for day, value in told if first <= day < first + days]
+    for first, days, reported in landings:
+        inside = [(day, value) for day, value in reported if first <= day < first + days]
         now = {day: Counter(value for at, value in inside if at == day) for day in range(first, first + days)}
         expected = sum(day in held and held[day] != now[day] for day in now)
         assert land(raw, span(first, first + days), *inside) == expected

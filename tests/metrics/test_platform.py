@@ -8,25 +8,25 @@ from typing import Any
 import pytest
 
 from metrics.mart_rows import mart, value
-from tidings.metrics.platform import OF_BOTH_STORES, OF_EACH, PLATFORMS, TELLS, name_of
+from tidings.metrics.platform import OF_BOTH_STORES, OF_EACH, PLATFORMS, REPORTS, name_of
 from tidings.metrics.registry import get, leaves, registry
-from tidings.platform_metrics import UNIFIED
+from tidings.platform_metrics import PLATFORM_METRICS
 from tidings.query.aggregate import aggregate, combined
 from tidings.window import Window, Zone
 
 MONDAY, TUESDAY = date(2026, 6, 1), date(2026, 6, 2)
 
 
-def told(platform: str, metric: str, amount: float, day: date = MONDAY, **more: Any) -> dict[str, Any]:
+def reported(platform: str, metric: str, amount: float, day: date = MONDAY, **more: Any) -> dict[str, Any]:
     return {"platform": platform, "metric": metric, "value": amount, "day": day, "_source": platform, **more}
 
 
 def test_a_flow_is_summed_over_the_days_of_its_platform() -> None:
     rows = [
-        told("app_store", "downloads", 3),
-        told("app_store", "downloads", 4, TUESDAY),
-        told("google_play", "downloads", 100),  # another store
-        told("app_store", "updates", 1000),  # another figure
+        reported("app_store", "downloads", 3),
+        reported("app_store", "downloads", 4, TUESDAY),
+        reported("google_play", "downloads", 100),  # another store
+        reported("app_store", "updates", 1000),  # another figure
     ]
     assert value("app_store_downloads", rows) == 7
     # The stores sell to different people.
@@ -35,44 +35,48 @@ def test_a_flow_is_summed_over_the_days_of_its_platform() -> None:
 
 def test_visitors_are_a_mean_per_day() -> None:
     # Whoever came on both days is counted on both: 30 is not a number of people.
-    rows = [told("umami", "visitors", 10), told("umami", "visitors", 20, TUESDAY), told("ga4", "visitors", 99)]
+    rows = [
+        reported("umami", "visitors", 10),
+        reported("umami", "visitors", 20, TUESDAY),
+        reported("ga4", "visitors", 99),
+    ]
     assert value("umami_visitors", rows) == 15
 
 
 def test_a_level_is_that_of_the_last_day() -> None:
     rows = [
-        told("revenuecat", "active_subscriptions", 50),
-        told("revenuecat", "active_subscriptions", 30, TUESDAY, product="month"),
-        told("revenuecat", "active_subscriptions", 25, TUESDAY, product="year"),
+        reported("revenuecat", "active_subscriptions", 50),
+        reported("revenuecat", "active_subscriptions", 30, TUESDAY, product="month"),
+        reported("revenuecat", "active_subscriptions", 25, TUESDAY, product="year"),
         # A second project stopped telling on Monday: its last word counts.
-        told("revenuecat", "active_subscriptions", 7, _source="other"),
+        reported("revenuecat", "active_subscriptions", 7, _source="other"),
     ]
     assert value("revenuecat_active_subscriptions", rows) == 30 + 25 + 7
 
 
 def test_a_level_of_each_slice_is_that_of_its_last_day() -> None:
-    rows = [told("revenuecat", "mrr", 50), told("revenuecat", "mrr", 60, TUESDAY)]
+    rows = [reported("revenuecat", "mrr", 50), reported("revenuecat", "mrr", 60, TUESDAY)]
     table = mart("fct_metric_daily", rows)
     found = aggregate(table, [get("revenuecat_mrr")], ["day"]).to_pyarrow().to_pylist()
     assert {row["day"]: float(row["revenuecat_mrr"]) for row in found} == {MONDAY: 50, TUESDAY: 60}
 
 
 def test_a_mean_is_weighted_where_its_number_is_told() -> None:
-    rows = [told("app_store", "rating", 5, weight=1), told("app_store", "rating", 2, TUESDAY, weight=3)]
+    rows = [reported("app_store", "rating", 5, weight=1), reported("app_store", "rating", 2, TUESDAY, weight=3)]
     assert value("app_store_rating", rows) == pytest.approx((5 + 6) / 4)
     # Google Play does not tell how many rated.
-    unweighted = [told("google_play", "rating", 5), told("google_play", "rating", 2, TUESDAY)]
+    unweighted = [reported("google_play", "rating", 5), reported("google_play", "rating", 2, TUESDAY)]
     assert value("google_play_rating", unweighted) == pytest.approx(3.5)
 
 
 def test_money_of_days_takes_the_rate_of_its_day_and_levels_that_of_the_report() -> None:
     rates = {"fx": 1, "currency": "USD"}
     rows = [
-        told("stripe", "gross_sales", 100, fx_of_day=0.9, **rates),
-        told("stripe", "gross_sales", 100, TUESDAY, fx_of_day=0.8, **rates),
+        reported("stripe", "gross_sales", 100, fx_of_day=0.9, **rates),
+        reported("stripe", "gross_sales", 100, TUESDAY, fx_of_day=0.8, **rates),
         # No rate for it: in no sum, and not zero.
-        told("stripe", "gross_sales", 5, TUESDAY, fx_of_day=None, fx=None, currency="XXX"),
-        told("stripe", "mrr", 40, fx_of_day=0.9, **rates),
+        reported("stripe", "gross_sales", 5, TUESDAY, fx_of_day=None, fx=None, currency="XXX"),
+        reported("stripe", "mrr", 40, fx_of_day=0.9, **rates),
     ]
     assert value("stripe_gross_sales", rows) == 170
     assert value("stripe_mrr", rows) == 40
@@ -87,18 +91,18 @@ def test_click_rate_is_clicks_over_impressions() -> None:
 
 def test_position_is_weighted_by_impressions() -> None:
     rows = [
-        told("search_console", "search_position", 1, weight=30),
-        told("search_console", "search_position", 9, TUESDAY, weight=10),
+        reported("search_console", "search_position", 1, weight=30),
+        reported("search_console", "search_position", 9, TUESDAY, weight=10),
     ]
     assert value("search_position", rows) == 3
 
 
 def test_everything_told_has_a_metric_of_its_own() -> None:
-    assert set(PLATFORMS) == set(TELLS)
-    for platform, tells in TELLS.items():
-        assert set(tells) <= set(UNIFIED)
-        for unified in tells:
-            assert get(name_of(platform, unified)).unit == UNIFIED[unified].unit
+    assert set(PLATFORMS) == set(REPORTS)
+    for platform, reports in REPORTS.items():
+        assert set(reports) <= set(PLATFORM_METRICS)
+        for unified in reports:
+            assert get(name_of(platform, unified)).unit == PLATFORM_METRICS[unified].unit
     assert {metric.name for metric in (*OF_EACH, *OF_BOTH_STORES)} <= set(registry())
     # Nothing adds up platforms that count the same people.
     summed = [metric for metric in OF_BOTH_STORES if len(metric.where.platforms) > 1]  # type: ignore[union-attr]
@@ -111,11 +115,11 @@ def test_everything_told_has_a_metric_of_its_own() -> None:
 
 def test_a_level_is_that_of_the_last_day_of_each_app() -> None:
     rows = [
-        told("google_play", "active_subscriptions", 50, app="a"),
-        told("google_play", "active_subscriptions", 30, TUESDAY, app="b"),
+        reported("google_play", "active_subscriptions", 50, app="a"),
+        reported("google_play", "active_subscriptions", 30, TUESDAY, app="b"),
         # The App Store tells all apps in one report: without a row an app has none any more.
-        told("app_store", "active_subscriptions", 50, app="a"),
-        told("app_store", "active_subscriptions", 30, TUESDAY, app="b"),
+        reported("app_store", "active_subscriptions", 50, app="a"),
+        reported("app_store", "active_subscriptions", 30, TUESDAY, app="b"),
     ]
     assert value("google_play_active_subscriptions", rows) == 80
     assert value("app_store_active_subscriptions", rows) == 30
@@ -123,7 +127,7 @@ def test_a_level_is_that_of_the_last_day_of_each_app() -> None:
 
 def test_what_weighs_nothing_has_no_mean() -> None:
     rows = [
-        told("search_console", "search_position", 4, weight=0),
-        told("search_console", "search_position", 9, weight=0),
+        reported("search_console", "search_position", 4, weight=0),
+        reported("search_console", "search_position", 9, weight=0),
     ]
     assert value("search_position", rows) is None

@@ -20,7 +20,7 @@ def sale(row: int, product_class: str, units: int, **more: Any) -> dict[str, Any
     return {**whose, "product_class": product_class, **amounts, **money, "country": "DE", **more}
 
 
-def told(found: list[dict[str, Any]], metric: str, *names: str) -> list[tuple[Any, ...]]:
+def reported(found: list[dict[str, Any]], metric: str, *names: str) -> list[tuple[Any, ...]]:
     rows = [row for row in found if row["metric"] == metric]
     assert all(row["is_total"] for row in rows)
     return sorted(((*(row[name] for name in names), float(row["value"])) for row in rows), key=repr)
@@ -33,10 +33,10 @@ def test_updates_and_redownloads_are_no_downloads() -> None:
         sale(3, "redownload", 5),
         sale(4, "update", 99),
     ]
-    found = run_models("figures_app_store", app_store_sales=rows)
-    assert told(found, "downloads", "app_version") == [("1.0", 42), ("1.1", 8)]
-    assert told(found, "redownloads", "app") == [("9", 5)]
-    assert told(found, "updates", "app") == [("9", 99)]
+    found = run_models("platform_metrics_app_store", app_store_sales=rows)
+    assert reported(found, "downloads", "app_version") == [("1.0", 42), ("1.1", 8)]
+    assert reported(found, "redownloads", "app") == [("9", 5)]
+    assert reported(found, "updates", "app") == [("9", 99)]
 
 
 def test_money_stays_in_its_currency_and_belongs_to_the_app() -> None:
@@ -47,14 +47,14 @@ def test_money_stays_in_its_currency_and_belongs_to_the_app() -> None:
         sale(2, "subscription", -1, proceeds=Decimal("-3.19"), gross=Decimal("-5.99"), **pro),
         sale(3, "subscription", 1, proceeds=Decimal(4), gross=Decimal(6), **dollars, **pro),
     ]
-    found = run_models("figures_app_store", app_store_sales=rows)
-    assert told(found, "proceeds", "currency", "app", "product") == [
+    found = run_models("platform_metrics_app_store", app_store_sales=rows)
+    assert reported(found, "proceeds", "currency", "app", "product") == [
         ("EUR", "NOTES", "pro", 6.38),
         ("USD", "NOTES", "pro", 4),
     ]
-    assert told(found, "gross_sales", "currency") == [("EUR", 11.98), ("USD", 6)]
+    assert reported(found, "gross_sales", "currency") == [("EUR", 11.98), ("USD", 6)]
     # What was given back, positive.
-    assert told(found, "refunds", "currency") == [("EUR", 5.99)]
+    assert reported(found, "refunds", "currency") == [("EUR", 5.99)]
     assert "downloads" not in {row["metric"] for row in found}
 
 
@@ -69,7 +69,7 @@ def test_analytics_and_subscriptions() -> None:
 
     level = {"vendor": "1", "ts": DAY, "row": 1, "app_id": "9", "product": "Pro", "active": 30, "trials": 4}
     found = run_models(
-        "figures_app_store",
+        "platform_metrics_app_store",
         app_store_analytics=[
             seen(1, "engagement", "Impression", 500),
             seen(2, "engagement", "Page view", 60),
@@ -109,20 +109,22 @@ def test_analytics_and_subscriptions() -> None:
 def test_an_edited_review_counts_once_with_its_last_stars() -> None:
     review = {"app_id": "9", "review_id": "r", "ts": DAY, "country": "DE"}
     found = run_models(
-        "figures_app_store",
+        "platform_metrics_app_store",
         app_store_reviews=[
             {**review, "rating": 1, "_pull": 1},
             {**review, "rating": 5, "_pull": 2},
             {**review, "review_id": "s", "rating": 2},
         ],
     )
-    assert told(found, "reviews", "country") == [("DE", 2)]
-    assert told(found, "rating", "country") == [("DE", 3.5)]
+    assert reported(found, "reviews", "country") == [("DE", 2)]
+    assert reported(found, "rating", "country") == [("DE", 3.5)]
 
 
 def test_what_is_sold_inside_an_app_is_of_the_apps_number() -> None:
     inside = {"app_id": "77", "sku": "pro", "parent_sku": "NOTES", "product_type": "IA1", "row": 2}
-    found = run_models("figures_app_store", app_store_sales=[sale(1, "download", 5), sale(2, "purchase", 1) | inside])
+    found = run_models(
+        "platform_metrics_app_store", app_store_sales=[sale(1, "download", 5), sale(2, "purchase", 1) | inside]
+    )
     # All other reports name the app by its number; without a row of its own its SKU is all there is.
     assert {row["app"] for row in found if row["metric"] in ("downloads", "proceeds")} == {"9"}
 
@@ -133,7 +135,7 @@ def happened(row: int, event: str, offer: str | None = None, quantity: int = 1, 
 
 
 def counted(rows: list[dict[str, Any]]) -> dict[str, float]:
-    found = run_models("figures_app_store", app_store_subscription_events=rows)
+    found = run_models("platform_metrics_app_store", app_store_subscription_events=rows)
     totals: dict[str, float] = {}
     for row in found:
         totals[row["metric"]] = totals.get(row["metric"], 0) + float(row["value"])
@@ -208,5 +210,5 @@ def test_all_cancellations_are_churn_and_lapsed_trials_are_none() -> None:
         happened(4, "Canceled After Renewal Extension", None, 1),
         happened(5, "Cancel", "Free Trial", 30),
     ]
-    found = run_models("figures_app_store", app_store_subscription_events=rows)
-    assert told(found, "churned_subscriptions", "reason") == [("Billing issue", 7), ("Canceled", 6), (None, 2)]
+    found = run_models("platform_metrics_app_store", app_store_subscription_events=rows)
+    assert reported(found, "churned_subscriptions", "reason") == [("Billing issue", 7), ("Canceled", 6), (None, 2)]

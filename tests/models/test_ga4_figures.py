@@ -13,7 +13,7 @@ MEASURES = {"active_users": 10, "sessions": 12, "engaged_sessions": 7, "page_vie
 
 def test_totals_are_the_whole_and_page_views_are_no_events() -> None:
     found = run_models(
-        "figures_ga4",
+        "platform_metrics_ga4",
         ga4_daily=[{**WHOSE, **MEASURES, "new_users": 5, "engagement_s": 60}],
         # One of ten users is withheld: the countries do not add up to the whole.
         ga4_cuts=[{**WHOSE, "type": "country", "name": "DE", **MEASURES, "active_users": 9}],
@@ -22,7 +22,7 @@ def test_totals_are_the_whole_and_page_views_are_no_events() -> None:
             {**WHOSE, "event": "signup", "events": 4, "users": 3, "key_events": 4.0},
         ],
     )
-    rows = {(row["metric"], row["cut"]): (float(row["value"]), row["is_total"]) for row in found}
+    rows = {(row["metric"], row["breakdown"]): (float(row["value"]), row["is_total"]) for row in found}
     assert rows == {
         ("visitors", "app"): (10, True),
         ("active_users", "app"): (10, True),

@@ -11,37 +11,37 @@ from workbooks import run_models
 DAY = datetime(2026, 6, 1)
 
 
-def told(found: list[dict[str, Any]], metric: str, *names: str) -> list[tuple[Any, ...]]:
+def reported(found: list[dict[str, Any]], metric: str, *names: str) -> list[tuple[Any, ...]]:
     rows = [row for row in found if row["metric"] == metric]
     return sorted((*(row[name] or "" for name in names), float(row["value"]), row["is_total"]) for row in rows)
 
 
 def test_countries_are_not_added_to_the_overview() -> None:
     def row(cut: str, name: str, installs: int, active: int) -> dict[str, Any]:
-        whose = {"package": "com.a", "ts": DAY, "cut": cut, "name": name}
+        whose = {"package": "com.a", "ts": DAY, "breakdown": cut, "name": name}
         return {**whose, "installs": installs, "active_devices": active}
 
     found = run_models(
-        "figures_google_play",
+        "platform_metrics_google_play",
         google_play_installs=[
             row("overview", "all", 10, 100),
             row("country", "DE", 7, 60),
             row("country", "US", 3, 40),
         ],
     )
-    assert told(found, "downloads", "country") == [("", 10, True), ("DE", 7, False), ("US", 3, False)]
-    assert told(found, "active_devices", "country")[0] == ("", 100, True)
+    assert reported(found, "downloads", "country") == [("", 10, True), ("DE", 7, False), ("US", 3, False)]
+    assert reported(found, "active_devices", "country")[0] == ("", 100, True)
     # Removals were not told: they are no zero.
-    assert told(found, "uninstalls", "country") == []
+    assert reported(found, "uninstalls", "country") == []
 
 
 def test_store_visitors_by_country_are_the_whole() -> None:
     def row(number: int, cut: str, name: str, visitors: int) -> dict[str, Any]:
-        whose = {"package": "com.a", "ts": DAY, "cut": cut, "name": name, "row": number}
+        whose = {"package": "com.a", "ts": DAY, "breakdown": cut, "name": name, "row": number}
         return {**whose, "visitors": visitors, "acquisitions": visitors // 4}
 
     found = run_models(
-        "figures_google_play",
+        "platform_metrics_google_play",
         google_play_store=[
             row(1, "country", "DE", 30),
             row(2, "country", "US", 10),
@@ -50,7 +50,7 @@ def test_store_visitors_by_country_are_the_whole() -> None:
             row(2, "traffic_source", "Search", 15),
         ],
     )
-    assert told(found, "store_views", "country", "channel") == [
+    assert reported(found, "store_views", "country", "channel") == [
         ("", "Search", 40, False),
         ("DE", "", 30, True),
         ("US", "", 10, True),
@@ -67,7 +67,7 @@ def test_money_by_its_sign() -> None:
         return {**whose, "amount": Decimal(amount), "currency": "EUR"}
 
     found = run_models(
-        "figures_google_play",
+        "platform_metrics_google_play",
         google_play_sales=[sale(1, 6, "Charged"), sale(2, 6, "Charged"), sale(3, -6, "Refund")],
         google_play_earnings=[
             earned(1, "Charge", "5.00"),
@@ -78,38 +78,38 @@ def test_money_by_its_sign() -> None:
             earned(6, "Google fee", "-0.75"),
         ],
     )
-    assert told(found, "gross_sales") == [(6, True)]
-    assert told(found, "refunds") == [(6, True)]
+    assert reported(found, "gross_sales") == [(6, True)]
+    assert reported(found, "refunds") == [(6, True)]
     # Of two charges and a refund the payout is one charge less its fee.
-    assert told(found, "proceeds") == [(4.25, True)]
-    assert told(found, "fees") == [(0.75, True)]
+    assert reported(found, "proceeds") == [(4.25, True)]
+    assert reported(found, "fees") == [(0.75, True)]
 
 
 def test_rates_and_stars() -> None:
     def vital(kind: str, name: str, rate: float, users: int) -> dict[str, Any]:
         return {"package": "com.a", "ts": DAY, "kind": kind, "name": name, "rate": rate, "users": users}
 
-    rating = {"package": "com.a", "ts": DAY, "cut": "overview", "name": "all"}
+    rating = {"package": "com.a", "ts": DAY, "breakdown": "overview", "name": "all"}
     found = run_models(
-        "figures_google_play",
+        "platform_metrics_google_play",
         google_play_vitals=[vital("crash", "all", 0.004, 1000), vital("crash", "341", 0.006, 100)],
         google_play_ratings=[
             {**rating, "daily_average": 4.5, "total_average": 4.0},
-            {**rating, "cut": "country", "name": "DE", "daily_average": 4.5, "total_average": 4.0},
+            {**rating, "breakdown": "country", "name": "DE", "daily_average": 4.5, "total_average": 4.0},
             # Nobody rated that day.
-            {**rating, "cut": "country", "name": "FR", "daily_average": None, "total_average": 4.0},
+            {**rating, "breakdown": "country", "name": "FR", "daily_average": None, "total_average": 4.0},
         ],
         google_play_reviews=[
             {"package": "com.a", "review_id": "a", "ts": DAY, "rating": 5},
             {"package": "com.a", "review_id": "b", "ts": DAY, "rating": 2},
         ],
     )
-    assert told(found, "crash_rate", "app_version") == [("", 0.004, True), ("341", 0.006, False)]
+    assert reported(found, "crash_rate", "app_version") == [("", 0.004, True), ("341", 0.006, False)]
     # The whole is that of the ratings that are listed; Google's means by country do not say of how many.
-    assert told(found, "rating", "country") == [("", 3.5, True), ("DE", 4.5, False)]
+    assert reported(found, "rating", "country") == [("", 3.5, True), ("DE", 4.5, False)]
     assert [row["weight"] for row in found if row["metric"] == "rating" and not row["is_total"]] == [None]
     # What the store shows: all ratings ever.
-    assert told(found, "rating_so_far", "country") == [("", 4, True), ("DE", 4, False), ("FR", 4, False)]
+    assert reported(found, "rating_so_far", "country") == [("", 4, True), ("DE", 4, False), ("FR", 4, False)]
     assert [float(row["weight"]) for row in found if row["metric"] == "crash_rate" and row["is_total"]] == [1000]
 
 
@@ -132,22 +132,22 @@ def test_a_review_is_as_it_was_last_changed_and_dated_as_first_told() -> None:
 def test_days_of_reviews_and_sales_are_utc_and_of_all_else_pacific() -> None:
     at = datetime(2026, 6, 1, 3)
     found = run_models(
-        "figures_google_play",
+        "platform_metrics_google_play",
         google_play_reviews=[{"package": "com.a", "review_id": "a", "ts": at, "rating": 5}],
-        google_play_installs=[{"package": "com.a", "ts": DAY, "cut": "overview", "name": "all", "installs": 1}],
+        google_play_installs=[{"package": "com.a", "ts": DAY, "breakdown": "overview", "name": "all", "installs": 1}],
     )
     sold = {"month": "202606", "row": 1, "order_number": "1", "package": "com.a", "ts": DAY}
     sold |= {"amount": Decimal(1), "currency": "EUR"}
-    found += run_models("figures_google_play", google_play_sales=[sold | {"status": "Charged"}])
+    found += run_models("platform_metrics_google_play", google_play_sales=[sold | {"status": "Charged"}])
     zones = {row["metric"]: row["zone"] for row in found}
     assert zones["reviews"] == zones["rating"] == zones["gross_sales"] == "UTC"
     assert zones["downloads"] == "America/Los_Angeles"
 
 
 def test_the_overview_is_the_rating_of_days_without_listed_ones() -> None:
-    rating = {"package": "com.a", "ts": DAY, "cut": "overview", "name": "all", "total_average": 4.1}
+    rating = {"package": "com.a", "ts": DAY, "breakdown": "overview", "name": "all", "total_average": 4.1}
     found = run_models(
-        "figures_google_play",
+        "platform_metrics_google_play",
         google_play_ratings=[
             {**rating, "daily_average": 4.5},
             {**rating, "ts": DAY.replace(day=2), "daily_average": 3.0},
@@ -169,7 +169,7 @@ def test_a_status_that_is_not_known_is_no_sale_and_a_type_that_is_not_known_no_f
     sale = {"month": "202606", "ts": DAY, "package": "com.a", "currency": "EUR", "order_number": "GPA"}
     paid = {"file": "f", "ts": DAY, "currency": "EUR", "package": "com.a"}
     found = run_models(
-        "figures_google_play",
+        "platform_metrics_google_play",
         google_play_sales=[
             {**sale, "row": 1, "status": "Charged", "amount": Decimal(10)},
             {**sale, "row": 2, "status": "Partial  Refund", "amount": Decimal(-4)},
@@ -181,5 +181,5 @@ def test_a_status_that_is_not_known_is_no_sale_and_a_type_that_is_not_known_no_f
             {**paid, "row": 3, "type": "Not a Google fee", "amount": Decimal("-2")},
         ],
     )
-    assert told(found, "gross_sales") == [(6, True)] and told(found, "refunds") == [(4, True)]
-    assert told(found, "proceeds") == [(6.5, True)] and told(found, "fees") == [(1.5, True)]
+    assert reported(found, "gross_sales") == [(6, True)] and reported(found, "refunds") == [(4, True)]
+    assert reported(found, "proceeds") == [(6.5, True)] and reported(found, "fees") == [(1.5, True)]

@@ -102,8 +102,8 @@ def _package(monkeypatch: pytest.MonkeyPatch, *models: Model) -> None:
 
 
 def test_a_model_may_read_all_tables_whose_names_begin_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = [_model("figures_b", "raw_x"), _model("figures_a", "raw_x"), _model("not_figures_c", "raw_x")]
-    _package(monkeypatch, _model("together", "raw_y", "*figures_"), *parts)
+    partitions = [_model("figures_b", "raw_x"), _model("figures_a", "raw_x"), _model("not_figures_c", "raw_x")]
+    _package(monkeypatch, _model("together", "raw_y", "*figures_"), *partitions)
     graph = Graph.of(discover(["fake_models"]), ["raw_x", "raw_y"])
     # By name, so that the same models always make the same table, and in the place of the parameter.
     assert graph.models["together"].reads == ("raw_y", "figures_a", "figures_b")

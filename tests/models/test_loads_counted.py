@@ -115,20 +115,20 @@ def test_rows_of_two_sources_have_nothing_in_common() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "feed", "key", "told"),
+    ("table", "feed", "key", "reported"),
     [
         ("stg_events", "events", "event_id", "path"),
         ("stg_requests", "requests", "request_id", "endpoint"),
         ("stg_vitals", "vitals", "sample_id", "path"),
     ],
 )
-def test_of_what_happened_the_first_load_stays(table: str, feed: str, key: str, told: str) -> None:
+def test_of_what_happened_the_first_load_stays(table: str, feed: str, key: str, reported: str) -> None:
     value = {"value": 1.0} if feed == "vitals" else {}
     rows = [
-        {key: "x", told: "/first", "_pull": 1, "_line": 9, **value},
-        {key: "x", told: "/redelivered", "_pull": 2, "_line": 2, **value},
+        {key: "x", reported: "/first", "_pull": 1, "_line": 9, **value},
+        {key: "x", reported: "/redelivered", "_pull": 2, "_line": 2, **value},
     ]
-    assert only(run_models(table, **{feed: rows}), told) == [("/first",)]
+    assert only(run_models(table, **{feed: rows}), reported) == [("/first",)]
 
 
 def test_a_visitor_whose_pseudonym_is_of_another_pull_is_the_same_visitor() -> None:
@@ -143,18 +143,18 @@ def test_a_visitor_whose_pseudonym_is_of_another_pull_is_the_same_visitor() -> N
 
 
 def test_figures_of_one_key_are_added_within_a_file_and_replaced_by_the_next() -> None:
-    figure = {"metric": "downloads", "currency": "", "ts": at("2026-06-01")}
+    platform_metric = {"metric": "downloads", "currency": "", "ts": at("2026-06-01")}
     empty = dict.fromkeys(
         ("app", "country", "device", "app_version", "os", "product", "store", "channel", "page", "query", "event"), ""
     )
     empty |= {"reason": "", "search_type": ""}
     rows = [
-        {**figure, **empty, "value": 5, "_pull": 1, "_line": 2},
-        {**figure, **empty, "value": 7, "_pull": 1, "_line": 3},  # split by what is not mapped: 12 in all
-        {**figure, **empty, "value": 100, "ts": at("2026-06-02"), "_pull": 1, "_line": 4},
-        {**figure, **empty, "value": 90, "ts": at("2026-06-02"), "_pull": 2, "_line": 2},  # corrected
+        {**platform_metric, **empty, "value": 5, "_pull": 1, "_line": 2},
+        {**platform_metric, **empty, "value": 7, "_pull": 1, "_line": 3},  # split by what is not mapped: 12 in all
+        {**platform_metric, **empty, "value": 100, "ts": at("2026-06-02"), "_pull": 1, "_line": 4},
+        {**platform_metric, **empty, "value": 90, "ts": at("2026-06-02"), "_pull": 2, "_line": 2},  # corrected
     ]
-    found = run_models("figures_shared", figures=rows)
+    found = run_models("platform_metrics_shared", platform_metrics=rows)
     assert sorted((row["day"].day, float(row["value"])) for row in found) == [(1, 12), (2, 90)]
 
 

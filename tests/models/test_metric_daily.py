@@ -36,7 +36,7 @@ def counted(value: float, currency: str = "", **more: Any) -> dict[str, Any]:
 
 
 def mart(*rows: Mapping[str, Any], fx: Sequence[Mapping[str, Any]] = FX) -> list[dict[str, Any]]:
-    return run_models("fct_metric_daily", figures=rows, fx=fx)
+    return run_models("fct_metric_daily", platform_metrics=rows, fx=fx)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,10 @@ def test_figures_of_several_sources_stay_apart() -> None:
         ]
     }
     found = run_models(
-        "fct_metric_daily", figures=[counted(9, metric="search_clicks"), counted(2, _source="other")], fx=FX, **store
+        "fct_metric_daily",
+        platform_metrics=[counted(9, metric="search_clicks"), counted(2, _source="other")],
+        fx=FX,
+        **store,
     )
     shown = ((each["_source"], each["platform"], each["metric"], each["value"]) for each in found if each["is_total"])
     assert sorted(shown) == [
@@ -101,18 +104,18 @@ def test_figures_of_several_sources_stay_apart() -> None:
 
 def test_no_figure_is_lost_or_doubled_by_its_rate() -> None:
     each_with_each = product(["downloads", "proceeds"], ["", "EUR", "USD", "HRK", "XYZ"], range(1, 13), ["DE", ""])
-    told = [(*key, number) for number, key in enumerate(each_with_each)]
+    reported = [(*key, number) for number, key in enumerate(each_with_each)]
     rows = [
         counted(value, currency, metric=metric, ts=datetime(2026, 6, day), country=country)
-        for metric, currency, day, country, value in told
+        for metric, currency, day, country, value in reported
     ]
     found = mart(*rows)
     shown = [
         (each["metric"], each["currency"] or "", each["day"].day, each["country"] or "", each["value"])
         for each in found
     ]
-    assert sorted(shown) == sorted(told)
-    assert len({each["figure_key"] for each in found}) == len(told)
+    assert sorted(shown) == sorted(reported)
+    assert len({each["platform_metric_key"] for each in found}) == len(reported)
     for each in found:
         holding = [
             fixed["rate"]

@@ -11,7 +11,7 @@ WHOSE = {"project": "4711", "ts": datetime(2026, 6, 1), "zone": "Europe/Berlin"}
 
 def test_totals_are_the_whole_and_cuts_are_not() -> None:
     found = run_models(
-        "figures_posthog",
+        "platform_metrics_posthog",
         posthog_daily=[{**WHOSE, "pageviews": 30, "visitors": 10, "visits": 12, "active_users": 11}],
         posthog_cuts=[
             # Both pages were seen by some of the ten visitors.
@@ -20,7 +20,7 @@ def test_totals_are_the_whole_and_cuts_are_not() -> None:
         ],
         posthog_events=[{**WHOSE, "event": "signup", "events": 4, "users": 3}],
     )
-    rows = {(row["metric"], row["cut"], row["page"]): (float(row["value"]), row["is_total"]) for row in found}
+    rows = {(row["metric"], row["breakdown"], row["page"]): (float(row["value"]), row["is_total"]) for row in found}
     assert rows == {
         ("pageviews", "app", None): (30, True),
         ("visitors", "app", None): (10, True),

@@ -8,7 +8,7 @@ from typing import Any
 
 from tidings.sample.apps import Apps
 from tidings.sample.company import Company, Options
-from tidings.sample.platforms import told
+from tidings.sample.platforms import reported
 from workbooks import only, run_models
 
 
@@ -54,12 +54,12 @@ def event(event_id: str, kind: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def figures(**raw: Any) -> list[dict[str, Any]]:
-    return run_models("figures_revenuecat", **raw)
+def platform_metrics(**raw: Any) -> list[dict[str, Any]]:
+    return run_models("platform_metrics_revenuecat", **raw)
 
 
 def counted(*events: dict[str, Any]) -> list[dict[str, Any]]:
-    return run_models("figures_revenuecat_events", revenuecat_events_deliveries=events)
+    return run_models("platform_metrics_revenuecat_events", revenuecat_events_deliveries=events)
 
 
 def named(rows: list[dict[str, Any]], metric: str) -> list[dict[str, Any]]:
@@ -67,7 +67,7 @@ def named(rows: list[dict[str, Any]], metric: str) -> list[dict[str, Any]]:
 
 
 def test_charts_become_figures_of_the_project_by_day() -> None:
-    rows = figures(
+    rows = platform_metrics(
         revenuecat_charts=[
             point("mrr", "4510.2", unit="$", currency="EUR"),
             point("revenue", "31.5", "Revenue", unit="$", currency="EUR"),
@@ -78,7 +78,7 @@ def test_charts_become_figures_of_the_project_by_day() -> None:
             point("trials_new", 5),
         ]
     )
-    assert only(rows, "metric", "app", "day", "value", "currency", "is_total", "cut", "zone") == sorted(
+    assert only(rows, "metric", "app", "day", "value", "currency", "is_total", "breakdown", "zone") == sorted(
         [
             ("mrr", "proj1", date(2026, 6, 1), Decimal("4510.2"), "EUR", True, "app", "UTC"),
             ("revenue", "proj1", date(2026, 6, 1), Decimal("31.5"), "EUR", True, "app", "UTC"),
@@ -91,7 +91,7 @@ def test_charts_become_figures_of_the_project_by_day() -> None:
 
 
 def test_an_incomplete_day_and_a_value_that_is_not_told_are_no_figures() -> None:
-    rows = figures(
+    rows = platform_metrics(
         revenuecat_charts=[
             point("revenue", 3, unit="$", currency="EUR", is_incomplete=True),
             point("mrr", None, unit="$", currency="EUR"),
@@ -108,20 +108,20 @@ def test_new_subscriptions_are_the_sum_of_how_they_began() -> None:
         point("actives_new", 1, "Intro Offers", 1),
         point("actives_new", 2, "Direct Subscriptions", 2),
     ]
-    assert only(figures(revenuecat_charts=kinds), "metric", "value") == [
+    assert only(platform_metrics(revenuecat_charts=kinds), "metric", "value") == [
         ("new_subscriptions", Decimal(7)),
         ("trial_conversions", Decimal(4)),
     ]
     # Where the chart tells the sum as well, it is not added to its parts.
     summed = [*kinds, point("actives_new", 7, "Total New Paid Subscriptions", 3)]
-    assert only(figures(revenuecat_charts=summed), "metric", "value") == [
+    assert only(platform_metrics(revenuecat_charts=summed), "metric", "value") == [
         ("new_subscriptions", Decimal(7)),
         ("trial_conversions", Decimal(4)),
     ]
 
 
 def test_churn_is_weighted_by_the_subscriptions_at_the_start_of_the_day() -> None:
-    rows = figures(
+    rows = platform_metrics(
         revenuecat_charts=[
             point("churn", 400, "Actives", 0),
             point("churn", 3, "Churned Actives", 1),
@@ -136,19 +136,19 @@ def test_churn_is_weighted_by_the_subscriptions_at_the_start_of_the_day() -> Non
 
 
 def test_a_churn_rate_without_its_numbers_is_taken_from_percent() -> None:
-    rows = figures(revenuecat_charts=[point("churn", "0.8", "Churn Rate", unit="%")])
+    rows = platform_metrics(revenuecat_charts=[point("churn", "0.8", "Churn Rate", unit="%")])
     assert only(rows, "metric", "value", "weight") == [("churn_rate", Decimal("0.008"), None)]
 
 
 def test_a_day_without_subscriptions_at_its_start_has_no_churn_rate() -> None:
-    rows = figures(
+    rows = platform_metrics(
         revenuecat_charts=[point("churn", 0, "Actives", 0), point("churn", 0, "Churned Actives", 1)],
     )
     assert only(rows, "metric", "value") == [("churned_subscriptions", Decimal(0))]
 
 
 def test_a_split_chart_is_a_cut_of_its_own_and_no_total() -> None:
-    rows = figures(
+    rows = platform_metrics(
         revenuecat_charts=[
             point("actives", 10),
             point("actives", 6, dimension="store", segment="App Store"),
@@ -156,7 +156,7 @@ def test_a_split_chart_is_a_cut_of_its_own_and_no_total() -> None:
             point("actives", 9, dimension="country", segment="DE"),
         ]
     )
-    assert only(rows, "cut", "store", "country", "value", "is_total") == [
+    assert only(rows, "breakdown", "store", "country", "value", "is_total") == [
         ("app", None, None, Decimal(10), True),
         ("app,country", None, "DE", Decimal(9), False),
         ("app,store", "App Store", None, Decimal(6), False),
@@ -165,7 +165,7 @@ def test_a_split_chart_is_a_cut_of_its_own_and_no_total() -> None:
 
 
 def test_the_overview_fills_in_days_that_no_chart_tells() -> None:
-    rows = figures(
+    rows = platform_metrics(
         revenuecat_charts=[point("actives", 10), point("actives", 3, ts=datetime(2026, 6, 2), is_incomplete=True)],
         revenuecat_overview=[
             # The chart tells this day.
@@ -186,7 +186,7 @@ def test_the_overview_fills_in_days_that_no_chart_tells() -> None:
 
 
 def test_two_projects_stay_apart_and_a_restated_point_counts_once() -> None:
-    rows = figures(
+    rows = platform_metrics(
         revenuecat_charts=[
             point("actives", 10),
             point("actives", 12, _pull=2),
@@ -212,7 +212,7 @@ def test_an_event_counts_once_however_often_and_late_it_is_delivered() -> None:
     rows = counted(
         event("e1", "INITIAL_PURCHASE"),
         event("e1", "INITIAL_PURCHASE"),
-        event("e1", "INITIAL_PURCHASE", _part="b.jsonl", _pull=2),
+        event("e1", "INITIAL_PURCHASE", _partition="b.jsonl", _pull=2),
     )
     assert only(rows, "metric", "value", "platform", "is_total") == [
         ("new_subscriptions", Decimal(1), "revenuecat_events", True)
@@ -284,7 +284,7 @@ def test_events_are_told_by_store_product_country_and_app() -> None:
         event("e1", "INITIAL_PURCHASE"),
         event("e2", "INITIAL_PURCHASE", store="play_store", product="pro:month", country=None, app=None),
     )
-    assert only(rows, "cut", "app", "store", "product", "country", "value") == [
+    assert only(rows, "breakdown", "app", "store", "product", "country", "value") == [
         ("app,country,product,store", "app1", "app_store", "pro", "DE", Decimal(1)),
         ("app,country,product,store", None, "play_store", "pro:month", None, Decimal(1)),
     ]
@@ -300,8 +300,8 @@ def test_an_event_counts_on_its_own_day_in_utc() -> None:
 
 def test_the_charts_and_the_webhooks_of_the_sample_agree() -> None:
     apps = Apps(Company(Options(size=0.3, end=date(2026, 6, 30), days=90)))
-    charts = figures(**{name: rows for name, rows in told(apps, "revenuecat").items() if rows})
-    events = run_models("figures_revenuecat_events", **told(apps, "revenuecat_events"))
+    charts = platform_metrics(**{name: rows for name, rows in reported(apps, "revenuecat").items() if rows})
+    events = run_models("platform_metrics_revenuecat_events", **reported(apps, "revenuecat_events"))
     for metric in ("revenue", "new_subscriptions", "churned_subscriptions", "trial_starts", "trial_conversions"):
         by_chart = sum(row["value"] for row in named(charts, metric))
         by_event = sum(row["value"] for row in named(events, metric))

@@ -16,9 +16,9 @@ def counted(metric: str, value: float, **more: Any) -> dict[str, Any]:
 
 
 def shared(*rows: dict[str, Any]) -> list[tuple[Any, ...]]:
-    found = run_models("fct_metric_daily", figures=rows)
+    found = run_models("fct_metric_daily", platform_metrics=rows)
     return sorted(
-        (row["metric"], row["cut"], row["country"] or "", float(row["value"]), row["is_total"], row["_source"])
+        (row["metric"], row["breakdown"], row["country"] or "", float(row["value"]), row["is_total"], row["_source"])
         for row in found
     )
 

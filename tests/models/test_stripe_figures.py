@@ -10,7 +10,7 @@ import pytest
 
 from tidings.sample.apps import Apps
 from tidings.sample.company import Company, Options
-from tidings.sample.platforms.stripe import told as sample
+from tidings.sample.platforms.stripe import reported as sample
 from workbooks import run_models
 
 DAY = datetime(2026, 6, 1, 12)
@@ -28,11 +28,11 @@ def subscribed(name: str, **more: Any) -> dict[str, Any]:
     return {**row, "currency": "EUR", **more}
 
 
-def figures(**raw: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return run_models("figures_stripe", **{f"stripe_{name}": rows for name, rows in raw.items()})
+def platform_metrics(**raw: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return run_models("platform_metrics_stripe", **{f"stripe_{name}": rows for name, rows in raw.items()})
 
 
-def told(found: list[dict[str, Any]], metric: str, *names: str) -> list[tuple[Any, ...]]:
+def reported(found: list[dict[str, Any]], metric: str, *names: str) -> list[tuple[Any, ...]]:
     rows = [row for row in found if row["metric"] == metric]
     assert all(row["is_total"] and row["zone"] == "UTC" and row["platform"] == "stripe" for row in rows)
     return sorted(((*(row[name] for name in names), float(row["value"])) for row in rows), key=repr)
@@ -46,7 +46,7 @@ def at(day: int, hour: int = 12) -> datetime:
 
 
 def test_money_is_that_of_the_balance_and_adds_up() -> None:
-    found = figures(
+    found = platform_metrics(
         balance=[
             moved(1, "charge", "100", "3"),
             moved(2, "refund", "-20"),
@@ -65,17 +65,17 @@ def test_money_is_that_of_the_balance_and_adds_up() -> None:
         ]
     )
     # 100 - 20 + 5 - 30 + 30 - 10
-    assert told(found, "gross_sales", "currency") == [("EUR", 75)]
+    assert reported(found, "gross_sales", "currency") == [("EUR", 75)]
     # 3 + 15 - 15 + 4 + 1 + 2
-    assert told(found, "fees", "currency") == [("EUR", 10)]
+    assert reported(found, "fees", "currency") == [("EUR", 10)]
     # 75 - 10, and 7 of a correction
-    assert told(found, "proceeds", "currency") == [("EUR", 72)]
-    assert told(found, "refunds", "reason") == [("dispute", 0), (None, 15)]
+    assert reported(found, "proceeds", "currency") == [("EUR", 72)]
+    assert reported(found, "refunds", "reason") == [("dispute", 0), (None, 15)]
 
 
 def test_a_refund_has_the_reason_that_it_tells() -> None:
     refund = {"ts": DAY, "amount": 20, "currency": "EUR"}
-    found = figures(
+    found = platform_metrics(
         balance=[
             moved(1, "refund", "-20", source_id="re_1"),
             moved(2, "refund", "-5", source_id="re_2"),
@@ -87,7 +87,7 @@ def test_a_refund_has_the_reason_that_it_tells() -> None:
             {**refund, "refund_id": "re_2", "reason": None},
         ],
     )
-    assert told(found, "refunds", "_source", "reason") == [
+    assert reported(found, "refunds", "_source", "reason") == [
         ("other", None, 7),  # the refund of another source is another one
         ("shop", "duplicate", 20),
         ("shop", None, 6),
@@ -95,14 +95,14 @@ def test_a_refund_has_the_reason_that_it_tells() -> None:
 
 
 def test_currencies_and_days_stay_apart() -> None:
-    found = figures(
+    found = platform_metrics(
         balance=[
             moved(1, "charge", "10", ts=at(1, 23)),
             moved(2, "charge", "20", ts=at(2, 0)),
             moved(3, "charge", "1900", currency="JPY", ts=at(2)),
         ]
     )
-    assert told(found, "gross_sales", "day", "currency") == [
+    assert reported(found, "gross_sales", "day", "currency") == [
         (date(2026, 6, 1), "EUR", 10),
         (date(2026, 6, 2), "EUR", 20),
         (date(2026, 6, 2), "JPY", 1900),
@@ -111,13 +111,13 @@ def test_currencies_and_days_stay_apart() -> None:
 
 def test_a_movement_that_came_again_counts_once_as_it_was_last() -> None:
     first = moved(1, "charge", "10", status="pending")
-    found = figures(balance=[{**first, "_pull": 1}, {**first, "_pull": 2, "status": "available"}])
-    assert told(found, "gross_sales") == [(10,)]
+    found = platform_metrics(balance=[{**first, "_pull": 1}, {**first, "_pull": 2, "status": "available"}])
+    assert reported(found, "gross_sales") == [(10,)]
 
 
 def test_a_payment_without_a_fee_tells_no_fee_and_a_payout_nothing() -> None:
-    assert told(figures(balance=[moved(1, "charge", "10")]), "fees") == []
-    assert figures(balance=[moved(1, "payout", "-10")]) == []
+    assert reported(platform_metrics(balance=[moved(1, "charge", "10")]), "fees") == []
+    assert platform_metrics(balance=[moved(1, "payout", "-10")]) == []
 
 
 # Subscriptions
@@ -159,8 +159,8 @@ def test_a_payment_without_a_fee_tells_no_fee_and_a_payout_nothing() -> None:
     ],
 )
 def test_a_subscription_begins_with_its_paid_time(changed: dict[str, Any], day: int | None) -> None:
-    found = figures(subscriptions=[subscribed("a", **changed)])
-    assert told(found, "new_subscriptions", "day", "product") == (
+    found = platform_metrics(subscriptions=[subscribed("a", **changed)])
+    assert reported(found, "new_subscriptions", "day", "product") == (
         [] if day is None else [(date(2026, 6, day), "pro", 1)]
     )
     if day is None:
@@ -180,14 +180,14 @@ def test_a_subscription_begins_with_its_paid_time(changed: dict[str, Any], day: 
     ],
 )
 def test_a_cancellation_is_not_yet_an_end(changed: dict[str, Any], cancelled: int | None, ended: int | None) -> None:
-    found = figures(subscriptions=[subscribed("a", **{"reason": "cancellation_requested", **changed})])
+    found = platform_metrics(subscriptions=[subscribed("a", **{"reason": "cancellation_requested", **changed})])
     why = changed.get("reason", "cancellation_requested")
 
     def expected(day: int | None) -> list[tuple[Any, ...]]:
         return [] if day is None else [(date(2026, 6, day), "pro", why, 1)]
 
-    assert told(found, "cancellations", "day", "product", "reason") == expected(cancelled)
-    assert told(found, "churned_subscriptions", "day", "product", "reason") == expected(ended)
+    assert reported(found, "cancellations", "day", "product", "reason") == expected(cancelled)
+    assert reported(found, "churned_subscriptions", "day", "product", "reason") == expected(ended)
 
 
 def test_levels_are_those_of_the_days_of_pulls() -> None:
@@ -195,7 +195,7 @@ def test_levels_are_those_of_the_days_of_pulls() -> None:
         row = {"ts": at(day, 0), "currency": "EUR", "product": "pro", "interval": "month", "mrr": Decimal(mrr)}
         return {**row, "active_subscriptions": active, "active_trials": 2, **more}
 
-    found = figures(
+    found = platform_metrics(
         levels=[
             level(1, "10", 1),
             level(1, "4.16666667", 1, interval="year"),
@@ -203,13 +203,13 @@ def test_levels_are_those_of_the_days_of_pulls() -> None:
             level(3, "0", 0),
         ]
     )
-    assert told(found, "mrr", "day", "product", "currency") == [
+    assert reported(found, "mrr", "day", "product", "currency") == [
         (date(2026, 6, 1), "pro", "EUR", 14.16666667),
         (date(2026, 6, 1), "pro", "USD", 12),
         (date(2026, 6, 3), "pro", "EUR", 0),
     ]
-    assert told(found, "active_subscriptions", "day") == [(date(2026, 6, 1), 3), (date(2026, 6, 3), 0)]
-    assert told(found, "active_trials", "day") == [(date(2026, 6, 1), 6), (date(2026, 6, 3), 2)]
+    assert reported(found, "active_subscriptions", "day") == [(date(2026, 6, 1), 3), (date(2026, 6, 3), 0)]
+    assert reported(found, "active_trials", "day") == [(date(2026, 6, 1), 6), (date(2026, 6, 3), 2)]
 
 
 # The sample company
@@ -222,10 +222,10 @@ def company() -> dict[str, Any]:
 
 
 def test_the_sample_adds_up(company: dict[str, Any]) -> None:
-    found = figures(**company)
+    found = platform_metrics(**company)
 
     def total(metric: str) -> float:
-        return round(sum(value for (value,) in told(found, metric)), 2)
+        return round(sum(value for (value,) in reported(found, metric)), 2)
 
     assert total("gross_sales") - total("fees") == pytest.approx(total("proceeds"), abs=0.01)
     paid = float(sum(row["amount_paid"] for row in company["invoices"]))

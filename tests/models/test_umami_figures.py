@@ -13,7 +13,7 @@ WHOSE = {"website": "shop.example", "ts": datetime(2026, 6, 1), "zone": "Europe/
 def test_totals_are_the_whole_and_cuts_are_not() -> None:
     daily = {**WHOSE, "pageviews": 30, "visitors": 10, "visits": 12, "bounces": 4, "seconds": 600}
     found = run_models(
-        "figures_umami",
+        "platform_metrics_umami",
         umami_daily=[daily],
         umami_cuts=[
             # Both pages were seen by some of the ten visitors.
@@ -25,7 +25,7 @@ def test_totals_are_the_whole_and_cuts_are_not() -> None:
         umami_events=[{**WHOSE, "event": "signup", "events": 2}, {**WHOSE, "event": "download", "events": 3}],
     )
     rows: list[tuple[Any, ...]] = sorted(
-        (row["metric"], row["cut"], row["page"] or row["event"] or "", float(row["value"]), row["is_total"])
+        (row["metric"], row["breakdown"], row["page"] or row["event"] or "", float(row["value"]), row["is_total"])
         for row in found
     )
     assert rows == [
@@ -44,16 +44,21 @@ def test_totals_are_the_whole_and_cuts_are_not() -> None:
 
 def test_the_latest_word_of_a_day_holds() -> None:
     daily = {**WHOSE, "pageviews": 30, "visitors": 10, "visits": 12, "bounces": 4, "seconds": 600}
-    found = run_models("figures_umami", umami_daily=[{**daily, "_pull": 1}, {**daily, "visitors": 11, "_pull": 2}])
+    found = run_models(
+        "platform_metrics_umami", umami_daily=[{**daily, "_pull": 1}, {**daily, "visitors": 11, "_pull": 2}]
+    )
     assert [float(row["value"]) for row in found if row["metric"] == "visitors"] == [11]
 
 
 def test_a_website_that_was_renamed_is_one_under_its_newest_name() -> None:
-    old, new = {**WHOSE, "_part": "id-1", "_pull": 1}, {**WHOSE, "website": "new.example", "_part": "id-1", "_pull": 2}
-    other = {**WHOSE, "website": "other.example", "_part": "id-2", "_pull": 3}
+    old, new = (
+        {**WHOSE, "_partition": "id-1", "_pull": 1},
+        {**WHOSE, "website": "new.example", "_partition": "id-1", "_pull": 2},
+    )
+    other = {**WHOSE, "website": "other.example", "_partition": "id-2", "_pull": 3}
     daily = {"pageviews": 30, "visitors": 10, "visits": 12, "bounces": 4, "seconds": 600}
     found = run_models(
-        "figures_umami",
+        "platform_metrics_umami",
         umami_daily=[
             {**old, **daily},
             # Landed anew under the new name: the same day of the same website.

@@ -101,9 +101,9 @@ def test_a_segment_reads_the_cut_that_knows_it(site: Path) -> None:
 
 
 def test_what_is_not_told_so_split_is_named(site: Path) -> None:
-    answer = Book.open(root=site, days=30).split("search_clicks", "country")
-    assert [row[:2] for row in answer.rows] == [("Total", 34)]
-    assert "google (search_console) has no search clicks by country: left out." in answer.provenance.notes
+    result = Book.open(root=site, days=30).split("search_clicks", "country")
+    assert [row[:2] for row in result.rows] == [("Total", 34)]
+    assert "google (search_console) has no search clicks by country: left out." in result.provenance.notes
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Los_Angeles", "Pacific/Kiritimati"])
@@ -120,7 +120,7 @@ def test_a_day_that_still_runs_is_not_seen(site: Path) -> None:
 
 
 def _days(book: Book) -> list[tuple[date]]:
-    rows = book.lens.rows(book.mart("fct_metric_daily").select("day").distinct())
+    rows = book.context.rows(book.mart("fct_metric_daily").select("day").distinct())
     return [(row["day"],) for row in rows]
 
 
@@ -192,13 +192,13 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for first, end in ((1, 10), (12, 31)):
         days = range(first, end)
         span = Span(datetime(2026, 6, first, tzinfo=UTC), datetime(2026, 6, end - 1, 23, tzinfo=UTC) + HOUR)
-        land(settings, "app_store_sales", [sale(d) for d in days], part="1", window=span, complete_until=until)
+        land(settings, "app_store_sales", [sale(d) for d in days], partition="1", window=span, complete_until=until)
     land(
         settings,
         "app_store_analytics",
         # Of the days after the 25th some is told, and more will be.
         [view(day) for day in range(15, 28)],
-        part="9",
+        partition="9",
         window=Span(datetime(2026, 6, 15, tzinfo=UTC), datetime(2026, 6, 28, tzinfo=UTC)),
         complete_until=datetime(2026, 6, 26, tzinfo=UTC),
     )
@@ -213,8 +213,8 @@ def test_a_day_that_was_never_landed_is_no_zero_and_is_named(stores: Path) -> No
     assert downloads.value == 280
     course = {p.period.start.day: p.value for p in book.series("app_store_downloads").points}
     assert [course[day] for day in (9, 10, 11, 12)] == [10, None, None, 10]
-    told = "shop (app_store) has downloads but for 2 days that were never landed."
-    assert downloads.provenance.notes == (told,)
+    reported = "shop (app_store) has downloads but for 2 days that were never landed."
+    assert downloads.provenance.notes == (reported,)
     assert Book.open(root=stores, as_of="2026-07-01", days=10).value("app_store_downloads").provenance.notes == ()
 
 
@@ -266,13 +266,13 @@ def test_seldom_is_not_unknown(tmp_path: Path) -> None:
     """Views on each day of June; one crash on the 3rd, thirty thousand uses; another site that is pulled no more."""
     (tmp_path / "pyproject.toml").write_text('[tool.tidings]\ntimezone = "UTC"\n')
     settings = load_settings(tmp_path)
-    told = {"app_id": "9", "row": 1, "processed": "x", "event": "Page view", "app_version": "1"}
+    reported = {"app_id": "9", "row": 1, "processed": "x", "event": "Page view", "app_version": "1"}
 
     def one_day(report: str, day: int, count: int) -> None:
         start = datetime(2026, 6, day, tzinfo=UTC)
-        row = {**told, "ts": datetime(2026, 6, day), "report": report, "count": count}
+        row = {**reported, "ts": datetime(2026, 6, day), "report": report, "count": count}
         span = Span(start, start + 24 * HOUR)
-        land(settings, "app_store_analytics", [row], part=f"9 {report}", window=span, complete_until=span.end)
+        land(settings, "app_store_analytics", [row], partition=f"9 {report}", window=span, complete_until=span.end)
 
     for day in range(1, 31):
         one_day("engagement", day, 10)
@@ -338,7 +338,7 @@ def test_days_that_files_tell_are_not_missing_for_a_pull_that_failed(tmp_path: P
             settings,
             "google_play_reviews",
             [],
-            part="a",
+            partition="a",
             window=span,
             complete_until=span.end,
             endpoint="recent_reviews",
@@ -356,15 +356,15 @@ def test_a_site_that_others_are_pulled_without_is_named(tmp_path: Path) -> None:
         rows = [{**_row(day, 10, 100, 3.0), "site": site} for day in range(1, end)]
         span = Span(datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, end, tzinfo=UTC))
         until = datetime(2026, 6, end, 7, tzinfo=UTC)
-        land(settings, "search_console_daily", rows, part=site, window=span, complete_until=until, now=until)
+        land(settings, "search_console_daily", rows, partition=site, window=span, complete_until=until, now=until)
 
     days("old", 11)
     days("new", 30)
     build(settings)
     clicks = Book.open(root=tmp_path, as_of="2026-06-30", days=7).value("search_clicks")
     assert clicks.value == 70
-    told = "shop (search_console) has search clicks without old from 2026-06-11 on."
-    assert clicks.provenance.notes == (told,)
+    reported = "shop (search_console) has search clicks without old from 2026-06-11 on."
+    assert clicks.provenance.notes == (reported,)
 
 
 # Rows of files: what they cover follows from the rows themselves.
@@ -379,7 +379,7 @@ def _files(root: Path, feed: str, *files: tuple[str, list[dict[str, Any]]], cove
     settings = load_settings(root)
     for name, rows in files:
         end = max(row["ts"] for row in rows).replace(hour=0, minute=0, tzinfo=UTC) + timedelta(days=1)
-        land(settings, feed, rows, source="shop", part=name, complete_until=end, covers=covers, now=LATER)
+        land(settings, feed, rows, source="shop", partition=name, complete_until=end, covers=covers, now=LATER)
     build(settings)
     return root
 
@@ -417,7 +417,7 @@ def test_a_change_is_given_only_where_both_windows_are_covered_alike(tmp_path: P
     assert (first.value("orders").value, first.value("orders").before) == (1, None)
     assert first.value("orders").why_no_change == "shop has orders of 1 – 3 Jun 2026"
     assert [row[2:4] for row in first.split("orders", "origin").rows] == [(None, None), (None, None)]
-    assert [row[4:] for row in first.growth("orders").rows] == [(None, None), (None, None)]
+    assert [row[4:] for row in first.to_date("orders").rows] == [(None, None), (None, None)]
     # Half a day against a whole one.
     assert Book.open(root=root, as_of="2026-06-11", days=1).value("orders").change is None
 

@@ -36,7 +36,7 @@ def book(root: Path, fixings: str, orders: Sequence[Mapping[str, Any]] = (), cur
     named = '\nfx = "fx.csv"' if fixings else ""
     (root / "pyproject.toml").write_text(f'[tool.tidings]\ncurrency = "{currency}"{named}\n')
     (root / "fx.csv").write_text(fixings)
-    told = load_settings(root)
+    reported = load_settings(root)
     if orders:
         # The data begin long before, with one that failed: what is said here is about rates.
         first = {"order_id": "first", "status": "failed", "amount": 0, "ts": datetime(2005, 1, 1)}
@@ -44,8 +44,8 @@ def book(root: Path, fixings: str, orders: Sequence[Mapping[str, Any]] = (), cur
         full = [first] + [
             {"order_id": str(n), "ts": datetime(2026, 11, 19, 12), **order} for n, order in enumerate(orders)
         ]
-        land(told, "orders", [first, *full], complete_until=UNTIL)
-    build(told)
+        land(reported, "orders", [first, *full], complete_until=UNTIL)
+    build(reported)
     return Book.open(**{"root": root, "as_of": "2026-11-21", "days": 5, "compare": "none", **how})
 
 
@@ -62,7 +62,7 @@ def test_amounts_of_four_decimals_times_rates_without_end(tmp_path: Path) -> Non
     found = book(tmp_path, "Date,USD\n2026-11-18,3\n", [{"amount": "33.3333", "currency": "USD"}])
     assert found.value("net_revenue").value == Decimal("11.1111")
     orders = found.mart("fct_orders")
-    (row,) = found.lens.rows(orders.aggregate(here=(orders.gross * orders.fx).sum()))
+    (row,) = found.context.rows(orders.aggregate(here=(orders.gross * orders.fx).sum()))
     assert abs(row["here"] - Decimal("11.1111")) < Decimal("1e-12")
 
 
@@ -105,7 +105,7 @@ def test_figures_of_days_are_converted_to_the_cent(
         rows = [
             {**figure, "currency": code, "value": amount, "app": str(n)} for n, (amount, code) in enumerate(amounts)
         ]
-        land(load_settings(root), "figures", rows, source="store", complete_until=UNTIL)
+        land(load_settings(root), "platform_metrics", rows, source="store", complete_until=UNTIL)
         build(load_settings(root))
         found = Book.open(root=root, as_of="2026-11-21", days=5, compare="none").value("shared_proceeds").value
         wanted = _wanted(rates, amounts, into)
@@ -188,9 +188,9 @@ def test_what_is_left_out_of_a_sum_is_listed_and_the_rest_stands(tmp_path: Path)
 
 
 def test_the_file_is_named_as_the_settings_name_it(tmp_path: Path) -> None:
-    told = replace(load_settings(_empty(tmp_path)), fx=tmp_path / "data" / "fx.csv")
-    assert told.rates_file == "data/fx.csv"
-    assert replace(told, fx=Path("/elsewhere/rates.csv")).rates_file == "rates.csv"
+    reported = replace(load_settings(_empty(tmp_path)), fx=tmp_path / "data" / "fx.csv")
+    assert reported.rates_file == "data/fx.csv"
+    assert replace(reported, fx=Path("/elsewhere/rates.csv")).rates_file == "rates.csv"
 
 
 def _empty(root: Path) -> Path:

@@ -16,12 +16,12 @@ from workbooks import NOW, at, land
 WINDOW = Window.between(date(2026, 6, 1), date(2026, 6, 7), NOW, Zone("UTC"))
 
 
-def row(day: int | None, reason: str, rows: int, of: int, part: str = "access.log") -> dict[str, object]:
+def row(day: int | None, reason: str, rows: int, of: int, partition: str = "access.log") -> dict[str, object]:
     when = None if day is None else date(2026, 6, day)
     return {
         "source": "web",
         "endpoint": "access",
-        "part": part,
+        "partition": partition,
         "day": when,
         "reason": reason,
         "example": "",
@@ -53,9 +53,9 @@ def test_rows_whose_day_nobody_knows_are_told_in_every_window() -> None:
 
 
 def test_the_worst_three_are_told() -> None:
-    many = [row(1, "bad", n, n, part=f"{n}.csv") for n in range(1, 6)]
-    told = rejected_sentences(many, WINDOW)
-    assert [sentence.split(" ", 1)[0] for sentence in told] == ["5", "4", "3", "and"]
+    many = [row(1, "bad", n, n, partition=f"{n}.csv") for n in range(1, 6)]
+    reported = rejected_sentences(many, WINDOW)
+    assert [sentence.split(" ", 1)[0] for sentence in reported] == ["5", "4", "3", "and"]
 
 
 def test_the_head_of_a_page_carries_them(tmp_path: Path) -> None:

@@ -103,8 +103,8 @@ def test_on_paper_a_heading_stays_with_what_it_heads(workbook, browser) -> None:
 
 
 def test_a_name_without_a_blank_pushes_no_page_apart(workbook, browser) -> None:
-    answer = 'Answer("Revenue", (Field("p", "Product"), Field("v", "Revenue", "EUR")), (("x" * 400, 9),), origin)'
-    cells = [GOOD[0], "## " + "y" * 300, f"show.ranking({answer}, 'v')", f"show.bars({answer})"]
+    result = 'Answer("Revenue", (Field("p", "Product"), Field("v", "Revenue", "EUR")), (("x" * 400, 9),), origin)'
+    cells = [GOOD[0], "## " + "y" * 300, f"show.ranking({result}, 'v')", f"show.bars({result})"]
     settings = workbook(commerce=cells)
     file = run(settings, "commerce", {}, now=NOW).index.parent / "commerce.html"
     opened = Opened(browser, file, viewport={"width": 390, "height": 844})

@@ -48,16 +48,16 @@ def sql(landed: tuple[Path, dict[str, Any]]) -> Sql:
     con = duckdb.connect()
     keys = {"orders": "order_id, type, line_id", "events": "event_id", "requests": "request_id", "vitals": "sample_id"}
     for feed in FEEDS:
-        parts, seen = [], []
+        partitions, seen = [], []
         for file in landed_files(landed[0]):
             if file.feed == feed:
                 rows = f"SELECT *, {file.pull} AS pull FROM read_parquet('{file.path}')"
-                parts.append(rows)
+                partitions.append(rows)
                 hidden = [
                     f"NOT (ts >= '{s.start:%Y-%m-%d %H:%M}' AND ts < '{s.end:%Y-%m-%d %H:%M}')" for s in file.hidden
                 ]
                 seen.append(rows + (" WHERE " + " AND ".join(hidden) if hidden else ""))
-        con.execute(f"CREATE TABLE all_{feed} AS {' UNION ALL '.join(parts)}")
+        con.execute(f"CREATE TABLE all_{feed} AS {' UNION ALL '.join(partitions)}")
         con.execute(
             f"CREATE TABLE {feed} AS SELECT * FROM ({' UNION ALL '.join(seen)}) "
             f"QUALIFY row_number() OVER (PARTITION BY {keys[feed]} ORDER BY pull DESC, _line) = 1"
@@ -140,30 +140,30 @@ def test_size_scales_the_rows(tmp_path: Path, truth: dict[str, Any]) -> None:
 
 
 def test_hits_are_as_many_as_the_truth_says(sql: Sql, truth: dict[str, Any]) -> None:
-    told = truth["events"]
+    reported = truth["events"]
     ((received, rows, bots, views),) = sql(
         "SELECT (SELECT count(*) FROM all_events), count(*), count(*) FILTER (is_bot),"
         " count(*) FILTER (event = 'pageview' AND NOT is_bot) FROM events"
     )
-    assert (rows, bots, views) == (told["events"], told["bot_hits"], told["pageviews"])
-    assert received == rows + told["delivered_twice"]
-    assert rows - bots == told["people_hits"]
+    assert (rows, bots, views) == (reported["events"], reported["bot_hits"], reported["pageviews"])
+    assert received == rows + reported["delivered_twice"]
+    assert rows - bots == reported["people_hits"]
     assert 0.05 < bots / rows < 0.08
     by_event = dict(sql("SELECT event, count(*) FROM events WHERE NOT is_bot GROUP BY 1"))
-    assert by_event == {event: number for event, number in told["people_hits_by_event"].items() if number}
+    assert by_event == {event: number for event, number in reported["people_hits_by_event"].items() if number}
 
 
 def test_sessions_by_the_1800_s_rule_are_the_visits_that_were_simulated(sql: Sql, truth: dict[str, Any]) -> None:
-    told = truth["events"]
+    reported = truth["events"]
     ((sessions, visits, bounces, length, visitors),) = sql("""
         SELECT count(*), count(*) FILTER (views > 0), count(*) FILTER (views = 1),
             sum(epoch_ms(last) - epoch_ms(first)) FILTER (views > 0),
             count(DISTINCT visitor_id) FILTER (views > 0) FROM sessions""")
-    assert sessions == told["sessions"]
-    assert visits == told["visits"]
-    assert bounces == told["bounces"]
-    assert length == told["visit_milliseconds"]
-    assert visitors == told["visitors"]
+    assert sessions == reported["sessions"]
+    assert visits == reported["visits"]
+    assert bounces == reported["bounces"]
+    assert length == reported["visit_milliseconds"]
+    assert visitors == reported["visitors"]
     assert sessions > visits, "some sessions are the app in the background"
     ((at_the_limit, longest),) = sql(
         "SELECT count(*) FILTER (gap = 1800), max(gap) FROM (SELECT epoch_ms(ts) / 1000 - epoch_ms(lag(ts) OVER"
@@ -216,7 +216,7 @@ def test_the_warehouse_finds_the_same(landed: tuple[Path, Any], truth: dict[str,
 
 
 def test_money_is_as_the_truth_says(sql: Sql, truth: dict[str, Any]) -> None:
-    told = truth["orders"]
+    reported = truth["orders"]
     kinds = {
         "orders": "type = 'charge' AND status = 'succeeded'",
         "refunds": "type = 'refund' AND status = 'succeeded'",
@@ -228,23 +228,26 @@ def test_money_is_as_the_truth_says(sql: Sql, truth: dict[str, Any]) -> None:
     }
     for name, rule in kinds.items():
         ((number,),) = sql(f"SELECT count(*) FROM documents WHERE {rule}")
-        assert number == told[name], name
+        assert number == reported[name], name
     for name, kind in (("gross", "orders"), ("refunded", "refunds"), ("charged_back", "chargebacks")):
         sums = dict(sql(f"SELECT currency, sum(amount - tax) FROM documents WHERE {kinds[kind]} GROUP BY 1"))
-        assert {c: sums.get(c, 0) for c in told[name]} == {c: Decimal(v) for c, v in told[name].items()}, name
+        assert {c: sums.get(c, 0) for c in reported[name]} == {c: Decimal(v) for c, v in reported[name].items()}, name
     net = dict(
         sql(
             "SELECT currency, sum((amount - tax) * CASE type WHEN 'charge' THEN 1 ELSE -1 END) FROM documents"
             " WHERE status = 'succeeded' GROUP BY 1"
         )
     )
-    assert net == {currency: Decimal(value) for currency, value in told["net"].items()}
+    assert net == {currency: Decimal(value) for currency, value in reported["net"].items()}
     ((lines, received, customers),) = sql(
         "SELECT count(*), (SELECT count(*) FROM all_orders), count(DISTINCT customer_id) FILTER"
         " (type = 'charge' AND status = 'succeeded') FROM orders"
     )
-    assert (lines, customers) == (told["lines"], told["customers"])
-    assert received == lines + told["lines_delivered_twice"] + told["lines_restated"] - told["lines_missing_at_first"]
+    assert (lines, customers) == (reported["lines"], reported["customers"])
+    assert (
+        received
+        == lines + reported["lines_delivered_twice"] + reported["lines_restated"] - reported["lines_missing_at_first"]
+    )
 
 
 def test_what_comes_back_names_an_order_and_is_no_more_than_was_paid_but_for_goodwill(
@@ -313,16 +316,16 @@ def test_the_last_days_of_orders_were_told_twice_and_differ(landed: tuple[Path, 
 
 
 def test_calls_are_as_the_truth_says(sql: Sql, truth: dict[str, Any]) -> None:
-    told = truth["requests"]
+    reported = truth["requests"]
     ((rows, errors, refused),) = sql(
         "SELECT count(*), count(*) FILTER (coalesce(status, 0) = 0 OR status >= 500),"
         " count(*) FILTER (status BETWEEN 400 AND 499) FROM requests"
     )
-    assert (rows, errors, refused) == (told["requests"], told["errors"], told["client_errors"])
+    assert (rows, errors, refused) == (reported["requests"], reported["errors"], reported["client_errors"])
     services = dict(sql("SELECT service, count(*) FROM requests GROUP BY 1"))
-    assert services == told["requests_by_service"]
+    assert services == reported["requests_by_service"]
     providers = dict(sql("SELECT coalesce(provider, 'own'), count(*) FROM requests GROUP BY 1"))
-    assert providers == told["requests_by_provider"]
+    assert providers == reported["requests_by_provider"]
     ((unpriced,),) = sql("SELECT count(*) FROM requests WHERE (cost IS NULL) <> (currency IS NULL)")
     assert unpriced == 0
     ((tokens, price),) = sql(
@@ -341,9 +344,9 @@ def test_what_was_received_says_what_the_columns_say(sql: Sql) -> None:
         names = [name for name, *_ in sql(f"DESCRIBE {feed}") if not name.startswith("_") and name != "pull"]
         for *values, record in sql(f"SELECT {', '.join(names)}, _record FROM {feed} USING SAMPLE 200 (reservoir, 1)"):
             said = json.loads(record, parse_float=str)
-            told = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-            assert set(said) == set(told)
-            for name, value in told.items():
+            reported = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+            assert set(said) == set(reported)
+            for name, value in reported.items():
                 if isinstance(value, datetime):
                     assert datetime.fromisoformat(said[name]) == value
                 elif isinstance(value, Decimal | float):

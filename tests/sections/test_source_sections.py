@@ -153,8 +153,8 @@ def test_versions_are_told_by_store_with_how_often_they_crash(tmp_path: Path) ->
     settings = load_settings(tmp_path)
     ts, until = datetime(2026, 6, 29), datetime(2026, 6, 30, 7, tzinfo=UTC)
     vital = {"package": "a", "ts": ts, "kind": "crash", "users": 1000}
-    cut = {"package": "a", "ts": ts, "cut": "app_version"}
-    told = {"app_id": "9", "ts": ts, "row": 1, "processed": "x", "event": "x"}
+    cut = {"package": "a", "ts": ts, "breakdown": "app_version"}
+    reported = {"app_id": "9", "ts": ts, "row": 1, "processed": "x", "event": "x"}
     rows: dict[str, list[dict[str, Any]]] = {
         "google_play_vitals": [
             {**vital, "name": "all", "rate": 0.004},
@@ -164,8 +164,8 @@ def test_versions_are_told_by_store_with_how_often_they_crash(tmp_path: Path) ->
         "google_play_installs": [{**cut, "name": "341", "installs": 3}, {**cut, "name": "340", "installs": 9}],
         "google_play_crashes": [{**cut, "name": "341", "crashes": 4}, {**cut, "name": "340", "crashes": 6}],
         "app_store_analytics": [
-            {**told, "report": "crashes", "app_version": "3.4.1", "count": 5},
-            {**told, "report": "sessions", "app_version": "3.4.1", "count": 1000},
+            {**reported, "report": "crashes", "app_version": "3.4.1", "count": 5},
+            {**reported, "report": "sessions", "app_version": "3.4.1", "count": 1000},
         ],
     }
     for feed, given in rows.items():
@@ -199,8 +199,8 @@ def test_proceeds_are_told_in_their_currency_and_in_the_reports(tmp_path: Path) 
     assert (row[0], row[1], float(row[2]), float(row[3])) == ("Google Play", "USD", 150, 105)
     assert row[4:] == (date(2026, 6, 1), date(2026, 6, 29))
     figures = book.table("fct_metric_daily")
-    told = book.lens.rows(figures.filter(figures.metric == "proceeds").select("unit", "currency").distinct())
-    assert told == [{"unit": "USD", "currency": "USD"}]
+    reported = book.context.rows(figures.filter(figures.metric == "proceeds").select("unit", "currency").distinct())
+    assert reported == [{"unit": "USD", "currency": "USD"}]
 
 
 def test_what_lost_all_its_clicks_is_ranked_by_what_it_had(tmp_path: Path) -> None:
@@ -235,10 +235,10 @@ def test_days_without_a_rate_are_named(tmp_path: Path) -> None:
     ]
     land(settings, "google_play_earnings", earned, source="play", complete_until=datetime(2026, 7, 1, 7, tzinfo=UTC))
     build(settings)
-    told = Book.open(root=tmp_path, as_of="2026-07-01", days=30).value("google_play_proceeds")
-    assert told.value == 80
+    reported = Book.open(root=tmp_path, as_of="2026-07-01", days=30).value("google_play_proceeds")
+    assert reported.value == 80
     left_out = "Amounts in USD of days without an exchange rate are left out. "
-    assert left_out + "fx.csv has rates for USD from 2026-06-10 to 2026-06-10." in told.provenance.notes
+    assert left_out + "fx.csv has rates for USD from 2026-06-10 to 2026-06-10." in reported.provenance.notes
     later = Book.open(root=tmp_path, as_of="2026-07-01", days=14).value("google_play_proceeds")
     assert later.value == 80
     # Ten days old on the day that it is used for: used, and named (7). The rate of the report's own day is not used.

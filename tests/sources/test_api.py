@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sources.toy import DAILY, TODAY, Toy, back, noon, with_
-from tidings.errors import AnswerError, CredentialError, OutageError, SourceError, StoppedError
+from tidings.errors import CredentialError, OutageError, ResponseError, SourceError, StoppedError
 from tidings.landing.manifest import Entry, Span
 from tidings.landing.store import Landing, landed_files, verify
 from tidings.sources.api.source import NotYetError, chunks
@@ -88,9 +88,9 @@ def test_since_and_until_ask_for_their_days_landed_or_not(toy: Toy) -> None:
     assert toy.asked_days() == [(10, 8)]
     toy.pull_all(since=back(30), until=back(29))
     assert toy.asked_days() == [(30, 29)], "further back than a first pull reaches"
-    (told,) = toy.pull_all(since=back(0), until=back(-5))
+    (reported,) = toy.pull_all(since=back(0), until=back(-5))
     assert toy.asked_days() == [], "today is not over, and what is ahead has not been"
-    assert told.messages == ("daily: none of the days that were asked for is over, or kept by the source.",)
+    assert reported.messages == ("daily: none of the days that were asked for is over, or kept by the source.",)
     toy.pull_all(since=back(9), until=back(2), again=True)
     assert toy.asked_days() == [(9, 6), (5, 2)]
 
@@ -175,14 +175,14 @@ def test_a_late_day_is_landed_when_it_comes(toy: Toy) -> None:
     pulled = toy.pull_all()
     assert toy.held() == {back(3): [3], back(1): [1]}
     # A day of which nothing was told is a day that was told as empty: this is a restatement.
-    assert sum(part.restated for part in pulled) == 1
+    assert sum(partition.restated for partition in pulled) == 1
 
 
 def test_what_is_told_again_the_same_is_no_restatement(toy: Toy) -> None:
     toy.tell(back(1), 1, 2, 3)
     toy.pull_all()
     toy.days[back(1)].reverse()
-    assert sum(part.restated for part in toy.pull_all()) == 0
+    assert sum(partition.restated for partition in toy.pull_all()) == 0
     assert toy.held() == {back(1): [1, 2, 3]}
 
 
@@ -229,9 +229,9 @@ class Broken:
         self.status = status
         self.days = set(days)
 
-    def __call__(self, endpoint: str, part: str, day: date) -> None:
+    def __call__(self, endpoint: str, partition: str, day: date) -> None:
         if day in self.days:
-            raise AnswerError(f"The answer for {day} is damaged.", "Pull again.", self.status)
+            raise ResponseError(f"The answer for {day} is damaged.", "Pull again.", self.status)
 
 
 def test_a_damaged_answer_keeps_out_its_own_days_only(tmp_path: Path) -> None:
@@ -254,15 +254,15 @@ def test_a_day_that_a_connector_sets_apart_keeps_out_nothing_else(tmp_path: Path
         toy.tell(back(day), day)
     broken = {back(8), back(5)}
 
-    def on_page(endpoint: str, part: str, day: date) -> None:
+    def on_page(endpoint: str, partition: str, day: date) -> None:
         if day in broken:
-            raise NotYetError(day, error=AnswerError(f"{day} is damaged.", "Pull again."))
+            raise NotYetError(day, error=ResponseError(f"{day} is damaged.", "Pull again."))
 
     toy.on_page = on_page
     with pytest.raises(SourceError, match=r"2026-11-12 is damaged\. 2026-11-15 is damaged\. Pull again\."):
         toy.pull_all()
     assert set(toy.held()) == {back(day) for day in (10, 9, 7, 6, 4, 3, 2, 1)}
-    assert not any("not there yet" in message for part in toy.pulled for message in part.messages)
+    assert not any("not there yet" in message for partition in toy.pulled for message in partition.messages)
     broken.clear()
     toy.pull_all()
     assert toy.asked_days() == [(8, 8), (5, 5)]
@@ -295,7 +295,7 @@ def test_refused_records_are_counted_and_kept_until_their_days_are_landed(toy: T
 
 @pytest.mark.parametrize("order", [{"again": True}, {"since": back(30)}, {"since": back(30), "until": back(1)}])
 def test_what_a_source_no_longer_knows_stays_as_it_was_told(tmp_path: Path, order: Any) -> None:
-    toy = Toy(tmp_path, with_(kept_days=10))
+    toy = Toy(tmp_path, with_(retention_days=10))
     for day in range(1, 11):
         toy.tell(back(day), day)
     toy.pull_all()
@@ -304,8 +304,8 @@ def test_what_a_source_no_longer_knows_stays_as_it_was_told(tmp_path: Path, orde
         toy.tell(back(day))
     pulled = toy.pull_all(noon(-5), **order)
     assert toy.held() == {back(day): [day] for day in range(1, 11)}
-    told = [message for part in pulled for message in part.messages]
-    assert told == (
+    reported = [message for partition in pulled for message in partition.messages]
+    assert reported == (
         []
         if order.get("again")
         else ["daily reaches back to 2026-11-15: what was landed of days before stays as it is."]
@@ -314,7 +314,7 @@ def test_what_a_source_no_longer_knows_stays_as_it_was_told(tmp_path: Path, orde
 
 def test_what_is_forgotten_before_it_settles_stays(tmp_path: Path) -> None:
     # It restates for five days and keeps three: as reviews of the last week are told.
-    toy = Toy(tmp_path, with_(kept_days=3, history_days=3, lookback_days=5, today=True))
+    toy = Toy(tmp_path, with_(retention_days=3, history_days=3, lookback_days=5, today=True))
     toy.tell(back(2), 2)
     toy.pull_all()
     for later in range(1, 9):
@@ -385,7 +385,7 @@ class Late:
     def __init__(self, *days: date) -> None:
         self.days = set(days)
 
-    def __call__(self, endpoint: str, part: str, day: date) -> None:
+    def __call__(self, endpoint: str, partition: str, day: date) -> None:
         if day in self.days:
             raise NotYetError(day)
 
@@ -415,7 +415,7 @@ def test_a_missing_day_does_not_keep_out_those_after_it(tmp_path: Path) -> None:
     toy.on_page = Late(back(8), back(7), back(3))
     pulled = toy.pull_all()
     assert set(toy.held()) == {back(day) for day in (10, 9, 6, 5, 4, 2, 1)}
-    assert [part.messages for part in pulled if part.messages] == [
+    assert [partition.messages for partition in pulled if partition.messages] == [
         ("3 days from 2026-11-12 to 2026-11-17 are not there yet: they will be asked for again.",)
     ]
     toy.pull_all()
@@ -427,7 +427,7 @@ def test_days_that_are_known_to_be_missing_are_not_asked_for_one_by_one(tmp_path
     toy.tell(back(10), 10)
     toy.tell(back(2), 2)
 
-    def page(endpoint: str, part: str, day: date) -> None:
+    def page(endpoint: str, partition: str, day: date) -> None:
         if day == back(9):
             raise NotYetError(day, back(3))
 
@@ -446,7 +446,7 @@ def test_days_that_are_known_to_be_missing_are_not_asked_for_one_by_one(tmp_path
 def test_a_missing_day_that_was_not_asked_for_is_no_endless_loop(toy: Toy, named: date) -> None:
     toy.tell(back(10), 10)
 
-    def confused(endpoint: str, part: str, day: date) -> None:
+    def confused(endpoint: str, partition: str, day: date) -> None:
         if toy.asked[-1][3] - timedelta(days=1) == day:
             raise NotYetError(named)
 
@@ -531,7 +531,7 @@ def test_fields_that_went_and_came_are_told(toy: Toy) -> None:
     (record,) = [record for (record,) in toy.workbook.rows("daily", "_record")]
     assert '"shiny":true' in record
     toy.tell(back(1))
-    assert [part.messages for part in toy.pull_all()] == [()], "an empty answer tells nothing of its fields"
+    assert [partition.messages for partition in toy.pull_all()] == [()], "an empty answer tells nothing of its fields"
 
 
 def test_what_is_to_be_forgotten_is_nowhere(tmp_path: Path) -> None:
@@ -542,14 +542,14 @@ def test_what_is_to_be_forgotten_is_nowhere(tmp_path: Path) -> None:
     toy.days[back(1)][0] |= {"email": "canary@shop.example", "value": "many"}
     toy.days[back(1)] += ["canary@shop.example"]
     pulled = toy.pull_all()
-    assert sum(part.rejected for part in pulled) == 2
+    assert sum(partition.rejected for partition in pulled) == 2
     assert "canary" not in toy.workbook.everything()
-    told = [message for part in pulled for message in part.messages]
-    assert len(told) == 1 and "2 of its records could not be used" in told[0], "that it came is no news"
+    reported = [message for partition in pulled for message in partition.messages]
+    assert len(reported) == 1 and "2 of its records could not be used" in reported[0], "that it came is no news"
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "reported"),
     [
         (KeyError("data"), "the field 'data' is missing"),
         (TypeError("'NoneType' object is not iterable"), r"'NoneType' object is not iterable \(TypeError\)"),
@@ -559,23 +559,23 @@ def test_what_is_to_be_forgotten_is_nowhere(tmp_path: Path) -> None:
     ],
 )
 def test_an_answer_of_another_form_is_told_and_stops_no_other_endpoint(
-    tmp_path: Path, fault: Exception, told: str
+    tmp_path: Path, fault: Exception, reported: str
 ) -> None:
     toy = Toy(tmp_path, with_(name="odd"), DAILY)
     toy.tell(back(1), 1)
 
-    def page(endpoint: str, part: str, day: date) -> None:
+    def page(endpoint: str, partition: str, day: date) -> None:
         if endpoint == "odd" and day == back(5):
             raise fault
 
     toy.on_page = page
     with pytest.raises(
-        SourceError, match=f"odd: The answer has a form that Tidings does not know: .*{told}.*The API has cha"
+        SourceError, match=f"odd: The answer has a form that Tidings does not know: .*{reported}.*The API has cha"
     ):
         toy.pull_all()
     assert toy.held() == {back(1): [1]}
     # Days before the fault are landed, those of its chunk are asked for again.
-    toy.on_page = lambda endpoint, part, day: None
+    toy.on_page = lambda endpoint, partition, day: None
     toy.pull_all()
     assert next(first for name, _, first, _ in toy.asked if name == "odd") == back(6)
 
@@ -598,7 +598,7 @@ def test_parts_have_their_own_days(toy: Toy) -> None:
     toy.pull_all()
     toy.names = ("a", "b")
     toy.pull_all()
-    assert [(part, (TODAY - first).days) for _, part, first, _ in toy.asked] == [
+    assert [(partition, (TODAY - first).days) for _, partition, first, _ in toy.asked] == [
         ("a", 2),
         ("b", 10),
         ("b", 6),
@@ -616,9 +616,9 @@ def test_a_part_or_endpoint_that_fails_stops_no_other(tmp_path: Path) -> None:
     toy.names = ("a", "b", "c")
     toy.tell(back(1), 1)
 
-    def page(endpoint: str, part: str, day: date) -> None:
-        if (endpoint, part) in {("daily", "b"), ("other", "a")}:
-            raise AnswerError(f"{part} is gone.", "Look for it.")
+    def page(endpoint: str, partition: str, day: date) -> None:
+        if (endpoint, partition) in {("daily", "b"), ("other", "a")}:
+            raise ResponseError(f"{partition} is gone.", "Look for it.")
 
     toy.on_page = page
     with pytest.raises(SourceError) as failed:
@@ -630,8 +630,8 @@ def test_a_part_or_endpoint_that_fails_stops_no_other(tmp_path: Path) -> None:
 def test_many_failures_are_told_in_few_words(toy: Toy) -> None:
     toy.names = tuple(f"site-{number}" for number in range(40))
 
-    def page(endpoint: str, part: str, day: date) -> None:
-        raise AnswerError("Gone.", "Look for it.")
+    def page(endpoint: str, partition: str, day: date) -> None:
+        raise ResponseError("Gone.", "Look for it.")
 
     toy.on_page = page
     with pytest.raises(SourceError, match=r"daily site-4: Gone\. And 35 more\. Look for it\.$"):
@@ -642,7 +642,7 @@ def test_many_failures_are_told_in_few_words(toy: Toy) -> None:
 def test_what_concerns_all_ends_the_pull(tmp_path: Path, fatal: SourceError) -> None:
     toy = Toy(tmp_path, DAILY, with_(name="other"))
 
-    def page(endpoint: str, part: str, day: date) -> None:
+    def page(endpoint: str, partition: str, day: date) -> None:
         if day == back(3):
             raise fatal
 
@@ -650,7 +650,7 @@ def test_what_concerns_all_ends_the_pull(tmp_path: Path, fatal: SourceError) -> 
     with pytest.raises(type(fatal)):
         toy.pull_all()
     assert {endpoint for endpoint, *_ in toy.asked} == {"daily"}
-    assert [part.rows for part in toy.pulled] == [0], "what was landed before stays"
+    assert [partition.rows for partition in toy.pulled] == [0], "what was landed before stays"
 
 
 def test_a_snapshot_adds_a_day_with_each_day_of_pulling(tmp_path: Path) -> None:
@@ -756,11 +756,11 @@ def test_a_pull_killed_at_any_moment_and_run_again_is_as_if_never_killed(
     for number, (now, _) in enumerate(_history(mortal, seed)):
         if number == killed_on:
             before, restated = mortal.held(), whole.held()
-            told = mortal.on_page
+            reported = mortal.on_page
             with Mortal(fatal) as life, suppress(Killed):
-                mortal.on_page = lambda e, p, d, told=told, life=life: (life.step(), told(e, p, d))  # type: ignore[misc]
+                mortal.on_page = lambda e, p, d, reported=reported, life=life: (life.step(), reported(e, p, d))  # type: ignore[misc]
                 mortal.pull_all(now, progress=life.step)
-            mortal.on_page = told
+            mortal.on_page = reported
             verify(mortal.settings.raw)
             # Day by day it is what was told before or what is told now, nothing between.
             for day, values in mortal.held().items():

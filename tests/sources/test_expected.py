@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.errors import AnswerError, TidingsError, printable
+from tidings.errors import ResponseError, TidingsError, printable
 from tidings.sources.http.expected import FILE, LIST, OBJECT, JsonObject
-from tidings.sources.http.response import Answer
+from tidings.sources.http.response import Response
 
 ROWS = JsonObject(has={"rows": list}, may={"next": str})
 SPARSE = JsonObject(may={"rows": list}, is_sparse=True)
 
 
-def answer(content: Any, type_: str = "application/json") -> Answer:
+def response(content: Any, type_: str = "application/json") -> Response:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return Answer(200, {"Content-Type": type_}, body, "x")
+    return Response(200, {"Content-Type": type_}, body, "x")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def answer(content: Any, type_: str = "application/json") -> Answer:
     ],
 )
 def test_what_is_an_answer(expected: Any, content: Any, fault: str) -> None:
-    said = expected.fault(answer(content))
+    said = expected.fault(response(content))
     assert said.startswith(fault) if fault else said == ""
 
 
@@ -68,7 +68,7 @@ def test_what_is_an_answer(expected: Any, content: Any, fault: str) -> None:
 )
 def test_whatever_comes_is_taken_or_told_in_a_text_that_can_be_printed(content: Any) -> None:
     for expected in (OBJECT, ROWS, SPARSE, LIST, FILE):
-        fault = expected.fault(answer(content))
+        fault = expected.fault(response(content))
         assert isinstance(fault, str)
         str(TidingsError(fault)).encode()
         # Only what has the rows is taken for rows.
@@ -77,10 +77,10 @@ def test_whatever_comes_is_taken_or_told_in_a_text_that_can_be_printed(content: 
 
 
 def test_halves_of_characters_are_mended_where_they_come_in() -> None:
-    said = answer(b'{"a": ["x \\ud83d", {"\\udc00": "\\ud83d\\ude00"}]}').json()
+    said = response(b'{"a": ["x \\ud83d", {"\\udc00": "\\ud83d\\ude00"}]}').json()
     assert said == {"a": ["x ?", {"?": "\U0001f600"}]}
     # The bytes of half a character, as some databases write them.
-    assert answer(b'{"a": "\xed\xa0\xbd"}').json() == {"a": "?"}
+    assert response(b'{"a": "\xed\xa0\xbd"}').json() == {"a": "?"}
 
 
 @given(st.text(st.characters()))
@@ -103,9 +103,9 @@ def test_whatever_is_said_can_be_printed(text: str) -> None:
     ],
 )
 def test_a_page_is_known_by_how_it_begins(body: bytes, type_: str, title: str | None) -> None:
-    assert Answer(200, {"Content-Type": type_}, body, "x").page == title
+    assert Response(200, {"Content-Type": type_}, body, "x").page == title
 
 
 def test_not_json_is_told() -> None:
-    with pytest.raises(AnswerError, match="did not answer with JSON"):
-        answer(b"no").json()
+    with pytest.raises(ResponseError, match="did not answer with JSON"):
+        response(b"no").json()

@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 
 from fakes.pulling import NOW, QuickClock
 from fakes.server import FakeApi, Refusal, Reply, Request, route
-from tidings.errors import AnswerError, CredentialError, OutageError, StoppedError
+from tidings.errors import CredentialError, OutageError, ResponseError, StoppedError
 from tidings.secrets import Secret
 from tidings.sources.clock import Clock
 from tidings.sources.http import session as http
 from tidings.sources.http import transport
 from tidings.sources.http.auth import Header
 from tidings.sources.http.expected import FILE
-from tidings.sources.http.session import Answer, Client, Limit, Verdict, excerpt, from_epoch, retry_after
+from tidings.sources.http.session import Client, Decision, Limit, Response, excerpt, from_epoch, retry_after
 
 KEY = "canary-7f3e9b"
 
@@ -93,7 +93,7 @@ def test_answers_that_say_later_are_asked_again(shop: Shop, clock: QuickClock, s
 @pytest.mark.parametrize("status", [400, 404, 422, 501, 505])
 def test_answers_that_say_no_are_not(shop: Shop, clock: QuickClock, status: int) -> None:
     shop.fail("/orders", status, times=9, content={"message": "no"})
-    with pytest.raises(AnswerError, match=f"/orders answers {status}: no") as refused:
+    with pytest.raises(ResponseError, match=f"/orders answers {status}: no") as refused:
         client_of(shop, clock).get("orders")
     assert (refused.value.status, len(shop.asked), clock.waited) == (status, 1, [])
 
@@ -118,12 +118,12 @@ def test_a_server_that_fails_at_some_requests_is_given_up_at_the_third_in_a_row(
     for _ in range(3):
         shop.fail("/orders", 500, times=10)
         for _ in range(2):
-            with pytest.raises(AnswerError, match="fails in 5 tries"):
+            with pytest.raises(ResponseError, match="fails in 5 tries"):
                 client.get("orders")
         # What it answers meanwhile shows that it is there.
         client.get("orders")
     shop.fail("/orders", 500, times=15)
-    for expected in (AnswerError, AnswerError, OutageError):
+    for expected in (ResponseError, ResponseError, OutageError):
         with pytest.raises(expected):
             client.get("orders")
 
@@ -178,8 +178,8 @@ def in_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ],
 )
 def test_what_a_retry_after_means(in_new_york: None, said: str, seconds: float | None) -> None:
-    answer = Answer(429, {"Retry-After": said} if said else {}, b"", "x")
-    assert retry_after(answer, NOW.timestamp()) == seconds
+    response = Response(429, {"Retry-After": said} if said else {}, b"", "x")
+    assert retry_after(response, NOW.timestamp()) == seconds
 
 
 def test_a_longer_wait_than_a_pull_should_last_ends_it(shop: Shop, clock: QuickClock) -> None:
@@ -259,7 +259,7 @@ def test_a_server_that_drips_is_given_up() -> None:
         client = Client("shop", url, TickingClock(), console="")
         try:
             # Other answers may end: at the third that does not, the server is given up.
-            for expected in (AnswerError, AnswerError, OutageError):
+            for expected in (ResponseError, ResponseError, OutageError):
                 with pytest.raises(expected, match=r"/orders: it was still answering after 300 s\."):
                     client.get("orders")
         finally:
@@ -292,7 +292,7 @@ def test_nobody_there_is_said_as_such(clock: QuickClock) -> None:
 @pytest.mark.parametrize("base", ["shop.example", "ftp://shop.example", "https://shop..example", "http://h:x"])
 def test_an_address_that_is_none_is_said_at_once(base: str, clock: QuickClock) -> None:
     with pytest.raises(
-        AnswerError, match=r"is not an address that shop can be asked at\. Write base_url with https://"
+        ResponseError, match=r"is not an address that shop can be asked at\. Write base_url with https://"
     ):
         Client("shop", base, clock, console="", auth=Header(Secret(KEY))).get("orders")
     assert clock.waited == []
@@ -360,18 +360,18 @@ class _Wired(Client):
         super().__init__("shop", "http://shop.example", clock, console="", auth=Header(Secret(KEY)), **more)
         self._fake = fake
 
-    def _send(self, method: str, url: str, sent: Mapping[str, Any]) -> Answer:
+    def _send(self, method: str, url: str, sent: Mapping[str, Any]) -> Response:
         request = Request(method, url.removeprefix("http://shop.example"), {}, sent["headers"], b"")
-        reply, _ = self._fake.answer(request)
+        reply, _ = self._fake.response(request)
         assert reply.status != 429, "the limit was run into"
-        return Answer(reply.status, reply.headers, reply.bytes(), url)
+        return Response(reply.status, reply.headers, reply.bytes(), url)
 
 
 def test_a_slow_answer_counts_from_its_end(clock: QuickClock) -> None:
     arrived: list[float] = []
 
     class Slow(_Wired):
-        def _send(self, method: str, url: str, sent: Mapping[str, Any]) -> Answer:
+        def _send(self, method: str, url: str, sent: Mapping[str, Any]) -> Response:
             # On its way for two seconds, at the server only then.
             clock._elapsed += 2 if not arrived else 0
             arrived.append(clock.seconds())
@@ -394,7 +394,7 @@ def test_a_call_that_is_repeated_counts_again(shop: Shop, clock: QuickClock) -> 
 
 
 def test_redirects_are_not_followed(shop: Shop, clock: QuickClock) -> None:
-    with pytest.raises(AnswerError, match=r"/moved answers 302: it redirects to login\.example\.") as refused:
+    with pytest.raises(ResponseError, match=r"/moved answers 302: it redirects to login\.example\.") as refused:
         client_of(shop, clock).get("moved")
     assert "pw" not in str(refused.value) and len(shop.asked) == 1
 
@@ -402,7 +402,9 @@ def test_redirects_are_not_followed(shop: Shop, clock: QuickClock) -> None:
 def test_the_credential_stays_with_its_server(shop: Shop, clock: QuickClock) -> None:
     other = Shop()
     with other.running() as url:
-        with pytest.raises(AnswerError, match=r"was sent on to another server, 127\.0\.0\.1:\d+\. The credential was"):
+        with pytest.raises(
+            ResponseError, match=r"was sent on to another server, 127\.0\.0\.1:\d+\. The credential was"
+        ):
             client_of(shop, clock).get(f"{url}/orders")
         assert other.asked == []
         with pytest.raises(CredentialError):
@@ -429,7 +431,7 @@ def test_what_the_same_server_is(base: str, url: str, is_same: bool, clock: Quic
     if is_same:
         assert client._url(url, True) == url
     else:
-        with pytest.raises(AnswerError, match="another server"):
+        with pytest.raises(ResponseError, match="another server"):
             client._url(url, True)
 
 
@@ -441,11 +443,11 @@ def test_a_refused_key_is_told_without_the_key(shop: Shop, clock: QuickClock) ->
     assert len(shop.asked) == 2, "once more with a renewed one, then no more"
 
 
-@pytest.mark.parametrize("cut", range(4, len(KEY)))
+@pytest.mark.parametrize("breakdown", range(4, len(KEY)))
 def test_a_key_cut_off_in_an_error_is_not_told_either(shop: Shop, clock: QuickClock, cut: int) -> None:
     # The excerpt ends in the middle of the key.
     shop.fail("/orders", 400, content="x" * (300 - cut) + KEY + " was not accepted")
-    with pytest.raises(AnswerError) as refused:
+    with pytest.raises(ResponseError) as refused:
         client_of(shop, clock).get("orders")
     assert KEY[:4] not in str(refused.value)
 
@@ -455,7 +457,7 @@ def test_an_error_in_the_path_or_address_tells_no_key(clock: QuickClock) -> None
     with shop.running() as url:
         client = Client("shop", url.replace("//", "//user:pw-canary@"), clock, console="")
         client.hide(KEY)
-        with pytest.raises(AnswerError) as refused:
+        with pytest.raises(ResponseError) as refused:
             client.get(f"keys/{KEY}", auth=False)
     assert KEY not in str(refused.value) and "pw-canary" not in str(refused.value)
     assert "/keys/… answers 404" in str(refused.value)
@@ -473,14 +475,14 @@ def test_what_is_hidden_is_sent_as_it_is(shop: Shop, clock: QuickClock) -> None:
     hidden = client.hide(Secret("pass»word"))
     assert repr({"password": hidden}) == "{'password': '…'}"
     assert client.post("query", body={"password": hidden}).json() == {"asked": {"password": "pass»word"}}
-    assert repr(Answer(200, {"Set-Cookie": KEY}, KEY.encode(), "x")) == "Answer(status=200, path='x')"
+    assert repr(Response(200, {"Set-Cookie": KEY}, KEY.encode(), "x")) == "Answer(status=200, path='x')"
 
 
 def test_nothing_to_hide_hides_nothing(shop: Shop, clock: QuickClock) -> None:
     client = client_of(shop, clock)
     client.hide("")
     shop.fail("/orders", 400, content="no")
-    with pytest.raises(AnswerError, match="answers 400: no"):
+    with pytest.raises(ResponseError, match="answers 400: no"):
         client.get("orders")
 
 
@@ -496,8 +498,10 @@ def test_gzip_without_a_header_is_left_as_it_came(shop: Shop, clock: QuickClock)
 
 
 def test_numbers_stay_exact() -> None:
-    answer = Answer(200, {}, b'{"id": 123456789012345678901234567890, "paid": 0.1, "rate": 12345678901.123456789}', "x")
-    said = answer.json()
+    response = Response(
+        200, {}, b'{"id": 123456789012345678901234567890, "paid": 0.1, "rate": 12345678901.123456789}', "x"
+    )
+    said = response.json()
     assert said["id"] == 123456789012345678901234567890
     assert (said["paid"], said["rate"]) == (Decimal("0.1"), Decimal("12345678901.123456789"))
     assert json.loads(b"0.1") != said["paid"], "as a float it would be another number"
@@ -505,8 +509,8 @@ def test_numbers_stay_exact() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>Log in</html>", b"", b"\xff\xfe\x00", b"[" * 100_000, b"9" * 5000])
 def test_what_is_not_json_is_said_without_its_content(body: bytes) -> None:
-    with pytest.raises(AnswerError, match=rf"x did not answer with JSON \({len(body)} bytes\)\. Check base_url"):
-        Answer(200, {}, body, "x").json()
+    with pytest.raises(ResponseError, match=rf"x did not answer with JSON \({len(body)} bytes\)\. Check base_url"):
+        Response(200, {}, body, "x").json()
 
 
 @pytest.mark.parametrize(
@@ -524,19 +528,19 @@ def test_what_is_not_json_is_said_without_its_content(body: bytes) -> None:
     ],
 )
 def test_an_error_is_told_in_one_short_line(body: bytes, said: str) -> None:
-    assert excerpt(Answer(400, {}, body, "x")) == said
+    assert excerpt(Response(400, {}, body, "x")) == said
 
 
 def test_an_api_may_mean_more_than_its_status(shop: Shop, clock: QuickClock) -> None:
-    def judge(answer: Answer) -> Verdict | None:
-        return Verdict("later", "busy", seconds=7.0) if answer.status == 403 else None
+    def classify(response: Response) -> Decision | None:
+        return Decision("later", "busy", seconds=7.0) if response.status == 403 else None
 
     shop.fail("/orders", 403)
-    client_of(shop, clock, judge=judge).get("orders")
+    client_of(shop, clock, classify=classify).get("orders")
     (wait,) = clock.waited
     assert 7 <= wait <= 8
-    with pytest.raises(AnswerError, match=r"answers 200: not like this\. Do it so"):
-        client_of(shop, clock).get("orders", judge=lambda _: Verdict("failed", "not like this", "Do it so."))
+    with pytest.raises(ResponseError, match=r"answers 200: not like this\. Do it so"):
+        client_of(shop, clock).get("orders", classify=lambda _: Decision("failed", "not like this", "Do it so."))
 
 
 def test_unix_times() -> None:

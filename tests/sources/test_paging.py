@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.errors import AnswerError
+from tidings.errors import ResponseError
 from tidings.sources.http import paging
 from tidings.sources.http.paging import pages
 
@@ -37,7 +37,7 @@ def test_all_pages_come_in_order_each_asked_for_once(said: list[list[int]]) -> N
 )
 def test_a_circle_is_left_with_an_error(following: dict[str | None, str], seen: list[str | None]) -> None:
     came = []
-    with pytest.raises(AnswerError, match="The pages of the orders go round in a circle"):
+    with pytest.raises(ResponseError, match="The pages of the orders go round in a circle"):
         for page in pages(lambda cursor: cursor, lambda page: following[page], "orders"):
             came.append(page)
     assert came == seen, "what came before was handed over once"
@@ -79,7 +79,7 @@ def test_a_server_that_does_not_go_on_is_found_out(page: Any) -> None:
         asked.append(offset or 0)
         return page([{"x": "/a", "y": 1}, {"x": "/b", "y": 2}], offset)
 
-    with pytest.raises(AnswerError, match="The pages of the paths repeat themselves"):
+    with pytest.raises(ResponseError, match="The pages of the paths repeat themselves"):
         list(pages(ask, lambda _: asked[-1] + 2, "paths"))
     assert asked == [0, 2]
 
@@ -87,12 +87,12 @@ def test_a_server_that_does_not_go_on_is_found_out(page: Any) -> None:
 def test_two_pages_in_turn_are_found_out() -> None:
     turns = iter([[1, 2], [3, 4], [1, 2]])
     numbers = iter(range(9))
-    with pytest.raises(AnswerError, match="repeat themselves"):
+    with pytest.raises(ResponseError, match="repeat themselves"):
         list(pages(lambda _: next(turns), lambda _: next(numbers)))
 
 
 def test_a_list_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "MOST_PAGES", 7)
     numbers = iter(range(99))
-    with pytest.raises(AnswerError, match=r"The list does not end after 7 pages"):
+    with pytest.raises(ResponseError, match=r"The list does not end after 7 pages"):
         list(pages(lambda _: [], lambda _: next(numbers)))

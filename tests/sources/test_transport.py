@@ -42,7 +42,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def proxy(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+def proxy(response: bytes) -> Iterator[tuple[str, list[bytes]]]:
     """A proxy that says one thing, whatever it is asked; and what it was asked."""
     asked: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -55,7 +55,7 @@ def proxy(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
                     return
                 with connection:
                     asked.append(connection.recv(65536))
-                    connection.sendall(answer)
+                    connection.sendall(response)
 
         threading.Thread(target=serve, daemon=True).start()
         try:
@@ -78,16 +78,16 @@ def test_a_proxy_of_the_environment_is_used_unless_it_is_told_not_to(monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("response", "said"),
     [
         (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "wants a name and a password"),
         (b"HTTP/1.1 403 Forbidden\r\n\r\n", r"refuses the way \(403\)"),
     ],
 )
 def test_a_proxy_that_refuses_is_named_without_its_password(
-    monkeypatch: pytest.MonkeyPatch, answer: bytes, said: str
+    monkeypatch: pytest.MonkeyPatch, response: bytes, said: str
 ) -> None:
-    with proxy(answer) as (address, asked):
+    with proxy(response) as (address, asked):
         monkeypatch.setenv("HTTPS_PROXY", f"http://ada:pw-canary@{address}")
         with pytest.raises(OutageError, match=rf"the proxy {address} {said}\. Check HTTPS_PROXY") as refused:
             client_of("https://shop.example").get("orders")
@@ -107,8 +107,8 @@ def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_proxy_that_repeats_its_password_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = base64.b64encode(b"ada:pw-canary")
     said = b'{"message": "no ' + sent + b' for pw-canary"}'
-    answer = b"HTTP/1.1 400 No\r\nContent-Length: " + str(len(said)).encode() + b"\r\n\r\n" + said
-    with proxy(answer) as (address, _):
+    response = b"HTTP/1.1 400 No\r\nContent-Length: " + str(len(said)).encode() + b"\r\n\r\n" + said
+    with proxy(response) as (address, _):
         monkeypatch.setenv("HTTP_PROXY", f"http://ada:pw-canary@{address}")
         with pytest.raises(Exception, match="answers 400: no … for …"):
             client_of("http://shop.example").get("orders")

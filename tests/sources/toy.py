@@ -74,7 +74,7 @@ class Toy(ApiSource):
         self.page = page
         self.asked: list[tuple[str, str, date, date]] = []
         self.names: tuple[str, ...] = ("",)
-        self.on_page: Callable[[str, str, date], object] = lambda endpoint, part, day: None
+        self.on_page: Callable[[str, str, date], object] = lambda endpoint, partition, day: None
         self.workbook = Workbook(root, {}, {})
 
     @property
@@ -87,19 +87,19 @@ class Toy(ApiSource):
     def ping(self, client: Client) -> list[str]:
         return []
 
-    def parts(self, client: Client, endpoint: ApiEndpoint) -> Sequence[str]:
+    def partitions(self, client: Client, endpoint: ApiEndpoint) -> Sequence[str]:
         return self.names
 
     def fetch(
-        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+        self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
-        self.asked.append((endpoint.name, part, first, end))
+        self.asked.append((endpoint.name, partition, first, end))
         days = sorted(self.days) if endpoint.whole else [first + timedelta(days=n) for n in range((end - first).days)]
         for day in days:
-            self.on_page(endpoint.name, part, day)
+            self.on_page(endpoint.name, partition, day)
             records = self.days.get(day, [])
             for start in range(0, len(records), self.page):
-                self.on_page(endpoint.name, part, day)
+                self.on_page(endpoint.name, partition, day)
                 yield records[start : start + self.page]
 
     # What tests do with it

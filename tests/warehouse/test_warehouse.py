@@ -68,7 +68,7 @@ def test_a_build_holds_every_model_and_what_it_says_of_itself(whole: Settings) -
         assert warehouse.build_id == result.build_id
         assert warehouse.complete_until == NOW
         info = warehouse.tables["fct_orders"]
-        assert (info.layer, info.rows, info.fresh_until) == ("marts", 2, datetime(2026, 6, 1, 13, tzinfo=UTC))
+        assert (info.layer, info.rows, info.last_row_at) == ("marts", 2, datetime(2026, 6, 1, 13, tzinfo=UTC))
         assert "CREATE" not in info.sql and "fct_transactions" in info.sql
         columns = warehouse.query(warehouse.table("meta_columns")).to_pylist()
         key = [row["column"] for row in columns if row["table"] == "fct_orders" and row["is_key"]]
@@ -112,9 +112,16 @@ def test_a_change_of_what_it_is_made_from_makes_a_new_build(
 ) -> None:
     before = build(settings).build_id
     if change == "rows":
-        land(settings, "orders", [{"order_id": "o3", "amount": 1}], part="b.csv")
+        land(settings, "orders", [{"order_id": "o3", "amount": 1}], partition="b.csv")
     elif change == "complete_until":
-        land(settings, "vitals", [], source="site", part="later.csv", complete_until=datetime(2026, 7, 2, tzinfo=UTC))
+        land(
+            settings,
+            "vitals",
+            [],
+            source="site",
+            partition="later.csv",
+            complete_until=datetime(2026, 7, 2, tzinfo=UTC),
+        )
     elif change == "fx":
         rates = settings.root / "fx.csv"
         rates.write_text("Date,USD\n2026-06-01,1.10\n", encoding="utf-8")
@@ -183,7 +190,7 @@ build(Settings(root=Path(sys.argv[1])), progress=progress)
 def test_killed_at_any_step_the_last_good_build_stays(whole: Settings, step: str) -> None:
     good = build(whole)
     before = _tables(whole)
-    land(whole, "orders", [{"order_id": "o3", "amount": 1}], part="b.csv")
+    land(whole, "orders", [{"order_id": "o3", "amount": 1}], partition="b.csv")
     command = [sys.executable, "-c", _KILLED, str(whole.root), step]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(LIB)}, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL
@@ -202,7 +209,7 @@ def test_a_failing_rename_leaves_the_last_good_build(
     settings: Settings, victim: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = build(settings)
-    land(settings, "orders", [{"order_id": "o3", "amount": 1}], part="b.csv")
+    land(settings, "orders", [{"order_id": "o3", "amount": 1}], partition="b.csv")
     rename = Path.replace
 
     def failing(self: Path, target: Path) -> Path:
@@ -233,7 +240,7 @@ def test_two_builds_at_once_are_refused_with_the_process(settings: Settings) -> 
 def test_an_open_reader_keeps_its_build(settings: Settings) -> None:
     build(settings)
     with Warehouse.open(settings) as reader:
-        land(settings, "orders", [{"order_id": "o3", "amount": 1}], part="b.csv")
+        land(settings, "orders", [{"order_id": "o3", "amount": 1}], partition="b.csv")
         build(settings)
         assert reader.query(reader.table("fct_orders").count())[0][0].as_py() == 2
         with Warehouse.open(settings) as newer, Warehouse.open(settings) as beside:
@@ -244,7 +251,9 @@ def test_an_open_reader_keeps_its_build(settings: Settings) -> None:
 def test_the_last_three_builds_stay_and_those_asked_for(settings: Settings) -> None:
     ids = []
     for number in range(6):
-        land(settings, "vitals", [], part=f"{number}.csv", complete_until=datetime(2026, 7, 2 + number, tzinfo=UTC))
+        land(
+            settings, "vitals", [], partition=f"{number}.csv", complete_until=datetime(2026, 7, 2 + number, tzinfo=UTC)
+        )
         ids.append(build(settings, keep=ids[:1]).build_id)
     assert _files(settings) == {"current", *(f"{name}.duckdb" for name in (ids[0], *ids[-3:]))}
     with Warehouse.open(settings, ids[0]) as oldest:
@@ -262,7 +271,9 @@ def test_a_build_that_a_run_reads_stays_as_long_as_its_process_lives(
     )  # fmt: skip
 
     def build_again(number: int) -> None:
-        land(settings, "vitals", [], part=f"{number}.csv", complete_until=datetime(2026, 7, 2 + number, tzinfo=UTC))
+        land(
+            settings, "vitals", [], partition=f"{number}.csv", complete_until=datetime(2026, 7, 2 + number, tzinfo=UTC)
+        )
         build(settings)
 
     for number in range(4):
@@ -285,12 +296,12 @@ def test_a_row_hidden_by_a_later_pull_is_not_built(tmp_path: Path, few_models: N
     settings = Settings(root=tmp_path)
     days = [datetime(2026, 6, day, tzinfo=UTC) for day in (1, 2, 3)]
     old = [{"order_id": "kept", "amount": 1}, {"order_id": "taken back", "amount": 1, "ts": at("2026-06-02T08:00")}]
-    land(settings, "orders", old, part="", window=Span(days[0], days[2]))
+    land(settings, "orders", old, partition="", window=Span(days[0], days[2]))
     land(
         settings,
         "orders",
         [{"order_id": "new", "amount": 1, "ts": at("2026-06-02T09:00")}],
-        part="",
+        partition="",
         window=Span(*days[1:]),
     )
     build(settings)
@@ -350,14 +361,19 @@ def test_feeds_and_rejected_rows_are_told(tmp_path: Path, few_models: None) -> N
     settings = Settings(root=tmp_path)
     land(settings, "orders", [{"order_id": "o1", "amount": 1}], rejected=["no date", "no date"], facts={"lines": 3})
     land(
-        settings, "orders", [{"order_id": "o2", "amount": 1}], part="b.csv", rejected=["no amount"], facts={"lines": 2}
+        settings,
+        "orders",
+        [{"order_id": "o2", "amount": 1}],
+        partition="b.csv",
+        rejected=["no amount"],
+        facts={"lines": 2},
     )
     build(settings)
     with Warehouse.open(settings) as warehouse:
         (feed,) = warehouse.feeds
         assert (feed.source, feed.endpoint, feed.feed, feed.rows, feed.rejected) == ("shop", "orders", "orders", 2, 3)
         assert (feed.fetched_at, feed.complete_until, feed.facts) == (NOW, NOW, {"lines": 5})
-        counted = [(row["part"], row["reason"], row["rows"]) for row in warehouse.rejected if row["rows"]]
+        counted = [(row["partition"], row["reason"], row["rows"]) for row in warehouse.rejected if row["rows"]]
         assert counted == [("a.csv", "no date", 2), ("b.csv", "no amount", 1)]
 
 
@@ -366,10 +382,10 @@ def test_a_feed_is_complete_as_far_as_its_slowest_part_and_says_what_was_never_l
 ) -> None:
     settings = Settings(root=tmp_path)
 
-    def days(part: str, first: int, end: int, now: datetime = NOW) -> None:
+    def days(partition: str, first: int, end: int, now: datetime = NOW) -> None:
         span = Span(datetime(2026, 6, first, tzinfo=UTC), datetime(2026, 6, end, tzinfo=UTC))
-        row = {"order_id": f"{part}{first}", "amount": 1, "ts": span.start.replace(tzinfo=None)}
-        land(settings, "orders", [row], part=part, window=span, complete_until=span.end, now=now)
+        row = {"order_id": f"{partition}{first}", "amount": 1, "ts": span.start.replace(tzinfo=None)}
+        land(settings, "orders", [row], partition=partition, window=span, complete_until=span.end, now=now)
 
     days("a", 3, 5)
     days("a", 8, 9)
@@ -392,7 +408,9 @@ def test_a_day_that_a_report_leaves_out_is_empty_and_not_missing(tmp_path: Path,
     for day in (3, 9):
         span = Span(datetime(2026, 6, day, tzinfo=UTC), datetime(2026, 6, day + 1, tzinfo=UTC))
         row = {"app_id": "9", "ts": datetime(2026, 6, day), "report": "crashes", "row": 1, "event": "Crashes"}
-        land(settings, "app_store_analytics", [{**row, "count": 1, "processed": "x"}], part="9 crashes", window=span)
+        land(
+            settings, "app_store_analytics", [{**row, "count": 1, "processed": "x"}], partition="9 crashes", window=span
+        )
     build(settings)
     with Warehouse.open(settings) as warehouse:
         (feed,) = warehouse.feeds
@@ -406,7 +424,7 @@ def test_nothing_landed_is_an_empty_warehouse(tmp_path: Path, few_models: None) 
     assert result.warnings == ("Nothing is landed yet, so that all tables are empty. Run: tidings pull",)
     with Warehouse.open(settings) as warehouse:
         assert warehouse.complete_until is None
-        assert warehouse.fresh_until("fct_orders") is None
+        assert warehouse.last_row_at("fct_orders") is None
 
 
 def test_nothing_built_and_names_mistyped(settings: Settings) -> None:
@@ -419,7 +437,7 @@ def test_nothing_built_and_names_mistyped(settings: Settings) -> None:
         with pytest.raises(WarehouseError, match="Did you mean 'fct_orders'"):
             warehouse.table("fct_order")
         with pytest.raises(WarehouseError, match="Did you mean 'fct_orders'"):
-            warehouse.fresh_until("fct_order")
+            warehouse.last_row_at("fct_order")
 
 
 def test_a_damaged_build_says_what_to_do(settings: Settings) -> None:
@@ -445,8 +463,8 @@ def test_the_record_as_received_is_in_no_table(whole: Settings) -> None:
 
 def test_quotes_and_patterns_in_names_do_no_harm(tmp_path: Path, few_models: None) -> None:
     settings = Settings(root=tmp_path / "it's [a] *root*")
-    land(settings, "orders", [{"order_id": "o'1", "amount": 1}], part="o'neill; --.csv")
+    land(settings, "orders", [{"order_id": "o'1", "amount": 1}], partition="o'neill; --.csv")
     build(settings)
     with Warehouse.open(settings) as warehouse:
-        rows = warehouse.query(warehouse.table("stg_orders").select("order_id", "_part")).to_pylist()
-    assert rows == [{"order_id": "o'1", "_part": "o'neill; --.csv"}]
+        rows = warehouse.query(warehouse.table("stg_orders").select("order_id", "_partition")).to_pylist()
+    assert rows == [{"order_id": "o'1", "_partition": "o'neill; --.csv"}]

@@ -89,10 +89,10 @@ def _source(settings: Settings, now: datetime, name: str) -> list[Finding]:
         problems = source.check(Pull(now))
         warnings = [sentence for sentence in source.warnings() if sentence not in known]
     except Exception as error:
-        told = understood(error, settings.root)
-        if told is None:
+        reported = understood(error, settings.root)
+        if reported is None:
             raise
-        problems, warnings = [str(told)], []
+        problems, warnings = [str(reported)], []
     findings = [Finding(what, "fail", problem) for problem in problems]
     findings += [Finding(what, "warn", warning) for warning in warnings]
     if isinstance(source, FileSource):

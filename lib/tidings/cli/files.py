@@ -69,14 +69,14 @@ def drop(settings: Settings, source: str, wanted: str | None, yes: bool, undo: b
     click.echo(dropping.listed(found) or f"Nothing of {source} is in force.")
     if not found:
         return
-    rows = sum(load.entry.rows for load in found)
+    rows = sum(listed.load.rows for listed in found)
     loads = "1 load" if len(found) == 1 else f"{len(found):,} loads"
     if not yes:
         click.echo(f"This would drop {loads} with {rows:,} rows. To do it, add --yes.")
         return
     dropping.drop(settings, source, found, _now())
     click.echo(f"Dropped {loads} with {rows:,} rows. Next: tidings build")
-    if any(load.is_file for load in found):
+    if any(listed.is_file for listed in found):
         click.echo(f"The next pull does not land these files again; to let it: tidings drop {source} --undo")
-    if not all(load.is_file for load in found):
+    if not all(listed.is_file for listed in found):
         click.echo("What was asked of a server is asked for again by the next pull.")

@@ -147,15 +147,15 @@ def _redactor(settings: Settings) -> Redactor:
 
 def _unknown(error: Exception, settings: Settings | None) -> TidingsError:
     """An error that nobody foresaw: its traceback goes, without secrets, into a file, for whoever mends Tidings."""
-    told = f"Tidings met an error that it does not know: {type(error).__name__}: {str(error)[:300]}".rstrip(": ")
+    reported = f"Tidings met an error that it does not know: {type(error).__name__}: {str(error)[:300]}".rstrip(": ")
     if settings is None:
-        return TidingsError(f"{told}.", "Please report it.")
+        return TidingsError(f"{reported}.", "Please report it.")
     file = settings.root / "data" / "crash.txt"
     try:
         file.write_text(_redactor(settings)("".join(traceback.format_exception(error))), encoding="utf-8")
     except OSError:
-        return TidingsError(f"{told}.", "Please report it.")
-    return TidingsError(f"{told}.", f"Please report it with {file}.")
+        return TidingsError(f"{reported}.", "Please report it.")
+    return TidingsError(f"{reported}.", f"Please report it with {file}.")
 
 
 def _now() -> datetime:
@@ -206,7 +206,7 @@ def pull(settings: Settings, sources: tuple[str, ...], since: str | None, until:
     with _lines([source.name for source in opened]) as lines:
         for outcome in pull_sources(settings, opened, order, lines):
             outcomes.append(outcome)
-            lines.done(outcome.source, redact(_told(outcome)))
+            lines.done(outcome.source, redact(_reported(outcome)))
     unknown = next((o.error for o in outcomes if o.error and not isinstance(o.error, TidingsError)), None)
     if unknown is not None:
         raise unknown
@@ -216,22 +216,22 @@ def pull(settings: Settings, sources: tuple[str, ...], since: str | None, until:
         raise TidingsError(f"{len(failed)} of {of} failed, or came in part only: {', '.join(failed)}.", "See above.")
 
 
-def _told(outcome: Outcome) -> str:
+def _reported(outcome: Outcome) -> str:
     """What is to be said of one source: its sum, a line per endpoint, what a person should know."""
     rejected = f", {outcome.rejected:,} rejected" if outcome.rejected else ", none rejected"
     restated = f", {outcome.restated:,} days restated" if outcome.restated else ""
     rows = "1 row" if outcome.rows == 1 else f"{outcome.rows:,} rows"
     lines = [f"{outcome.source}: {rows}{rejected}{restated} ({outcome.seconds:.1f} s)"]
     if outcome.error is not None:
-        lines = [f"{outcome.source}: {outcome.status}. {outcome.told()}"]
-    parts: dict[tuple[str, bool], list[Pulled]] = {}
-    for part in outcome.parts:
-        parts.setdefault((part.endpoint, part.skipped), []).append(part)
-    for (endpoint, skipped), group in parts.items():
+        lines = [f"{outcome.source}: {outcome.status}. {outcome.reported()}"]
+    partitions: dict[tuple[str, bool], list[Pulled]] = {}
+    for partition in outcome.partitions:
+        partitions.setdefault((partition.endpoint, partition.skipped), []).append(partition)
+    for (endpoint, skipped), group in partitions.items():
         # Files are told one by one, days together.
-        name = f" {group[0].part}" if len(group) == 1 and group[0].part else ""
+        name = f" {group[0].partition}" if len(group) == 1 and group[0].partition else ""
         state = "unchanged, kept" if skipped else "landed"
-        count = sum(part.rows for part in group)
+        count = sum(partition.rows for partition in group)
         lines.append(f"  {outcome.source}/{endpoint}{name}: {count:,} row{'' if count == 1 else 's'} {state}")
     return "\n".join([*lines, *(f"    {message}" for message in outcome.messages)])
 

@@ -10,53 +10,53 @@ from tidings.display import alt, axes, formats, rows
 from tidings.display.figure import Figure, chart, note
 from tidings.display.fragments import Table
 from tidings.metrics.metric import Number
-from tidings.metrics.result import Answer, Field
+from tidings.metrics.result import Field, Result
 
 STEP = 30  # px from bar to bar
 
 
-def bars(answer: Answer, value: str | None = None, title: str | None = None) -> Figure:
+def bars(result: Result, value: str | None = None, title: str | None = None) -> Figure:
     """One bar per row, in the answer's order, a total left out; `value` names the column, by default the first figure.
 
     Raises:
         UsageError: the answer has no column of figures, or `value` is not one of them.
     """
-    measure, split = rows.value_field(answer, value), rows.split(answer)
-    pairs = rows.pairs(answer, [*split.parts, *filter(None, [split.others])], measure)
-    what = f"{measure.title} by {rows.in_sentence(rows.label_field(answer).title)}"
+    measure, split = rows.value_field(result, value), rows.split(result)
+    pairs = rows.pairs(result, [*split.parts, *filter(None, [split.others])], measure)
+    what = f"{measure.title} by {rows.in_sentence(rows.label_field(result).title)}"
     return _chart(
-        answer,
-        title or top_sentence(rows.pairs(answer, split.parts, measure), rows.label_field(answer), measure),
+        result,
+        title or top_sentence(rows.pairs(result, split.parts, measure), rows.label_field(result), measure),
         what,
         pairs,
         measure,
     )
 
 
-def funnel(answer: Answer, title: str | None = None) -> Figure:
+def funnel(result: Result, title: str | None = None) -> Figure:
     """One bar per step in their order, each with its count and its share of the first step (1.1).
 
     The first text column names the steps; the column `count`, else the first of figures, counts them.
     """
-    if len(answer.rows) < 2:
-        return note(f"{answer.title}: the data hold fewer than two of its steps.")
-    has_count = any(field.name == "count" for field in answer.fields)
-    measure = rows.value_field(answer, "count" if has_count else None)
-    steps = rows.pairs(answer, answer.rows, measure)
+    if len(result.rows) < 2:
+        return note(f"{result.title}: the data hold fewer than two of its steps.")
+    has_count = any(field.name == "count" for field in result.fields)
+    measure = rows.value_field(result, "count" if has_count else None)
+    steps = rows.pairs(result, result.rows, measure)
     first = steps[0][1] if steps else None
     texts = [f"{formats.short(n, measure.unit)} · {formats.short(_share(n, first), 'ratio')}" for _, n in steps]
     what = f"{measure.title} per step, with their share of the first step"
-    return _chart(answer, title or _funnel_title(steps), what, steps, measure, texts)
+    return _chart(result, title or _funnel_title(steps), what, steps, measure, texts)
 
 
-def columns(answer: Answer, value: str | None = None, title: str | None = None) -> Figure:
+def columns(result: Result, value: str | None = None, title: str | None = None) -> Figure:
     """One column per row from left to right, for rows that have an order of their own, as minutes or ages.
 
     Raises:
         UsageError: the answer has no column of figures, or `value` is not one of them.
     """
-    measure, label = rows.value_field(answer, value), rows.label_field(answer)
-    pairs = rows.pairs(answer, answer.rows, measure)
+    measure, label = rows.value_field(result, value), rows.label_field(result)
+    pairs = rows.pairs(result, result.rows, measure)
     data = [{"t": n, "v": axes.drawn(v), "text": f"{n}: {formats.short(v, measure.unit)}"} for n, v in pairs]
     names = [name for name, _ in pairs]
     what = f"{measure.title} by {rows.in_sentence(label.title)}"
@@ -85,8 +85,8 @@ def columns(answer: Answer, value: str | None = None, title: str | None = None) 
         subtitle=_measured(what, measure),
         alt=alt.ranking(what, pairs, measure.unit),
         spec=axes.sized(spec),
-        table=Table.of(answer),
-        provenance=answer.provenance,
+        table=Table.of(result),
+        provenance=result.provenance,
         metrics=rows.metrics_of([measure]),
     )
 
@@ -108,7 +108,7 @@ def names_axis(names: Sequence[str]) -> dict[str, Any]:
 
 
 def _chart(
-    answer: Answer,
+    result: Result,
     title: str,
     what: str,
     pairs: Sequence[tuple[str, Any]],
@@ -138,8 +138,8 @@ def _chart(
         subtitle=_measured(what, measure),
         alt=alt.ranking(what, pairs, measure.unit),
         spec=axes.sized(spec),
-        table=Table.of(answer),
-        provenance=answer.provenance,
+        table=Table.of(result),
+        provenance=result.provenance,
         metrics=rows.metrics_of([measure]),
     )
 

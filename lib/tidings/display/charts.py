@@ -12,7 +12,7 @@ from tidings.display.figure import Figure, chart, joined, note
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
 from tidings.metrics.metric import Number
-from tidings.metrics.result import Field, Point, Series, growth
+from tidings.metrics.result import Field, Point, Series, relative_change
 
 MOST_LINES = 4
 MOST_PANELS = 12
@@ -249,7 +249,7 @@ def _trend_title(series: Series, before: Series | None) -> str:
     if before is not None and len(before.points) > done[-1]:
         old = [before.points[i] for i in done]
         alike = len(done) == len([p for p in points if p.period.state == "complete"])
-        change = growth(total, _total(old)) if alike and all(point.is_whole for point in old) else None
+        change = relative_change(total, _total(old)) if alike and all(point.is_whole for point in old) else None
         if change is not None:
             return f"{sentence}, {formats.percent(change)} against {alt.span(old)}"
     return f"{sentence}, most on {high.period.label} ({formats.short(high.value, unit)})"

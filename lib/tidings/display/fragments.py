@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from tidings.display import formats, rows
 from tidings.metrics.metric import Better, Metric
-from tidings.metrics.result import Answer, Field, Provenance
+from tidings.metrics.result import Field, Provenance, Result
 
 Kind = Literal["head", "findings", "cards", "gauge", "chart", "table", "note", "digest"]
 NOWHERE = Provenance((), {}, "")
@@ -27,9 +27,9 @@ class Table:
     rows: tuple[tuple[Any, ...], ...]
 
     @classmethod
-    def of(cls, answer: Answer) -> Table:
+    def of(cls, result: Result) -> Table:
         """The table of an answer."""
-        return cls(answer.fields, answer.rows)
+        return cls(result.fields, result.rows)
 
     def html(self, label: str) -> Markup:
         """The whole table as a fragment; `label` names its box for screen readers."""

@@ -10,7 +10,7 @@ from tidings.display import formats
 from tidings.errors import UsageError, suggest
 from tidings.metrics.metric import Metric
 from tidings.metrics.registry import registry
-from tidings.metrics.result import Answer, Field
+from tidings.metrics.result import Field, Result
 
 TOTAL = "Total"
 OTHERS = "others ("
@@ -27,51 +27,51 @@ class Parts:
     others: Row | None
 
 
-def split(answer: Answer) -> Parts:
+def split(result: Result) -> Parts:
     """The rows of an answer, with a first row "Total" and a last row "others (n)" told apart."""
-    at = answer.fields.index(label_field(answer))
-    rows = answer.rows
+    at = result.fields.index(label_field(result))
+    rows = result.rows
     total = rows[0] if rows and rows[0][at] == TOTAL else None
     rest = rows[1:] if total else rows
     others = rest[-1] if rest and str(rest[-1][at]).startswith(OTHERS) else None
     return Parts(total, rest[:-1] if others else rest, others)
 
 
-def label_field(answer: Answer) -> Field:
+def label_field(result: Result) -> Field:
     """The column that names the rows: the first that holds no figures, else the first."""
-    return next((f for f in answer.fields if not formats.is_numeric_unit(f.unit)), answer.fields[0])
+    return next((f for f in result.fields if not formats.is_numeric_unit(f.unit)), result.fields[0])
 
 
-def value_field(answer: Answer, name: str | None = None) -> Field:
+def value_field(result: Result, name: str | None = None) -> Field:
     """The column that is drawn: the named one, else the first that holds figures.
 
     Raises:
         UsageError: there is none.
     """
     if name is not None:
-        return field_named(answer, name)
-    found = next((f for f in answer.fields if formats.is_numeric_unit(f.unit)), None)
+        return field_named(result, name)
+    found = next((f for f in result.fields if formats.is_numeric_unit(f.unit)), None)
     if found is None:
-        raise UsageError(f"'{answer.title}' has no column of figures.", "Give one of its fields a unit.")
+        raise UsageError(f"'{result.title}' has no column of figures.", "Give one of its fields a unit.")
     return found
 
 
-def field_named(answer: Answer, name: str) -> Field:
+def field_named(result: Result, name: str) -> Field:
     """A column by name.
 
     Raises:
         UsageError: the answer has none of that name.
     """
-    for field in answer.fields:
+    for field in result.fields:
         if field.name == name:
             return field
-    raise UsageError(f"'{answer.title}' has no column '{name}'.", suggest(name, [f.name for f in answer.fields]))
+    raise UsageError(f"'{result.title}' has no column '{name}'.", suggest(name, [f.name for f in result.fields]))
 
 
-def pairs(answer: Answer, rows: Sequence[Row], measure: Field) -> list[tuple[str, Any]]:
+def pairs(result: Result, rows: Sequence[Row], measure: Field) -> list[tuple[str, Any]]:
     """Label and measure of each row."""
-    label = label_field(answer)
-    at, of = answer.fields.index(measure), answer.fields.index(label)
+    label = label_field(result)
+    at, of = result.fields.index(measure), result.fields.index(label)
     return [(formats.full(row[of], label.unit), row[at]) for row in rows]
 
 

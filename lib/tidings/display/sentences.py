@@ -11,7 +11,7 @@ from markupsafe import Markup
 from tidings.display import alt, axes, formats, rows
 from tidings.display.figure import Figure, joined
 from tidings.display.fragments import NOWHERE, frame
-from tidings.metrics.result import Answer, Provenance, Series, Value, growth
+from tidings.metrics.result import Provenance, Result, Series, Value, relative_change
 
 MOST = 3
 
@@ -26,7 +26,7 @@ class Sentence:
     provenance: Provenance = NOWHERE
 
 
-def findings(items: Iterable[Value | Series | Answer | Sentence], most: int = MOST) -> Figure:
+def findings(items: Iterable[Value | Series | Result | Sentence], most: int = MOST) -> Figure:
     """The most telling sentences about some values, courses and splits, in the order of their weight.
 
     Values give changes and what is not known, courses their extremes, splits with a column `before` the part that
@@ -48,9 +48,9 @@ def findings(items: Iterable[Value | Series | Answer | Sentence], most: int = MO
     )
 
 
-def _unknown_together(items: Iterable[Value | Series | Answer | Sentence]) -> list[Value | Series | Answer | Sentence]:
+def _unknown_together(items: Iterable[Value | Series | Result | Sentence]) -> list[Value | Series | Result | Sentence]:
     """The items, those values that one reason keeps unknown in one sentence."""
-    kept: list[Value | Series | Answer | Sentence] = []
+    kept: list[Value | Series | Result | Sentence] = []
     by_reason: dict[str, list[Value]] = {}
     for item in items:
         if isinstance(item, Value) and item.value is None and item.why:
@@ -64,7 +64,7 @@ def _unknown_together(items: Iterable[Value | Series | Answer | Sentence]) -> li
     return kept
 
 
-def candidates(item: Value | Series | Answer | Sentence) -> list[Sentence]:
+def candidates(item: Value | Series | Result | Sentence) -> list[Sentence]:
     """All sentences that the rules make of one item."""
     if isinstance(item, Sentence):
         return [item]
@@ -124,21 +124,21 @@ def of_series(series: Series) -> list[Sentence]:
         f"{title} by {series.grain} lay between {formats.short(low.value, unit)} ({axes.tick(low.period)}) and "
         f"{formats.short(high.value, unit)} ({axes.tick(high.period)})."
     )
-    spread = growth(high.value, low.value)
+    spread = relative_change(high.value, low.value)
     weight = 0.3 if spread is None else min(0.5, abs(math.log1p(max(spread, -0.99))) / 4)
     return [Sentence(text, weight, f"{series.metric.name} by {series.grain}", series.provenance)]
 
 
-def of_split(answer: Answer) -> list[Sentence]:
+def of_split(result: Result) -> list[Sentence]:
     """Which part of a split moved most, in absolute terms; needs a column `before` beside the figures."""
-    if not answer.rows:
-        return [Sentence(f"{answer.title}: no data in this window.", 0.2, answer.title, answer.provenance)]
-    if not any(field.name == "before" for field in answer.fields):
+    if not result.rows:
+        return [Sentence(f"{result.title}: no data in this window.", 0.2, result.title, result.provenance)]
+    if not any(field.name == "before" for field in result.fields):
         return []
-    measure = rows.value_field(answer)
-    parts = rows.split(answer).parts
-    now = rows.pairs(answer, parts, measure)
-    before = rows.pairs(answer, parts, rows.field_named(answer, "before"))
+    measure = rows.value_field(result)
+    parts = rows.split(result).parts
+    now = rows.pairs(result, parts, measure)
+    before = rows.pairs(result, parts, rows.field_named(result, "before"))
     moved = [
         (name, value, was)
         for (name, value), (_, was) in zip(now, before, strict=True)
@@ -148,16 +148,16 @@ def of_split(answer: Answer) -> list[Sentence]:
         return []
     name, value, was = max(moved, key=lambda part: abs(part[1] - part[2]))
     if value == was:
-        return [Sentence(f"{answer.title}: no part changed.", 0.05, answer.title, answer.provenance)]
-    change = growth(value, was)
+        return [Sentence(f"{result.title}: no part changed.", 0.05, result.title, result.provenance)]
+    change = relative_change(value, was)
     relative = f" ({formats.percent(change)})" if change is not None else ""
     text = (
-        f"{answer.title}: {name} moved most, {formats.signed(value - was, measure.unit)}{relative}, "
+        f"{result.title}: {name} moved most, {formats.signed(value - was, measure.unit)}{relative}, "
         f"to {formats.short(value, measure.unit)}."
     )
     base = float(sum(abs(was) for _, _, was in moved))
     weight = min(1.0, 2 * abs(float(value - was)) / base) if base else 0.2
-    return [Sentence(text, weight, answer.title, answer.provenance)]
+    return [Sentence(text, weight, result.title, result.provenance)]
 
 
 def _weight(value: Value) -> float:

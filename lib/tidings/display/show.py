@@ -20,7 +20,7 @@ from tidings.display.spread import heatmap, histogram
 from tidings.display.tables import cohorts, ranking, segments, table, text_table
 from tidings.display.waterfall import waterfall
 from tidings.metrics.metric import Number
-from tidings.metrics.result import Answer, Provenance, Value
+from tidings.metrics.result import Provenance, Result, Value
 from tidings.window import Window
 
 __all__ = [
@@ -80,7 +80,7 @@ def head(
     )
 
 
-def digest(items: Iterable[Value | Answer]) -> Figure:
+def digest(items: Iterable[Value | Result]) -> Figure:
     """The figures of a section as short plain lines that stay the same for equal data: name, value, unit, window.
 
     Figures are exact to the cent or to six significant digits, so that another machine's rounding does not matter.

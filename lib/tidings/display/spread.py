@@ -11,12 +11,12 @@ from tidings.display.figure import Figure, chart
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
 from tidings.metrics.metric import Number
-from tidings.metrics.result import Answer
+from tidings.metrics.result import Result
 
 _MOST = 0.9  # the share of a distribution that its title speaks of
 
 
-def histogram(answer: Answer, title: str | None = None) -> Figure:
+def histogram(result: Result, title: str | None = None) -> Figure:
     """A distribution: the first three columns of figures are a bin's lower bound, upper bound (null: open) and count.
 
     Bins are drawn equally wide whatever their bounds, so that a logarithmic split stays readable.
@@ -24,10 +24,10 @@ def histogram(answer: Answer, title: str | None = None) -> Figure:
     Raises:
         UsageError: fewer than three columns of figures.
     """
-    fields = [field for field in answer.fields if formats.is_numeric_unit(field.unit)]
+    fields = [field for field in result.fields if formats.is_numeric_unit(field.unit)]
     if len(fields) < 3:
-        raise UsageError(f"'{answer.title}' is no distribution.", "Give lower bound, upper bound and count per bin.")
-    low, high, count = (answer.column(field.name) for field in fields[:3])
+        raise UsageError(f"'{result.title}' is no distribution.", "Give lower bound, upper bound and count per bin.")
+    low, high, count = (result.column(field.name) for field in fields[:3])
     unit = fields[0].unit
     bins = [(_bin(start, end, unit), n) for start, end, n in zip(low, high, count, strict=True)]
     edges = [*low, *high[-1:]]
@@ -68,19 +68,19 @@ def histogram(answer: Answer, title: str | None = None) -> Figure:
             "tooltip": {"field": "text"},
         },
     }
-    what = f"{fields[2].title} by {rows.in_sentence(answer.title)}"
+    what = f"{fields[2].title} by {rows.in_sentence(result.title)}"
     return chart(
-        title=title or _histogram_title(answer.title, fields[2].title, high, count, unit),
+        title=title or _histogram_title(result.title, fields[2].title, high, count, unit),
         subtitle=f"{what}; all bins are drawn equally wide",
         alt=alt.ranking(what, bins, "count"),
         spec=axes.sized(spec),
-        table=Table.of(answer),
-        provenance=answer.provenance,
-        metrics=rows.metrics_of(answer.fields),
+        table=Table.of(result),
+        provenance=result.provenance,
+        metrics=rows.metrics_of(result.fields),
     )
 
 
-def heatmap(answer: Answer, x: str, y: str, value: str, title: str | None = None) -> Figure:
+def heatmap(result: Result, x: str, y: str, value: str, title: str | None = None) -> Figure:
     """A tile per row in five steps of one colour; columns and rows stand in the order in which they first come.
 
     A pair without a value is left empty, which is not zero.
@@ -88,10 +88,10 @@ def heatmap(answer: Answer, x: str, y: str, value: str, title: str | None = None
     Raises:
         UsageError: more tiles than a chart may carry, or a column that the answer lacks.
     """
-    across, down, measure = (rows.field_named(answer, name) for name in (x, y, value))
+    across, down, measure = (rows.field_named(result, name) for name in (x, y, value))
     cells = [
         (formats.full(a, across.unit), formats.full(d, down.unit), v)
-        for a, d, v in zip(answer.column(x), answer.column(y), answer.column(value), strict=True)
+        for a, d, v in zip(result.column(x), result.column(y), result.column(value), strict=True)
     ]
     known = [(a, d, float(v)) for a, d, v in cells if formats.is_number(v)]
     names_x, names_y = list(dict.fromkeys(c[0] for c in cells)), list(dict.fromkeys(c[1] for c in cells))
@@ -138,8 +138,8 @@ def heatmap(answer: Answer, x: str, y: str, value: str, title: str | None = None
         subtitle=f"{measure.title} by {rows.in_sentence(down.title)} and {rows.in_sentence(across.title)}",
         alt=alt.grid(measure.title, cells, measure.unit),
         spec=axes.sized(spec),
-        table=Table.of(answer),
-        provenance=answer.provenance,
+        table=Table.of(result),
+        provenance=result.provenance,
         notes=[f"{formats.plural(empty, 'empty tile')}: no data there, which is not zero."] if empty else [],
         metrics=rows.metrics_of([measure]),
     )

@@ -12,7 +12,7 @@ from tidings.display.bars import top_sentence
 from tidings.display.figure import Figure
 from tidings.display.fragments import Table, better_of, cell, column_head, frame, scroll
 from tidings.metrics.metric import Better
-from tidings.metrics.result import Answer, Field
+from tidings.metrics.result import Field, Result
 
 MOST_RANKED = 12
 MOST_SHOWN = 100
@@ -21,18 +21,18 @@ MOST_IN_SIGHT = 12
 _GAP = f">{formats.MISSING}</td>"
 
 
-def table(answer: Answer, title: str | None = None) -> Figure:
+def table(result: Result, title: str | None = None) -> Figure:
     """An answer as it is, its first column heading the rows; more than a hundred rows are told, not shown."""
-    shown = Table(answer.fields, answer.rows[:MOST_SHOWN])
-    left = len(answer.rows) - len(shown.rows)
-    name = title or answer.title
+    shown = Table(result.fields, result.rows[:MOST_SHOWN])
+    left = len(result.rows) - len(shown.rows)
+    name = title or result.title
     notes = [f"{formats.plural(left, 'more row')} not shown."] if left else []
     if len(shown.rows) > MOST_IN_SIGHT:
         notes.append(f"{len(shown.rows)} rows: scroll in the table for those below.")
-    return _figure(answer, name, "", shown.html(name) if answer.rows else _nothing(), notes)
+    return _figure(result, name, "", shown.html(name) if result.rows else _nothing(), notes)
 
 
-def ranking(answer: Answer, value: str | None = None, title: str | None = None) -> Figure:
+def ranking(result: Result, value: str | None = None, title: str | None = None) -> Figure:
     """Rows in the answer's order, with an inline bar beside `value` (by default the first column of figures).
 
     A first row "Total" and a last row "others (n)" stand apart and have no bar. Of more than twelve parts the rest is
@@ -41,38 +41,38 @@ def ranking(answer: Answer, value: str | None = None, title: str | None = None) 
     Raises:
         UsageError: the answer has no column of figures, or `value` is not one of them.
     """
-    measure, split = rows.value_field(answer, value), rows.split(answer)
-    at, better = answer.fields.index(measure), better_of(answer.fields)
+    measure, split = rows.value_field(result, value), rows.split(result)
+    at, better = result.fields.index(measure), better_of(result.fields)
     shown = split.parts[:MOST_RANKED]
     left = len(split.parts) - len(shown)
     top = max((float(row[at]) for row in split.parts if formats.is_number(row[at])), default=0.0)
     body = [
-        *([_ranked(answer, split.total, at, 0.0, better, "td-total")] if split.total else []),
-        *(_ranked(answer, row, at, top, better) for row in shown),
-        *([_ranked(answer, split.others, at, 0.0, better, "td-others")] if split.others else []),
+        *([_ranked(result, split.total, at, 0.0, better, "td-total")] if split.total else []),
+        *(_ranked(result, row, at, top, better) for row in shown),
+        *([_ranked(result, split.others, at, 0.0, better, "td-others")] if split.others else []),
     ]
-    heads = [column_head(field) for field in answer.fields]
+    heads = [column_head(field) for field in result.fields]
     heads.insert(at + 1, Markup('<td class="td-barcell"></td>'))
-    name = title or _ranking_title(answer, split, measure)
+    name = title or _ranking_title(result, split, measure)
     markup = scroll(name, Markup("").join(heads), Markup("").join(body), " td-ranking")
     notes = [f"{formats.plural(left, 'smaller one')} not shown."] if left else []
-    return _figure(answer, name, answer.title, markup if answer.rows else _nothing(), notes)
+    return _figure(result, name, result.title, markup if result.rows else _nothing(), notes)
 
 
-def segments(answer: Answer, title: str | None = None) -> Figure:
+def segments(result: Result, title: str | None = None) -> Figure:
     """Customer segments (metric definitions 10): a ranking whose title says which holds most customers."""
-    measure = rows.value_field(answer)
-    known = [(name, float(n)) for name, n in rows.pairs(answer, rows.split(answer).parts, measure) if n is not None]
+    measure = rows.value_field(result)
+    known = [(name, float(n)) for name, n in rows.pairs(result, rows.split(result).parts, measure) if n is not None]
     people = sum(n for _, n in known)
     finding = None
     if people:
         name, most = max(known, key=lambda pair: pair[1])
         share = formats.short(most / people, "ratio")
         finding = f"{name}: {formats.short(most, 'count')} of {formats.short(people, 'count')} customers ({share})"
-    return ranking(answer, measure.name, title or finding)
+    return ranking(result, measure.name, title or finding)
 
 
-def cohorts(answer: Answer, title: str | None = None) -> Figure:
+def cohorts(result: Result, title: str | None = None) -> Figure:
     """Retention as a triangle: a row per cohort, a column per period since, tinted by rate.
 
     The answer is long: columns `cohort`, `size`, `interval` (0, 1, 2 ...), `rate` and `state` (`complete`,
@@ -83,7 +83,7 @@ def cohorts(answer: Answer, title: str | None = None) -> Figure:
         UsageError: one of these columns is missing.
     """
     names = ("cohort", "size", "interval", "rate", "state")
-    columns = {name: (rows.field_named(answer, name), answer.column(name)) for name in names}
+    columns = {name: (rows.field_named(result, name), result.column(name)) for name in names}
     cells: dict[tuple[Any, int], tuple[Any, bool]] = {}
     sizes: dict[Any, Any] = {}
     for cohort, size, interval, rate, state in zip(*(held for _, held in columns.values()), strict=True):
@@ -103,12 +103,12 @@ def cohorts(answer: Answer, title: str | None = None) -> Figure:
         for cohort, size in sizes.items()
     )
     name = title or _cohort_title(cells, sizes)
-    what = f"{answer.title}, % of each cohort; {rows.in_sentence(columns['interval'][0].title)} across"
+    what = f"{result.title}, % of each cohort; {rows.in_sentence(columns['interval'][0].title)} across"
     notes = ["Empty: that period has not begun, or nobody is in the cohort."]
     if any(is_open for _, is_open in cells.values()):
         notes.append("* that period is still running: the rate so far, in no average.")
     markup = scroll(name, Markup("").join(heads), body, " td-cohorts")
-    return _figure(answer, name, what, markup if sizes else _nothing(), notes if sizes else [])
+    return _figure(result, name, what, markup if sizes else _nothing(), notes if sizes else [])
 
 
 def text_table(rows_shown: Table, most: int = 15) -> str:
@@ -130,28 +130,28 @@ def _plainly(unit: str, value: Any) -> str:
     return " ".join(formats.full(value, unit).split())
 
 
-def _figure(answer: Answer, title: str, subtitle: str, body: Markup, notes: Sequence[str]) -> Figure:
+def _figure(result: Result, title: str, subtitle: str, body: Markup, notes: Sequence[str]) -> Figure:
     if _GAP in body:
         notes = ["–: no value, as there were no rows or nothing to divide by.", *notes]
     return Figure(
         kind="table",
-        html=frame("table", title, "" if subtitle == title else subtitle, body, notes, None, answer.provenance),
-        text=f"{title}\n{text_table(Table.of(answer))}",
+        html=frame("table", title, "" if subtitle == title else subtitle, body, notes, None, result.provenance),
+        text=f"{title}\n{text_table(Table.of(result))}",
         title=title,
         subtitle=subtitle,
-        alt=f"Table of {answer.title}: {formats.plural(len(answer.rows), 'row')}.",
-        table=Table.of(answer),
-        provenance=answer.provenance,
+        alt=f"Table of {result.title}: {formats.plural(len(result.rows), 'row')}.",
+        table=Table.of(result),
+        provenance=result.provenance,
     )
 
 
-def _ranking_title(answer: Answer, split: rows.Parts, measure: Field) -> str:
+def _ranking_title(result: Result, split: rows.Parts, measure: Field) -> str:
     """Who is first, with the share of the total where the answer gives it."""
-    pairs = rows.pairs(answer, split.parts, measure)
-    sentence = top_sentence(pairs, rows.label_field(answer), measure)
-    if split.total is None or not any(field.name == "share" for field in answer.fields):
+    pairs = rows.pairs(result, split.parts, measure)
+    sentence = top_sentence(pairs, rows.label_field(result), measure)
+    if split.total is None or not any(field.name == "share" for field in result.fields):
         return sentence
-    shares = rows.pairs(answer, split.parts, rows.field_named(answer, "share"))
+    shares = rows.pairs(result, split.parts, rows.field_named(result, "share"))
     known = [(n, v, s) for (n, v), (_, s) in zip(pairs, shares, strict=True) if formats.is_number(v)]
     share = max(known, key=lambda part: float(part[1]))[2] if known else None
     return f"{sentence}, {formats.short(share, 'ratio')} of the total" if formats.is_number(share) else sentence
@@ -161,9 +161,9 @@ def _nothing() -> Markup:
     return Markup('<p class="td-muted">No data in this window.</p>')
 
 
-def _ranked(answer: Answer, row: Sequence[Any], at: int, top: float, better: Better, klass: str = "") -> Markup:
+def _ranked(result: Result, row: Sequence[Any], at: int, top: float, better: Better, klass: str = "") -> Markup:
     cells = [
-        cell(field, value, index, better) for index, (field, value) in enumerate(zip(answer.fields, row, strict=True))
+        cell(field, value, index, better) for index, (field, value) in enumerate(zip(result.fields, row, strict=True))
     ]
     bar = Markup("")
     if top > 0 and formats.is_number(row[at]):

@@ -12,12 +12,12 @@ from tidings.display.bars import STEP, names_axis
 from tidings.display.figure import Figure, chart, note
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
-from tidings.metrics.result import Answer
+from tidings.metrics.result import Result
 
 _NEGLIGIBLE = Decimal("0.08")  # parts below this share of the total cannot be seen beside it
 
 
-def waterfall(answer: Answer, title: str | None = None) -> Figure:
+def waterfall(result: Result, title: str | None = None) -> Figure:
     """How the parts lead from the first row to the last: amounts in the first column of figures.
 
     The first and the last row are totals, all between are parts with their sign. Where the parts could not be seen
@@ -26,12 +26,12 @@ def waterfall(answer: Answer, title: str | None = None) -> Figure:
     Raises:
         UsageError: fewer than two rows, an amount missing, or parts that do not add up to the difference.
     """
-    if not answer.rows:
-        return note(f"{answer.title}: there is nothing to compare with.")
-    measure = rows.value_field(answer)
-    steps = rows.pairs(answer, answer.rows, measure)
+    if not result.rows:
+        return note(f"{result.title}: there is nothing to compare with.")
+    measure = rows.value_field(result)
+    steps = rows.pairs(result, result.rows, measure)
     if len(steps) < 2 or not all(formats.is_number(amount) for _, amount in steps):
-        raise UsageError(f"'{answer.title}' is no waterfall.", "Give the first total, the parts, and the last total.")
+        raise UsageError(f"'{result.title}' is no waterfall.", "Give the first total, the parts, and the last total.")
     names = [name for name, _ in steps]
     amounts = [Decimal(str(amount)) for _, amount in steps]
     start, parts, end = amounts[0], amounts[1:-1], amounts[-1]
@@ -39,7 +39,7 @@ def waterfall(answer: Answer, title: str | None = None) -> Figure:
     # Nobody sees less than the smallest coin.
     if abs(made - end) > Decimal(1).scaleb(-places(measure.unit)):
         raise UsageError(
-            f"The parts of '{answer.title}' do not add up: they lead from {start} to {made}, not to {end}.",
+            f"The parts of '{result.title}' do not add up: they lead from {start} to {made}, not to {end}.",
             "Compute the remainder as a part of its own.",
         )
     is_small = bool(parts) and max(map(abs, parts)) < _NEGLIGIBLE * max(abs(start), abs(end))
@@ -77,12 +77,12 @@ def waterfall(answer: Answer, title: str | None = None) -> Figure:
     unit = measure.unit if formats.is_currency(measure.unit) else ""
     return chart(
         title=title or _title(names, amounts, measure.unit),
-        subtitle=" · ".join(filter(None, [answer.title, unit])),
+        subtitle=" · ".join(filter(None, [result.title, unit])),
         alt=f"Waterfall from {names[0]} ({formats.short(start, measure.unit)}) to {names[-1]} "
         f"({formats.short(end, measure.unit)}): {said or 'no parts'}.",
         spec=axes.sized(spec),
-        table=Table.of(answer),
-        provenance=answer.provenance,
+        table=Table.of(result),
+        provenance=result.provenance,
         notes=["Only the change is drawn: the parts are small beside the totals."] if is_small else [],
         metrics=rows.metrics_of([measure]),
     )

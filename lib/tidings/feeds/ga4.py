@@ -46,8 +46,8 @@ GA4_DAILY = Feed(
     notices=_NOTICES,
 )
 
-GA4_CUTS = Feed(
-    name="ga4_cuts",
+GA4_BREAKDOWNS = Feed(
+    name="ga4_breakdowns",
     doc="A property on one day by country, channel, page or device.",
     key=("property", "ts", "type", "name"),
     columns={

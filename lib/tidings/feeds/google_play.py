@@ -10,19 +10,19 @@ from tidings.feeds.vocabulary import Vocabulary, names
 from tidings.schema import Column
 
 _AMOUNT = "decimal(28, 8)"
-_CUT: Mapping[str, Column] = {
+_BREAKDOWN: Mapping[str, Column] = {
     "package": Column("!string", "Package name of the app."),
     "ts": Column("!timestamp(6)", "Midnight of the day (Pacific), as if UTC."),
-    "cut": Column("!string", "overview (the whole), country, app_version …"),
+    "breakdown": Column("!string", "overview (the whole), country, app_version …"),
     "name": Column("!string", "The country, version … itself; all for the whole, (unknown) where Google names none."),
 }
 
 GOOGLE_PLAY_INSTALLS = Feed(
     name="google_play_installs",
     doc="Installs of an app on one day, as a whole and by country or version.",
-    key=("package", "ts", "cut", "name"),
+    key=("package", "ts", "breakdown", "name"),
     columns={
-        **_CUT,
+        **_BREAKDOWN,
         "installs": Column("int64", "Users who installed the app, and had it on no other device.", minimum=0),
         "uninstalls": Column("int64", "Users who removed it from all devices.", minimum=0),
         "updates": Column("int64", "Devices that got a newer version.", minimum=0),
@@ -32,9 +32,9 @@ GOOGLE_PLAY_INSTALLS = Feed(
 GOOGLE_PLAY_CRASHES = Feed(
     name="google_play_crashes",
     doc="Crashes of an app on one day, as a whole and by version.",
-    key=("package", "ts", "cut", "name"),
+    key=("package", "ts", "breakdown", "name"),
     columns={
-        **_CUT,
+        **_BREAKDOWN,
         "crashes": Column("int64", "Crashes that were sent in.", minimum=0),
         "anrs": Column("int64", "Times it did not respond.", minimum=0),
     },
@@ -42,9 +42,9 @@ GOOGLE_PLAY_CRASHES = Feed(
 GOOGLE_PLAY_RATINGS = Feed(
     name="google_play_ratings",
     doc="Stars of an app on one day, as a whole and by country; how many rated is not told.",
-    key=("package", "ts", "cut", "name"),
+    key=("package", "ts", "breakdown", "name"),
     columns={
-        **_CUT,
+        **_BREAKDOWN,
         "daily_average": Column("float64", "Mean of the day's ratings; null without any.", minimum=1, maximum=5),
         "total_average": Column("float64", "Mean of all ratings so far.", minimum=1, maximum=5),
     },
@@ -52,9 +52,9 @@ GOOGLE_PLAY_RATINGS = Feed(
 GOOGLE_PLAY_STORE = Feed(
     name="google_play_store",
     doc="Visitors of the store page on one day, by country or by where they came from.",
-    key=("package", "ts", "cut", "row"),
+    key=("package", "ts", "breakdown", "row"),
     columns={
-        **_CUT,
+        **_BREAKDOWN,
         "row": Column("!int64", "Number of the row in the month's file, from 1."),
         "search_term": Column("string", "What was searched for."),
         "utm_source": Column("string", "utm_source of the link."),

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from tidings.feeds.feed import Feed
-from tidings.platform_metrics import AMOUNT, DIMENSIONS, UNIFIED
+from tidings.platform_metrics import AMOUNT, DIMENSIONS, PLATFORM_METRICS
 from tidings.schema import Column
 
-FIGURES = Feed(
-    name="figures",
+PLATFORM_METRIC_ROWS = Feed(
+    name="platform_metrics",
     doc="A figure of a day: downloads, proceeds, visitors … by any dimensions, as somebody counted them.",
     key=("metric", "ts", "currency", *DIMENSIONS),
     # Rows of one load that are split by more than is mapped are added up.
     apart=("_line",),
     columns={
         "ts": Column("!timestamp(6)", "The day; its time of day is not looked at."),
-        "metric": Column("!string", "What it is a figure of.", values=tuple(UNIFIED)),
+        "metric": Column("!string", "What it is a figure of.", values=tuple(PLATFORM_METRICS)),
         "value": Column(f"!{AMOUNT}", "The figure; in `currency` where it is money."),
         "weight": Column(AMOUNT, "For means: what it is a mean of, such as the number of ratings."),
         "currency": Column("!string", "ISO code for money; empty for other figures."),

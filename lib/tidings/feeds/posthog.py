@@ -25,8 +25,8 @@ POSTHOG_DAILY = Feed(
         "active_users": Column("!int64", "Different persons with any event on the day.", minimum=0),
     },
 )
-POSTHOG_CUTS = Feed(
-    name="posthog_cuts",
+POSTHOG_BREAKDOWNS = Feed(
+    name="posthog_breakdowns",
     doc="Page views and visitors of a project on one day by country, page, device or channel.",
     key=("project", "ts", "type", "name"),
     columns={

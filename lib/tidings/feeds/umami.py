@@ -39,8 +39,8 @@ UMAMI_HOURLY = Feed(
     },
 )
 
-UMAMI_CUTS = Feed(
-    name="umami_cuts",
+UMAMI_BREAKDOWNS = Feed(
+    name="umami_breakdowns",
     doc="Visitors of a website on one day by page, referrer, channel, country, device, system or browser.",
     key=("website", "ts", "type", "name"),
     columns={

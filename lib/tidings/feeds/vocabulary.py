@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_TOLD = 5
+_REPORTED = 5
 _LONGEST = 80
 
 
@@ -98,11 +98,11 @@ def names(*texts: str) -> frozenset[str]:
     return frozenset(plain(text) for text in texts)
 
 
-def told(endpoint: str, remarks: Mapping[Remark, int]) -> Iterable[str]:
+def reported(endpoint: str, remarks: Mapping[Remark, int]) -> Iterable[str]:
     """A sentence for each remark, the commonest first, and one for those that are too many."""
     most = sorted(remarks.items(), key=lambda item: (-item[1], item[0]))
-    for each, count in most[:_TOLD]:
+    for each, count in most[:_REPORTED]:
         yield f"{endpoint}: {each.text}: {count:,} {each.counted}, {each.becomes}."
-    if len(most) > _TOLD:
-        rest = sum(count for _, count in most[_TOLD:])
-        yield f"{endpoint}: {len(most) - _TOLD} more of the kind, {rest:,} times. Look for a newer version of Tidings."
+    if len(most) > _REPORTED:
+        rest = sum(count for _, count in most[_REPORTED:])
+        yield f"{endpoint}: {len(most) - _REPORTED} more of the kind, {rest:,} times. Look for a newer version of Tidings."

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tidings.errors import UsageError
-from tidings.landing.loads import Load, chosen, loads
+from tidings.landing.loads import ListedLoad, chosen, loads
 from tidings.landing.store import Landing
 from tidings.settings import Settings
 
-__all__ = ["Load", "drop", "listed", "loads_of", "undo"]
+__all__ = ["ListedLoad", "drop", "listed", "loads_of", "undo"]
 
 
-def loads_of(settings: Settings, source: str, wanted: str | None) -> list[Load]:
+def loads_of(settings: Settings, source: str, wanted: str | None) -> list[ListedLoad]:
     """The loads of a source, or those that an id or a file's name means.
 
     Raises:
@@ -24,7 +24,7 @@ def loads_of(settings: Settings, source: str, wanted: str | None) -> list[Load]:
     return chosen(found, wanted) if wanted else found
 
 
-def drop(settings: Settings, source: str, gone: Sequence[Load], now: datetime) -> None:
+def drop(settings: Settings, source: str, gone: Sequence[ListedLoad], now: datetime) -> None:
     """Take loads out of force and off the disk, endpoint by endpoint, each atomically.
 
     Raises:
@@ -32,8 +32,8 @@ def drop(settings: Settings, source: str, gone: Sequence[Load], now: datetime) -
     """
     landing = Landing(settings.raw)
     with landing.pulling(source):
-        for endpoint in dict.fromkeys(load.endpoint for load in gone):
-            landing.drop_loads(source, endpoint, [load.entry for load in gone if load.endpoint == endpoint], now)
+        for endpoint in dict.fromkeys(listed.endpoint for listed in gone):
+            landing.drop_loads(source, endpoint, [listed.load for listed in gone if listed.endpoint == endpoint], now)
 
 
 def undo(settings: Settings, source: str) -> list[str]:
@@ -50,22 +50,22 @@ def undo(settings: Settings, source: str) -> list[str]:
         for folder in folders:
             gone = landing.dropped(source, folder.name)
             if gone:
-                names += sorted(each.part for each in gone.values())
+                names += sorted(each.partition for each in gone.values())
                 landing.forget_dropped(source, folder.name)
     if not names:
         raise UsageError(f"No file of {source} is kept out.", "Only files that were dropped can be let in again.")
     return names
 
 
-def listed(found: Sequence[Load]) -> str:
+def listed(found: Sequence[ListedLoad]) -> str:
     """Loads as lines: id, file, rows, first and last day, when it came."""
     lines = []
-    for load in found:
-        entry = load.entry
-        days = f"{load.first:%Y-%m-%d} to {load.last:%Y-%m-%d}" if load.first and load.last else "no rows"
-        rows = f"{entry.rows:,} row{'' if entry.rows == 1 else 's'}"
-        rejected = f", {entry.rejected:,} rejected" if entry.rejected else ""
-        name = entry.part or load.endpoint
-        came = entry.received_at or entry.fetched_at
-        lines.append(f"  {entry.load}  {name}: {rows}{rejected}, {days}, landed {came:%Y-%m-%d %H:%M} UTC")
+    for listed in found:
+        load = listed.load
+        days = f"{listed.first:%Y-%m-%d} to {listed.last:%Y-%m-%d}" if listed.first and listed.last else "no rows"
+        rows = f"{load.rows:,} row{'' if load.rows == 1 else 's'}"
+        rejected = f", {load.rejected:,} rejected" if load.rejected else ""
+        name = load.partition or listed.endpoint
+        came = load.received_at or load.fetched_at
+        lines.append(f"  {load.id}  {name}: {rows}{rejected}, {days}, landed {came:%Y-%m-%d %H:%M} UTC")
     return "\n".join(lines)

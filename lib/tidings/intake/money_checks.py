@@ -104,7 +104,7 @@ def _held(settings: Settings) -> dict[str, _Held]:
                 held.sources.add(file.source)
                 held.last = max(held.last or at.date(), at.date())
     for name, table in settings.sources.items():
-        told = table.get("currency") or (table.get("defaults") or {}).get("currency")
-        if name not in landed and isinstance(told, str):
-            found.setdefault(told.upper(), _Held(set())).sources.add(name)
+        reported = table.get("currency") or (table.get("defaults") or {}).get("currency")
+        if name not in landed and isinstance(reported, str):
+            found.setdefault(reported.upper(), _Held(set())).sources.add(name)
     return found

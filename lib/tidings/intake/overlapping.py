@@ -16,7 +16,7 @@ from tidings.models.staging.landed import overlaps
 from tidings.warehouse.build import root_schemas
 from tidings.warehouse.reader import RawFile, Writer
 
-_TOLD = 5
+_REPORTED = 5
 
 
 def overlap_sentences(raw: Path, source: str, endpoint: str) -> list[str]:
@@ -25,7 +25,9 @@ def overlap_sentences(raw: Path, source: str, endpoint: str) -> list[str]:
     The rows are found by the same rule by which a build counts them.
     """
     files = [file for file in landed_files(raw) if (file.source, file.endpoint) == (source, endpoint)]
-    files = [file for file in files if file.entry.received_at and not file.part.endswith(REFUSED) and file.entry.rows]
+    files = [
+        file for file in files if file.load.received_at and not file.partition.endswith(REFUSED) and file.load.rows
+    ]
     if len(files) < 2:
         return []
     feed = feeds()[files[0].feed]
@@ -33,7 +35,7 @@ def overlap_sentences(raw: Path, source: str, endpoint: str) -> list[str]:
     try:
         name = f"raw_{feed.name}"
         types = {column: described.type.removeprefix("!") for column, described in feed.columns.items()}
-        shown = [RawFile(file.path, file.source, file.part, file.pull) for file in files]
+        shown = [RawFile(file.path, file.source, file.partition, file.pull) for file in files]
         writer.raw_view(name, types, feed.time, shown)
         rows = writer.run(overlaps(ibis.table(root_schemas()[name], name=name), feed)).to_pylist()
     finally:
@@ -43,23 +45,23 @@ def overlap_sentences(raw: Path, source: str, endpoint: str) -> list[str]:
 
 def _sentences(rows: Iterable[dict[str, Any]], feed: Feed) -> list[str]:
     found = sorted(rows, key=lambda row: (row["state"] == "equal", -row["rows"], row["part"], row["by"]))
-    told = [_sentence(row, feed) for row in found[:_TOLD]]
-    more = len(found) - len(told)
-    return [*told, f"{more} more pairs of files share rows."] if more > 0 else told
+    reported = [_sentence(row, feed) for row in found[:_REPORTED]]
+    more = len(found) - len(reported)
+    return [*reported, f"{more} more pairs of files share rows."] if more > 0 else reported
 
 
 def _sentence(row: dict[str, Any], feed: Feed) -> str:
-    part, by, count = row["part"], row["by"], row["rows"]
+    partition, by, count = row["part"], row["by"], row["rows"]
     rows = "1 row" if count == 1 else f"{count:,} rows"
     such = f" (such as {(feed.belongs or feed.key)[0]} {redact(row['example'])})" if row["example"] else ""
     if row["state"] == "equal":
-        one, other = sorted((part, by))
+        one, other = sorted((partition, by))
         return f"{one} and {other} have {rows} in common{such}: counted once."
     if row["state"] == "both":
         these = "1 charge" if count == 1 else f"{count:,} charges"
         return (
-            f"{part} and {by} both have {these} of the same order at different times{such}: both count. "
+            f"{partition} and {by} both have {these} of the same order at different times{such}: both count. "
             "If they are one, map a line_id, or drop one of the files."
         )
     why = "came first" if feed.keeps == "first" else "came later"
-    return f"{part} and {by} disagree about {rows}{such}: what {by} says counts, as it {why}."
+    return f"{partition} and {by} disagree about {rows}{such}: what {by} says counts, as it {why}."

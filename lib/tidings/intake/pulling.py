@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from tidings.errors import StoppedError, TidingsError, understood
-from tidings.feeds.vocabulary import Remark, told
+from tidings.feeds.vocabulary import Remark, reported
 from tidings.intake.overlapping import overlap_sentences
 from tidings.landing.store import Landing
 from tidings.ledger.store import Ledger, Status
@@ -30,33 +30,33 @@ class Outcome:
     """How the pull of one source went; `error` is what ended it, `parts` what was landed until then."""
 
     source: str
-    parts: list[Pulled] = field(default_factory=list)
+    partitions: list[Pulled] = field(default_factory=list)
     seconds: float = 0.0
     error: BaseException | None = None
 
     @property
     def rows(self) -> int:
         """Rows that were landed; what is as it was is not landed again."""
-        return sum(part.rows for part in self.parts if not part.skipped)
+        return sum(partition.rows for partition in self.partitions if not partition.skipped)
 
     @property
     def rejected(self) -> int:
         """Rows that were refused."""
-        return sum(part.rejected for part in self.parts if not part.skipped)
+        return sum(partition.rejected for partition in self.partitions if not partition.skipped)
 
     @property
     def restated(self) -> int:
         """Days that were told otherwise than before, summed over endpoints."""
-        return sum(part.restated for part in self.parts)
+        return sum(partition.restated for partition in self.partitions)
 
     @property
     def messages(self) -> tuple[str, ...]:
         """What a person should know, once each; what rows say is counted over all parts."""
         remarks: dict[str, Counter[Remark]] = {}
-        for part in self.parts:
-            remarks.setdefault(part.endpoint, Counter()).update(part.remarks)
-        said = [message for part in self.parts for message in part.messages]
-        said += [sentence for endpoint, found in remarks.items() for sentence in told(endpoint, found)]
+        for partition in self.partitions:
+            remarks.setdefault(partition.endpoint, Counter()).update(partition.remarks)
+        said = [message for partition in self.partitions for message in partition.messages]
+        said += [sentence for endpoint, found in remarks.items() for sentence in reported(endpoint, found)]
         return tuple(dict.fromkeys(said))
 
     @property
@@ -66,9 +66,9 @@ class Outcome:
             return "done"
         if isinstance(self.error, StoppedError):
             return "interrupted"
-        return "partly" if any(not part.skipped and part.rows for part in self.parts) else "failed"
+        return "partly" if any(not partition.skipped and partition.rows for partition in self.partitions) else "failed"
 
-    def told(self) -> str:
+    def reported(self) -> str:
         """The error as sentences; of one that is not ours the kind only, as its text may hold what must not be told."""
         if self.error is None or isinstance(self.error, TidingsError):
             return str(self.error or "")
@@ -98,8 +98,8 @@ def pull_sources(settings: Settings, sources: Sequence[Source], order: Pull, wat
             mine = replace(order, progress=progress, clock=Clock(order.now, stop))
             with landing.pulling(source.name):
                 try:
-                    for part in source.pull(landing, mine):
-                        outcome.parts.append(part)
+                    for partition in source.pull(landing, mine):
+                        outcome.partitions.append(partition)
                 finally:
                     _add_overlaps(landing, source, outcome)
         except BaseException as error:  # noqa: BLE001 - handed over: a source must not end the others, nor vanish
@@ -121,7 +121,7 @@ def pull_sources(settings: Settings, sources: Sequence[Source], order: Pull, wat
     finally:
         stop.set()
         for name, running in sorted(waiting.items()):
-            stopped = Outcome(name, list(running.parts), time.monotonic() - began, StoppedError())
+            stopped = Outcome(name, list(running.partitions), time.monotonic() - began, StoppedError())
             with suppress(TidingsError):
                 # Where the ledger cannot be written, that the process ended says the same.
                 _note(ledger, numbers[name], stopped, redact)
@@ -130,10 +130,14 @@ def pull_sources(settings: Settings, sources: Sequence[Source], order: Pull, wat
 def _add_overlaps(landing: Landing, source: Source, outcome: Outcome) -> None:
     """Say what the files of a source have in common, where some were landed anew."""
     for endpoint in source.endpoints:
-        landed = [n for n, part in enumerate(outcome.parts) if part.endpoint == endpoint.name and not part.skipped]
-        if landed and (told := overlap_sentences(landing.raw, source.name, endpoint.name)):
-            last = outcome.parts[landed[-1]]
-            outcome.parts[landed[-1]] = replace(last, messages=(*last.messages, *told))
+        landed = [
+            n
+            for n, partition in enumerate(outcome.partitions)
+            if partition.endpoint == endpoint.name and not partition.skipped
+        ]
+        if landed and (reported := overlap_sentences(landing.raw, source.name, endpoint.name)):
+            last = outcome.partitions[landed[-1]]
+            outcome.partitions[landed[-1]] = replace(last, messages=(*last.messages, *reported))
 
 
 def _note(ledger: Ledger, number: int, outcome: Outcome, redact: Redactor) -> None:
@@ -145,5 +149,5 @@ def _note(ledger: Ledger, number: int, outcome: Outcome, redact: Redactor) -> No
         rejected=outcome.rejected,
         restated=outcome.restated,
         messages=[redact(message) for message in outcome.messages],
-        error=redact(outcome.told()),
+        error=redact(outcome.reported()),
     )

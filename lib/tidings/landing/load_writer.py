@@ -19,7 +19,7 @@ from tidings.enrich.characters import plain, plain_column
 from tidings.errors import SourceError
 from tidings.feeds import Feed
 from tidings.feeds.vocabulary import Remark
-from tidings.landing.manifest import Entry, Input, Span, input_json, span_json
+from tidings.landing.manifest import Input, Load, Span, input_json, span_json
 from tidings.parsing.values import EARLIEST, LATEST
 from tidings.window import hours_before
 
@@ -37,7 +37,7 @@ def arrow_schema(feed: Feed) -> pa.Schema:
     return pa.schema([*columns.to_pyarrow(), pa.field("_line", pa.int64()), pa.field("_record", pa.string())])
 
 
-class Draft:
+class LoadWriter:
     """A landing in the making: rows go in batch by batch, on a clean end it is committed.
 
     Until then `complete_until` may be set (by default the end of the window, or the time of the pull if that is
@@ -50,7 +50,7 @@ class Draft:
         self,
         folder: Path,
         feed: Feed,
-        part: str,
+        partition: str,
         window: Span | None,
         source_input: Input | None,
         now: datetime,
@@ -62,16 +62,16 @@ class Draft:
         self.rejected = 0
         self.restated_days = 0
         self.remarks: Counter[Remark] = Counter()
-        self.entry: Entry | None = None
+        self.load: Load | None = None
         self.newest: datetime | None = None
         self._now = now
-        self.part = part
+        self.partition = partition
         self.window = window
         self._feed = feed
         self._schema = arrow_schema(feed)
         # The identity of the landing is part of the file, so that equal rows of two parts are two files.
         identity = {
-            "part": part,
+            "partition": partition,
             "window": span_json(window),
             "input": input_json(source_input),
             "tool": tool_version(),
@@ -128,8 +128,8 @@ class Draft:
         if not pc.any(ahead).as_py():
             return table
         future = table.filter(ahead)
-        told = f"{name}: '{{}}' is more than {_AHEAD_HOURS // 24} days after the pull (of {self._now:%Y-%m-%d})"
-        reasons = [told.format(time.isoformat(" ", "seconds")) for time in future[name].to_pylist()]
+        reported = f"{name}: '{{}}' is more than {_AHEAD_HOURS // 24} days after the pull (of {self._now:%Y-%m-%d})"
+        reasons = [reported.format(time.isoformat(" ", "seconds")) for time in future[name].to_pylist()]
         self.reject(future["_line"], reasons, future["_record"])
         return table.filter(pc.invert(ahead))
 

@@ -12,26 +12,26 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tidings.errors import SourceError, UsageError
-from tidings.landing.manifest import MANIFEST, Entry, Manifest, read
+from tidings.landing.manifest import MANIFEST, Load, Manifest, read
 from tidings.window import add_days
 
 _APART_DAYS = 5 * 365
 
 
 @dataclass(frozen=True)
-class Load:
+class ListedLoad:
     """One landing that is in force, with the instants (aware UTC) of its first and last row."""
 
     source: str
     endpoint: str
-    entry: Entry
+    load: Load
     first: datetime | None
     last: datetime | None
 
     @property
     def is_file(self) -> bool:
         """True for a file that somebody brought, false for what was asked for."""
-        return self.entry.received_at is not None
+        return self.load.received_at is not None
 
 
 def span_of_rows(path: Path, time: str) -> tuple[datetime, datetime] | None:
@@ -66,24 +66,28 @@ def lone_past(path: Path, time: str) -> tuple[int, date, date] | None:
     return None
 
 
-def in_load_order(folder: Path, manifest: Manifest) -> tuple[Entry, ...]:
+def in_load_order(folder: Path, manifest: Manifest) -> tuple[Load, ...]:
     """The entries in the order in which they count, earlier loads first.
 
     Of files the one whose bytes came earlier, however often it was landed anew; of those that came in one pull the one
     whose rows end earlier, as an export made later reaches further; then by name. All else in the order of landing.
     """
-    entries = manifest.entries
-    if not any(entry.received_at for entry in entries):
-        return entries
+    loads = manifest.loads
+    if not any(load.received_at for load in loads):
+        return loads
 
-    def place(entry: Entry) -> tuple[datetime, datetime, str]:
-        span = span_of_rows(folder / entry.file, manifest.time)
-        return entry.received_at or entry.fetched_at, span[1] if span else datetime.min.replace(tzinfo=UTC), entry.part
+    def place(load: Load) -> tuple[datetime, datetime, str]:
+        span = span_of_rows(folder / load.file, manifest.time)
+        return (
+            load.received_at or load.fetched_at,
+            span[1] if span else datetime.min.replace(tzinfo=UTC),
+            load.partition,
+        )
 
-    return tuple(sorted(entries, key=place))
+    return tuple(sorted(loads, key=place))
 
 
-def loads(raw: Path, source: str) -> list[Load]:
+def loads(raw: Path, source: str) -> list[ListedLoad]:
     """The loads of a source in the order in which they count.
 
     Raises:
@@ -93,25 +97,27 @@ def loads(raw: Path, source: str) -> list[Load]:
     folders = sorted(file.parent for file in (raw / source).glob(f"*/{MANIFEST}"))
     for folder in folders:
         manifest = read(folder)
-        for entry in in_load_order(folder, manifest):
-            span = span_of_rows(folder / entry.file, manifest.time)
-            found.append(Load(source, folder.name, entry, *(span or (None, None))))
+        for load in in_load_order(folder, manifest):
+            span = span_of_rows(folder / load.file, manifest.time)
+            found.append(ListedLoad(source, folder.name, load, *(span or (None, None))))
     if not folders:
         known = sorted({file.parent.parent.name for file in raw.glob(f"*/*/{MANIFEST}")})
         raise UsageError(f"Nothing is landed of a source '{source}'.", f"Landed: {', '.join(known) or 'nothing yet'}.")
     return found
 
 
-def chosen(found: list[Load], wanted: str) -> list[Load]:
+def chosen(found: list[ListedLoad], wanted: str) -> list[ListedLoad]:
     """The loads whose id begins so, or whose file is called so.
 
     Raises:
         SourceError: none, or several loads of different ids.
     """
-    matching = [load for load in found if load.entry.load.startswith(wanted) or load.entry.part == wanted]
+    matching = [listed for listed in found if listed.load.id.startswith(wanted) or listed.load.partition == wanted]
     if not matching:
         raise SourceError(f"There is no load '{wanted}'.", "The ids are those that tidings drop SOURCE lists.")
-    if len({load.entry.load for load in matching}) > 1 and not any(load.entry.part == wanted for load in matching):
-        ids = ", ".join(load.entry.load for load in matching)
+    if len({listed.load.id for listed in matching}) > 1 and not any(
+        listed.load.partition == wanted for listed in matching
+    ):
+        ids = ", ".join(listed.load.id for listed in matching)
         raise SourceError(f"'{wanted}' is the beginning of several loads: {ids}.", "Write one more character.")
     return matching

@@ -56,7 +56,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Load:
     """One landing in a manifest; instants are aware UTC, `facts` are numbers that the source told about the input.
 
     `covers` says of which days the rows are all there is: empty for the window or, without one, from the first row up
@@ -65,7 +65,7 @@ class Entry:
     """
 
     file: str
-    part: str
+    partition: str
     window: Span | None
     rows: int
     rejected: int
@@ -82,7 +82,7 @@ class Entry:
     received_at: datetime | None = None
 
     @property
-    def load(self) -> str:
+    def id(self) -> str:
         """What a person calls it by."""
         return self.file.partition(".")[0]
 
@@ -91,7 +91,7 @@ class Entry:
 class Dropped:
     """A file that somebody took out: its name and bytes, and when; it is not landed again unasked."""
 
-    part: str
+    partition: str
     sha256: str
     at: datetime
 
@@ -102,20 +102,20 @@ class Manifest:
 
     feed: str
     time: str
-    entries: tuple[Entry, ...]
+    loads: tuple[Load, ...]
     dropped: tuple[Dropped, ...] = ()
 
 
-def still_seen(entries: tuple[Entry, ...], new: Entry) -> list[Entry]:
+def still_seen(loads: tuple[Load, ...], new: Load) -> list[Load]:
     """The entries of which something is still seen once the new one is there, in their order."""
     kept = []
-    for number, entry in enumerate(entries):
-        if entry.part != new.part:
-            kept.append(entry)
+    for number, load in enumerate(loads):
+        if load.partition != new.partition:
+            kept.append(load)
         elif new.window is not None:
-            later = [other.window for other in entries[number + 1 :] if other.part == new.part and other.window]
-            if entry.window is None or entry.window.minus([*later, new.window]):
-                kept.append(entry)
+            later = [other.window for other in loads[number + 1 :] if other.partition == new.partition and other.window]
+            if load.window is None or load.window.minus([*later, new.window]):
+                kept.append(load)
     return kept
 
 
@@ -136,7 +136,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def settle(draft: Path, final: Path) -> None:
+def move_durably(draft: Path, final: Path) -> None:
     """Put a written file under its final name: its bytes are on disk before the name is."""
     with draft.open("rb+") as file:
         os.fsync(file.fileno())
@@ -153,7 +153,7 @@ def replace_durably(file: Path, text: str) -> None:
     draft = file.with_name(f".{file.name}.draft")
     draft.write_text(text, encoding="utf-8")
     draft.chmod(file.stat().st_mode & 0o777)
-    settle(draft, file)
+    move_durably(draft, file)
 
 
 def commit(folder: Path, source: str, endpoint: str, manifest: Manifest) -> None:
@@ -164,12 +164,12 @@ def commit(folder: Path, source: str, endpoint: str, manifest: Manifest) -> None
         "endpoint": endpoint,
         "feed": manifest.feed,
         "time": manifest.time,
-        "entries": [_entry_json(entry) for entry in manifest.entries],
+        "loads": [_load_json(load) for load in manifest.loads],
         "dropped": [{**vars(each), "at": _text(each.at)} for each in manifest.dropped],
     }
     draft = folder / f".{MANIFEST}"
     draft.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    settle(draft, folder / MANIFEST)
+    move_durably(draft, folder / MANIFEST)
 
 
 def read(folder: Path) -> Manifest:
@@ -184,12 +184,12 @@ def read(folder: Path) -> Manifest:
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
         _expect(table, str, "feed", "time")
-        _expect(table, list, "entries")
-        entries = tuple(map(_entry, table["entries"]))
+        _expect(table, list, "loads")
+        loads = tuple(map(_load_of, table["loads"]))
         dropped = tuple(
-            Dropped(each["part"], each["sha256"], _instant(each["at"])) for each in table.get("dropped", ())
+            Dropped(each["partition"], each["sha256"], _instant(each["at"])) for each in table.get("dropped", ())
         )
-        return Manifest(table["feed"], table["time"], entries, dropped)
+        return Manifest(table["feed"], table["time"], loads, dropped)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         name = f"{folder.parent.name}/{folder.name}/{MANIFEST}"
         said = f"it has no {error}" if isinstance(error, KeyError) else str(error)
@@ -199,15 +199,15 @@ def read(folder: Path) -> Manifest:
         ) from error
 
 
-def _entry_json(entry: Entry) -> dict[str, Any]:
+def _load_json(load: Load) -> dict[str, Any]:
     return {
-        **{name: getattr(entry, name) for name in Entry.__dataclass_fields__},
-        "window": span_json(entry.window),
-        "fetched_at": _text(entry.fetched_at),
-        "complete_until": _text(entry.complete_until) if entry.complete_until else None,
-        "received_at": _text(entry.received_at) if entry.received_at else None,
-        "input": input_json(entry.input),
-        "facts": dict(entry.facts),
+        **{name: getattr(load, name) for name in Load.__dataclass_fields__},
+        "window": span_json(load.window),
+        "fetched_at": _text(load.fetched_at),
+        "complete_until": _text(load.complete_until) if load.complete_until else None,
+        "received_at": _text(load.received_at) if load.received_at else None,
+        "input": input_json(load.input),
+        "facts": dict(load.facts),
     }
 
 
@@ -225,8 +225,8 @@ def _instant(text: str) -> datetime:
     return at
 
 
-def _entry(raw: Mapping[str, Any]) -> Entry:
-    _expect(raw, str, "file", "part", "sha256", "fetched_at", "tool_version")
+def _load_of(raw: Mapping[str, Any]) -> Load:
+    _expect(raw, str, "file", "partition", "sha256", "fetched_at", "tool_version")
     _expect(raw, int, "rows", "rejected", "bytes")
     _expect(raw, dict, "facts")
     for name in ("file", "rejected_file"):
@@ -234,7 +234,7 @@ def _entry(raw: Mapping[str, Any]) -> Entry:
             raise ValueError(f"its {name} {raw[name]!r} is not the name of a file beside it")
     window, until, source_input = raw["window"], raw["complete_until"], raw["input"]
     received = raw.get("received_at")
-    return Entry(
+    return Load(
         **{
             **raw,
             "window": Span(*map(_instant, window)) if window else None,

@@ -12,49 +12,47 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tidings.landing.manifest import Entry, Span, merged
+from tidings.landing.manifest import Load, Span, merged
 
 # Beyond this many rows, comparing would cost more than knowing is worth: a first pull is no restatement.
 _COMPARED = 500_000
 
 
-def restated_days(folder: Path, time: str, before: Iterable[Entry], new: Entry) -> int:
+def restated_days(folder: Path, time: str, before: Iterable[Load], new: Load) -> int:
     """Days inside the window of `new` that `before` (oldest first) told otherwise; days first told now do not count.
 
     Rows are compared by the feed's columns, regardless of their order. Of a file all days that it told before count. 0
     for what is asked for as a whole, and where there are too many rows to compare.
     """
-    entries = [entry for entry in before if entry.part == new.part]
+    loads = [load for load in before if load.partition == new.partition]
     if new.window is None:
-        return _in_file(folder, time, entries[-1], new) if entries and new.input is not None else 0
-    overlapping = [
-        e for e in entries if e.window and e.window.start < new.window.end and new.window.start < e.window.end
-    ]
-    if not overlapping or sum(entry.rows for entry in overlapping) + new.rows > _COMPARED:
+        return _in_file(folder, time, loads[-1], new) if loads and new.input is not None else 0
+    overlapping = [e for e in loads if e.window and e.window.start < new.window.end and new.window.start < e.window.end]
+    if not overlapping or sum(load.rows for load in overlapping) + new.rows > _COMPARED:
         return 0
     rows = pq.read_table(folder / new.file)
-    told: dict[date, Counter[Any]] = {}
+    reported: dict[date, Counter[Any]] = {}
     now: dict[date, Counter[Any]] = {}
     columns = {name for name in rows.column_names if name not in ("_line", "_record")}
     try:
-        tables = {entry.file: pq.read_table(folder / entry.file) for entry in overlapping}
+        tables = {load.file: pq.read_table(folder / load.file) for load in overlapping}
     except (OSError, pa.ArrowException):
         # Lost or damaged on disk, which is why it is pulled again: what it said cannot be compared.
         return 0
     # A newer version may know columns that the older one did not: they were not told otherwise.
     columns = columns.intersection(*(table.column_names for table in tables.values()))
-    for number, entry in enumerate(entries):
-        later = merged(other.window for other in entries[number + 1 :] if other.window)
-        if entry in overlapping and entry.window is not None:
-            for span in Span(*_common(entry.window, new.window)).minus(later):
-                _count(told, tables[entry.file], time, span, columns)
+    for number, load in enumerate(loads):
+        later = merged(other.window for other in loads[number + 1 :] if other.window)
+        if load in overlapping and load.window is not None:
+            for span in Span(*_common(load.window, new.window)).minus(later):
+                _count(reported, tables[load.file], time, span, columns)
     _count(now, rows, time, new.window, columns)
-    covered = merged(Span(*_common(entry.window, new.window)) for entry in overlapping if entry.window)
-    days = {day for day in {*told, *now} if any(span.start.date() <= day < span.end.date() for span in covered)}
-    return sum(told.get(day, Counter()) != now.get(day, Counter()) for day in days)
+    covered = merged(Span(*_common(load.window, new.window)) for load in overlapping if load.window)
+    days = {day for day in {*reported, *now} if any(span.start.date() <= day < span.end.date() for span in covered)}
+    return sum(reported.get(day, Counter()) != now.get(day, Counter()) for day in days)
 
 
-def _in_file(folder: Path, time: str, old: Entry, new: Entry) -> int:
+def _in_file(folder: Path, time: str, old: Load, new: Load) -> int:
     """Days that a file told before, and now tells otherwise or no more."""
     if old.rows + new.rows > _COMPARED:
         return 0
@@ -65,22 +63,22 @@ def _in_file(folder: Path, time: str, old: Entry, new: Entry) -> int:
         return 0
     columns = {name for name in rows.column_names if name not in ("_line", "_record")}.intersection(before.column_names)
     ever = Span(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
-    told: dict[date, Counter[Any]] = {}
+    reported: dict[date, Counter[Any]] = {}
     now: dict[date, Counter[Any]] = {}
-    _count(told, before, time, ever, columns)
+    _count(reported, before, time, ever, columns)
     _count(now, rows, time, ever, columns)
-    return sum(told[day] != now.get(day, Counter()) for day in told)
+    return sum(reported[day] != now.get(day, Counter()) for day in reported)
 
 
 def _common(one: Span, other: Span) -> tuple[Any, Any]:
     return max(one.start, other.start), min(one.end, other.end)
 
 
-def _count(told: dict[date, Counter[Any]], rows: pa.Table, time: str, span: Span, columns: set[str]) -> None:
+def _count(reported: dict[date, Counter[Any]], rows: pa.Table, time: str, span: Span, columns: set[str]) -> None:
     start, end = (
         pa.scalar(at.astimezone(UTC).replace(tzinfo=None), pa.timestamp("us")) for at in (span.start, span.end)
     )
     rows = rows.filter(pc.and_(pc.greater_equal(rows[time], start), pc.less(rows[time], end)))
     texts = zip(*(rows[name].to_pylist() for name in sorted(columns)), strict=True)
     for at, values in zip(rows[time].to_pylist(), texts, strict=True):
-        told.setdefault(at.date(), Counter())[repr(values)] += 1
+        reported.setdefault(at.date(), Counter())[repr(values)] += 1

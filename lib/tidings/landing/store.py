@@ -16,26 +16,26 @@ from pathlib import Path
 
 from tidings.errors import SourceError
 from tidings.feeds import Feed
-from tidings.landing.load_writer import DRAFT, DRAFT_REJECTED, Draft, arrow_schema, tool_version
+from tidings.landing.load_writer import DRAFT, DRAFT_REJECTED, LoadWriter, arrow_schema, tool_version
 from tidings.landing.loads import in_load_order
 from tidings.landing.manifest import (
     MANIFEST,
     REFUSED,
     Dropped,
-    Entry,
     Input,
+    Load,
     Manifest,
     Span,
     commit,
     merged,
+    move_durably,
     read,
-    settle,
     sha256_of,
     still_seen,
 )
 from tidings.landing.restatements import restated_days
 
-__all__ = ["Draft", "LandedFile", "Landing", "arrow_schema", "landed_files", "verify"]
+__all__ = ["LandedFile", "Landing", "LoadWriter", "arrow_schema", "landed_files", "verify"]
 
 _LOCK = ".lock"
 
@@ -52,12 +52,12 @@ class LandedFile:
     endpoint: str
     feed: str
     time: str
-    part: str
+    partition: str
     pull: int
     path: Path
     hidden: tuple[Span, ...]
     rejected_path: Path | None
-    entry: Entry
+    load: Load
 
 
 class Landing:
@@ -66,17 +66,17 @@ class Landing:
     def __init__(self, raw: Path) -> None:
         self.raw = raw
 
-    def entries(self, source: str, endpoint: str) -> tuple[Entry, ...]:
+    def loads(self, source: str, endpoint: str) -> tuple[Load, ...]:
         """What is in force for an endpoint, oldest landing first."""
-        return read(self.raw / source / endpoint).entries
+        return read(self.raw / source / endpoint).loads
 
-    def unchanged(self, source: str, endpoint: str, part: str, source_input: Input) -> Entry | None:
+    def unchanged(self, source: str, endpoint: str, partition: str, source_input: Input) -> Load | None:
         """The landing of exactly this input with this mapping by this version of the tool, if its files are there."""
         folder = self.raw / source / endpoint
-        for entry in self.entries(source, endpoint):
-            same = entry.part == part and entry.input == source_input and entry.tool_version == tool_version()
-            if same and all((folder / name).is_file() for name in _files(entry)):
-                return entry
+        for load in self.loads(source, endpoint):
+            same = load.partition == partition and load.input == source_input and load.tool_version == tool_version()
+            if same and all((folder / name).is_file() for name in _files(load)):
+                return load
         return None
 
     @contextmanager
@@ -92,18 +92,18 @@ class Landing:
             yield
 
     @contextmanager
-    def draft(
+    def writer(
         self,
         source: str,
         endpoint: str,
         feed: Feed,
         *,
         now: datetime,
-        part: str = "",
+        partition: str = "",
         window: Span | None = None,
         source_input: Input | None = None,
         is_file: bool = False,
-    ) -> Iterator[Draft]:
+    ) -> Iterator[LoadWriter]:
         """Open a landing; it is committed when the block ends, and nothing has happened if it raises.
 
         It replaces what `part` held inside `window`, or all of the part when there is no window. Other parts are
@@ -117,36 +117,48 @@ class Landing:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder, f"{source}/{endpoint}"):
             manifest = read(folder)
-            if manifest.entries and manifest.feed != feed.name:
+            if manifest.loads and manifest.feed != feed.name:
                 raise SourceError(
                     f"{source}/{endpoint} holds rows of the feed {manifest.feed}, not {feed.name}.",
                     f"Name the new source differently, or delete data/raw/{source} first.",
                 )
-            draft = Draft(folder, feed, part, window, source_input, now)
+            writer = LoadWriter(folder, feed, partition, window, source_input, now)
             try:
-                yield draft
+                yield writer
             finally:
-                draft.close()
-            over = draft.window
-            blank = Entry(
-                "", draft.part, over, draft.rows, draft.rejected, None, None, "", 0, now, tool_version(), None, None
+                writer.close()
+            over = writer.window
+            blank = Load(
+                "",
+                writer.partition,
+                over,
+                writer.rows,
+                writer.rejected,
+                None,
+                None,
+                "",
+                0,
+                now,
+                tool_version(),
+                None,
+                None,
             )
-            entry = replace(
+            load = replace(
                 _name_files(folder, blank),
-                complete_until=draft.complete_until or (min(over.end, now) if over else None),
+                complete_until=writer.complete_until or (min(over.end, now) if over else None),
                 input=source_input,
-                facts=dict(sorted(draft.facts.items())),
-                covers=draft.covers,
-                received_at=_received(manifest.entries, source_input, now) if is_file else None,
+                facts=dict(sorted(writer.facts.items())),
+                covers=writer.covers,
+                received_at=_received(manifest.loads, source_input, now) if is_file else None,
             )
-            draft.restated_days = restated_days(folder, feed.time, manifest.entries, entry)
-            entries = (*still_seen(manifest.entries, entry), entry)
-            manifest = replace(manifest, feed=feed.name, time=feed.time, entries=entries)
+            writer.restated_days = restated_days(folder, feed.time, manifest.loads, load)
+            loads = (*still_seen(manifest.loads, load), load)
+            manifest = replace(manifest, feed=feed.name, time=feed.time, loads=loads)
             commit(folder, source, endpoint, manifest)
-            draft.entry = entry
+            writer.load = load
             _sweep(folder, manifest)
 
-    def confirm(self, source: str, endpoint: str, part: str, now: datetime) -> None:
+    def confirm(self, source: str, endpoint: str, partition: str, now: datetime) -> None:
         """Note that a part is still all there is, up to `now`: it was read again and had not changed.
 
         Raises:
@@ -155,32 +167,32 @@ class Landing:
         folder = self.raw / source / endpoint
         with _locked(folder, f"{source}/{endpoint}"):
             manifest = read(folder)
-            entries = tuple(
-                replace(entry, complete_until=now) if entry.part == part else entry for entry in manifest.entries
+            loads = tuple(
+                replace(load, complete_until=now) if load.partition == partition else load for load in manifest.loads
             )
-            commit(folder, source, endpoint, replace(manifest, entries=entries))
+            commit(folder, source, endpoint, replace(manifest, loads=loads))
 
-    def drop(self, source: str, endpoint: str, part: str) -> None:
+    def drop(self, source: str, endpoint: str, partition: str) -> None:
         """Take a part out of force and off the disk, atomically; nothing happens if there is none of the name.
 
         Raises:
             SourceError: a pull of this endpoint is running.
         """
         with self._changing(source, endpoint) as (folder, manifest):
-            kept = tuple(entry for entry in manifest.entries if entry.part != part)
-            commit(folder, source, endpoint, replace(manifest, entries=kept))
+            kept = tuple(load for load in manifest.loads if load.partition != partition)
+            commit(folder, source, endpoint, replace(manifest, loads=kept))
 
-    def drop_loads(self, source: str, endpoint: str, gone: Collection[Entry], now: datetime) -> None:
+    def drop_loads(self, source: str, endpoint: str, gone: Collection[Load], now: datetime) -> None:
         """Take landings out of force and off the disk, atomically. Files among them are not landed again unasked.
 
         Raises:
             SourceError: a pull of this endpoint is running.
         """
         with self._changing(source, endpoint) as (folder, manifest):
-            kept = tuple(entry for entry in manifest.entries if entry not in gone)
+            kept = tuple(load for load in manifest.loads if load not in gone)
             files = [Dropped(e.input.name, e.input.sha256, now) for e in gone if e.input and e.received_at]
             dropped = tuple({each.sha256: each for each in (*manifest.dropped, *files)}.values())
-            commit(folder, source, endpoint, replace(manifest, entries=kept, dropped=dropped))
+            commit(folder, source, endpoint, replace(manifest, loads=kept, dropped=dropped))
 
     def dropped(self, source: str, endpoint: str) -> dict[str, Dropped]:
         """The files that somebody took out, by the sha256 of their bytes."""
@@ -210,21 +222,21 @@ def landed_files(raw: Path) -> list[LandedFile]:
     found = []
     for folder in _endpoints(raw):
         manifest = read(folder)
-        entries = in_load_order(folder, manifest)
-        for number, entry in enumerate(entries, start=1):
-            later = [other.window for other in entries[number:] if other.part == entry.part and other.window]
+        loads = in_load_order(folder, manifest)
+        for number, load in enumerate(loads, start=1):
+            later = [other.window for other in loads[number:] if other.partition == load.partition and other.window]
             found.append(
                 LandedFile(
                     source=folder.parent.name,
                     endpoint=folder.name,
                     feed=manifest.feed,
                     time=manifest.time,
-                    part=entry.part,
+                    partition=load.partition,
                     pull=number,
-                    path=folder / entry.file,
+                    path=folder / load.file,
                     hidden=merged(later),
-                    rejected_path=folder / entry.rejected_file if entry.rejected_file else None,
-                    entry=entry,
+                    rejected_path=folder / load.rejected_file if load.rejected_file else None,
+                    load=load,
                 )
             )
     return found
@@ -238,12 +250,12 @@ def verify(raw: Path) -> None:
     """
     broken = []
     for landed in landed_files(raw):
-        noted = ((landed.path, landed.entry.sha256), (landed.rejected_path, landed.entry.rejected_sha256))
+        noted = ((landed.path, landed.load.sha256), (landed.rejected_path, landed.load.rejected_sha256))
         for path, sha256 in noted:
             if path is None:
                 continue
             name = path.relative_to(raw).as_posix()
-            of = f" (of {landed.part.removesuffix(REFUSED)})" if landed.entry.received_at else ""
+            of = f" (of {landed.partition.removesuffix(REFUSED)})" if landed.load.received_at else ""
             if not path.is_file():
                 broken.append((landed, f"{name}{of} is lost"))
             elif sha256_of(path) != sha256:
@@ -252,7 +264,7 @@ def verify(raw: Path) -> None:
         what = "; ".join(problem for _, problem in broken)
         sources = " ".join(sorted({landed.source for landed, _ in broken}))
         one = broken[0][0]
-        without = f" What is not to be had any more: tidings drop {one.source} --load {one.entry.load} --yes"
+        without = f" What is not to be had any more: tidings drop {one.source} --load {one.load.id} --yes"
         raise SourceError(
             f"Landed data are not as they were landed: {what}.", f"Run: tidings pull {sources} --again.{without}"
         )
@@ -280,35 +292,35 @@ def _locked(folder: Path, what: str) -> Iterator[None]:
 
 def _sweep(folder: Path, manifest: Manifest) -> None:
     """Remove what the manifest does not name: debris of a killed pull, files no longer seen."""
-    named = {MANIFEST, _LOCK, *(name for entry in manifest.entries for name in _files(entry))}
+    named = {MANIFEST, _LOCK, *(name for load in manifest.loads for name in _files(load))}
     for file in folder.iterdir():
         # A folder is none of ours: file servers leave some everywhere.
         if file.name not in named and not file.is_dir():
             file.unlink()
 
 
-def _received(entries: tuple[Entry, ...], source_input: Input | None, now: datetime) -> datetime:
+def _received(loads: tuple[Load, ...], source_input: Input | None, now: datetime) -> datetime:
     """When a file with these bytes came for the first time."""
-    same = [e for e in entries if e.input and source_input and e.input.sha256 == source_input.sha256]
-    return min((entry.received_at or entry.fetched_at for entry in same), default=now)
+    same = [e for e in loads if e.input and source_input and e.input.sha256 == source_input.sha256]
+    return min((load.received_at or load.fetched_at for load in same), default=now)
 
 
-def _files(entry: Entry) -> tuple[str, ...]:
-    return (entry.file, entry.rejected_file) if entry.rejected_file else (entry.file,)
+def _files(load: Load) -> tuple[str, ...]:
+    return (load.file, load.rejected_file) if load.rejected_file else (load.file,)
 
 
-def _name_files(folder: Path, entry: Entry) -> Entry:
+def _name_files(folder: Path, load: Load) -> Load:
     """Sync both drafts and rename them after the content of the first."""
-    draft, rejected = folder / DRAFT, folder / DRAFT_REJECTED
-    sha256 = sha256_of(draft)
+    writer, rejected = folder / DRAFT, folder / DRAFT_REJECTED
+    sha256 = sha256_of(writer)
     rejected_file = rejected_sha256 = None
-    if entry.rejected:
+    if load.rejected:
         rejected_file, rejected_sha256 = f"{sha256[:12]}.rejected.parquet", sha256_of(rejected)
-        settle(rejected, folder / rejected_file)
-    size = draft.stat().st_size
-    settle(draft, folder / f"{sha256[:12]}.parquet")
+        move_durably(rejected, folder / rejected_file)
+    size = writer.stat().st_size
+    move_durably(writer, folder / f"{sha256[:12]}.parquet")
     return replace(
-        entry,
+        load,
         file=f"{sha256[:12]}.parquet",
         sha256=sha256,
         bytes=size,

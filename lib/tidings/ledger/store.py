@@ -384,7 +384,7 @@ class Ledger:
 
         That is so where its tables are those of an older version, or a writer was killed in the middle of a change.
         """
-        with self._told():
+        with self._reported():
             try:
                 with closing(self._connected("?mode=ro")) as connection:
                     if self._version(connection) < len(_MIGRATIONS):
@@ -396,7 +396,7 @@ class Ledger:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        with self._told(), closing(self._connected()) as connection:
+        with self._reported(), closing(self._connected()) as connection:
             # IMMEDIATE takes the write lock at once: two processes queue instead of failing half-way.
             connection.execute("BEGIN IMMEDIATE")
             if self._version(connection) < len(_MIGRATIONS):
@@ -415,7 +415,7 @@ class Ledger:
         return connection
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _reported(self) -> Iterator[None]:
         """Errors of SQLite as sentences."""
         try:
             yield

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tidings.landing.load_writer import Draft
+from tidings.landing.load_writer import LoadWriter
 from tidings.mapping.web_events import WebRows, scrubbed
 from tidings.parsing import readers
 from tidings.sources.source import Progress
@@ -25,7 +25,7 @@ def parser() -> duckdb.DuckDBPyConnection:
 
 
 def fill(
-    draft: Draft, tables: Iterator[pa.Table], web: WebRows | None, progress: Progress, what: str, total: int
+    writer: LoadWriter, tables: Iterator[pa.Table], web: WebRows | None, progress: Progress, what: str, total: int
 ) -> datetime | None:
     """Land the good rows, reject the others; the instant of the latest that was landed, aware UTC."""
     for table in tables:
@@ -33,12 +33,12 @@ def fill(
         good = pc.is_null(rows["_reason"])
         if not pc.all(good).as_py():
             bad = rows.filter(pc.invert(good))
-            refuse(draft, *(bad[name].to_pylist() for name in ("_line", "_reason", "_record")))
+            refuse(writer, *(bad[name].to_pylist() for name in ("_line", "_reason", "_record")))
             rows = rows.filter(good)
         rows = rows.drop_columns(["_reason"])
-        draft.add(rows)
-        progress(what, draft.rows + draft.rejected, total)
-    return draft.newest.replace(tzinfo=UTC) if draft.newest else None
+        writer.add(rows)
+        progress(what, writer.rows + writer.rejected, total)
+    return writer.newest.replace(tzinfo=UTC) if writer.newest else None
 
 
 def converted(
@@ -75,6 +75,6 @@ def _shown(value: pa.Scalar) -> str | None:
         return str(value.cast(pa.int64()))
 
 
-def refuse(draft: Draft, lines: Iterable[int], reasons: Iterable[str], records: Iterable[str]) -> None:
+def refuse(writer: LoadWriter, lines: Iterable[int], reasons: Iterable[str], records: Iterable[str]) -> None:
     """Reject rows, what must not be stored taken out of their records."""
-    draft.reject(list(lines), [scrubbed(each) for each in reasons], [scrubbed(each) for each in records])
+    writer.reject(list(lines), [scrubbed(each) for each in reasons], [scrubbed(each) for each in records])

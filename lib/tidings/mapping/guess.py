@@ -10,10 +10,10 @@ from typing import Any, Final, Literal
 from tidings.errors import UsageError, suggest
 from tidings.mapping.shapes import SHAPES
 from tidings.mapping.statement import holds_addresses
-from tidings.mapping.synonyms import COLUMNS, FIGURES, likeness, plain
+from tidings.mapping.synonyms import COLUMNS, PLATFORM_METRIC_ROWS, likeness, plain
 from tidings.parsing.inference import Marks, Times, decimal_mark, filled, is_number, times
 from tidings.parsing.reading import Head
-from tidings.platform_metrics import UNIFIED
+from tidings.platform_metrics import PLATFORM_METRICS
 
 What = Literal["time", "number", "text", "address", "empty"]
 _MOST: Final = 0.8
@@ -39,7 +39,7 @@ _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "status": ("succeeded", "pending", "failed", "canceled"),
 }
 _WHOLE: Final = {"orders": ("order_id", "ts", "amount"), "events": ("ts", "event"), "requests": ("ts", "status"),
-                 "vitals": ("ts", "metric", "value"), "figures": ("ts", "metric", "value")}  # fmt: skip
+                 "vitals": ("ts", "metric", "value"), "platform_metrics": ("ts", "metric", "value")}  # fmt: skip
 _TOP_STATUS: Final = 599
 _CLOCK: Final = re.compile(r"\d\d?:\d\d(:\d\d)?( ?[AaPp][Mm])?$")
 
@@ -129,10 +129,10 @@ def guess(head: Head, encoding: str = "utf-8", wanted: str | None = None) -> Gue
     scores = {kind: _score(kind, mapped, columns) for kind, mapped in tried.items()}
     kind = max(scores, key=lambda each: scores[each])
     if scores[kind] <= 0:
-        wide = _wide(columns) if wanted in (None, "figures") else None
+        wide = _wide(columns) if wanted in (None, "platform_metrics") else None
         if wide is None:
             return Guess(None, {}, columns, lacks=_lacking(tried, columns))
-        kind, mapped, metric = "figures", *wide
+        kind, mapped, metric = "platform_metrics", *wide
         defaults = {"metric": metric}
     else:
         mapped = tried[kind]
@@ -243,7 +243,7 @@ def _score(kind: str, mapped: Mapping[str, Seen], columns: Sequence[Seen]) -> in
         return len(mapped) if (is_http or "latency_ms" in mapped) and len(mapped) > 3 else 0
     if not {"metric", "value"} <= mapped.keys():
         return 0
-    known = _VITALS if kind == "vitals" else tuple(UNIFIED)
+    known = _VITALS if kind == "vitals" else tuple(PLATFORM_METRICS)
     return 20 if _are(mapped["metric"].values, known) else 0
 
 
@@ -255,7 +255,7 @@ def _are(values: Sequence[str], known: Sequence[str]) -> bool:
 def _wide(columns: Sequence[Seen]) -> tuple[dict[str, Seen], str] | None:
     """A table with a day and a figure in a column of its own: the mapping for the first figure that has a name."""
     day = next((seen for seen in columns if seen.what == "time"), None)
-    for metric, known in FIGURES.items():
+    for metric, known in PLATFORM_METRIC_ROWS.items():
         for seen in columns:
             if day is not None and seen.what == "number" and plain(seen.name) in known:
                 return {"ts": day, "value": seen}, metric
@@ -270,5 +270,5 @@ def _lacking(tried: Mapping[str, Mapping[str, Seen]], columns: Sequence[Seen]) -
     kind = max(tried, key=lambda each: len({*_WHOLE[each]} & tried[each].keys()))
     lacking = [column for column in _WHOLE[kind] if column not in tried[kind]]
     docs = {shape.feed.name: shape.feed for shape in SHAPES}[kind].columns
-    told = "; ".join(f"{column} ({docs[column].doc.split(';')[0].rstrip('.')})" for column in lacking)
-    return f"it comes nearest to {kind}, and no column was recognised as {told or 'what such a row is about'}"
+    reported = "; ".join(f"{column} ({docs[column].doc.split(';')[0].rstrip('.')})" for column in lacking)
+    return f"it comes nearest to {kind}, and no column was recognised as {reported or 'what such a row is about'}"

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tidings.feeds import EVENTS, ORDERS, REQUESTS, VITALS, Feed
-from tidings.feeds.platform_metrics import FIGURES
+from tidings.feeds.platform_metrics import PLATFORM_METRIC_ROWS
 from tidings.mapping.options import FileOptions
 from tidings.parsing.reading import literal
-from tidings.platform_metrics import DIMENSIONS, UNIFIED
+from tidings.platform_metrics import DIMENSIONS, PLATFORM_METRICS
 
 Values = Callable[[str], str]
 Derive = Callable[[Values, FileOptions, str], Mapping[str, str]]
@@ -68,7 +68,7 @@ def _vitals(value: Values, options: FileOptions, source: str) -> Mapping[str, st
 
 
 def _figures(value: Values, options: FileOptions, source: str) -> Mapping[str, str]:
-    money = ", ".join(literal(name) for name, unified in UNIFIED.items() if unified.unit == "money")
+    money = ", ".join(literal(name) for name, unified in PLATFORM_METRICS.items() if unified.unit == "money")
     currency = f"upper(coalesce({value('currency')}, {literal(options.currency)}))"
     return {
         "currency": f"CASE WHEN {value('metric')} IN ({money}) THEN {currency} ELSE '' END",
@@ -103,7 +103,7 @@ SHAPES: tuple[Shape, ...] = (
         derived={},
     ),
     Shape(
-        feed=FIGURES,
+        feed=PLATFORM_METRIC_ROWS,
         summary="figures of days that somebody has counted already, from CSV, Parquet or JSON lines",
         derive=_figures,
         derived={"currency": (), **dict.fromkeys(DIMENSIONS, ())},

@@ -173,7 +173,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "device": ("device", "device type"),
         "country": ("country",),
     },
-    "figures": {
+    "platform_metrics": {
         "ts": _TIME,
         "metric": ("metric", "measure", "kennzahl", "indicator", "kpi", "name"),
         "value": ("value", "amount", "count", "wert", "valeur", "valor", "valore", "number"),
@@ -187,7 +187,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "currency": ("currency",),
     },
 }
-FIGURES: Final[Mapping[str, tuple[str, ...]]] = {
+PLATFORM_METRIC_ROWS: Final[Mapping[str, tuple[str, ...]]] = {
     "visitors": (
         "visitors", "unique visitors", "users", "total users", "besucher", "visiteurs", "visitantes", "nutzer",
     ),

@@ -54,8 +54,8 @@ class WebRows:
                 rows = _put(rows, name, _mapped(rows[name], _host), over=True)
         if "referrer_host" in given and "referrer" not in helpers:
             rows = self._with_outer_referrer(rows)
-        told = {*_UTM.values(), "referrer_host"} & {*given}
-        if {"url", "referrer"} & {*helpers} or (told and "channel" not in given):
+        reported = {*_UTM.values(), "referrer_host"} & {*given}
+        if {"url", "referrer"} & {*helpers} or (reported and "channel" not in given):
             rows = self._with_traffic(rows)
         elif "path" in given:
             rows = _put(rows, "path", _mapped(rows["path"], _clean_path), over=True)

@@ -57,7 +57,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Told:
+class Reported:
     """The condition of a metric over platform metrics: those of some platforms of one or more unified metrics."""
 
     platforms: tuple[str, ...]
@@ -101,7 +101,7 @@ class Metric:
     regroup: Regroup | None = None
     inputs: tuple[str, ...] = ()
     combine: Combine | None = None
-    alike: bool = False
+    common_days: bool = False
     trailing_days: int = 0
     last_seconds: int = 0
     better: Better = "neutral"

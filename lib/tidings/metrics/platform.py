@@ -13,9 +13,9 @@ import ibis
 import ibis.expr.types as ir
 
 from tidings.metrics.measures import in_report, money, ratio, total
-from tidings.metrics.metric import Kind, Metric, Number, Told
+from tidings.metrics.metric import Kind, Metric, Number, Reported
 from tidings.metrics.values import divided
-from tidings.platform_metrics import FIGURES, UNIFIED, Unified
+from tidings.platform_metrics import METRIC_DAILY, PLATFORM_METRICS, PlatformMetric
 from tidings.window import Window
 
 STORES = ("app_store", "google_play")
@@ -40,7 +40,7 @@ _STORE = (
 )
 _SITE = ("visitors", "pageviews", "visits", "events")
 _SUBSCRIPTIONS = ("active_subscriptions", "active_trials", "new_subscriptions", "churned_subscriptions")
-TELLS: Mapping[str, Sequence[str]] = {
+REPORTS: Mapping[str, Sequence[str]] = {
     "app_store": (
         *_STORE,
         *("redownloads", "store_impressions", "app_sessions", "trial_starts", "trial_conversions"),
@@ -61,7 +61,7 @@ TELLS: Mapping[str, Sequence[str]] = {
         *("trial_starts", "trial_conversions"),
     ),
     "stripe": (*("gross_sales", "refunds", "fees", "proceeds", "mrr"), *_SUBSCRIPTIONS, "cancellations"),
-    "shared": tuple(UNIFIED),
+    "shared": tuple(PLATFORM_METRICS),
 }
 """Which unified metrics each platform tells."""
 
@@ -96,9 +96,9 @@ def _last_day(rows: ir.Table, keep: Sequence[str]) -> ir.Table:
     without a row has none.
     """
     app = ibis.ifelse(rows.platform == "app_store", "", rows.app.fill_null(""))
-    rows = rows.mutate(told_as=app)
-    inside = ibis.window(group_by=[*(rows[name] for name in keep[:1]), rows["_source"], rows.metric, rows.told_as])
-    return rows.filter(rows.day == rows.day.max().over(inside)).drop("told_as")
+    rows = rows.mutate(reported_as=app)
+    inside = ibis.window(group_by=[*(rows[name] for name in keep[:1]), rows["_source"], rows.metric, rows.reported_as])
+    return rows.filter(rows.day == rows.day.max().over(inside)).drop("reported_as")
 
 
 def _mean(rows: ir.Table) -> ir.Scalar:
@@ -133,7 +133,7 @@ def _sum(rows: ir.Table) -> ir.Scalar:
     return total(rows["value"])
 
 
-def _value(unified: Unified) -> Callable[[ir.Table], ir.Scalar]:
+def _value(unified: PlatformMetric) -> Callable[[ir.Table], ir.Scalar]:
     if unified.kind == "mean":
         return _mean
     if unified.kind == "distinct":
@@ -143,8 +143,8 @@ def _value(unified: Unified) -> Callable[[ir.Table], ir.Scalar]:
     return _money_of_days if unified.unit == "money" else _sum
 
 
-def _metric(name: str, unified_name: str, platforms: tuple[str, ...]) -> Metric:
-    unified = UNIFIED[unified_name]
+def _metric(name: str, platform_metric_name: str, platforms: tuple[str, ...]) -> Metric:
+    unified = PLATFORM_METRICS[platform_metric_name]
     title = unified.title + (" per day" if unified.kind == "distinct" else "")
     whose = " and ".join(PLATFORMS[platform] for platform in platforms)
     caveat = _CAVEATS[unified.kind]
@@ -154,11 +154,11 @@ def _metric(name: str, unified_name: str, platforms: tuple[str, ...]) -> Metric:
     return Metric(
         name=name,
         title=title if len(platforms) > 1 or platforms == ("search_console",) else f"{title}, {whose}",
-        mart=FIGURES,
+        mart=METRIC_DAILY,
         kind=_KINDS[unified.kind],
         unit=unified.unit,
         value=_value(unified),
-        where=Told(platforms, (unified_name,)),
+        where=Reported(platforms, (platform_metric_name,)),
         regroup=_last_day if unified.kind == "stock" else None,
         definition=f"{unified.doc} As {whose} {'tell' if len(platforms) > 1 else 'tells'} it.",
         better=unified.better,
@@ -175,7 +175,9 @@ def name_of(platform: str, unified: str) -> str:
 
 
 OF_EACH: tuple[Metric, ...] = tuple(
-    _metric(name_of(platform, unified), unified, (platform,)) for platform, tells in TELLS.items() for unified in tells
+    _metric(name_of(platform, unified), unified, (platform,))
+    for platform, reports in REPORTS.items()
+    for unified in reports
 )
 """A metric for everything that a platform tells."""
 
@@ -195,7 +197,7 @@ search_ctr = Metric(
     unit="ratio",
     inputs=_SEARCH,
     combine=_over("search_clicks", "search_impressions"),
-    alike=True,
+    common_days=True,
     definition="Search clicks over search impressions, both of the window (metric definitions 9).",
     better="higher",
     owner="marketing",
@@ -212,7 +214,7 @@ app_store_conversion = Metric(
     unit="ratio",
     inputs=("app_store_downloads", "app_store_views"),
     combine=_over("app_store_downloads", "app_store_views"),
-    alike=True,
+    common_days=True,
     definition="First downloads over views of the product page, of the days on which both are told.",
     better="higher",
     owner="marketing",
@@ -229,7 +231,7 @@ app_store_crashes_per_session = Metric(
     unit="ratio",
     inputs=("app_store_crashes", "app_store_app_sessions"),
     combine=_over("app_store_crashes", "app_store_app_sessions"),
-    alike=True,
+    common_days=True,
     definition="Crashes over uses of the app, of the days on which both are told.",
     better="lower",
     owner="product",
@@ -246,7 +248,7 @@ google_play_conversion = Metric(
     unit="ratio",
     inputs=("google_play_acquisitions", "google_play_views"),
     combine=_over("google_play_acquisitions", "google_play_views"),
-    alike=True,
+    common_days=True,
     definition="Visitors of the store page who installed, over all visitors of the store page.",
     better="higher",
     owner="marketing",

@@ -11,7 +11,7 @@ from tidings.metrics.metric import Metric, Number
 from tidings.window import Period, Window
 
 
-def growth(current: Number, previous: Number) -> float | None:
+def relative_change(current: Number, previous: Number) -> float | None:
     """Relative change, a plain ratio; null when the previous value is 0 or either is null (C9, C13)."""
     if current is None or previous is None or previous == 0:
         return None
@@ -53,7 +53,7 @@ class Value:
     @property
     def change(self) -> float | None:
         """Relative change against `before`, a plain ratio."""
-        return growth(self.value, self.before)
+        return relative_change(self.value, self.before)
 
     @property
     def status(self) -> str:
@@ -121,7 +121,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Result:
     """A small table of plain values, and where they come from."""
 
     title: str

@@ -14,7 +14,7 @@ import pyarrow as pa
 from tidings.errors import ContractError
 from tidings.schema import Column, Contract
 
-Run = Callable[[ir.Table], pa.Table]
+RunQuery = Callable[[ir.Table], pa.Table]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _range(name: str, column: Column, value: Any) -> Iterator[_Rule]:
         yield _Rule(name, f"at most {column.maximum:g}", value > column.maximum)
 
 
-def check_rows(table: str, contract: Contract, rows: ir.Table, run: Run) -> tuple[int, list[Breach]]:
+def check_rows(table: str, contract: Contract, rows: ir.Table, run: RunQuery) -> tuple[int, list[Breach]]:
     """How many rows there are, and the breaches among them: key, nulls, values, ranges."""
     rules = list(_rules(contract, rows))
     counts = {f"c{index}": rule.broken.sum() for index, rule in enumerate(rules)}
@@ -108,7 +108,7 @@ def check_rows(table: str, contract: Contract, rows: ir.Table, run: Run) -> tupl
     return totals["total"], breaches + _repeated_keys(table, contract, rows, run)
 
 
-def _breach(table: str, contract: Contract, rows: ir.Table, rule: _Rule, count: int, run: Run) -> Breach:
+def _breach(table: str, contract: Contract, rows: ir.Table, rule: _Rule, count: int, run: RunQuery) -> Breach:
     worst = rows.filter(rule.broken).select(
         found=rows[rule.column], **{f"k{n}": rows[c] for n, c in enumerate(contract.key)}
     )
@@ -117,7 +117,7 @@ def _breach(table: str, contract: Contract, rows: ir.Table, rule: _Rule, count: 
     return Breach(table, rule.column, rule.expected, found, int(count), _key(contract, first))
 
 
-def _repeated_keys(table: str, contract: Contract, rows: ir.Table, run: Run) -> list[Breach]:
+def _repeated_keys(table: str, contract: Contract, rows: ir.Table, run: RunQuery) -> list[Breach]:
     keys = {f"k{n}": rows[column] for n, column in enumerate(contract.key)}
     repeated = rows.group_by(**keys).aggregate(times=rows.count())
     repeated = repeated.filter(repeated.times > 1)

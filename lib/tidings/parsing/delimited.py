@@ -274,8 +274,8 @@ def _apart(names: tuple[str, ...]) -> tuple[str, ...]:
     out = []
     for name in names:
         seen[name] = seen.get(name, 0) + 1
-        told = name if seen[name] == 1 else f"{name} ({seen[name]})"
-        while told != name and told in names:
-            told += "'"
-        out.append(told)
+        reported = name if seen[name] == 1 else f"{name} ({seen[name]})"
+        while reported != name and reported in names:
+            reported += "'"
+        out.append(reported)
     return tuple(out)

@@ -9,9 +9,9 @@ import ibis.expr.types as ir
 from tidings.errors import UsageError, suggest
 from tidings.metrics.metric import Metric, Number
 from tidings.metrics.registry import leaves
-from tidings.metrics.result import Answer, Field, growth
+from tidings.metrics.result import Field, Result, relative_change
 from tidings.metrics.values import divided
-from tidings.query.context import Lens
+from tidings.query.context import QueryContext
 from tidings.query.evaluation import Found, over_windows
 from tidings.window import Window
 
@@ -19,9 +19,9 @@ UNKNOWN = "(unknown)"
 _COUNTABLE = ("flow", "distinct", "stock")
 
 
-def split_answer(
-    lens: Lens, metric: Metric, by: str, top: int, window: Window, before: Window | None, unit: str
-) -> Answer:
+def breakdown_result(
+    context: QueryContext, metric: Metric, by: str, top: int, window: Window, before: Window | None, unit: str
+) -> Result:
     """The answer that `Book.split` describes, `provenance` holding the queries and the rows behind only.
 
     Groups are ranked by their value, those of ratios and percentiles by their rows; equal ones by name.
@@ -32,16 +32,16 @@ def split_answer(
     if top < 1:
         raise UsageError(f"A split cannot show {top} groups.", "Give top=1 or more.")
     for leaf in leaves(metric):
-        columns = lens.table(leaf.mart).columns
+        columns = context.table(leaf.mart).columns
         if by not in columns:
             raise UsageError(
                 f"{metric.title} cannot be split by '{by}': {leaf.mart} has no such column.", suggest(by, columns)
             )
     windows = [window] if before is None else [window, before]
-    start = len(lens.sql)
-    split = lens.split_by(by)
+    start = len(context.sql)
+    split = context.split_by(by)
     groups = over_windows(split, [metric], windows, lambda rows: _label(rows, by))
-    total = over_windows(lens, [metric], windows)
+    total = over_windows(context, [metric], windows)
     names = sorted(groups.groups(), key=lambda name: _rank(metric, groups, windows, name))
     shown, left = (names, []) if len(names) <= top else (names[:top], names[top:])
     lines = [("Total", total, None), *((name, groups, name) for name in shown)]
@@ -53,11 +53,11 @@ def split_answer(
     whole = total.value(metric, window)
     rows = [_row(metric, label, found, group, windows, whole) for label, found, group in lines]
     count = total.rows_behind(metric, window)
-    return Answer(
+    return Result(
         f"{metric.title} by {by}",
         _fields(metric, by, unit, compared=before is not None),
         tuple(rows),
-        lens.provenance(lens.sql[start:], (), count),
+        context.provenance(context.sql[start:], (), count),
     )
 
 
@@ -76,7 +76,7 @@ def _rank(metric: Metric, found: Found, windows: list[Window], name: str) -> tup
 def _row(metric: Metric, label: str, found: Found, group: Any, windows: list[Window], whole: Number) -> tuple[Any, ...]:
     values = [found.value(metric, windows[0], group)]
     values += [found.value_before(metric, windows[0], before, group) for before in windows[1:]]
-    compared = (values[1], growth(values[0], values[1])) if len(values) > 1 else ()
+    compared = (values[1], relative_change(values[0], values[1])) if len(values) > 1 else ()
     weight: Any = divided(values[0], whole)
     if metric.kind not in _COUNTABLE:
         weight = found.rows_behind(metric, windows[0], group)

@@ -16,10 +16,10 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from tidings.errors import UsageError, suggest
-from tidings.metrics.metric import Condition, Mark, Metric, Need, Number, Told
+from tidings.metrics.metric import Condition, Mark, Metric, Need, Number, Reported
 from tidings.metrics.result import Provenance
 from tidings.models.marts.orders import money_of_orders
-from tidings.platform_metrics import FIGURES, UNIFIED
+from tidings.platform_metrics import METRIC_DAILY, PLATFORM_METRICS
 from tidings.query.aggregate import without_rows
 from tidings.query.coverage import Coverage
 from tidings.query.rates import NAMED_DAYS, Rates, old_rate
@@ -29,10 +29,10 @@ from tidings.window import Window, Zone, as_utc, literal
 
 _HOUR_S = 3600
 _SHOWN_NAMES = 8
-_MONEY_MARTS = ("fct_transactions", "fct_requests", FIGURES)
+_MONEY_MARTS = ("fct_transactions", "fct_requests", METRIC_DAILY)
 
 
-class Lens:
+class QueryContext:
     """Prepared marts of one build, the queries run on them, and what there is to say of their origin.
 
     `as_of` is aware UTC; `currency` is what money is converted to at one rate per currency (metric definitions 6.1);
@@ -63,13 +63,13 @@ class Lens:
         self._named: dict[Need, str] = {}
         self._notes_on_days: dict[Any, list[str]] = {}
 
-    def within(self, column: str, value: str) -> Lens:
+    def within(self, column: str, value: str) -> QueryContext:
         """The same, limited to rows with a value in a column, too; both note their queries in one list."""
         narrower = copy(self)
         narrower.segment = self.segment.within(column, value)
         return narrower
 
-    def split_by(self, column: str) -> Lens:
+    def split_by(self, column: str) -> QueryContext:
         """The same, platform metrics read from breakdowns that have a column; both note their queries in one list."""
         split = copy(self)
         split._by = (*self._by, column)
@@ -122,8 +122,8 @@ class Lens:
     def _visible(self, name: str) -> ir.Table:
         if name == "fct_user_hours" and not self._hours_fit:
             return self._user_hits()
-        if name == FIGURES:
-            return self._figures()
+        if name == METRIC_DAILY:
+            return self._platform_metrics()
         table = self.table(name)
         if name == "fct_orders":
             table = self._with_money_so_far(table)
@@ -197,14 +197,14 @@ class Lens:
             f"page views: {need.value} = [{written}] in the table of the source."
         )
 
-    def _figures(self) -> ir.Table:
+    def _platform_metrics(self) -> ir.Table:
         """Figures of whole days, each day beginning where the report's day does."""
-        rows = self.table(FIGURES)
+        rows = self.table(METRIC_DAILY)
         today = self.zone.day_of(self.as_of)
         rows = rows.filter(rows.day < ibis.literal(today))
         rows = self.coverage.of(rows, self.needed)
-        rows = self.exchange.of_days(rows, self.currencies(FIGURES))
-        first = self._first_ts(FIGURES) or self.as_of
+        rows = self.exchange.of_days(rows, self.currencies(METRIC_DAILY))
+        first = self._first_ts(METRIC_DAILY) or self.as_of
         return rows.mutate(ts=self.zone.first_instants(rows.ts, first.date(), today))
 
     @cached_property
@@ -227,7 +227,7 @@ class Lens:
 
     def _with_money_so_far(self, orders: ir.Table) -> ir.Table:
         """Orders with what had been charged and had come back before `as_of`: what is later is not known yet (C12)."""
-        newest = self.warehouse.fresh_until("fct_transactions")
+        newest = self.warehouse.last_row_at("fct_transactions")
         if newest is None or newest < self.as_of:
             return orders
         moves = self.table("fct_transactions")
@@ -299,13 +299,13 @@ class Lens:
         """
         names = tuple(dict.fromkeys(tables))
         notes = [note for name in names for note in self.segment.lacking(name, self.table(name))]
-        told = [metric.where for metric in metrics if isinstance(metric.where, Told)]
+        reported = [metric.where for metric in metrics if isinstance(metric.where, Reported)]
         if metrics and window is not None:
             notes += self.coverage.notes(metrics, self.needed, window.start, window.end)
             notes += self._no_such_events(metrics)
             if money:
-                notes += self._rates_of_days(told, window)
-        if money and not (told and all(_moved(each) for each in told)):
+                notes += self._rates_of_days(reported, window)
+        if money and not (reported and all(_moved(each) for each in reported)):
             notes += self.money_notes
         return Provenance(
             tuple(dict.fromkeys(sql)),
@@ -315,12 +315,12 @@ class Lens:
             tuple(dict.fromkeys(notes)),
         )
 
-    def _rates_of_days(self, told: Sequence[Told], window: Window) -> list[str]:
+    def _rates_of_days(self, reported: Sequence[Reported], window: Window) -> list[str]:
         """What is to be known of the rates of days, by which flows are converted: days without one, and old ones."""
-        flows = tuple(each for each in told if _moved(each))
+        flows = tuple(each for each in reported if _moved(each))
         key = flows, self.needed, window
         if flows and key not in self._notes_on_days:
-            rows = self._figures()
+            rows = self._platform_metrics()
             inside = rows.day.between(ibis.literal(window.start), ibis.literal(window.last_day))
             rows = rows.filter(ibis.or_(*(each(rows) for each in flows)), inside, rows.currency.notnull())
             age = rows.day.delta(rows.fixed_on, unit="day")
@@ -336,13 +336,13 @@ class Lens:
         return self._notes_on_days.get(key, [])
 
     def _fresh(self, name: str) -> str:
-        until = self.warehouse.fresh_until(name)
+        until = self.warehouse.last_row_at(name)
         return "without a time" if until is None else f"fresh until {until:%Y-%m-%d %H:%M} UTC"
 
 
-def _moved(told: Told) -> bool:
+def _moved(reported: Reported) -> bool:
     """True for what moved on a day and is converted at its rate, not a level."""
-    return all(UNIFIED[metric].kind == "flow" for metric in told.metrics)
+    return all(PLATFORM_METRICS[metric].kind == "flow" for metric in reported.metrics)
 
 
 def tables_in(expression: ir.Expr) -> tuple[str, ...]:

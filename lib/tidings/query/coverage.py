@@ -14,8 +14,8 @@ from typing import Any, Literal
 import ibis
 import ibis.expr.types as ir
 
-from tidings.metrics.metric import Metric, Need, Told
-from tidings.platform_metrics import DIMENSIONS, UNIFIED
+from tidings.metrics.metric import Metric, Need, Reported
+from tidings.platform_metrics import DIMENSIONS, PLATFORM_METRICS
 from tidings.window import Zone, add_days, days_between, label_days
 
 Extent = Literal["all", "part", "none"]
@@ -37,7 +37,7 @@ class Covered:
     source: str
     platform: str
     metric: str
-    cut: str
+    breakdown: str
     is_total: bool
     feed: str
     zone: str
@@ -56,7 +56,7 @@ class Covered:
     @property
     def dimensions(self) -> frozenset[str]:
         """What it is split by."""
-        return frozenset(self.cut.split(",")) - {""}
+        return frozenset(self.breakdown.split(",")) - {""}
 
     @property
     def last_day(self) -> date:
@@ -71,7 +71,9 @@ class Covered:
     @property
     def what(self) -> str:
         """What there is of it, for a reader."""
-        return UNIFIED[self.metric].title.lower() if self.metric else _ROWS.get(self.feed, f"rows of {self.feed}")
+        return (
+            PLATFORM_METRICS[self.metric].title.lower() if self.metric else _ROWS.get(self.feed, f"rows of {self.feed}")
+        )
 
     def lacks(self, start: date, end: date) -> int:
         """How many days from `start` up to but not including `end` are missing between others that are covered."""
@@ -113,7 +115,7 @@ class Coverage:
         self._filled = frozenset(filled)
         found = [self._covered(row) for row in rows]
         found = [each for each in found if each.first_day < self._before or each.is_open]
-        self._covers = sorted(found, key=lambda each: (each.source, each.metric, each.cut, each.feed, each.zone))
+        self._covers = sorted(found, key=lambda each: (each.source, each.metric, each.breakdown, each.feed, each.zone))
         self._instants = [each for each in self._covers if not each.metric]
         self._metrics = [each for each in self._covers if each.metric]
 
@@ -126,7 +128,7 @@ class Coverage:
             source=row["source"],
             platform=row["platform"] or "",
             metric=row["metric"] or "",
-            cut=row["breakdown"] or "",
+            breakdown=row["breakdown"] or "",
             is_total=bool(row["is_total"]),
             feed=row["feed"],
             zone=zone.name,
@@ -150,7 +152,7 @@ class Coverage:
 
     def behind(self, metric: Metric, needed: Iterable[str] = ()) -> list[Covered]:
         """What a metric that reads a mart is answered from; a source that lacks what it needs is not among it."""
-        if isinstance(metric.where, Told):
+        if isinstance(metric.where, Reported):
             return self._answering([metric.where], needed)
         lacking = self.lacking(metric)
         return [each for each in self.of_mart(metric.mart) if each.source not in lacking]
@@ -190,8 +192,8 @@ class Coverage:
 
         Means and levels of platform metrics may always be compared.
         """
-        if isinstance(metric.where, Told):
-            if any(UNIFIED[name].kind != "flow" for name in metric.where.metrics):
+        if isinstance(metric.where, Reported):
+            if any(PLATFORM_METRICS[name].kind != "flow" for name in metric.where.metrics):
                 return True
             return all(
                 each.first_day <= before[0] and now[1] <= each.end and not each.lacks(before[0], now[1])
@@ -199,9 +201,9 @@ class Coverage:
                 # What ended before both windows is in neither.
                 if each.end > before[0]
             )
-        return self.covers_alike(self.behind(metric), now, before)
+        return self.same_coverage(self.behind(metric), now, before)
 
-    def covers_alike(self, covers: Sequence[Covered], now: tuple[date, date], before: tuple[date, date]) -> bool:
+    def same_coverage(self, covers: Sequence[Covered], now: tuple[date, date], before: tuple[date, date]) -> bool:
         """True where each of these covers both windows whole or neither, and one of them both."""
         pairs = [(each.extent(*now), each.extent(*before)) for each in covers]
         return ("all", "all") in pairs and all(pair in (("all", "all"), ("none", "none")) for pair in pairs)
@@ -214,18 +216,18 @@ class Coverage:
             return figures.filter(figures.is_total)
         pairs: dict[str, list[str]] = {}
         for chosen in self._chosen(names):
-            pairs.setdefault(chosen.cut, []).append(_SEPARATOR.join(chosen.whose))
+            pairs.setdefault(chosen.breakdown, []).append(_SEPARATOR.join(chosen.whose))
         pair = ibis.literal(_SEPARATOR).join([figures["_source"], figures.platform, figures.metric])
-        inside = [(figures.cut == cut) & pair.isin(held) for cut, held in pairs.items()]
+        inside = [(figures.breakdown == breakdown) & pair.isin(held) for breakdown, held in pairs.items()]
         return figures.filter(ibis.or_(*inside) if inside else ibis.literal(False))
 
     def _complete_days(self, figures: ir.Table) -> ir.Table:
         by_end: dict[date, set[str]] = {}
         for each in self._metrics:
             if each.end < self._before:
-                told = (*each.whose, each.cut, each.feed, each.zone)
-                by_end.setdefault(each.end, set()).add(_SEPARATOR.join(told))
-        names = ("_source", "platform", "metric", "cut", "feed", "zone")
+                reported = (*each.whose, each.breakdown, each.feed, each.zone)
+                by_end.setdefault(each.end, set()).add(_SEPARATOR.join(reported))
+        names = ("_source", "platform", "metric", "breakdown", "feed", "zone")
         whose = ibis.literal(_SEPARATOR).join([figures[name] for name in names])
         later = [whose.isin(sorted(held)) & (figures.day >= ibis.literal(end)) for end, held in sorted(by_end.items())]
         return figures.filter(~ibis.or_(*later)) if later else figures
@@ -243,10 +245,10 @@ class Coverage:
         """The days that all of these cover, as (first, end); None without any."""
         return (max(each.first_day for each in covers), min(each.end for each in covers)) if covers else None
 
-    def newest(self, told: Iterable[Told]) -> dict[tuple[str, str, str], date]:
+    def newest(self, reported: Iterable[Reported]) -> dict[tuple[str, str, str], date]:
         """The last day of each of these platform metrics that its source covers, by (source, platform, metric)."""
         found: dict[tuple[str, str, str], date] = {}
-        for each in self._answering(told, ()):
+        for each in self._answering(reported, ()):
             found[each.whose] = min(each.last_day, found.get(each.whose, each.last_day))
         return found
 
@@ -256,8 +258,8 @@ class Coverage:
         Sources that do not report them so split or lack a column, that begin later, end earlier, or lack days between.
         """
         names = frozenset(needed) & frozenset(DIMENSIONS)
-        told = [metric.where for metric in metrics if isinstance(metric.where, Told)]
-        notes = self._unsplit(told, names)
+        reported = [metric.where for metric in metrics if isinstance(metric.where, Reported)]
+        notes = self._unsplit(reported, names)
         for metric in metrics:
             lacking = self.lacking(metric)
             if self.behind(metric):
@@ -271,8 +273,8 @@ class Coverage:
             f"{name} has {', '.join(dict.fromkeys(what))} {how}." for (name, how), what in sorted(partly.items())
         ]
 
-    def _unsplit(self, told: Sequence[Told], names: frozenset[str]) -> list[str]:
-        covered = self._of_told(told)
+    def _unsplit(self, reported: Sequence[Reported], names: frozenset[str]) -> list[str]:
+        covered = self._of_reported(reported)
         having = {each.whose for each in covered if names <= each.dimensions}
         lacking: dict[tuple[str, str], list[str]] = {}
         for each in covered:
@@ -292,12 +294,12 @@ class Coverage:
         # A source that ended long before is no part of what is going on.
         if each.end < end and (each.metric or each.end > add_days(start, -_KNOWN_DAYS)):
             yield f"up to {each.last_day} only" if not each.is_open else f"up to a part of {each.end} only"
-        for part, day in each.ended:
+        for partition, day in each.ended:
             # Whoever took it out of the settings knows after a while.
             if add_days(start, -_KNOWN_DAYS) < day < end:
-                yield f"without {part} from {day} on"
+                yield f"without {partition} from {day} on"
         days = each.lacks(max(start, each.first_day), min(end, each.end))
-        if days and (not each.metric or UNIFIED[each.metric].kind != "stock"):
+        if days and (not each.metric or PLATFORM_METRICS[each.metric].kind != "stock"):
             yield f"but for {days} day{'' if days == 1 else 's'} that {'was' if days == 1 else 'were'} never landed"
 
     def why_unknown(self, metric: Metric, start: date, end: date, needed: Iterable[str] = ()) -> str:
@@ -307,8 +309,11 @@ class Coverage:
         if not covers and lacking:
             return "; ".join(f"{source} {need.says}" for source, need in sorted(lacking.items()))
         if not covers:
-            what = metric.where.metrics if isinstance(metric.where, Told) else self._feeds.get(metric.mart, ())
-            words = [UNIFIED[name].title.lower() if name in UNIFIED else _ROWS.get(name, name) for name in what]
+            what = metric.where.metrics if isinstance(metric.where, Reported) else self._feeds.get(metric.mart, ())
+            words = [
+                PLATFORM_METRICS[name].title.lower() if name in PLATFORM_METRICS else _ROWS.get(name, name)
+                for name in what
+            ]
             return f"no source has {' or '.join(dict.fromkeys(words)) or 'data for it'}"
         if self.extent(covers, start, end) == "none":
             each = covers[0]
@@ -321,23 +326,23 @@ class Coverage:
     def __iter__(self) -> Iterator[Covered]:
         return iter(self._metrics)
 
-    def _of_told(self, told: Iterable[Told]) -> list[Covered]:
-        conditions = list(told)
+    def _of_reported(self, reported: Iterable[Reported]) -> list[Covered]:
+        conditions = list(reported)
         return [
             each
             for each in self._metrics
-            if any(each.platform in told.platforms and each.metric in told.metrics for told in conditions)
+            if any(each.platform in reported.platforms and each.metric in reported.metrics for reported in conditions)
         ]
 
-    def _answering(self, told: Iterable[Told], needed: Iterable[str]) -> list[Covered]:
+    def _answering(self, reported: Iterable[Reported], needed: Iterable[str]) -> list[Covered]:
         """What platform metrics are answered from."""
         names = frozenset(needed) & frozenset(DIMENSIONS)
-        covered = self._of_told(told)
+        covered = self._of_reported(reported)
         if not names:
             return [each for each in covered if each.is_total]
-        chosen = {(each.whose, each.cut) for each in self._chosen(names)}
-        return [each for each in covered if (each.whose, each.cut) in chosen]
+        chosen = {(each.whose, each.breakdown) for each in self._chosen(names)}
+        return [each for each in covered if (each.whose, each.breakdown) in chosen]
 
 
 def _splitting(each: Covered) -> tuple[bool, int, str]:
-    return (not each.is_total, len(each.dimensions), each.cut)
+    return (not each.is_total, len(each.dimensions), each.breakdown)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tidings.window import Window
 
-_TOLD = 3
+_REPORTED = 3
 
 
 def rejected_sentences(rejected: Iterable[Mapping[str, Any]], window: Window) -> tuple[str, ...]:
@@ -21,19 +21,17 @@ def rejected_sentences(rejected: Iterable[Mapping[str, Any]], window: Window) ->
     for row in rejected:
         if row["day"] is not None and not window.start <= row["day"] <= window.last_day:
             continue
-        key = row["source"], row["part"] or row["endpoint"]
+        key = row["source"], row["partition"] or row["endpoint"]
         counts.setdefault(key, Counter()).update(rows=row["rows"], of=row["of"])
         reasons.setdefault(key, Counter())[row["reason"]] += row["rows"]
     found = sorted((key for key, count in counts.items() if count["rows"]), key=lambda key: (-counts[key]["rows"], key))
-    told = [_sentence(key, counts[key], reasons[key]) for key in found[:_TOLD]]
-    more = len(found) - len(told)
-    return (*told, f"and of {more} more: see the section on the sources") if more > 0 else tuple(told)
+    reported = [_sentence(key, counts[key], reasons[key]) for key in found[:_REPORTED]]
+    more = len(found) - len(reported)
+    return (*reported, f"and of {more} more: see the section on the sources") if more > 0 else tuple(reported)
 
 
 def _sentence(key: tuple[str, str], count: Counter[str], reasons: Counter[str]) -> str:
-    source, part = key
+    source, partition = key
     reason, most = max(reasons.items(), key=lambda each: (each[1], each[0]))
     mostly = "" if most == count["rows"] else "mostly "
-    return (
-        f"{count['rows']:,} of {count['of']:,} rows of {part} ({source}) were rejected, {mostly}as {reason.rstrip('.')}"
-    )
+    return f"{count['rows']:,} of {count['of']:,} rows of {partition} ({source}) were rejected, {mostly}as {reason.rstrip('.')}"

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from tidings.metrics.metric import Metric
-from tidings.metrics.result import Answer, Field, growth
-from tidings.query.context import Lens
+from tidings.metrics.result import Field, Result, relative_change
+from tidings.query.context import QueryContext
 from tidings.query.evaluation import over_windows
 from tidings.window import Unit, Window
 
 _UNITS: tuple[tuple[str, Unit], ...] = (("Week to date", "week"), ("Month to date", "month"))
 
 
-def growth_answer(lens: Lens, metric: Metric, window: Window, unit: str) -> Answer:
+def to_date_result(context: QueryContext, metric: Metric, window: Window, unit: str) -> Result:
     """The answer that `Book.growth` describes, `provenance` holding the queries and the rows behind only."""
     pairs = [(title, *window.to_date(period)) for title, period in _UNITS]
-    found = over_windows(lens, [metric], [one for _, now, then in pairs for one in (now, then)])
+    found = over_windows(context, [metric], [one for _, now, then in pairs for one in (now, then)])
     rows = []
     for title, now, then in pairs:
         value, before = found.value(metric, now), found.value_before(metric, now, then)
-        rows.append((title, now.label, value, then.label, before, growth(value, before)))
+        rows.append((title, now.label, value, then.label, before, relative_change(value, before)))
     fields = (
         Field("period", "Period"),
         Field("days", "Days"),
@@ -28,4 +28,4 @@ def growth_answer(lens: Lens, metric: Metric, window: Window, unit: str) -> Answ
         Field("change", "Change", "ratio"),
     )
     count = found.rows_behind(metric, pairs[-1][1])
-    return Answer(f"{metric.title}: growth", fields, tuple(rows), lens.provenance(found.sql_of(metric), (), count))
+    return Result(f"{metric.title}: growth", fields, tuple(rows), context.provenance(found.sql_of(metric), (), count))

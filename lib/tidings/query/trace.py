@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 from tidings.errors import UsageError, suggest
 from tidings.feeds import feeds
 from tidings.landing.store import LandedFile, landed_files
-from tidings.query.context import Lens
+from tidings.query.context import QueryContext
 from tidings.window import as_utc
 
 _ORIGIN = ("_source", "_line", "ts")
 
 
-def received_rows(lens: Lens, raw: Path, feed: str, rows: ir.Table, limit: int) -> ir.Table:
+def raw_rows(context: QueryContext, raw: Path, feed: str, rows: ir.Table, limit: int) -> ir.Table:
     """The landed rows of a feed that stand behind rows of a mart, at most for `limit` of those.
 
     Columns: the feed's, `_line`, `_record` (as received), `_source`, `_file` (below the folder of landed files).
@@ -37,7 +37,7 @@ def received_rows(lens: Lens, raw: Path, feed: str, rows: ir.Table, limit: int) 
             f"The rows do not say where they come from: they lack {', '.join(lacking)}.",
             "Start from a mart whose rows were landed, such as book.rows('pageviews').",
         )
-    wanted = lens.query(rows.select(*_ORIGIN).limit(limit))
+    wanted = context.query(rows.select(*_ORIGIN).limit(limit))
     found = [_from_file(landed, raw, wanted) for landed in landed_files(raw) if landed.feed == feed]
     received = [table for table in found if table is not None and table.num_rows]
     if not received:

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from tidings.ledger.store import Ledger
 from tidings.reporting.execute import Execution, execute_section
-from tidings.reporting.folder import filling
+from tidings.reporting.folder import atomic_folder
 from tidings.reporting.kernels import Kernels
-from tidings.reporting.run import Progress, Run, SectionResult, status_of
+from tidings.reporting.run import Run, RunProgress, SectionResult, status_of
 from tidings.secrets import Redactor
 from tidings.settings import Settings
 
@@ -30,7 +30,7 @@ def deliver(
     ledger: Ledger,
     redact: Redactor,
     warnings: list[str],
-    progress: Progress,
+    progress: RunProgress,
     start: float,
 ) -> tuple[tuple[SectionResult, ...], Path]:
     """Fill the run's folder, put it in place and say where its index lies; `start` is on the performance counter.
@@ -38,7 +38,7 @@ def deliver(
     Raises:
         RunError: the disk does not take it.
     """
-    with filling(run.folder(settings), ledger.leases) as filled:
+    with atomic_folder(run.folder(settings), ledger.leases) as filled:
         folder = filled.folder
         (folder / "notebooks").mkdir()
 
@@ -70,18 +70,18 @@ def _write_pages(
     waiting: list[Future[Execution]],
     ledger: Ledger,
     warnings: list[str],
-    progress: Progress,
+    progress: RunProgress,
 ) -> tuple[SectionResult, ...]:
     """Write the page of each section as it finishes, then the index."""
     # Imported here because it takes a second, in which the first sections run.
     from tidings.reporting.index import entry_of, write_index
     from tidings.reporting.page import Pages, incomplete
-    from tidings.reporting.record import Record, read_record
+    from tidings.reporting.record import NotebookRecord, read_record
     from tidings.reporting.vega import vega_runtime
 
     pages = Pages(vega_runtime(settings.reports / ".cache"))
     written: dict[Path, str] = {}
-    done: dict[str, tuple[Execution, Record]] = {}
+    done: dict[str, tuple[Execution, NotebookRecord]] = {}
     for finished in as_completed(waiting):
         went = finished.result()
         page = folder / f"{went.section}.html"

@@ -23,7 +23,7 @@ _AT_FDCWD = -100
 _CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV, errno.EPERM})
 
 
-class Filling:
+class AtomicFolder:
     """A folder that is being filled: `folder` takes the files; `succeeded` says whether they are a report."""
 
     def __init__(self, folder: Path, target: Path) -> None:
@@ -43,7 +43,7 @@ def failed_place(target: Path) -> Path:
 
 
 @contextmanager
-def filling(target: Path, leases: Leases) -> Iterator[Filling]:
+def atomic_folder(target: Path, leases: Leases) -> Iterator[AtomicFolder]:
     """A new folder beside `target`, exchanged with what is there when the block ends without an error.
 
     Raises:
@@ -55,7 +55,7 @@ def filling(target: Path, leases: Leases) -> Iterator[Filling]:
         _sweep(target.parent, leases)
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir()
-        filled = Filling(beside, target)
+        filled = AtomicFolder(beside, target)
         yield filled
         put(beside, filled.place)
         if filled.succeeded:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from tidings.reporting.record import Item, Record
+from tidings.reporting.record import Item, NotebookRecord
 from tidings.reporting.site import render
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Entry:
+class IndexRow:
     """One section in the index; `status` is done or failed, `error` one sentence."""
 
     section: str
@@ -30,10 +30,10 @@ class Entry:
     charts: str
 
 
-def entry_of(record: Record, *, error: str, seconds: float) -> Entry:
+def entry_of(record: NotebookRecord, *, error: str, seconds: float) -> IndexRow:
     """What the index says of a section."""
     charts = len(record.of_kind("chart"))
-    return Entry(
+    return IndexRow(
         section=record.section,
         title=record.title,
         status="failed" if error else "done",
@@ -45,7 +45,7 @@ def entry_of(record: Record, *, error: str, seconds: float) -> Entry:
     )
 
 
-def write_index(run: Run, records: Sequence[Record], entries: Sequence[Entry], **content: Any) -> str:
+def write_index(run: Run, records: Sequence[NotebookRecord], entries: Sequence[IndexRow], **content: Any) -> str:
     """The index page; `content` holds the run's status and warnings."""
     heads = [item for record in records for item in record.of_kind("head")]
     tables: Mapping[str, str] = {name: state for record in records for name, state in record.tables.items()}

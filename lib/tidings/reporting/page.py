@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 from tidings.display import theme
 from tidings.metrics.registry import registry
 from tidings.reporting.notebook import read_notebook
-from tidings.reporting.record import Failure, Item, Record, is_item, item_of, plain_text, record_of
+from tidings.reporting.record import Failure, Item, NotebookRecord, is_item, item_of, plain_text, record_of
 from tidings.reporting.site import TEMPLATES, environment, render
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _page_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in spec.items() if key not in ("autosize", "config", "title", "$schema")}
 
 
-def _definitions(record: Record) -> list[dict[str, str]]:
+def _definitions(record: NotebookRecord) -> list[dict[str, str]]:
     """What each metric of the page means; an entry for every link, also to a metric that is no longer defined."""
     known = registry()
     return [

@@ -51,7 +51,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Record:
+class NotebookRecord:
     """One executed section."""
 
     section: str
@@ -80,14 +80,14 @@ class Record:
         return tuple(dict.fromkeys(note for item in self.items for note in item.provenance.get("notes", [])))
 
 
-def read_record(notebook: Path) -> Record:
+def read_record(notebook: Path) -> NotebookRecord:
     """The record of an executed notebook."""
     return record_of(read_notebook(notebook), notebook.stem)
 
 
-def record_of(book: NotebookNode, section: str) -> Record:
+def record_of(book: NotebookNode, section: str) -> NotebookRecord:
     """The record of an executed notebook that has been read."""
-    return Record(
+    return NotebookRecord(
         section=section,
         title=_title(book) or section.replace("_", " ").capitalize(),
         items=tuple(

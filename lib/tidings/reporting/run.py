@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tidings.sources.credentials import Credentials
     from tidings.window import Zone
 
-Progress = Callable[[str, int, int], None]
+RunProgress = Callable[[str, int, int], None]
 RunStatus = Literal["done", "partly", "failed"]
 # How often a run looks for a build that builds made meanwhile have not removed.
 _TRIES = 5
@@ -90,7 +90,7 @@ class RunResult:
 
 
 def run(
-    settings: Settings, name: str, given: Mapping[str, Any], *, now: datetime, progress: Progress | None = None
+    settings: Settings, name: str, given: Mapping[str, Any], *, now: datetime, progress: RunProgress | None = None
 ) -> RunResult:
     """Run a schedule or section into `reports/<schedule>/<slot>/`; an earlier run of that slot is replaced.
 
@@ -187,7 +187,7 @@ def _pin(settings: Settings, schedule: Schedule, given: Mapping[str, Any], now: 
     chosen: dict[str, Any] = {name: effective[name] for name in _BOOK if name in effective}
     book = Book.open(**chosen, root=settings.root)
     build, zone, as_of = book.build_id, book.zone, book.as_of
-    book.lens.warehouse.close()
+    book.context.warehouse.close()
     local = as_of.astimezone(zone.info)
     is_day = as_of == zone.first_instant(local.date())
     other.pop("as_of", None)

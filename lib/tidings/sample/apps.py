@@ -139,5 +139,5 @@ def midnight(day: date) -> datetime:
 
 
 Rows = Sequence[Mapping[str, Any]]
-Told = Callable[[Apps], Mapping[str, Rows]]
+Reported = Callable[[Apps], Mapping[str, Rows]]
 """What a platform tells: rows by the name of their feed, in the feed's columns."""

@@ -61,7 +61,7 @@ class Commerce:
     orders: Orders
     lines: Lines
 
-    def first_told(self) -> Iterator[pa.Table]:
+    def first_reported(self) -> Iterator[pa.Table]:
         """Rows as first landed, month by month: one day delivered twice, the last days still to be corrected."""
         late = self.story.get("late_restatement")
         for month in self.company.months:

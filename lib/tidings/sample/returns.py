@@ -84,5 +84,5 @@ def uncorrected(lines: Lines, late: Bools) -> Lines:
     """What was first said of the late lines: some documents missing, some pending, no fees."""
     document = lines.number
     status = np.where(late & (document % UNSETTLED == 0) & (lines.status == SUCCEEDED), PENDING, lines.status)
-    told = replace(lines, status=status, fee=np.where(late, 0, lines.fee))
-    return told.take(~(late & (document % MISSED == 0)))
+    reported = replace(lines, status=status, fee=np.where(late, 0, lines.fee))
+    return reported.take(~(late & (document % MISSED == 0)))

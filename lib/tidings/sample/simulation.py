@@ -46,7 +46,7 @@ class Simulation:
         """The rows of a feed month by month, without `_line`; the truth about them goes to the tally."""
         if feed == "orders":
             count_money(self.commerce, self.tally)
-            return self.commerce.first_told()
+            return self.commerce.first_reported()
         if feed == "events":
             return Web(self.company, self.story, self.people, self.visits, self.commerce.orders).rows(self.tally)
         if feed == "requests":
@@ -64,7 +64,7 @@ class Simulation:
             "options": {**asdict(options), "end": options.end.isoformat()},
             "from": instant(self.company.start).isoformat(),
             "to": instant(self.company.end).isoformat(),
-            **self.tally.told(),
+            **self.tally.reported(),
             "people": {
                 "people": len(self.people),
                 "visits_planned": len(self.visits),

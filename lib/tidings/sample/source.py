@@ -17,11 +17,11 @@ import pyarrow as pa
 from tidings.errors import SettingsError
 from tidings.feeds import EVENTS, ORDERS, REQUESTS, VITALS, Feed
 from tidings.landing.load_writer import arrow_schema
-from tidings.landing.manifest import Input, Span, settle
+from tidings.landing.manifest import Input, Span, move_durably
 from tidings.landing.store import Landing
 from tidings.sample.apps import Apps
 from tidings.sample.company import DAY, Company, Options, instant
-from tidings.sample.platforms import platform_feeds, platforms, told
+from tidings.sample.platforms import platform_feeds, platforms, reported
 from tidings.sample.simulation import Simulation
 from tidings.settings import Settings
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
@@ -64,7 +64,7 @@ class Sample:
         landed = [landing.unchanged(self.name, feed.name, "", source_input) for feed in every]
         if not pull.again and all(landed) and truth.is_file():
             for feed in every:
-                rows = sum(entry.rows for entry in landing.entries(self.name, feed.name))
+                rows = sum(load.rows for load in landing.loads(self.name, feed.name))
                 yield Pulled(self.name, feed.name, feed.name, rows, skipped=True)
             return
         # Without the truth the landing does not count as whole: a pull killed half-way is done anew.
@@ -74,47 +74,47 @@ class Sample:
             rows = self._land(landing, feed, made, source_input, pull)
             yield Pulled(self.name, feed.name, feed.name, rows)
         yield from self._land_platforms(landing, Apps(made.company), source_input, pull)
-        draft = truth.with_suffix(".draft")
-        draft.write_text(json.dumps(made.truth(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        settle(draft, truth)
+        writer = truth.with_suffix(".draft")
+        writer.write_text(json.dumps(made.truth(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        move_durably(writer, truth)
 
     def _land(self, landing: Landing, feed: Feed, made: Simulation, source_input: Input, pull: Pull) -> int:
         company = made.company
         rows = 0
-        with landing.draft(self.name, feed.name, feed, now=pull.now, source_input=source_input) as draft:
+        with landing.writer(self.name, feed.name, feed, now=pull.now, source_input=source_input) as writer:
             for table in made.rows(feed.name):
-                draft.add(table.append_column("_line", pa.array(np.arange(rows + 1, rows + table.num_rows + 1))))
+                writer.add(table.append_column("_line", pa.array(np.arange(rows + 1, rows + table.num_rows + 1))))
                 rows += table.num_rows
                 if table.num_rows:
                     day = (table[feed.time][-1].value - company.start) // DAY + 1
                     pull.progress(feed.name, min(day, self.options.days), self.options.days)
-            draft.complete_until = instant(company.end)
+            writer.complete_until = instant(company.end)
         restated = made.commerce.restated() if feed is ORDERS else None
         if restated is not None:
             late = made.story["late_restatement"]
             window = Span(instant(late.start), instant(late.end))
-            with landing.draft(
+            with landing.writer(
                 self.name, feed.name, feed, now=pull.now, window=window, source_input=source_input
-            ) as draft:
-                draft.add(restated.append_column("_line", pa.array(np.arange(1, restated.num_rows + 1))))
-                draft.complete_until = window.end
+            ) as writer:
+                writer.add(restated.append_column("_line", pa.array(np.arange(1, restated.num_rows + 1))))
+                writer.complete_until = window.end
             rows += restated.num_rows
         return rows
 
     def _land_platforms(self, landing: Landing, apps: Apps, source_input: Input, pull: Pull) -> Iterator[Pulled]:
-        rows = {name: rows for platform in platforms() for name, rows in told(apps, platform).items()}
+        rows = {name: rows for platform in platforms() for name, rows in reported(apps, platform).items()}
         for feed in platform_feeds():
             of_feed = rows.get(feed.name, ())
             received = [
                 {**row, "_line": line, "_record": json.dumps(row, default=str)} for line, row in enumerate(of_feed, 1)
             ]
             table = pa.Table.from_pylist(received, schema=arrow_schema(feed))
-            with landing.draft(self.name, feed.name, feed, now=pull.now, source_input=source_input) as draft:
-                draft.add(table)
+            with landing.writer(self.name, feed.name, feed, now=pull.now, source_input=source_input) as writer:
+                writer.add(table)
                 # As Search Console says which days it still moves, in days of California.
                 moving = [row["ts"].date() for row in of_feed if row.get("is_final") is False]
                 pacific = Zone("America/Los_Angeles")
-                draft.complete_until = pacific.first_instant(min(moving)) if moving else instant(apps.company.end)
+                writer.complete_until = pacific.first_instant(min(moving)) if moving else instant(apps.company.end)
             yield Pulled(self.name, feed.name, feed.name, table.num_rows)
 
 

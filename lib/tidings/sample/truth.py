@@ -47,7 +47,7 @@ class Tally:
         """State a fact that is neither a count nor a sum."""
         self._facts[subject][name] = fact
 
-    def told(self) -> dict[str, dict[str, Any]]:
+    def reported(self) -> dict[str, dict[str, Any]]:
         """Everything by subject; `name.label` becomes a table, cents (`…_cents`) decimal text."""
         found: dict[str, dict[str, Any]] = {}
         counts = {subject: dict(counter) for subject, counter in self._counts.items()}

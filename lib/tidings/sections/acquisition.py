@@ -11,17 +11,17 @@ import ibis.expr.types as ir
 from tidings.book import Book
 from tidings.display import formats
 from tidings.metrics.measures import money
-from tidings.metrics.metric import Number, Told
+from tidings.metrics.metric import Number, Reported
 from tidings.metrics.platform import PLATFORMS, STORES, name_of
 from tidings.metrics.registry import get, leaves
-from tidings.metrics.result import Answer, Field, Series, growth
-from tidings.platform_metrics import AMOUNT, FIGURES, UNIFIED
+from tidings.metrics.result import Field, Result, Series, relative_change
+from tidings.platform_metrics import AMOUNT, METRIC_DAILY, PLATFORM_METRICS
 from tidings.query.evaluation import over_windows
 from tidings.sections.groups import profile
 from tidings.window import literal
 
 MOST_DAYS_BACK = 7
-_TOLD = Told((*STORES, "search_console"), ("downloads", "store_views", "search_clicks"))
+_REPORTED = Reported((*STORES, "search_console"), ("downloads", "store_views", "search_clicks"))
 _SEARCH = ("search_clicks", "search_impressions", "search_ctr", "search_position")
 
 
@@ -32,22 +32,22 @@ def settled(book: Book) -> Book:
     that are there with days that are not. A source that is further behind is left behind, and its figures say so.
     """
     last_day = book.window.last_day
-    told = [(last_day - day).days for day in book.lens.coverage.newest([_TOLD]).values()]
-    behind = max((days for days in told if 0 < days <= MOST_DAYS_BACK), default=0)
-    return Book(book.settings, book.lens, book.window.shift(-behind), book.compare)
+    reported = [(last_day - day).days for day in book.context.coverage.newest([_REPORTED]).values()]
+    behind = max((days for days in reported if 0 < days <= MOST_DAYS_BACK), default=0)
+    return Book(book.settings, book.context, book.window.shift(-behind), book.compare)
 
 
-def stores(book: Book, name: str) -> Answer:
+def stores(book: Book, name: str) -> Result:
     """A metric of both stores by store, as `Book.split` gives it."""
-    answer = book.split(name, "platform")
-    store = replace(answer.fields[0], title="Store")
-    rows = tuple((PLATFORMS.get(row[0], row[0]), *row[1:]) for row in answer.rows)
+    result = book.split(name, "platform")
+    store = replace(result.fields[0], title="Store")
+    rows = tuple((PLATFORMS.get(row[0], row[0]), *row[1:]) for row in result.rows)
     return replace(
-        answer, title=answer.title.replace("platform", "store"), fields=(store, *answer.fields[1:]), rows=rows
+        result, title=result.title.replace("platform", "store"), fields=(store, *result.fields[1:]), rows=rows
     )
 
 
-def versions(book: Book, top: int = 8) -> Answer:
+def versions(book: Book, top: int = 8) -> Result:
     """Versions of the app by store: downloads, crashes and how often it crashes; most downloads first.
 
     Stores name versions and count crashes in their own ways: rows of one store can be compared, not those of two.
@@ -56,9 +56,9 @@ def versions(book: Book, top: int = 8) -> Answer:
     origins = []
     for platform, rate in (("app_store", "app_store_crashes_per_session"), ("google_play", "google_play_crash_rate")):
         names = (f"{platform}_downloads", f"{platform}_crashes", rate)
-        answer = profile(book, "app_version", *names, top=top)
-        origins.append(answer.provenance)
-        rows += [(PLATFORMS[platform], *row) for row in answer.rows]
+        result = profile(book, "app_version", *names, top=top)
+        origins.append(result.provenance)
+        rows += [(PLATFORMS[platform], *row) for row in result.rows]
     fields = (
         Field("store", "Store"),
         Field("app_version", "Version"),
@@ -66,21 +66,21 @@ def versions(book: Book, top: int = 8) -> Answer:
         Field("crashes", "Crashes", "count"),
         Field("rate", "Crash rate", "ratio"),
     )
-    told = "Crash rate: App Store crashes per session, Google Play share of users with a crash."
+    reported = "Crash rate: App Store crashes per session, Google Play share of users with a crash."
     sql = tuple(query for origin in origins for query in origin.sql)
     notes = tuple(dict.fromkeys(note for origin in origins for note in origin.notes))
-    origin = replace(origins[0], sql=sql, notes=(told, *notes) if rows else notes)
-    return Answer("Versions by store", fields, tuple(rows), origin)
+    origin = replace(origins[0], sql=sql, notes=(reported, *notes) if rows else notes)
+    return Result("Versions by store", fields, tuple(rows), origin)
 
 
-def proceeds(book: Book) -> Answer:
+def proceeds(book: Book) -> Result:
     """What each store pays out, in the currency that it pays in and in the report's at the rate of each day.
 
     One row per store and currency; in the report's currency null where no day of it has a rate.
     """
-    rows = book.mart(FIGURES)
-    told = Told(STORES, ("proceeds",))
-    rows = rows.filter(told(rows), book.window.holds(rows.ts))
+    rows = book.mart(METRIC_DAILY)
+    reported = Reported(STORES, ("proceeds",))
+    rows = rows.filter(reported(rows), book.window.holds(rows.ts))
     here = money(rows, cast(ir.DecimalValue, rows["value"].cast("decimal(20, 6)")), rate="fx_of_day").cast(AMOUNT)
     found = rows.group_by("platform", "currency").aggregate(
         own=rows["value"].sum(), here=here, first=rows.day.min(), last=rows.day.max()
@@ -94,14 +94,14 @@ def proceeds(book: Book) -> Answer:
         Field("first", "From", "date"),
         Field("last", "To", "date"),
     )
-    answer = book.ask(
+    result = book.ask(
         "What the stores pay out", fields, found.mutate(store=name).order_by("store", ibis.desc("here"), "currency")
     )
     behind = [get(name_of(platform, "proceeds")) for platform in STORES]
-    notes = book.lens.coverage.notes(behind, (), book.window.start, book.window.end)
+    notes = book.context.coverage.notes(behind, (), book.window.start, book.window.end)
     # Each row is in a currency of its own, with decimals of its own.
-    rows = tuple((store, code, formats.full(own, code or ""), *rest) for store, code, own, *rest in answer.rows)
-    return replace(answer, rows=rows, provenance=replace(answer.provenance, notes=(*answer.provenance.notes, *notes)))
+    rows = tuple((store, code, formats.full(own, code or ""), *rest) for store, code, own, *rest in result.rows)
+    return replace(result, rows=rows, provenance=replace(result.provenance, notes=(*result.provenance.notes, *notes)))
 
 
 def conversions(book: Book) -> dict[str, Series]:
@@ -122,7 +122,7 @@ def ratings(book: Book) -> dict[str, Series]:
     return _known(found)
 
 
-def reviews(book: Book, top: int = 12) -> Answer:
+def reviews(book: Book, top: int = 12) -> Result:
     """The newest written reviews before the end of the window: day, store, stars, text, version; newest first."""
     apple, google = book.mart("stg_app_store_reviews"), book.mart("stg_google_play_reviews")
     nothing = ibis.null("string")
@@ -164,7 +164,7 @@ def reviews(book: Book, top: int = 12) -> Answer:
     return book.ask("The newest reviews", fields, newest)
 
 
-def rankings(book: Book, by: str, top: int = 15) -> Answer:
+def rankings(book: Book, by: str, top: int = 15) -> Result:
     """Clicks, impressions, click rate and position in search by query or page; most clicks, now or before, first.
 
     `moved` is the position before less that of now, so that more is better; null for what is missing in one of the
@@ -172,8 +172,8 @@ def rankings(book: Book, by: str, top: int = 15) -> Answer:
     """
     metrics = [get(name) for name in _SEARCH]
     windows = [book.window] if book.before is None else [book.window, book.before]
-    lens = book.lens.split_by(by)
-    found = over_windows(lens, metrics, windows, lambda rows: rows[by].nullif(""))
+    context = book.context.split_by(by)
+    found = over_windows(context, metrics, windows, lambda rows: rows[by].nullif(""))
     clicks, position = metrics[0], metrics[-1]
     names = [name for name in found.groups() if name is not None]
     size = {name: max(float(found.value(clicks, window, name) or 0) for window in windows) for name in names}
@@ -185,24 +185,24 @@ def rankings(book: Book, by: str, top: int = 15) -> Answer:
         if book.before is not None:
             old = found.value(position, book.before, name)
             moved = None if old is None or values[-1] is None else float(old) - float(values[-1])
-            compared = (growth(values[0], found.value_before(clicks, book.window, book.before, name)), moved)
+            compared = (relative_change(values[0], found.value_before(clicks, book.window, book.before, name)), moved)
         rows.append((name, *values, *compared))
     fields = [Field(by, by.capitalize()), *(Field(m.name, m.title, m.unit) for m in metrics)]
     if book.before is not None:
         fields += [Field("change", "Change of clicks", "ratio"), Field("moved", "Places gained", "score")]
     sql = tuple(dict.fromkeys(query for metric in metrics for query in found.sql_of(metric)))
     behind = [leaf for metric in metrics for leaf in leaves(metric)]
-    origin = lens.provenance(sql, [clicks.mart], len(names), metrics=behind, window=book.window)
+    origin = context.provenance(sql, [clicks.mart], len(names), metrics=behind, window=book.window)
     if len(names) > top:
         origin = replace(origin, notes=(*origin.notes, f"{len(names) - top} more are not shown."))
-    return Answer(f"Search by {by}", tuple(fields), tuple(rows), origin)
+    return Result(f"Search by {by}", tuple(fields), tuple(rows), origin)
 
 
-def reach(book: Book) -> Answer:
+def reach(book: Book) -> Result:
     """Up to which day each source of the section told, one row per source and metric, and the days that are missing."""
     rows = tuple(
-        (source, PLATFORMS[platform], UNIFIED[metric].title, day, max(0, (book.window.last_day - day).days))
-        for (source, platform, metric), day in sorted(book.lens.coverage.newest([_TOLD]).items())
+        (source, PLATFORMS[platform], PLATFORM_METRICS[metric].title, day, max(0, (book.window.last_day - day).days))
+        for (source, platform, metric), day in sorted(book.context.coverage.newest([_REPORTED]).items())
     )
     fields = (
         Field("source", "Source"),
@@ -211,7 +211,7 @@ def reach(book: Book) -> Answer:
         Field("last_day", "Told up to", "date"),
         Field("missing", "Days missing at the end", "count"),
     )
-    return Answer("Up to which day the sources told", fields, rows, book.lens.provenance((), (FIGURES,)))
+    return Result("Up to which day the sources told", fields, rows, book.context.provenance((), (METRIC_DAILY,)))
 
 
 def _known(found: dict[str, Series]) -> dict[str, Series]:

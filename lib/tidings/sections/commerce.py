@@ -14,7 +14,7 @@ from tidings.analysis.waterfall import CUSTOMERS, Part, Sales, Side, sales_by_cu
 from tidings.book import Book
 from tidings.display import formats
 from tidings.metrics.measures import distinct, in_report, money
-from tidings.metrics.result import Answer, Field, growth
+from tidings.metrics.result import Field, Result, relative_change
 from tidings.window import Window
 
 COHORT_DAYS = 365
@@ -28,7 +28,7 @@ _NAMED = 5
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-def cohorts(book: Book, days: int = COHORT_DAYS) -> Answer:
+def cohorts(book: Book, days: int = COHORT_DAYS) -> Result:
     """Buyers by the month of their first purchase, and how many bought again in each month after (definitions 2).
 
     `first_time`, `on`: purchases are succeeded charges with an amount above zero and a customer; refunds and
@@ -39,7 +39,7 @@ def cohorts(book: Book, days: int = COHORT_DAYS) -> Answer:
     events = bought.select(user_id="customer_id", event=ibis.literal("purchase"), day=bought.local_ts.date())
     window = Window.last(days, book.as_of, book.zone)
     counts = retention_counts(events, window, "month", type="first_time")
-    grid = retention_grid(book.lens.rows(counts), window, "month")
+    grid = retention_grid(book.context.rows(counts), window, "month")
     rows = []
     for cohort in grid.cohorts:
         for k, rate in enumerate(cohort.rates):
@@ -53,11 +53,11 @@ def cohorts(book: Book, days: int = COHORT_DAYS) -> Answer:
         Field("rate", "Share", "ratio"),
         Field("state", "State"),
     )
-    origin = book.lens.provenance(book.lens.sql[-1:], ["fct_orders"], len(rows))
-    return Answer("Customers by first purchase", fields, tuple(rows), origin)
+    origin = book.context.provenance(book.context.sql[-1:], ["fct_orders"], len(rows))
+    return Result("Customers by first purchase", fields, tuple(rows), origin)
 
 
-def products(book: Book, top: int = 12) -> Answer:
+def products(book: Book, top: int = 12) -> Result:
     """Articles by net revenue in the window: charged lines minus lines that came back, each by its own date."""
     lines = book.mart("fct_order_lines")
     lines = lines.filter(lines.status == "succeeded", lines.type.isin(("charge", "refund", "chargeback")))
@@ -78,17 +78,17 @@ def products(book: Book, top: int = 12) -> Answer:
         Field("units", "Units", "count"),
         Field("buyers", "Buyers", "count"),
     ]
-    answer = book.ask("Products", fields, found.order_by(ibis.desc("net_revenue"), "product").limit(top))
+    result = book.ask("Products", fields, found.order_by(ibis.desc("net_revenue"), "product").limit(top))
     alike = book.compares("fct_order_lines")
     changed = tuple(
-        (p, now, then if alike else None, growth(now, then if alike else None), *rest)
-        for p, now, then, *rest in answer.rows
+        (p, now, then if alike else None, relative_change(now, then if alike else None), *rest)
+        for p, now, then, *rest in result.rows
     )
-    shown = (*answer.fields[:3], Field("change", "Change", "ratio"), *answer.fields[3:])
-    return Answer(answer.title, shown, changed, answer.provenance)
+    shown = (*result.fields[:3], Field("change", "Change", "ratio"), *result.fields[3:])
+    return Result(result.title, shown, changed, result.provenance)
 
 
-def week_hours(book: Book) -> Answer:
+def week_hours(book: Book) -> Result:
     """Orders by local weekday and hour of the window, all 168 cells."""
     orders = book.mart("fct_orders")
     orders = orders.filter(book.window.holds(orders.ts))
@@ -96,8 +96,8 @@ def week_hours(book: Book) -> Answer:
         weekday=orders.local_ts.day_of_week.index().cast("int64"), hour=orders.local_ts.hour().cast("int64")
     ).aggregate(orders=orders.count())
     fields = (Field("weekday", "Weekday", "count"), Field("hour", "Hour", "count"), Field("orders", "Orders", "count"))
-    answer = book.ask("Orders by weekday and hour", fields, counted)
-    found = {(weekday, hour): count for weekday, hour, count in answer.rows}
+    result = book.ask("Orders by weekday and hour", fields, counted)
+    found = {(weekday, hour): count for weekday, hour, count in result.rows}
     # An hour without an order is none only where somebody would know of one.
     silent = 0 if book.covers("fct_orders") else None
     rows = tuple(
@@ -106,10 +106,10 @@ def week_hours(book: Book) -> Answer:
         for hour in range(24)
     )
     named = (Field("weekday", "Weekday"), Field("hour", "Local hour"), Field("orders", "Orders", "count"))
-    return Answer(answer.title, named, rows, answer.provenance)
+    return Result(result.title, named, rows, result.provenance)
 
 
-def received(book: Book) -> Answer:
+def received(book: Book) -> Result:
     """From landed rows to figures: what the whole history before `as_of` holds, and what of it counts where."""
     lines = book.mart("fct_order_lines")
     known = lines.customer_id.nullif("").notnull()
@@ -126,22 +126,24 @@ def received(book: Book) -> Answer:
         "Customers": distinct(lines.customer_id),
         _NET: money(lines, signed, moved),
     }
-    row = book.lens.rows(lines.aggregate(**{f"f{n}": value for n, value in enumerate(facts.values())}))[0]
+    row = book.context.rows(lines.aggregate(**{f"f{n}": value for n, value in enumerate(facts.values())}))[0]
     shown = [
         (name, formats.full(row[f"f{n}"], book.currency if name == _NET else "count")) for n, name in enumerate(facts)
     ]
     shown += _odd(book)
     rejected = [(f"Rows rejected by {source}", count) for source, count in book.rejected("orders").items() if count]
-    origin = book.lens.provenance(book.lens.sql[-2:], ["fct_order_lines", "dim_order_anomalies"], row["f0"], money=True)
+    origin = book.context.provenance(
+        book.context.sql[-2:], ["fct_order_lines", "dim_order_anomalies"], row["f0"], money=True
+    )
     fields = (Field("what", "What the data hold"), Field("number", "Number", "figure"))
     named = [(f"{name}, {book.currency}" if name == _NET else name, text) for name, text in shown]
-    return Answer("From rows to figures", fields, tuple(named + rejected), origin)
+    return Result("From rows to figures", fields, tuple(named + rejected), origin)
 
 
 def _odd(book: Book) -> list[tuple[str, str]]:
     """What is odd about orders before `as_of`: how many, and the first of their numbers; all are in the mart."""
     found = book.mart("dim_order_anomalies")
-    rows = book.lens.rows(found.select("anomaly", "ts", "order_id").order_by("anomaly", "ts", "order_id"))
+    rows = book.context.rows(found.select("anomaly", "ts", "order_id").order_by("anomaly", "ts", "order_id"))
     named = {kind: [row["order_id"] for row in rows if row["anomaly"] == kind] for kind in _ODD}
     return [
         (_ODD[kind], f"{formats.full(len(ids), 'count')} ({', '.join(ids[:_NAMED])}{', …' * (len(ids) > _NAMED)})")
@@ -156,7 +158,7 @@ def _state(start: date, k: int, rate: float | None, size: int, incomplete: tuple
     return "future" if rate is None and size else "complete"
 
 
-def segments(book: Book) -> Answer:
+def segments(book: Book) -> Result:
     """Customers by recency, frequency and money, one row per segment (definitions 10), over the whole history."""
     orders = book.mart("fct_orders")
     bought = orders.select(
@@ -176,7 +178,7 @@ def segments(book: Book) -> Answer:
     return book.ask("Customer segments", fields, found)
 
 
-def what_changed(book: Book) -> Answer:
+def what_changed(book: Book) -> Result:
     """Net revenue of the window before, the parts of its change, and net revenue now; the parts add up exactly.
 
     No rows where the book compares with nothing, or with days that are not covered alike (C14).
@@ -184,12 +186,12 @@ def what_changed(book: Book) -> Answer:
     fields = (Field("part", "Part"), Field("amount", "Amount", book.currency))
     if book.before is None or not book.compares("fct_transactions"):
         notes = book.value("net_revenue").provenance
-        return Answer("What changed in net revenue", fields, (), replace(notes, sql=(), rows=None))
-    start = len(book.lens.sql)
+        return Result("What changed in net revenue", fields, (), replace(notes, sql=(), rows=None))
+    start = len(book.context.sql)
     parts_of = ("gross_revenue", "refunds", "chargebacks")
     if None in book.amounts(parts_of, [book.before, book.window]).values():
         # A part without any rate is unknown, and so is what it changed.
-        return Answer("What changed in net revenue", fields, (), book.lens.provenance((), (), money=True))
+        return Result("What changed in net revenue", fields, (), book.context.provenance((), (), money=True))
     old, new = _side(book, book.before), _side(book, book.window)
     parts = waterfall(old, new)
     lines = [
@@ -198,10 +200,13 @@ def what_changed(book: Book) -> Answer:
         (book.window.label, new.net),
     ]
     shown = [line for n, line in enumerate(lines) if line[1] != 0 or n in (0, len(lines) - 1)]
-    origin = book.lens.provenance(
-        book.lens.sql[start:], ["fct_transactions", "fct_orders"], sum(s.orders for s in new.sales.values()), money=True
+    origin = book.context.provenance(
+        book.context.sql[start:],
+        ["fct_transactions", "fct_orders"],
+        sum(s.orders for s in new.sales.values()),
+        money=True,
     )
-    return Answer("What changed in net revenue", fields, tuple(shown), origin)
+    return Result("What changed in net revenue", fields, tuple(shown), origin)
 
 
 def _named(part: Part) -> str:
@@ -215,14 +220,16 @@ def _side(book: Book, window: Window) -> Side:
     charges = charges.filter(
         window.holds(charges.ts), charges.status == "succeeded", charges.type == "charge", charges.fx.notnull()
     )
-    orders = book.lens.table("fct_orders")
+    orders = book.context.table("fct_orders")
     first = orders.filter(orders.is_first, window.holds(orders.ts)).select("_source", "order_id", "currency")
     first = first.mutate(is_first=ibis.literal(True))
     joined = charges.left_join(first, ["_source", "order_id", "currency"]).select(charges, first.is_first)
     paid = joined.group_by("_source", "order_id", "currency", "customer_id").aggregate(
         is_first=joined.is_first.fill_null(False).cast("int64").max() == 1, gross=money(joined, joined.net)
     )
-    groups = {row["customers"]: Sales(row["orders"], row["gross"]) for row in book.lens.rows(sales_by_customers(paid))}
+    groups = {
+        row["customers"]: Sales(row["orders"], row["gross"]) for row in book.context.rows(sales_by_customers(paid))
+    }
     back = book.amounts(("refunds", "chargebacks"), [window])
     return Side(
         {name: groups[name] for name in CUSTOMERS if name in groups},

@@ -6,36 +6,38 @@ from tidings.book import Book
 from tidings.display import formats
 from tidings.metrics.health import HEALTH
 from tidings.metrics.registry import get, leaves
-from tidings.metrics.result import Answer, Field, Provenance, Series, growth
+from tidings.metrics.result import Field, Provenance, Result, Series, relative_change
 from tidings.query.evaluation import over_windows
 
 HEALTH_PARTS = tuple(component.metric for component in HEALTH)
 HORIZONS = (7, 30, 90)
 
 
-def horizons(book: Book, *names: str) -> Answer:
+def horizons(book: Book, *names: str) -> Result:
     """Metrics over the last 7, 30 and 90 complete days, each beside as many days before: one row per metric."""
     windows = [book.last(days) for days in HORIZONS]
-    start, rows = len(book.lens.sql), []
+    start, rows = len(book.context.sql), []
     metrics = [get(name) for name in names]
-    found = over_windows(book.lens, metrics, [*windows, *(window.previous() for window in windows)])
+    found = over_windows(book.context, metrics, [*windows, *(window.previous() for window in windows)])
     for name, metric in zip(names, metrics, strict=True):
         unit = book.unit(metric)
         pairs = [(found.value(metric, w), found.value_before(metric, w, w.previous())) for w in windows]
-        cells = (cell for now, before in pairs for cell in (str(formats.short(now, unit)), growth(now, before)))
+        cells = (
+            cell for now, before in pairs for cell in (str(formats.short(now, unit)), relative_change(now, before))
+        )
         rows.append((get(name).title, *cells))
     fields = [Field("metric", "Metric")]
     for days in HORIZONS:
         fields += [Field(f"d{days}", f"{days} days", "figure"), Field(f"c{days}", "Change", "ratio")]
-    return Answer("7, 30 and 90 days", tuple(fields), tuple(rows), _origin(book, names, start))
+    return Result("7, 30 and 90 days", tuple(fields), tuple(rows), _origin(book, names, start))
 
 
-def growth_rates(book: Book, *names: str) -> Answer:
+def growth_rates(book: Book, *names: str) -> Result:
     """Metrics week on week and month on month, the period to date against as many days of the one before (C13)."""
-    start, rows = len(book.lens.sql), []
+    start, rows = len(book.context.sql), []
     for name in names:
-        answer, unit = book.growth(name), book.unit(get(name))
-        pairs = zip(answer.column(name), answer.column("change"), strict=True)
+        result, unit = book.to_date(name), book.unit(get(name))
+        pairs = zip(result.column(name), result.column("change"), strict=True)
         rows.append(
             (get(name).title, *(cell for now, change in pairs for cell in (str(formats.short(now, unit)), change)))
         )
@@ -46,7 +48,7 @@ def growth_rates(book: Book, *names: str) -> Answer:
         Field("month", "Month to date", "figure"),
         Field("month_change", "Month on month", "ratio"),
     )
-    return Answer("Growth", fields, tuple(rows), _origin(book, names, start))
+    return Result("Growth", fields, tuple(rows), _origin(book, names, start))
 
 
 def active_users(book: Book, days: int = 90) -> dict[str, Series]:
@@ -59,4 +61,4 @@ def active_users(book: Book, days: int = 90) -> dict[str, Series]:
 def _origin(book: Book, names: tuple[str, ...], start: int) -> Provenance:
     behind = [leaf for name in names for leaf in leaves(get(name))]
     marts = [leaf.mart for leaf in behind]
-    return book.lens.provenance(book.lens.sql[start:], marts, len(names), metrics=behind, window=book.window)
+    return book.context.provenance(book.context.sql[start:], marts, len(names), metrics=behind, window=book.window)

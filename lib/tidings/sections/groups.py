@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 from tidings.book import Book
 from tidings.metrics.metric import Number
 from tidings.metrics.registry import get, leaves
-from tidings.metrics.result import Answer, Field, Series
+from tidings.metrics.result import Field, Result, Series
 from tidings.query.evaluation import over_windows
 from tidings.window import Unit
 
@@ -17,14 +17,14 @@ PANEL_POINTS = 120
 LATENCY = ("requests", "latency_p50", "latency_p90", "latency_p95", "latency_p99", "error_rate")
 
 
-def profile(book: Book, by: str, *names: str, top: int = 12) -> Answer:
+def profile(book: Book, by: str, *names: str, top: int = 12) -> Result:
     """Several metrics over the window, one row per value of `by`; most of the first metric first.
 
     Rows without the column are left out: they belong to no group. Beyond `top` groups a last line tells how many more.
     """
     metrics = [get(name) for name in names]
-    lens = book.lens.split_by(by)
-    found = over_windows(lens, metrics, [book.window], lambda rows: _label(rows, by))
+    context = book.context.split_by(by)
+    found = over_windows(context, metrics, [book.window], lambda rows: _label(rows, by))
     groups = [group for group in found.groups() if group is not None]
     groups.sort(key=lambda group: (-_size(found.value(metrics[0], book.window, group)), str(group)))
     rows = tuple((group, *(found.value(metric, book.window, group) for metric in metrics)) for group in groups[:top])
@@ -38,10 +38,10 @@ def profile(book: Book, by: str, *names: str, top: int = 12) -> Answer:
     sql = tuple(dict.fromkeys(query for metric in metrics for query in found.sql_of(metric)))
     behind = [leaf for metric in metrics for leaf in leaves(metric)]
     count = sum(found.rows_behind(metrics[0], book.window, group) for group in groups)
-    origin = lens.provenance(sql, tables, count, money=money, metrics=behind, window=book.window)
+    origin = context.provenance(sql, tables, count, money=money, metrics=behind, window=book.window)
     if left:
         origin = replace(origin, notes=(*origin.notes, f"{left} smaller ones are not shown."))
-    return Answer(f"{metrics[0].title} and more by {by}", fields, rows, origin)
+    return Result(f"{metrics[0].title} and more by {by}", fields, rows, origin)
 
 
 def courses(book: Book, name: str, by: str, grain: Unit | None = None, top: int = 4) -> dict[str, Series]:
@@ -50,9 +50,9 @@ def courses(book: Book, name: str, by: str, grain: Unit | None = None, top: int 
     By day, in long windows by week or more, as a small chart has room for few points. A group without any value is left
     out.
     """
-    answer = profile(book, by, "requests" if get(name).mart == "fct_requests" else name, top=top)
+    result = profile(book, by, "requests" if get(name).mart == "fct_requests" else name, top=top)
     grain = grain or book.window.grain(PANEL_POINTS)
-    found = {str(row[0]): book.within(by, str(row[0])).series(name, grain) for row in answer.rows}
+    found = {str(row[0]): book.within(by, str(row[0])).series(name, grain) for row in result.rows}
     return {group: course for group, course in found.items() if any(point.value is not None for point in course.points)}
 
 

@@ -10,11 +10,11 @@ from typing import Any
 from tidings.book import Book
 from tidings.ledger.store import Ledger
 from tidings.metrics.metric import Number
-from tidings.metrics.platform import PLATFORMS, TELLS, name_of
+from tidings.metrics.platform import PLATFORMS, REPORTS, name_of
 from tidings.metrics.registry import get
-from tidings.metrics.result import Answer, Field
+from tidings.metrics.result import Field, Result
 from tidings.metrics.values import divided
-from tidings.platform_metrics import FIGURES, UNIFIED
+from tidings.platform_metrics import METRIC_DAILY, PLATFORM_METRICS
 from tidings.query.coverage import Covered
 from tidings.query.evaluation import over_windows
 from tidings.sources.api.source import ApiEndpoint
@@ -32,7 +32,7 @@ OVERLAPPING: Mapping[str, Sequence[tuple[str, str]]] = {
 """What several platforms tell of, and which they are: each limited to one store, if it knows several."""
 
 
-def pulls(book: Book) -> Answer:
+def pulls(book: Book) -> Result:
     """The latest pull of each source, one row per source: when, how it went, and what it brought; failed ones first."""
     last = Ledger(book.settings.ledger).last_pulls()
     kinds = {name: str(table.get("kind", "")) for name, table in book.settings.sources.items()}
@@ -57,10 +57,10 @@ def pulls(book: Book) -> Answer:
         Field("restated", "Days restated", "count"),
         Field("said", "What it said"),
     )
-    return Answer("The latest pull of each source", fields, tuple(rows), book.lens.provenance((), ()))
+    return Result("The latest pull of each source", fields, tuple(rows), book.context.provenance((), ()))
 
 
-def freshness(book: Book) -> Answer:
+def freshness(book: Book) -> Result:
     """How far each endpoint of each source is whole, and whether that is late; late ones first.
 
     Of several sites or apps the one that lags most counts. Days never landed lie between others that were.
@@ -70,7 +70,7 @@ def freshness(book: Book) -> Answer:
     """
     now = _now(book)
     known = {(source.name, e.name): e for source in open_sources(book.settings) for e in source.endpoints}
-    landed = {(feed.source, feed.endpoint): feed for feed in book.lens.warehouse.feeds}
+    landed = {(feed.source, feed.endpoint): feed for feed in book.context.warehouse.feeds}
     rows = []
     for key in sorted({*known, *landed}):
         feed = landed.get(key)
@@ -100,14 +100,14 @@ def freshness(book: Book) -> Answer:
         Field("rows", "Rows", "count"),
         Field("rejected", "Rejected", "count"),
     )
-    return Answer("How fresh each source is", fields, tuple(rows), book.lens.provenance((), ()))
+    return Result("How fresh each source is", fields, tuple(rows), book.context.provenance((), ()))
 
 
-def refused(book: Book) -> Answer:
+def refused(book: Book) -> Result:
     """Rows that were landed but could not be used, one row per source, endpoint and reason; most rows first."""
     counts: dict[tuple[str, str, str], int] = {}
     examples: dict[tuple[str, str, str], str] = {}
-    for found in book.lens.warehouse.rejected:
+    for found in book.context.warehouse.rejected:
         key = found["source"], found["endpoint"], found["reason"]
         counts[key] = counts.get(key, 0) + found["rows"]
         examples[key] = examples.get(key) or found["example"]
@@ -124,19 +124,19 @@ def refused(book: Book) -> Answer:
         Field("rows", "Rows", "count"),
     )
     lines = tuple(sorted(rows, key=lambda row: (-row[3], *row[:3])))
-    return Answer("Rows that were refused", fields, lines, book.lens.provenance((), ()))
+    return Result("Rows that were refused", fields, lines, book.context.provenance((), ()))
 
 
-def differences(book: Book) -> Answer:
+def differences(book: Book) -> Result:
     """The same figure as several sources tell it, on the days of the window that all of them tell.
 
     One row per figure and source, beside the distance from the first of them.
     """
     rows: list[tuple[object, ...]] = []
-    start = len(book.lens.sql)
+    start = len(book.context.sql)
     for about, tellers in OVERLAPPING.items():
-        for unified in dict.fromkeys(name for platform, _ in tellers for name in TELLS[platform]):
-            asked = [(platform, store) for platform, store in tellers if unified in TELLS[platform]]
+        for unified in dict.fromkeys(name for platform, _ in tellers for name in REPORTS[platform]):
+            asked = [(platform, store) for platform, store in tellers if unified in REPORTS[platform]]
             known = [teller for teller in asked if _days(book, unified, teller)]
             window = _common(book, unified, known)
             if len(known) > 1 and window is not None:
@@ -151,28 +151,28 @@ def differences(book: Book) -> Answer:
         Field("unit", "Unit"),
         Field("difference", "Change from the first", "ratio"),
     )
-    origin = book.lens.provenance(book.lens.sql[start:], (FIGURES,), len(rows))
+    origin = book.context.provenance(book.context.sql[start:], (METRIC_DAILY,), len(rows))
     note = "They count differently: who blocks scripts, other time zones, trials and grace periods."
-    return Answer(
+    return Result(
         "What several sources tell", fields, tuple(rows), replace(origin, notes=(*origin.notes, note) if rows else ())
     )
 
 
-def told(book: Book) -> Answer:
+def reported(book: Book) -> Result:
     """What each source tells, one row per source, platform and figure: first and last day, and what it is split by."""
     found: dict[tuple[str, str, str], list[Covered]] = {}
-    for cut in book.lens.coverage:
-        found.setdefault(cut.whose, []).append(cut)
+    for breakdown in book.context.coverage:
+        found.setdefault(breakdown.whose, []).append(breakdown)
     rows = tuple(
         (
             source,
             PLATFORMS.get(platform, platform),
-            UNIFIED[metric].title,
-            min(cut.first_day for cut in cuts),
-            max(cut.last_day for cut in cuts),
-            "; ".join(sorted(cut.cut.replace(",", " + ") or "whole" for cut in cuts)),
+            PLATFORM_METRICS[metric].title,
+            min(breakdown.first_day for breakdown in breakdowns),
+            max(breakdown.last_day for breakdown in breakdowns),
+            "; ".join(sorted(breakdown.breakdown.replace(",", " + ") or "whole" for breakdown in breakdowns)),
         )
-        for (source, platform, metric), cuts in sorted(found.items())
+        for (source, platform, metric), breakdowns in sorted(found.items())
     )
     fields = (
         Field("source", "Source"),
@@ -182,7 +182,7 @@ def told(book: Book) -> Answer:
         Field("last", "To", "date"),
         Field("cuts", "Told by"),
     )
-    return Answer("What each source tells", fields, rows, book.lens.provenance((), (FIGURES,)))
+    return Result("What each source tells", fields, rows, book.context.provenance((), (METRIC_DAILY,)))
 
 
 _STATES = ("never landed", "late", "on time", "as brought", "no longer configured")
@@ -206,7 +206,7 @@ def _now(book: Book) -> datetime:
 
 def _days(book: Book, unified: str, teller: tuple[str, str]) -> tuple[date, date] | None:
     platform, store = teller
-    coverage = book.lens.coverage
+    coverage = book.context.coverage
     return coverage.days(coverage.behind(get(name_of(platform, unified)), ("store",) if store else ()))
 
 
@@ -225,8 +225,8 @@ def _compared(
     first: Number = None
     for platform, store in tellers:
         metric = get(name_of(platform, unified))
-        lens = book.lens.within("store", store) if store else book.lens
-        value = over_windows(lens, [metric], [window]).value(metric, window)
+        context = book.context.within("store", store) if store else book.context
+        value = over_windows(context, [metric], [window]).value(metric, window)
         if value is None:
             continue
         first = value if not rows else first

@@ -9,7 +9,7 @@ from tidings.analysis.distribution import histogram, percentiles
 from tidings.book import Book
 from tidings.display import formats
 from tidings.metrics.measures import VITAL_BANDS, number_where, percentile, ratio
-from tidings.metrics.result import Answer, Field
+from tidings.metrics.result import Field, Result
 from tidings.sections.groups import PANEL_POINTS
 from tidings.window import period_start
 
@@ -17,7 +17,7 @@ LATENCY_EDGES = (5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 500
 FEWEST_REQUESTS = 100
 
 
-def latency_spread(book: Book) -> Answer:
+def latency_spread(book: Book) -> Result:
     """Requests of the window by latency, one row per bin: from, to, requests; those without a latency are in none."""
     fields = (
         Field("lower", "From", "ms"),
@@ -27,7 +27,7 @@ def latency_spread(book: Book) -> Answer:
     return book.ask("Latency", fields, histogram(_requests(book), "latency_ms", LATENCY_EDGES))
 
 
-def errors_by_day(book: Book) -> Answer:
+def errors_by_day(book: Book) -> Result:
     """Error rate by service and local day of the window (week, where that is long), one row per pair with requests."""
     rows, grain = _requests(book, "error_rate"), book.window.grain(PANEL_POINTS)
     days = rows.group_by("service", day=period_start(rows.local_ts, grain, book.zone.week_start)).aggregate(
@@ -38,7 +38,7 @@ def errors_by_day(book: Book) -> Answer:
     return book.ask(f"Error rate by service and {grain}", fields, days.order_by("day", "service"))
 
 
-def slowest_endpoints(book: Book, top: int = 12) -> Answer:
+def slowest_endpoints(book: Book, top: int = 12) -> Result:
     """Endpoints by p95 latency, those with at least 100 requests in the window; the slowest first."""
     rows = _requests(book)
     rows = rows.filter(rows.endpoint.notnull(), rows.latency_ms.notnull())
@@ -54,7 +54,7 @@ def slowest_endpoints(book: Book, top: int = 12) -> Answer:
     return book.ask("Slowest endpoints", fields, found.order_by(ibis.desc("p95"), "name").limit(top))
 
 
-def statuses(book: Book) -> Answer:
+def statuses(book: Book) -> Result:
     """Requests and bytes by HTTP status, no answer included, over the window; most requests first.
 
     Of sources that give a status only: of others it is not known whether they were answered.
@@ -72,9 +72,9 @@ def statuses(book: Book) -> Answer:
     return book.ask("Requests by status", fields, found.order_by(ibis.desc("requests"), "status"))
 
 
-def received(book: Book) -> Answer:
+def received(book: Book) -> Result:
     """What was landed for this section, one row per source and feed: rows, rejected rows, and what the source told."""
-    feeds = [feed for feed in book.lens.warehouse.feeds if feed.feed in ("requests", "access", "vitals")]
+    feeds = [feed for feed in book.context.warehouse.feeds if feed.feed in ("requests", "access", "vitals")]
     rows = tuple(
         (
             f"{feed.source} ({feed.feed})",
@@ -92,10 +92,10 @@ def received(book: Book) -> Answer:
         Field("rejected", "Rejected", "count"),
         Field("facts", "Counted when landed"),
     )
-    return Answer("What was landed", fields, rows, book.lens.provenance((), ("fct_requests", "fct_web_vitals")))
+    return Result("What was landed", fields, rows, book.context.provenance((), ("fct_requests", "fct_web_vitals")))
 
 
-def vitals(book: Book, top: int = 12) -> Answer:
+def vitals(book: Book, top: int = 12) -> Result:
     """p75 of LCP, INP and CLS by page, and whether it passes (8.5); pages with most samples first."""
     samples = book.mart("fct_web_vitals")
     samples = samples.filter(book.window.holds(samples.ts), samples.path.notnull())
@@ -119,4 +119,4 @@ def vitals(book: Book, top: int = 12) -> Answer:
 
 
 def _requests(book: Book, metric: str = "requests") -> ir.Table:
-    return book.rows(metric) if book.answers(metric) else book.rows("requests").limit(0)
+    return book.rows(metric) if book.results(metric) else book.rows("requests").limit(0)

@@ -11,7 +11,7 @@ from tidings.analysis.funnel import Funnel, Step, funnel_rows, paths, summary
 from tidings.book import Book
 from tidings.errors import UsageError, suggest
 from tidings.metrics.measures import distinct, number_where, ratio
-from tidings.metrics.result import Answer, Field
+from tidings.metrics.result import Field, Result
 from tidings.window import seconds_before
 
 LIVE_MINUTES = 30
@@ -27,7 +27,7 @@ FUNNEL_DAYS = 14
 _SECONDS_PER_DAY = 86_400
 
 
-def exit_pages(book: Book, top: int = 12) -> Answer:
+def exit_pages(book: Book, top: int = 12) -> Result:
     """Pages on which visits end: exits, page views and exit rate by path (metric definitions 4).
 
     A visit is seen whole: one that began in the window may end after it, on a page that nobody saw in the window.
@@ -49,7 +49,7 @@ def exit_pages(book: Book, top: int = 12) -> Answer:
     return book.ask("Exit pages", fields, pages.order_by(ibis.desc("exits"), "path").limit(top))
 
 
-def entry_pages(book: Book, top: int = 12) -> Answer:
+def entry_pages(book: Book, top: int = 12) -> Result:
     """Pages on which visits begin: visits, bounce rate and mean duration by path."""
     visits = book.mart("fct_sessions")
     visits = visits.filter(visits.is_visit, book.window.holds(visits.ts))
@@ -67,7 +67,7 @@ def entry_pages(book: Book, top: int = 12) -> Answer:
     return book.ask("Entry pages", fields, pages.order_by(ibis.desc("visits"), "path").limit(top))
 
 
-def campaigns(book: Book, top: int = 12) -> Answer:
+def campaigns(book: Book, top: int = 12) -> Result:
     """Visits and bounce rate by campaign, source and medium; visits without a campaign are left out."""
     visits = book.mart("fct_sessions")
     visits = visits.filter(visits.is_visit, visits.campaign.notnull(), book.window.holds(visits.ts))
@@ -88,7 +88,7 @@ def campaigns(book: Book, top: int = 12) -> Answer:
     return book.ask("Campaigns", fields, ordered.limit(top))
 
 
-def conversion(book: Book, steps: str) -> Answer:
+def conversion(book: Book, steps: str) -> Result:
     """An ordered funnel of visitors over the window, 14 days to complete it (metric definitions 1.1).
 
     `steps` are event names separated by `>`; empty: page view, cart, checkout, purchase, as far as they occur.
@@ -107,18 +107,21 @@ def conversion(book: Book, steps: str) -> Answer:
         if known and name not in known:
             raise UsageError(f"The funnel names the event '{name}', which never happened.", suggest(name, known))
     if not names:
-        return Answer("Conversion funnel", _FUNNEL_FIELDS, (), book.lens.provenance((), ("fct_events",)))
+        return Result("Conversion funnel", _FUNNEL_FIELDS, (), book.context.provenance((), ("fct_events",)))
     funnel = Funnel(tuple(Step(name) for name in names), window=FUNNEL_DAYS * _SECONDS_PER_DAY)
     inside = hits.filter(book.window.holds(hits.ts))
     rows = funnel_rows(inside.mutate(user_id=inside.visitor_id), funnel)
-    found = summary(paths(book.lens.query(rows), funnel), funnel)
+    found = summary(paths(book.context.query(rows), funnel), funnel)
     lines = tuple((r.event, r.count, r.step_rate, r.overall_rate, r.median) for r in found)
-    return Answer(
-        "Conversion funnel", _FUNNEL_FIELDS, lines, book.lens.provenance(book.lens.sql[-1:], ["fct_events"], len(lines))
+    return Result(
+        "Conversion funnel",
+        _FUNNEL_FIELDS,
+        lines,
+        book.context.provenance(book.context.sql[-1:], ["fct_events"], len(lines)),
     )
 
 
-def live(book: Book) -> Answer:
+def live(book: Book) -> Result:
     """Visitors and page views of each of the last 30 minutes before `as_of`, one row per minute, oldest first.
 
     A minute without a hit is 0; no rows where the data do not reach up to `as_of`.
@@ -131,7 +134,7 @@ def live(book: Book) -> Answer:
     now = book.value("current_visitors")
     if now.value is None:
         note = f"What happened in the last 30 minutes is not known: {now.why}."
-        return Answer("The last 30 minutes", fields, (), replace(now.provenance, notes=(note,)))
+        return Result("The last 30 minutes", fields, (), replace(now.provenance, notes=(note,)))
     hits = book.mart("fct_events")
     ago = seconds_before(hits.ts, book.as_of)
     hits = hits.filter(~hits.is_bot, ago > 0, ago <= 60 * LIVE_MINUTES)

@@ -71,14 +71,14 @@ class Pulled:
     rows: int
     rejected: int = 0
     skipped: bool = False
-    part: str = ""
+    partition: str = ""
     messages: tuple[str, ...] = ()
     restated: int = 0
     remarks: Mapping[Remark, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # Names of fields, files and websites are from outside: they are printed and stored as they may be.
-        object.__setattr__(self, "part", printable(self.part))
+        object.__setattr__(self, "part", printable(self.partition))
         object.__setattr__(self, "messages", tuple(map(printable, self.messages)))
 
 
@@ -141,7 +141,7 @@ def kept_out(source: Source, endpoint: Endpoint, file: str, gone: Dropped) -> Pu
         f"{file} was dropped on {gone.at:%Y-%m-%d} and is not landed again. To land it after all: "
         f"tidings drop {source.name} --undo, then pull."
     )
-    return Pulled(source.name, endpoint.name, endpoint.feed.name, 0, skipped=True, part=file, messages=(message,))
+    return Pulled(source.name, endpoint.name, endpoint.feed.name, 0, skipped=True, partition=file, messages=(message,))
 
 
 @dataclass(frozen=True)

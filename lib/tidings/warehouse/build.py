@@ -26,7 +26,7 @@ from tidings.ledger.store import Ledger
 from tidings.models.contracts import Breach, broken, check_columns, check_rows, declared, nullable
 from tidings.models.graph import Graph, discover
 from tidings.models.model import Model
-from tidings.platform_metrics import FIGURES
+from tidings.platform_metrics import METRIC_DAILY
 from tidings.settings import Settings
 from tidings.sources.source import Progress, silent
 from tidings.warehouse.coverage import coverage_table, filled_table
@@ -172,13 +172,13 @@ def _result(settings: Settings, build_id: str, graph: Graph, unchanged: bool) ->
         warnings = []
         for name, info in warehouse.tables.items():
             allowed = graph.models[name].contract.fresh_hours
-            if allowed is None or info.fresh_until is None or warehouse.complete_until is None:
+            if allowed is None or info.last_row_at is None or warehouse.complete_until is None:
                 continue
-            hours = (warehouse.complete_until - info.fresh_until).total_seconds() / 3600
+            hours = (warehouse.complete_until - info.last_row_at).total_seconds() / 3600
             if hours > allowed:
                 warnings.append(
                     f"{name} has its newest row {hours:.0f} h before the end of the data "
-                    f"({info.fresh_until:%Y-%m-%d %H:%M} UTC); expected within {allowed:g} h."
+                    f"({info.last_row_at:%Y-%m-%d %H:%M} UTC); expected within {allowed:g} h."
                 )
         if not warehouse.feeds:
             warnings.append("Nothing is landed yet, so that all tables are empty. Run: tidings pull")
@@ -217,7 +217,9 @@ def _show_raw(writer: Writer, settings: Settings, files: list[LandedFile]) -> No
         landed = [file for file in files if file.feed == feed.name]
         # The ordinal is made anew over all endpoints of the feed, so that with the line it names one row.
         raw = [
-            RawFile(file.path, file.source, file.part, number, tuple((span.start, span.end) for span in file.hidden))
+            RawFile(
+                file.path, file.source, file.partition, number, tuple((span.start, span.end) for span in file.hidden)
+            )
             for number, file in enumerate(landed, start=1)
         ]
         types = {name: column.type.removeprefix("!") for name, column in feed.columns.items()}
@@ -272,7 +274,7 @@ def _coverage(
 ) -> dict[str, pa.Table]:
     """Which days each source covers, and which columns it fills."""
     made = {table.model.name: table for table in built}
-    marts = [table for name, table in made.items() if table.model.layer == "marts" and name != FIGURES]
+    marts = [table for name, table in made.items() if table.model.layer == "marts" and name != METRIC_DAILY]
     seen = {feed for mart in marts for feed in mart.feeds}
     schemas = {**root_schemas(), **{name: declared(table.model.contract) for name, table in made.items()}}
     # As landed, as staging puts a number where none was given.
@@ -293,14 +295,14 @@ def _build_id(settings: Settings, files: Iterable[LandedFile], code: str) -> str
                 file.endpoint,
                 file.feed,
                 file.time,
-                file.part,
-                file.entry.sha256,
-                file.entry.rejected_sha256,
+                file.partition,
+                file.load.sha256,
+                file.load.rejected_sha256,
             ),
             [[span.start.isoformat(), span.end.isoformat()] for span in file.hidden],
-            file.entry.complete_until.isoformat() if file.entry.complete_until else None,
-            dict(file.entry.facts),
-            file.entry.covers,
+            file.load.complete_until.isoformat() if file.load.complete_until else None,
+            dict(file.load.facts),
+            file.load.covers,
         ]
         for file in files
     ]

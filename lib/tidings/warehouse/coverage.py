@@ -18,13 +18,13 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from tidings.feeds import feeds
-from tidings.landing.manifest import DECLARED_DAYS, ROWS_OF, Entry
+from tidings.landing.manifest import DECLARED_DAYS, ROWS_OF, Load
 from tidings.landing.store import LandedFile
-from tidings.platform_metrics import FIGURES
+from tidings.platform_metrics import METRIC_DAILY
 from tidings.schema import Column
 from tidings.window import Zone, add_days, as_utc, days_between, days_without, midnights, naive_utc
 
-Run = Callable[[ir.Expr], pa.Table]
+RunQuery = Callable[[ir.Expr], pa.Table]
 _TS = pa.timestamp("us")
 SCHEMA = pa.schema(
     [
@@ -58,7 +58,7 @@ def coverage_table(
     infos: Iterable[Mapping[str, Any]],
     seen: Collection[str],
     schemas: Mapping[str, ibis.Schema],
-    run: Run,
+    run: RunQuery,
 ) -> pa.Table:
     """The table `meta_coverage` of a build, made from what was landed and `meta_feeds` says of it.
 
@@ -70,7 +70,7 @@ def coverage_table(
         by_feed.setdefault(file.feed, []).append(file)
     known: dict[tuple[str, str], _Known] = {}
     for name, of_feed in by_feed.items():
-        if name in seen or any(file.entry.covers for file in of_feed):
+        if name in seen or any(file.load.covers for file in of_feed):
             raw = ibis.table(schemas[f"raw_{name}"], name=f"raw_{name}")
             known |= {(source, name): found for source, found in _of_feed(raw, of_feed, run).items()}
     rows = [
@@ -78,8 +78,8 @@ def coverage_table(
         for (source, feed), found in sorted(known.items())
         if feed in seen
     ]
-    if FIGURES in schemas:
-        rows += _of_figures(ibis.table(schemas[FIGURES], name=FIGURES), list(infos), known, run)
+    if METRIC_DAILY in schemas:
+        rows += _of_platform_metrics(ibis.table(schemas[METRIC_DAILY], name=METRIC_DAILY), list(infos), known, run)
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
@@ -94,44 +94,45 @@ def _row(source: str, feed: str, known: _Known) -> dict[str, Any]:
     }
 
 
-def _of_feed(raw: ir.Table, files: Sequence[LandedFile], run: Run) -> dict[str, _Known]:
+def _of_feed(raw: ir.Table, files: Sequence[LandedFile], run: RunQuery) -> dict[str, _Known]:
     """What each source of a feed covers, by source."""
     time = raw[files[0].time]
-    bounds = raw.group_by("_source", "_part").aggregate(first=time.min(), last=time.max())
+    bounds = raw.group_by("_source", "_partition").aggregate(first=time.min(), last=time.max())
     first_last = {
-        (row["_source"], row["_part"]): (as_utc(row["first"]), as_utc(row["last"])) for row in run(bounds).to_pylist()
+        (row["_source"], row["_partition"]): (as_utc(row["first"]), as_utc(row["last"]))
+        for row in run(bounds).to_pylist()
     }
-    entries: dict[tuple[str, str], list[Entry]] = {}
+    loads: dict[tuple[str, str], list[Load]] = {}
     for file in files:
-        entries.setdefault((file.source, file.part), []).append(file.entry)
+        loads.setdefault((file.source, file.partition), []).append(file.load)
     dated = _dated(raw, files, first_last, run)
     spans: dict[str, list[_Known]] = {}
-    for key, of_part in entries.items():
-        found = _of_part(of_part, first_last.get(key), is_dated=key in dated)
+    for key, of_partition in loads.items():
+        found = _of_partition(of_partition, first_last.get(key), is_dated=key in dated)
         if found is not None:
             spans.setdefault(key[0], []).append(found)
     # Only files of one source that follow one another have something between them.
-    several = {file.source for file in files if file.entry.covers.startswith(ROWS_OF)}
+    several = {file.source for file in files if file.load.covers.startswith(ROWS_OF)}
     several = {source for source in several if len(spans.get(source, ())) > 1}
     pauses = _pauses(raw, time, several, run)
     return {source: _joined(of_source, pauses.get(source)) for source, of_source in spans.items()}
 
 
-def _of_part(entries: Sequence[Entry], bounds: tuple[datetime, datetime] | None, *, is_dated: bool) -> _Known | None:
+def _of_partition(loads: Sequence[Load], bounds: tuple[datetime, datetime] | None, *, is_dated: bool) -> _Known | None:
     """What one part covers; None for one without rows that declares nothing of its own."""
     starts, ends = [], []
-    for entry in entries:
-        if entry.covers.startswith(DECLARED_DAYS):
-            first, _, end = entry.covers.removeprefix(DECLARED_DAYS).partition("/")
+    for load in loads:
+        if load.covers.startswith(DECLARED_DAYS):
+            first, _, end = load.covers.removeprefix(DECLARED_DAYS).partition("/")
             starts.append(datetime.fromisoformat(first))
             ends.append(datetime.fromisoformat(end))
-        if entry.window is not None:
-            starts.append(entry.window.start)
-        if entry.complete_until is not None and not entry.covers.startswith(ROWS_OF):
-            ends.append(entry.complete_until)
+        if load.window is not None:
+            starts.append(load.window.start)
+        if load.complete_until is not None and not load.covers.startswith(ROWS_OF):
+            ends.append(load.complete_until)
     if bounds is not None:
         starts.append(bounds[0])
-        zones = [entry.covers.removeprefix(ROWS_OF) for entry in entries if entry.covers.startswith(ROWS_OF)]
+        zones = [load.covers.removeprefix(ROWS_OF) for load in loads if load.covers.startswith(ROWS_OF)]
         if zones:
             zone = Zone(zones[0])
             ends.append(zone.first_instant(add_days(zone.day_of(bounds[1]), 1)) if is_dated else bounds[1])
@@ -144,13 +145,13 @@ def _dated(
     raw: ir.Table,
     files: Sequence[LandedFile],
     first_last: Mapping[tuple[str, str], tuple[datetime, datetime]],
-    run: Run,
+    run: RunQuery,
 ) -> set[tuple[str, str]]:
     """The parts all of whose rows are at midnight of their zone: they have dates only."""
     zones: dict[str, set[str]] = {}
     for file in files:
-        if file.entry.covers.startswith(ROWS_OF):
-            zones.setdefault(file.entry.covers.removeprefix(ROWS_OF), set()).add(file.source)
+        if file.load.covers.startswith(ROWS_OF):
+            zones.setdefault(file.load.covers.removeprefix(ROWS_OF), set()).add(file.source)
     dated = set()
     for zone, sources in zones.items():
         bounds = [span for (source, _), span in first_last.items() if source in sources]
@@ -159,18 +160,18 @@ def _dated(
         rows = raw.filter(raw["_source"].isin(sorted(sources)))
         first, last = min(start for start, _ in bounds), max(end for _, end in bounds)
         at_midnight = midnights(rows[files[0].time], Zone(zone), first, last)
-        found = rows.group_by("_source", "_part").aggregate(dated=at_midnight.all())
-        dated |= {(row["_source"], row["_part"]) for row in run(found).to_pylist() if row["dated"]}
+        found = rows.group_by("_source", "_partition").aggregate(dated=at_midnight.all())
+        dated |= {(row["_source"], row["_partition"]) for row in run(found).to_pylist() if row["dated"]}
     return dated
 
 
-def _pauses(raw: ir.Table, time: ir.TimestampValue, sources: Collection[str], run: Run) -> dict[str, int]:
+def _pauses(raw: ir.Table, time: ir.TimestampValue, sources: Collection[str], run: RunQuery) -> dict[str, int]:
     """The longest run of days without a row inside the parts of each of these sources, in days."""
     if not sources:
         return {}
     rows = raw.mutate(day=time.date()).filter(raw["_source"].isin(sorted(sources)))
-    days = rows.select("_source", "_part", "day").distinct()
-    found = days_without(days, ("_source", "_part"))
+    days = rows.select("_source", "_partition", "day").distinct()
+    found = days_without(days, ("_source", "_partition"))
     found = found.group_by("_source").aggregate(longest=found.days_without.max())
     return {row["_source"]: int(row["longest"] or 0) for row in run(found).to_pylist()}
 
@@ -191,10 +192,10 @@ def _joined(spans: Sequence[_Known], pause: int | None) -> _Known:
     return _Known(ordered[0].start, until, tuple(gaps))
 
 
-def _of_figures(
-    figures: ir.Table, infos: Sequence[Mapping[str, Any]], known: Mapping[tuple[str, str], _Known], run: Run
+def _of_platform_metrics(
+    figures: ir.Table, infos: Sequence[Mapping[str, Any]], known: Mapping[tuple[str, str], _Known], run: RunQuery
 ) -> list[dict[str, Any]]:
-    keys = [figures[name] for name in ("platform", "metric", "cut", "is_total", "feed", "zone")]
+    keys = [figures[name] for name in ("platform", "metric", "breakdown", "is_total", "feed", "zone")]
     grouped = figures.group_by(figures["_source"].name("source"), *keys).aggregate(
         first_day=figures.day.min(), last_day=figures.day.max()
     )
@@ -242,7 +243,7 @@ def _breakdown(
         **_row(row["source"], row["feed"], covers),
         "platform": row["platform"],
         "metric": row["metric"],
-        "breakdown": row["cut"],
+        "breakdown": row["breakdown"],
         "is_total": row["is_total"],
         "zone": row["zone"],
         "ended": list(ended),
@@ -263,7 +264,9 @@ FILLED = pa.schema([(name, pa.string()) for name in ("table", "source", "column"
 """A row is a column that some row of a source fills in a table; of enumerated columns also each value that occurs."""
 
 
-def filled_table(tables: Mapping[str, Mapping[str, Column]], schemas: Mapping[str, ibis.Schema], run: Run) -> pa.Table:
+def filled_table(
+    tables: Mapping[str, Mapping[str, Column]], schemas: Mapping[str, ibis.Schema], run: RunQuery
+) -> pa.Table:
     """The table `meta_filled` of a build: which columns of these tables, given by name, each source fills."""
     rows: list[dict[str, str | None]] = []
     for name, columns in tables.items():

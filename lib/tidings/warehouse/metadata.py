@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from tidings.feeds import feeds
-from tidings.landing.manifest import REFUSED, Entry, Span, merged
+from tidings.landing.manifest import REFUSED, Load, Span, merged
 from tidings.landing.rejections import by_day
 from tidings.landing.store import LandedFile
 from tidings.models.model import Model
@@ -26,7 +26,7 @@ _TABLES = pa.schema(
     [
         *((name, pa.string()) for name in ("name", "layer", "grain")),
         ("rows", pa.int64()),
-        ("fresh_until", _TS),
+        ("last_row_at", _TS),
         *((name, pa.string()) for name in ("doc", "sql")),
         ("feeds", pa.list_(pa.string())),
     ]
@@ -51,7 +51,7 @@ _FEEDS = pa.schema(
 )
 _REJECTED = pa.schema(
     [
-        *((name, pa.string()) for name in ("source", "endpoint", "feed", "part")),
+        *((name, pa.string()) for name in ("source", "endpoint", "feed", "partition")),
         ("day", pa.date32()),
         *((name, pa.string()) for name in ("reason", "example")),
         *((name, pa.int64()) for name in ("rows", "of")),
@@ -70,7 +70,7 @@ class TableInfo:
     layer: str
     grain: str
     rows: int
-    fresh_until: datetime | None
+    last_row_at: datetime | None
     doc: str
     sql: str
     feeds: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ def meta_tables(
 ) -> Mapping[str, pa.Table]:
     """All meta tables of a build by name; instants in them are naive UTC."""
     built, files = list(built), list(files)
-    until = max((file.entry.complete_until for file in files if file.entry.complete_until), default=None)
+    until = max((file.load.complete_until for file in files if file.load.complete_until), default=None)
     row = {"id": build_id, "tool_version": version("tidings"), "code": code, "complete_until": _naive(until)}
     return {
         "meta_build": pa.Table.from_pylist([row], schema=_BUILD),
@@ -135,7 +135,7 @@ def _table(built: TableBuilt) -> dict[str, Any]:
         "layer": model.layer,
         "grain": model.contract.grain,
         "rows": built.rows,
-        "fresh_until": built.newest,
+        "last_row_at": built.newest,
         "doc": model.doc,
         "sql": built.sql,
         "feeds": list(built.feeds),
@@ -166,63 +166,67 @@ def _feeds(files: list[LandedFile]) -> list[dict[str, Any]]:
     rows = []
     sparse = {feed.name for feed in feeds().values() if feed.is_sparse}
     for (source, endpoint, feed), group in groupby(sorted(files, key=_endpoint), key=_endpoint):
-        entries = [file.entry for file in group]
+        loads = [file.load for file in group]
         facts: dict[str, float] = {}
-        for entry in entries:
-            for name, value in entry.facts.items():
+        for load in loads:
+            for name, value in load.facts.items():
                 facts[name] = facts.get(name, 0) + value
         rows.append(
             {
                 "source": source,
                 "endpoint": endpoint,
                 "feed": feed,
-                "rows": sum(entry.rows for entry in entries),
-                "rejected": sum(entry.rejected for entry in entries),
-                "fetched_at": _naive(max(entry.fetched_at for entry in entries)),
-                "complete_until": _naive(_complete_until(entries, is_sparse=feed in sparse)),
-                **_days(entries, is_sparse=feed in sparse),
-                "inputs": [entry.input.name for entry in entries if entry.input],
+                "rows": sum(load.rows for load in loads),
+                "rejected": sum(load.rejected for load in loads),
+                "fetched_at": _naive(max(load.fetched_at for load in loads)),
+                "complete_until": _naive(_complete_until(loads, is_sparse=feed in sparse)),
+                **_days(loads, is_sparse=feed in sparse),
+                "inputs": [load.input.name for load in loads if load.input],
                 "facts": sorted(facts.items()),
             }
         )
     return rows
 
 
-def _asked_for(entries: list[Entry]) -> list[Entry]:
+def _asked_for(loads: list[Load]) -> list[Load]:
     """The entries of parts that are still pulled: a site or an app that was taken out of the settings lags for ever."""
     newest: dict[str, datetime] = {}
-    for entry in entries:
-        newest[entry.part] = max(entry.fetched_at, newest.get(entry.part, entry.fetched_at))
+    for load in loads:
+        newest[load.partition] = max(load.fetched_at, newest.get(load.partition, load.fetched_at))
     latest = max(newest.values(), default=None)
     return (
-        [] if latest is None else [entry for entry in entries if days_since(newest[entry.part], latest) <= _GONE_DAYS]
+        [] if latest is None else [load for load in loads if days_since(newest[load.partition], latest) <= _GONE_DAYS]
     )
 
 
-def _complete_until(entries: list[Entry], *, is_sparse: bool) -> datetime | None:
+def _complete_until(loads: list[Load], *, is_sparse: bool) -> datetime | None:
     """Up to when all parts are complete that are landed by days; files follow one another."""
     newest: dict[str, datetime] = {}
-    asked_for = _asked_for([entry for entry in entries if entry.window])
-    for entry in asked_for or entries:
-        if entry.complete_until:
+    asked_for = _asked_for([load for load in loads if load.window])
+    for load in asked_for or loads:
+        if load.complete_until:
             # Of what is told only when it happens, the part in which something happened last says how far it is.
-            part = entry.part if entry.window and not is_sparse else ""
-            newest[part] = max(entry.complete_until, newest.get(part, entry.complete_until))
+            partition = load.partition if load.window and not is_sparse else ""
+            newest[partition] = max(load.complete_until, newest.get(partition, load.complete_until))
     return min(newest.values(), default=None)
 
 
-def _days(entries: list[Entry], *, is_sparse: bool) -> dict[str, Any]:
-    by_part: dict[str, list[Span]] = {}
-    for entry in entries:
-        if entry.window:
-            by_part.setdefault(entry.part, []).append(entry.window)
+def _days(loads: list[Load], *, is_sparse: bool) -> dict[str, Any]:
+    by_partition: dict[str, list[Span]] = {}
+    for load in loads:
+        if load.window:
+            by_partition.setdefault(load.partition, []).append(load.window)
     missing: list[Span] = []
-    for spans in () if is_sparse else by_part.values():
+    for spans in () if is_sparse else by_partition.values():
         missing += [Span(one.end, following.start) for one, following in pairwise(merged(spans))]
-    starts = [span.start.date() for spans in by_part.values() for span in spans]
+    starts = [span.start.date() for spans in by_partition.values() for span in spans]
     days = [[span.start.date(), add_days(span.end.date(), -1)] for span in merged(missing)]
-    asked_for = {entry.part for entry in _asked_for([entry for entry in entries if entry.window])}
-    ended = {part: max(span.end.date() for span in spans) for part, spans in by_part.items() if part not in asked_for}
+    asked_for = {load.partition for load in _asked_for([load for load in loads if load.window])}
+    ended = {
+        partition: max(span.end.date() for span in spans)
+        for partition, spans in by_partition.items()
+        if partition not in asked_for
+    }
     return {"first_day": min(starts, default=None), "missing": days, "ended": sorted(ended.items())}
 
 
@@ -233,9 +237,14 @@ def _rejected(files: list[LandedFile]) -> list[dict[str, Any]]:
         if file.rejected_path is None:
             continue
         source, endpoint, feed = _endpoint(file)
-        about = {"source": source, "endpoint": endpoint, "feed": feed, "part": file.part.removesuffix(REFUSED)}
+        about = {
+            "source": source,
+            "endpoint": endpoint,
+            "feed": feed,
+            "partition": file.partition.removesuffix(REFUSED),
+        }
         found += [{**about, **row} for row in by_day(file.path, file.time, file.rejected_path)]
-    order = ("source", "endpoint", "part", "reason")
+    order = ("source", "endpoint", "partition", "reason")
     return sorted(found, key=lambda row: (*(row[name] for name in order), row["day"] or date.min))
 
 

@@ -27,7 +27,7 @@ from tidings.warehouse.metadata import FeedInfo, TableInfo
 
 DIALECT = "duckdb"
 _BUILD_ID = re.compile(r"\w[\w-]{0,63}", re.ASCII)
-ORIGIN = {"_source": "string", "_part": "string", "_pull": "int64", "_line": "int64"}
+ORIGIN = {"_source": "string", "_partition": "string", "_pull": "int64", "_line": "int64"}
 ENGINE_VERSION = f"duckdb {duckdb.__version__}, ibis {ibis.__version__}"
 
 
@@ -215,7 +215,7 @@ class Warehouse:
         """
         return tuple(self._rows("meta_rejected"))
 
-    def fresh_until(self, table: str) -> datetime | None:
+    def last_row_at(self, table: str) -> datetime | None:
         """The newest `ts` of a table, aware UTC; null without rows or `ts`.
 
         Raises:
@@ -223,7 +223,7 @@ class Warehouse:
         """
         if table not in self.tables:
             raise WarehouseError(f"There is no table {table} in build {self.build_id}.", suggest(table, self.tables))
-        return self.tables[table].fresh_until
+        return self.tables[table].last_row_at
 
     @property
     def complete_until(self) -> datetime | None:
@@ -253,7 +253,7 @@ class RawFile:
 
     path: Path
     source: str
-    part: str
+    partition: str
     pull: int
     hidden: tuple[tuple[datetime, datetime], ...] = ()
 
@@ -288,7 +288,7 @@ class Writer:
         self._con.close()
 
     def raw_view(self, name: str, columns: Mapping[str, str], time: str, files: Sequence[RawFile]) -> None:
-        """Show landed files as one table: typed columns, `_source`, `_part`, `_pull`, `_line`; never `_record`."""
+        """Show landed files as one table: typed columns, `_source`, `_partition`, `_pull`, `_line`; never `_record`."""
         types = _types(columns)
         selects = [self._select(file, types, time) for file in files] or [_no_rows({**types, **_types(ORIGIN)})]
         self._con.execute(f"CREATE TEMP VIEW {_name(name)} AS {' UNION ALL '.join(selects)}")
@@ -298,7 +298,7 @@ class Writer:
         there = {row[0] for row in self._con.execute(f"DESCRIBE FROM {source}").fetchall()}
         # A file landed before the feed had a column has nulls in it.
         shown = [f"CAST({_name(c) if c in there else 'NULL'} AS {t}) AS {_name(c)}" for c, t in types.items()]
-        origin = f"{_text(file.source)} AS _source, {_text(file.part)} AS _part, CAST({file.pull:d} AS BIGINT) AS _pull"
+        origin = f"{_text(file.source)} AS _source, {_text(file.partition)} AS _partition, CAST({file.pull:d} AS BIGINT) AS _pull"
         hidden = "".join(
             f" AND NOT ({_name(time)} >= {_instant(start)} AND {_name(time)} < {_instant(end)})"
             for start, end in file.hidden

@@ -81,8 +81,8 @@ class Translator:
             _joined(fields.field("request"), fields.field("referrer"), fields.field("vhost")), self._landing
         )
         # The common format does not tell the agent, which is not the same as a client that sent none.
-        told = pc.not_equal(fields.field("agents"), "")
-        agents = _mapped(pc.if_else(told, fields.field("agent"), None), describe, Agent("other", None, None, False))
+        reported = pc.not_equal(fields.field("agents"), "")
+        agents = _mapped(pc.if_else(reported, fields.field("agent"), None), describe, Agent("other", None, None, False))
         status = _number(fields.field("status"))
         answered = pc.or_(pc.and_(pc.greater_equal(status, 200), pc.less(status, 300)), pc.equal(status, 304))
         is_page = pc.and_(pc.and_(pc.equal(landings["method"], "GET"), answered), landings["is_document"])

@@ -37,7 +37,7 @@ from tidings.enrich.pseudonyms import Pseudonyms, Salts
 from tidings.errors import SettingsError, SourceError
 from tidings.feeds import ACCESS
 from tidings.landing.manifest import Input
-from tidings.landing.store import Draft, Landing
+from tidings.landing.store import Landing, LoadWriter
 from tidings.mapping.options import OPTIONS, PULL, read_covers
 from tidings.settings import Settings
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind, kept_out
@@ -61,7 +61,7 @@ class _Log:
     first: datetime | None
 
     @property
-    def part(self) -> str:
+    def partition(self) -> str:
         return f"{self.name}@{self.first.isoformat()}Z" if self.first else self.name
 
 
@@ -116,12 +116,12 @@ class AccessLog:
             for log in self._logs():
                 source_input = Input(log.name, content_sha256(log.path), self._mapping())
                 if gone := dropped.get(source_input.sha256):
-                    yield kept_out(self, _ENDPOINT, log.part, gone)
+                    yield kept_out(self, _ENDPOINT, log.partition, gone)
                     continue
-                landed = landing.unchanged(self.name, _ENDPOINT.name, log.part, source_input)
+                landed = landing.unchanged(self.name, _ENDPOINT.name, log.partition, source_input)
                 if landed and not pull.again:
                     if self.covers == PULL:
-                        landing.confirm(self.name, _ENDPOINT.name, log.part, pull.now)
+                        landing.confirm(self.name, _ENDPOINT.name, log.partition, pull.now)
                     before = log.path
                     yield self._pulled(log, landed.rows, landed.rejected, skipped=True)
                     continue
@@ -129,39 +129,39 @@ class AccessLog:
                     # Whoever was on the site when the log before ended keeps the pseudonym of that session.
                     self._follow(before, translator)
                     before = None
-                with landing.draft(
+                with landing.writer(
                     self.name,
                     _ENDPOINT.name,
                     ACCESS,
                     now=pull.now,
-                    part=log.part,
+                    partition=log.partition,
                     source_input=source_input,
                     is_file=True,
-                ) as draft:
-                    messages = self._land(log, draft, translator, pull)
-                yield self._pulled(log, draft.rows, draft.rejected, messages=messages)
+                ) as writer:
+                    messages = self._land(log, writer, translator, pull)
+                yield self._pulled(log, writer.rows, writer.rejected, messages=messages)
 
-    def _land(self, log: _Log, draft: Draft, translator: Translator, pull: Pull) -> tuple[str, ...]:
+    def _land(self, log: _Log, writer: LoadWriter, translator: Translator, pull: Pull) -> tuple[str, ...]:
         addresses: set[str] = set()
         sent, agents, formats, reasons = 0, False, Formats(), Counter[str]()
         for lines in read_lines(log.path):
-            known, ts, line = self._taken(lines, formats, draft, reasons)
+            known, ts, line = self._taken(lines, formats, writer, reasons)
             if not len(known):
                 continue
             rows = translator.rows(known, ts, line)
-            draft.add(rows)
+            writer.add(rows)
             addresses.update(known.field("address").unique().to_pylist())
             sent += pc.sum(rows["response_bytes"]).as_py()
             agents = agents or pc.any(pc.not_equal(known.field("agents"), "")).as_py()
             pull.progress(log.path.name, lines.read, lines.size)
-        if draft.rejected and not draft.rows:
+        if writer.rejected and not writer.rows:
             raise _unread(log.path.name, reasons, self.name)
-        draft.facts = {"addresses": len(addresses), "bytes": sent}
-        if draft.newest is None:
+        writer.facts = {"addresses": len(addresses), "bytes": sent}
+        if writer.newest is None:
             return (f"{log.path.name} is empty: nothing landed. If it stays so, correct path in the settings.",)
-        end = end_of_local_day(draft.newest.replace(tzinfo=UTC), self.zone)
-        draft.covers = "" if self.covers == PULL else self.covers
-        draft.complete_until = pull.now if self.covers == PULL else min(end, pull.now)
+        end = end_of_local_day(writer.newest.replace(tzinfo=UTC), self.zone)
+        writer.covers = "" if self.covers == PULL else self.covers
+        writer.complete_until = pull.now if self.covers == PULL else min(end, pull.now)
         if not agents:
             return (
                 f"{log.path.name} is in the common format, without user agents and referrers: bots cannot be told "
@@ -170,7 +170,7 @@ class AccessLog:
         return ()
 
     def _taken(
-        self, lines: Lines, formats: Formats, draft: Draft, refusals: Counter[str]
+        self, lines: Lines, formats: Formats, writer: LoadWriter, refusals: Counter[str]
     ) -> tuple[pa.StructArray, pa.Array, pa.Array]:
         """Fields, instants and numbers of the lines that can be used; the others are rejected, blank ones passed."""
         number = pa.array(range(lines.first, lines.first + len(lines.text)), pa.int64())
@@ -189,7 +189,7 @@ class AccessLog:
                 )
             ]
             refusals.update(reasons)
-            draft.reject(number.filter(refused), reasons, [scrubbed(record) for record in records])
+            writer.reject(number.filter(refused), reasons, [scrubbed(record) for record in records])
         return asked.filter(usable), ts.filter(usable), number.filter(usable)
 
     def _asked(self, parsed: pa.StructArray) -> pa.StructArray:
@@ -232,7 +232,7 @@ class AccessLog:
     def _pulled(
         self, log: _Log, rows: int, rejected: int, *, skipped: bool = False, messages: tuple[str, ...] = ()
     ) -> Pulled:
-        return Pulled(self.name, _ENDPOINT.name, ACCESS.name, rows, rejected, skipped, log.part, messages)
+        return Pulled(self.name, _ENDPOINT.name, ACCESS.name, rows, rejected, skipped, log.partition, messages)
 
     def _mapping(self) -> str:
         # A newer edition of the country file is no reason to land old logs anew, with other pseudonyms.

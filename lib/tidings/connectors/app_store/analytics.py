@@ -13,13 +13,13 @@ from datetime import date
 from typing import Any
 
 from tidings.connectors.app_store.records import HEADS, REPORTS, table
-from tidings.errors import AnswerError, SourceError, WindowError
+from tidings.errors import ResponseError, SourceError, WindowError
 from tidings.landing.manifest import REFUSED, Span
 from tidings.landing.store import Landing
 from tidings.sources.api.source import ApiEndpoint, day_instant, doubtful, together
 from tidings.sources.http.expected import FILE, JsonObject
 from tidings.sources.http.paging import pages
-from tidings.sources.http.session import Answer, Client, Verdict
+from tidings.sources.http.session import Client, Decision, Response
 from tidings.sources.records import Record, Rows, typed
 from tidings.sources.source import Pull, Pulled
 from tidings.window import Zone, add_days, parse_date
@@ -29,7 +29,7 @@ DATA = JsonObject(has={"data": list}, may={"links": dict})
 """A list of App Store Connect."""
 
 
-class _RefusedError(AnswerError):
+class _RefusedError(ResponseError):
     """None of the rows of a day could be used; they are kept."""
 
 
@@ -71,20 +71,20 @@ class Analytics:
             try:
                 for id_ in self._report_ids(request, report):
                     yield from self._report(report, id_, failed)
-            except AnswerError as error:
+            except ResponseError as error:
                 # The other reports, and the days of this one that came before, are as good as ever.
                 failed.append(error)
         if failed:
             raise together(failed)
 
     def _report(self, report: str, id_: str, failed: list[SourceError]) -> Iterator[Pulled]:
-        pull, part = self._pull, f"{self._app} {report}"
-        every = self._landing.entries(self._source, self._endpoint.name)
-        entries = [entry for entry in every if entry.part == part]
+        pull, partition = self._pull, f"{self._app} {report}"
+        every = self._landing.loads(self._source, self._endpoint.name)
+        loads = [load for load in every if load.partition == partition]
         # What could not be used may be by now.
-        unused = [entry for entry in every if entry.part.startswith(f"{part}{REFUSED}")]
-        owed = {entry.facts.get("processed", 0.0) for entry in (*unused, *doubtful(entries))}
-        held = {e.window.start.date(): e.facts.get("processed", 0.0) for e in entries if e.window}
+        unused = [load for load in every if load.partition.startswith(f"{partition}{REFUSED}")]
+        owed = {load.facts.get("processed", 0.0) for load in (*unused, *doubtful(loads))}
+        held = {e.window.start.date(): e.facts.get("processed", 0.0) for e in loads if e.window}
         # The newest one again: it may have been landed half.
         newest = 0.0 if pull.again or pull.since or pull.until else max(held.values(), default=0.0)
         for processed, instance in self._instances(id_):
@@ -99,11 +99,11 @@ class Analytics:
                         yield self._day(report, day, processed, records)
                     except _RefusedError as error:
                         failed.append(error)
-                        yield self._pulled(part, rejected=len(records))
+                        yield self._pulled(partition, rejected=len(records))
             if unusable:
                 refused = self._refused(report, _NO_DAY, processed, unusable)
                 failed += [] if by_day else [refused]
-                yield self._pulled(part, rejected=len(unusable))
+                yield self._pulled(partition, rejected=len(unusable))
             else:
                 self._drop(report, _NO_DAY)
 
@@ -124,44 +124,48 @@ class Analytics:
         return typed(self._endpoint.feed, numbered, self._endpoint.parse, 1)
 
     def _day(self, report: str, day: date, processed: str, records: Sequence[Record]) -> Pulled:
-        endpoint, part = self._endpoint, f"{self._app} {report}"
+        endpoint, partition = self._endpoint, f"{self._app} {report}"
         rows = self._typed(report, processed, records)
         if not rows.table.num_rows:
             # What was landed of the day before stays in force.
             raise self._refused(report, str(day), processed, records)
         window = Span(day_instant(day), day_instant(add_days(day, 1)))
-        with self._landing.draft(
-            self._source, endpoint.name, endpoint.feed, now=self._pull.now, part=part, window=window
-        ) as draft:
-            draft.add(rows.table)
-            draft.reject(rows.lines, rows.reasons, rows.records)
-            draft.facts["processed"] = _number(processed)
+        with self._landing.writer(
+            self._source, endpoint.name, endpoint.feed, now=self._pull.now, partition=partition, window=window
+        ) as writer:
+            writer.add(rows.table)
+            writer.reject(rows.lines, rows.reasons, rows.records)
+            writer.facts["processed"] = _number(processed)
             whole = day_instant(add_days(Zone().day_of(self._pull.now), -endpoint.lag_days))
-            draft.complete_until = min(window.end, whole)
+            writer.complete_until = min(window.end, whole)
         self._drop(report, str(day))
-        self._pull.progress(endpoint.name, draft.rows, 0)
-        return self._pulled(part, draft.rows, draft.rejected, restated=draft.restated_days, remarks=draft.remarks)
+        self._pull.progress(endpoint.name, writer.rows, 0)
+        return self._pulled(
+            partition, writer.rows, writer.rejected, restated=writer.restated_days, remarks=writer.remarks
+        )
 
     def _drop(self, report: str, what: str) -> None:
-        part = f"{self._app} {report}{REFUSED}{what}"
-        if any(entry.part == part for entry in self._landing.entries(self._source, self._endpoint.name)):
-            self._landing.drop(self._source, self._endpoint.name, part)
+        partition = f"{self._app} {report}{REFUSED}{what}"
+        if any(load.partition == partition for load in self._landing.loads(self._source, self._endpoint.name)):
+            self._landing.drop(self._source, self._endpoint.name, partition)
 
     def _refused(self, report: str, what: str, processed: str, records: Sequence[Record]) -> _RefusedError:
         """Keep records of which none can be used, and say so."""
-        endpoint, part = self._endpoint, f"{self._app} {report}{REFUSED}{what}"
+        endpoint, partition = self._endpoint, f"{self._app} {report}{REFUSED}{what}"
         rows = self._typed(report, processed, records)
-        with self._landing.draft(self._source, endpoint.name, endpoint.feed, now=self._pull.now, part=part) as draft:
-            draft.reject(rows.lines, rows.reasons, rows.records)
-            draft.facts["processed"] = _number(processed)
+        with self._landing.writer(
+            self._source, endpoint.name, endpoint.feed, now=self._pull.now, partition=partition
+        ) as writer:
+            writer.reject(rows.lines, rows.reasons, rows.records)
+            writer.facts["processed"] = _number(processed)
         return _RefusedError(
             f"{len(records)} rows of the report on {report} of {what} could not be used: {rows.reasons[0]}.",
             "Apple has changed the report; they are kept. Look for a newer version of Tidings.",
         )
 
-    def _pulled(self, part: str, rows: int = 0, rejected: int = 0, **more: Any) -> Pulled:
+    def _pulled(self, partition: str, rows: int = 0, rejected: int = 0, **more: Any) -> Pulled:
         name = self._endpoint.name
-        return Pulled(self._source, name, self._endpoint.feed.name, rows, rejected, part=part, **more)
+        return Pulled(self._source, name, self._endpoint.feed.name, rows, rejected, partition=partition, **more)
 
     def _request(self) -> str | None:
         """The running request for reports of the app, made if there is none; null where the key may not make it."""
@@ -179,7 +183,7 @@ class Analytics:
                 }
             }
             # 409: it was made in the meantime.
-            if self._client.post("v1/analyticsReportRequests", body=body, judge=_judge_request).status == 403:
+            if self._client.post("v1/analyticsReportRequests", body=body, classify=_classify_request).status == 403:
                 return None
         return None
 
@@ -202,7 +206,7 @@ class Analytics:
             # The address carries its own signature; a token would be refused.
             body = self._client.get(str(said["url"]), auth=False, expects=FILE).body
             if said.get("checksum") and hashlib.md5(body, usedforsecurity=False).hexdigest() != said["checksum"]:
-                raise AnswerError(f"A part of the analytics report {instance} is damaged.", "Pull again.")
+                raise ResponseError(f"A part of the analytics report {instance} is damaged.", "Pull again.")
             yield from table(body, HEADS["analytics"])
 
 
@@ -210,5 +214,5 @@ def _number(processed: str) -> float:
     return float(processed.replace("-", ""))
 
 
-def _judge_request(answer: Answer) -> Verdict | None:
-    return Verdict("fine") if answer.status in (403, 409) else None
+def _classify_request(response: Response) -> Decision | None:
+    return Decision("fine") if response.status in (403, 409) else None

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tidings.enrich.countries import alpha2
-from tidings.errors import AnswerError
+from tidings.errors import ResponseError
 from tidings.feeds.app_store import (
     APP_STORE_ANALYTICS,
     APP_STORE_REVIEWS,
@@ -54,7 +54,7 @@ def table(body: bytes, needs: Sequence[str] = ()) -> Iterator[dict[str, str]]:
     try:
         text = gunzipped(body, what).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise AnswerError(f"{what} is not UTF-8, or cut off.", "Pull again.") from error
+        raise ResponseError(f"{what} is not UTF-8, or cut off.", "Pull again.") from error
     delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
     return rows(text, what, delimiter, needs=needs, quoted=delimiter == ",")
 
@@ -67,7 +67,7 @@ def _decimal(text: str) -> Decimal:
     return Decimal(text.replace(",", "") or "0")
 
 
-def _told(record: Record, name: str) -> Decimal:
+def _reported(record: Record, name: str) -> Decimal:
     """A number that a row is worth nothing without."""
     if not record[name]:
         raise UnusableError(f"{name} is empty")
@@ -76,7 +76,7 @@ def _told(record: Record, name: str) -> Decimal:
 
 def parse_sale(record: Record) -> Mapping[str, Any]:
     """A row of the sales report; proceeds and prices are per unit there, prices negative for what was given back."""
-    units, price, proceeds = (_told(record, "Units"), record["Customer Price"], record["Developer Proceeds"])
+    units, price, proceeds = (_reported(record, "Units"), record["Customer Price"], record["Developer Proceeds"])
     # What costs nothing may have neither; money of which one half is missing is no money.
     if bool(_decimal(price)) > bool(proceeds) or bool(_decimal(proceeds)) > bool(price):
         raise UnusableError("Customer Price and Developer Proceeds are told by half")
@@ -102,9 +102,9 @@ def parse_sale(record: Record) -> Mapping[str, Any]:
     }
 
 
-def _country(told: str | None) -> str | None:
+def _country(reported: str | None) -> str | None:
     """Reports of different ages write DE, DEU or Germany."""
-    return alpha2(told) if told else None
+    return alpha2(reported) if reported else None
 
 
 def _counted(record: Record, columns: Collection[str]) -> int:
@@ -146,7 +146,7 @@ def parse_subscription_event(record: Record) -> Mapping[str, Any]:
         "country": _country(record.get("Country")),
         "device": record.get("Device") or None,
         "reason": record.get("Cancellation Reason") or None,
-        "quantity": int(_told(record, "Quantity")),
+        "quantity": int(_reported(record, "Quantity")),
         "paid_periods": periods,
         "unclear": event if is_unclear(event, offer, periods) else None,
     }
@@ -199,7 +199,7 @@ SALES: Final = ApiEndpoint(
     lookback_days=3,
     lag_days=1,
     history_days=364,
-    kept_days=364,
+    retention_days=364,
 )
 SUBSCRIPTIONS: Final = ApiEndpoint(
     name="subscriptions",
@@ -210,7 +210,7 @@ SUBSCRIPTIONS: Final = ApiEndpoint(
     lookback_days=3,
     lag_days=1,
     history_days=364,
-    kept_days=364,
+    retention_days=364,
 )
 SUBSCRIPTION_EVENTS: Final = ApiEndpoint(
     name="subscription_events",
@@ -221,7 +221,7 @@ SUBSCRIPTION_EVENTS: Final = ApiEndpoint(
     lookback_days=3,
     lag_days=1,
     history_days=364,
-    kept_days=364,
+    retention_days=364,
 )
 ANALYTICS: Final = ApiEndpoint(
     name="analytics",
@@ -240,5 +240,5 @@ REVIEWS: Final = ApiEndpoint(
     lookback_days=30,
     history_days=1095,
     chunk_days=1095,
-    today=True,
+    include_today=True,
 )

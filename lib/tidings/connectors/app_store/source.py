@@ -25,7 +25,7 @@ from tidings.connectors.app_store.records import (
     SUBSCRIPTIONS,
     table,
 )
-from tidings.errors import AnswerError, InBetweenError, SettingsError, SourceError, suggest
+from tidings.errors import InBetweenError, ResponseError, SettingsError, SourceError, suggest
 from tidings.landing.store import Landing
 from tidings.settings import Settings
 from tidings.sources.api.source import ApiEndpoint, ApiSource, NotYetError, day_instant
@@ -33,7 +33,7 @@ from tidings.sources.clock import Clock
 from tidings.sources.http.auth import Token, signed
 from tidings.sources.http.expected import FILE
 from tidings.sources.http.paging import pages
-from tidings.sources.http.session import Answer, Client, Limit, Verdict, excerpt, from_epoch
+from tidings.sources.http.session import Client, Decision, Limit, Response, excerpt, from_epoch
 from tidings.sources.records import Record
 from tidings.sources.source import Pull, Pulled, SourceKind
 from tidings.window import Zone, add_days, days_between, parse_instant
@@ -98,7 +98,7 @@ class AppStore(ApiSource):
             console=self.console,
             auth=Token(mint),
             limits=(Limit(3000, 3600.0), Limit(10, 1.0)),
-            judge=_judge,
+            classify=_classify,
         )
 
     def ping(self, client: Client) -> list[str]:
@@ -114,39 +114,41 @@ class AppStore(ApiSource):
             ]
         return []
 
-    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+    def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
         """Vendor numbers, or numbers of apps."""
         return self.options("vendors") if endpoint.name in _KINDS else tuple(self._chosen(client))
 
     def fetch(
-        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+        self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
         """Rows of daily reports day by day; reviews newest first, as far back as asked for."""
         if endpoint is REVIEWS:
-            yield from self._reviews(client, part, first, end)
+            yield from self._reviews(client, partition, first, end)
             return
-        today = Zone(PACIFIC).day_of(from_epoch(client.clock.epoch()))
+        include_today = Zone(PACIFIC).day_of(from_epoch(client.clock.epoch()))
         for day in days_between(first, add_days(end, -1)):
             try:
-                yield self._of_day(client, endpoint, part, day, today)
-            except AnswerError as error:
+                yield self._of_day(client, endpoint, partition, day, include_today)
+            except ResponseError as error:
                 if error.status or isinstance(error, InBetweenError):
                     raise
                 # A damaged report of one day keeps no other from being landed.
                 raise NotYetError(day, error=error) from error
 
-    def _of_day(self, client: Client, endpoint: ApiEndpoint, vendor: str, day: date, today: date) -> list[Record]:
-        answer = self._report(client, _KINDS[endpoint.name][0], vendor, day)
-        if answer.status == 404:
-            if (today - day).days <= _PENDING_DAYS:
+    def _of_day(
+        self, client: Client, endpoint: ApiEndpoint, vendor: str, day: date, include_today: date
+    ) -> list[Record]:
+        response = self._report(client, _KINDS[endpoint.name][0], vendor, day)
+        if response.status == 404:
+            if (include_today - day).days <= _PENDING_DAYS:
                 raise NotYetError(day)
             return []
-        if answer.status == 410:
+        if response.status == 410:
             # What was landed of the day is all there is.
             gone = f"App Store Connect keeps the {endpoint.name} report of {day} no longer."
-            raise NotYetError(day, error=AnswerError(gone, "What was landed of it stays.", 410))
+            raise NotYetError(day, error=ResponseError(gone, "What was landed of it stays.", 410))
         whose = {"vendor": vendor, "day": day.isoformat()}
-        rows = enumerate(table(answer.body, HEADS[endpoint.name]), start=1)
+        rows = enumerate(table(response.body, HEADS[endpoint.name]), start=1)
         return [{**row, **whose, "row": number} for number, row in rows if self._is_wanted(client, row)]
 
     def _is_wanted(self, client: Client, row: Mapping[str, str]) -> bool:
@@ -158,7 +160,7 @@ class AppStore(ApiSource):
         named = {row.get("SKU"), row.get("Parent Identifier")} - {"", None}
         return number in chosen or any(app.sku in named for app in chosen.values())
 
-    def _report(self, client: Client, kind: str, vendor: str, day: date) -> Answer:
+    def _report(self, client: Client, kind: str, vendor: str, day: date) -> Response:
         asked = {
             "filter[vendorNumber]": vendor,
             "filter[reportType]": kind,
@@ -170,16 +172,16 @@ class AppStore(ApiSource):
         for _ in range(2):
             version = self._versions[kind]
             query = {**asked, "filter[version]": version} if version else asked
-            answer = client.get("v1/salesReports", query, expects=FILE, headers=accept, judge=_judge_report)
-            if answer.status != 400:
-                return answer
+            response = client.get("v1/salesReports", query, expects=FILE, headers=accept, classify=_classify_report)
+            if response.status != 400:
+                return response
             # An outdated version is refused, and the right one named.
-            named = re.search(r"\b\d+_\d+\b", excerpt(answer).replace(version or "?", ""))
+            named = re.search(r"\b\d+_\d+\b", excerpt(response).replace(version or "?", ""))
             if named is None or named[0] == version:
                 break
             self._versions[kind] = named[0]
-        raise AnswerError(
-            f"App Store Connect refuses the {kind} report of {day}: {excerpt(answer)}.", "Pull later.", 400
+        raise ResponseError(
+            f"App Store Connect refuses the {kind} report of {day}: {excerpt(response)}.", "Pull later.", 400
         )
 
     def _reviews(self, client: Client, app: str, first: date, end: date) -> Iterator[Sequence[Record]]:
@@ -213,12 +215,14 @@ class AppStore(ApiSource):
                 if is_asked_for(each)
             ]
 
-    def land(self, landing: Landing, client: Client, endpoint: ApiEndpoint, part: str, pull: Pull) -> Iterator[Pulled]:
+    def land(
+        self, landing: Landing, client: Client, endpoint: ApiEndpoint, partition: str, pull: Pull
+    ) -> Iterator[Pulled]:
         """Land what is new; of analytics each day by the newest report that has it."""
         if endpoint is not ANALYTICS:
-            yield from super().land(landing, client, endpoint, part, pull)
+            yield from super().land(landing, client, endpoint, partition, pull)
             return
-        yield from Analytics(self.name, client, landing, pull, endpoint, part).land()
+        yield from Analytics(self.name, client, landing, pull, endpoint, partition).land()
 
     def _chosen(self, client: Client) -> Mapping[str, _App]:
         """The apps that are asked for, by number."""
@@ -240,22 +244,22 @@ class AppStore(ApiSource):
         return self._apps
 
 
-def _judge(answer: Answer) -> Verdict | None:
+def _classify(response: Response) -> Decision | None:
     """What 403 and 429 mean: roles, agreements, the hour's calls."""
-    if answer.status == 429:
-        return Verdict("later", excerpt(answer), seconds=None if "Retry-After" in answer.headers else _BUSY_WAIT_S)
-    if answer.status == 403:
-        said = answer.body.decode("utf-8", "replace")
+    if response.status == 429:
+        return Decision("later", excerpt(response), seconds=None if "Retry-After" in response.headers else _BUSY_WAIT_S)
+    if response.status == 403:
+        said = response.body.decode("utf-8", "replace")
         remedy = "Give the key the role Sales and Reports (a team key; keys of persons cannot read sales)."
         if "REQUIRED_AGREEMENTS" in said:
             remedy = "The account holder has to accept an agreement in App Store Connect › Business."
-        return Verdict("failed", excerpt(answer), remedy)
+        return Decision("failed", excerpt(response), remedy)
     return None
 
 
-def _judge_report(answer: Answer) -> Verdict | None:
+def _classify_report(response: Response) -> Decision | None:
     """A report that is not there is an answer where Apple says so, and so is the name of the right version."""
-    return Verdict("fine") if answer.status in (400, 404, 410) and b'"errors"' in answer.body else None
+    return Decision("fine") if response.status in (400, 404, 410) and b'"errors"' in response.body else None
 
 
 APP_STORE: Final = SourceKind(

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from tidings.enrich.geography import Places
 from tidings.enrich.pseudonyms import Pseudonyms
 from tidings.errors import SourceError
-from tidings.landing.load_writer import Draft
-from tidings.landing.manifest import REFUSED, Entry, Input
+from tidings.landing.load_writer import LoadWriter
+from tidings.landing.manifest import REFUSED, Input, Load
 from tidings.landing.store import Landing
 from tidings.mapping.filling import fill, refuse
 from tidings.mapping.statement import statement
@@ -54,69 +54,69 @@ class Intake:
         self._pseudonyms = pseudonyms
         self._places = places
         self._feed = source.shape.feed
-        self._generation = max((_generation(entry) for entry, _ in self._readings()), default=0)
+        self._generation = max((_generation(load) for load, _ in self._readings()), default=0)
         self._reasons: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
 
-    def entries(self) -> tuple[Entry, ...]:
+    def loads(self) -> tuple[Load, ...]:
         """All that is landed."""
-        return self.landing.entries(self.source.name, self._feed.name)
+        return self.landing.loads(self.source.name, self._feed.name)
 
     def begin_anew(self) -> None:
         """Read all again beside what is landed, which stays in force until all is there."""
-        if self.entries():
-            self._generation = max(map(_generation, self.entries())) + 1
+        if self.loads():
+            self._generation = max(map(_generation, self.loads())) + 1
 
-    def part(self, name: str) -> str:
+    def partition(self, name: str) -> str:
         """A name for a part of this reading, unlike that of any reading before."""
         return f"reading {self._generation + 1}: {name}" if self._generation else name
 
-    def mine(self) -> list[tuple[Entry, Input]]:
+    def mine(self) -> list[tuple[Load, Input]]:
         """What was landed by this reading, oldest first; what none of could be used is nothing landed."""
-        return [(entry, read) for entry, read in self._readings() if _generation(entry) == self._generation]
+        return [(load, read) for load, read in self._readings() if _generation(load) == self._generation]
 
-    def _readings(self) -> list[tuple[Entry, Input]]:
+    def _readings(self) -> list[tuple[Load, Input]]:
         as_now = self.source.options.fingerprint
         return [
-            (entry, entry.input)
-            for entry in self.entries()
-            if entry.input and entry.input.mapping == as_now and (entry.rows or not entry.rejected)
+            (load, load.input)
+            for load in self.loads()
+            if load.input and load.input.mapping == as_now and (load.rows or not load.rejected)
         ]
 
-    def land(self, part: str, tables: Iterator[pa.Table], last: str) -> Pulled:
+    def land(self, partition: str, tables: Iterator[pa.Table], last: str) -> Pulled:
         """Land rows as a part, in place of what it held; `last` is where they end."""
-        had = sum(entry.rows for entry in self.entries() if entry.part == part or self._is_older(entry))
-        before = sum(entry.rows for entry in self.entries() if entry.part == part)
+        had = sum(load.rows for load in self.loads() if load.partition == partition or self._is_older(load))
+        before = sum(load.rows for load in self.loads() if load.partition == partition)
         where = f"data/raw/{self.source.name}/{self._feed.name}"
         self._reasons.clear()
-        with self._draft(part, last) as draft:
-            fill(draft, self._converted(tables), None, self.pull.progress, self._feed.name, 0)
-            draft.complete_until = self.pull.now
-            is_refused = had and draft.rejected and not draft.rows
+        with self._draft(partition, last) as writer:
+            fill(writer, self._converted(tables), None, self.pull.progress, self._feed.name, 0)
+            writer.complete_until = self.pull.now
+            is_refused = had and writer.rejected and not writer.rows
             if is_refused:
-                draft.part, draft.complete_until = f"{part}{REFUSED}", None
+                writer.partition, writer.complete_until = f"{partition}{REFUSED}", None
         if is_refused:
             raise SourceError(
-                f"None of the {draft.rejected:,} rows can be used; the {had:,} that were landed before stay. "
+                f"None of the {writer.rejected:,} rows can be used; the {had:,} that were landed before stay. "
                 f"{self.commonest(1)}.",
                 f"The refused ones are kept, each with its reason: {where}. Compare the mapping with the columns.",
             )
-        if before and not draft.rows:
-            return self._pulled(part, draft, (f"There are no rows any more; there were {before:,}.",))
+        if before and not writer.rows:
+            return self._pulled(partition, writer, (f"There are no rows any more; there were {before:,}.",))
         said = (
-            (f"{draft.rejected:,} rows were rejected, each with its reason: {where}. {self.commonest(3)}.",)
-            if draft.rejected
+            (f"{writer.rejected:,} rows were rejected, each with its reason: {where}. {self.commonest(3)}.",)
+            if writer.rejected
             else ()
         )
-        return self._pulled(part, draft, said)
+        return self._pulled(partition, writer, said)
 
-    def _is_older(self, entry: Entry) -> bool:
-        return entry.input is not None and _generation(entry) < self._generation and bool(self.source.cursor)
+    def _is_older(self, load: Load) -> bool:
+        return load.input is not None and _generation(load) < self._generation and bool(self.source.cursor)
 
     def commonest(self, count: int) -> str:
         """The reasons that most of the rejected rows of the last landing have, each with its first value."""
-        told = [f"{self._examples[kind]} ({rows:,})" for kind, rows in self._reasons.most_common(count)]
-        return f"The commonest: {'; '.join(told)}" if told else "Their reasons are kept with them"
+        reported = [f"{self._examples[kind]} ({rows:,})" for kind, rows in self._reasons.most_common(count)]
+        return f"The commonest: {'; '.join(reported)}" if reported else "Their reasons are kept with them"
 
     def _note(self, reasons: pa.ChunkedArray) -> None:
         for counted in reasons.drop_null().value_counts().to_pylist():
@@ -125,33 +125,35 @@ class Intake:
             self._examples.setdefault(kind, text)
             self._reasons[kind] += counted["counts"]
 
-    def refuse(self, part: str, table: pa.Table, reason: str) -> Pulled:
+    def refuse(self, partition: str, table: pa.Table, reason: str) -> Pulled:
         """Keep rows aside, for one reason."""
-        with self._draft(part, "") as draft:
+        with self._draft(partition, "") as writer:
             for rows in self._converted(iter([table])):
-                refuse(draft, rows["_line"].to_pylist(), [reason] * rows.num_rows, rows["_record"].to_pylist())
-            draft.complete_until = self.pull.now
-        return self._pulled(part, draft, (f"{draft.rejected:,} rows are kept aside. {reason}.",))
+                refuse(writer, rows["_line"].to_pylist(), [reason] * rows.num_rows, rows["_record"].to_pylist())
+            writer.complete_until = self.pull.now
+        return self._pulled(partition, writer, (f"{writer.rejected:,} rows are kept aside. {reason}.",))
 
     def drop_others(self, kept: Collection[str]) -> None:
         """Take out of force what was landed by another reading, now that all is there anew."""
-        for part in sorted({entry.part for entry in self.entries()} - set(kept)):
-            self.landing.drop(self.source.name, self._feed.name, part)
+        for partition in sorted({load.partition for load in self.loads()} - set(kept)):
+            self.landing.drop(self.source.name, self._feed.name, partition)
 
-    def _draft(self, part: str, last: str) -> AbstractContextManager[Draft]:
-        digest = hashlib.sha256(f"{part} to {last}".encode()).hexdigest()
-        return self.landing.draft(
+    def _draft(self, partition: str, last: str) -> AbstractContextManager[LoadWriter]:
+        digest = hashlib.sha256(f"{partition} to {last}".encode()).hexdigest()
+        return self.landing.writer(
             self.source.name,
             self._feed.name,
             self._feed,
             now=self.pull.now,
-            part=part,
+            partition=partition,
             source_input=Input(last, digest, self.source.options.fingerprint),
         )
 
-    def _pulled(self, part: str, draft: Draft, messages: tuple[str, ...]) -> Pulled:
+    def _pulled(self, partition: str, writer: LoadWriter, messages: tuple[str, ...]) -> Pulled:
         name = self._feed.name
-        return Pulled(self.source.name, name, name, draft.rows, draft.rejected, part=part, messages=messages)
+        return Pulled(
+            self.source.name, name, name, writer.rows, writer.rejected, partition=partition, messages=messages
+        )
 
     def _converted(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         """Rows of the feed, each with its record and what is wrong with it."""
@@ -183,9 +185,9 @@ class Intake:
         return rows.set_column(rows.column_names.index("_reason"), "_reason", reasons)
 
 
-def _generation(entry: Entry) -> int:
+def _generation(load: Load) -> int:
     """How many readings of all rows there were before that of an entry."""
-    found = _READING.match(entry.part)
+    found = _READING.match(load.partition)
     return int(found[1]) - 1 if found else 0
 
 

@@ -110,7 +110,7 @@ class Database:
             for pulled in self._by_cursor(rows, into) if self.cursor else self._whole(rows, into):
                 used, rejected = used + pulled.rows, rejected + pulled.rejected
                 yield pulled
-            if rejected and not used and not any(entry.rows for entry in into.entries()):
+            if rejected and not used and not any(load.rows for load in into.loads()):
                 raise SourceError(
                     f"None of the {rejected:,} rows of {self.name} can be used. {into.commonest(1)}.",
                     f"They are kept in data/raw/{self.name}/{self.shape.feed.name}, each with its reason. "
@@ -125,7 +125,7 @@ class Database:
         place = None if into.pull.again else self._resume(into, rows)
         if place is None:
             into.begin_anew()
-        kept = [entry.part for entry, _ in into.mine()]
+        kept = [load.partition for load, _ in into.mine()]
         size = CHUNK_ROWS
         passed: set[Any] = set()
         reached = ""
@@ -144,11 +144,11 @@ class Database:
                     continue
                 passed.add(last)
                 chunk = whole
-            part = into.part(f"{self.cursor} from {'the beginning' if place is None else place}")
+            partition = into.partition(f"{self.cursor} from {'the beginning' if place is None else place}")
             # Where a later pull may go on: no place that rows of tomorrow would not lie behind.
             reached = next((text for text in _backwards(chunk[self.cursor]) if _is_place(text, rows)), reached)
-            yield into.land(part, iter([chunk]), reached if is_last else str(last))
-            kept.append(part)
+            yield into.land(partition, iter([chunk]), reached if is_last else str(last))
+            kept.append(partition)
             if is_last:
                 break
             place, size = str(last), CHUNK_ROWS
@@ -157,7 +157,7 @@ class Database:
 
     def _resume(self, into: Intake, rows: Rows) -> str | None:
         """Where the last landing ended, less the look-back; null where nothing was landed in this way."""
-        names = [read.name for entry, read in into.mine() if entry.part != _UNDATED and _is_place(read.name, rows)]
+        names = [read.name for load, read in into.mine() if load.partition != _UNDATED and _is_place(read.name, rows)]
         if not names:
             return None
         # Not the largest: a pull that was to read all anew and was stopped goes on where it was stopped.
@@ -179,7 +179,7 @@ class Database:
         if found:
             reason = f"{self.cursor}: is null, so that no pull would know it again"
             yield into.refuse(_UNDATED, pa.concat_tables(found), reason)
-        elif any(entry.part == _UNDATED for entry in into.entries()):
+        elif any(load.partition == _UNDATED for load in into.loads()):
             into.landing.drop(self.name, self.shape.feed.name, _UNDATED)
 
     def plan(self, connection: duckdb.DuckDBPyConnection, sample: pa.Table, plain: frozenset[str]) -> Plan:
@@ -209,7 +209,7 @@ class Database:
         scheme = scheme_of(url, self.variable)
         what = f"the table {self.table}" if self.table else "the query"
         named = Named(self.name, self.variable, what, lambda text: _without(url, text))
-        with self._told(scheme, named):
+        with self._reported(scheme, named):
             asked = (named, self.table, self.query, self.options.columns, self.cursor, self.extra)
             if scheme in _EXPLAIN:
                 connection = self._connected(url, scheme, named)
@@ -233,7 +233,7 @@ class Database:
         return mysql.connect(url, named) if is_mysql else postgresql.connect(url, named)
 
     @contextmanager
-    def _told(self, scheme: str, named: Named) -> Iterator[None]:
+    def _reported(self, scheme: str, named: Named) -> Iterator[None]:
         """Errors of a driver as one of ours, without the address and the password that drivers like to quote."""
         try:
             yield

@@ -23,7 +23,7 @@ from tidings.feeds import EVENTS
 from tidings.landing.loads import lone_past
 from tidings.landing.manifest import REFUSED, Input
 from tidings.landing.rejections import Reason, options_against, reasons_in
-from tidings.landing.store import Draft, Landing
+from tidings.landing.store import Landing, LoadWriter
 from tidings.mapping.filling import converted, fill, parser, refuse
 from tidings.mapping.options import OPTIONS, PAGEVIEW, PULL, FileOptions, read_options
 from tidings.mapping.shapes import SHAPES, Shape
@@ -37,7 +37,7 @@ from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind, kept_out
 from tidings.window import end_of_local_day
 
 _BATCH = 122_880
-_TOLD = 3
+_REPORTED = 3
 MANY_LOST = 0.1
 """More than this share of a file's rows is told with what to do about it."""
 
@@ -149,24 +149,28 @@ class FileSource:
         if landed and not pull.again:
             if self.options.covers == PULL:
                 landing.confirm(self.name, feed.name, file.name, pull.now)
-            return Pulled(self.name, feed.name, feed.name, landed.rows, landed.rejected, skipped=True, part=file.name)
-        draft = self._land(reader, file, scan, landing, pull)
-        if draft.rejected and not draft.rows:
+            return Pulled(
+                self.name, feed.name, feed.name, landed.rows, landed.rejected, skipped=True, partition=file.name
+            )
+        writer = self._land(reader, file, scan, landing, pull)
+        if writer.rejected and not writer.rows:
             raise SourceError(
                 " ".join(
                     [
-                        f"None of the {draft.rejected:,} rows of {file.name} can be used.",
-                        *self._why(file, draft, landing.raw, pull),
+                        f"None of the {writer.rejected:,} rows of {file.name} can be used.",
+                        *self._why(file, writer, landing.raw, pull),
                     ]
                 )
             )
         refused = f"{file.name}{REFUSED}"
-        if any(entry.part == refused for entry in landing.entries(self.name, feed.name)):
+        if any(load.partition == refused for load in landing.loads(self.name, feed.name)):
             landing.drop(self.name, feed.name, refused)
-        messages = self._messages(file, draft, landing.raw, pull)
-        return Pulled(self.name, feed.name, feed.name, draft.rows, draft.rejected, part=file.name, messages=messages)
+        messages = self._messages(file, writer, landing.raw, pull)
+        return Pulled(
+            self.name, feed.name, feed.name, writer.rows, writer.rejected, partition=file.name, messages=messages
+        )
 
-    def land_file(self, file: File, landing: Landing, pull: Pull) -> Draft:
+    def land_file(self, file: File, landing: Landing, pull: Pull) -> LoadWriter:
         """Land one file whatever becomes of its rows.
 
         Raises:
@@ -176,7 +180,7 @@ class FileSource:
         with self._reader(pull) as reader:
             return self._land(reader, file, files.scan(file), landing, pull)
 
-    def _land(self, reader: _Reader, file: File, scan: Scan, landing: Landing, pull: Pull) -> Draft:
+    def _land(self, reader: _Reader, file: File, scan: Scan, landing: Landing, pull: Pull) -> LoadWriter:
         """The rows of a file; if none can be used they are kept apart, and what it held before stays in force."""
         feed = self.shape.feed
         source_input = Input(file.name, scan.sha256, self.options.fingerprint)
@@ -190,50 +194,58 @@ class FileSource:
         is_fast = {"parquet": not this.head.is_odd, "csv": is_plain and not this.head.before}.get(file.form, False)
         for rows in [_streamed, _with_care] if is_fast else [_with_care]:
             try:
-                with landing.draft(
-                    self.name, feed.name, feed, now=pull.now, part=file.name, source_input=source_input, is_file=True
-                ) as draft:
-                    tables = rows(reader.connection, file, this, scan, draft)
-                    last = fill(draft, tables, web, pull.progress, file.name, scan.lines)
+                with landing.writer(
+                    self.name,
+                    feed.name,
+                    feed,
+                    now=pull.now,
+                    partition=file.name,
+                    source_input=source_input,
+                    is_file=True,
+                ) as writer:
+                    tables = rows(reader.connection, file, this, scan, writer)
+                    last = fill(writer, tables, web, pull.progress, file.name, scan.lines)
                     if self.options.covers == PULL:
-                        draft.complete_until = pull.now
+                        writer.complete_until = pull.now
                     else:
-                        draft.covers = self.options.covers
+                        writer.covers = self.options.covers
                         if last is not None:
-                            draft.complete_until = min(end_of_local_day(last, self.options.zone), pull.now)
-                    if draft.rejected and not draft.rows:
-                        draft.part = f"{file.name}{REFUSED}"
+                            writer.complete_until = min(end_of_local_day(last, self.options.zone), pull.now)
+                    if writer.rejected and not writer.rows:
+                        writer.partition = f"{file.name}{REFUSED}"
                 break
             except _Irregular:
                 continue
-        return draft
+        return writer
 
     def _missing(self, landing: Landing, names: set[str]) -> Iterator[Pulled]:
         """Files that were landed and are no longer there: renamed ones are let go, the rows of others stay."""
         feed = self.shape.feed
-        landed = landing.entries(self.name, feed.name)
-        here = {entry.input.sha256: entry.part for entry in landed if entry.input and entry.part in names}
-        for entry in landed:
-            if entry.part.removesuffix(REFUSED) in names:
+        landed = landing.loads(self.name, feed.name)
+        here = {load.input.sha256: load.partition for load in landed if load.input and load.partition in names}
+        for load in landed:
+            if load.partition.removesuffix(REFUSED) in names:
                 continue
-            now_called = here.get(entry.input.sha256) if entry.input else None
+            now_called = here.get(load.input.sha256) if load.input else None
             message = (
-                f"{entry.part} is no longer there. Its {entry.rows:,} rows stay; to take them out: "
-                f"tidings drop {self.name} --load {entry.load} --yes"
+                f"{load.partition} is no longer there. Its {load.rows:,} rows stay; to take them out: "
+                f"tidings drop {self.name} --load {load.id} --yes"
             )
-            if now_called or entry.part.endswith(REFUSED):
-                landing.drop(self.name, feed.name, entry.part)
-                message = f"{entry.part.removesuffix(REFUSED)} is now {now_called}." if now_called else ""
-            rows = 0 if now_called else entry.rows
+            if now_called or load.partition.endswith(REFUSED):
+                landing.drop(self.name, feed.name, load.partition)
+                message = f"{load.partition.removesuffix(REFUSED)} is now {now_called}." if now_called else ""
+            rows = 0 if now_called else load.rows
             messages = (message,) if message else ()
-            yield Pulled(self.name, feed.name, feed.name, rows, skipped=True, part=entry.part, messages=messages)
+            yield Pulled(
+                self.name, feed.name, feed.name, rows, skipped=True, partition=load.partition, messages=messages
+            )
 
-    def _messages(self, file: File, draft: Draft, raw: Path, pull: Pull) -> tuple[str, ...]:
-        return (*self._on_rejected(file, draft, raw, pull), *self._on_past(file, draft, raw))
+    def _messages(self, file: File, writer: LoadWriter, raw: Path, pull: Pull) -> tuple[str, ...]:
+        return (*self._on_rejected(file, writer, raw, pull), *self._on_past(file, writer, raw))
 
-    def _on_past(self, file: File, draft: Draft, raw: Path) -> tuple[str, ...]:
+    def _on_past(self, file: File, writer: LoadWriter, raw: Path) -> tuple[str, ...]:
         """Rows that lie years before all others: they count, and are named."""
-        name = draft.entry.file if draft.entry else ""
+        name = writer.load.file if writer.load else ""
         found = lone_past(raw / self.name / self.shape.feed.name / name, self.shape.feed.time)
         if found is None:
             return ()
@@ -243,22 +255,20 @@ class FileSource:
             f"{many} of {file.name} up to {day}, and then none before {following}: look whether the year is right.",
         )
 
-    def _on_rejected(self, file: File, draft: Draft, raw: Path, pull: Pull) -> tuple[str, ...]:
-        if not draft.rejected:
-            return () if draft.rows else (f"{file.name} has no rows.",)
-        total = draft.rows + draft.rejected
-        few = (
-            f"{draft.rejected:,} rows of {file.name} were rejected, each with its reason: {self._rejected(draft, raw)}"
-        )
-        if draft.rejected <= total * MANY_LOST:
-            return (few, *_listed(self._reasons(draft, raw)))
-        lost = f"{file.name} loses {draft.rejected / total:.0%} of its {total:,} rows."
-        return (few, lost, *self._why(file, draft, raw, pull)[1:])
+    def _on_rejected(self, file: File, writer: LoadWriter, raw: Path, pull: Pull) -> tuple[str, ...]:
+        if not writer.rejected:
+            return () if writer.rows else (f"{file.name} has no rows.",)
+        total = writer.rows + writer.rejected
+        few = f"{writer.rejected:,} rows of {file.name} were rejected, each with its reason: {self._rejected(writer, raw)}"
+        if writer.rejected <= total * MANY_LOST:
+            return (few, *_listed(self._reasons(writer, raw)))
+        lost = f"{file.name} loses {writer.rejected / total:.0%} of its {total:,} rows."
+        return (few, lost, *self._why(file, writer, raw, pull)[1:])
 
-    def _why(self, file: File, draft: Draft, raw: Path, pull: Pull) -> list[str]:
+    def _why(self, file: File, writer: LoadWriter, raw: Path, pull: Pull) -> list[str]:
         """Where the rejected rows of a file are, the commonest reasons with a first cell, and what to set."""
-        reasons = self._reasons(draft, raw)
-        said = [f"They are kept, each with its reason: {self._rejected(draft, raw)}.", *_listed(reasons)]
+        reasons = self._reasons(writer, raw)
+        said = [f"They are kept, each with its reason: {self._rejected(writer, raw)}.", *_listed(reasons)]
         try:
             found = self._advised(file, pull, tried(self, file, pull)).advice
         except SourceError:
@@ -273,14 +283,14 @@ class FileSource:
         except SourceError:
             return trial
 
-    def _reasons(self, draft: Draft, raw: Path) -> list[Reason]:
-        return reasons_in(self._rejected_file(draft, raw))
+    def _reasons(self, writer: LoadWriter, raw: Path) -> list[Reason]:
+        return reasons_in(self._rejected_file(writer, raw))
 
-    def _rejected_file(self, draft: Draft, raw: Path) -> Path:
-        return raw / self.name / self.shape.feed.name / str(draft.entry.rejected_file if draft.entry else None)
+    def _rejected_file(self, writer: LoadWriter, raw: Path) -> Path:
+        return raw / self.name / self.shape.feed.name / str(writer.load.rejected_file if writer.load else None)
 
-    def _rejected(self, draft: Draft, raw: Path) -> Path:
-        where = self._rejected_file(draft, raw)
+    def _rejected(self, writer: LoadWriter, raw: Path) -> Path:
+        where = self._rejected_file(writer, raw)
         return where.relative_to(self.settings.root) if where.is_relative_to(self.settings.root) else where
 
     def _plan(self, connection: duckdb.DuckDBPyConnection, file: File) -> Plan:
@@ -306,11 +316,11 @@ class FileSource:
 
 def _listed(reasons: list[Reason]) -> list[str]:
     """The commonest reasons, a sentence each."""
-    return [f"{reason}." for reason in reasons[:_TOLD]]
+    return [f"{reason}." for reason in reasons[:_REPORTED]]
 
 
 def _streamed(
-    connection: duckdb.DuckDBPyConnection, file: File, this: Plan, scan: Scan, draft: Draft
+    connection: duckdb.DuckDBPyConnection, file: File, this: Plan, scan: Scan, writer: LoadWriter
 ) -> Iterator[pa.Table]:
     """The rows of a Parquet or well-formed CSV file, read by DuckDB alone.
 
@@ -335,7 +345,7 @@ def _streamed(
 
 
 def _with_care(
-    connection: duckdb.DuckDBPyConnection, file: File, this: Plan, scan: Scan, draft: Draft
+    connection: duckdb.DuckDBPyConnection, file: File, this: Plan, scan: Scan, writer: LoadWriter
 ) -> Iterator[pa.Table]:
     """The rows of a file, records found in Python; what is no record is rejected with its line.
 
@@ -355,7 +365,7 @@ def _with_care(
         for chunk in chunks:
             yield from converted(connection, query, chunk, rejects)
             if rejects:
-                refuse(draft, *zip(*rejects, strict=True))
+                refuse(writer, *zip(*rejects, strict=True))
                 rejects.clear()
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]

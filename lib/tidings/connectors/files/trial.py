@@ -86,7 +86,7 @@ def tried(source: FileSource, file: File, pull: Pull) -> Trial:
         mine = replace(source, settings=replace(source.settings, root=root))
         landing = Landing(root / "raw")
         mine.land_file(cut, landing, Pull(pull.now, again=True))
-        (entry,) = landing.entries(source.name, source.shape.feed.name)
+        (entry,) = landing.loads(source.name, source.shape.feed.name)
         where = root / "raw" / source.name / source.shape.feed.name
         reasons = reasons_in(where / entry.rejected_file) if entry.rejected_file else []
         return Trial(file.name, pq.read_table(where / entry.file), entry.rejected, reasons, is_all)

@@ -16,16 +16,16 @@ from typing import Any, Final
 
 from tidings.enrich.paths import page_name
 from tidings.enrich.redaction import redacted
-from tidings.errors import AnswerError, SettingsError
+from tidings.errors import ResponseError, SettingsError
 from tidings.feeds.enums.ga4 import TRUNCATION, TRUNCATIONS
-from tidings.feeds.ga4 import GA4_CUTS, GA4_DAILY, GA4_EVENTS
+from tidings.feeds.ga4 import GA4_BREAKDOWNS, GA4_DAILY, GA4_EVENTS
 from tidings.settings import Settings
 from tidings.sources.api.source import ApiEndpoint, ApiSource, NotYetError
 from tidings.sources.clock import Clock
 from tidings.sources.http.auth import account_email, service_account
 from tidings.sources.http.expected import JsonObject
 from tidings.sources.http.paging import pages
-from tidings.sources.http.session import Answer, Client, Limit, Verdict, excerpt
+from tidings.sources.http.session import Client, Decision, Limit, Response, excerpt
 from tidings.sources.records import Record
 from tidings.sources.source import SourceKind
 from tidings.window import add_days, days_between, parse_date
@@ -42,7 +42,7 @@ _MEASURES: Final = {
 }
 _TOTALS: Final = {**_MEASURES, "new_users": "newUsers", "engagement_s": "userEngagementDuration"}
 _EVENTS: Final = {"events": "eventCount", "users": "totalUsers", "key_events": "keyEvents"}
-CUTS: Final = {
+BREAKDOWNS: Final = {
     "country": "countryId",
     "channel": "sessionDefaultChannelGroup",
     "page": "pagePath",
@@ -71,9 +71,9 @@ def parse_daily(record: Record) -> Mapping[str, Any]:
     return {**_whose(record), **found, "engagement_s": round(float(found["engagement_s"]))}
 
 
-def parse_cut(record: Record) -> Mapping[str, Any]:
+def parse_breakdown(record: Record) -> Mapping[str, Any]:
     """A day by one thing."""
-    name = record[CUTS[record["type"]]]
+    name = record[BREAKDOWNS[record["type"]]]
     return {
         **_whose(record),
         "type": record["type"],
@@ -118,10 +118,10 @@ class Ga4(ApiSource):
             ),
             ApiEndpoint(
                 name="cuts",
-                feed=GA4_CUTS,
+                feed=GA4_BREAKDOWNS,
                 doc="Users, sessions and page views by country, channel, page and device.",
-                parse=parse_cut,
-                fields=(*_WHOSE_FIELDS, "type", *CUTS.values(), *_MEASURES.values()),
+                parse=parse_breakdown,
+                fields=(*_WHOSE_FIELDS, "type", *BREAKDOWNS.values(), *_MEASURES.values()),
                 chunk_days=10,
                 history_days=180,
                 zone=self._zone,
@@ -153,22 +153,22 @@ class Ga4(ApiSource):
             console=self.console,
             auth=service_account(self.key("account"), [_SCOPE]),
             limits=(Limit(5, 1.0),),
-            judge=_judge,
+            classify=_classify,
         )
 
     def ping(self, client: Client) -> list[str]:
         """Ask each property for the names of its figures."""
         missing = []
-        for number in self.parts(client, self.endpoints[0]):
+        for number in self.partitions(client, self.endpoints[0]):
             try:
                 client.get(f"v1beta/properties/{number}/metadata", expects=_METADATA)
-            except AnswerError as error:
+            except ResponseError as error:
                 email = account_email(client, self.key("account"))
                 whose = f"The account {email} cannot read the property {number}. " if error.is_right else ""
                 missing.append(f"{whose}{error}")
         return missing
 
-    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+    def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
         """The properties.
 
         Raises:
@@ -188,20 +188,20 @@ class Ga4(ApiSource):
         return numbers
 
     def fetch(
-        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+        self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
         """Rows of one property; cuts and events are asked for day by day, as longer spans are put together."""
         last = add_days(end, -1)
         if endpoint.name == "daily":
-            yield from self._report(client, part, (), list(_TOTALS.values()), first, last)
+            yield from self._report(client, partition, (), list(_TOTALS.values()), first, last)
             return
         for day in days_between(first, last):
             if endpoint.name == "events":
-                yield from self._report(client, part, ("eventName",), list(_EVENTS.values()), day, day)
+                yield from self._report(client, partition, ("eventName",), list(_EVENTS.values()), day, day)
                 continue
-            for type_, dimension in CUTS.items():
+            for type_, dimension in BREAKDOWNS.items():
                 rows: Iterable[Sequence[Record]] = self._report(
-                    client, part, (dimension,), list(_MEASURES.values()), day, day
+                    client, partition, (dimension,), list(_MEASURES.values()), day, day
                 )
                 if type_ == "page":
                     # Two spellings of a page may stand on two pages of the answer.
@@ -235,7 +235,7 @@ class Ga4(ApiSource):
             why = _truncation(said.get("metadata", {}))
             if why and not said.get("rows"):
                 # Nothing told is not nothing that happened.
-                left_out = AnswerError(
+                left_out = ResponseError(
                     f"Google leaves out all data of {first} to {last} in the property {number}: {why}.",
                     "What was landed of these days stays.",
                 )
@@ -267,31 +267,31 @@ def _records(said: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _truncation(metadata: Mapping[str, Any]) -> str | None:
     """Why data are left out of an answer; a reason that is not known in Google's own words."""
-    told = []
+    reported = []
     for each in metadata.get("dataTruncationReasons") or ():
         kind = str(each.get("dataTruncationType", ""))
         why = TRUNCATIONS.get(kind) or each.get("dataTruncationMessage") or kind.removeprefix(TRUNCATION) or "it says"
         since = each.get("dataTruncationDate")
-        told.append(f"{why} (before {since})" if since else str(why))
-    return "; ".join(dict.fromkeys(told)) or None
+        reported.append(f"{why} (before {since})" if since else str(why))
+    return "; ".join(dict.fromkeys(reported)) or None
 
 
-def _judge(answer: Answer) -> Verdict | None:
+def _classify(response: Response) -> Decision | None:
     """429 is a spent quota of the hour or the day; 403 and 404 are rights and numbers."""
-    if answer.status == 429:
-        said = excerpt(answer)
-        return Verdict("later", said, seconds=_QUOTA_WAIT_S if "token" in said.lower() else None)
-    if answer.status == 403:
+    if response.status == 429:
+        said = excerpt(response)
+        return Decision("later", said, seconds=_QUOTA_WAIT_S if "token" in said.lower() else None)
+    if response.status == 403:
         remedy = "Add the account as a Viewer of the property."
-        if "SERVICE_DISABLED" in answer.body.decode("utf-8", "replace"):
+        if "SERVICE_DISABLED" in response.body.decode("utf-8", "replace"):
             remedy = "Enable the Google Analytics Data API in the Google Cloud project of the service account."
-        return Verdict("failed", excerpt(answer), remedy)
-    if answer.status == 400:
+        return Decision("failed", excerpt(response), remedy)
+    if response.status == 400:
         try:
-            json.loads(answer.body)["error"]["status"]
+            json.loads(response.body)["error"]["status"]
         except (ValueError, KeyError, TypeError):
             return None
-        return Verdict("failed", excerpt(answer), "The property may lack a figure that is asked for.")
+        return Decision("failed", excerpt(response), "The property may lack a figure that is asked for.")
     return None
 
 

@@ -13,8 +13,8 @@ from urllib.parse import quote
 import pyarrow.compute as pc
 
 from tidings.connectors.google_play.records import FILES, HEADS, table
-from tidings.errors import AnswerError
-from tidings.landing.load_writer import Draft
+from tidings.errors import ResponseError
+from tidings.landing.load_writer import LoadWriter
 from tidings.landing.manifest import REFUSED, Input
 from tidings.landing.store import Landing
 from tidings.sources.api.source import ApiEndpoint, doubtful
@@ -109,58 +109,64 @@ def land(
     source_input = Input(file.name, digest, "")
     landed = landing.unchanged(source, endpoint.name, file.name, source_input)
     if landed and not (pull.again or pull.since or pull.until or file.name in again):
-        return Pulled(source, endpoint.name, feed.name, landed.rows, landed.rejected, skipped=True, part=file.name)
+        return Pulled(source, endpoint.name, feed.name, landed.rows, landed.rejected, skipped=True, partition=file.name)
     path = f"storage/v1/b/{quote(bucket, safe='')}/o/{quote(file.name, safe='')}"
     body = client.get(path, {"alt": "media", "generation": file.generation}, expects=FILE).body
     _check_whole(file, body)
-    added = {"cut": file.fields.get("cut", ""), "month": file.fields["month"], "file": file.name.rpartition("/")[2]}
+    added = {
+        "breakdown": file.fields.get("breakdown", ""),
+        "month": file.fields["month"],
+        "file": file.name.rpartition("/")[2],
+    }
     records = [
         {**{name: value for name, value in row.items() if name not in endpoint.forget}, **added, "row": number}
         for number, row in enumerate(table(file.name, body, HEADS[endpoint.name]), start=1)
         if _is_wanted(row, frozenset(packages))
     ]
     reason = ""
-    with landing.draft(source, endpoint.name, feed, now=pull.now, part=file.name, source_input=source_input) as draft:
+    with landing.writer(
+        source, endpoint.name, feed, now=pull.now, partition=file.name, source_input=source_input
+    ) as writer:
         for start in range(0, len(records), _BATCH):
             rows = typed(feed, records[start : start + _BATCH], endpoint.parse, start + 1)
             if rows.reasons:
                 reason = reason or rows.reasons[0]
-                draft.reject(rows.lines, rows.reasons, rows.records)
+                writer.reject(rows.lines, rows.reasons, rows.records)
             if rows.table.num_rows:
-                draft.add(rows.table)
-                _reach(draft, rows.table, endpoint, file.fields["month"], pull)
-            pull.progress(endpoint.name, draft.rows, 0)
-        if reason and not draft.rows:
-            draft.part = f"{file.name}{REFUSED}"
-    if reason and not draft.rows:
-        raise AnswerError(
-            f"None of the {draft.rejected} rows of {file.name} could be used: {reason}.",
+                writer.add(rows.table)
+                _reach(writer, rows.table, endpoint, file.fields["month"], pull)
+            pull.progress(endpoint.name, writer.rows, 0)
+        if reason and not writer.rows:
+            writer.partition = f"{file.name}{REFUSED}"
+    if reason and not writer.rows:
+        raise ResponseError(
+            f"None of the {writer.rejected} rows of {file.name} could be used: {reason}.",
             "Google has changed the file; its rows are kept as received. Look for a newer version of Tidings.",
         )
-    if any(entry.part == f"{file.name}{REFUSED}" for entry in landing.entries(source, endpoint.name)):
+    if any(load.partition == f"{file.name}{REFUSED}" for load in landing.loads(source, endpoint.name)):
         landing.drop(source, endpoint.name, f"{file.name}{REFUSED}")
     return Pulled(
         source,
         endpoint.name,
         feed.name,
-        draft.rows,
-        draft.rejected,
-        part=file.name,
-        restated=draft.restated_days,
-        remarks=draft.remarks,
+        writer.rows,
+        writer.rejected,
+        partition=file.name,
+        restated=writer.restated_days,
+        remarks=writer.remarks,
     )
 
 
 def doubted(landing: Landing, source: str, endpoint: ApiEndpoint) -> frozenset[str]:
     """The files of which rows could not be used, and which are therefore fetched again though they are as they were."""
-    entries = doubtful(landing.entries(source, endpoint.name), _AGAIN)
-    return frozenset(entry.part.removesuffix(REFUSED) for entry in entries)
+    loads = doubtful(landing.loads(source, endpoint.name), _AGAIN)
+    return frozenset(load.partition.removesuffix(REFUSED) for load in loads)
 
 
 def _check_whole(file: Object, body: bytes) -> None:
     md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
     if (file.size is not None and file.size != len(body)) or (file.md5 and file.md5 != md5):
-        raise AnswerError(
+        raise ResponseError(
             f"The file {file.name} did not come as it is in the bucket ({len(body)} bytes).",
             "Nothing was landed of it; pull again.",
         )
@@ -169,8 +175,8 @@ def _check_whole(file: Object, body: bytes) -> None:
 def note_reach(landing: Landing, source: str, endpoint: ApiEndpoint, pull: Pull) -> None:
     """Note how far files of what seldom happens are whole, though none was written anew: nothing has happened."""
     zone = Zone(endpoint.zone)
-    with landing.draft(source, endpoint.name, endpoint.feed, now=pull.now, part="listing") as draft:
-        draft.complete_until = zone.first_instant(add_days(zone.day_of(pull.now), -endpoint.lag_days))
+    with landing.writer(source, endpoint.name, endpoint.feed, now=pull.now, partition="listing") as writer:
+        writer.complete_until = zone.first_instant(add_days(zone.day_of(pull.now), -endpoint.lag_days))
 
 
 def _is_wanted(row: Mapping[str, str], chosen: frozenset[str]) -> bool:
@@ -179,12 +185,12 @@ def _is_wanted(row: Mapping[str, str], chosen: frozenset[str]) -> bool:
     return not chosen or not named or named in chosen
 
 
-def _reach(draft: Draft, rows: Any, endpoint: ApiEndpoint, month: str, pull: Pull) -> None:
+def _reach(writer: LoadWriter, rows: Any, endpoint: ApiEndpoint, month: str, pull: Pull) -> None:
     """A file is whole up to its last row, and as far as Google takes for a day: of a quiet one it tells no row."""
     zone = Zone(endpoint.zone)
     last = pc.max(rows[endpoint.feed.time]).as_py().replace(tzinfo=UTC)
-    told = add_days(parse_date(f"{last:%Y-%m-%d}"), 1)
+    reported = add_days(parse_date(f"{last:%Y-%m-%d}"), 1)
     following = next_first_day(parse_date(f"{month[:4]}-{month[4:]}-01"), "month")
     written = min(following, add_days(zone.day_of(pull.now), -endpoint.lag_days))
-    reached = min(zone.first_instant(max(told, written)), pull.now)
-    draft.complete_until = max(reached, draft.complete_until) if draft.complete_until else reached
+    reached = min(zone.first_instant(max(reported, written)), pull.now)
+    writer.complete_until = max(reached, writer.complete_until) if writer.complete_until else reached

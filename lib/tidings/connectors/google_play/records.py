@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from tidings.errors import AnswerError
+from tidings.errors import ResponseError
 from tidings.feeds.enums.google_play import CRASH_AND_ANR, FINANCIAL_STATUSES
 from tidings.feeds.google_play import (
     GOOGLE_PLAY_CRASHES,
@@ -54,7 +54,7 @@ def table(name: str, body: bytes, needs: Sequence[str] = ()) -> Iterator[dict[st
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise AnswerError(f"{what} is not {encoding}, or cut off.", "Pull again.") from error
+        raise ResponseError(f"{what} is not {encoding}, or cut off.", "Pull again.") from error
     for row in rows(text, what, ",", needs=needs):
         yield {column.lower(): value for column, value in row.items()}
 
@@ -73,19 +73,19 @@ def _number(text: str) -> str | None:
 
 
 def _amount(record: Record, name: str) -> Decimal:
-    told = _number(_first(record, name))
-    if told is None:
+    reported = _number(_first(record, name))
+    if reported is None:
         raise UnusableError(f"{name} is empty")
-    return Decimal(told)
+    return Decimal(reported)
 
 
-def _of_cut(record: Record) -> dict[str, Any]:
-    cut = record["cut"]
-    name = WHOLE if cut == "overview" else _first(record, *_DIMENSIONS.get(cut, (cut,))) or UNKNOWN
+def _of_breakdown(record: Record) -> dict[str, Any]:
+    breakdown = record["breakdown"]
+    name = WHOLE if breakdown == "overview" else _first(record, *_DIMENSIONS.get(breakdown, (breakdown,))) or UNKNOWN
     return {
         "package": _first(record, "package name"),
         "ts": parse_date(_first(record, "date")),
-        "cut": cut,
+        "breakdown": breakdown,
         "name": name,
     }
 
@@ -93,7 +93,7 @@ def _of_cut(record: Record) -> dict[str, Any]:
 def parse_installs(record: Record) -> Mapping[str, Any]:
     """A row of an installs file."""
     return {
-        **_of_cut(record),
+        **_of_breakdown(record),
         "installs": _number(_first(record, "daily user installs")),
         "uninstalls": _number(_first(record, "daily user uninstalls")),
         "updates": _number(_first(record, "daily device upgrades")),
@@ -106,13 +106,13 @@ def parse_installs(record: Record) -> Mapping[str, Any]:
 def parse_crashes(record: Record) -> Mapping[str, Any]:
     """A row of a crashes file."""
     counts = {"crashes": _number(_first(record, "daily crashes")), "anrs": _number(_first(record, "daily anrs"))}
-    return {**_of_cut(record), **counts}
+    return {**_of_breakdown(record), **counts}
 
 
 def parse_ratings(record: Record) -> Mapping[str, Any]:
     """A row of a ratings file."""
     return {
-        **_of_cut(record),
+        **_of_breakdown(record),
         "daily_average": _number(_first(record, "daily average rating")),
         "total_average": _number(_first(record, "total average rating")),
     }
@@ -121,7 +121,7 @@ def parse_ratings(record: Record) -> Mapping[str, Any]:
 def parse_store(record: Record) -> Mapping[str, Any]:
     """A row of a store performance file."""
     return {
-        **_of_cut(record),
+        **_of_breakdown(record),
         "row": record["row"],
         "search_term": record.get("search term") or None,
         "utm_source": record.get("utm source") or None,
@@ -323,7 +323,7 @@ RECENT_REVIEWS: Final = ApiEndpoint(
     lookback_days=7,
     # Of the seventh day back the API may tell the later half only.
     history_days=6,
-    kept_days=6,
+    retention_days=6,
     chunk_days=8,
-    today=True,
+    include_today=True,
 )

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from tidings.connectors.google_play.files import OBJECTS, doubted, land, note_reach, objects, wanted
 from tidings.connectors.google_play.records import ENDPOINTS, FILES, PACIFIC, RECENT_REVIEWS, VITALS
-from tidings.errors import AnswerError, SourceError, suggest
+from tidings.errors import ResponseError, SourceError, suggest
 from tidings.landing.store import Landing
 from tidings.settings import Settings
 from tidings.sources.api.source import ApiEndpoint, ApiSource, NotYetError, day_instant, together
@@ -24,7 +24,7 @@ from tidings.sources.clock import Clock
 from tidings.sources.http.auth import Token, account_email, service_account
 from tidings.sources.http.expected import JsonObject
 from tidings.sources.http.paging import pages
-from tidings.sources.http.session import Answer, Client, Limit, Verdict, excerpt
+from tidings.sources.http.session import Client, Decision, Limit, Response, excerpt
 from tidings.sources.records import Record
 from tidings.sources.source import Pull, Pulled, SourceKind
 
@@ -79,7 +79,7 @@ class GooglePlay(ApiSource):
     def _client(self, clock: Clock, base: str) -> Client:
         # Vitals allow ten queries a second.
         limits = (Limit(8, 1.0),)
-        return Client(self.name, base, clock, console=self.console, auth=self._token, limits=limits, judge=_judge)
+        return Client(self.name, base, clock, console=self.console, auth=self._token, limits=limits, classify=_classify)
 
     def _other(self, client: Client, base: str) -> Client:
         """Another of the three services; where a base_url stands in, it stands in for all."""
@@ -99,28 +99,30 @@ class GooglePlay(ApiSource):
         for what, (server, path, query, expects) in questions.items():
             try:
                 server.get(path, query, expects=expects)
-            except AnswerError as error:
+            except ResponseError as error:
                 missing.append(f"The account {email} cannot read {what}. {error}" if error.is_right else str(error))
         return missing
 
-    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+    def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
         """The bucket, or the apps."""
         return (self.bucket,) if endpoint.name in FILES else self._chosen(client)
 
-    def land(self, landing: Landing, client: Client, endpoint: ApiEndpoint, part: str, pull: Pull) -> Iterator[Pulled]:
+    def land(
+        self, landing: Landing, client: Client, endpoint: ApiEndpoint, partition: str, pull: Pull
+    ) -> Iterator[Pulled]:
         """Land the files that were written since, one by one; vitals and reviews as other APIs."""
         if endpoint.name not in FILES:
-            yield from super().land(landing, client, endpoint, part, pull)
+            yield from super().land(landing, client, endpoint, partition, pull)
             return
         failed: list[SourceError] = []
         unchanged: list[Pulled] = []
         packages = self.options("packages")
         again = doubted(landing, self.name, endpoint)
-        files = wanted(objects(client, part, endpoint), endpoint, packages, pull)
+        files = wanted(objects(client, partition, endpoint), endpoint, packages, pull)
         for file in files:
             try:
-                pulled = land(landing, client, self.name, part, endpoint, file, packages, pull, again)
-            except AnswerError as error:
+                pulled = land(landing, client, self.name, partition, endpoint, file, packages, pull, again)
+            except ResponseError as error:
                 failed.append(error)
                 continue
             if pulled.skipped:
@@ -136,19 +138,19 @@ class GooglePlay(ApiSource):
             note_reach(landing, self.name, endpoint, pull)
 
     def fetch(
-        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+        self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
         """Vitals of one app as far as they are fresh, or its newest reviews."""
         if endpoint is RECENT_REVIEWS:
-            yield from self._reviews(client, part, first, end)
+            yield from self._reviews(client, partition, first, end)
             return
         reporting = self._other(client, _REPORTING)
-        fresh = min(self._fresh_until(reporting, part, name) for name in _SETS.values())
+        fresh = min(self._last_row_at(reporting, partition, name) for name in _SETS.values())
         until = min(end, fresh)
         if until > first:
             for kind, name in _SETS.items():
                 for dimensions in ([], ["versionCode"]):
-                    yield from self._vitals(reporting, part, kind, name, dimensions, first, until)
+                    yield from self._vitals(reporting, partition, kind, name, dimensions, first, until)
         if until < end:
             raise NotYetError(max(until, first))
 
@@ -171,7 +173,7 @@ class GooglePlay(ApiSource):
         for page in pages(ask, lambda page: page.get("nextPageToken") or None, f"{name} of {package}"):
             yield [{**row, "package": package, "kind": kind} for row in page.get("rows", ())]
 
-    def _fresh_until(self, client: Client, package: str, name: str) -> date:
+    def _last_row_at(self, client: Client, package: str, name: str) -> date:
         """The first day that is not fresh yet."""
         said = client.get(f"v1beta1/apps/{quote(package, safe='')}/{name}", expects=_FRESHNESS).json()
         for each in said.get("freshnessInfo", {}).get("freshnesses", ()):
@@ -229,17 +231,17 @@ def _day(day: date) -> dict[str, Any]:
     return {"year": day.year, "month": day.month, "day": day.day, "timeZone": {"id": PACIFIC}}
 
 
-def _judge(answer: Answer) -> Verdict | None:
+def _classify(response: Response) -> Decision | None:
     """403 is a right that lacks, or a service that is not switched on."""
-    if answer.status != 403:
+    if response.status != 403:
         return None
     remedy = (
         "Invite the service account in Play Console › Users and permissions with 'View app information and download "
         "bulk reports' (and financial data for money); it takes up to a day."
     )
-    if "SERVICE_DISABLED" in answer.body.decode("utf-8", "replace"):
+    if "SERVICE_DISABLED" in response.body.decode("utf-8", "replace"):
         remedy = "Enable the API that is named in the Google Cloud project of the service account."
-    return Verdict("failed", excerpt(answer), remedy)
+    return Decision("failed", excerpt(response), remedy)
 
 
 GOOGLE_PLAY: Final = SourceKind(

@@ -12,7 +12,7 @@ from tidings.window import parse_date, parse_instant
 MOST_ROWS: Final = 50_000
 PAGE_ROWS: Final = 10_000
 _UNKNOWN: Final = "(unknown)"
-CUTS: Final = {
+BREAKDOWNS: Final = {
     "country": "properties.$geoip_country_code",
     "page": "properties.$pathname",
     "device": "properties.$device_type",
@@ -47,10 +47,10 @@ HITS_QUERY: Final = (
 )
 
 
-def cut_query(type_: str) -> str:
+def breakdown_query(type_: str) -> str:
     """Page views and visitors by day and one thing."""
     # What is empty and what is missing are one group: people of two groups could not be added up.
-    name = f"coalesce(nullIf(toString({CUTS[type_]}), ''), '{_UNKNOWN}')"
+    name = f"coalesce(nullIf(toString({BREAKDOWNS[type_]}), ''), '{_UNKNOWN}')"
     return (
         f"SELECT {_DAY} AS day, {name} AS name, count() AS pageviews, uniq(person_id) AS visitors FROM events "
         f"WHERE {_BETWEEN} AND {_VIEWS} GROUP BY day, name ORDER BY day, name LIMIT {MOST_ROWS}"
@@ -66,7 +66,7 @@ def parse_daily(record: Record) -> Mapping[str, Any]:
     return {**_whose(record), **{name: record[name] for name in TOTALS}}
 
 
-def parse_cut(record: Record) -> Mapping[str, Any]:
+def parse_breakdown(record: Record) -> Mapping[str, Any]:
     """A day by one thing."""
     counts = {"pageviews": record["pageviews"], "visitors": record["visitors"]}
     return {**_whose(record), "type": record["type"], "name": record["name"] or _UNKNOWN, **counts}

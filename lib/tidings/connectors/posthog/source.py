@@ -19,30 +19,30 @@ from urllib.parse import quote
 
 from tidings.connectors.posthog.queries import (
     BEFORE_QUERY,
-    CUTS,
+    BREAKDOWNS,
     DAILY_QUERY,
     EVENTS_QUERY,
     HITS_QUERY,
     MOST_ROWS,
     PAGE_ROWS,
     TOTALS,
-    cut_query,
-    parse_cut,
+    breakdown_query,
+    parse_breakdown,
     parse_daily,
     parse_event,
     parse_hit,
 )
 from tidings.enrich.paths import page_name
 from tidings.enrich.redaction import redact, redacted
-from tidings.errors import AnswerError, OutageError, SettingsError, SourceError, suggest
-from tidings.feeds.posthog import POSTHOG_CUTS, POSTHOG_DAILY, POSTHOG_EVENTS, POSTHOG_HITS
+from tidings.errors import OutageError, ResponseError, SettingsError, SourceError, suggest
+from tidings.feeds.posthog import POSTHOG_BREAKDOWNS, POSTHOG_DAILY, POSTHOG_EVENTS, POSTHOG_HITS
 from tidings.settings import Settings
 from tidings.sources.api.source import ApiEndpoint, ApiSource, day_instant
 from tidings.sources.clock import Clock
 from tidings.sources.http.auth import Header
 from tidings.sources.http.expected import JsonObject
 from tidings.sources.http.paging import pages
-from tidings.sources.http.session import Answer, Client, Limit, Verdict, excerpt
+from tidings.sources.http.session import Client, Decision, Limit, Response, excerpt
 from tidings.sources.records import Record
 from tidings.sources.source import SourceKind
 from tidings.window import Zone, add_days, days_between, naive_utc, parse_instant
@@ -71,11 +71,13 @@ class PostHog(ApiSource):
     def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
         super().__init__(name, table, settings)
         self._zone = Zone(self.option("timezone", settings.timezone))
-        self._cuts = self.options("cuts", tuple(CUTS))
-        for cut in self._cuts:
-            if cut not in CUTS:
+        self._breakdowns = self.options("cuts", tuple(BREAKDOWNS))
+        for breakdown in self._breakdowns:
+            if breakdown not in BREAKDOWNS:
                 where = f"[tool.tidings.sources.{name}]"
-                raise SettingsError(f"{where} cuts names '{cut}', which cannot be pulled.", suggest(cut, CUTS))
+                raise SettingsError(
+                    f"{where} cuts names '{breakdown}', which cannot be pulled.", suggest(breakdown, BREAKDOWNS)
+                )
         self._is_checked = False
 
     @property
@@ -95,9 +97,9 @@ class PostHog(ApiSource):
             ),
             ApiEndpoint(
                 name="cuts",
-                feed=POSTHOG_CUTS,
+                feed=POSTHOG_BREAKDOWNS,
                 doc="Page views and visitors by country, page, device and channel.",
-                parse=parse_cut,
+                parse=parse_breakdown,
                 fields=(*whose, "type", "name", "pageviews", "visitors"),
                 zone=zone,
                 lookback_days=_LOOKBACK_DAYS,
@@ -158,7 +160,7 @@ class PostHog(ApiSource):
             return [str(error)]
         return []
 
-    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+    def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
         """The project."""
         self._check_zone(client)
         return (self.option("project"),)
@@ -170,21 +172,21 @@ class PostHog(ApiSource):
         project = self.option("project")
 
         path = f"api/projects/{quote(project, safe='')}/"
-        answer = client.get(path, expects=_PROJECT, judge=_judge_project)
-        if answer.status == 403 and "timezone" in self.table:
+        response = client.get(path, expects=_PROJECT, classify=_classify_project)
+        if response.status == 403 and "timezone" in self.table:
             # It cannot be compared; the settings say it.
             self._is_checked = True
             return
-        if answer.status == 403:
+        if response.status == 403:
             raise SourceError(
                 f"The key of {self.name} may not read the time zone of project {project}.",
                 "Give it the scope project:read, or write the project's timezone in the settings.",
             )
-        if answer.status == 404:
+        if response.status == 404:
             known = self._projects(client)
             remedy = suggest(project, known) if known else f"Compare the number with {self.console}."
             raise SourceError(f"The key of {self.name} sees no project '{project}'.", remedy)
-        zone = str(answer.json().get("timezone") or "UTC")
+        zone = str(response.json().get("timezone") or "UTC")
         if zone != self._zone.name:
             raise SettingsError(
                 f"The days of PostHog's project {project} are those of {zone}, not {self._zone.name}.",
@@ -201,21 +203,21 @@ class PostHog(ApiSource):
         try:
             found = pages(ask, lambda page: page.get("next") or None, "projects")
             return [str(each["id"]) for page in found for each in page["results"]]
-        except AnswerError as error:
+        except ResponseError as error:
             if error.status != 403:
                 raise
             return []
 
     def fetch(
-        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+        self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
         """Rows of some days; where they are too many for one answer, of fewer days at a time."""
-        whose = {"project": part, "zone": self._zone.name}
+        whose = {"project": partition, "zone": self._zone.name}
         if endpoint.name == "hits":
-            yield from self._hits(client, part, first, end)
+            yield from self._hits(client, partition, first, end)
         elif endpoint.name == "cuts":
-            for type_ in self._cuts:
-                for rows in self._days(client, cut_query(type_), first, end, f"by {type_}"):
+            for type_ in self._breakdowns:
+                for rows in self._days(client, breakdown_query(type_), first, end, f"by {type_}"):
                     named = (
                         redacted(rows, "name", "pageviews", "visitors", written=page_name) if type_ == "page" else rows
                     )
@@ -236,7 +238,7 @@ class PostHog(ApiSource):
         days = len(days_between(first, add_days(end, -1)))
         try:
             rows, is_whole = self._ask(client, query, values, what)
-        except AnswerError as error:
+        except ResponseError as error:
             # What takes too long or too much memory is done in parts.
             said = error.failed.lower()
             if days == 1 or not (error.status in _TOO_LONG or any(word in said for word in _TOO_MUCH)):
@@ -246,7 +248,7 @@ class PostHog(ApiSource):
             yield rows
             return
         if days == 1:
-            raise AnswerError(
+            raise ResponseError(
                 f"{what} of {first} has more than {MOST_ROWS:,} rows, which PostHog does not tell.",
                 f"List the cuts that you need, without this one, as cuts in the table of {self.name}.",
             )
@@ -311,7 +313,7 @@ class PostHog(ApiSource):
             "refresh": "force_blocking",
             "name": f"tidings {what}",
         }
-        said = client.post(path, body=body, expects=_QUERY, judge=_judge_query).json()
+        said = client.post(path, body=body, expects=_QUERY, classify=_classify_query).json()
         for _ in range(_POLLS):
             status = said.get("query_status") or {}
             if not status or status.get("complete"):
@@ -324,21 +326,21 @@ class PostHog(ApiSource):
             )
         status = said.get("query_status") or {}
         if status.get("error"):
-            raise AnswerError(f"PostHog: {status.get('error_message')}.", "Pull again, or ask PostHog's support.")
-        answer = said if said.get("results") is not None else status.get("results")
-        answer = answer if isinstance(answer, Mapping) else said
-        rows = [dict(zip(answer["columns"], row, strict=True)) for row in answer["results"]]
-        return rows, not answer.get("hasMore") and len(rows) < MOST_ROWS
+            raise ResponseError(f"PostHog: {status.get('error_message')}.", "Pull again, or ask PostHog's support.")
+        response = said if said.get("results") is not None else status.get("results")
+        response = response if isinstance(response, Mapping) else said
+        rows = [dict(zip(response["columns"], row, strict=True)) for row in response["results"]]
+        return rows, not response.get("hasMore") and len(rows) < MOST_ROWS
 
 
-def _judge_project(answer: Answer) -> Verdict | None:
+def _classify_project(response: Response) -> Decision | None:
     """Without a right or a project other things can be said than that it failed."""
-    return Verdict("fine") if answer.status in (403, 404) else None
+    return Decision("fine") if response.status in (403, 404) else None
 
 
-def _judge_query(answer: Answer) -> Verdict | None:
+def _classify_query(response: Response) -> Decision | None:
     """What took too long does so again: less is asked for instead."""
-    return Verdict("failed", excerpt(answer)) if answer.status in _TOO_LONG else None
+    return Decision("failed", excerpt(response)) if response.status in _TOO_LONG else None
 
 
 def _utc(instant: Any) -> str:
@@ -351,7 +353,7 @@ POSTHOG: Final = SourceKind(
     options={
         "project": "number of the project (Settings › Project › Project ID)",
         "timezone": "zone of the project; the workbook's if not given",
-        "cuts": f"what page views are told by, all if not given: {', '.join(CUTS)}",
+        "cuts": f"what page views are told by, all if not given: {', '.join(BREAKDOWNS)}",
         "hits": "true to land events one by one, too, without what identifies a person",
         "base_url": "https://eu.posthog.com, or your own server; https://us.posthog.com if not given",
     },

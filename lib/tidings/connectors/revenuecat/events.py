@@ -22,7 +22,7 @@ from tidings.enrich.countries import alpha2
 from tidings.errors import SettingsError, SourceError
 from tidings.feeds.enums.revenuecat import COUNTED
 from tidings.feeds.revenuecat_events import REVENUECAT_EVENTS_DELIVERIES
-from tidings.landing.load_writer import Draft
+from tidings.landing.load_writer import LoadWriter
 from tidings.landing.manifest import Input
 from tidings.landing.store import Landing
 from tidings.parsing import files
@@ -146,20 +146,20 @@ class RevenueCatEvents:
         landed = landing.unchanged(self.name, _DELIVERIES.name, file.name, source_input)
         if landed and not pull.again:
             return self._pulled(file, landed.rows, landed.rejected, skipped=True)
-        with landing.draft(
+        with landing.writer(
             self.name,
             _DELIVERIES.name,
             _DELIVERIES.feed,
             now=pull.now,
-            part=file.name,
+            partition=file.name,
             source_input=source_input,
             is_file=True,
-        ) as draft:
-            _fill(draft, file, scan, pull)
-            if draft.newest is not None:
-                last = draft.newest.replace(tzinfo=UTC)
-                draft.complete_until = min(end_of_local_day(last, Zone("UTC")), pull.now)
-        return replace(self._pulled(file, draft.rows, draft.rejected), remarks=draft.remarks)
+        ) as writer:
+            _fill(writer, file, scan, pull)
+            if writer.newest is not None:
+                last = writer.newest.replace(tzinfo=UTC)
+                writer.complete_until = min(end_of_local_day(last, Zone("UTC")), pull.now)
+        return replace(self._pulled(file, writer.rows, writer.rejected), remarks=writer.remarks)
 
     def _pulled(self, file: File, rows: int, rejected: int, *, skipped: bool = False) -> Pulled:
         messages: tuple[str, ...] = ()
@@ -187,7 +187,7 @@ def _check_form(file: File) -> None:
     files.check_content(file)
 
 
-def _fill(draft: Draft, file: File, scan: Scan, pull: Pull) -> None:
+def _fill(writer: LoadWriter, file: File, scan: Scan, pull: Pull) -> None:
     """Land the usable lines of a file, reject the others.
 
     Raises:
@@ -212,16 +212,16 @@ def _fill(draft: Draft, file: File, scan: Scan, pull: Pull) -> None:
         table = rows.table
         if table.num_rows:
             position = table.schema.get_field_index("_line")
-            draft.add(table.set_column(position, "_line", pa.array(numbers, pa.int64()).take(table["_line"])))
+            writer.add(table.set_column(position, "_line", pa.array(numbers, pa.int64()).take(table["_line"])))
         if bad:
-            draft.reject([number for number, _ in bad], [reason for _, reason in bad], [_NOT_KEPT] * len(bad))
+            writer.reject([number for number, _ in bad], [reason for _, reason in bad], [_NOT_KEPT] * len(bad))
         if rows.reasons:
-            draft.reject([numbers[line] for line in rows.lines], rows.reasons, rows.records)
+            writer.reject([numbers[line] for line in rows.lines], rows.reasons, rows.records)
         why = why or next(iter([*(reason for _, reason in bad), *rows.reasons]), "")
-        pull.progress(file.name, draft.rows + draft.rejected, scan.lines)
-    if draft.rejected and not draft.rows:
+        pull.progress(file.name, writer.rows + writer.rejected, scan.lines)
+    if writer.rejected and not writer.rows:
         raise SourceError(
-            f"None of the {draft.rejected} lines of {file.name} can be used: {why}.",
+            f"None of the {writer.rejected} lines of {file.name} can be used: {why}.",
             f"{_AS_POSTED} For a list: jq -c '.[]'",
         )
 

@@ -69,8 +69,8 @@ def _named(segments: Sequence[Any]) -> list[Any]:
 
 def _country_of(segment: Mapping[str, Any]) -> str | None:
     """The code of the country that a segment is called by, in its id or in its name; None if it is no country."""
-    told = [alpha2(str(segment[name])) for name in ("id", "display_name") if segment.get(name)]
-    return next((code for code in told if is_country(code)), None)
+    reported = [alpha2(str(segment[name])) for name in ("id", "display_name") if segment.get(name)]
+    return next((code for code in reported if is_country(code)), None)
 
 
 def _name_of(segment: Mapping[str, Any]) -> str:
@@ -93,7 +93,7 @@ def parse_point(record: Record) -> Mapping[str, Any]:
         raise UnusableError("it is money, and the chart does not say in which currency")
     if record["dimension"] != ALL and not segment:
         raise UnusableError(f"the chart has no segment {record['segment']!r}")
-    part = _name_of(segment)
+    partition = _name_of(segment)
     return {
         "project": record["project"],
         "chart": record["chart"],
@@ -101,7 +101,7 @@ def parse_point(record: Record) -> Mapping[str, Any]:
         "measure": name,
         "position": place,
         "dimension": record["dimension"],
-        "segment": segment.get("code") or part if record["dimension"] == "country" else part,
+        "segment": segment.get("code") or partition if record["dimension"] == "country" else partition,
         "value": record["value"],
         "unit": unit,
         "currency": record["currency"] if is_money else None,

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urljoin
 
-from tidings.errors import AnswerError
+from tidings.errors import ResponseError
 from tidings.sources.http.expected import JsonObject
 from tidings.sources.http.paging import pages
-from tidings.sources.http.session import Answer, Client, Judge, Verdict, excerpt
+from tidings.sources.http.session import Classify, Client, Decision, Response, excerpt
 from tidings.sources.records import Record
 
 _PAGE_ROWS: Final = 1000
@@ -55,7 +55,7 @@ def needed(said: Any, name: str, what: str) -> list[Any]:
     """
     found = said.get(name) if isinstance(said, Mapping) else None
     if not isinstance(found, list):
-        raise AnswerError(f"RevenueCat's answer for {what} has no list '{name}'.", NEWER)
+        raise ResponseError(f"RevenueCat's answer for {what} has no list '{name}'.", NEWER)
     return found
 
 
@@ -72,43 +72,43 @@ def check_understood(name: str, asked: Mapping[str, str], said: Any) -> None:
     wrong = sorted(set(ignored) & set(asked) - {"currency"})
     if wrong:
         remedy = "Take it out of segments in the settings." if wrong == ["segment"] else NEWER
-        raise AnswerError(f"The chart {name} cannot be asked with {', '.join(wrong)}.", remedy)
+        raise ResponseError(f"The chart {name} cannot be asked with {', '.join(wrong)}.", remedy)
     resolution = str(said.get("resolution") or "day").lower()
     if resolution not in ("day", "0", "daily"):
-        raise AnswerError(f"The chart {name} came by {resolution}, not by day.", NEWER)
+        raise ResponseError(f"The chart {name} came by {resolution}, not by day.", NEWER)
 
 
-def judge_of(console: str) -> Judge:
+def classifier_of(console: str) -> Classify:
     """How errors are meant: they say whether asking again helps, and in header, body or nowhere how long to wait.
 
     `console` is where keys are made, for the remedies.
     """
 
-    def judge(answer: Answer) -> Verdict | None:
-        if answer.status < 400:
+    def classify(response: Response) -> Decision | None:
+        if response.status < 400:
             return None
         try:
-            error = json.loads(answer.body)
+            error = json.loads(response.body)
             retryable, backoff = error.get("retryable"), error.get("backoff_ms")
         except (ValueError, AttributeError, RecursionError):
             retryable = backoff = None
-        said = excerpt(answer)
-        if answer.status == 401:
-            return Verdict("refused", said, f"Make a secret key (V2, sk_…) in {console}.")
-        if answer.status == 403:
-            return Verdict("failed", said, f"Give the key the permission {_permission(answer.path)}: {console}.")
-        if answer.status == 404:
-            return Verdict("failed", said, f"Compare projects in the settings with {console}.")
-        if answer.status == 429 or retryable is True:
+        said = excerpt(response)
+        if response.status == 401:
+            return Decision("refused", said, f"Make a secret key (V2, sk_…) in {console}.")
+        if response.status == 403:
+            return Decision("failed", said, f"Give the key the permission {_permission(response.path)}: {console}.")
+        if response.status == 404:
+            return Decision("failed", said, f"Compare projects in the settings with {console}.")
+        if response.status == 429 or retryable is True:
             seconds = None
-            if "Retry-After" not in answer.headers:
+            if "Retry-After" not in response.headers:
                 known = isinstance(backoff, int | float) and not isinstance(backoff, bool)
                 # Limits are by the minute.
-                seconds = backoff / 1000 if known else _MINUTE_S if answer.status == 429 else None
-            return Verdict("later", said, seconds=seconds)
-        return Verdict("failed", said) if retryable is False else None
+                seconds = backoff / 1000 if known else _MINUTE_S if response.status == 429 else None
+            return Decision("later", said, seconds=seconds)
+        return Decision("failed", said) if retryable is False else None
 
-    return judge
+    return classify
 
 
 def _permission(path: str) -> str:

@@ -27,8 +27,8 @@ from tidings.connectors.revenuecat.records import (
     parse_subscription,
     points,
 )
-from tidings.connectors.revenuecat.server import CHART, NEWER, OPTIONS, check_understood, judge_of, listed, needed
-from tidings.errors import AnswerError, SettingsError, SourceError, suggest
+from tidings.connectors.revenuecat.server import CHART, NEWER, OPTIONS, check_understood, classifier_of, listed, needed
+from tidings.errors import ResponseError, SettingsError, SourceError, suggest
 from tidings.feeds.revenuecat import (
     REVENUECAT_CHARTS,
     REVENUECAT_CUSTOMERS,
@@ -158,11 +158,11 @@ class RevenueCat(ApiSource):
                 try:
                     expects = OPTIONS if path.endswith("/options") else server.OVERVIEW
                     client.get(f"projects/{quote(project, safe='')}/{path}", expects=expects)
-                except AnswerError as error:
+                except ResponseError as error:
                     missing.append(str(error))
         return missing
 
-    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+    def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
         """The projects; of a chart also each project by what it is split by: `proj1a2b by store`."""
         for project in self._projects(client):
             yield project
@@ -170,34 +170,34 @@ class RevenueCat(ApiSource):
                 yield from (f"{project} by {segment}" for segment in self._segments)
 
     def fetch(
-        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+        self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
         """Figures of today, points of a chart in one call, customers or subscriptions page by page."""
         if endpoint.feed is REVENUECAT_CHARTS:
-            yield from self._points(client, endpoint.name, part, first, end)
+            yield from self._points(client, endpoint.name, partition, first, end)
             return
-        path = f"projects/{quote(part, safe='')}"
+        path = f"projects/{quote(partition, safe='')}"
         if endpoint is OVERVIEW:
             said = client.get(f"{path}/metrics/overview", {"currency": self._currency}, expects=server.OVERVIEW).json()
             metrics = needed(said, "metrics", "the overview")
-            added = {"project": part, "day": first.isoformat(), "currency": said.get("currency") or self._currency}
+            added = {"project": partition, "day": first.isoformat(), "currency": said.get("currency") or self._currency}
             yield [{**metric, **added} for metric in metrics]
             return
         lists = self._client(client.clock, _LISTS_LIMIT)
         gone, asked = 0, 0
         for customers in listed(lists, f"{path}/customers"):
             if endpoint is CUSTOMERS:
-                yield [self._disguised({**each, "project": part}, "id") for each in customers]
+                yield [self._disguised({**each, "project": partition}, "id") for each in customers]
                 continue
             for customer in customers:
                 if "id" not in customer:
-                    raise AnswerError("A customer came without the field 'id'.", NEWER)
+                    raise ResponseError("A customer came without the field 'id'.", NEWER)
                 asked += 1
-                whose = {"customer_id": customer["id"], "project": part}
+                whose = {"customer_id": customer["id"], "project": partition}
                 try:
                     for found in self._subscriptions(lists, f"{path}/customers/{quote(str(customer['id']), safe='')}"):
                         yield [self._disguised({**each, **whose}, "customer_id") for each in found]
-                except AnswerError as error:
+                except ResponseError as error:
                     if error.status == 404:
                         # Deleted while the list was read.
                         gone += 1
@@ -207,13 +207,13 @@ class RevenueCat(ApiSource):
                     else:
                         raise
         if gone and (gone == asked or gone > max(_FEW, asked // 10)):
-            raise AnswerError(
+            raise ResponseError(
                 f"Of {asked} customers {gone} are said not to exist, though they are listed.",
                 "Nothing was landed of it; pull again, and ask RevenueCat's support if it stays so.",
             )
 
-    def _points(self, client: Client, name: str, part: str, first: date, end: date) -> Iterator[Sequence[Record]]:
-        project, _, segment = part.partition(" by ")
+    def _points(self, client: Client, name: str, partition: str, first: date, end: date) -> Iterator[Sequence[Record]]:
+        project, _, segment = partition.partition(" by ")
         # Whether the last day is included is not documented: one more is asked for, and left out.
         asked = {
             "resolution": "0",
@@ -236,10 +236,10 @@ class RevenueCat(ApiSource):
         records = [record for record in found if _day(record) != end]
         yield records
         # A day that is not told is not one without sales: those are told as 0.
-        told = max((day for day in map(_day, records) if day is not None), default=None)
-        if not records or (told is not None and first <= told < add_days(end, -1)):
+        reported = max((day for day in map(_day, records) if day is not None), default=None)
+        if not records or (reported is not None and first <= reported < add_days(end, -1)):
             # All of them were asked for at once: asking for the rest day by day would tell nothing more.
-            raise NotYetError(first if told is None else add_days(told, 1), end)
+            raise NotYetError(first if reported is None else add_days(reported, 1), end)
 
     def _subscriptions(self, client: Client, path: str) -> Iterator[Sequence[Record]]:
         yield from listed(client, f"{path}/subscriptions", {"environment": "production"})
@@ -262,7 +262,7 @@ class RevenueCat(ApiSource):
             console=self.console,
             auth=Header(self.secret("key")),
             limits=(limit,),
-            judge=judge_of(self.console),
+            classify=classifier_of(self.console),
         )
 
     def _disguised(self, record: Record, name: str) -> Record:

@@ -30,7 +30,7 @@ from tidings.sources.clock import Clock
 from tidings.sources.http.auth import account_email, service_account
 from tidings.sources.http.expected import JsonObject
 from tidings.sources.http.paging import pages
-from tidings.sources.http.session import Answer, Client, Limit, Verdict, excerpt
+from tidings.sources.http.session import Client, Decision, Limit, Response, excerpt
 from tidings.sources.records import Record
 from tidings.sources.source import SourceKind
 from tidings.window import add_days, days_between, parse_date
@@ -81,7 +81,7 @@ def _endpoint(name: str, feed: Any, doc: str, chunk_days: int) -> ApiEndpoint:
         lag_days=3,
         zone=_ZONE,
         history_days=480,
-        kept_days=480,
+        retention_days=480,
         chunk_days=chunk_days,
         parse=parse_row,
         fields=_FIELDS,
@@ -126,7 +126,7 @@ class SearchConsole(ApiSource):
             auth=service_account(self.key("account"), [_SCOPE]),
             # A fifth of what Google allows one user per minute, and never two calls within 200 ms.
             limits=(Limit(240, 60.0), Limit(1, 0.2)),
-            judge=_judge,
+            classify=_classify,
         )
 
     def ping(self, client: Client) -> list[str]:
@@ -134,7 +134,7 @@ class SearchConsole(ApiSource):
         listed = self._listed(client)
         return [*self._missing(client, listed), *self._left_out(listed)]
 
-    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+    def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
         """The properties, each with each kind of search that it is asked for: `web sc-domain:example.com`.
 
         Raises:
@@ -152,10 +152,10 @@ class SearchConsole(ApiSource):
                     yield f"{search_type} {site}"
 
     def fetch(
-        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+        self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
         """Rows of one property and kind of search, page by page; one day per call for rows by page and query."""
-        search_type, _, site = part.partition(" ")
+        search_type, _, site = partition.partition(" ")
         dimensions = _DIMENSIONS[endpoint.name]
         if search_type in _DEVICELESS and endpoint.name == "country":
             dimensions = ("date", "country")
@@ -258,22 +258,22 @@ def _holding(site: str, others: Iterable[str]) -> list[str]:
     ]
 
 
-def _judge(answer: Answer) -> Verdict | None:
+def _classify(response: Response) -> Decision | None:
     """403 is either too many calls or no right: the reason in the answer tells."""
-    if answer.status not in (403, 429):
+    if response.status not in (403, 429):
         return None
     try:
-        error = json.loads(answer.body)["error"]
+        error = json.loads(response.body)["error"]
         reason = str(error.get("errors", [{}])[0].get("reason", ""))
         message = str(error.get("message", ""))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        reason, message = "", excerpt(answer)
-    if answer.status == 429 or reason in _QUOTA_REASONS or "quota" in message.lower():
-        return Verdict("later", message, seconds=_QUOTA_WAIT_S)
+        reason, message = "", excerpt(response)
+    if response.status == 429 or reason in _QUOTA_REASONS or "quota" in message.lower():
+        return Decision("later", message, seconds=_QUOTA_WAIT_S)
     remedy = "Compare the property letter by letter with the console (https://, www., the slash at the end)."
-    if "SERVICE_DISABLED" in answer.body.decode("utf-8", "replace"):
+    if "SERVICE_DISABLED" in response.body.decode("utf-8", "replace"):
         remedy = "Enable the Google Search Console API in the Google Cloud project of the service account."
-    return Verdict("failed", message, remedy)
+    return Decision("failed", message, remedy)
 
 
 SEARCH_CONSOLE: Final = SourceKind(

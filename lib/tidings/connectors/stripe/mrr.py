@@ -242,9 +242,9 @@ def _tiered(tiers: Sequence[Record], count: Decimal, *, is_volume: bool) -> Deci
 
 def _per_month(amount: Decimal, price: Record) -> Decimal:
     recurring = price.get("recurring") or {}
-    times, parts = _PER_MONTH.get(recurring.get("interval", ""), (0, 1))
+    times, partitions = _PER_MONTH.get(recurring.get("interval", ""), (0, 1))
     count = recurring.get("interval_count", 1)
-    return amount * times / (parts * count) if count else _ZERO
+    return amount * times / (partitions * count) if count else _ZERO
 
 
 def _discounts(of: Record) -> list[Any]:

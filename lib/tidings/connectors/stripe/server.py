@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 from tidings.connectors.stripe.mrr import coupons_of, tiered_prices, trial_offers_of
 from tidings.connectors.stripe.records import slim
-from tidings.errors import AnswerError
+from tidings.errors import ResponseError
 from tidings.sources.http.expected import JsonObject
 from tidings.sources.http.paging import pages
-from tidings.sources.http.session import Answer, Client, Verdict, by_status
+from tidings.sources.http.session import Client, Decision, Response, by_status
 from tidings.sources.records import Record, UnusableError
 
 PAGE_ROWS: Final = 100
@@ -51,7 +51,7 @@ class Known:
         return {
             **record,
             "tiers": {price: self._price(price) for price in sorted(prices)},
-            "coupons": {coupon: self._coupon(coupon, told) for coupon, told in sorted(coupons.items())},
+            "coupons": {coupon: self._coupon(coupon, reported) for coupon, reported in sorted(coupons.items())},
         }
 
     def _price(self, price: str) -> Any:
@@ -66,17 +66,17 @@ class Known:
             self._offers[offer] = self._asked(f"product_catalog/trial_offers/{quote(offer, safe='')}", ("price",))
         return self._offers[offer]
 
-    def _coupon(self, coupon: str, told: Record | None) -> Any:
+    def _coupon(self, coupon: str, reported: Record | None) -> Any:
         if coupon not in self._coupons:
             expanded = ("applies_to", "currency_options")
             self._coupons[coupon] = self._asked(f"coupons/{quote(coupon, safe='')}", expanded)
         # A deleted coupon is still in force where it was given.
-        return self._coupons[coupon] or told
+        return self._coupons[coupon] or reported
 
     def _asked(self, path: str, expanded: Sequence[str]) -> Any:
         try:
             return slim(self._client.get(path, expanding(expanded), expects=_ONE).json())
-        except AnswerError as error:
+        except ResponseError as error:
             if error.status not in (403, 404):
                 raise
             return None
@@ -93,7 +93,7 @@ def listed(client: Client, path: str, params: Mapping[str, Any]) -> Iterator[Seq
         following = {"starting_after": after} if after is not None else {}
         said = client.get(path, {**params, "limit": PAGE_ROWS, **following}, expects=LIST).json()
         if said.get("has_more") and not said["data"]:
-            raise AnswerError(f"Stripe says that there is more of {path}, and tells none.", "Pull again.")
+            raise ResponseError(f"Stripe says that there is more of {path}, and tells none.", "Pull again.")
         return [said["data"], bool(said.get("has_more"))]
 
     def following(page: list[Any]) -> str | None:
@@ -104,17 +104,17 @@ def listed(client: Client, path: str, params: Mapping[str, Any]) -> Iterator[Seq
         yield found
 
 
-def judge(answer: Answer) -> Verdict | None:
+def classify(response: Response) -> Decision | None:
     """Stripe says itself whether asking again helps; a restricted key may lack a right for one list only."""
-    again = answer.headers.get("Stripe-Should-Retry", "")
-    if 200 <= answer.status < 300:
+    again = response.headers.get("Stripe-Should-Retry", "")
+    if 200 <= response.status < 300:
         return None
-    if answer.status == 403:
-        return Verdict("failed", remedy="Give the restricted key Read on it in Stripe › Developers › API keys.")
-    if again == "true" or (answer.status == 409 and again != "false"):
-        return Verdict("later")
-    if again == "false" and by_status(answer).kind == "later":
-        return Verdict("failed")
+    if response.status == 403:
+        return Decision("failed", remedy="Give the restricted key Read on it in Stripe › Developers › API keys.")
+    if again == "true" or (response.status == 409 and again != "false"):
+        return Decision("later")
+    if again == "false" and by_status(response).kind == "later":
+        return Decision("failed")
     return None
 
 

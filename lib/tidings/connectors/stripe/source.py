@@ -20,8 +20,8 @@ from typing import Any, Final
 from tidings.connectors.stripe.endpoints import ENDPOINTS, LEVELS, SUBSCRIPTIONS
 from tidings.connectors.stripe.levels import Levels
 from tidings.connectors.stripe.records import slim
-from tidings.connectors.stripe.server import LIST, Known, expanding, judge, listed
-from tidings.errors import AnswerError, SettingsError, suggest
+from tidings.connectors.stripe.server import LIST, Known, classify, expanding, listed
+from tidings.errors import ResponseError, SettingsError, suggest
 from tidings.landing.store import Landing
 from tidings.settings import Settings
 from tidings.sources.api.source import ApiEndpoint, ApiSource, day_instant
@@ -76,7 +76,7 @@ class Stripe(ApiSource):
             auth=Header(self.secret("key")),
             # Below what a sandbox allows, which is the least.
             limits=(Limit(20, 1.0),),
-            judge=judge,
+            classify=classify,
             headers={"Stripe-Version": VERSION, **account},
         )
 
@@ -87,7 +87,7 @@ class Stripe(ApiSource):
             try:
                 if endpoint is not LEVELS:
                     client.get(_PATHS.get(endpoint.name, endpoint.name), {"limit": 1}, expects=LIST)
-            except AnswerError as error:
+            except ResponseError as error:
                 missing.append(str(error))
         return missing
 
@@ -97,18 +97,18 @@ class Stripe(ApiSource):
         Raises:
             SettingsError: what is landed is of the other mode: real and test money would be added up.
         """
-        part = self._mode()
+        partition = self._mode()
         for endpoint in self.endpoints:
-            for entry in landing.entries(self.name, endpoint.name):
-                held = entry.part.partition("!")[0] or "unknown"
-                if held != part:
+            for load in landing.loads(self.name, endpoint.name):
+                held = load.partition.partition("!")[0] or "unknown"
+                if held != partition:
                     raise SettingsError(
-                        f"{self.variable('key')} is a {part} key, and data/raw/{self.name} holds data of {held} mode.",
+                        f"{self.variable('key')} is a {partition} key, and data/raw/{self.name} holds data of {held} mode.",
                         f"Give this key to a source of another name, or delete data/raw/{self.name} first.",
                     )
         yield from super().pull(landing, pull)
 
-    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+    def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
         """The one mode that the key is of."""
         del client, endpoint
         return (self._mode(),)
@@ -117,15 +117,15 @@ class Stripe(ApiSource):
         return "test" if "_test_" in self.secret("key").reveal() else "live"
 
     def fetch(
-        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+        self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
         """What was made in these days, all subscriptions or invoices, or the levels of the subscriptions just read."""
-        del part
+        del partition
         if endpoint is SUBSCRIPTIONS:
             yield from self._subscriptions(client)
         elif endpoint is LEVELS:
             if self._levels is None:
-                raise AnswerError("The subscriptions were not read to the end.", "Nothing was counted; pull again.")
+                raise ResponseError("The subscriptions were not read to the end.", "Nothing was counted; pull again.")
             yield self._levels.records(first)
         else:
             asked: dict[str, Any] = {}

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tidings.landing.manifest import Entry
+from tidings.landing.manifest import Load
 from tidings.sources.api.source import day_instant
 from tidings.window import Zone
 
@@ -27,21 +27,21 @@ class Website:
     first: date | None
     reset: datetime | None
 
-    def moved(self, entries: Sequence[Entry], folder: Path) -> tuple[str, ...]:
+    def moved(self, loads: Sequence[Load], folder: Path) -> tuple[str, ...]:
         """Sentences on what is otherwise than it was landed, oldest landing first; none if nothing was."""
-        entries = [entry for entry in entries if entry.rows]
-        if not entries:
+        loads = [load for load in loads if load.rows]
+        if not loads:
             return ()
-        return (*self._renamed(entries, folder), *self._in_another_zone(entries, folder), *self._emptied(entries))
+        return (*self._renamed(loads, folder), *self._in_another_zone(loads, folder), *self._emptied(loads))
 
-    def _renamed(self, entries: Sequence[Entry], folder: Path) -> list[str]:
-        before = first_row(folder, entries[-1]).get("website", self.name)
+    def _renamed(self, loads: Sequence[Load], folder: Path) -> list[str]:
+        before = first_row(folder, loads[-1]).get("website", self.name)
         if before == self.name:
             return []
         return [f"{before} is called {self.name} in Umami now: the days of both are those of one website."]
 
-    def _in_another_zone(self, entries: Sequence[Entry], folder: Path) -> list[str]:
-        zones = {first_row(folder, entry).get("zone", self.zone.name) for entry in entries} - {self.zone.name}
+    def _in_another_zone(self, loads: Sequence[Load], folder: Path) -> list[str]:
+        zones = {first_row(folder, load).get("zone", self.zone.name) for load in loads} - {self.zone.name}
         if not zones:
             return []
         return [
@@ -49,26 +49,26 @@ class Website:
             "all of them are asked for anew."
         ]
 
-    def _emptied(self, entries: Sequence[Entry]) -> list[str]:
+    def _emptied(self, loads: Sequence[Load]) -> list[str]:
         if self.reset:
-            if any(entry.fetched_at >= self.reset for entry in entries):
+            if any(load.fetched_at >= self.reset for load in loads):
                 return []
             return [
                 f"{self.name} was reset in Umami on {self.zone.day_of(self.reset)}: its hits until then are deleted "
                 f"there. {_STAYS}; that day, of which a part is left, is left out."
             ]
-        if self.first is None or all(entry.window and entry.window.end <= day_instant(self.first) for entry in entries):
+        if self.first is None or all(load.window and load.window.end <= day_instant(self.first) for load in loads):
             since = f"before {self.first}" if self.first else "any more"
             return [f"Umami has no hits of {self.name} {since}, though days of them were landed. {_STAYS}."]
         return []
 
 
-def first_row(folder: Path, entry: Entry) -> Mapping[str, Any]:
+def first_row(folder: Path, load: Load) -> Mapping[str, Any]:
     """The first row of a landing; empty where it has none, or is not there any more."""
-    if not entry.rows:
+    if not load.rows:
         return {}
     try:
-        with pq.ParquetFile(folder / entry.file) as file:
+        with pq.ParquetFile(folder / load.file) as file:
             batch = next(file.iter_batches(batch_size=1, columns=["website", "zone"]))
     except (OSError, pa.ArrowException):
         return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tidings.feeds.umami import UMAMI_CUTS, UMAMI_DAILY, UMAMI_EVENTS, UMAMI_HOURLY, UMAMI_LIVE, UMAMI_SESSIONS
+from tidings.feeds.umami import UMAMI_BREAKDOWNS, UMAMI_DAILY, UMAMI_EVENTS, UMAMI_HOURLY, UMAMI_LIVE, UMAMI_SESSIONS
 from tidings.sources.api.source import ApiEndpoint
 from tidings.sources.records import Record
 from tidings.window import parse_date, parse_instant
@@ -35,7 +35,7 @@ def parse_hour(record: Record) -> Mapping[str, Any]:
     }
 
 
-def parse_cut(record: Record) -> Mapping[str, Any]:
+def parse_breakdown(record: Record) -> Mapping[str, Any]:
     """Visitors of a day by one thing."""
     return {**_whose(record), "type": record["type"], "name": record["x"], "visitors": record["y"]}
 
@@ -94,9 +94,9 @@ def endpoints(zone: str, *, sessions: bool) -> tuple[ApiEndpoint, ...]:
         ),
         ApiEndpoint(
             name="cuts",
-            feed=UMAMI_CUTS,
+            feed=UMAMI_BREAKDOWNS,
             doc="Visitors by page, referrer, channel, country, device, system and browser.",
-            parse=parse_cut,
+            parse=parse_breakdown,
             fields=(*whose, "day", "type", "x", "y"),
             chunk_days=7,
             history_days=180,

@@ -24,8 +24,8 @@ from tidings.connectors.umami.records import endpoints
 from tidings.enrich.hosts import shown
 from tidings.enrich.paths import page_name
 from tidings.enrich.redaction import redact, redacted
-from tidings.errors import AnswerError, SettingsError, SourceError, suggest
-from tidings.landing.manifest import Entry
+from tidings.errors import ResponseError, SettingsError, SourceError, suggest
+from tidings.landing.manifest import Load
 from tidings.landing.store import Landing
 from tidings.settings import Settings
 from tidings.sources.api.source import ApiEndpoint, ApiSource, NotYetError
@@ -33,7 +33,7 @@ from tidings.sources.clock import Clock
 from tidings.sources.http.auth import Header, Token
 from tidings.sources.http.expected import LIST, OBJECT, JsonObject
 from tidings.sources.http.paging import pages
-from tidings.sources.http.session import Answer, Auth, Client, Limit, Verdict, excerpt
+from tidings.sources.http.session import Auth, Client, Decision, Limit, Response, excerpt
 from tidings.sources.records import Record
 from tidings.sources.source import Pull, Pulled, SourceKind
 from tidings.window import Zone, add_days, days_between, parse_instant
@@ -106,7 +106,7 @@ class Umami(ApiSource):
         auth: Auth = Header(self.secret("key"), "x-umami-api-key", "{}") if has_key else Token(self._logged_in)
         # What the cloud allows; an own server is not to be hurried either.
         limits = (Limit(45, 15.0),) if has_key else (Limit(20, 1.0),)
-        return Client(self.name, base, clock, console=self.console, auth=auth, limits=limits, judge=_judge)
+        return Client(self.name, base, clock, console=self.console, auth=auth, limits=limits, classify=_classify)
 
     def _logged_in(self, client: Client) -> tuple[str, float]:
         body = {
@@ -123,7 +123,7 @@ class Umami(ApiSource):
             return [str(error)]
         return []
 
-    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+    def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
         """The websites, by id: a domain may move, and stands for two websites now and then.
 
         Raises:
@@ -132,16 +132,16 @@ class Umami(ApiSource):
         del endpoint
         return tuple(self._chosen(client))
 
-    def named(self, part: str) -> str:
+    def named(self, partition: str) -> str:
         """The domain of a website."""
-        return self._websites.get(part, part)
+        return self._websites.get(partition, partition)
 
     def fetch(
-        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+        self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
         """The records of one website; totals, cuts and visitors are asked for day by day."""
-        site = f"websites/{quote(part, safe='')}"
-        whose = {"website": self._chosen(client)[part], "zone": self._zone.name}
+        site = f"websites/{quote(partition, safe='')}"
+        whose = {"website": self._chosen(client)[partition], "zone": self._zone.name}
         if endpoint.name == "live":
             yield [{**self._live(client, site), **whose, "day": first.isoformat()}]
             return
@@ -160,7 +160,7 @@ class Umami(ApiSource):
                     yield [{**record, **dated} for record in page]
             except _CutError as error:
                 raise NotYetError(
-                    day, error=AnswerError(f"{day}: {error}", "Look for a newer version of Umami.")
+                    day, error=ResponseError(f"{day}: {error}", "Look for a newer version of Umami.")
                 ) from None
 
     def _of_day(self, client: Client, name: str, site: str, bounds: Mapping[str, int]) -> Iterator[Sequence[Record]]:
@@ -170,10 +170,12 @@ class Umami(ApiSource):
             yield from self._sessions(client, site, bounds)
         else:
             for type_ in _TYPES:
-                for page in self._cut(client, site, type_, bounds):
+                for page in self._breakdown(client, site, type_, bounds):
                     yield [{**record, "type": type_} for record in page]
 
-    def _cut(self, client: Client, site: str, type_: str, bounds: Mapping[str, int]) -> Iterator[Sequence[Record]]:
+    def _breakdown(
+        self, client: Client, site: str, type_: str, bounds: Mapping[str, int]
+    ) -> Iterator[Sequence[Record]]:
         name = _TYPES[type_] if self._speaks_2(client, site, bounds) else type_
         if not name:
             return
@@ -240,43 +242,45 @@ class Umami(ApiSource):
             self._is_version_2 = isinstance(stats.get("pageviews"), Mapping)
         return self._is_version_2
 
-    def land(self, landing: Landing, client: Client, endpoint: ApiEndpoint, part: str, pull: Pull) -> Iterator[Pulled]:
+    def land(
+        self, landing: Landing, client: Client, endpoint: ApiEndpoint, partition: str, pull: Pull
+    ) -> Iterator[Pulled]:
         """Land what is new from the first hit on: days before are not zero, they are not there.
 
         What was landed of days before it, before a reset, stays. The day of a reset is left out: half of it is deleted.
         """
         if endpoint.snapshot:
-            yield from super().land(landing, client, endpoint, part, pull)
+            yield from super().land(landing, client, endpoint, partition, pull)
             return
         self._chosen(client)
-        first = self._first_day(client, part)
+        first = self._first_day(client, partition)
         if endpoint.name == "daily":
-            entries = [entry for entry in landing.entries(self.name, endpoint.name) if entry.part == part]
-            website = Website(self.named(part), self._zone, first, self._resets.get(part))
-            told = website.moved(entries, landing.raw / self.name / endpoint.name)
-            if told:
-                yield self._pulled(endpoint, part, 0, messages=told)
-        today = self._zone.day_of(pull.now)
-        if first is not None and first <= today:
-            reaches = replace(endpoint, kept_days=len(days_between(first, today)) - 1)
-            yield from super().land(landing, client, reaches, part, pull)
+            loads = [load for load in landing.loads(self.name, endpoint.name) if load.partition == partition]
+            website = Website(self.named(partition), self._zone, first, self._resets.get(partition))
+            reported = website.moved(loads, landing.raw / self.name / endpoint.name)
+            if reported:
+                yield self._pulled(endpoint, partition, 0, messages=reported)
+        include_today = self._zone.day_of(pull.now)
+        if first is not None and first <= include_today:
+            reaches = replace(endpoint, retention_days=len(days_between(first, include_today)) - 1)
+            yield from super().land(landing, client, reaches, partition, pull)
 
-    def is_stale(self, landing: Landing, endpoint: ApiEndpoint, entry: Entry) -> bool:
+    def is_stale(self, landing: Landing, endpoint: ApiEndpoint, load: Load) -> bool:
         """Days of another zone are other days."""
-        zone = first_row(landing.raw / self.name / endpoint.name, entry).get("zone", self._zone.name)
+        zone = first_row(landing.raw / self.name / endpoint.name, load).get("zone", self._zone.name)
         return bool(zone != self._zone.name)
 
-    def _first_day(self, client: Client, part: str) -> date | None:
+    def _first_day(self, client: Client, partition: str) -> date | None:
         """The first local day of which there is all; null where there is no hit."""
-        if part not in self._first_days:
-            said = client.get(f"websites/{quote(part, safe='')}/daterange", expects=_REACH).json()
+        if partition not in self._first_days:
+            said = client.get(f"websites/{quote(partition, safe='')}/daterange", expects=_REACH).json()
             start = said.get("startDate", said.get("mindate"))
             first = self._zone.day_of(parse_instant(start)) if start else None
-            reset = self._resets.get(part)
+            reset = self._resets.get(partition)
             if first and reset:
                 first = max(first, add_days(self._zone.day_of(reset), 1))
-            self._first_days[part] = first
-        return self._first_days[part]
+            self._first_days[partition] = first
+        return self._first_days[partition]
 
     def _range(self, first: date, end: date) -> dict[str, int]:
         start, stop = (round(self._zone.first_instant(day).timestamp() * 1000) for day in (first, end))
@@ -312,7 +316,7 @@ class Umami(ApiSource):
         found = self._listed(client, "websites", {"includeTeams": "true"})
         try:
             teams = self._listed(client, "me/teams", {})
-        except AnswerError as error:
+        except ResponseError as error:
             # Older servers list all of them at once.
             if error.status != 404:
                 raise
@@ -328,11 +332,11 @@ class _CutError(Exception):
     """A list that is not all there is."""
 
 
-def _judge(answer: Answer) -> Verdict | None:
+def _classify(response: Response) -> Decision | None:
     """Of one website 401 is a right that lacks: who may list websites has a token that is good."""
-    if answer.status == 401 and "/websites/" in answer.path:
+    if response.status == 401 and "/websites/" in response.path:
         remedy = "Transfer the website to a team of the user, or leave it out of websites."
-        return Verdict("renew", excerpt(answer), remedy, is_right=True)
+        return Decision("renew", excerpt(response), remedy, is_right=True)
     return None
 
 

@@ -8,15 +8,15 @@ import ibis.expr.types as ir
 
 from tidings.landing.exchange_rates import RATE
 from tidings.models.model import model
-from tidings.platform_metrics import FIGURE_COLUMNS
+from tidings.platform_metrics import PLATFORM_COLUMNS
 from tidings.schema import Column
 
 
 @model(
     grain="source, metric, day and dimensions",
-    key=("figure_key",),
+    key=("platform_metric_key",),
     columns={
-        **FIGURE_COLUMNS,
+        **PLATFORM_COLUMNS,
         "ts": Column("!timestamp(6)", "Midnight of the day, in the zone of the day; a report reads it as its own day."),
         "per_euro": Column(RATE, "Units of `currency` for one euro at the fixing that holds on the day."),
         "fixed_on": Column("date", "Day of that fixing."),
@@ -24,13 +24,13 @@ from tidings.schema import Column
     # Stores tell of a day two or three days later.
     fresh_hours=120,
 )
-def fct_metric_daily(dim_fx: ir.Table, *figures_: ir.Table) -> ir.Table:
+def fct_metric_daily(dim_fx: ir.Table, *platform_metrics_: ir.Table) -> ir.Table:
     """A figure of a day as a place told it: downloads, proceeds, clicks, subscriptions … by source and dimensions.
 
     Figures of several sources stay apart. Within a source and metric only the rows of one cut may be added (those of
     `is_total` make the whole), and only where the metric is a flow.
     """
-    rows = reduce(lambda table, other: table.union(other), figures_)
+    rows = reduce(lambda table, other: table.union(other), platform_metrics_)
     pairs = rows.filter(rows.currency.notnull()).select("currency", "day").distinct()
     held = dim_fx.mutate(code=dim_fx.currency, fixed=dim_fx.day).select("code", "fixed", "until", "rate")
     at_day = pairs.left_join(

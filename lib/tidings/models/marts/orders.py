@@ -257,9 +257,9 @@ def _lines(stg_orders: ir.Table) -> ir.Table:
     settled = stg_orders.mutate(
         status=ibis.ifelse(called, "succeeded", stg_orders.status), is_undated=ibis.literal(False)
     )
-    told = settled.filter(settled.type.isin(RETURNED), settled.status == "succeeded")
-    told = told.select("_source", order_id=ibis.coalesce(told.refund_of, told.order_id)).distinct()
-    whole = stg_orders.filter(called, stg_orders.type == "charge").anti_join(told, ["_source", "order_id"])
+    reported = settled.filter(settled.type.isin(RETURNED), settled.status == "succeeded")
+    reported = reported.select("_source", order_id=ibis.coalesce(reported.refund_of, reported.order_id)).distinct()
+    whole = stg_orders.filter(called, stg_orders.type == "charge").anti_join(reported, ["_source", "order_id"])
     whole = whole.mutate(
         # No name of a source has a blank, so that no other line has such a key.
         line_key=ibis.literal("refunded ") + whole.line_key,

@@ -24,7 +24,7 @@ from tidings.feeds.enums.app_store import (
 )
 from tidings.models.model import model
 from tidings.models.staging.landed import first_per_key, staged
-from tidings.platform_metrics import FIGURE_COLUMNS, FIGURE_KEY, figure, figures
+from tidings.platform_metrics import PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
 
 _ZONE = "America/Los_Angeles"
 
@@ -75,8 +75,8 @@ def stg_app_store_reviews(raw_app_store_reviews: ir.Table) -> ir.Table:
     return first_per_key(raw_app_store_reviews, APP_STORE_REVIEWS, "row_key")
 
 
-@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
-def figures_app_store(
+@model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)
+def platform_metrics_app_store(
     stg_app_store_sales: ir.Table,
     stg_app_store_subscriptions: ir.Table,
     stg_app_store_subscription_events: ir.Table,
@@ -93,12 +93,12 @@ def figures_app_store(
     parts = []
     for metric, sold in (("downloads", "download"), ("redownloads", "redownload"), ("updates", "update")):
         rows = sales.filter(sales.product_class == sold)
-        parts.append(figure(rows, metric, "units", by={**of_app, "app_version": "app_version"}))
+        parts.append(platform_metric(rows, metric, "units", by={**of_app, "app_version": "app_version"}))
     by_product = {**of_app, "product": "product"}
-    parts.append(figure(sales, "proceeds", "proceeds", by=by_product, currency="currency"))
-    parts.append(figure(sales, "gross_sales", "gross", by=by_product, currency="customer_currency"))
-    parts.append(figure(sales, "refunds", "returned", by=by_product, currency="customer_currency"))
-    return figures(
+    parts.append(platform_metric(sales, "proceeds", "proceeds", by=by_product, currency="currency"))
+    parts.append(platform_metric(sales, "gross_sales", "gross", by=by_product, currency="customer_currency"))
+    parts.append(platform_metric(sales, "refunds", "returned", by=by_product, currency="customer_currency"))
+    return platform_metrics(
         "app_store",
         *(_in_zone(part, _ZONE) for part in parts),
         *(_in_zone(part, _ZONE) for part in _subscriptions(stg_app_store_subscriptions)),
@@ -123,7 +123,10 @@ def _in_zone(part: ir.Table, zone: str) -> ir.Table:
 
 def _subscriptions(rows: ir.Table) -> list[ir.Table]:
     by = {"app": "app_id", "product": "product", "country": "country"}
-    return [figure(rows, "active_subscriptions", "active", by=by), figure(rows, "active_trials", "trials", by=by)]
+    return [
+        platform_metric(rows, "active_subscriptions", "active", by=by),
+        platform_metric(rows, "active_trials", "trials", by=by),
+    ]
 
 
 def _movements(rows: ir.Table) -> list[ir.Table]:
@@ -151,10 +154,12 @@ def _movements(rows: ir.Table) -> list[ir.Table]:
     )
     begun, ended = rows.filter((has_begun & is_paid) | has_converted), event.isin(meant("ends")) & ~never_paid
     return [
-        figure(begun, "new_subscriptions", "quantity", by=by),
-        figure(rows.filter(ended & is_known), "churned_subscriptions", "quantity", by={**by, "reason": "reason"}),
-        figure(rows.filter(has_begun & is_free), "trial_starts", "quantity", by=by),
-        figure(rows.filter(has_converted), "trial_conversions", "quantity", by=by),
+        platform_metric(begun, "new_subscriptions", "quantity", by=by),
+        platform_metric(
+            rows.filter(ended & is_known), "churned_subscriptions", "quantity", by={**by, "reason": "reason"}
+        ),
+        platform_metric(rows.filter(has_begun & is_free), "trial_starts", "quantity", by=by),
+        platform_metric(rows.filter(has_converted), "trial_conversions", "quantity", by=by),
     ]
 
 
@@ -173,15 +178,20 @@ def _analytics(rows: ir.Table) -> list[ir.Table]:
         return rows.filter(wanted & (event == name) if name else wanted)
 
     return [
-        figure(of("engagement", "impression"), "store_impressions", "count", by=of_store),
-        figure(of("engagement", "page view"), "store_views", "count", by=of_store),
-        figure(of("installs", "delete"), "uninstalls", "count", by=of_use),
-        figure(of("sessions"), "app_sessions", "count", by=of_use),
-        figure(of("crashes"), "crashes", "count", by={"app": "app_id", "app_version": "app_version", "os": "os"}),
+        platform_metric(of("engagement", "impression"), "store_impressions", "count", by=of_store),
+        platform_metric(of("engagement", "page view"), "store_views", "count", by=of_store),
+        platform_metric(of("installs", "delete"), "uninstalls", "count", by=of_use),
+        platform_metric(of("sessions"), "app_sessions", "count", by=of_use),
+        platform_metric(
+            of("crashes"), "crashes", "count", by={"app": "app_id", "app_version": "app_version", "os": "os"}
+        ),
     ]
 
 
 def _reviews(rows: ir.Table) -> list[ir.Table]:
     one = rows.mutate(one=ibis.literal(1))
     by = {"app": "app_id", "country": "country"}
-    return [figure(one, "reviews", "one", by=by), figure(one, "rating", "rating", by=by, weight="one")]
+    return [
+        platform_metric(one, "reviews", "one", by=by),
+        platform_metric(one, "rating", "rating", by=by, weight="one"),
+    ]

@@ -5,31 +5,38 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from tidings.feeds.platform_metrics import FIGURES
+from tidings.feeds.platform_metrics import PLATFORM_METRIC_ROWS
 from tidings.models.model import model
 from tidings.models.staging.landed import first_per_key, staged
-from tidings.platform_metrics import AMOUNT, DIMENSIONS, FIGURE_COLUMNS, FIGURE_KEY, UNIFIED, figures
+from tidings.platform_metrics import (
+    AMOUNT,
+    DIMENSIONS,
+    PLATFORM_COLUMNS,
+    PLATFORM_KEY,
+    PLATFORM_METRICS,
+    platform_metrics,
+)
 
-_MEANS = tuple(name for name, unified in UNIFIED.items() if unified.kind == "mean")
+_MEANS = tuple(name for name, unified in PLATFORM_METRICS.items() if unified.kind == "mean")
 
 
 @model(
     grain="source, metric, day, currency and dimensions",
     key=("row_key",),
-    columns=staged(FIGURES, "row_key", "Source, metric, day, currency and dimensions."),
+    columns=staged(PLATFORM_METRIC_ROWS, "row_key", "Source, metric, day, currency and dimensions."),
 )
-def stg_figures(raw_figures: ir.Table) -> ir.Table:
+def stg_platform_metrics(raw_platform_metrics: ir.Table) -> ir.Table:
     """A figure of a day as it was counted elsewhere."""
-    return first_per_key(raw_figures, FIGURES, "row_key")
+    return first_per_key(raw_platform_metrics, PLATFORM_METRIC_ROWS, "row_key")
 
 
-@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
-def figures_shared(stg_figures: ir.Table) -> ir.Table:
+@model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)
+def platform_metrics_shared(stg_platform_metrics: ir.Table) -> ir.Table:
     """Figures of files and databases. All rows of a source and metric are one cut: by the dimensions that any has."""
-    rows = stg_figures.mutate(
-        day=stg_figures.ts.date(),
-        currency=stg_figures.currency.nullif(""),
-        **{name: stg_figures[name].nullif("") for name in DIMENSIONS},
+    rows = stg_platform_metrics.mutate(
+        day=stg_platform_metrics.ts.date(),
+        currency=stg_platform_metrics.currency.nullif(""),
+        **{name: stg_platform_metrics[name].nullif("") for name in DIMENSIONS},
     )
     value, weight = rows["value"].cast("float64"), rows["weight"].cast("float64")
     groups = rows.group_by(["_source", "metric", "day", "currency", *DIMENSIONS])
@@ -39,13 +46,13 @@ def figures_shared(stg_figures: ir.Table) -> ir.Table:
         weight=rows["weight"].sum().cast(AMOUNT),
     )
     summed = summed.mutate(value=ibis.ifelse(summed.metric.isin(_MEANS), summed["mean"], summed.added))
-    cuts = rows.group_by(["_source", "metric"]).aggregate(
+    breakdowns = rows.group_by(["_source", "metric"]).aggregate(
         **{f"by_{name}": rows[name].notnull().cast("int64").max() for name in DIMENSIONS}
     )
-    joined = summed.join(cuts, ["_source", "metric"])
+    joined = summed.join(breakdowns, ["_source", "metric"])
     named = [ibis.ifelse(joined[f"by_{name}"] == 1, f",{name}", "") for name in DIMENSIONS]
-    cut = ibis.literal("").join(named)
-    told = {name: unified.unit for name, unified in UNIFIED.items() if unified.unit != "money"}
-    counted = ibis.cases(*((joined.metric == name, unit) for name, unit in told.items()), else_=joined.currency)
-    part = joined.mutate(cut=cut.substr(1), is_total=ibis.literal(True), unit=counted.fill_null(""))
-    return figures("shared", part)
+    breakdown = ibis.literal("").join(named)
+    reported = {name: unified.unit for name, unified in PLATFORM_METRICS.items() if unified.unit != "money"}
+    counted = ibis.cases(*((joined.metric == name, unit) for name, unit in reported.items()), else_=joined.currency)
+    part = joined.mutate(breakdown=breakdown.substr(1), is_total=ibis.literal(True), unit=counted.fill_null(""))
+    return platform_metrics("shared", part)

@@ -19,26 +19,26 @@ from tidings.feeds.google_play import (
 )
 from tidings.models.model import model
 from tidings.models.staging.landed import first_per_key, staged
-from tidings.platform_metrics import FIGURE_COLUMNS, FIGURE_KEY, figure, figures
+from tidings.platform_metrics import PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
 
 _ZONE = "America/Los_Angeles"
 _OVERVIEW = "overview"
-_CUT_KEY = "Source, package, day, cut and name."
+_BREAKDOWN_KEY = "Source, package, day, cut and name."
 
 
-@model(grain="package, day and cut", key=("row_key",), columns=staged(GOOGLE_PLAY_INSTALLS, "row_key", _CUT_KEY))
+@model(grain="package, day and cut", key=("row_key",), columns=staged(GOOGLE_PLAY_INSTALLS, "row_key", _BREAKDOWN_KEY))
 def stg_google_play_installs(raw_google_play_installs: ir.Table) -> ir.Table:
     """Installs of an app on one day, as a whole and by country or version."""
     return first_per_key(raw_google_play_installs, GOOGLE_PLAY_INSTALLS, "row_key")
 
 
-@model(grain="package, day and cut", key=("row_key",), columns=staged(GOOGLE_PLAY_CRASHES, "row_key", _CUT_KEY))
+@model(grain="package, day and cut", key=("row_key",), columns=staged(GOOGLE_PLAY_CRASHES, "row_key", _BREAKDOWN_KEY))
 def stg_google_play_crashes(raw_google_play_crashes: ir.Table) -> ir.Table:
     """Crashes of an app on one day, as a whole and by version."""
     return first_per_key(raw_google_play_crashes, GOOGLE_PLAY_CRASHES, "row_key")
 
 
-@model(grain="package, day and cut", key=("row_key",), columns=staged(GOOGLE_PLAY_RATINGS, "row_key", _CUT_KEY))
+@model(grain="package, day and cut", key=("row_key",), columns=staged(GOOGLE_PLAY_RATINGS, "row_key", _BREAKDOWN_KEY))
 def stg_google_play_ratings(raw_google_play_ratings: ir.Table) -> ir.Table:
     """Stars of an app on one day, as a whole and by country."""
     return first_per_key(raw_google_play_ratings, GOOGLE_PLAY_RATINGS, "row_key")
@@ -92,16 +92,17 @@ def stg_google_play_reviews(raw_google_play_reviews: ir.Table) -> ir.Table:
     """
     latest = first_per_key(raw_google_play_reviews, GOOGLE_PLAY_REVIEWS, "row_key")
     key = ["_source", *GOOGLE_PLAY_REVIEWS.key]
-    told = raw_google_play_reviews.group_by(key).aggregate(
+    reported = raw_google_play_reviews.group_by(key).aggregate(
         first_ts=raw_google_play_reviews.ts.min(), changed_at=raw_google_play_reviews.updated_at.max()
     )
     # Of two tellings the one that was changed last, whichever was landed last.
     newest = raw_google_play_reviews.semi_join(
-        told, [*key, raw_google_play_reviews.updated_at.fill_null(raw_google_play_reviews.ts) == told.changed_at]
+        reported,
+        [*key, raw_google_play_reviews.updated_at.fill_null(raw_google_play_reviews.ts) == reported.changed_at],
     )
     newest = first_per_key(newest, GOOGLE_PLAY_REVIEWS, "row_key")
     rows = newest.union(latest.anti_join(newest, "row_key"))
-    dated = rows.left_join(told, key).select(rows, "first_ts")
+    dated = rows.left_join(reported, key).select(rows, "first_ts")
     return dated.mutate(ts=dated.first_ts).drop("first_ts").select(*latest.columns)
 
 
@@ -115,8 +116,8 @@ def stg_google_play_vitals(raw_google_play_vitals: ir.Table) -> ir.Table:
     return first_per_key(raw_google_play_vitals, GOOGLE_PLAY_VITALS, "row_key")
 
 
-@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
-def figures_google_play(
+@model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)
+def platform_metrics_google_play(
     stg_google_play_installs: ir.Table,
     stg_google_play_crashes: ir.Table,
     stg_google_play_ratings: ir.Table,
@@ -138,32 +139,34 @@ def figures_google_play(
         (stg_google_play_crashes, "anrs", "anrs"),
     )
     for rows, metric, column in counted:
-        parts.append(figure(rows.filter(rows.cut == _OVERVIEW), metric, column, by={"app": "package"}))
+        parts.append(platform_metric(rows.filter(rows.breakdown == _OVERVIEW), metric, column, by={"app": "package"}))
         for dimension in ("country", "app_version") if metric not in ("crashes", "anrs") else ("app_version",):
             by = {"app": "package", dimension: "name"}
-            parts.append(figure(rows.filter(rows.cut == dimension), metric, column, by=by, total=False))
+            parts.append(platform_metric(rows.filter(rows.breakdown == dimension), metric, column, by=by, total=False))
     parts += _ratings(stg_google_play_ratings, stg_google_play_reviews)
     for metric, column in (("store_views", "visitors"), ("store_acquisitions", "acquisitions")):
         rows = stg_google_play_store
         by_country = {"app": "package", "country": "name"}
-        parts.append(figure(rows.filter(rows.cut == "country"), metric, column, by=by_country))
+        parts.append(platform_metric(rows.filter(rows.breakdown == "country"), metric, column, by=by_country))
         by_source = {"app": "package", "channel": "name"}
-        parts.append(figure(rows.filter(rows.cut == "traffic_source"), metric, column, by=by_source, total=False))
+        parts.append(
+            platform_metric(rows.filter(rows.breakdown == "traffic_source"), metric, column, by=by_source, total=False)
+        )
     by_product = {"app": "package", "product": "product", "country": "country"}
     for metric, column in (
         ("active_subscriptions", "active"),
         ("new_subscriptions", "begun"),
         ("cancellations", "cancelled"),
     ):
-        parts.append(figure(stg_google_play_subscriptions, metric, column, by=by_product))
+        parts.append(platform_metric(stg_google_play_subscriptions, metric, column, by=by_product))
     parts += _money(stg_google_play_sales, stg_google_play_earnings)
     for kind in ("crash", "anr"):
         rows = stg_google_play_vitals.filter(stg_google_play_vitals["kind"] == kind)
         whole, by_version = rows.filter(rows.name == "all"), rows.filter(rows.name != "all")
         by = {"app": "package", "app_version": "name"}
-        parts.append(figure(whole, f"{kind}_rate", "rate", by={"app": "package"}, weight="users"))
-        parts.append(figure(by_version, f"{kind}_rate", "rate", by=by, weight="users", total=False))
-    return figures("google_play", *parts, zone=_ZONE)
+        parts.append(platform_metric(whole, f"{kind}_rate", "rate", by={"app": "package"}, weight="users"))
+        parts.append(platform_metric(by_version, f"{kind}_rate", "rate", by=by, weight="users", total=False))
+    return platform_metrics("google_play", *parts, zone=_ZONE)
 
 
 def _ratings(ratings: ir.Table, reviews: ir.Table) -> list[ir.Table]:
@@ -172,7 +175,7 @@ def _ratings(ratings: ir.Table, reviews: ir.Table) -> list[ir.Table]:
     Google's means do not say of how many ratings they are: those that are listed are counted where there are any.
     """
     rows = ratings.mutate(unknown=ibis.null("decimal(28, 8)"))
-    by_country, whole = rows.filter(rows.cut == "country"), rows.filter(rows.cut == _OVERVIEW)
+    by_country, whole = rows.filter(rows.breakdown == "country"), rows.filter(rows.breakdown == _OVERVIEW)
     one = reviews.mutate(one=ibis.literal(1), zone=ibis.literal("UTC"))
     app = {"app": "package"}
     days = whole.mutate(day=whole.ts.date())
@@ -180,12 +183,14 @@ def _ratings(ratings: ir.Table, reviews: ir.Table) -> list[ir.Table]:
     unlisted = days.anti_join(listed, ["_source", "package", "day"]).drop("day")
     country = {**app, "country": "name"}
     return [
-        figure(unlisted, "rating", "daily_average", by=app, weight="unknown"),
-        figure(whole, "rating_so_far", "total_average", by=app, weight="unknown"),
-        figure(by_country, "rating_so_far", "total_average", by=country, weight="unknown", total=False),
-        figure(by_country, "rating", "daily_average", by={**app, "country": "name"}, weight="unknown", total=False),
-        figure(one, "rating", "rating", by=app, weight="one", zone="zone"),
-        figure(one, "reviews", "one", by=app, zone="zone"),
+        platform_metric(unlisted, "rating", "daily_average", by=app, weight="unknown"),
+        platform_metric(whole, "rating_so_far", "total_average", by=app, weight="unknown"),
+        platform_metric(by_country, "rating_so_far", "total_average", by=country, weight="unknown", total=False),
+        platform_metric(
+            by_country, "rating", "daily_average", by={**app, "country": "name"}, weight="unknown", total=False
+        ),
+        platform_metric(one, "rating", "rating", by=app, weight="one", zone="zone"),
+        platform_metric(one, "reviews", "one", by=app, zone="zone"),
     ]
 
 
@@ -199,10 +204,10 @@ def _money(sales: ir.Table, earnings: ir.Table) -> list[ir.Table]:
     is_fee = _plain(earnings["type"]).isin(fees())
     paid = earnings.mutate(fee=ibis.ifelse(is_fee, -earnings.amount, nothing))
     return [
-        figure(sold, "gross_sales", "amount", by=by, currency="currency", zone="zone"),
-        figure(sold, "refunds", "returned", by=by, currency="currency", zone="zone"),
-        figure(paid, "proceeds", "amount", by=by, currency="currency"),
-        figure(paid, "fees", "fee", by=by, currency="currency"),
+        platform_metric(sold, "gross_sales", "amount", by=by, currency="currency", zone="zone"),
+        platform_metric(sold, "refunds", "returned", by=by, currency="currency", zone="zone"),
+        platform_metric(paid, "proceeds", "amount", by=by, currency="currency"),
+        platform_metric(paid, "fees", "fee", by=by, currency="currency"),
     ]
 
 

@@ -16,7 +16,7 @@ from tidings.schema import Column, joined
 
 ORIGIN: Mapping[str, Column] = {
     "_source": Column("!string", "Source that said it."),
-    "_part": Column("!string", "Part of the source: the input file, empty for an API."),
+    "_partition": Column("!string", "Part of the source: the input file, empty for an API."),
     "_pull": Column("!int64", "Ordinal of the landing, later ones higher."),
     "_line": Column("!int64", "Position in what was received, from 1."),
 }
@@ -76,13 +76,13 @@ def overlaps(raw: ir.Table, feed: Feed) -> ir.Table:
         found.append(_pairs(candidates.filter(~candidates.kept & (candidates["_pull"] != candidates.best)), feed))
         if feed.belongs:
             found.append(_also(candidates.filter(candidates.kept), feed))
-    parts = rows.select("_source", "_pull", "_part").distinct()
-    by = parts.select(by_source="_source", by_pull="_pull", by="_part")
+    partitions = rows.select("_source", "_pull", "_partition").distinct()
+    by = partitions.select(by_source="_source", by_pull="_pull", by="_partition")
     pairs = ibis.union(*found) if len(found) > 1 else found[0]
-    joined = pairs.join(parts, ["_source", "_pull"]).join(
+    joined = pairs.join(partitions, ["_source", "_pull"]).join(
         by, [ibis._["_source"] == by.by_source, ibis._.best == by.by_pull]
     )
-    return joined.select("state", "rows", "example", "by", source="_source", part="_part")
+    return joined.select("state", "rows", "example", "by", source="_source", partition="_partition")
 
 
 def _named(raw: ir.Table, feed: Feed) -> tuple[ir.Table, ir.BooleanValue]:
@@ -158,12 +158,12 @@ def _candidates(rows: ir.Table, feed: Feed) -> ir.Table:
         found = found.join(_said_last(rows, found, feed), [*group, feed.time])
         found = found.drop(name for name in found.columns if name.endswith("_right"))
     else:
-        found = found.mutate(told=found.newest)
+        found = found.mutate(reported=found.newest)
     first = found["_pull"].min().over(ibis.window(group_by=[*same, "nth"]))
-    found = found.mutate(first=first, agrees=found.newest >= found.told)
+    found = found.mutate(first=first, agrees=found.newest >= found.reported)
     kept = found.agrees & (found["_pull"] == found.first)
-    best = ibis.ifelse(found.agrees, found.first, found.told)
-    return found.mutate(kept=kept, best=best).drop("nth", "newest", "told", "first", *made)
+    best = ibis.ifelse(found.agrees, found.first, found.reported)
+    return found.mutate(kept=kept, best=best).drop("nth", "newest", "reported", "first", *made)
 
 
 def _said_last(rows: ir.Table, candidates: ir.Table, feed: Feed) -> ir.Table:
@@ -172,11 +172,11 @@ def _said_last(rows: ir.Table, candidates: ir.Table, feed: Feed) -> ir.Table:
     time = rows[feed.time]
     spans = rows.group_by("_source", "_pull").aggregate(start=time.min(), end=time.max())
     having = candidates.select(*group, "_pull").distinct().join(spans, ["_source", "_pull"])
-    having = having.select("start", "end", told="_pull", **{f"h{n}": having[name] for n, name in enumerate(group)})
+    having = having.select("start", "end", reported="_pull", **{f"h{n}": having[name] for n, name in enumerate(group)})
     asked = candidates.select(*group, feed.time).distinct()
     of = [asked[name] == having[f"h{n}"] for n, name in enumerate(group)]
     inside = asked.join(having, [*of, having.start <= asked[feed.time], asked[feed.time] <= having.end])
-    return inside.group_by([*group, feed.time]).aggregate(told=inside.told.max())
+    return inside.group_by([*group, feed.time]).aggregate(reported=inside.reported.max())
 
 
 def _pairs(rows: ir.Table, feed: Feed) -> ir.Table:

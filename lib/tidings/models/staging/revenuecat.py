@@ -15,7 +15,7 @@ from tidings.feeds.revenuecat import (
 )
 from tidings.models.model import model
 from tidings.models.staging.landed import first_per_key, staged
-from tidings.platform_metrics import AMOUNT, FIGURE_COLUMNS, FIGURE_KEY, figure, figures
+from tidings.platform_metrics import AMOUNT, PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
 
 _SPLITS = ("country", "store", "product")
 # The first measure of these charts is what they are named after.
@@ -65,8 +65,8 @@ def stg_revenuecat_subscriptions(raw_revenuecat_subscriptions: ir.Table) -> ir.T
     return rows.filter(rows.environment.lower() == "production")
 
 
-@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
-def figures_revenuecat(stg_revenuecat_charts: ir.Table, stg_revenuecat_overview: ir.Table) -> ir.Table:
+@model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)
+def platform_metrics_revenuecat(stg_revenuecat_charts: ir.Table, stg_revenuecat_overview: ir.Table) -> ir.Table:
     """Recurring revenue, subscriptions, trials and churn by day; days that RevenueCat calls incomplete are left out.
 
     Levels of a day that no chart tells (yet) are those of the overview at the pull of that day.
@@ -78,32 +78,32 @@ def figures_revenuecat(stg_revenuecat_charts: ir.Table, stg_revenuecat_overview:
         by = {"app": "project"} if split == "all" else {"app": "project", split: "segment"}
         total = split == "all"
         for metric, chart in {**_LEVELS, **_FLOWS}.items():
-            told = _first(rows, chart)
+            reported = _first(rows, chart)
             if total and metric in _LEVELS:
-                told = told.union(_snapshots(stg_revenuecat_overview, metric, told))
+                reported = reported.union(_snapshots(stg_revenuecat_overview, metric, reported))
             currency = "currency" if metric in _MONEY else None
-            parts.append(figure(told, metric, "value", by=by, currency=currency, total=total))
+            parts.append(platform_metric(reported, metric, "value", by=by, currency=currency, total=total))
         started, churn = _started(rows), _churn(rows)
         parts += [
-            figure(started, "new_subscriptions", "started", by=by, total=total),
-            figure(started, "trial_conversions", "converted", by=by, total=total),
-            figure(churn, "churned_subscriptions", "churned", by=by, total=total),
-            figure(churn, "churn_rate", "rate", by=by, weight="opening", total=total),
+            platform_metric(started, "new_subscriptions", "started", by=by, total=total),
+            platform_metric(started, "trial_conversions", "converted", by=by, total=total),
+            platform_metric(churn, "churned_subscriptions", "churned", by=by, total=total),
+            platform_metric(churn, "churn_rate", "rate", by=by, weight="opening", total=total),
         ]
-    return figures("revenuecat", *parts)
+    return platform_metrics("revenuecat", *parts)
 
 
 def _first(rows: ir.Table, chart: str) -> ir.Table:
     """The first measure of a chart."""
-    told = rows.filter((rows.chart == chart) & (rows.position == 0))
-    return told.select("_source", "project", "ts", "segment", "value", "currency")
+    reported = rows.filter((rows.chart == chart) & (rows.position == 0))
+    return reported.select("_source", "project", "ts", "segment", "value", "currency")
 
 
-def _snapshots(overview: ir.Table, metric: str, told: ir.Table) -> ir.Table:
+def _snapshots(overview: ir.Table, metric: str, reported: ir.Table) -> ir.Table:
     """Levels of the overview on days of a project that its chart does not tell, shaped like `told`."""
     levels = overview.filter(overview.metric == metric).mutate(segment=ibis.literal("all"))
     levels = levels.select("_source", "project", "ts", "segment", "value", "currency")
-    return levels.anti_join(told.filter(told["value"].notnull()), ["_source", "project", "ts"])
+    return levels.anti_join(reported.filter(reported["value"].notnull()), ["_source", "project", "ts"])
 
 
 def _started(rows: ir.Table) -> ir.Table:

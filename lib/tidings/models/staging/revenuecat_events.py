@@ -9,7 +9,7 @@ from tidings.feeds.enums.revenuecat import PAID_PERIODS, PAYMENTS, REFUND
 from tidings.feeds.revenuecat_events import REVENUECAT_EVENTS_DELIVERIES
 from tidings.models.model import model
 from tidings.models.staging.landed import first_per_key, staged
-from tidings.platform_metrics import AMOUNT, FIGURE_COLUMNS, FIGURE_KEY, figure, figures
+from tidings.platform_metrics import AMOUNT, PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
 
 
 @model(
@@ -22,8 +22,8 @@ def stg_revenuecat_events_deliveries(raw_revenuecat_events_deliveries: ir.Table)
     return first_per_key(raw_revenuecat_events_deliveries, REVENUECAT_EVENTS_DELIVERIES, "event_id")
 
 
-@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
-def figures_revenuecat_events(stg_revenuecat_events_deliveries: ir.Table) -> ir.Table:
+@model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)
+def platform_metrics_revenuecat_events(stg_revenuecat_events_deliveries: ir.Table) -> ir.Table:
     """Subscriptions that began, were cancelled and ended, trials, revenue and refunds by day of the event.
 
     Neither the sandbox nor family shares nor what was given away counts.
@@ -41,22 +41,22 @@ def figures_revenuecat_events(stg_revenuecat_events_deliveries: ir.Table) -> ir.
     why = {**by, "reason": "reason"}
     money = _money(rows, is_refund)
     refunds = money.filter(money.is_refund)
-    return figures(
+    return platform_metrics(
         "revenuecat_events",
-        figure(began.union(converted), "new_subscriptions", one, by=by),
-        figure(
+        platform_metric(began.union(converted), "new_subscriptions", one, by=by),
+        platform_metric(
             rows.filter((rows.type == "INITIAL_PURCHASE") & (rows.period_type == "TRIAL")), "trial_starts", one, by=by
         ),
-        figure(converted, "trial_conversions", one, by=by),
-        figure(
+        platform_metric(converted, "trial_conversions", one, by=by),
+        platform_metric(
             rows.filter((rows.type == "CANCELLATION") & is_paid & ~is_refund.fill_null(False)),
             "cancellations",
             one,
             by=why,
         ),
-        figure(rows.filter((rows.type == "EXPIRATION") & is_paid), "churned_subscriptions", one, by=why),
-        figure(money, "revenue", "amount", by=by, currency="paid_in"),
-        figure(refunds, "refunds", -refunds.amount, by=why, currency="paid_in"),
+        platform_metric(rows.filter((rows.type == "EXPIRATION") & is_paid), "churned_subscriptions", one, by=why),
+        platform_metric(money, "revenue", "amount", by=by, currency="paid_in"),
+        platform_metric(refunds, "refunds", -refunds.amount, by=why, currency="paid_in"),
     )
 
 

@@ -13,7 +13,7 @@ from tidings.feeds.search_console import (
 )
 from tidings.models.model import model
 from tidings.models.staging.landed import first_per_key, staged
-from tidings.platform_metrics import FIGURE_COLUMNS, FIGURE_KEY, figure, figures
+from tidings.platform_metrics import PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
 
 ANONYMISED = "(anonymised)"
 _ZONE = "America/Los_Angeles"
@@ -59,8 +59,8 @@ def stg_search_console_query(raw_search_console_query: ir.Table) -> ir.Table:
     return first_per_key(raw_search_console_query, SEARCH_CONSOLE_QUERY, "row_key")
 
 
-@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
-def figures_search_console(
+@model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)
+def platform_metrics_search_console(
     stg_search_console_daily: ir.Table,
     stg_search_console_country: ir.Table,
     stg_search_console_page: ir.Table,
@@ -69,7 +69,7 @@ def figures_search_console(
     """Clicks, impressions and position by day; what Google withholds of the queries is the query `(anonymised)`."""
     whose = {"app": "site", "search_type": "search_type"}
     parts = []
-    for told, split, total in (
+    for reported, split, total in (
         (stg_search_console_daily, {}, True),
         (stg_search_console_country, {"country": "country", "device": "device"}, False),
         (stg_search_console_page, {"page": "page"}, False),
@@ -77,13 +77,17 @@ def figures_search_console(
     ):
         by = {**whose, **split}
         # What Google still moves is no figure of the day yet.
-        rows = _with_devices(told.filter(told.is_final)) if "device" in split else told.filter(told.is_final)
+        rows = (
+            _with_devices(reported.filter(reported.is_final))
+            if "device" in split
+            else reported.filter(reported.is_final)
+        )
         parts += [
-            figure(rows, "search_clicks", "clicks", by=by, total=total),
-            figure(rows, "search_impressions", "impressions", by=by, total=total),
-            figure(rows, "search_position", "position", by=by, weight="impressions", total=total),
+            platform_metric(rows, "search_clicks", "clicks", by=by, total=total),
+            platform_metric(rows, "search_impressions", "impressions", by=by, total=total),
+            platform_metric(rows, "search_position", "position", by=by, weight="impressions", total=total),
         ]
-    return figures("search_console", *parts, zone=_ZONE)
+    return platform_metrics("search_console", *parts, zone=_ZONE)
 
 
 def _with_devices(rows: ir.Table) -> ir.Table:
@@ -96,14 +100,14 @@ def _with_withheld(queries: ir.Table, totals: ir.Table) -> ir.Table:
     """Rows by query, and for each of their days what the totals hold beyond them (never below 0)."""
     key = ["_source", "site", "search_type", "ts"]
     columns = [*key, "query", "clicks", "impressions", "position", "is_final"]
-    told = queries.group_by(key).aggregate(told_clicks=queries.clicks.sum(), told=queries.impressions.sum())
+    reported = queries.group_by(key).aggregate(reported_clicks=queries.clicks.sum(), reported=queries.impressions.sum())
     # Days before the first and after the last that was told by query may not have been asked for so.
     reach = queries.group_by(key[:3]).aggregate(first_ts=queries.ts.min(), last_ts=queries.ts.max())
     asked = totals.join(reach, key[:3])
     asked = asked.filter(asked.ts.between(asked.first_ts, asked.last_ts))
-    beside = asked.left_join(told, key).select(asked, "told_clicks", "told")
-    clicks = beside.clicks - beside.told_clicks.fill_null(0)
-    impressions = beside.impressions - beside.told.fill_null(0)
+    beside = asked.left_join(reported, key).select(asked, "reported_clicks", "reported")
+    clicks = beside.clicks - beside.reported_clicks.fill_null(0)
+    impressions = beside.impressions - beside.reported.fill_null(0)
     withheld = beside.mutate(
         clicks=ibis.greatest(clicks, 0).cast("int64"),
         impressions=ibis.greatest(impressions, 0).cast("int64"),

@@ -9,7 +9,7 @@ from tidings.feeds.enums.stripe import NEVER_BEGAN, PAUSED_AFTER_TRIAL, SUBSCRIP
 from tidings.feeds.stripe import STRIPE_BALANCE, STRIPE_INVOICES, STRIPE_LEVELS, STRIPE_REFUNDS, STRIPE_SUBSCRIPTIONS
 from tidings.models.model import model
 from tidings.models.staging.landed import first_per_key, staged
-from tidings.platform_metrics import FIGURE_COLUMNS, FIGURE_KEY, figure, figures
+from tidings.platform_metrics import PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
 
 DISPUTE = "dispute"
 _SALES = moved("sale", "refund", "dispute")
@@ -56,8 +56,8 @@ def stg_stripe_invoices(raw_stripe_invoices: ir.Table) -> ir.Table:
     return first_per_key(raw_stripe_invoices, STRIPE_INVOICES, "row_key")
 
 
-@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
-def figures_stripe(
+@model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)
+def platform_metrics_stripe(
     stg_stripe_balance: ir.Table,
     stg_stripe_refunds: ir.Table,
     stg_stripe_subscriptions: ir.Table,
@@ -81,27 +81,29 @@ def figures_stripe(
     still_runs = paid.ended_at.isnull() | (paid.canceled_at < paid.ended_at)
     cancelled = paid.filter((paid.canceled_at >= paid.began_at) & still_runs)
     one, of = ibis.literal(1), {"product": "product"}
-    return figures(
+    return platform_metrics(
         "stripe",
-        figure(sales, "gross_sales", "amount", currency="currency"),
-        figure(given_back, "refunds", -given_back.amount, by={"reason": "why"}, currency="currency"),
-        figure(counted.filter(is_charged), "fees", "kept", currency="currency"),
-        figure(counted, "proceeds", "net", currency="currency"),
-        figure(stg_stripe_levels, "mrr", "mrr", by=of, currency="currency"),
-        figure(stg_stripe_levels, "active_subscriptions", "active_subscriptions", by=of),
-        figure(stg_stripe_levels, "active_trials", "active_trials", by=of),
-        figure(paid.mutate(ts=paid.began_at), "new_subscriptions", one, by=of),
-        figure(ended.mutate(ts=ended.ended_at), "churned_subscriptions", one, by={**of, "reason": "reason"}),
-        figure(cancelled.mutate(ts=cancelled.canceled_at), "cancellations", one, by={**of, "reason": "reason"}),
+        platform_metric(sales, "gross_sales", "amount", currency="currency"),
+        platform_metric(given_back, "refunds", -given_back.amount, by={"reason": "why"}, currency="currency"),
+        platform_metric(counted.filter(is_charged), "fees", "kept", currency="currency"),
+        platform_metric(counted, "proceeds", "net", currency="currency"),
+        platform_metric(stg_stripe_levels, "mrr", "mrr", by=of, currency="currency"),
+        platform_metric(stg_stripe_levels, "active_subscriptions", "active_subscriptions", by=of),
+        platform_metric(stg_stripe_levels, "active_trials", "active_trials", by=of),
+        platform_metric(paid.mutate(ts=paid.began_at), "new_subscriptions", one, by=of),
+        platform_metric(ended.mutate(ts=ended.ended_at), "churned_subscriptions", one, by={**of, "reason": "reason"}),
+        platform_metric(
+            cancelled.mutate(ts=cancelled.canceled_at), "cancellations", one, by={**of, "reason": "reason"}
+        ),
     )
 
 
 def _given_back(balance: ir.Table, refunds: ir.Table) -> ir.Table:
     """Movements to buyers and back from them, with the reason that the refund tells."""
-    told = refunds.select("_source", source_id=refunds.refund_id, told=refunds.reason)
+    reported = refunds.select("_source", source_id=refunds.refund_id, reported=refunds.reason)
     rows = balance.filter(balance.category.isin(moved("refund", "dispute")))
-    rows = rows.left_join(told, ["_source", "source_id"]).select(rows, "told")
-    return rows.mutate(why=ibis.ifelse(rows.category.isin(moved("dispute")), DISPUTE, rows.told))
+    rows = rows.left_join(reported, ["_source", "source_id"]).select(rows, "reported")
+    return rows.mutate(why=ibis.ifelse(rows.category.isin(moved("dispute")), DISPUTE, rows.reported))
 
 
 def _paid(rows: ir.Table) -> ir.Table:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from tidings.feeds.umami import UMAMI_CUTS, UMAMI_DAILY, UMAMI_EVENTS, UMAMI_HOURLY, UMAMI_LIVE, UMAMI_SESSIONS
+from tidings.feeds.umami import UMAMI_BREAKDOWNS, UMAMI_DAILY, UMAMI_EVENTS, UMAMI_HOURLY, UMAMI_LIVE, UMAMI_SESSIONS
 from tidings.models.model import model
 from tidings.models.staging.landed import first_per_key, staged
-from tidings.platform_metrics import FIGURE_COLUMNS, FIGURE_KEY, figure, figures
+from tidings.platform_metrics import PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
 
 _DIMENSIONS = {"path": "page", "channel": "channel", "country": "country", "device": "device", "os": "os"}
 
 
 def _named(rows: ir.Table, daily: ir.Table) -> ir.Table:
     """The rows under the newest name of their website, which its id (the part) stays with when its domain changes."""
-    whose = ("_source", "_part")
+    whose = ("_source", "_partition")
     pulls = daily.group_by(*whose).aggregate(_pull=daily["_pull"].max())
     newest = daily.semi_join(pulls, [*whose, "_pull"])
     names = newest.group_by(*whose).aggregate(_newest=newest["website"].max())
@@ -38,11 +38,11 @@ def stg_umami_hourly(raw_umami_hourly: ir.Table, raw_umami_daily: ir.Table) -> i
 @model(
     grain="website, day, kind of cut and value",
     key=("row_key",),
-    columns=staged(UMAMI_CUTS, "row_key", "Source, website, day, kind of cut and value."),
+    columns=staged(UMAMI_BREAKDOWNS, "row_key", "Source, website, day, kind of cut and value."),
 )
-def stg_umami_cuts(raw_umami_cuts: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
+def stg_umami_breakdowns(raw_umami_breakdowns: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
     """Visitors of a website on one day by page, referrer, channel, country, device, system or browser."""
-    return first_per_key(_named(raw_umami_cuts, raw_umami_daily), UMAMI_CUTS, "row_key")
+    return first_per_key(_named(raw_umami_breakdowns, raw_umami_daily), UMAMI_BREAKDOWNS, "row_key")
 
 
 @model(
@@ -75,8 +75,10 @@ def stg_umami_live(raw_umami_live: ir.Table) -> ir.Table:
     return first_per_key(raw_umami_live, UMAMI_LIVE, "row_key")
 
 
-@model(grain="source, metric, day and dimensions", key=FIGURE_KEY, columns=FIGURE_COLUMNS)
-def figures_umami(stg_umami_daily: ir.Table, stg_umami_cuts: ir.Table, stg_umami_events: ir.Table) -> ir.Table:
+@model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)
+def platform_metrics_umami(
+    stg_umami_daily: ir.Table, stg_umami_breakdowns: ir.Table, stg_umami_events: ir.Table
+) -> ir.Table:
     """Visitors, page views, visits, bounces and time by day; visitors by page, channel, country, device and system.
 
     Visitors of two pages are in both, so that no cut adds up to the whole.
@@ -89,12 +91,13 @@ def figures_umami(stg_umami_daily: ir.Table, stg_umami_cuts: ir.Table, stg_umami
         "visit_seconds": "seconds",
     }
     parts = [
-        figure(stg_umami_daily, metric, column, by={"app": "website"}, zone="zone") for metric, column in whole.items()
+        platform_metric(stg_umami_daily, metric, column, by={"app": "website"}, zone="zone")
+        for metric, column in whole.items()
     ]
     for type_, dimension in _DIMENSIONS.items():
-        rows = stg_umami_cuts.filter(stg_umami_cuts["type"] == type_)
+        rows = stg_umami_breakdowns.filter(stg_umami_breakdowns["type"] == type_)
         by = {"app": "website", dimension: "name"}
-        parts.append(figure(rows, "visitors", "visitors", by=by, total=False, zone="zone"))
+        parts.append(platform_metric(rows, "visitors", "visitors", by=by, total=False, zone="zone"))
     by = {"app": "website", "event": "event"}
-    parts.append(figure(stg_umami_events, "events", "events", by=by, zone="zone"))
-    return figures("umami", *parts)
+    parts.append(platform_metric(stg_umami_events, "events", "events", by=by, zone="zone"))
+    return platform_metrics("umami", *parts)

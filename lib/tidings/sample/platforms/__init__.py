@@ -21,7 +21,7 @@ def platform_feeds() -> tuple[Feed, ...]:
     return tuple(feed for name, feed in sorted(feeds().items()) if name.startswith(of_platforms))
 
 
-def told(apps: Apps, platform: str) -> Mapping[str, Rows]:
+def reported(apps: Apps, platform: str) -> Mapping[str, Rows]:
     """The rows of one platform by the name of their feed, in the feed's columns."""
-    rows: Mapping[str, Rows] = importlib.import_module(f"{__name__}.{platform}").told(apps)
+    rows: Mapping[str, Rows] = importlib.import_module(f"{__name__}.{platform}").reported(apps)
     return rows

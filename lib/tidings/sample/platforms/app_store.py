@@ -33,7 +33,7 @@ _ENDS = (
 _NO_COUNTRY = {"app_version": None, "device": "iPhone", "os": "iOS 19.1", "channel": None, "unique_count": None}
 
 
-def told(apps: Apps) -> Mapping[str, Rows]:
+def reported(apps: Apps) -> Mapping[str, Rows]:
     """Sales and subscriptions of the last year, analytics of the last 120 days, reviews."""
     first = max(0, len(apps.days) - _DAYS)
     days = range(first, len(apps.days))

@@ -23,7 +23,7 @@ _CODES = {version: str(320 + 10 * number) for number, version in enumerate(VERSI
 _STARS = (0.08, 0.05, 0.09, 0.22, 0.56)
 
 
-def told(apps: Apps) -> Mapping[str, Rows]:
+def reported(apps: Apps) -> Mapping[str, Rows]:
     """Files of the last year, and vitals of the last 120 days."""
     rows: dict[str, list[dict[str, Any]]] = {f"google_play_{name}": [] for name in _FEEDS}
     numbers: Counter[tuple[str, str]] = Counter()
@@ -47,8 +47,8 @@ def told(apps: Apps) -> Mapping[str, Rows]:
 _FEEDS = ("installs", "crashes", "ratings", "store", "subscriptions", "sales", "earnings", "reviews", "vitals")
 
 
-def _cut(at: datetime, cut: str, name: str) -> dict[str, Any]:
-    return {"package": PACKAGE, "ts": at, "cut": cut, "name": name}
+def _breakdown(at: datetime, breakdown: str, name: str) -> dict[str, Any]:
+    return {"package": PACKAGE, "ts": at, "breakdown": breakdown, "name": name}
 
 
 def _installs(
@@ -61,10 +61,10 @@ def _installs(
         return {name: int(np.sum(values[where])) for name, values in columns.items()}
 
     everywhere = slice(None)
-    rows.append({**_cut(at, "overview", "all"), **counts(everywhere)})
-    rows.append({**_cut(at, "app_version", version), **counts(everywhere)})
+    rows.append({**_breakdown(at, "overview", "all"), **counts(everywhere)})
+    rows.append({**_breakdown(at, "app_version", version), **counts(everywhere)})
     for place, country in enumerate(COUNTRIES):
-        rows.append({**_cut(at, "country", country), **counts(place)})
+        rows.append({**_breakdown(at, "country", country), **counts(place)})
 
 
 def _store(
@@ -72,10 +72,10 @@ def _store(
 ) -> None:
     visitors = installs + rng.poisson(installs * 2.4)
 
-    def add(cut: str, name: str, seen: int, got: int) -> None:
-        numbers[f"{at:%Y%m}", cut] += 1
-        known = {"row": numbers[f"{at:%Y%m}", cut], "search_term": None, "utm_source": None, "utm_campaign": None}
-        rows.append({**_cut(at, cut, name), **known, "visitors": seen, "acquisitions": got})
+    def add(breakdown: str, name: str, seen: int, got: int) -> None:
+        numbers[f"{at:%Y%m}", breakdown] += 1
+        known = {"row": numbers[f"{at:%Y%m}", breakdown], "search_term": None, "utm_source": None, "utm_campaign": None}
+        rows.append({**_breakdown(at, breakdown, name), **known, "visitors": seen, "acquisitions": got})
 
     for country, seen, got in zip(COUNTRIES, visitors, installs, strict=True):
         add("country", country, int(seen), int(got))
@@ -97,12 +97,12 @@ def _quality(
 ) -> None:
     worse = 2.5 if apps.version(day) == VERSIONS[1] else 1.0
     counts = {"crashes": int(rng.poisson(installs * 0.06 * worse)), "anrs": int(rng.poisson(installs * 0.02))}
-    for cut, name in (("overview", "all"), ("app_version", version)):
-        rows["google_play_crashes"].append({**_cut(at, cut, name), **counts})
+    for breakdown, name in (("overview", "all"), ("app_version", version)):
+        rows["google_play_crashes"].append({**_breakdown(at, breakdown, name), **counts})
     rated = rng.multinomial(rng.binomial(installs, 0.05), _STARS)
     stars = float((rated * np.arange(1, 6)).sum() / rated.sum()) if rated.sum() else None
     averages = {"daily_average": None if stars is None else round(stars, 2), "total_average": 4.2}
-    rows["google_play_ratings"].append({**_cut(at, "overview", "all"), **averages})
+    rows["google_play_ratings"].append({**_breakdown(at, "overview", "all"), **averages})
     number = 0
     for star, count in enumerate(rated, start=1):
         for _ in range(int(count)):

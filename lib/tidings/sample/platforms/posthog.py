@@ -10,7 +10,7 @@ from tidings.sample.apps import COUNTRIES, Apps, Rows, midnight
 PROJECT = "4711"
 _DAYS = 180
 _SEEN = 0.97
-_CUTS: Mapping[str, tuple[tuple[str, float], ...]] = {
+_BREAKDOWNS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "page": (("/", 0.55), ("/pricing", 0.2), ("/features", 0.17), ("/blog/self-hosting", 0.25), ("/docs", 0.15)),
     "device": (("Mobile", 0.53), ("Desktop", 0.45), ("Tablet", 0.02)),
     "channel": (("Direct", 0.41), ("Organic Search", 0.35), ("Referral", 0.15), ("Organic Social", 0.09)),
@@ -18,11 +18,11 @@ _CUTS: Mapping[str, tuple[tuple[str, float], ...]] = {
 _EVENTS = (("signup", 0.032), ("download", 0.057), ("report_opened", 0.21))
 
 
-def told(apps: Apps) -> Mapping[str, Rows]:
+def reported(apps: Apps) -> Mapping[str, Rows]:
     """Totals, cuts and events of the last 180 days."""
     rng = apps.company.rng("apps", "posthog")
-    rows: dict[str, list[dict[str, Any]]] = {"posthog_daily": [], "posthog_cuts": [], "posthog_events": []}
-    cuts = {**_CUTS, "country": tuple(zip(COUNTRIES, apps.shares, strict=True))}
+    rows: dict[str, list[dict[str, Any]]] = {"posthog_daily": [], "posthog_breakdowns": [], "posthog_events": []}
+    breakdowns = {**_BREAKDOWNS, "country": tuple(zip(COUNTRIES, apps.shares, strict=True))}
     for number in range(max(0, len(apps.days) - _DAYS), len(apps.days)):
         day = {"project": PROJECT, "ts": midnight(apps.days[number]), "zone": "UTC"}
         visitors = int(rng.binomial(apps.visitors[number], _SEEN))
@@ -33,12 +33,12 @@ def told(apps: Apps) -> Mapping[str, Rows]:
         active = visitors + int(rng.binomial(visitors, 0.05))
         totals = {"pageviews": views, "visitors": visitors, "visits": visits, "active_users": active}
         rows["posthog_daily"].append({**day, **totals})
-        for type_, parts in cuts.items():
+        for type_, parts in breakdowns.items():
             for name, share in parts:
                 people = int(rng.binomial(visitors, share))
                 if people:
                     seen = {"pageviews": people + int(rng.poisson(people * 0.8)), "visitors": people}
-                    rows["posthog_cuts"].append({**day, "type": type_, "name": name, **seen})
+                    rows["posthog_breakdowns"].append({**day, "type": type_, "name": name, **seen})
         for event, share in _EVENTS:
             count = int(rng.binomial(visits, share))
             if count:

@@ -17,7 +17,7 @@ _CENT: Final = Decimal("0.01")
 _PAYMENTS: Final = ("RENEWAL", "INITIAL_PURCHASE")
 
 
-def told(apps: Apps) -> Mapping[str, Rows]:
+def reported(apps: Apps) -> Mapping[str, Rows]:
     """Charts of the last year by day; no overview, which tells of the day of a pull only."""
     revenue: dict[date, Decimal] = {}
     payments: Counter[date] = Counter()

@@ -27,7 +27,7 @@ _TWICE_EVERY: Final = 97
 _SANDBOX_EVERY: Final = 150
 
 
-def told(apps: Apps) -> Mapping[str, Rows]:
+def reported(apps: Apps) -> Mapping[str, Rows]:
     """Deliveries of the last year, every 97th one twice, every 150th event tried out in the sandbox before."""
     rows: list[dict[str, Any]] = []
     for number, event in enumerate(events(apps)):
@@ -54,25 +54,25 @@ def events(apps: Apps) -> Iterator[dict[str, Any]]:
                 yield _event(f"{store}-{number}", at, store, (kind, period, reason), plan, country)
 
 
-def _counts(told: Subscriptions, rng: np.random.Generator) -> Mapping[tuple[str, str, str], Ints]:
+def _counts(reported: Subscriptions, rng: np.random.Generator) -> Mapping[tuple[str, str, str], Ints]:
     """How often each kind of event (with its period and reason) came, day x plan x country."""
-    renewed = np.zeros_like(told.started)
+    renewed = np.zeros_like(reported.started)
     for plan, offer in enumerate(PLANS):
         if offer.months == 1:
-            renewed[1:, plan] = rng.binomial(told.active[:-1, plan], 1 / 30)
+            renewed[1:, plan] = rng.binomial(reported.active[:-1, plan], 1 / 30)
         else:
-            renewed[_DAYS:, plan] = rng.binomial(told.started[:-_DAYS, plan], _RENEWED_AFTER_A_YEAR)
-    refunded = np.zeros_like(told.started)
-    refunded[_REFUNDED_AFTER_DAYS:] = rng.binomial(told.started[:-_REFUNDED_AFTER_DAYS], _REFUNDED)
-    lapsed = np.zeros_like(told.trials)
-    lapsed[_TRIAL_DAYS:] = told.trials[:-_TRIAL_DAYS] - told.started[_TRIAL_DAYS:]
-    unpaid = rng.binomial(told.ended, _BILLING_ERRORS)
-    left = told.ended - unpaid
+            renewed[_DAYS:, plan] = rng.binomial(reported.started[:-_DAYS, plan], _RENEWED_AFTER_A_YEAR)
+    refunded = np.zeros_like(reported.started)
+    refunded[_REFUNDED_AFTER_DAYS:] = rng.binomial(reported.started[:-_REFUNDED_AFTER_DAYS], _REFUNDED)
+    lapsed = np.zeros_like(reported.trials)
+    lapsed[_TRIAL_DAYS:] = reported.trials[:-_TRIAL_DAYS] - reported.started[_TRIAL_DAYS:]
+    unpaid = rng.binomial(reported.ended, _BILLING_ERRORS)
+    left = reported.ended - unpaid
     cancelled = np.zeros_like(left)
     cancelled[:-_CANCELLED_BEFORE_DAYS] = left[_CANCELLED_BEFORE_DAYS:]
     return {
-        ("INITIAL_PURCHASE", "TRIAL", ""): told.trials,
-        ("RENEWAL", "NORMAL", "trial"): told.started,
+        ("INITIAL_PURCHASE", "TRIAL", ""): reported.trials,
+        ("RENEWAL", "NORMAL", "trial"): reported.started,
         ("RENEWAL", "NORMAL", ""): renewed,
         ("CANCELLATION", "NORMAL", "UNSUBSCRIBE"): cancelled,
         ("CANCELLATION", "NORMAL", "CUSTOMER_SUPPORT"): refunded,

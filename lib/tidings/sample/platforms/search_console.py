@@ -24,7 +24,7 @@ _CLICKED = {"branded": 0.35, "other": 0.035}
 _FRESH_DAYS = 3
 
 
-def told(apps: Apps) -> Mapping[str, Rows]:
+def reported(apps: Apps) -> Mapping[str, Rows]:
     """Rows of the feeds of Google Search Console for at most the last 365 days; queries of few people are withheld."""
     company = apps.company
     rng = company.rng("apps", "search")

@@ -33,7 +33,7 @@ _PAYOUT_WEEKDAY: Final = 0
 _REASONS: Final = ("requested_by_customer", "duplicate", None)
 
 
-def told(apps: Apps) -> Mapping[str, Rows]:
+def reported(apps: Apps) -> Mapping[str, Rows]:
     """Subscriptions that began in the last year, their invoices, payments, fees, refunds, and the weekly payouts.
 
     Levels are those of the day after the last, when they would be counted by a pull that finds all of this.

@@ -12,7 +12,7 @@ from tidings.window import hours_after
 _DAYS = 180
 _HOURS_DAYS = 56
 _SEEN = 0.93
-_CUTS: Mapping[str, tuple[tuple[str, float], ...]] = {
+_BREAKDOWNS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "path": (("/", 0.62), ("/pricing", 0.24), ("/features", 0.2), ("/blog/self-hosting", 0.31), ("/docs", 0.18)),
     "referrer": (("google.com", 0.34), ("news.ycombinator.com", 0.06), ("github.com", 0.05)),
     "channel": (("direct", 0.42), ("organicSearch", 0.35), ("referral", 0.15), ("organicSocial", 0.08)),
@@ -25,11 +25,11 @@ _EVENTS = (("signup", 0.031), ("download", 0.058), ("newsletter", 0.012))
 _HOURS = (1, 1, 1, 1, 1, 2, 3, 5, 7, 8, 8, 8, 7, 7, 7, 7, 7, 7, 6, 5, 4, 3, 2, 1)
 
 
-def told(apps: Apps) -> Mapping[str, Rows]:
+def reported(apps: Apps) -> Mapping[str, Rows]:
     """Totals, cuts and events of the last 180 days, hours of the last 56."""
     rng = apps.company.rng("apps", "umami")
     rows: dict[str, list[dict[str, Any]]] = {f"umami_{what}": [] for what in ("daily", "hourly", "cuts", "events")}
-    cuts = {**_CUTS, "country": tuple(zip(COUNTRIES, apps.shares, strict=True))}
+    breakdowns = {**_BREAKDOWNS, "country": tuple(zip(COUNTRIES, apps.shares, strict=True))}
     first = max(0, len(apps.days) - _DAYS)
     for number in range(first, len(apps.days)):
         begin = midnight(apps.days[number])
@@ -41,11 +41,11 @@ def told(apps: Apps) -> Mapping[str, Rows]:
         seconds = int(rng.gamma(2.0, 70.0) * (visits - bounces))
         totals = {"pageviews": views, "visitors": visitors, "visits": visits, "bounces": bounces, "seconds": seconds}
         rows["umami_daily"].append({**day, **totals})
-        for type_, parts in cuts.items():
+        for type_, parts in breakdowns.items():
             for name, share in parts:
                 count = int(rng.binomial(visitors, share))
                 if count:
-                    rows["umami_cuts"].append({**day, "type": type_, "name": name, "visitors": count})
+                    rows["umami_breakdowns"].append({**day, "type": type_, "name": name, "visitors": count})
         for event, share in _EVENTS:
             count = int(rng.binomial(visits, share))
             if count:

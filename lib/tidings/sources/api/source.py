@@ -17,16 +17,16 @@ from typing import Any, ClassVar
 import pyarrow.compute as pc
 
 from tidings.errors import (
-    AnswerError,
     CredentialError,
     InBetweenError,
     OutageError,
+    ResponseError,
     SettingsError,
     SourceError,
     StoppedError,
 )
-from tidings.landing.load_writer import Draft, tool_version
-from tidings.landing.manifest import REFUSED, Entry, Span, merged
+from tidings.landing.load_writer import LoadWriter, tool_version
+from tidings.landing.manifest import REFUSED, Load, Span, merged
 from tidings.landing.store import Landing
 from tidings.secrets import Secret
 from tidings.settings import Settings
@@ -37,7 +37,7 @@ from tidings.sources.source import Endpoint, Pull, Pulled
 from tidings.window import Zone, add_days, days_between
 
 _BATCH = 20_000
-_TOLD = 5
+_REPORTED = 5
 _AGAIN = "again"
 # Landings with rejected rows that one pull asks for again: in a few pulls it is the turn of all.
 _AT_ONCE = 3
@@ -54,7 +54,7 @@ class NotYetError(Exception):
     where it is not a matter of time: what the source said of this day cannot be used.
     """
 
-    def __init__(self, day: date, following: date | None = None, error: AnswerError | None = None) -> None:
+    def __init__(self, day: date, following: date | None = None, error: ResponseError | None = None) -> None:
         super().__init__(str(day))
         self.day = day
         self.following = following or add_days(day, 1)
@@ -64,9 +64,9 @@ class NotYetError(Exception):
 class _RefusedError(Exception):
     """None of the records of some days could be used; they are kept in `part`."""
 
-    def __init__(self, part: str, first: date, records: int, reason: str) -> None:
-        super().__init__(part)
-        self.part = part
+    def __init__(self, partition: str, first: date, records: int, reason: str) -> None:
+        super().__init__(partition)
+        self.partition = partition
         self.first = first
         self.records = records
         self.reason = reason
@@ -94,10 +94,10 @@ class ApiEndpoint(Endpoint):
     forget: tuple[str, ...] = ()
     zone: str = "UTC"
     history_days: int = 365
-    kept_days: int | None = None
+    retention_days: int | None = None
     chunk_days: int = 31
     final: str = ""
-    today: bool = False
+    include_today: bool = False
     snapshot: bool = False
     whole: bool = False
     is_asked: bool = True
@@ -130,7 +130,7 @@ class ApiSource(ABC):
 
     @abstractmethod
     def fetch(
-        self, client: Client, endpoint: ApiEndpoint, part: str, first: date, end: date
+        self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
         """The records of an endpoint for the days from `first` up to but not including `end`, page by page.
 
@@ -144,19 +144,19 @@ class ApiSource(ABC):
     def ping(self, client: Client) -> list[str]:
         """Ask the cheapest question that shows whether a pull would succeed; one sentence for each thing missing."""
 
-    def parts(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
+    def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
         """What an endpoint is asked for one by one (sites, apps); each has its own days."""
         del client, endpoint
         return ("",)
 
-    def is_stale(self, landing: Landing, endpoint: ApiEndpoint, entry: Entry) -> bool:
+    def is_stale(self, landing: Landing, endpoint: ApiEndpoint, load: Load) -> bool:
         """True for what was landed by settings that hold no more: its days are asked for anew."""
-        del landing, endpoint, entry
+        del landing, endpoint, load
         return False
 
-    def named(self, part: str) -> str:
+    def named(self, partition: str) -> str:
         """What people call a part."""
-        return part
+        return partition
 
     def variables(self) -> tuple[str, ...]:
         """The environment variables that hold its credentials."""
@@ -244,54 +244,56 @@ class ApiSource(ABC):
         for endpoint in self.endpoints:
             try:
                 with _understood("The answer"):
-                    parts = tuple(self.parts(client, endpoint))
+                    partitions = tuple(self.partitions(client, endpoint))
             except (CredentialError, OutageError, StoppedError):
                 raise
             except SourceError as error:
                 failed.append(SourceError(f"{endpoint.name}: {error.failed}", error.remedy))
                 continue
-            for part in parts:
+            for partition in partitions:
                 try:
                     with _understood("The answer"):
-                        yield from self.land(landing, client, endpoint, part, pull)
+                        yield from self.land(landing, client, endpoint, partition, pull)
                 except (CredentialError, OutageError, StoppedError):
                     raise
                 except SourceError as error:
-                    which = f"{endpoint.name} {self.named(part)}" if len(parts) > 1 else endpoint.name
+                    which = f"{endpoint.name} {self.named(partition)}" if len(partitions) > 1 else endpoint.name
                     failed.append(SourceError(f"{which}: {error.failed}", error.remedy))
         if failed:
             raise together(failed)
 
-    def land(self, landing: Landing, client: Client, endpoint: ApiEndpoint, part: str, pull: Pull) -> Iterator[Pulled]:
+    def land(
+        self, landing: Landing, client: Client, endpoint: ApiEndpoint, partition: str, pull: Pull
+    ) -> Iterator[Pulled]:
         """Land what is new of one endpoint and part.
 
         Raises:
             AnswerError: of some days no record could be used, or no answer; all others are landed.
         """
-        entries = landing.entries(self.name, endpoint.name)
-        refused_before = [entry.part.removeprefix(f"{part}{REFUSED}") for entry in entries]
-        owed = [date.fromisoformat(day) for day, e in zip(refused_before, entries, strict=True) if day != e.part]
-        mine = [entry for entry in entries if entry.part == part]
+        loads = landing.loads(self.name, endpoint.name)
+        refused_before = [load.partition.removeprefix(f"{partition}{REFUSED}") for load in loads]
+        owed = [date.fromisoformat(day) for day, e in zip(refused_before, loads, strict=True) if day != e.partition]
+        mine = [load for load in loads if load.partition == partition]
         left = _left_over(mine)
-        stale = [entry for entry in mine if entry.window and (entry in left or self.is_stale(landing, endpoint, entry))]
-        owed += [entry.window.start.date() for entry in stale if entry.window]
-        asked = chunks(endpoint, [entry for entry in mine if entry not in stale], pull, owed)
+        stale = [load for load in mine if load.window and (load in left or self.is_stale(landing, endpoint, load))]
+        owed += [load.window.start.date() for load in stale if load.window]
+        asked = chunks(endpoint, [load for load in mine if load not in stale], pull, owed)
         missing: list[Span] = []
         refused: list[_RefusedError] = []
-        failed: list[AnswerError] = []
+        failed: list[ResponseError] = []
         landed: list[tuple[date, date]] = []
         moving: list[date] = []
         for start, end in asked:
             first = start
             while first < end:
                 try:
-                    pulled, not_yet = self._land_days(landing, client, endpoint, part, first, end, pull, moving)
+                    pulled, not_yet = self._land_days(landing, client, endpoint, partition, first, end, pull, moving)
                 except _RefusedError as error:
                     # Days after it may be as they ever were: one bad day must not keep them out for good.
                     refused.append(error)
-                    yield self._pulled(endpoint, part, 0, error.records)
+                    yield self._pulled(endpoint, partition, 0, error.records)
                     break
-                except AnswerError as error:
+                except ResponseError as error:
                     if error.status in _NO_MATTER_WHICH_DAY or isinstance(error, InBetweenError):
                         raise
                     failed.append(error)
@@ -307,22 +309,22 @@ class ApiSource(ABC):
                     failed.append(not_yet.error)
                 # A day that had nothing looks like one that is not there yet; those after it may be.
                 first = not_yet.following
-        for old in dict.fromkeys(entry.part for entry in entries):
-            day = old.removeprefix(f"{part}{REFUSED}")
+        for old in dict.fromkeys(load.partition for load in loads):
+            day = old.removeprefix(f"{partition}{REFUSED}")
             is_landed = (
                 endpoint.whole or endpoint.snapshot or any(str(first) <= day < str(end) for first, end in landed)
             )
             if day != old and landed and is_landed:
                 landing.drop(self.name, endpoint.name, old)
-        told = ((_not_yet(missing),) if missing else ()) + _too_old(endpoint, pull)
+        reported = ((_not_yet(missing),) if missing else ()) + _too_old(endpoint, pull)
         if left and landed and not pull.again:
-            told += (f"{endpoint.name}: an earlier pull --again was stopped; this one went on with it.",)
+            reported += (f"{endpoint.name}: an earlier pull --again was stopped; this one went on with it.",)
         if not asked and (pull.since or pull.until):
-            told += (f"{endpoint.name}: none of the days that were asked for is over, or kept by the source.",)
-        if told:
-            yield self._pulled(endpoint, part, 0, messages=told)
+            reported += (f"{endpoint.name}: none of the days that were asked for is over, or kept by the source.",)
+        if reported:
+            yield self._pulled(endpoint, partition, 0, messages=reported)
         if refused:
-            unusable = AnswerError(
+            unusable = ResponseError(
                 f"None of the {sum(error.records for error in refused)} records of {refused[0].first} and after could "
                 f"be used: {refused[0].reason}.",
                 f"{_CHANGED}. They are kept in data/raw/{self.name}/{endpoint.name}; "
@@ -337,24 +339,26 @@ class ApiSource(ABC):
         landing: Landing,
         client: Client,
         endpoint: ApiEndpoint,
-        part: str,
+        partition: str,
         first: date,
         end: date,
         pull: Pull,
         moving: list[date],
     ) -> tuple[Pulled | None, NotYetError | None]:
         window = None if endpoint.whole else Span(day_instant(first), day_instant(end))
-        entries = landing.entries(self.name, endpoint.name) if endpoint.whole else ()
-        had = sum(entry.rows for entry in entries if entry.part == part)
+        loads = landing.loads(self.name, endpoint.name) if endpoint.whole else ()
+        had = sum(load.rows for load in loads if load.partition == partition)
         missing: NotYetError | None = None
         watch = _Fields(endpoint)
-        opened = landing.draft(self.name, endpoint.name, endpoint.feed, now=pull.now, part=part, window=window)
+        opened = landing.writer(
+            self.name, endpoint.name, endpoint.feed, now=pull.now, partition=partition, window=window
+        )
         try:
-            with opened as draft:
+            with opened as writer:
                 try:
-                    for records in _batched(self.fetch(client, endpoint, part, first, end)):
-                        self._add(draft, endpoint, watch.seen(records))
-                        pull.progress(endpoint.name, draft.rows + draft.rejected, 0)
+                    for records in _batched(self.fetch(client, endpoint, partition, first, end)):
+                        self._add(writer, endpoint, watch.seen(records))
+                        pull.progress(endpoint.name, writer.rows + writer.rejected, 0)
                 except NotYetError as not_yet:
                     # Whatever day it names: of these days the first at the earliest, the last at the latest.
                     day = min(max(not_yet.day, first), add_days(end, -1))
@@ -362,43 +366,47 @@ class ApiSource(ABC):
                     missing, end = NotYetError(day, following, not_yet.error), day
                     if end <= first:
                         raise
-                    draft.window = Span(day_instant(first), day_instant(end))
-                refused = draft.rejected if not draft.rows else 0
+                    writer.window = Span(day_instant(first), day_instant(end))
+                refused = writer.rejected if not writer.rows else 0
                 if refused:
                     # Kept as received, and apart: what was landed of these days before stays in force.
-                    draft.part, draft.window = f"{part}{REFUSED}{first}", None
+                    writer.partition, writer.window = f"{partition}{REFUSED}{first}", None
                 else:
                     # A day that still moves keeps those after it from being whole, in this chunk and the next.
                     moving += [watch.moving] if watch.moving else []
                     whole = min([end, *moving])
-                    draft.complete_until = _complete_until(endpoint, whole, pull)
+                    writer.complete_until = _complete_until(endpoint, whole, pull)
                     if pull.again and not (pull.since or pull.until):
-                        draft.facts[_AGAIN] = 1.0
+                        writer.facts[_AGAIN] = 1.0
         except NotYetError:
             return None, missing
         if refused:
-            raise _RefusedError(draft.part, first, refused, watch.reason or _OTHER_DAYS)
-        told = watch.messages()
-        if draft.rejected:
+            raise _RefusedError(writer.partition, first, refused, watch.reason or _OTHER_DAYS)
+        reported = watch.messages()
+        if writer.rejected:
             where = f"data/raw/{self.name}/{endpoint.name}"
             why = watch.reason or _OTHER_DAYS
-            told += (f"{endpoint.name}: {draft.rejected} of its records could not be used: {why}. Kept in {where}.",)
-        if had and not draft.rows:
-            told += (f"{endpoint.name} has no records any more; there were {had}.",)
-        more = {"messages": told, "restated": draft.restated_days, "remarks": draft.remarks}
-        return self._pulled(endpoint, part, draft.rows, draft.rejected, **more), missing
+            reported += (
+                f"{endpoint.name}: {writer.rejected} of its records could not be used: {why}. Kept in {where}.",
+            )
+        if had and not writer.rows:
+            reported += (f"{endpoint.name} has no records any more; there were {had}.",)
+        more = {"messages": reported, "restated": writer.restated_days, "remarks": writer.remarks}
+        return self._pulled(endpoint, partition, writer.rows, writer.rejected, **more), missing
 
-    def _pulled(self, endpoint: ApiEndpoint, part: str, rows: int, rejected: int = 0, **more: Any) -> Pulled:
-        return Pulled(self.name, endpoint.name, endpoint.feed.name, rows, rejected, part=self.named(part), **more)
+    def _pulled(self, endpoint: ApiEndpoint, partition: str, rows: int, rejected: int = 0, **more: Any) -> Pulled:
+        return Pulled(
+            self.name, endpoint.name, endpoint.feed.name, rows, rejected, partition=self.named(partition), **more
+        )
 
-    def _add(self, draft: Draft, endpoint: ApiEndpoint, watched: tuple[_Fields, Sequence[Record]]) -> None:
+    def _add(self, writer: LoadWriter, endpoint: ApiEndpoint, watched: tuple[_Fields, Sequence[Record]]) -> None:
         watch, records = watched
-        rows = typed(endpoint.feed, records, endpoint.parse, draft.rows + draft.rejected + 1)
+        rows = typed(endpoint.feed, records, endpoint.parse, writer.rows + writer.rejected + 1)
         if rows.reasons:
             watch.reason = watch.reason or rows.reasons[0]
-            draft.reject(rows.lines, rows.reasons, rows.records)
+            writer.reject(rows.lines, rows.reasons, rows.records)
         if rows.table.num_rows:
-            draft.add(rows.table)
+            writer.add(rows.table)
             if endpoint.final:
                 moving = rows.table.filter(pc.invert(rows.table[endpoint.final]))[endpoint.feed.time]
                 days = [moment.as_py().date() for moment in (pc.min(moving),) if moment.is_valid]
@@ -406,7 +414,7 @@ class ApiSource(ABC):
 
 
 def chunks(
-    endpoint: ApiEndpoint, entries: Iterable[Entry], pull: Pull, owed: Iterable[date] = ()
+    endpoint: ApiEndpoint, loads: Iterable[Load], pull: Pull, owed: Iterable[date] = ()
 ) -> list[tuple[date, date]]:
     """The days to ask for, as (first, end exclusive) of at most `chunk_days` each, oldest first.
 
@@ -414,12 +422,12 @@ def chunks(
     `owed` are first days of records that could not be used.
     """
     zone = Zone(endpoint.zone)
-    today = zone.day_of(pull.now)
-    tomorrow = add_days(today, 1)
+    include_today = zone.day_of(pull.now)
+    tomorrow = add_days(include_today, 1)
     if endpoint.whole or endpoint.snapshot:
-        return [(today, tomorrow)]
-    end = tomorrow if endpoint.today else today
-    landed = [(entry, entry.window) for entry in entries if entry.window is not None]
+        return [(include_today, tomorrow)]
+    end = tomorrow if endpoint.include_today else include_today
+    landed = [(load, load.window) for load in loads if load.window is not None]
     start = min([add_days(end, -endpoint.history_days), *(window.start.date() for _, window in landed), *owed])
     oldest = _oldest(endpoint, pull)
     start = max(start, oldest)
@@ -441,36 +449,36 @@ def chunks(
     return found
 
 
-def _left_over(entries: Sequence[Entry]) -> list[Entry]:
+def _left_over(loads: Sequence[Load]) -> list[Load]:
     """What was landed before a pull that was to read everything again, and still is: that pull was stopped."""
-    began = max((entry.fetched_at for entry in entries if _AGAIN in entry.facts), default=None)
-    return [] if began is None else [entry for entry in entries if entry.fetched_at < began]
+    began = max((load.fetched_at for load in loads if _AGAIN in load.facts), default=None)
+    return [] if began is None else [load for load in loads if load.fetched_at < began]
 
 
-def _settled(endpoint: ApiEndpoint, landed: Sequence[tuple[Entry, Span]], zone: Zone) -> list[Span]:
+def _settled(endpoint: ApiEndpoint, landed: Sequence[tuple[Load, Span]], zone: Zone) -> list[Span]:
     """The days that were landed when they could not change any more."""
     # A day that was not whole yet when it was landed can still change, whatever is said of restatements.
     back = max(endpoint.lookback_days, endpoint.lag_days)
     found = []
-    doubted = {id(entry) for entry in doubtful(entry for entry, _ in landed)}
-    for entry, window in landed:
-        if id(entry) in doubted:
+    doubted = {id(load) for load in doubtful(load for load, _ in landed)}
+    for load, window in landed:
+        if id(load) in doubted:
             continue
-        until = min(window.end, day_instant(add_days(zone.day_of(entry.fetched_at), -back)))
+        until = min(window.end, day_instant(add_days(zone.day_of(load.fetched_at), -back)))
         if window.start < until:
             found.append(Span(window.start, until))
     return found
 
 
-def doubtful(entries: Iterable[Entry], at_once: int = _AT_ONCE) -> list[Entry]:
+def doubtful(loads: Iterable[Load], at_once: int = _AT_ONCE) -> list[Load]:
     """The landings of which a part could not be used that are to be asked for again.
 
     All that another version landed, as this one may know what to make of them; of this version's own those that were
     asked for longest ago, `at_once` per pull: what the source says may have changed, and need not.
     """
-    held = [entry for entry in entries if entry.rejected]
-    older = [entry for entry in held if entry.tool_version != tool_version()]
-    own = sorted((entry for entry in held if entry.tool_version == tool_version()), key=lambda e: e.fetched_at)
+    held = [load for load in loads if load.rejected]
+    older = [load for load in held if load.tool_version != tool_version()]
+    own = sorted((load for load in held if load.tool_version == tool_version()), key=lambda e: e.fetched_at)
     return [*older, *own[:at_once]]
 
 
@@ -491,17 +499,17 @@ def together(failed: Sequence[SourceError]) -> SourceError:
     """Several failures as one sentence each, the first few of them; of the kind of the first where there is but one."""
     if len(failed) == 1:
         return failed[0]
-    told = list(dict.fromkeys(error.failed for error in failed))
-    more = f" And {len(told) - _TOLD} more." if len(told) > _TOLD else ""
+    reported = list(dict.fromkeys(error.failed for error in failed))
+    more = f" And {len(reported) - _REPORTED} more." if len(reported) > _REPORTED else ""
     remedies = " ".join(dict.fromkeys(error.remedy for error in failed if error.remedy))
-    return SourceError(" ".join(told[:_TOLD]) + more, remedies)
+    return SourceError(" ".join(reported[:_REPORTED]) + more, remedies)
 
 
 def _oldest(endpoint: ApiEndpoint, pull: Pull) -> date:
     """The first day that the source still tells."""
-    if endpoint.kept_days is None:
+    if endpoint.retention_days is None:
         return date.min
-    return add_days(Zone(endpoint.zone).day_of(pull.now), -endpoint.kept_days)
+    return add_days(Zone(endpoint.zone).day_of(pull.now), -endpoint.retention_days)
 
 
 def _too_old(endpoint: ApiEndpoint, pull: Pull) -> tuple[str, ...]:
@@ -526,9 +534,9 @@ def _understood(what: str) -> Iterator[None]:
         yield
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         field = isinstance(error, KeyError) and error.args
-        told = f"the field {error.args[0]!r} is missing" if field else f"{error} ({type(error).__name__})"
-        raise AnswerError(
-            f"{what} has a form that Tidings does not know: {told}.",
+        reported = f"the field {error.args[0]!r} is missing" if field else f"{error} ({type(error).__name__})"
+        raise ResponseError(
+            f"{what} has a form that Tidings does not know: {reported}.",
             f"{_CHANGED}; look for a newer version of Tidings.",
         ) from error
 

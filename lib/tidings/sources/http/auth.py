@@ -9,10 +9,10 @@ from typing import Any
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from tidings.errors import AnswerError, CredentialError
+from tidings.errors import CredentialError, ResponseError
 from tidings.secrets import Secret, Shy
 from tidings.sources.http.expected import ANYTHING
-from tidings.sources.http.session import Answer, Client, Verdict, by_status, excerpt
+from tidings.sources.http.session import Client, Decision, Response, by_status, excerpt
 
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 GOOGLE_TOKENS = "https://oauth2.googleapis.com/token"
@@ -91,15 +91,15 @@ def service_account(account: Secret, scopes: Sequence[str]) -> Token:
         kid = {"kid": known["private_key_id"]} if known.get("private_key_id") else {}
         assertion = client.hide(signed(client, known["private_key"], "RS256", claims, kid))
         form = {"grant_type": _GRANT, "assertion": assertion}
-        answer = client.post(known["token_uri"], form=form, auth=False, expects=ANYTHING, judge=_judge_grant)
+        response = client.post(known["token_uri"], form=form, auth=False, expects=ANYTHING, classify=_classify_grant)
         try:
-            said = answer.json()
+            said = response.json()
             return Shy(said["access_token"]), float(said.get("expires_in", 3600))
         except (KeyError, TypeError, AttributeError, ValueError):
-            raise AnswerError(
-                f"{answer.path} gave no token to {client.source}.",
+            raise ResponseError(
+                f"{response.path} gave no token to {client.source}.",
                 "Compare token_uri in the key file with the one that the Google Cloud console writes.",
-                answer.status,
+                response.status,
             ) from None
 
     return Token(mint)
@@ -131,12 +131,12 @@ def _key_file(account: Secret) -> dict[str, Any] | None:
     return {"token_uri": GOOGLE_TOKENS, **known, "private_key": Secret(key)}
 
 
-def _judge_grant(answer: Answer) -> Verdict | None:
-    verdict = by_status(answer)
-    if verdict.kind in ("failed", "renew"):
-        return Verdict(
+def _classify_grant(response: Response) -> Decision | None:
+    decision = by_status(response)
+    if decision.kind in ("failed", "renew"):
+        return Decision(
             "refused",
-            excerpt(answer),
+            excerpt(response),
             "Check in the Google Cloud console that the service account and its key exist, and this machine's clock.",
         )
     return None

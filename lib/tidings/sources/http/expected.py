@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from tidings.errors import AnswerError
-from tidings.sources.http.response import Answer, excerpt
+from tidings.errors import ResponseError
+from tidings.sources.http.response import Response, excerpt
 
 Kind = type | tuple[type, ...]
 _NOT_JSON: Final = ("text/html", "application/xhtml", "image/", "audio/", "video/", "font/", "application/pdf")
@@ -21,7 +21,7 @@ _NAMES: Final = {dict: "object", list: "list", str: "text", int: "number", bool:
 class Expected(Protocol):
     """What a request expects."""
 
-    def fault(self, answer: Answer) -> str:
+    def fault(self, response: Response) -> str:
         """Why this is no answer, to be read after "cannot be used: "; empty if it is one."""
 
 
@@ -38,9 +38,9 @@ class JsonObject:
     may: Mapping[str, Kind] = field(default_factory=dict)
     is_sparse: bool = False
 
-    def fault(self, answer: Answer) -> str:
+    def fault(self, response: Response) -> str:
         """As `Expected`."""
-        said, fault = _json(answer)
+        said, fault = _json(response)
         if fault:
             return fault
         if not isinstance(said, dict):
@@ -48,7 +48,7 @@ class JsonObject:
         known = {**self.may, **self.has}
         for name in ("error", "errors"):
             if said.get(name) and name not in known:
-                return f"it tells an error: {excerpt(answer)}"
+                return f"it tells an error: {excerpt(response)}"
         if not said and not self.is_sparse:
             return "it is an empty object"
         if said and self.is_sparse and not any(name in said for name in known):
@@ -67,13 +67,13 @@ class JsonObject:
 class JsonList:
     """A JSON list of objects; an empty one means that there is nothing."""
 
-    def fault(self, answer: Answer) -> str:
+    def fault(self, response: Response) -> str:
         """As `Expected`."""
-        said, fault = _json(answer)
+        said, fault = _json(response)
         if fault:
             return fault
         if not isinstance(said, list):
-            return f"it tells an error: {excerpt(answer)}" if _is_error(said) else f"it is {_named(said)}, not a list"
+            return f"it tells an error: {excerpt(response)}" if _is_error(said) else f"it is {_named(said)}, not a list"
         odd = next((each for each in said if not isinstance(each, dict)), None)
         return "" if odd is None and None not in said else f"its list holds {_named(odd)}"
 
@@ -82,14 +82,14 @@ class JsonList:
 class File:
     """A file; whether it is whole, and has the right head, is for whoever unpacks it to see (`packed.py`)."""
 
-    def fault(self, answer: Answer) -> str:
+    def fault(self, response: Response) -> str:
         """As `Expected`."""
-        if not answer.body:
+        if not response.body:
             return "it is empty"
-        if answer.type.startswith(("image/", "audio/", "video/", "font/")):
-            return f"it is called {answer.type}"
-        if "json" in answer.type or answer.body.lstrip()[:1] == b"{":
-            return f"it is JSON where a file is expected: {excerpt(answer)}"
+        if response.type.startswith(("image/", "audio/", "video/", "font/")):
+            return f"it is called {response.type}"
+        if "json" in response.type or response.body.lstrip()[:1] == b"{":
+            return f"it is JSON where a file is expected: {excerpt(response)}"
         return ""
 
 
@@ -97,9 +97,9 @@ class File:
 class Anything:
     """Whatever comes: for what is looked at by whoever asked, at once and in full."""
 
-    def fault(self, answer: Answer) -> str:
+    def fault(self, response: Response) -> str:
         """As `Expected`."""
-        del answer
+        del response
         return ""
 
 
@@ -110,15 +110,15 @@ LIST: Final = JsonList()
 FILE: Final = File()
 
 
-def _json(answer: Answer) -> tuple[Any, str]:
-    if not answer.body.strip():
+def _json(response: Response) -> tuple[Any, str]:
+    if not response.body.strip():
         return None, "it is empty"
-    if answer.type.startswith(_NOT_JSON):
-        return None, f"it is called {answer.type}"
+    if response.type.startswith(_NOT_JSON):
+        return None, f"it is called {response.type}"
     try:
-        return answer.json(), ""
-    except AnswerError:
-        return None, f"it is not JSON ({len(answer.body)} bytes)"
+        return response.json(), ""
+    except ResponseError:
+        return None, f"it is not JSON ({len(response.body)} bytes)"
 
 
 def _is_error(said: Any) -> bool:

@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 
-from tidings.errors import AnswerError
+from tidings.errors import ResponseError
 from tidings.sources.http import transport
 from tidings.sources.records import UNUSABLE
 
@@ -29,7 +29,7 @@ def gunzipped(body: bytes, what: str) -> bytes:
         with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
             content = file.read(transport.MOST_BYTES + 1)
     except _DAMAGED as error:
-        raise AnswerError(f"{what} is damaged or cut off.", "Pull again.") from error
+        raise ResponseError(f"{what} is damaged or cut off.", "Pull again.") from error
     return _bounded(content, what)
 
 
@@ -45,13 +45,13 @@ def unzipped(body: bytes, what: str) -> bytes:
             with packed.open(inside) as file:
                 content = file.read(transport.MOST_BYTES + 1)
     except _DAMAGED as error:
-        raise AnswerError(f"{what} is damaged or cut off.", "Pull again.") from error
+        raise ResponseError(f"{what} is damaged or cut off.", "Pull again.") from error
     return _bounded(content, what)
 
 
 def _bounded(content: bytes, what: str) -> bytes:
     if len(content) > transport.MOST_BYTES:
-        raise AnswerError(
+        raise ResponseError(
             f"{what} is larger than {transport.MOST_BYTES >> 20} MB when it is unpacked.",
             "It was not read. If it is right, tell us how large it is.",
         )
@@ -76,7 +76,9 @@ def rows(
         is_known = not needs or any(name.lower() in needs for name in head)
         if not is_known or "\n" not in text:
             why = "it is empty" if not head else "its head is cut off" if is_known else f"its head has no '{needs[0]}'"
-            raise AnswerError(f"{what} is no table that Tidings knows: {why}.", "Nothing was landed of it; pull again.")
+            raise ResponseError(
+                f"{what} is no table that Tidings knows: {why}.", "Nothing was landed of it; pull again."
+            )
         for cells in reader:
             if not cells:
                 continue
@@ -85,4 +87,4 @@ def rows(
                 row[UNUSABLE] = f"it has {len(cells)} cells, its head {len(head)}"
             yield row
     except csv.Error as error:
-        raise AnswerError(f"{what} cannot be read as a table: {error}.", "Pull again.") from error
+        raise ResponseError(f"{what} cannot be read as a table: {error}.", "Pull again.") from error

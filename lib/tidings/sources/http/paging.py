@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
-from tidings.errors import AnswerError
+from tidings.errors import ResponseError
 
 MOST_PAGES: Final = 20_000
 Cursor = TypeVar("Cursor", bound=Hashable)
@@ -25,25 +25,27 @@ def pages(
     """
     cursor: Cursor | None = None
     seen: set[Cursor] = set()
-    told: set[bytes] = set()
+    reported: set[bytes] = set()
     for _ in range(MOST_PAGES):
         page = ask(cursor)
         rows = _rows(page)
         digest = hashlib.sha256(repr(rows).encode("utf-8", "replace")).digest()
-        if rows and digest in told:
-            raise AnswerError(
+        if rows and digest in reported:
+            raise ResponseError(
                 f"The pages of the {what} repeat themselves: the server does not go on where it is asked to.",
                 "Nothing was landed of it; check base_url, and look for a newer version of the server or of Tidings.",
             )
-        told.add(digest)
+        reported.add(digest)
         yield page
         cursor = following(page)
         if cursor is None:
             return
         if cursor in seen:
-            raise AnswerError(f"The pages of the {what} go round in a circle.", "Nothing was landed of it; pull again.")
+            raise ResponseError(
+                f"The pages of the {what} go round in a circle.", "Nothing was landed of it; pull again."
+            )
         seen.add(cursor)
-    raise AnswerError(f"The {what} does not end after {MOST_PAGES:,} pages.", "Nothing was landed of it; pull again.")
+    raise ResponseError(f"The {what} does not end after {MOST_PAGES:,} pages.", "Nothing was landed of it; pull again.")
 
 
 def _rows(page: Any) -> list[Any]:

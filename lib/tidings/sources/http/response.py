@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from tidings.errors import AnswerError, printable
+from tidings.errors import ResponseError, printable
 
 EXCERPT = 300
 _LATER = frozenset({408, 425, 429})
@@ -27,7 +27,7 @@ _TITLE = re.compile(r"<(title|h1)[^>]*>\s*(.*?)\s*</\1", re.I | re.S)
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What a server said to one request. `path` names the request without its query: that may hold a signature."""
 
     status: int
@@ -63,7 +63,7 @@ class Answer:
             # Only an escape or a character outside of ASCII can be half of one.
             return _mended(said) if b"\\u" in self.body or not self.body.isascii() else said
         except (ValueError, RecursionError):
-            raise AnswerError(
+            raise ResponseError(
                 f"{self.path} did not answer with JSON ({len(self.body)} bytes).",
                 "Check base_url in the settings; a proxy or login page may stand in between.",
             ) from None
@@ -81,7 +81,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Decision:
     """How an answer is to be taken.
 
     `fine`: use it; `later`: ask again (after `seconds`, if the API says so); `renew`: get a new token and ask once
@@ -96,18 +96,18 @@ class Verdict:
     is_right: bool = False
 
 
-def by_status(answer: Answer) -> Verdict:
+def by_status(response: Response) -> Decision:
     """What an answer means by its status alone."""
-    if answer.is_good:
-        return Verdict("fine")
-    if answer.status in _LATER or (answer.status >= 500 and answer.status not in _NEVER):
-        return Verdict("later")
-    return Verdict("renew" if answer.status == 401 else "failed")
+    if response.is_good:
+        return Decision("fine")
+    if response.status in _LATER or (response.status >= 500 and response.status not in _NEVER):
+        return Decision("later")
+    return Decision("renew" if response.status == 401 else "failed")
 
 
-def retry_after(answer: Answer, epoch: float) -> float | None:
+def retry_after(response: Response, epoch: float) -> float | None:
     """Seconds that an answer asks to wait (`Retry-After` as seconds or as a date), None if it does not say."""
-    said = answer.headers.get("Retry-After", "").strip()
+    said = response.headers.get("Retry-After", "").strip()
     if not said:
         return None
     try:
@@ -118,10 +118,10 @@ def retry_after(answer: Answer, epoch: float) -> float | None:
     return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
-def server_epoch(answer: Answer) -> float | None:
+def server_epoch(response: Response) -> float | None:
     """The server's time when it answered, as Unix seconds; None where it does not say."""
-    moment = _moment(answer.headers.get("Date", ""))
-    age = answer.headers.get("Age", "").strip()
+    moment = _moment(response.headers.get("Date", ""))
+    age = response.headers.get("Age", "").strip()
     # What a cache kept is as old as it says.
     return None if moment is None else moment + (float(age) if age.isdecimal() else 0.0)
 
@@ -135,24 +135,24 @@ def _moment(said: str) -> float | None:
         return None
 
 
-def excerpt(answer: Answer) -> str:
+def excerpt(response: Response) -> str:
     """What an error answer says, in one short line: the message of a JSON error, else the beginning of the text."""
-    if answer.page is not None:
+    if response.page is not None:
         return "a web page"
-    text = answer.body[:_SNIFFED].decode("utf-8", "replace")
+    text = response.body[:_SNIFFED].decode("utf-8", "replace")
     try:
-        text = _message(json.loads(answer.body)) or text
+        text = _message(json.loads(response.body)) or text
     except (ValueError, RecursionError):
         if "<" in text:
             return "a web page"
     return printable(" ".join(text.split()))[:EXCERPT].rstrip(".")
 
 
-def is_json(answer: Answer) -> bool:
+def is_json(response: Response) -> bool:
     """True for a body that an API could have written: a JSON object."""
     try:
-        return isinstance(answer.json(), dict)
-    except AnswerError:
+        return isinstance(response.json(), dict)
+    except ResponseError:
         return False
 
 

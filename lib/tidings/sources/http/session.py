@@ -26,14 +26,14 @@ from urllib.parse import urljoin, urlsplit
 
 import tenacity
 
-from tidings.errors import AnswerError, CredentialError, InBetweenError, OutageError
+from tidings.errors import CredentialError, InBetweenError, OutageError, ResponseError
 from tidings.secrets import Redactor, Secret, Shy
 from tidings.sources.clock import Clock
 from tidings.sources.http.expected import OBJECT, Expected
 from tidings.sources.http.response import (
     EXCERPT,
-    Answer,
-    Verdict,
+    Decision,
+    Response,
     by_status,
     excerpt,
     from_epoch,
@@ -45,7 +45,18 @@ from tidings.sources.http.response import (
 )
 from tidings.sources.http.transport import Transport, WireError, proxy_secrets
 
-__all__ = ["Answer", "Auth", "Client", "Judge", "Limit", "Verdict", "by_status", "excerpt", "from_epoch", "retry_after"]
+__all__ = [
+    "Auth",
+    "Classify",
+    "Client",
+    "Decision",
+    "Limit",
+    "Response",
+    "by_status",
+    "excerpt",
+    "from_epoch",
+    "retry_after",
+]
 
 TRIES = 5
 LONGEST_WAIT_S = 300
@@ -74,7 +85,7 @@ class Auth(Protocol):
         """Forget a token that was not accepted."""
 
 
-Judge = Callable[[Answer], Verdict | None]
+Classify = Callable[[Response], Decision | None]
 
 
 class _LaterError(Exception):
@@ -102,7 +113,7 @@ class Client:
         console: str,
         auth: Auth | None = None,
         limits: Sequence[Limit] = (),
-        judge: Judge | None = None,
+        classify: Classify | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.source = source
@@ -111,7 +122,7 @@ class Client:
         self._console = console
         self._auth = auth
         self._limits = [(limit, deque[float]()) for limit in limits]
-        self._judge = judge
+        self._classify = classify
         self._transport = Transport(clock, {"User-Agent": "tidings", **(headers or {})})
         self._redactor = Redactor(map(Secret, proxy_secrets()), shortest=1, mask="…")
         self._stumbles = 0
@@ -137,9 +148,9 @@ class Client:
         *,
         expects: Expected = OBJECT,
         headers: Mapping[str, str] | None = None,
-        judge: Judge | None = None,
+        classify: Classify | None = None,
         auth: bool = True,
-    ) -> Answer:
+    ) -> Response:
         """GET a path below the base, or a whole URL of the same server (any server with `auth=False`).
 
         `expects` states what counts as an answer: a JSON object with something in it unless said otherwise.
@@ -149,7 +160,7 @@ class Client:
             CredentialError: the credential will not do.
             OutageError: the server cannot be had.
         """
-        return self._ask("GET", path, expects, judge, auth, params=params, headers=headers)
+        return self._ask("GET", path, expects, classify, auth, params=params, headers=headers)
 
     def post(
         self,
@@ -159,9 +170,9 @@ class Client:
         form: Mapping[str, str] | None = None,
         expects: Expected = OBJECT,
         headers: Mapping[str, str] | None = None,
-        judge: Judge | None = None,
+        classify: Classify | None = None,
         auth: bool = True,
-    ) -> Answer:
+    ) -> Response:
         """POST JSON (`body`, may hold decimals) or a form; repeated like a GET, so it must not change anything twice.
 
         Raises:
@@ -171,31 +182,37 @@ class Client:
         data: Any = form
         if body is not None:
             data, said["Content-Type"] = _ShyBytes(json.dumps(body, default=float).encode()), "application/json"
-        return self._ask("POST", path, expects, judge, auth, data=data, headers=said)
+        return self._ask("POST", path, expects, classify, auth, data=data, headers=said)
 
-    def _ask(self, method: str, path: str, expects: Expected, judge: Judge | None, auth: bool, **sent: Any) -> Answer:
+    def _ask(
+        self, method: str, path: str, expects: Expected, classify: Classify | None, auth: bool, **sent: Any
+    ) -> Response:
         url = self._url(path, auth)
         renewed = False
 
-        def once() -> Answer:
+        def once() -> Response:
             nonlocal renewed
             headers = dict(sent.get("headers") or {})
             if auth and self._auth is not None:
                 headers |= self._auth.headers(self)
             self._pace()
             try:
-                answer = self._send(method, url, {**sent, "headers": headers})
+                response = self._send(method, url, {**sent, "headers": headers})
             finally:
                 # Counted when it is over: on its way it may have come to the server late.
                 for _, calls in self._limits:
                     calls.append(self.clock.seconds())
-            self._heard(answer)
-            verdict = (judge and judge(answer)) or (self._judge and self._judge(answer)) or by_status(answer)
-            if verdict.kind == "renew" and auth and self._auth is not None and not renewed:
+            self._heard(response)
+            decision = (
+                (classify and classify(response))
+                or (self._classify and self._classify(response))
+                or by_status(response)
+            )
+            if decision.kind == "renew" and auth and self._auth is not None and not renewed:
                 renewed = True
                 self._auth.renew()
                 return once()
-            return self._taken(answer, verdict, expects)
+            return self._taken(response, decision, expects)
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_LaterError),
@@ -209,7 +226,7 @@ class Client:
         except _LaterError as error:
             self._stumbles += 1
             if error.is_internal and self._stumbles < _STUMBLES:
-                raise AnswerError(
+                raise ResponseError(
                     f"{server_of(url)} fails in {TRIES} tries: {error.said}.",
                     f"Run: tidings pull {self.source}, later.",
                     500,
@@ -219,26 +236,29 @@ class Client:
                 f"{error.remedy} Nothing was lost. Run: tidings pull {self.source}, later.".lstrip(),
             ) from None
 
-    def _heard(self, answer: Answer) -> None:
+    def _heard(self, response: Response) -> None:
         """Tell what is not the server's word, and whether its clock and this machine's are too far apart.
 
         Raises:
             InBetweenError, OutageError: so it is.
         """
-        told = self._clean(f"{answer.path} answers {answer.status}")
-        if answer.status == _PROXY_STATUS:
+        reported = self._clean(f"{response.path} answers {response.status}")
+        if response.status == _PROXY_STATUS:
             raise OutageError(
-                f"{told}: a proxy wants a name and a password.", "Check HTTPS_PROXY and NO_PROXY in the environment."
+                f"{reported}: a proxy wants a name and a password.",
+                "Check HTTPS_PROXY and NO_PROXY in the environment.",
             )
-        if 300 <= answer.status < 400:
-            raise InBetweenError(f"{told}: it redirects to {self._target(answer)}.", f"An API does not: {_BETWEEN}")
+        if 300 <= response.status < 400:
+            raise InBetweenError(
+                f"{reported}: it redirects to {self._target(response)}.", f"An API does not: {_BETWEEN}"
+            )
         # What a server or a proxy that is overloaded says is a page as well, and passes.
-        is_theirs = by_status(answer).kind != "later" or answer.status == _LOGIN_STATUS
-        if is_theirs and (answer.page is not None or answer.status == _LOGIN_STATUS):
-            title = self._clean(answer.page or "")
+        is_theirs = by_status(response).kind != "later" or response.status == _LOGIN_STATUS
+        if is_theirs and (response.page is not None or response.status == _LOGIN_STATUS):
+            title = self._clean(response.page or "")
             page = "with a web page" + (f" ({title})" if title else "")
-            raise InBetweenError(f"{told} {page}, not with data.", f"The credential may be good: {_BETWEEN}")
-        theirs = server_epoch(answer)
+            raise InBetweenError(f"{reported} {page}, not with data.", f"The credential may be good: {_BETWEEN}")
+        theirs = server_epoch(response)
         off = 0.0 if theirs is None else self.clock.epoch() - theirs
         if abs(off) > CLOCK_OFF_S:
             raise OutageError(
@@ -247,72 +267,72 @@ class Client:
                 "Set the clock that is wrong, then pull again.",
             )
 
-    def _target(self, answer: Answer) -> str:
+    def _target(self, response: Response) -> str:
         """Where a redirect leads: the server, or the path on the same one; never what is behind a question mark."""
-        target = urljoin(f"https://{answer.path}", answer.headers.get("Location", ""))
-        same = server_of(target) == urlsplit(f"//{answer.path}").netloc
-        is_itself = target.partition("?")[0] == f"https://{answer.path}"
+        target = urljoin(f"https://{response.path}", response.headers.get("Location", ""))
+        same = server_of(target) == urlsplit(f"//{response.path}").netloc
+        is_itself = target.partition("?")[0] == f"https://{response.path}"
         return self._clean("itself" if is_itself else urlsplit(target).path if same else server_of(target) or "itself")
 
-    def _taken(self, answer: Answer, verdict: Verdict, expects: Expected) -> Answer:
-        if verdict.kind == "fine":
+    def _taken(self, response: Response, decision: Decision, expects: Expected) -> Response:
+        if decision.kind == "fine":
             self._stumbles = 0
-            return self._accepted(answer, expects)
-        said = self._clean_end(self._clean(verdict.said or excerpt(answer)))[:EXCERPT].rstrip(".")
-        told = self._clean(f"{answer.path} answers {answer.status}") + (f": {said}" if said else "")
-        if verdict.kind == "later":
-            asked = verdict.seconds if verdict.seconds is not None else retry_after(answer, self.clock.epoch())
+            return self._accepted(response, expects)
+        said = self._clean_end(self._clean(decision.said or excerpt(response)))[:EXCERPT].rstrip(".")
+        reported = self._clean(f"{response.path} answers {response.status}") + (f": {said}" if said else "")
+        if decision.kind == "later":
+            asked = decision.seconds if decision.seconds is not None else retry_after(response, self.clock.epoch())
             if asked is not None and asked > LONGEST_WAIT_S:
                 raise OutageError(
-                    f"{told}, and asks to wait {asked / 60:.0f} minutes.",
+                    f"{reported}, and asks to wait {asked / 60:.0f} minutes.",
                     f"Nothing was lost. Run: tidings pull {self.source}, after that time.",
                 )
-            raise _LaterError(told, asked, is_internal=answer.status == 500)
+            raise _LaterError(reported, asked, is_internal=response.status == 500)
         # Whoever does not speak as the API does may not be the API.
-        doubt = "" if answer.status not in (401, 403) or is_json(answer) else _DOUBT
-        if verdict.kind == "refused" or (verdict.kind == "renew" and not verdict.is_right):
-            remedy = verdict.remedy or f"Check the credential in {self._console}."
-            raise CredentialError(f"{self.source} is refused: {told}.", f"{doubt}{remedy}")
-        remedy = verdict.remedy or f"Check {self.source} in {self._console}."
-        raise AnswerError(f"{told}.", f"{doubt}{remedy}", answer.status)
+        doubt = "" if response.status not in (401, 403) or is_json(response) else _DOUBT
+        if decision.kind == "refused" or (decision.kind == "renew" and not decision.is_right):
+            remedy = decision.remedy or f"Check the credential in {self._console}."
+            raise CredentialError(f"{self.source} is refused: {reported}.", f"{doubt}{remedy}")
+        remedy = decision.remedy or f"Check {self.source} in {self._console}."
+        raise ResponseError(f"{reported}.", f"{doubt}{remedy}", response.status)
 
-    def _accepted(self, answer: Answer, expects: Expected) -> Answer:
+    def _accepted(self, response: Response, expects: Expected) -> Response:
         """The answer, if it is one; an error that a connector takes for an answer has to be the API's own."""
-        fault = expects.fault(answer) if answer.is_good else "" if is_json(answer) else "is not the API's own"
+        fault = expects.fault(response) if response.is_good else "" if is_json(response) else "is not the API's own"
         if not fault:
-            return answer
+            return response
         fault = self._clean_end(self._clean(fault))[:EXCERPT].rstrip(".")
-        raise AnswerError(
-            f"{self._clean(answer.path)} answers {answer.status}, but its answer cannot be used: {fault}.",
+        raise ResponseError(
+            f"{self._clean(response.path)} answers {response.status}, but its answer cannot be used: {fault}.",
             f"Nothing was landed of it. Pull again; if it stays so, check base_url of {self.source} in the settings.",
         )
 
-    def _send(self, method: str, url: str, sent: Mapping[str, Any]) -> Answer:
+    def _send(self, method: str, url: str, sent: Mapping[str, Any]) -> Response:
         path = self._clean(shown(url))
         try:
             status, headers, body = self._transport.send(method, url, sent)
         except WireError as error:
             failure = error.failure
         else:
-            return Answer(status, headers, body, path)
+            return Response(status, headers, body, path)
         if failure.kind == "header":
             raise CredentialError(
                 f"A credential of {self.source} holds a character that cannot be sent.",
                 f"Copy it anew from {self._console}.",
             )
         if failure.kind == "address":
-            raise AnswerError(
+            raise ResponseError(
                 f"'{shown(self.base)}' is not an address that {self.source} can be asked at.",
                 "Write base_url with https:// and the server's name.",
             )
         if failure.kind == "again":
             raise _LaterError(f"{path}: {failure.said}", None, remedy=failure.remedy)
-        told = f"{path}: {failure.said}."
+        reported = f"{path}: {failure.said}."
         later = f"Nothing was lost. Run: tidings pull {self.source}, later."
         self._stumbles += failure.kind == "slow"
         if failure.kind == "final" or self._stumbles >= _STUMBLES:
-            raise OutageError(f"{server_of(url)} cannot be asked. {told}", failure.remedy or later)
-        raise AnswerError(told, failure.remedy or later)
+            raise OutageError(f"{server_of(url)} cannot be asked. {reported}", failure.remedy or later)
+        raise ResponseError(reported, failure.remedy or later)
 
     def _pace(self) -> None:
         for limit, calls in self._limits:
@@ -333,7 +353,7 @@ class Client:
     def _url(self, path: str, auth: bool) -> str:
         url = urljoin(self.base, path) if "://" in path else f"{self.base}{path.lstrip('/')}"
         if auth and _origin(url) != _origin(self.base):
-            raise AnswerError(
+            raise ResponseError(
                 f"{self.source} was sent on to another server, {server_of(url)}.",
                 "The credential was not sent there. Check base_url in the settings.",
             )
