@@ -46,7 +46,7 @@ def shop(tmp_path: Path) -> Open:
 def pull_all(root: Path, rejected: int = 0) -> None:
     reported = load_settings(root)
     for source in open_sources(reported):
-        assert sum(partition.rejected for partition in source.pull(Landing(reported.raw), Pull(NOW))) == rejected
+        assert sum(part.rejected for part in source.pull(Landing(reported.raw), Pull(NOW))) == rejected
     build(reported)
 
 
@@ -73,10 +73,10 @@ def test_money_is_dated_by_its_own_row_and_orders_are_counted_once(shop: Open) -
         [83, 25, 1, 83, 1],
     ]
     april = Book.open("2026-05-01", 31, "previous", root=months[0].settings.root)
-    partitions = commerce.what_changed(april).rows
+    parts = commerce.what_changed(april).rows
     # The bridge leads from March's net revenue to April's, although two orders were charged in April.
-    assert (partitions[0][1], partitions[-1][1]) == (90, 83)
-    assert sum(partition for _, partition in partitions[:-1]) == 83
+    assert (parts[0][1], parts[-1][1]) == (90, 83)
+    assert sum(part for _, part in parts[:-1]) == 83
 
 
 def test_a_report_knows_nothing_of_what_came_after(shop: Open) -> None:

@@ -15,7 +15,7 @@ MODULES = sorted(LIB.rglob("*.py"))
 
 
 def _name(file: Path) -> str:
-    return ".".join(file.relative_to(LIB).with_suffix("").partitions).removesuffix(".__init__")
+    return ".".join(file.relative_to(LIB).with_suffix("").parts).removesuffix(".__init__")
 
 
 def _calls(file: Path) -> Iterator[tuple[int, str]]:

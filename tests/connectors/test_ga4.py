@@ -67,14 +67,14 @@ class Server:
 def test_texts_become_numbers_and_flags_are_kept(tmp_path: Path) -> None:
     rows = {
         "daily": [day(5), day(0, is_sampled=True)],
-        "cuts": [cut(5, "country", "DE", is_other=True), cut(5, "page", "/a", is_thresholded=True)],
+        "breakdowns": [cut(5, "country", "DE", is_other=True), cut(5, "page", "/a", is_thresholded=True)],
         "events": [event(5, "signup", 4)],
     }
     with Server(tmp_path, rows) as server:
         server.pull()
         totals = sorted(server.workbook.rows("daily", "ts", "active_users", "page_views", "engagement_s"))
         assert totals == [(LAST - timedelta(days=5), 10, 30, 60), (LAST, 10, 30, 60)]
-        assert sorted(server.workbook.rows("cuts", "type", "name", "is_other", "is_thresholded")) == [
+        assert sorted(server.workbook.rows("breakdowns", "type", "name", "is_other", "is_thresholded")) == [
             ("country", "DE", True, False),
             ("page", "/a", False, True),
         ]
@@ -90,9 +90,9 @@ def test_days_without_rows_are_not_there(tmp_path: Path) -> None:
 def test_rows_come_in_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tidings.connectors.ga4.source.PAGE_ROWS", 2)
     pages = [cut(1, "page", f"/{n}") for n in range(5)]
-    with Server(tmp_path, {"cuts": pages}) as server:
+    with Server(tmp_path, {"breakdowns": pages}) as server:
         server.pull(since=LAST.date() - timedelta(days=1))
-        assert sorted(server.workbook.rows("cuts", "name")) == [(f"/{n}",) for n in range(5)]
+        assert sorted(server.workbook.rows("breakdowns", "name")) == [(f"/{n}",) for n in range(5)]
         of_day = [
             asked["offset"]
             for asked in server.asked()
@@ -200,14 +200,16 @@ def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
 def test_what_google_says_of_its_figures_is_told(tmp_path: Path) -> None:
     rows = {
         "daily": [day(5, is_sampled=True), day(4, is_sampled=True), day(40)],
-        "cuts": [cut(5, "country", "DE", is_other=True), cut(5, "page", "/a", is_thresholded=True)],
+        "breakdowns": [cut(5, "country", "DE", is_other=True), cut(5, "page", "/a", is_thresholded=True)],
     }
     with Server(tmp_path, rows) as server:
         said = server.workbook.outcome(clock=server.clock).messages
         # All three days came in one answer, and Google says it of answers.
         assert "daily: Google counted a sample only: 3 rows, figures are estimates (is_sampled)." in said
-        assert "cuts: Google withheld rows of few users: 1 rows, which are missing (is_thresholded)." in said
-        assert "cuts: Google put small rows together as (other): 1 rows, whose parts are missing (is_other)." in said
+        assert "breakdowns: Google withheld rows of few users: 1 rows, which are missing (is_thresholded)." in said
+        assert (
+            "breakdowns: Google put small rows together as (other): 1 rows, whose parts are missing (is_other)." in said
+        )
         assert not any("left data out" in each for each in said)
 
 

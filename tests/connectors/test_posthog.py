@@ -76,13 +76,13 @@ class Server:
 def test_totals_cuts_and_events_are_landed(tmp_path: Path) -> None:
     rows = {
         "daily": [day(5), day(0, 20)],
-        "cuts": [cut(5, "country", "DE"), cut(5, "country", "(unknown)", 2), cut(5, "page", "/pricing")],
+        "breakdowns": [cut(5, "country", "DE"), cut(5, "country", "(unknown)", 2), cut(5, "page", "/pricing")],
         "events": [event(5, "signup", 4)],
     }
     with Server(tmp_path, rows) as server:
         server.pull()
         assert server.visitors() == {5: 10, 4: 0, 3: 0, 2: 0, 1: 0, 0: 20}
-        assert sorted(server.workbook.rows("cuts", "type", "name", "visitors")) == [
+        assert sorted(server.workbook.rows("breakdowns", "type", "name", "visitors")) == [
             ("country", "(unknown)", 2),
             ("country", "DE", 5),
             ("page", "/pricing", 5),
@@ -122,15 +122,15 @@ def test_a_second_pull_counts_the_last_month_anew(tmp_path: Path) -> None:
 
 def test_an_answer_as_long_as_the_cap_is_asked_for_in_parts(tmp_path: Path) -> None:
     pages = [cut(back, "page", f"/{n}") for back in range(4) for n in range(30)]
-    with Server(tmp_path, {"cuts": pages}) as server:
+    with Server(tmp_path, {"breakdowns": pages}) as server:
         server.fake.cap = 70
         server.pull(since=LAST.date() - timedelta(days=3))
-        assert len(server.workbook.rows("cuts")) == 120
+        assert len(server.workbook.rows("breakdowns")) == 120
         server.fake.cap = 20
         # One day alone has more than are told: not cut off in silence.
         with pytest.raises(SourceError, match="more than 50,000 rows"):
             server.pull()
-        assert len(server.workbook.rows("cuts")) == 120
+        assert len(server.workbook.rows("breakdowns")) == 120
 
 
 def test_what_takes_too_long_is_asked_for_in_parts(tmp_path: Path) -> None:
@@ -250,18 +250,18 @@ def test_a_query_that_the_database_gives_up_is_asked_for_in_parts(tmp_path: Path
 
 def test_pages_that_are_the_same_without_an_address_are_added_up(tmp_path: Path) -> None:
     pages = [cut(1, "page", "/u?email=a@x.example", 20), cut(1, "page", "/u?email=b@x.example", 40)]
-    with Server(tmp_path, {"cuts": [*pages, cut(1, "country", "DE", 3)]}) as server:
+    with Server(tmp_path, {"breakdowns": [*pages, cut(1, "country", "DE", 3)]}) as server:
         server.pull()
-        found = server.workbook.rows("cuts", "name", "visitors")
+        found = server.workbook.rows("breakdowns", "name", "visitors")
         assert sorted(found) == [("/u?email=[redacted]", 60), ("DE", 3)]
         assert "x.example" not in server.workbook.everything()
 
 
 def test_only_the_cuts_that_are_listed_are_asked_for(tmp_path: Path) -> None:
-    rows = {"cuts": [cut(1, "page", "/"), cut(1, "country", "DE")]}
+    rows = {"breakdowns": [cut(1, "page", "/"), cut(1, "country", "DE")]}
     with Server(tmp_path, rows, cuts=["country"]) as server:
         server.pull()
-        assert server.workbook.rows("cuts", "name") == [("DE",)]
+        assert server.workbook.rows("breakdowns", "name") == [("DE",)]
     with Server(tmp_path, rows, cuts=["contry"]) as server, pytest.raises(SettingsError, match="mean 'country'"):
         server.pull()
 

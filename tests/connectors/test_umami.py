@@ -64,7 +64,7 @@ def test_both_versions_tell_the_same(tmp_path: Path, version: int) -> None:
     rows = {
         "daily": [day(1), day(0, 20)],
         "hourly": [{"website": SITE, "ts": LAST + timedelta(hours=9), "zone": "UTC", "pageviews": 7, "visitors": 3}],
-        "cuts": [cut(1, "path", "/a", 8), cut(1, "country", "DE", 6)],
+        "breakdowns": [cut(1, "path", "/a", 8), cut(1, "country", "DE", 6)],
         "events": [event(1, "signup", 2)],
     }
     with Server(tmp_path, rows, version) as server:
@@ -73,7 +73,7 @@ def test_both_versions_tell_the_same(tmp_path: Path, version: int) -> None:
         assert server.workbook.rows("daily", "pageviews", "visits", "bounces", "seconds")[0] == (30, 11, 4, 600)
         assert server.workbook.rows("hourly", "ts", "pageviews", "visitors") == [(LAST + timedelta(hours=9), 7, 3)]
         # Version 2 says url where version 3 says path.
-        assert sorted(server.workbook.rows("cuts", "type", "name", "visitors")) == [
+        assert sorted(server.workbook.rows("breakdowns", "type", "name", "visitors")) == [
             ("country", "DE", 6),
             ("path", "/a", 8),
         ]
@@ -100,15 +100,15 @@ def test_a_website_without_any_hit_has_no_days(tmp_path: Path) -> None:
 def test_a_long_list_is_asked_for_in_one_piece_and_loses_no_name(tmp_path: Path, count: int) -> None:
     # Equal counts: page by page, the server's order would double some names and lose as many.
     paths = [cut(0, "path", f"/{n}", 1) for n in range(count)]
-    with Server(tmp_path, {"daily": [day(0)], "cuts": paths}) as server:
+    with Server(tmp_path, {"daily": [day(0)], "breakdowns": paths}) as server:
         server.pull()
-        assert sorted(server.workbook.rows("cuts", "name")) == sorted((f"/{n}",) for n in range(count))
+        assert sorted(server.workbook.rows("breakdowns", "name")) == sorted((f"/{n}",) for n in range(count))
 
 
 @pytest.mark.parametrize("way", ["limit", "old server"])
 def test_a_list_that_was_cut_is_not_landed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     cuts = [cut(0, "path", f"/{n}", 1) for n in range(501)] + [cut(1, "path", "/a", 1)]
-    with Server(tmp_path, {"daily": [day(1), day(0)], "cuts": cuts}) as server:
+    with Server(tmp_path, {"daily": [day(1), day(0)], "breakdowns": cuts}) as server:
         if way == "limit":
             monkeypatch.setattr("tidings.connectors.umami.source._MOST", 501)
         else:
@@ -116,12 +116,12 @@ def test_a_list_that_was_cut_is_not_landed(tmp_path: Path, monkeypatch: pytest.M
         with pytest.raises(SourceError, match=r"2026-11-19: the list of path .*cut"):
             server.pull()
         # The day before, of which all came, is there; of this one nothing.
-        assert server.workbook.rows("cuts", "name") == [("/a",)]
+        assert server.workbook.rows("breakdowns", "name") == [("/a",)]
         assert server.visitors() == {1: 10, 0: 10}
         monkeypatch.undo()
         server.fake.knows_limit = True
         server.pull()
-        assert len(server.workbook.rows("cuts", "name")) == 502
+        assert len(server.workbook.rows("breakdowns", "name")) == 502
 
 
 def test_websites_of_ones_own_and_of_teams_are_found_on_all_pages(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_server_without_teams_lists_all_at_once(tmp_path: Path) -> None:
 
 
 def test_a_reset_keeps_what_was_landed_and_says_so_once(tmp_path: Path) -> None:
-    rows = {"daily": [day(back) for back in range(10)], "cuts": [cut(back, "os", "iOS", 3) for back in range(10)]}
+    rows = {"daily": [day(back) for back in range(10)], "breakdowns": [cut(back, "os", "iOS", 3) for back in range(10)]}
     with Server(tmp_path, rows) as server:
         server.pull()
         (id_,) = server.fake.websites
@@ -179,7 +179,7 @@ def test_hits_that_were_deleted_otherwise_are_not_taken_for_quiet_days(tmp_path:
 def test_only_days_since_the_first_hit_are_said_to_be_known(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(3)]}) as server:
         server.pull()
-        for endpoint in ("daily", "hourly", "cuts", "events"):
+        for endpoint in ("daily", "hourly", "breakdowns", "events"):
             windows = [entry.window for entry in server.workbook.landing.loads("api", endpoint) if entry.window]
             assert min(window.start for window in windows) == datetime(2026, 11, 16, tzinfo=UTC)
         # Hits of an earlier time that were brought in later are asked for.
@@ -353,7 +353,7 @@ def test_visitors_one_by_one_only_where_asked_for(tmp_path: Path) -> None:
 def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
     rows = {
         "daily": [day(back, back + 1) for back in range(70)],
-        "cuts": [cut(b, "os", "iOS", b + 1) for b in range(30)],
+        "breakdowns": [cut(b, "os", "iOS", b + 1) for b in range(30)],
     }
     for fatal in (1, 3, 6):
         with Server(tmp_path / str(fatal), rows) as server:
@@ -369,7 +369,7 @@ def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
                 server.pull(progress=progress)
             server.pull()
             assert server.visitors() == {back: back + 1 for back in range(70)}
-            assert sorted(server.workbook.rows("cuts", "visitors")) == [(back + 1,) for back in range(30)]
+            assert sorted(server.workbook.rows("breakdowns", "visitors")) == [(back + 1,) for back in range(30)]
         assert PASSWORD not in server.workbook.everything()
 
 
@@ -419,9 +419,9 @@ def test_hours_that_come_as_days_are_asked_for_day_by_day(tmp_path: Path) -> Non
 
 def test_pages_are_landed_without_what_says_who(tmp_path: Path) -> None:
     paths = [cut(0, "path", f"/u?email={name}@x.example", 2) for name in ("a", "b")]
-    with Server(tmp_path, {"daily": [day(0)], "cuts": paths}) as server:
+    with Server(tmp_path, {"daily": [day(0)], "breakdowns": paths}) as server:
         server.pull()
-        assert server.workbook.rows("cuts", "name", "visitors") == [("/u?email=[redacted]", 4)]
+        assert server.workbook.rows("breakdowns", "name", "visitors") == [("/u?email=[redacted]", 4)]
         assert "x.example" not in server.workbook.everything()
 
 

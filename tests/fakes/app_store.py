@@ -214,7 +214,7 @@ class FakeAppStore(FakeApi):
 
     @route("GET", "/v1/apps/{app}/customerReviews")
     def reviews(self, request: Request) -> Any:
-        rows = [r for r in self.rows.get("app_store_reviews", ()) if str(r["app_id"]) == request.partitions["app"]]
+        rows = [r for r in self.rows.get("app_store_reviews", ()) if str(r["app_id"]) == request.parts["app"]]
         rows.sort(key=lambda row: row["ts"], reverse=True)
         found = [_review(row) for row in rows]
         for each in found:
@@ -224,7 +224,7 @@ class FakeAppStore(FakeApi):
 
     @route("GET", "/v1/apps/{app}/analyticsReportRequests")
     def requests(self, request: Request) -> Any:
-        found = [{"id": f"req-{request.partitions['app']}", "attributes": {"stoppedDueToInactivity": False}}]
+        found = [{"id": f"req-{request.parts['app']}", "attributes": {"stoppedDueToInactivity": False}}]
         return self._page(request, found if self.is_requested else [])
 
     @route("POST", "/v1/analyticsReportRequests")
@@ -236,7 +236,7 @@ class FakeAppStore(FakeApi):
 
     @route("GET", "/v1/analyticsReportRequests/{request}/reports")
     def reports(self, request: Request) -> Any:
-        app = request.partitions["request"].removeprefix("req-")
+        app = request.parts["request"].removeprefix("req-")
         found = [
             {"id": f"{app}.{report}", "attributes": {"name": name, "category": category}}
             for report, (name, category) in _REPORT_NAMES.items()
@@ -246,7 +246,7 @@ class FakeAppStore(FakeApi):
 
     @route("GET", "/v1/analyticsReports/{report}/instances")
     def list_instances(self, request: Request) -> Any:
-        app, report = request.partitions["report"].split(".")
+        app, report = request.parts["report"].split(".")
         found = [
             {"id": f"{app}.{report}.{processed}", "attributes": {"granularity": "DAILY", "processingDate": processed}}
             for one, what, processed in sorted(self.instances, reverse=True)
@@ -256,9 +256,9 @@ class FakeAppStore(FakeApi):
 
     @route("GET", "/v1/analyticsReportInstances/{instance}/segments")
     def segments(self, request: Request) -> Any:
-        body = self._segment(request.partitions["instance"])
+        body = self._segment(request.parts["instance"])
         said = {
-            "url": f"{self.url}/segments/{request.partitions['instance']}?X-Amz-Expires=300",
+            "url": f"{self.url}/segments/{request.parts['instance']}?X-Amz-Expires=300",
             "checksum": hashlib.md5(body, usedforsecurity=False).hexdigest(),
             "sizeInBytes": len(body),
         }
@@ -269,7 +269,7 @@ class FakeAppStore(FakeApi):
     def segment(self, request: Request) -> Any:
         if request.headers.get("Authorization"):
             raise Refusal(Reply("<Error><Code>InvalidArgument</Code></Error>", 400))
-        return Reply(self._segment(request.partitions["instance"]))
+        return Reply(self._segment(request.parts["instance"]))
 
     def _segment(self, instance: str) -> bytes:
         app, report, processed = instance.split(".")

@@ -53,7 +53,7 @@ class FakeGa4(FakeGoogle):
         return google_error(429, "rateLimitExceeded", "Exhausted concurrent requests quota.", "RESOURCE_EXHAUSTED")
 
     def _permitted(self, request: Request) -> None:
-        if request.partitions["id"] not in self.properties:
+        if request.parts["id"] not in self.properties:
             message = "User does not have sufficient permissions for this property."
             raise Refusal(google_error(403, "forbidden", message, "PERMISSION_DENIED"))
 
@@ -76,7 +76,7 @@ class FakeGa4(FakeGoogle):
         rows = [
             row
             for row in self.rows.get(feed, ())
-            if row["property"] == request.partitions["id"]
+            if row["property"] == request.parts["id"]
             and span["startDate"] <= row["ts"].date().isoformat() <= span["endDate"]
             and (feed != "ga4_breakdowns" or row["type"] == _TYPES[second])
         ]

@@ -170,7 +170,7 @@ class FakeGooglePlay(FakeGoogle):
 
     @route("GET", "/storage/v1/b/{bucket}/o")
     def list_files(self, request: Request) -> Any:
-        if request.partitions["bucket"] != BUCKET:
+        if request.parts["bucket"] != BUCKET:
             raise Refusal(google_error(404, "notFound", "The specified bucket does not exist."))
         names = sorted(name for name in self.files if name.startswith(request.query.get("prefix", "")))
         start = int(request.query.get("pageToken") or 0)
@@ -187,7 +187,7 @@ class FakeGooglePlay(FakeGoogle):
 
     @route("GET", "/storage/v1/b/{bucket}/o/{name}")
     def download(self, request: Request) -> Any:
-        name = unquote(request.partitions["name"])
+        name = unquote(request.parts["name"])
         if name not in self.files or request.query.get("alt") != "media":
             raise Refusal(google_error(404, "notFound", "No such object."))
         if request.query.get("generation") != str(self.generations[name]):
@@ -219,11 +219,11 @@ class FakeGooglePlay(FakeGoogle):
         first, end = (date(at["year"], at["month"], at["day"]) for at in (span["startTime"], span["endTime"]))
         if end > self._last_row_at():
             raise Refusal(google_error(400, "badRequest", "end time is later than the freshness", "INVALID_ARGUMENT"))
-        kind = request.partitions["set"].removesuffix("RateMetricSet")
+        kind = request.parts["set"].removesuffix("RateMetricSet")
         found = [
             self.vital(row)
             for row in self.rows.get("google_play_vitals", ())
-            if (row["package"], row["kind"]) == (request.partitions["package"], kind)
+            if (row["package"], row["kind"]) == (request.parts["package"], kind)
             and first <= row["ts"].date() < end
             and (row["name"] != "all") == bool(asked["dimensions"])
         ]

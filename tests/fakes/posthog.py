@@ -80,14 +80,14 @@ class FakePostHog(FakeApi):
     def project(self, request: Request) -> Any:
         if self.is_scoped:
             raise Refusal(_error(403, "authentication_error", "permission_denied", "API key missing project:read."))
-        if request.partitions["id"] not in self.projects:
+        if request.parts["id"] not in self.projects:
             raise Refusal(_error(404, "invalid_request", "not_found", "Not found."))
-        return {"id": int(request.partitions["id"]), "name": "Sample", "timezone": self.timezone}
+        return {"id": int(request.parts["id"]), "name": "Sample", "timezone": self.timezone}
 
     @route("POST", "/api/projects/{id}/query/")
     def query(self, request: Request) -> Any:
         asked = request.json()
-        if request.partitions["id"] not in self.projects or asked.get("refresh") != "force_blocking":
+        if request.parts["id"] not in self.projects or asked.get("refresh") != "force_blocking":
             raise Refusal(_error(404, "invalid_request", "not_found", "Not found."))
         text, values = asked["query"]["query"], asked["query"]["values"]
         response = self._response(text, values)
@@ -98,7 +98,7 @@ class FakePostHog(FakeApi):
 
     @route("GET", "/api/projects/{id}/query/{query}/")
     def status(self, request: Request) -> Any:
-        waiting = self._waiting[request.partitions["query"]]
+        waiting = self._waiting[request.parts["query"]]
         waiting[1] -= 1
         if waiting[1] > 0:
             return {"query_status": {"id": "q1", "complete": False}}

@@ -88,9 +88,7 @@ class FakeRevenueCat(FakeApi):
     def overview(self, request: Request) -> Any:
         self._allowed("overview")
         self._known(request)
-        rows = [
-            row for row in self.rows.get("revenuecat_overview", []) if row["project"] == request.partitions["project"]
-        ]
+        rows = [row for row in self.rows.get("revenuecat_overview", []) if row["project"] == request.parts["project"]]
         latest = max((row["ts"] for row in rows), default=None)
         return {
             "object": "overview_metrics",
@@ -107,7 +105,7 @@ class FakeRevenueCat(FakeApi):
     def chart(self, request: Request) -> Any:
         self._allowed("charts")
         self._known(request)
-        name, asked = request.partitions["chart"], request.query
+        name, asked = request.parts["chart"], request.query
         if name not in CHARTS:
             raise Refusal(_error(400, "parameter_error", f"'{name}' is not one of {', '.join(CHARTS)}"))
         try:
@@ -120,7 +118,7 @@ class FakeRevenueCat(FakeApi):
         rows = [
             row
             for row in self.rows.get("revenuecat_charts", [])
-            if (row["project"], row["chart"], row["dimension"]) == (request.partitions["project"], name, dimension)
+            if (row["project"], row["chart"], row["dimension"]) == (request.parts["project"], name, dimension)
             and start <= row["ts"].date()
             and (row["ts"].date() <= end if self.inclusive else row["ts"].date() < end)
         ]
@@ -149,7 +147,7 @@ class FakeRevenueCat(FakeApi):
     @route("GET", "/v2/projects/{project}/customers/{customer}/subscriptions")
     def subscriptions(self, request: Request) -> Any:
         self._allowed("subscriptions")
-        customer = unquote(request.partitions["customer"])
+        customer = unquote(request.parts["customer"])
         if all(row["customer"] != customer for row in self.rows.get("revenuecat_customers", [])):
             return self.not_found(request)
         rows = [row for row in self.rows.get("revenuecat_subscriptions", []) if row["customer"] == customer]
@@ -198,7 +196,7 @@ class FakeRevenueCat(FakeApi):
         return list(found) or [PROJECT]
 
     def _known(self, request: Request) -> None:
-        if request.partitions["project"] not in self._projects():
+        if request.parts["project"] not in self._projects():
             raise Refusal(_error(404, "resource_missing", "Could not find the project"))
 
     def _allowed(self, what: str) -> None:

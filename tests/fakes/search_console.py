@@ -56,7 +56,7 @@ class FakeSearchConsole(FakeGoogle):
 
     @route("POST", "/webmasters/v3/sites/{site}/searchAnalytics/query")
     def query(self, request: Request) -> Any:
-        site = unquote(request.partitions["site"])
+        site = unquote(request.parts["site"])
         if "unverified" in self.sites.get(site, "siteUnverifiedUser").lower():
             message = f"User does not have sufficient permission for site '{site}'."
             raise Refusal(google_error(403, "forbidden", message))

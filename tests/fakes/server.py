@@ -36,7 +36,7 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
-    partitions: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
 
     def json(self) -> Any:
         return json.loads(self.body or b"{}")
@@ -267,9 +267,9 @@ def _handler(fake: FakeApi) -> type[BaseHTTPRequestHandler]:
 
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            partitions = urlsplit(self.path)
-            query = dict(parse_qsl(partitions.query, keep_blank_values=True))
-            request = Request(self.command, partitions.path, query, self.headers, body)  # type: ignore[arg-type]
+            url = urlsplit(self.path)
+            query = dict(parse_qsl(url.query, keep_blank_values=True))
+            request = Request(self.command, url.path, query, self.headers, body)  # type: ignore[arg-type]
             reply, fault = fake.response(request)
             if fault is not None and fault.stall:
                 time.sleep(fault.stall)

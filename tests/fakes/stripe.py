@@ -142,9 +142,9 @@ class FakeStripe(FakeApi):
         return found if "price" in expanded else {**found, "price": found["price"]["id"]}
 
     def _one(self, known: Mapping[str, Record], request: Request, what: str, on_demand: Sequence[str]) -> Any:
-        found = known.get(request.partitions["id"])
+        found = known.get(request.parts["id"])
         if found is None:
-            raise Refusal(error(404, f"No such {what}: '{request.partitions['id']}'", code="resource_missing"))
+            raise Refusal(error(404, f"No such {what}: '{request.parts['id']}'", code="resource_missing"))
         expanded = self._expanded(request)
         return {name: value for name, value in found.items() if name not in on_demand or name in expanded}
 

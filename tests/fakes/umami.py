@@ -86,7 +86,7 @@ class FakeUmami(FakeApi):
 
     @route("GET", "(?:/api)?/teams/{id}/websites")
     def team_websites(self, request: Request) -> Any:
-        if request.partitions["id"] != self.team:
+        if request.parts["id"] != self.team:
             return _unauthorized()
         return self._page(request, [site for site in self._sites() if site["id"] not in self.owned])
 
@@ -149,7 +149,7 @@ class FakeUmami(FakeApi):
         if type_ not in (_V3_TYPES if self.version == 3 else _V2_TYPES):
             return Reply({"error": {"message": "Bad request", "code": "bad-request", "status": 400}}, 400)
         wanted = "path" if type_ == "url" else type_
-        rows = [row for row in self._between(request, "cuts") if row["type"] == wanted]
+        rows = [row for row in self._between(request, "breakdowns") if row["type"] == wanted]
         # By count alone: rows of equal counts move from call to call.
         self._shuffles += 1
         rows.sort(key=lambda row: (-row["visitors"], zlib.crc32(f"{self._shuffles} {row['name']}".encode())))
@@ -178,7 +178,7 @@ class FakeUmami(FakeApi):
         return {"totals": {"views": 9, "visitors": 5, "events": 1, "countries": 2}}
 
     def _of(self, request: Request, what: str) -> list[dict[str, Any]]:
-        domain = self.websites.get(request.partitions["id"])
+        domain = self.websites.get(request.parts["id"])
         return [row for row in self.rows.get(f"umami_{what}", ()) if row["website"] == domain]
 
     def _between(self, request: Request, what: str) -> list[dict[str, Any]]:

@@ -105,4 +105,5 @@ def reported(endpoint: str, remarks: Mapping[Remark, int]) -> Iterable[str]:
         yield f"{endpoint}: {each.text}: {count:,} {each.counted}, {each.becomes}."
     if len(most) > _REPORTED:
         rest = sum(count for _, count in most[_REPORTED:])
-        yield f"{endpoint}: {len(most) - _REPORTED} more of the kind, {rest:,} times. Look for a newer version of Tidings."
+        more = len(most) - _REPORTED
+        yield f"{endpoint}: {more} more of the kind, {rest:,} times. Look for a newer version of Tidings."

@@ -44,14 +44,14 @@ def overlap_sentences(raw: Path, source: str, endpoint: str) -> list[str]:
 
 
 def _sentences(rows: Iterable[dict[str, Any]], feed: Feed) -> list[str]:
-    found = sorted(rows, key=lambda row: (row["state"] == "equal", -row["rows"], row["part"], row["by"]))
+    found = sorted(rows, key=lambda row: (row["state"] == "equal", -row["rows"], row["partition"], row["by"]))
     reported = [_sentence(row, feed) for row in found[:_REPORTED]]
     more = len(found) - len(reported)
     return [*reported, f"{more} more pairs of files share rows."] if more > 0 else reported
 
 
 def _sentence(row: dict[str, Any], feed: Feed) -> str:
-    partition, by, count = row["part"], row["by"], row["rows"]
+    partition, by, count = row["partition"], row["by"], row["rows"]
     rows = "1 row" if count == 1 else f"{count:,} rows"
     such = f" (such as {(feed.belongs or feed.key)[0]} {redact(row['example'])})" if row["example"] else ""
     if row["state"] == "equal":

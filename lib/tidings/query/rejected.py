@@ -34,4 +34,5 @@ def _sentence(key: tuple[str, str], count: Counter[str], reasons: Counter[str]) 
     source, partition = key
     reason, most = max(reasons.items(), key=lambda each: (each[1], each[0]))
     mostly = "" if most == count["rows"] else "mostly "
-    return f"{count['rows']:,} of {count['of']:,} rows of {partition} ({source}) were rejected, {mostly}as {reason.rstrip('.')}"
+    rows = f"{count['rows']:,} of {count['of']:,} rows of {partition} ({source})"
+    return f"{rows} were rejected, {mostly}as {reason.rstrip('.')}"

@@ -180,7 +180,7 @@ def reported(book: Book) -> Result:
         Field("metric", "Figure"),
         Field("first", "From", "date"),
         Field("last", "To", "date"),
-        Field("cuts", "Told by"),
+        Field("breakdowns", "Told by"),
     )
     return Result("What each source tells", fields, rows, book.context.provenance((), (METRIC_DAILY,)))
 

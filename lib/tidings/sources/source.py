@@ -78,7 +78,7 @@ class Pulled:
 
     def __post_init__(self) -> None:
         # Names of fields, files and websites are from outside: they are printed and stored as they may be.
-        object.__setattr__(self, "part", printable(self.partition))
+        object.__setattr__(self, "partition", printable(self.partition))
         object.__setattr__(self, "messages", tuple(map(printable, self.messages)))
 
 

@@ -298,7 +298,8 @@ class Writer:
         there = {row[0] for row in self._con.execute(f"DESCRIBE FROM {source}").fetchall()}
         # A file landed before the feed had a column has nulls in it.
         shown = [f"CAST({_name(c) if c in there else 'NULL'} AS {t}) AS {_name(c)}" for c, t in types.items()]
-        origin = f"{_text(file.source)} AS _source, {_text(file.partition)} AS _partition, CAST({file.pull:d} AS BIGINT) AS _pull"
+        origin = f"{_text(file.source)} AS _source, {_text(file.partition)} AS _partition"
+        origin += f", CAST({file.pull:d} AS BIGINT) AS _pull"
         hidden = "".join(
             f" AND NOT ({_name(time)} >= {_instant(start)} AND {_name(time)} < {_instant(end)})"
             for start, end in file.hidden

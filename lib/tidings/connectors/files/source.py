@@ -259,7 +259,8 @@ class FileSource:
         if not writer.rejected:
             return () if writer.rows else (f"{file.name} has no rows.",)
         total = writer.rows + writer.rejected
-        few = f"{writer.rejected:,} rows of {file.name} were rejected, each with its reason: {self._rejected(writer, raw)}"
+        reasons = self._rejected(writer, raw)
+        few = f"{writer.rejected:,} rows of {file.name} were rejected, each with its reason: {reasons}"
         if writer.rejected <= total * MANY_LOST:
             return (few, *_listed(self._reasons(writer, raw)))
         lost = f"{file.name} loses {writer.rejected / total:.0%} of its {total:,} rows."

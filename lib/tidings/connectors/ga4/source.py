@@ -117,7 +117,7 @@ class Ga4(ApiSource):
                 lag_days=2,
             ),
             ApiEndpoint(
-                name="cuts",
+                name="breakdowns",
                 feed=GA4_BREAKDOWNS,
                 doc="Users, sessions and page views by country, channel, page and device.",
                 parse=parse_breakdown,

@@ -71,7 +71,7 @@ class PostHog(ApiSource):
     def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
         super().__init__(name, table, settings)
         self._zone = Zone(self.option("timezone", settings.timezone))
-        self._breakdowns = self.options("cuts", tuple(BREAKDOWNS))
+        self._breakdowns = self.options("breakdowns", tuple(BREAKDOWNS))
         for breakdown in self._breakdowns:
             if breakdown not in BREAKDOWNS:
                 where = f"[tool.tidings.sources.{name}]"
@@ -96,7 +96,7 @@ class PostHog(ApiSource):
                 lookback_days=_LOOKBACK_DAYS,
             ),
             ApiEndpoint(
-                name="cuts",
+                name="breakdowns",
                 feed=POSTHOG_BREAKDOWNS,
                 doc="Page views and visitors by country, page, device and channel.",
                 parse=parse_breakdown,
@@ -215,7 +215,7 @@ class PostHog(ApiSource):
         whose = {"project": partition, "zone": self._zone.name}
         if endpoint.name == "hits":
             yield from self._hits(client, partition, first, end)
-        elif endpoint.name == "cuts":
+        elif endpoint.name == "breakdowns":
             for type_ in self._breakdowns:
                 for rows in self._days(client, breakdown_query(type_), first, end, f"by {type_}"):
                     named = (
@@ -353,7 +353,7 @@ POSTHOG: Final = SourceKind(
     options={
         "project": "number of the project (Settings › Project › Project ID)",
         "timezone": "zone of the project; the workbook's if not given",
-        "cuts": f"what page views are told by, all if not given: {', '.join(BREAKDOWNS)}",
+        "breakdowns": f"what page views are told by, all if not given: {', '.join(BREAKDOWNS)}",
         "hits": "true to land events one by one, too, without what identifies a person",
         "base_url": "https://eu.posthog.com, or your own server; https://us.posthog.com if not given",
     },

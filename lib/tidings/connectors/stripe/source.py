@@ -103,7 +103,7 @@ class Stripe(ApiSource):
                 held = load.partition.partition("!")[0] or "unknown"
                 if held != partition:
                     raise SettingsError(
-                        f"{self.variable('key')} is a {partition} key, and data/raw/{self.name} holds data of {held} mode.",
+                        f"{self.variable('key')} is a {partition} key, and data/raw/{self.name} holds {held} data.",
                         f"Give this key to a source of another name, or delete data/raw/{self.name} first.",
                     )
         yield from super().pull(landing, pull)

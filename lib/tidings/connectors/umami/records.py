@@ -93,7 +93,7 @@ def endpoints(zone: str, *, sessions: bool) -> tuple[ApiEndpoint, ...]:
             lookback_days=2,
         ),
         ApiEndpoint(
-            name="cuts",
+            name="breakdowns",
             feed=UMAMI_BREAKDOWNS,
             doc="Visitors by page, referrer, channel, country, device, system and browser.",
             parse=parse_breakdown,

@@ -28,7 +28,9 @@ _HOURS = (1, 1, 1, 1, 1, 2, 3, 5, 7, 8, 8, 8, 7, 7, 7, 7, 7, 7, 6, 5, 4, 3, 2, 1
 def reported(apps: Apps) -> Mapping[str, Rows]:
     """Totals, cuts and events of the last 180 days, hours of the last 56."""
     rng = apps.company.rng("apps", "umami")
-    rows: dict[str, list[dict[str, Any]]] = {f"umami_{what}": [] for what in ("daily", "hourly", "cuts", "events")}
+    rows: dict[str, list[dict[str, Any]]] = {
+        f"umami_{what}": [] for what in ("daily", "hourly", "breakdowns", "events")
+    }
     breakdowns = {**_BREAKDOWNS, "country": tuple(zip(COUNTRIES, apps.shares, strict=True))}
     first = max(0, len(apps.days) - _DAYS)
     for number in range(first, len(apps.days)):
