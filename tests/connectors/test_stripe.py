@@ -668,7 +668,7 @@ def test_test_money_and_real_money_are_never_added_up(tmp_path: Path) -> None:
     with Account(tmp_path, {"balance": [moved(1, 3)]}) as account:
         account.pull()
         account.workbook.settings.environment["API_KEY"] = "rk_live_other"  # type: ignore[index]
-        with pytest.raises(SettingsError, match="API_KEY is a live key, and data/raw/api holds data of test mode"):
+        with pytest.raises(SettingsError, match="API_KEY is a live key, and data/raw/api holds test data"):
             account.pull()
         assert set(account.amounts()) == {"txn_0001"}
 
