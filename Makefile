@@ -23,12 +23,13 @@ report: setup  ## Land the sample company, build, run the weekly report, print w
 	@$(BIN)/tidings pull
 	@$(BIN)/tidings build
 	@$(MAKE) --no-print-directory reports/.weekly
-	@echo "The report:" && tail -n 1 reports/.weekly
+	@tail -n 2 reports/.weekly
 
 # Run again only when the build, a section, a schedule or the code has changed since.
 reports/.weekly: data/warehouse/current pyproject.toml $(shell find lib notebooks schedules -type f ! -path '*/__pycache__/*' ! -path '*/.ipynb_checkpoints/*')
+	@mkdir -p reports
 	@$(BIN)/tidings run weekly > $@.part || { cat $@.part; rm -f $@.part; exit 1; }
-	@grep -v '^reports/' $@.part; mv $@.part $@
+	@sed '$$d' $@.part | sed '$$d'; mv $@.part $@
 
 explore: setup  ## Open JupyterLab on the sections
 	@$(BIN)/tidings explore

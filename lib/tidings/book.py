@@ -19,7 +19,15 @@ from tidings.metrics.registry import get, leaves
 from tidings.metrics.result import Field, Point, Provenance, Result, Series, Value
 from tidings.query.breakdown import breakdown_result
 from tidings.query.context import QueryContext, tables_in
-from tidings.query.evaluation import comparable, over_periods, over_windows, period_share, period_value, rows_behind
+from tidings.query.evaluation import (
+    comparable,
+    known_part,
+    over_periods,
+    over_windows,
+    period_share,
+    period_value,
+    rows_behind,
+)
 from tidings.query.rejected import rejected_sentences
 from tidings.query.segment import check_term, parse_segment
 from tidings.query.to_date import to_date_result
@@ -200,6 +208,7 @@ class Book:
                 why_no_change=""
                 if compared is None or was is not None
                 else self._why_no_change(metric, window, compared),
+                part="" if known is None or metric.last_seconds else known_part(self.context, metric, window),
                 provenance=self._origin(metric, found.sql_of(metric), found.rows_behind(metric, window), window=window),
             )
             span = 1 if any(leaf.trailing_days for leaf in leaves(metric)) else window.days
@@ -280,6 +289,8 @@ class Book:
             return ""
         if earlier := self._why(metric, before):
             return earlier
+        if part := known_part(self.context, metric, window):
+            return part
         coverage, behind = self.context.coverage, leaves(metric)
         notes = [
             note for one in (window, before) for note in coverage.notes(behind, self.context.needed, one.start, one.end)
