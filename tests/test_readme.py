@@ -436,7 +436,8 @@ def test_a_database_is_set_up_as_its_page_says(tmp_path: Path) -> None:
             connection.execute("CREATE DATABASE shop")
         with psycopg.connect(server.url("shop", "postgres"), autocommit=True) as connection:
             connection.execute(
-                "CREATE TABLE invoices (number text, line int, paid_at timestamptz, total numeric, updated_at timestamptz)"
+                "CREATE TABLE invoices "
+                "(number text, line int, paid_at timestamptz, total numeric, updated_at timestamptz)"
             )
             connection.execute(
                 "INSERT INTO invoices VALUES ('A1', 1, '2026-06-30 12:00+02', 19.90, '2026-06-30 12:00+02')"
