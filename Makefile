@@ -33,7 +33,9 @@ reports/.weekly: data/warehouse/current pyproject.toml $(shell find lib notebook
 explore: setup  ## Open JupyterLab on the sections
 	@$(BIN)/tidings explore
 
-test: lint types imports unit notebooks  ## Everything CI checks
+# The tests take both cores most of the time; all else is done beside them, one after another.
+test: setup  ## Everything that is checked on every change
+	@$(MAKE) --no-print-directory -j 2 unit notebooks types lint imports
 
 lint: setup  ## Style of code and notebooks
 	@$(BIN)/ruff check --no-cache .
@@ -47,13 +49,13 @@ imports: setup  ## Imports point down only
 	@$(BIN)/lint-imports --no-cache
 
 unit: setup  ## Unit, property, architecture, end-to-end and browser tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not proof and not data" --durations=10 tests
 
-notebooks: setup  ## Rerun every section on the sample and compare its digest
-	@$(BIN)/python tests/notebooks/check.py
+notebooks: setup  ## Rerun every section on the sample (TIDINGS_ROOT: another workbook) and compare its digest
+	@$(BIN)/python -m pytest --nbval-lax --nbval-current-env -p no:cacheprovider notebooks
 
 digests: setup  ## Write the digests anew, after a change that is meant to move numbers
-	@$(BIN)/python tests/notebooks/check.py --write
+	@$(BIN)/python tests/notebooks/check.py
 
 bench: setup  ## Measure speed, memory and page weight; writes bench.json
 	@$(BIN)/python tests/bench/bench.py
