@@ -75,6 +75,10 @@ class Book:
             UsageError: a parameter cannot be used as written; the sentence names it and what is known.
             WarehouseError: there is no such build.
         """
+        texts = {
+            "as_of": as_of, "compare": compare, "timezone": timezone, "currency": currency, "segment": segment
+        }  # fmt: skip
+        _check_types(days, texts)
         settings = load_settings(None if root is None else Path(root))
         if compare not in get_args(Comparison):
             raise UsageError(f"The comparison '{compare}' is not known.", suggest(compare, get_args(Comparison)))
@@ -402,3 +406,12 @@ class Book:
         tables = [name for leaf in inputs for name in (leaf.mart, *(mark.mart for mark in leaf.marks))]
         money = any(leaf.unit == "money" for leaf in inputs)
         return context.provenance(sql, tables, rows, money=money, metrics=inputs, window=window or self.window)
+
+
+def _check_types(days: object, texts: Mapping[str, object]) -> None:
+    """Notebooks are run by programs that take a value for what it looks like: `abc` for text, `2026` for a number."""
+    if not isinstance(days, int) or isinstance(days, bool):
+        raise UsageError(f"days must be a whole number, not {days!r}.", "Give it as in days=28.")
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise UsageError(f"{name} must be text, not {text!r}.", f'Write it in quotes, as in {name}="...".')
