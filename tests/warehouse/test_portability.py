@@ -7,7 +7,7 @@ import pytest
 import sqlglot
 
 from tidings.models.contracts import declared
-from tidings.models.graph import discover
+from tidings.models.graph import known_models
 from tidings.models.model import Model
 from tidings.warehouse.build import express, root_schemas
 
@@ -23,11 +23,11 @@ UNSUPPORTED = {
 
 
 def _schemas() -> dict[str, ibis.Schema]:
-    return {**root_schemas(), **{model.name: declared(model.contract) for model in discover()}}
+    return {**root_schemas(), **{model.name: declared(model.contract) for model in known_models()}}
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("model", discover(), ids=lambda model: model.name)
+@pytest.mark.parametrize("model", known_models(), ids=lambda model: model.name)
 def test_every_model_compiles(model: Model, dialect: str) -> None:
     expression = express(model, _schemas())
     refused = UNSUPPORTED.get((dialect, model.name))
@@ -42,7 +42,7 @@ def test_every_model_compiles(model: Model, dialect: str) -> None:
     assert set(model.reads) <= asked
 
 
-@pytest.mark.parametrize("model", discover(), ids=lambda model: model.name)
+@pytest.mark.parametrize("model", known_models(), ids=lambda model: model.name)
 def test_every_model_gives_the_columns_it_declares(model: Model) -> None:
     expression = express(model, _schemas())
     assert tuple(expression.columns) == tuple(model.contract.columns)

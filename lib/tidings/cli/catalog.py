@@ -11,7 +11,7 @@ from tidings.feeds import Feed, feeds
 from tidings.ledger.store import Ledger
 from tidings.metrics.metric import Metric
 from tidings.metrics.registry import leaves, registry
-from tidings.models.graph import Graph, discover
+from tidings.models.graph import Graph, known_models
 from tidings.reporting.notebook import read_notebook
 from tidings.reporting.parameters import Declared, declared_parameters
 from tidings.reporting.schedule import load_schedules, section_names
@@ -45,7 +45,7 @@ def graph() -> Graph:
     Raises:
         GraphError: they do not fit together.
     """
-    return Graph.of(discover(), root_schemas())
+    return Graph.of(known_models(), root_schemas())
 
 
 def readers(table: str) -> tuple[Metric, ...]:
