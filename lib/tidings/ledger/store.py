@@ -172,6 +172,7 @@ class Ledger:
         return frozenset(row["build"] for row in rows if row["status"] == "running")
 
     def _running(self, started_at: datetime) -> dict[str, Any]:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
         return {"status": "running", "started_at": started_at, "process": self.leases.mine()}
 
     def _insert(self, table: str, **row: Any) -> int:
@@ -214,7 +215,6 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
         with self._connection() as connection:
             # IMMEDIATE takes the write lock at once: two processes queue instead of failing half-way.
             connection.execute("BEGIN IMMEDIATE")
