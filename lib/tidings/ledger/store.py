@@ -130,11 +130,12 @@ class Ledger:
 
     def start_run(self, run: str, *, sections: Sequence[str], started_at: datetime, **about: Any) -> None:
         """Note that a run begins, before it does anything, its sections `waiting`; `about` has fields of `RunEntry`."""
+        row = {"id": run, **about, **self._running(started_at)}
         with self._transaction() as connection:
-            _insert(connection, "runs", {"id": run, **about, **self._running(started_at)})
+            _insert(connection, "runs", row)
             for position, section in enumerate(sections):
-                row = {"run": run, "position": position, "section": section, "status": "waiting"}
-                _insert(connection, "run_sections", row)
+                waiting = {"run": run, "position": position, "section": section, "status": "waiting"}
+                _insert(connection, "run_sections", waiting)
 
     def start_section(self, run: str, section: str) -> None:
         """Note that a section begins."""
