@@ -55,6 +55,9 @@ notebooks: setup  ## Rerun every section on the sample and compare its digest
 digests: setup  ## Write the digests anew, after a change that is meant to move numbers
 	@$(BIN)/python tests/notebooks/check.py --write
 
+docs: setup  ## Write the table of metrics in docs/metrics.md anew
+	@$(BIN)/python tests/cli/metrics_doc.py
+
 bench: setup  ## Measure speed, memory and page weight; writes bench.json
 	@$(BIN)/python tests/bench/bench.py
 
@@ -73,4 +76,4 @@ lock: setup  ## Write requirements.lock anew from pyproject.toml
 clean:  ## Remove what was landed, built and reported (never your settings)
 	rm -rf data/raw data/warehouse data/ledger.sqlite* reports/*/ reports/.weekly reports/catalog.html bench.json
 
-.PHONY: help setup report explore test lint types imports unit notebooks digests bench fakes format lock clean
+.PHONY: help setup report explore test lint types imports unit notebooks digests docs bench fakes format lock clean

@@ -86,7 +86,7 @@ def test_on_paper_a_heading_stays_with_what_it_heads(workbook, browser) -> None:
     if pdftotext is None:
         pytest.skip("no pdftotext on this machine: printed pages not read (Debian: apt-get install poppler-utils)")
     fields = '(Field("product", "Product"), Field("n", "Units", "count"))'
-    table = f'show.ranking(Answer("Articles", {fields}, rows, origin), "n")'
+    table = f'show.ranking(Result("Articles", {fields}, rows, origin), "n")'
     cells = [cell for n in range(4) for cell in (f"## Question {n} of all?", f"rows = ROWS[: {n} * 3 + 2]\n{table}")]
     long = 'ROWS = tuple((f"{n} " + "x" * 200, n) for n in range(20))'
     settings = workbook(commerce=[GOOD[0], long, *cells])
@@ -103,7 +103,7 @@ def test_on_paper_a_heading_stays_with_what_it_heads(workbook, browser) -> None:
 
 
 def test_a_name_without_a_blank_pushes_no_page_apart(workbook, browser) -> None:
-    result = 'Answer("Revenue", (Field("p", "Product"), Field("v", "Revenue", "EUR")), (("x" * 400, 9),), origin)'
+    result = 'Result("Revenue", (Field("p", "Product"), Field("v", "Revenue", "EUR")), (("x" * 400, 9),), origin)'
     cells = [GOOD[0], "## " + "y" * 300, f"show.ranking({result}, 'v')", f"show.bars({result})"]
     settings = workbook(commerce=cells)
     file = run(settings, "commerce", {}, now=NOW).index.parent / "commerce.html"
