@@ -26,7 +26,7 @@ NOW = datetime(2026, 7, 1, 6, 0, tzinfo=UTC)
 def start(ledger: Ledger, run: str, sections: tuple[str, ...] = ("a", "b")) -> None:
     ledger.start_run(
         run,
-        schedule="weekly",
+        report="weekly",
         slot="2026-07-01",
         as_of=NOW,
         parameters={"days": 28, "segment": "country=DE"},
@@ -43,7 +43,7 @@ def test_a_run_is_visible_before_its_work_starts(tmp_path: Path) -> None:
     ledger.start_section("weekly-1", "a")
     [run] = ledger.runs()
     assert (run.status, run.seconds) == ("running", None)
-    # In the schedule's order: a has begun, b waits.
+    # In the report's order: a has begun, b waits.
     assert [(s.section, s.status) for s in run.sections] == [("a", "running"), ("b", "waiting")]
 
 
@@ -201,7 +201,7 @@ from tidings.ledger.store import Ledger
 now, ledger = datetime.now(UTC), Ledger(Path(sys.argv[1]))
 ledger.start_pull("shop", now)
 ledger.start_build(now)
-ledger.start_run("r", schedule="s", slot="d", as_of=now, parameters={}, build="b1", version="1", sections=("a", "b"),
+ledger.start_run("r", report="s", slot="d", as_of=now, parameters={}, build="b1", version="1", sections=("a", "b"),
                  started_at=now)
 ledger.start_section("r", "a")
 print("ready", flush=True)
@@ -249,7 +249,8 @@ def test_runs_of_every_older_schema_come_along(tmp_path: Path, schema: int) -> N
     with contextlib.closing(sqlite3.connect(file)) as connection:
         connection.executescript("".join(MIGRATIONS[:schema]) + f"PRAGMA user_version = {schema};")
         connection.executescript(
-            "INSERT INTO runs VALUES ('r', 's', 'd', '2026-06-01T00:00:00+00:00', '{}', 'b', '1', 'running',"
+            "INSERT INTO runs (id, schedule, slot, as_of, parameters, build, version, status, started_at, seconds,"
+            " error) VALUES ('r', 's', 'd', '2026-06-01T00:00:00+00:00', '{}', 'b', '1', 'running',"
             " '2026-06-01T06:00:00+00:00', NULL, '');"
             "INSERT INTO run_sections VALUES ('r', 0, 'a', 'running', NULL, '');"
             "INSERT INTO builds (build, status, started_at) VALUES ('b', 'done', '2026-06-01T06:00:00+00:00');"

@@ -64,7 +64,7 @@ class Settings:
 
     @property
     def schedules(self) -> Path:
-        """The scheduled reports."""
+        """The reports, one file each."""
         return self.root / "schedules"
 
     @property

@@ -266,7 +266,7 @@ def test_a_build_that_a_run_reads_stays_as_long_as_its_process_lives(
     begun = build(settings).build_id
     now = datetime(2026, 7, 1, tzinfo=UTC)
     Ledger(settings.ledger).start_run(
-        "weekly-1", schedule="weekly", slot="d", as_of=now, parameters={}, build=begun, version="1", sections=(),
+        "weekly-1", report="weekly", slot="d", as_of=now, parameters={}, build=begun, version="1", sections=(),
         started_at=now,
     )  # fmt: skip
 

@@ -114,4 +114,6 @@ MIGRATIONS = (
     ALTER TABLE run_sections_3 RENAME TO run_sections;
     CREATE INDEX runs_by_start ON runs (started_at);
     """,
+    # A file in schedules/ is a report; when and for whom it is run are parts of it.
+    "ALTER TABLE runs RENAME COLUMN schedule TO report;",
 )

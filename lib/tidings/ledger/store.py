@@ -67,10 +67,10 @@ class SectionEntry:
 
 @dataclass(frozen=True)
 class RunEntry:
-    """One run of a schedule for one slot; `seconds` is null while it runs, or if its process died (`interrupted`)."""
+    """One run of a report for one slot; `seconds` is null while it runs, or if its process died (`interrupted`)."""
 
     id: str
-    schedule: str
+    report: str
     slot: str
     as_of: datetime
     parameters: Mapping[str, Any]

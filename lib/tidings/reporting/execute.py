@@ -16,7 +16,7 @@ from papermill.exceptions import PapermillExecutionError
 from tidings.errors import TidingsError
 from tidings.reporting.kernels import FORKED, Kernels
 from tidings.reporting.notebook import output_node, read_notebook, write_notebook
-from tidings.reporting.schedule import Parameter
+from tidings.reporting.report import Parameter
 from tidings.secrets import Redactor
 
 # A cell that redraws a progress bar is not worth writing the file for.
