@@ -23,6 +23,7 @@ import pyarrow as pa
 from ibis.common.exceptions import IbisError
 
 import tidings
+from tidings.discovery import own_files
 from tidings.errors import SourceError, WarehouseError, suggest
 from tidings.feeds import feeds
 from tidings.landing.exchange_rates import COLUMNS as FX_COLUMNS
@@ -31,7 +32,7 @@ from tidings.landing.manifest import MANIFEST
 from tidings.landing.store import LandedFile, landed_files, verify
 from tidings.ledger.store import Ledger
 from tidings.models.contracts import Breach, broken, check_columns, check_rows, declared, nullable
-from tidings.models.graph import Graph, discover
+from tidings.models.graph import Graph, known_models
 from tidings.models.model import Model
 from tidings.platform_metrics import METRIC_DAILY
 from tidings.settings import Settings
@@ -199,7 +200,7 @@ def build(settings: Settings, *, keep: Collection[str] = (), progress: Progress 
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         sweep(folder)
-        graph = Graph.of(discover(), root_schemas())
+        graph = Graph.of(known_models(), root_schemas())
         files = known_files(settings)
         progress("raw data verified", 0, len(graph.models) + 1)
         verify(settings.raw)
@@ -369,7 +370,7 @@ def _build_id(settings: Settings, files: Iterable[LandedFile], code: str) -> str
 
 
 def _code_hash() -> str:
-    """What the tables are made by: models, feeds, this machinery, the versions of tool and engine.
+    """What makes the tables: models, feeds, this machinery, the workbook's own `lib/`, versions of tool and engine.
 
     Raises:
         ModuleNotFoundError: a name of `_MAKERS` is no module any more; then nothing could tell that it was edited.
@@ -378,6 +379,8 @@ def _code_hash() -> str:
     for name in _MAKERS:
         for file in _sources_of(name):
             digest.update(f"{name}/{file.name}".encode() + file.read_bytes())
+    for name, file in own_files().items():
+        digest.update(name.encode() + file.read_bytes())
     return digest.hexdigest()
 
 
