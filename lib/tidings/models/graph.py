@@ -9,18 +9,22 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from tidings.errors import GraphError, suggest
+from tidings.feeds import feeds
 from tidings.models.model import Model
+from tidings.models.staging.landed import default_staging
 
-PACKAGES = ("tidings.models.staging", "tidings.models.marts")
+STAGING = "tidings.models.staging"
+PACKAGES = (STAGING, "tidings.models.marts")
 
 
 def discover(packages: Iterable[str] = PACKAGES) -> tuple[Model, ...]:
-    """Every module-level model of the packages, sorted by name.
+    """Every module-level model of the packages, sorted by name; with ours also the staging tables that feeds make.
 
     Raises:
         GraphError: two models of one name.
     """
     found: dict[str, Model] = {}
+    packages = tuple(packages)
     for package in packages:
         for module in _modules(package):
             for value in vars(importlib.import_module(module)).values():
@@ -33,6 +37,8 @@ def discover(packages: Iterable[str] = PACKAGES) -> tuple[Model, ...]:
                         f"in {value.function.__module__}.",
                         "Rename one of them.",
                     )
+    for name in feeds() if STAGING in packages else ():
+        found.setdefault(f"stg_{name}", default_staging(name))
     return tuple(_filled(found[name], found) for name in sorted(found))
 
 
