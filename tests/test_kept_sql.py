@@ -9,13 +9,13 @@ import pytest
 
 import tidings.warehouse.build
 from tidings.models.contracts import declared
-from tidings.models.graph import discover
+from tidings.models.graph import known_models
 from tidings.models.model import Model, model
 from tidings.schema import Column
 from tidings.warehouse.build import root_schemas, sql_of
 
-SCHEMAS = {**root_schemas(), **{model.name: declared(model.contract) for model in discover()}}
-VITALS = next(model for model in discover() if model.name == "stg_vitals")
+SCHEMAS = {**root_schemas(), **{model.name: declared(model.contract) for model in known_models()}}
+VITALS = next(model for model in known_models() if model.name == "stg_vitals")
 
 
 @pytest.fixture(autouse=True)

@@ -109,6 +109,7 @@ def run_models(target: str, **raw: Sequence[Mapping[str, Any]]) -> list[dict[str
     Raw rows may set `_source`, `_partition`, `_pull` and `_line`.
     """
     graph, schemas = Graph.of(known_models(), root_schemas()), root_schemas()
+    assert {f"raw_{name}" for name in raw} <= set(schemas), "rows of a feed that there is not"
     con = duckdb.connect()
 
     def run(expression: ibis.Table) -> pa.Table:

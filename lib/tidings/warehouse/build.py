@@ -34,6 +34,7 @@ from tidings.ledger.store import Ledger
 from tidings.models.contracts import Breach, broken, check_columns, check_rows, declared, nullable
 from tidings.models.graph import Graph, known_models
 from tidings.models.model import Model
+from tidings.models.staging.landed import default_staging
 from tidings.platform_metrics import METRIC_DAILY
 from tidings.settings import Settings
 from tidings.sources.source import Progress, silent
@@ -149,7 +150,10 @@ def _kept_file(model: Model, schemas: Mapping[str, ibis.Schema]) -> Path | None:
     """The file of its SQL; None where the hash of the code does not cover the model, as with a workbook's own."""
     module = sys.modules.get(model.function.__module__)
     file = getattr(module, "__file__", None)
-    if getattr(getattr(module, model.name, None), "function", None) is not model.function or not file:
+    written = getattr(getattr(module, model.name, None), "function", None)
+    feed = model.name.removeprefix("stg_")
+    default = default_staging(feed).function if feed in feeds() else None
+    if model.function not in (written, default) or not file:
         return None
     if not Path(file).is_relative_to(Path(str(tidings.__file__)).parent):
         return None
