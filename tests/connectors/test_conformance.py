@@ -33,7 +33,7 @@ from tidings.sample.apps import Apps
 from tidings.sample.company import Company, Options
 from tidings.sample.platforms import reported
 from tidings.settings import Settings
-from tidings.sources.api import source as api
+from tidings.sources.api import pulling as api
 from tidings.sources.http import transport
 from tidings.sources.source import Pull, open_sources
 
