@@ -136,15 +136,8 @@ class AccessLog:
                     is_file=True,
                 ) as writer:
                     messages = self._land(log, writer, translator, pull)
-                yield Pulled(
-                    self.name,
-                    _ENDPOINT.name,
-                    ACCESS.name,
-                    writer.rows,
-                    writer.rejected,
-                    partition=log.partition,
-                    messages=messages,
-                )
+                rows = (writer.rows, writer.rejected)
+                yield Pulled(self.name, _ENDPOINT.name, ACCESS.name, *rows, partition=log.partition, messages=messages)
 
     def _land(self, log: _Log, writer: LoadWriter, translator: Translator, pull: Pull) -> tuple[str, ...]:
         addresses: set[str] = set()
