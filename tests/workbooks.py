@@ -20,7 +20,7 @@ from tidings.landing.store import Landing, Span, arrow_schema
 from tidings.models.contracts import check_columns, check_rows, declared
 from tidings.models.graph import Graph, known_models
 from tidings.settings import Settings
-from tidings.warehouse.build import root_schemas, sql_of
+from tidings.warehouse.compiled import root_schemas, sql_of
 from tidings.warehouse.reader import compile_sql, sql_of_no_rows
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ import sqlglot
 from tidings.models.contracts import declared
 from tidings.models.graph import known_models
 from tidings.models.model import Model
-from tidings.warehouse.build import express, root_schemas, sql_of
+from tidings.warehouse.compiled import express, root_schemas, sql_of
 from tidings.warehouse.reader import compile_sql
 
 DIALECTS = ("duckdb", "postgres", "snowflake", "databricks", "bigquery")

@@ -127,7 +127,7 @@ def test_a_change_of_what_it_is_made_from_makes_a_new_build(
         rates.write_text("Date,USD\n2026-06-01,1.10\n", encoding="utf-8")
         settings = replace(settings, fx=rates)
     else:
-        monkeypatch.setattr("tidings.warehouse.build.ENGINE_VERSION", "another engine")
+        monkeypatch.setattr("tidings.warehouse.compiled.ENGINE_VERSION", "another engine")
     result = build(settings)
     assert result.build_id != before
     assert not result.unchanged
@@ -328,7 +328,7 @@ def test_broken_contracts_are_all_told_and_nothing_is_published(
             found = replace(found, function=lambda stg_vitals, was=was: was(stg_vitals).drop("rating"))
         models.append(found)
     monkeypatch.setattr(tidings.warehouse.build, "known_models", lambda: models)
-    monkeypatch.setattr(tidings.warehouse.build, "_code_hash", lambda: "changed")
+    monkeypatch.setattr(tidings.warehouse.build, "code_hash", lambda: "changed")
     with pytest.raises(ContractError) as caught:
         build(settings)
     message = str(caught.value)

@@ -12,7 +12,7 @@ from tidings.enrich.redaction import redact
 from tidings.feeds import Feed, feeds
 from tidings.landing.store import landed_files
 from tidings.models.staging.landed import overlaps
-from tidings.warehouse.build import root_schemas
+from tidings.warehouse.compiled import root_schemas
 from tidings.warehouse.reader import RawFile, Writer
 
 _REPORTED = 5
