@@ -32,7 +32,7 @@ from tidings.book import Book
 from tidings.cli import main as cli
 from tidings.landing.store import landed_files
 from tidings.settings import load_settings
-from tidings.sources.api import source as api
+from tidings.sources.api import pulling as api
 from tidings.sources.api.source import ApiSource
 from tidings.sources.clock import Clock
 from tidings.sources.source import open_sources

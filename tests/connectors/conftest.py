@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tidings.sources.api import source as api
+from tidings.sources.api import pulling as api
 
 HISTORY_DAYS = 45
 

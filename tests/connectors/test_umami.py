@@ -63,7 +63,6 @@ class Server:
 def test_both_versions_tell_the_same(tmp_path: Path, version: int) -> None:
     rows = {
         "daily": [day(1), day(0, 20)],
-        "hourly": [{"website": SITE, "ts": LAST + timedelta(hours=9), "zone": "UTC", "pageviews": 7, "visitors": 3}],
         "breakdowns": [cut(1, "path", "/a", 8), cut(1, "country", "DE", 6)],
         "events": [event(1, "signup", 2)],
     }
@@ -71,14 +70,12 @@ def test_both_versions_tell_the_same(tmp_path: Path, version: int) -> None:
         server.pull()
         assert server.visitors() == {1: 10, 0: 20}
         assert server.workbook.rows("daily", "pageviews", "visits", "bounces", "seconds")[0] == (30, 11, 4, 600)
-        assert server.workbook.rows("hourly", "ts", "pageviews", "visitors") == [(LAST + timedelta(hours=9), 7, 3)]
         # Version 2 says url where version 3 says path.
         assert sorted(server.workbook.rows("breakdowns", "type", "name", "visitors")) == [
             ("country", "DE", 6),
             ("path", "/a", 8),
         ]
         assert server.workbook.rows("events", "event", "events") == [("signup", 2)]
-        assert server.workbook.rows("live", "active", "views", "visitors") == [(4, 9, 5)]
         assert all(message == "" for partition in server.pull() for message in partition.messages)
 
 
@@ -179,7 +176,7 @@ def test_hits_that_were_deleted_otherwise_are_not_taken_for_quiet_days(tmp_path:
 def test_only_days_since_the_first_hit_are_said_to_be_known(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(3)]}) as server:
         server.pull()
-        for endpoint in ("daily", "hourly", "breakdowns", "events"):
+        for endpoint in ("daily", "breakdowns", "events"):
             windows = [entry.window for entry in server.workbook.landing.loads("api", endpoint) if entry.window]
             assert min(window.start for window in windows) == datetime(2026, 11, 16, tzinfo=UTC)
         # Hits of an earlier time that were brought in later are asked for.
@@ -329,27 +326,6 @@ def test_a_field_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> Non
         assert all("pageviews" in json.loads(record) for _, record in server.workbook.rejected("daily"))
 
 
-def test_visitors_one_by_one_only_where_asked_for(tmp_path: Path) -> None:
-    with Server(tmp_path, {"daily": [day(0)]}, sessions=True) as server:
-        server.fake.sessions = [
-            {
-                "id": f"s{n}",
-                "country": "DE",
-                "city": "Ulm",
-                "device": "mobile",
-                "views": 2,
-                "firstAt": "2026-11-19T10:00:00.000Z",
-            }
-            for n in range(3)
-        ]
-        server.pull()
-        rows = server.workbook.rows("sessions", "session_id", "country", "views", "first_at")
-        assert sorted(rows) == [(f"s{n}", "DE", 2, datetime(2026, 11, 19, 10)) for n in range(3)]
-        assert "Ulm" not in server.workbook.everything()
-    with Server(tmp_path / "plain", {"daily": [day(0)]}) as server:
-        assert "sessions" not in {endpoint.name for endpoint in server.workbook.source.endpoints}
-
-
 @pytest.mark.whole_history
 def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
     rows = {
@@ -409,27 +385,9 @@ def test_a_website_that_may_not_be_read_stops_no_other(tmp_path: Path) -> None:
         assert server.visitors() == {1: 10, 0: 0}
 
 
-def test_hours_that_come_as_days_are_asked_for_day_by_day(tmp_path: Path) -> None:
-    at = LAST - timedelta(days=1) + timedelta(hours=9)
-    hour = {"website": SITE, "ts": at, "zone": "UTC", "pageviews": 7, "visitors": 3}
-    with Server(tmp_path, {"daily": [day(5)], "hourly": [hour]}) as server:
-        server.fake.longest_hours = 48
-        server.pull()
-        assert server.workbook.rows("hourly", "ts", "pageviews") == [(at, 7)]
-
-
 def test_pages_are_landed_without_what_says_who(tmp_path: Path) -> None:
     paths = [cut(0, "path", f"/u?email={name}@x.example", 2) for name in ("a", "b")]
     with Server(tmp_path, {"daily": [day(0)], "breakdowns": paths}) as server:
         server.pull()
         assert server.workbook.rows("breakdowns", "name", "visitors") == [("/u?email=[redacted]", 4)]
         assert "x.example" not in server.workbook.everything()
-
-
-def test_visitors_come_in_pages_as_long_as_the_server_makes_them(tmp_path: Path) -> None:
-    with Server(tmp_path, {"daily": [day(0)]}, sessions=True) as server:
-        seen = {"firstAt": "2026-11-19T08:00:00Z", "lastAt": "2026-11-19T09:00:00Z", "visits": 1, "views": 2}
-        server.fake.sessions = [{"id": f"s{number}", **seen} for number in range(25)]
-        server.fake.page_size = 10
-        server.pull()
-        assert len(server.workbook.rows("sessions")) == 25

@@ -6,7 +6,7 @@ import secrets
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from fakes.server import FakeApi, Refusal, Reply, Request, open_to_all, route
@@ -24,14 +24,12 @@ def _unauthorized(code: str = "unauthorized") -> Reply:
 class FakeUmami(FakeApi):
     """Tells `rows` of the feeds `umami_…`; days are UTC days. `version` is 2 or 3, `is_cloud` wants the key.
 
-    Hours are told for ranges of `longest_hours`, else days. As the docs have it, the user is a member of a team that
-    has the websites: only those in `owned` are the user's own, and they alone are in the list of websites. `resets`
-    says when one was reset. Equal counts come in another order with each call; `knows_limit` is false for a server of
-    old.
+    As the docs have it, the user is a member of a team that has the websites: only those in `owned` are the user's own,
+    and they alone are in the list of websites. `resets` says when one was reset. Equal counts come in another order
+    with each call; `knows_limit` is false for a server of old.
     """
 
     version = 3
-    longest_hours = 30 * 24
     is_cloud = False
     page_size = 100
     knows_limit = True
@@ -45,7 +43,6 @@ class FakeUmami(FakeApi):
         self.owned: set[str] = set()
         self.resets: dict[str, datetime] = {}
         self._shuffles = 0
-        self.sessions: list[dict[str, Any]] = []
         self._tokens: set[str] = set()
 
     def environment(self, name: str) -> dict[str, str]:
@@ -130,19 +127,6 @@ class FakeUmami(FakeApi):
             return {name: {"value": value, "prev": 0} for name, value in totals.items()}
         return {**totals, "comparison": dict.fromkeys(totals, 0)}
 
-    @route("GET", "(?:/api)?/websites/{id}/pageviews")
-    def pageviews(self, request: Request) -> Any:
-        start, end = self._bounds(request)
-        if request.query.get("unit") != "hour" or end - start > timedelta(hours=self.longest_hours):
-            # A finer unit than the range allows is silently replaced.
-            return {"pageviews": [{"x": start.strftime("%Y-%m-%d 00:00:00"), "y": 1}], "sessions": []}
-        rows = self._between(request, "hourly")
-        label = "%Y-%m-%d %H:%M:%S" if "timezone" in request.query else "%Y-%m-%dT%H:%M:%SZ"
-        return {
-            "pageviews": [{"x": row["ts"].strftime(label), "y": row["pageviews"]} for row in rows],
-            "sessions": [{"x": row["ts"].strftime(label), "y": row["visitors"]} for row in rows],
-        }
-
     @route("GET", "(?:/api)?/websites/{id}/metrics")
     def metrics(self, request: Request) -> Any:
         type_ = request.query["type"]
@@ -164,18 +148,6 @@ class FakeUmami(FakeApi):
             return Reply({"error": {"message": "Bad request", "code": "bad-request", "status": 400}}, 400)
         rows = self._between(request, "events")
         return [{"x": row["event"], "t": row["ts"].strftime("%Y-%m-%d 00:00:00"), "y": row["events"]} for row in rows]
-
-    @route("GET", "(?:/api)?/websites/{id}/sessions")
-    def list_sessions(self, request: Request) -> Any:
-        return self._page(request, self.sessions)
-
-    @route("GET", "(?:/api)?/websites/{id}/active")
-    def active(self, request: Request) -> Any:
-        return {"visitors": 4} if self.version == 3 else {"x": 4}
-
-    @route("GET", "(?:/api)?/realtime/{id}")
-    def realtime(self, request: Request) -> Any:
-        return {"totals": {"views": 9, "visitors": 5, "events": 1, "countries": 2}}
 
     def _of(self, request: Request, what: str) -> list[dict[str, Any]]:
         domain = self.websites.get(request.parts["id"])

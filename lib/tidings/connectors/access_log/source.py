@@ -135,23 +135,11 @@ class AccessLog:
                     source_input=source_input,
                     is_file=True,
                 ) as writer:
-                    reasons, messages = self._land(log, writer, translator, pull)
-                if writer.rejected and not writer.rows:
-                    raise _unread(log.path.name, reasons, self.name)
-                yield Pulled(
-                    self.name,
-                    _ENDPOINT.name,
-                    ACCESS.name,
-                    writer.rows,
-                    writer.rejected,
-                    partition=log.partition,
-                    messages=messages,
-                )
+                    messages = self._land(log, writer, translator, pull)
+                rows = (writer.rows, writer.rejected)
+                yield Pulled(self.name, _ENDPOINT.name, ACCESS.name, *rows, partition=log.partition, messages=messages)
 
-    def _land(
-        self, log: _Log, writer: LoadWriter, translator: Translator, pull: Pull
-    ) -> tuple[Counter[str], tuple[str, ...]]:
-        """Land the lines of a log; why those that were rejected were, and what there is to say."""
+    def _land(self, log: _Log, writer: LoadWriter, translator: Translator, pull: Pull) -> tuple[str, ...]:
         addresses: set[str] = set()
         sent, agents, formats, reasons = 0, False, Formats(), Counter[str]()
         for lines in read_lines(log.path):
@@ -164,20 +152,21 @@ class AccessLog:
             sent += pc.sum(rows["response_bytes"]).as_py()
             agents = agents or pc.any(pc.not_equal(known.field("agents"), "")).as_py()
             pull.progress(log.path.name, lines.read, lines.size)
+        if writer.rejected and not writer.rows:
+            # Raised before the load is kept: a file that is no log at all may hold anything.
+            raise _unread(log.path.name, reasons, self.name)
         writer.facts = {"addresses": len(addresses), "bytes": sent}
         if writer.newest is None:
-            return reasons, (
-                f"{log.path.name} is empty: nothing landed. If it stays so, correct path in the settings.",
-            )
+            return (f"{log.path.name} is empty: nothing landed. If it stays so, correct path in the settings.",)
         end = end_of_local_day(writer.newest.replace(tzinfo=UTC), self.zone)
         writer.covers = "" if self.covers == PULL else self.covers
         writer.complete_until = pull.now if self.covers == PULL else min(end, pull.now)
         if not agents:
-            return reasons, (
+            return (
                 f"{log.path.name} is in the common format, without user agents and referrers: bots cannot be told "
                 "apart, and every visit counts as direct.",
             )
-        return reasons, ()
+        return ()
 
     def _taken(
         self, lines: Lines, formats: Formats, writer: LoadWriter, refusals: Counter[str]

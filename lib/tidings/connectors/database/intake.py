@@ -20,11 +20,9 @@ from tidings.landing.load_writer import LoadWriter
 from tidings.landing.manifest import Input, Load
 from tidings.landing.store import Landing
 from tidings.mapping.filling import fill, refuse
-from tidings.mapping.options import FileOptions
-from tidings.mapping.shapes import Shape
+from tidings.mapping.mapped import MappedSource
 from tidings.mapping.statement import Plan, statement
 from tidings.mapping.web_events import WebRows, scrubbed
-from tidings.settings import Settings
 from tidings.sources.source import Pull, Pulled
 
 _READING: Final = re.compile(r"reading (\d+): ")
@@ -32,28 +30,12 @@ _READING: Final = re.compile(r"reading (\d+): ")
 _VALUE: Final = re.compile(r"'.*?'(?= is )", re.DOTALL)
 
 
-class Configured(Protocol):
+class Configured(MappedSource, Protocol):
     """What an intake has to know of the table or query that it is for."""
-
-    @property
-    def name(self) -> str:
-        """Its name in the settings."""
-
-    @property
-    def shape(self) -> Shape:
-        """What its rows are."""
-
-    @property
-    def options(self) -> FileOptions:
-        """How they are read."""
 
     @property
     def cursor(self) -> str:
         """The column that only grows; empty without one."""
-
-    @property
-    def settings(self) -> Settings:
-        """Those of the workbook."""
 
     def plan(self, connection: duckdb.DuckDBPyConnection, sample: pa.Table, plain: frozenset[str]) -> Plan:
         """How rows like these are read."""

@@ -16,8 +16,8 @@ from tidings.landing.rejections import Reason, reasons_in
 from tidings.landing.store import Landing, LoadWriter
 from tidings.mapping.filling import parser
 from tidings.mapping.guess import columns_of, marks_of
+from tidings.mapping.mapped import MappedSource
 from tidings.mapping.options import FileOptions, read_options
-from tidings.mapping.shapes import Shape
 from tidings.parsing import reading
 from tidings.parsing.files import File
 from tidings.parsing.inference import encoding_of
@@ -72,24 +72,8 @@ class Trial:
         return f", of {min(days)}" if min(days) == max(days) else f", from {min(days)} to {max(days)}"
 
 
-class Tryable(Protocol):
+class Tryable(MappedSource, Protocol):
     """What a trial has to know of a source of files."""
-
-    @property
-    def name(self) -> str:
-        """Its name in the settings."""
-
-    @property
-    def shape(self) -> Shape:
-        """What its rows are."""
-
-    @property
-    def options(self) -> FileOptions:
-        """How they are read."""
-
-    @property
-    def settings(self) -> Settings:
-        """Those of the workbook."""
 
     def changed(self, *, options: FileOptions | None = None, settings: Settings | None = None) -> Self:
         """The same source with other options or settings."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -161,16 +161,8 @@ class RevenueCatEvents:
         if writer.rejected:
             where = f"data/raw/{self.name}/{_DELIVERIES.name}"
             messages = (f"{writer.rejected:,} lines of {file.name} were rejected, each with its reason, in {where}.",)
-        return Pulled(
-            self.name,
-            _DELIVERIES.name,
-            _DELIVERIES.feed.name,
-            writer.rows,
-            writer.rejected,
-            partition=file.name,
-            messages=messages,
-            remarks=writer.remarks,
-        )
+        brought = Pulled(self.name, _DELIVERIES.name, _DELIVERIES.feed.name, writer.rows, writer.rejected)
+        return replace(brought, partition=file.name, messages=messages, remarks=writer.remarks)
 
     def _patterns(self) -> tuple[str, ...]:
         """The patterns; a folder stands for the files in it."""

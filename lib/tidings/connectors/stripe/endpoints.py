@@ -118,4 +118,4 @@ INVOICES: Final = ApiEndpoint(
     ),
 )
 ENDPOINTS: Final = (BALANCE, REFUNDS, SUBSCRIPTIONS, LEVELS, INVOICES)
-"""In the order in which they are asked: levels are counted from the subscriptions read before."""
+"""In the order in which they are asked: levels after the subscriptions need not read these again."""

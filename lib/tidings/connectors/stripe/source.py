@@ -68,6 +68,7 @@ class Stripe(ApiSource):
 
     def connect(self, clock: Clock) -> Client:
         """The API with the key, in one version."""
+        self._levels = None
         account = {"Stripe-Account": self.option("account")} if "account" in self.table else {}
         return Client(
             self.name,
@@ -120,14 +121,14 @@ class Stripe(ApiSource):
     def fetch(
         self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
-        """What was made in these days, all subscriptions or invoices, or the levels of the subscriptions just read."""
+        """What was made in these days, all subscriptions or invoices, or the levels of all subscriptions."""
         del partition
         if endpoint is SUBSCRIPTIONS:
-            yield from self._subscriptions(client)
+            levels = Levels()
+            yield from self._subscriptions(client, levels)
+            self._levels = levels
         elif endpoint is LEVELS:
-            if self._levels is None:
-                raise ResponseError("The subscriptions were not read to the end.", "Nothing was counted; pull again.")
-            yield self._levels.records(first)
+            yield self._counted(client).records(first)
         else:
             asked: dict[str, Any] = {}
             if not endpoint.whole:
@@ -136,17 +137,24 @@ class Stripe(ApiSource):
             for found in listed(client, _PATHS.get(endpoint.name, endpoint.name), asked):
                 yield [slim(each) for each in found]
 
-    def _subscriptions(self, client: Client) -> Iterator[Sequence[Record]]:
-        """All subscriptions with what their prices depend on, counted on the way."""
-        self._levels = None
-        levels, asked_at = Levels(), int(client.clock.epoch())
+    def _counted(self, client: Client) -> Levels:
+        """The levels of all subscriptions, which are read for them unless this pull has read them to the end."""
+        if self._levels is not None:
+            return self._levels
+        levels = Levels()
+        for _ in self._subscriptions(client, levels):
+            pass
+        return levels
+
+    def _subscriptions(self, client: Client, levels: Levels) -> Iterator[Sequence[Record]]:
+        """All subscriptions with what their prices depend on, counted into `levels` on the way."""
+        asked_at = int(client.clock.epoch())
         known = Known(client)
         for found in listed(client, "subscriptions", {"status": "all", **expanding(_EXPANDED)}):
             records = [known.completed({**slim(each), "asked_at": asked_at}) for each in found]
             for record in records:
                 levels.add(record)
             yield records
-        self._levels = levels
 
 
 STRIPE: Final = SourceKind(

@@ -1,8 +1,7 @@
 """Umami, self-hosted or cloud, version 2 or 3: visitors, page views, visits, events of websites by day.
 
-Habits of the API. Bounds are milliseconds and both included. A finer unit than a range allows is silently replaced by a
-coarser one, so that hours are asked for a few weeks at a time. Empty hours are left out, a day without a visitor is all
-zeros. An administrator who asks for a website that does not exist gets zeros, too: ids come from the list of websites.
+Habits of the API. Bounds are milliseconds and both included. A day without a visitor is all zeros. An administrator who
+asks for a website that does not exist gets zeros, too: ids come from the list of websites.
 No right is 401, as is a token that the server forgot. Version 2 wraps numbers (`{"value": 1}`) and calls paths `url`.
 Some numbers are texts. Visitors of days, pages or countries do not add up: each cut is asked for by itself.
 Lists are ordered by count alone, so that equal counts move between pages: each is asked for in one piece. Who is only a
@@ -11,7 +10,6 @@ member of a team finds its websites in the team. A reset deletes all hits, and i
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -32,7 +30,7 @@ from tidings.sources.api.endpoint import ApiEndpoint, NotYetError
 from tidings.sources.api.source import ApiSource
 from tidings.sources.clock import Clock
 from tidings.sources.http.auth import Header, Token
-from tidings.sources.http.expected import LIST, OBJECT, JsonObject
+from tidings.sources.http.expected import LIST, JsonObject
 from tidings.sources.http.paging import pages
 from tidings.sources.http.session import Auth, Client, Decision, Limit, Response, excerpt
 from tidings.sources.records import Record
@@ -57,15 +55,12 @@ _TYPES: Final = {
 _TOKEN: Final = JsonObject(has={"token": str})
 _SITES: Final = JsonObject(has={"data": list, "count": (int, str), "page": (int, str), "pageSize": (int, str)})
 _STATS: Final = JsonObject(has={"pageviews": (int, str, dict), "visitors": (int, str, dict)})
-_HOURS: Final = JsonObject(has={"pageviews": list, "sessions": list})
 # Of a website without a hit there are no dates.
 _REACH: Final = JsonObject(may={"startDate": str, "endDate": str, "mindate": str, "maxdate": str}, is_sparse=True)
-_LIVE: Final = JsonObject(has={"totals": dict})
 _LOGIN_S: Final = 86_400.0
 # Cuts whose names may hold personal data.
 # Of several spellings of a page or a host one is kept.
 _ADDRESSES: Final = {"path": page_name, "referrer": lambda host: redact(shown(host))}
-_MIDNIGHT: Final = re.compile(r"[ T]00:00:00")
 
 
 class Umami(ApiSource):
@@ -80,13 +75,12 @@ class Umami(ApiSource):
         self._websites: dict[str, str] = {}
         self._resets: dict[str, datetime] = {}
         self._first_days: dict[str, date | None] = {}
-        self._by_day = False
         self._is_version_2: bool | None = None
 
     @property
     def endpoints(self) -> tuple[ApiEndpoint, ...]:
-        """Totals, hours, cuts and events by day, what is live; visitors one by one only where asked for."""
-        return endpoints(self._zone.name, sessions=bool(self.table.get("sessions")))
+        """Totals, breakdowns and events by day."""
+        return endpoints(self._zone.name)
 
     def variables(self) -> tuple[str, ...]:
         """A key of the cloud, or name and password of a user."""
@@ -140,15 +134,9 @@ class Umami(ApiSource):
     def fetch(
         self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
-        """The records of one website; totals, cuts and visitors are asked for day by day."""
+        """The records of one website; totals and breakdowns are asked for day by day."""
         site = f"websites/{quote(partition, safe='')}"
         whose = {"website": self._chosen(client)[partition], "zone": self._zone.name}
-        if endpoint.name == "live":
-            yield [{**self._live(client, site), **whose, "day": first.isoformat()}]
-            return
-        if endpoint.name == "hourly":
-            yield [{**record, **whose} for record in self._hours(client, site, first, end)]
-            return
         if endpoint.name == "events":
             asked = {**self._range(first, end), "unit": "day", "timezone": self._zone.name}
             yield [{**record, **whose} for record in client.get(f"{site}/events/series", asked, expects=LIST).json()]
@@ -167,8 +155,6 @@ class Umami(ApiSource):
     def _of_day(self, client: Client, name: str, site: str, bounds: Mapping[str, int]) -> Iterator[Sequence[Record]]:
         if name == "daily":
             yield [_unwrapped(client.get(f"{site}/stats", bounds, expects=_STATS).json())]
-        elif name == "sessions":
-            yield from self._sessions(client, site, bounds)
         else:
             for type_ in _TYPES:
                 for page in self._breakdown(client, site, type_, bounds):
@@ -191,14 +177,6 @@ class Umami(ApiSource):
             raise _CutError(f"the list of {type_} has {_MOST:,} or more: it was cut, and is not landed.")
         yield redacted(found, "x", "y", written=_ADDRESSES[type_]) if type_ in _ADDRESSES else found
 
-    def _sessions(self, client: Client, site: str, bounds: Mapping[str, int]) -> Iterator[Sequence[Record]]:
-        found = self._listed(client, f"{site}/sessions", bounds, size=_MOST)
-        ids = {each["id"] for said in found for each in said["data"]}
-        if len(ids) < int(found[0]["count"]):
-            raise _CutError(f"of {int(found[0]['count']):,} visitors {len(ids):,} came: they moved between pages.")
-        for said in found:
-            yield said["data"]
-
     def _listed(self, client: Client, path: str, asked: Mapping[str, Any], size: int = 100) -> list[Mapping[str, Any]]:
         """All pages of a list."""
 
@@ -211,30 +189,6 @@ class Umami(ApiSource):
             return page + 1 if said["data"] and page * int(said["pageSize"]) < int(said["count"]) else None
 
         return list(pages(ask, following, path.rpartition("/")[2]))
-
-    def _hours(self, client: Client, site: str, first: date, end: date) -> list[dict[str, Any]]:
-        days = days_between(first, add_days(end, -1))
-        if not self._by_day:
-            hours = self._hours_of(client, site, first, end)
-            labels = [str(each["x"]) for each in hours]
-            # Older versions tell days where more than two are asked for.
-            self._by_day = len(days) > 1 and bool(labels) and all(_MIDNIGHT.search(label) for label in labels)
-            if not self._by_day:
-                return hours
-        return [hour for day in days for hour in self._hours_of(client, site, day, add_days(day, 1))]
-
-    def _hours_of(self, client: Client, site: str, first: date, end: date) -> list[dict[str, Any]]:
-        asked = {**self._range(first, end), "unit": "hour", "timezone": self._zone.name}
-        said = client.get(f"{site}/pageviews", asked, expects=_HOURS).json()
-        visitors = {each["x"]: each["y"] for each in said["sessions"]}
-        return [{**each, "visitors": visitors.get(each["x"])} for each in said["pageviews"]]
-
-    def _live(self, client: Client, site: str) -> dict[str, Any]:
-        active = client.get(f"{site}/active", expects=OBJECT).json()
-        # Version 2.10 and older call it x.
-        found = {"active": active.get("visitors", active.get("x"))}
-        totals = client.get(f"realtime/{site.removeprefix('websites/')}", expects=_LIVE).json().get("totals", {})
-        return {**found, **{name: totals.get(name) for name in ("views", "visitors", "events")}}
 
     def _speaks_2(self, client: Client, site: str, bounds: Mapping[str, int]) -> bool:
         """True for version 2, which wraps its numbers."""
@@ -250,9 +204,6 @@ class Umami(ApiSource):
 
         What was landed of days before it, before a reset, stays. The day of a reset is left out: half of it is deleted.
         """
-        if endpoint.snapshot:
-            yield from super().land(landing, client, endpoint, partition, pull)
-            return
         self._chosen(client)
         first = self._first_day(client, partition)
         if endpoint.name == "daily":
@@ -355,7 +306,6 @@ UMAMI: Final = SourceKind(
         "base_url": "address of your own server, as https://stats.shop.example; Umami Cloud if not given",
         "websites": "domains or ids; all that the user sees if not given",
         "timezone": "IANA zone of the days; the workbook's if not given",
-        "sessions": "true to land visitors one by one, too (pseudonyms)",
     },
     open=Umami,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from tidings.feeds.umami import UMAMI_BREAKDOWNS, UMAMI_DAILY, UMAMI_EVENTS, UMAMI_HOURLY, UMAMI_SESSIONS
+from tidings.feeds.umami import UMAMI_BREAKDOWNS, UMAMI_DAILY, UMAMI_EVENTS
 from tidings.models.model import model
 from tidings.models.staging.landed import first_per_key, staging
 from tidings.platform_metrics import PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
@@ -29,12 +29,6 @@ def stg_umami_daily(raw_umami_daily: ir.Table) -> ir.Table:
     return first_per_key(_named(raw_umami_daily, raw_umami_daily), UMAMI_DAILY)
 
 
-@staging(UMAMI_HOURLY)
-def stg_umami_hourly(raw_umami_hourly: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
-    """Page views and visitors of a website in one hour."""
-    return first_per_key(_named(raw_umami_hourly, raw_umami_daily), UMAMI_HOURLY)
-
-
 @staging(UMAMI_BREAKDOWNS)
 def stg_umami_breakdowns(raw_umami_breakdowns: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
     """Visitors of a website on one day by page, referrer, channel, country, device, system or browser."""
@@ -45,12 +39,6 @@ def stg_umami_breakdowns(raw_umami_breakdowns: ir.Table, raw_umami_daily: ir.Tab
 def stg_umami_events(raw_umami_events: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
     """Custom events of a website on one day by name."""
     return first_per_key(_named(raw_umami_events, raw_umami_daily), UMAMI_EVENTS)
-
-
-@staging(UMAMI_SESSIONS)
-def stg_umami_sessions(raw_umami_sessions: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
-    """A visitor of a website on one day."""
-    return first_per_key(_named(raw_umami_sessions, raw_umami_daily), UMAMI_SESSIONS)
 
 
 @model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)

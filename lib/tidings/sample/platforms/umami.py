@@ -7,10 +7,8 @@ from typing import Any
 
 from tidings.sample.apps import COUNTRIES, Apps, Platform, Rows, midnight
 from tidings.sample.company import SITE
-from tidings.window import hours_after
 
 _DAYS = 180
-_HOURS_DAYS = 56
 _SEEN = 0.93
 _BREAKDOWNS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "path": (("/", 0.62), ("/pricing", 0.24), ("/features", 0.2), ("/blog/self-hosting", 0.31), ("/docs", 0.18)),
@@ -22,15 +20,12 @@ _BREAKDOWNS: Mapping[str, tuple[tuple[str, float], ...]] = {
 }
 _EVENTS = (("signup", 0.031), ("download", 0.058), ("newsletter", 0.012))
 # Nobody is awake all day: share of the page views by hour.
-_HOURS = (1, 1, 1, 1, 1, 2, 3, 5, 7, 8, 8, 8, 7, 7, 7, 7, 7, 7, 6, 5, 4, 3, 2, 1)
 
 
 def reported(apps: Apps) -> Mapping[str, Rows]:
-    """Totals, cuts and events of the last 180 days, hours of the last 56."""
+    """Totals, cuts and events of the last 180 days."""
     rng = apps.company.rng("apps", "umami")
-    rows: dict[str, list[dict[str, Any]]] = {
-        f"umami_{what}": [] for what in ("daily", "hourly", "breakdowns", "events")
-    }
+    rows: dict[str, list[dict[str, Any]]] = {f"umami_{what}": [] for what in ("daily", "breakdowns", "events")}
     breakdowns = {**_BREAKDOWNS, "country": tuple(zip(COUNTRIES, apps.shares, strict=True))}
     first = max(0, len(apps.days) - _DAYS)
     for number in range(first, len(apps.days)):
@@ -52,13 +47,6 @@ def reported(apps: Apps) -> Mapping[str, Rows]:
             count = int(rng.binomial(visits, share))
             if count:
                 rows["umami_events"].append({**day, "event": event, "events": count})
-        if number < len(apps.days) - _HOURS_DAYS:
-            continue
-        for hour, part in enumerate(rng.multinomial(views, [each / sum(_HOURS) for each in _HOURS])):
-            if part:
-                seen = int(min(part, rng.binomial(part, 0.6) + 1))
-                at = hours_after(begin, hour)
-                rows["umami_hourly"].append({**day, "ts": at, "pageviews": int(part), "visitors": seen})
     return rows
 
 
