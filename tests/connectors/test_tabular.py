@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from tidings.errors import SourceError
 from tidings.landing.store import Landing, landed_files, verify
 from tidings.settings import Settings
@@ -182,7 +183,7 @@ def test_times_as_people_write_them(workbook: Workbook, text: str, zone: str, ex
     assert workbook.only("ts") == [(datetime.fromisoformat(expected),)]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(8, 15), deadline=None)
 @given(
     walls=st.lists(
         st.datetimes(datetime(1990, 1, 1), datetime(2025, 1, 1)).map(lambda at: at.replace(microsecond=0)),

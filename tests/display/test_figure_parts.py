@@ -189,9 +189,7 @@ def test_money_stays_exact_and_apart_by_currency() -> None:
         (None, Decimal(3)),
     ]
     proceeds = platform_metric(ROWS, "proceeds", "amount", currency=ibis.literal("EUR"))
-    (in_euro,) = run(
-        platform_metrics("toy", platform_metric(ROWS, "proceeds", "amount", currency=ibis.literal("EUR"))), rows[:2]
-    )
+    (in_euro,) = run(platform_metrics("toy", proceeds), rows[:2])
     assert in_euro["currency"] == "EUR"
 
 

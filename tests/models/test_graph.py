@@ -11,7 +11,7 @@ from tidings.errors import GraphError, SettingsError
 from tidings.models.graph import Graph, known_models
 from tidings.models.model import Model, model
 from tidings.schema import Column
-from tidings.warehouse.build import root_schemas
+from tidings.warehouse.compiled import root_schemas
 
 
 def _model(name: str, *reads: str) -> Model:

@@ -14,11 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from sources.toy import DAILY, TODAY, Toy, back, noon, with_
 from tidings.errors import CredentialError, OutageError, ResponseError, SourceError, StoppedError
 from tidings.landing.manifest import Load, Span
 from tidings.landing.store import Landing, landed_files, verify
-from tidings.sources.api.source import NotYetError, chunks
+from tidings.sources.api.days import chunks
+from tidings.sources.api.endpoint import NotYetError
 from tidings.sources.source import Pull
 
 
@@ -744,7 +746,7 @@ def _history(toy: Toy, seed: int) -> Iterator[tuple[datetime, date]]:
         yield noon(-number), today
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(15, 60))
 @given(st.integers(0, 3), st.integers(0, 3), st.integers(1, 60), st.integers(1, 5))
 def test_a_pull_killed_at_any_moment_and_run_again_is_as_if_never_killed(
     tmp_path_factory: pytest.TempPathFactory, seed: int, killed_on: int, fatal: int, chunk: int

@@ -17,7 +17,7 @@ from tidings.reporting.parameters import Declared, declared_parameters
 from tidings.reporting.report import load_reports, section_names
 from tidings.reporting.site import render
 from tidings.settings import Settings
-from tidings.warehouse.build import root_schemas
+from tidings.warehouse.compiled import root_schemas
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,27 @@ from graphlib import CycleError, TopologicalSorter
 
 from tidings.discovery import discover
 from tidings.errors import GraphError, suggest
+from tidings.feeds import feeds
 from tidings.models.model import Model
+from tidings.models.staging.landed import default_staging
 
-PACKAGES = ("tidings.models.staging", "tidings.models.marts")
+STAGING = "tidings.models.staging"
+PACKAGES = (STAGING, "tidings.models.marts")
 
 
 def known_models(*packages: str) -> tuple[Model, ...]:
-    """Every model of the packages (else ours) and of the workbook, sorted by name.
+    """Every model of the packages (else ours) and of the workbook, sorted by name; with ours the defaults of feeds.
+
+    A feed without a staging model of its own has the default one, which takes the rows that count.
 
     Raises:
         SettingsError: two models of one name.
     """
-    found = discover(Model, "model", *(packages or PACKAGES))
-    return tuple(_filled(model, found) for model in found.values())
+    wanted = packages or PACKAGES
+    found = dict(discover(Model, "model", *wanted))
+    for name in feeds() if STAGING in wanted else ():
+        found.setdefault(f"stg_{name}", default_staging(name))
+    return tuple(_filled(found[name], found) for name in sorted(found))
 
 
 def _filled(model: Model, names: Iterable[str]) -> Model:

@@ -16,7 +16,6 @@ from tidings.discovery import discover
 from tidings.errors import SettingsError, printable, suggest
 from tidings.feeds import Feed
 from tidings.feeds.vocabulary import Remark
-from tidings.landing.manifest import Dropped
 from tidings.landing.store import Landing
 from tidings.settings import Settings
 from tidings.sources.clock import Clock
@@ -132,15 +131,6 @@ class Source(Protocol):
         Raises:
             SourceError: the source cannot be read; what was yielded before stays landed.
         """
-
-
-def kept_out(source: Source, endpoint: Endpoint, file: str, gone: Dropped) -> Pulled:
-    """What a pull says of a file that somebody has dropped: it stays out until that is taken back."""
-    message = (
-        f"{file} was dropped on {gone.at:%Y-%m-%d} and is not landed again. To land it after all: "
-        f"tidings drop {source.name} --undo, then pull."
-    )
-    return Pulled(source.name, endpoint.name, endpoint.feed.name, 0, skipped=True, partition=file, messages=(message,))
 
 
 @dataclass(frozen=True)
