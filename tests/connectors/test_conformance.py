@@ -31,7 +31,7 @@ from tidings.landing.store import landed_files
 from tidings.ledger.store import Ledger
 from tidings.sample.apps import Apps
 from tidings.sample.company import Company, Options
-from tidings.sample.platforms import reported
+from tidings.sample.platforms import platforms
 from tidings.settings import Settings
 from tidings.sources.api import source as api
 from tidings.sources.http import transport
@@ -51,7 +51,7 @@ def _reported(kind: str) -> Any:
     since = NOW.replace(tzinfo=None) - timedelta(days=DAYS + 2)
     return {
         name: [row for row in rows if row.get("ts", NOW.replace(tzinfo=None)) >= since][-MOST:]
-        for name, rows in reported(_apps(), kind).items()
+        for name, rows in platforms()[kind].reported(_apps()).items()
     }
 
 

@@ -27,7 +27,7 @@ from tidings.feeds.enums import search_console as search_console_enums
 from tidings.feeds.enums import stripe as stripe_enums
 from tidings.feeds.enums.ga4 import TRUNCATIONS
 from tidings.feeds.enums.search_console import spelt
-from tidings.sample.platforms import reported
+from tidings.sample.platforms import platforms
 
 Description = Mapping[str, Any]
 _GOOGLE = (
@@ -104,7 +104,7 @@ def test_google_knows_what_is_asked_and_the_fakes_answer_in_its_form(
 ) -> None:
     documents = [google[name] for name in _KINDS[kind]]
     clock = QuickClock(NOW)
-    fake: Any = fake_of(kind, reported(apps(), kind), clock.epoch)
+    fake: Any = fake_of(kind, platforms()[kind].reported(apps()), clock.epoch)
     answered: list[tuple[Request, Reply]] = []
     response = fake.response
 

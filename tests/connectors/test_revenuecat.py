@@ -19,7 +19,7 @@ from tidings.connectors.revenuecat.records import instant, parse_point, points
 from tidings.errors import CredentialError, SettingsError, SourceError
 from tidings.sample.apps import Apps
 from tidings.sample.company import Company, Options
-from tidings.sample.platforms import reported
+from tidings.sample.platforms import platforms
 from tidings.sources.records import UnusableError
 
 CUSTOMER = "anna@example.com"
@@ -128,7 +128,7 @@ ALL_DAYS = [(17, 100.0), (18, 110.5), (19, 120.0)]
 
 def test_what_the_sample_tells_is_what_a_pull_lands(tmp_path: Path) -> None:
     now = datetime(2026, 7, 1, 3, tzinfo=UTC)
-    rows = reported(Apps(Company(Options(size=0.05, end=date(2026, 7, 1), days=40))), "revenuecat")
+    rows = platforms()["revenuecat"].reported(Apps(Company(Options(size=0.05, end=date(2026, 7, 1), days=40))))
     clock = QuickClock(now)
     fake = FakeRevenueCat(rows, epoch=clock.epoch)
     with fake.running():

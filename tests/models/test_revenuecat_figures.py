@@ -8,7 +8,7 @@ from typing import Any
 
 from tidings.sample.apps import Apps
 from tidings.sample.company import Company, Options
-from tidings.sample.platforms import reported
+from tidings.sample.platforms import platforms
 from workbooks import only, run_models
 
 
@@ -300,8 +300,8 @@ def test_an_event_counts_on_its_own_day_in_utc() -> None:
 
 def test_the_charts_and_the_webhooks_of_the_sample_agree() -> None:
     apps = Apps(Company(Options(size=0.3, end=date(2026, 6, 30), days=90)))
-    charts = platform_metrics(**{name: rows for name, rows in reported(apps, "revenuecat").items() if rows})
-    events = run_models("platform_metrics_revenuecat_events", **reported(apps, "revenuecat_events"))
+    charts = platform_metrics(**{name: rows for name, rows in platforms()["revenuecat"].reported(apps).items() if rows})
+    events = run_models("platform_metrics_revenuecat_events", **platforms()["revenuecat_events"].reported(apps))
     for metric in ("revenue", "new_subscriptions", "churned_subscriptions", "trial_starts", "trial_conversions"):
         by_chart = sum(row["value"] for row in named(charts, metric))
         by_event = sum(row["value"] for row in named(events, metric))
