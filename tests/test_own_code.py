@@ -81,20 +81,22 @@ import ibis.expr.types as ir
 from tidings.metrics.measures import total
 from tidings.metrics.metric import Metric
 from tidings.models.model import model
-from tidings.models.staging.landed import first_per_key, staged
-from turnstile.doors import COUNTS
+from tidings.schema import Column
 
 
-@model(grain="day", key=("row_key",), columns=staged(COUNTS, "row_key", "Source and day."))
-def stg_turnstile_counts(raw_turnstile_counts: ir.Table) -> ir.Table:
-    """People by day."""
-    return first_per_key(raw_turnstile_counts, COUNTS, "row_key")
-
-
-@model(grain="day", key=("row_key",), columns=stg_turnstile_counts.contract.columns)
+@model(
+    grain="day",
+    key=("ts",),
+    columns={
+        "ts": Column("!timestamp(6)", "Midnight of the UTC day."),
+        "people": Column("!int64", "People who came in."),
+        "_source": Column("!string", "Source that said it."),
+        "_line": Column("!int64", "Position in what was received."),
+    },
+)
 def fct_visits(stg_turnstile_counts: ir.Table) -> ir.Table:
     """People who came into the shop, by day."""
-    return stg_turnstile_counts
+    return stg_turnstile_counts.select(*fct_visits.contract.columns)
 
 
 entries = Metric(
@@ -113,7 +115,8 @@ from pathlib import Path
 import tidings
 from tidings.cli.main import tidings as command
 assert "site" in tidings.__file__, tidings.__file__
-for words in (["pull"], ["build"], ["catalog", "entries"], ["catalog", "fct_visits"], ["catalog"]):
+for words in (["pull"], ["build"], ["catalog", "entries"], ["catalog", "fct_visits"],
+              ["catalog", "stg_turnstile_counts"], ["catalog"]):
     command.main(words, standalone_mode=False)
 from tidings.book import Book
 book = Book.open(days=2)

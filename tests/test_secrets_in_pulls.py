@@ -26,7 +26,7 @@ from tidings.cli.main import main
 from tidings.errors import SettingsError
 from tidings.intake.pulling import Outcome, pull_sources
 from tidings.ledger.store import Ledger
-from tidings.secrets import Shy
+from tidings.secrets import Secret
 from tidings.settings import Settings, load_settings
 from tidings.sources.source import Pull, open_sources
 from workbook_folders import make_workbook
@@ -307,7 +307,7 @@ def test_a_key_is_text_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for name in ("BESIDE", "HOME_FILE", "ABSOLUTE", "WHOLE", "ONE_LINE"):
         assert settings.key(name).reveal().split() == pem.split(), name
     assert json.loads(settings.key("JSON").reveal()) == {"private_key": "a\nb"}
-    assert repr(settings.key("WHOLE")) == "Secret(…)" and repr(settings.key("WHOLE").reveal()) == "'…'"
+    assert repr(settings.key("WHOLE")) == "'…'" and f"{settings.key('WHOLE')}" == "…"
     assert "abc" not in repr(settings)
 
 
@@ -339,10 +339,11 @@ def test_the_command_against_a_file_that_others_may_read_works(tmp_path: Path, m
     assert settings.exposed("A", "B") == []
 
 
-def test_a_shy_text_is_a_text() -> None:
-    shy = Shy("canary")
-    assert (shy, f"{shy}", len(shy), hash(shy)) == ("canary", "canary", 6, hash("canary"))
-    assert "canary" not in repr({"a": [shy]}) and json.dumps({"a": shy}) == '{"a": "canary"}'
+def test_a_secret_is_a_text_that_is_sent_but_not_shown() -> None:
+    secret = Secret("canary")
+    assert (secret, secret.reveal(), len(secret), hash(secret)) == ("canary", "canary", 6, hash("canary"))
+    assert json.dumps({"a": secret}) == '{"a": "canary"}' and secret.encode() == b"canary"
+    assert "canary" not in repr({"a": [secret]}) and "canary" not in f"{secret} {secret:>20}"
 
 
 # On the command line

@@ -35,31 +35,23 @@ _LEAST_CUT = 4
 _TOKEN = re.compile(r"[\w.+/=~-]+", re.ASCII)
 
 
-class Shy(str):
-    """A text that does not show itself where variables are printed; it is sent, joined and compared as any other."""
+class Secret(str):
+    """A text that does not show itself, neither where variables are printed nor in a sentence (an f-string).
+
+    It is sent, joined and compared as any other text; `reveal()` is for where it has to be written into one.
+    """
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         return "'…'"
 
-
-class Secret:
-    """A value that never prints: `reveal()` is the only way to it."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = Shy(value)
+    def __format__(self, spec: str) -> str:
+        return "…"
 
     def reveal(self) -> str:
-        """The value itself, for the one call that sends it."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-    __str__ = __repr__
+        """The value as plain text, for the one call that sends it."""
+        return str(self)
 
 
 def is_secret_name(name: str) -> bool:
@@ -97,15 +89,15 @@ class Redactor:
 
     def add(self, secret: Secret) -> None:
         """Keep one more secret out of texts."""
-        for part in parts(secret.reveal()):
+        for part in parts(secret):
             if len(part) < self._shortest or part.casefold() in self._words:
                 continue
-            self._patterns |= {Shy(form.lower()): Shy(re.escape(form)) for form in forms(part)}
+            self._patterns |= {Secret(form.lower()): Secret(re.escape(form)) for form in forms(part)}
             if len(part) >= 2 * _TELLING and _TOKEN.fullmatch(part):
                 beginning = part[:_TELLING]
-                self._patterns[Shy(beginning.lower())] = Shy(rf"{re.escape(beginning)}[\w.+/=~-]*")
-        for beginning in _beginnings(secret.reveal()):
-            self._patterns[Shy(beginning.lower())] = Shy(rf"{re.escape(beginning)}[^\s\"'<>]*")
+                self._patterns[Secret(beginning.lower())] = Secret(rf"{re.escape(beginning)}[\w.+/=~-]*")
+        for beginning in _beginnings(secret):
+            self._patterns[Secret(beginning.lower())] = Secret(rf"{re.escape(beginning)}[^\s\"'<>]*")
         # The longest first: a part of a secret would leave the rest of it standing.
         self._forms = sorted(self._patterns, key=len, reverse=True)
 

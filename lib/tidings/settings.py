@@ -14,7 +14,7 @@ from typing import Any, Literal
 from tidings import discovery
 from tidings.enrich.hosts import site_host
 from tidings.errors import SettingsError, remedy_of, suggest
-from tidings.secrets import Secret, Shy, is_secret_name
+from tidings.secrets import Secret, is_secret_name
 
 _KNOWN = ("timezone", "currency", "week_start", "site", "fx", "geoip", "sources")
 _LARGEST_KEY = 1 << 16
@@ -99,7 +99,7 @@ class Settings:
         Raises:
             SettingsError: it is not set, or there is no such file.
         """
-        value = Shy(self.secret(name).reveal().strip())
+        value = Secret(self.secret(name).strip())
         if "\n" in value or value.startswith(("{", "-----BEGIN")):
             # In one line of .env line breaks are written as \n; in JSON they belong to it.
             return Secret(value.replace("\\n", "\n") if value.startswith("-----BEGIN") else value)
@@ -114,12 +114,12 @@ class Settings:
 
     def held(self, name: str) -> Secret | None:
         """What must not be told of a credential's variable: its value, or what the key file holds that it names."""
-        value = Shy(self.environment.get(name, "").strip())
+        value = Secret(self.environment.get(name, "").strip())
         return Secret(self._small_file(value) or value) if value else None
 
     def perhaps(self, name: str) -> Secret | None:
         """The same of a variable that is only called like a secret: a path is none, but for that of a key file."""
-        value = Shy(self.environment.get(name, "").strip())
+        value = Secret(self.environment.get(name, "").strip())
         content = self._small_file(value)
         if content.lstrip().startswith(("{", "-----BEGIN")):
             return Secret(content)
@@ -142,7 +142,7 @@ class Settings:
             file = _path(self.root, value)
             # Not Path.is_file: of a long key it would say, in full, that no file has such a name.
             if value and os.path.isfile(file) and file.stat().st_size <= _LARGEST_KEY:  # noqa: PTH113
-                return Shy(file.read_text(encoding="utf-8-sig"))
+                return Secret(file.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError, RuntimeError):
             return ""
         return ""
@@ -151,7 +151,7 @@ class Settings:
         """Files with secrets that others on this machine may read: .env, and the key files that variables name."""
         files = {".env": self.root / ".env"}
         for name in names:
-            value = Shy(self.environment.get(name, "").strip())
+            value = Secret(self.environment.get(name, "").strip())
             try:
                 file = _path(self.root, value)
             except (ValueError, RuntimeError):
@@ -316,7 +316,7 @@ def _dotenv(file: Path) -> dict[str, str]:
     pairs: dict[str, str] = {}
     try:
         # Lines may hold secrets: none of them is shown, not even where variables are printed.
-        lines = [Shy(line.strip()) for line in file.read_text(encoding="utf-8-sig").splitlines()]
+        lines = [Secret(line.strip()) for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError:
         raise SettingsError(f"{file.name} is not UTF-8.", "Save it as UTF-8.") from None
     except OSError as error:
@@ -330,8 +330,8 @@ def _dotenv(file: Path) -> dict[str, str]:
                 f"Line {number} of .env has no '='.",
                 "Write NAME=value; a key of several lines goes into a file of its own, whose path is the value.",
             )
-        name, _, value = map(Shy, line.removeprefix("export ").partition("="))
-        pairs[name.strip()] = Shy(_unquoted(value.strip()))
+        name, _, value = map(Secret, line.removeprefix("export ").partition("="))
+        pairs[name.strip()] = Secret(_unquoted(value.strip()))
     return pairs
 
 

@@ -148,6 +148,38 @@ def test_a_pull_that_never_ended_is_interrupted_once_its_process_is_dead(
     assert [(row[0], row[3]) for row in rows] == [("search", "never pulled"), ("stats", "interrupted")]
 
 
+def test_a_run_tells_the_pulls_that_it_found_whatever_came_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    settings = load_settings(tmp_path)
+    land(settings, "umami_daily", [visitors("umami", 29, 30)], source="stats", complete_until=NOW)
+    folder = settings.raw / "stats"
+    (folder / "umami_daily").rename(folder / "daily")
+    build(settings)
+    ledger = Ledger(settings.ledger)
+    unfinished = ledger.start_pull("stats", NOW)
+    about = {"report": "r", "slot": "d", "as_of": NOW, "parameters": {}, "build": "b", "version": "1"}
+    ledger.start_run("r-1", sections=(), started_at=NOW + timedelta(hours=1), **about)
+    monkeypatch.setenv("TIDINGS_RUN", "r-1")
+
+    def told() -> list[list[Any]]:
+        book = Book.open(root=tmp_path)
+        return [
+            [row[0], row[2], row[3]] for row in (*source_health.pulls(book).rows, *source_health.freshness(book).rows)
+        ]
+
+    first = told()
+    assert ["stats", NOW, "running"] in first and ["stats", "on time", NOW] in first
+    # It ends, another one fails a week later, and whoever held the first lock is gone.
+    ledger.finish_pull(unfinished, "done", seconds=5)
+    ledger.finish_pull(ledger.start_pull("stats", NOW + timedelta(days=7)), "failed", seconds=1, messages=("M.",))
+    monkeypatch.setattr(Leases, "is_alive", lambda self, name: False)
+    assert told() == first
+    monkeypatch.delenv("TIDINGS_RUN")
+    assert ["stats", NOW + timedelta(days=7), "failed"] in told() and ["stats", "late", NOW] in told()
+
+
 def test_versions_are_told_by_store_with_how_often_they_crash(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.tidings]\ntimezone = 'UTC'\n")
     settings = load_settings(tmp_path)

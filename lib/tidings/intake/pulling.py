@@ -14,7 +14,8 @@ from tidings.errors import StoppedError, TidingsError, understood
 from tidings.feeds.vocabulary import Remark, reported
 from tidings.intake.overlapping import overlap_sentences
 from tidings.landing.store import Landing
-from tidings.ledger.store import Ledger, Status
+from tidings.ledger.entries import Status
+from tidings.ledger.store import Ledger
 from tidings.secrets import Redactor
 from tidings.settings import Settings
 from tidings.sources.clock import Clock

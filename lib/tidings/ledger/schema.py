@@ -115,5 +115,8 @@ MIGRATIONS = (
     CREATE INDEX runs_by_start ON runs (started_at);
     """,
     # A file in schedules/ is a report; when and for whom it is run are parts of it.
-    "ALTER TABLE runs RENAME COLUMN schedule TO report;",
+    """
+    ALTER TABLE runs RENAME COLUMN schedule TO report;
+    ALTER TABLE runs ADD COLUMN pulls TEXT NOT NULL DEFAULT '[]';
+    """,
 )

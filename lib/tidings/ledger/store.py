@@ -2,85 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from tidings.errors import TidingsError
+from tidings.errors import RunError, TidingsError
+from tidings.ledger.entries import BuildEntry, PullEntry, RunEntry, SectionEntry, Status, kept, read
 from tidings.ledger.lease import Leases
 from tidings.ledger.schema import MIGRATIONS
 
-Status = Literal["waiting", "running", "done", "partly", "failed", "interrupted"]
 _Entry = TypeVar("_Entry")
 _WAIT_SECONDS = 30.0
-# How columns that SQLite has no type for are kept: instants as ISO text, the rest as JSON.
-_INSTANTS = ("started_at", "as_of")
-_JSON = ("parameters", "messages")
-
-
-@dataclass(frozen=True)
-class PullEntry:
-    """One pull of one source; `seconds` is null while it runs, or if its process died (`interrupted`).
-
-    `restated` are days that the source told otherwise than before, `messages` sentences for the person who pulls.
-    """
-
-    id: int
-    source: str
-    status: Status
-    started_at: datetime
-    seconds: float | None
-    rows: int
-    rejected: int
-    error: str
-    restated: int = 0
-    messages: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class BuildEntry:
-    """One attempt to build the warehouse; `build` is empty until the build id is known."""
-
-    id: int
-    build: str
-    status: Status
-    started_at: datetime
-    seconds: float | None
-    rows: int
-    error: str
-
-
-@dataclass(frozen=True)
-class SectionEntry:
-    """One section of a run."""
-
-    section: str
-    status: Status
-    seconds: float | None
-    error: str
-
-
-@dataclass(frozen=True)
-class RunEntry:
-    """One run of a report for one slot; `seconds` is null while it runs, or if its process died (`interrupted`)."""
-
-    id: str
-    report: str
-    slot: str
-    as_of: datetime
-    parameters: Mapping[str, Any]
-    build: str
-    version: str
-    status: Status
-    started_at: datetime
-    seconds: float | None
-    error: str
-    sections: tuple[SectionEntry, ...] = ()
 
 
 class Ledger:
@@ -130,7 +66,7 @@ class Ledger:
 
     def start_run(self, run: str, *, sections: Sequence[str], started_at: datetime, **about: Any) -> None:
         """Note that a run begins, before it does anything, its sections `waiting`; `about` has fields of `RunEntry`."""
-        row = {"id": run, **about, **self._running(started_at)}
+        row = {"id": run, **about, "pulls": self.last_pulls().values(), **self._running(started_at)}
         with self._transaction() as connection:
             _insert(connection, "runs", row)
             for position, section in enumerate(sections):
@@ -167,6 +103,17 @@ class Ledger:
         found = self._entries(RunEntry, "SELECT * FROM runs ORDER BY started_at DESC, rowid DESC LIMIT ?", limit)
         return tuple(replace(run, sections=self._sections(run)) for run in found)
 
+    def run(self, run: str) -> RunEntry:
+        """The run of that id.
+
+        Raises:
+            RunError: there is none.
+        """
+        found = self._entries(RunEntry, "SELECT * FROM runs WHERE id = ?", run)
+        if not found:
+            raise RunError(f"There is no run {run} in the ledger.", "Run the report anew.")
+        return replace(found[0], sections=self._sections(found[0]))
+
     def builds_in_use(self) -> frozenset[str]:
         """The builds that runs of living processes read: they must stay, however many were made since."""
         rows = self._read("SELECT build, status, process FROM runs WHERE status = 'running'")
@@ -183,7 +130,7 @@ class Ledger:
     def _update(self, table: str, key: Mapping[str, Any], **row: Any) -> None:
         columns, found = (", ".join(f"{name} = ?" for name in row), " AND ".join(f"{name} = ?" for name in key))
         with self._transaction() as connection:
-            connection.execute(f"UPDATE {table} SET {columns} WHERE {found}", (*_kept(row), *key.values()))  # noqa: S608
+            connection.execute(f"UPDATE {table} SET {columns} WHERE {found}", (*kept(row), *key.values()))  # noqa: S608
 
     def _sections(self, run: RunEntry) -> tuple[SectionEntry, ...]:
         query = "SELECT section, status, seconds, error FROM run_sections WHERE run = ? ORDER BY position"
@@ -195,7 +142,7 @@ class Ledger:
     def _entries(self, kind: type[_Entry], query: str, *values: object) -> tuple[_Entry, ...]:
         rows = self._read(query, *values)
         try:
-            return tuple(kind(**{name: _read(name, value) for name, value in row.items()}) for row in rows)
+            return tuple(kind(**{name: read(name, value) for name, value in row.items()}) for row in rows)
         except (ValueError, TypeError) as error:
             raise TidingsError(
                 f"The ledger {self._file} holds a row that cannot be read: {error}.",
@@ -271,22 +218,5 @@ class Ledger:
 def _insert(connection: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> int:
     """Insert a row, and return its number."""
     marks = ", ".join("?" * len(row))
-    made = connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", _kept(row))  # noqa: S608
+    made = connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", kept(row))  # noqa: S608
     return made.lastrowid or 0
-
-
-def _kept(row: Mapping[str, Any]) -> list[Any]:
-    """The values of a row as SQLite keeps them."""
-    return [
-        value.isoformat() if name in _INSTANTS else json.dumps(value, ensure_ascii=False) if name in _JSON else value
-        for name, value in row.items()
-    ]
-
-
-def _read(name: str, value: Any) -> Any:
-    if name in _INSTANTS:
-        return datetime.fromisoformat(value)
-    if name in _JSON:
-        read = json.loads(value)
-        return tuple(read) if isinstance(read, list) else read
-    return value

@@ -66,7 +66,7 @@ class Kernels:
         _sweep()
         self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
         self._lease = hold(self.folder / _LEASE)
-        self._socket = self.folder / "forkserver"
+        self._socket = self.folder / "socket"
         self._log = self.folder / "forkserver.log"
         package = str(Path(tidings.__file__).parent.parent)
         self.environment |= {

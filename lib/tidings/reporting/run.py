@@ -50,7 +50,9 @@ def run(
         ledger = Ledger(settings.ledger)
         pinned = _begin(settings, report, given, now, ledger)
         try:
-            kernels.prepare({"TIDINGS_ROOT": str(settings.root), "TIDINGS_BUILD": pinned.build})
+            kernels.prepare(
+                {"TIDINGS_ROOT": str(settings.root), "TIDINGS_BUILD": pinned.build, "TIDINGS_RUN": pinned.id}
+            )
             # Imported here for the same reason.
             from tidings.reporting.deliver import deliver
 

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from tidings.book import Book
+from tidings.ledger.entries import PullEntry
 from tidings.ledger.store import Ledger
 from tidings.metrics.metric import Number
 from tidings.metrics.platform import PLATFORMS, REPORTS, name_of
@@ -34,7 +35,7 @@ OVERLAPPING: Mapping[str, Sequence[tuple[str, str]]] = {
 
 def pulls(book: Book) -> Result:
     """The latest pull of each source, one row per source: when, how it went, and what it brought; failed ones first."""
-    last = Ledger(book.settings.ledger).last_pulls()
+    last, _ = _last_pulls(book)
     kinds = {name: str(table.get("kind", "")) for name, table in book.settings.sources.items()}
     rows: list[tuple[Any, ...]] = []
     for source in sorted({*last, *kinds}):
@@ -65,10 +66,12 @@ def freshness(book: Book) -> Result:
 
     Of several sites or apps the one that lags most counts. Days never landed lie between others that were.
 
-    An endpoint is late when more days than it needs are not whole yet, seen from the report's as_of, or from the newest
-    pull or run in the ledger if that is later: a workbook that nobody pulls is late, too.
+    An endpoint is late when more days than it needs are not whole yet, seen from the report's as_of, or from the start
+    of its run if that is later (without a run: of the newest one or the newest pull): a workbook that nobody pulls is
+    late, too.
     """
-    now = _now(book)
+    _, started = _last_pulls(book)
+    now = max([book.as_of, *started])
     known = {(source.name, e.name): e for source in open_sources(book.settings) for e in source.endpoints}
     landed = {(feed.source, feed.endpoint): feed for feed in book.context.warehouse.feeds}
     rows = []
@@ -198,10 +201,18 @@ def _state(endpoint: Endpoint | None, whole: datetime | None, now: datetime) -> 
     return "late" if days_since(whole, now) > endpoint.promise_days else "on time"
 
 
-def _now(book: Book) -> datetime:
+def _last_pulls(book: Book) -> tuple[Mapping[str, PullEntry], list[datetime]]:
+    """The latest pull of each source and when work was begun last: as the run found them, so that it can be repeated.
+
+    Where no run reads, as a person in JupyterLab does, they are those of now.
+    """
     ledger = Ledger(book.settings.ledger)
-    noted = [pull.started_at for pull in ledger.pulls(1)] + [run.started_at for run in ledger.runs(1)]
-    return max([book.as_of, *noted])
+    name = book.settings.environment.get("TIDINGS_RUN")
+    if name:
+        run = ledger.run(name)
+        return {pull.source: pull for pull in run.pulls}, [run.started_at]
+    pulls = ledger.last_pulls()
+    return pulls, [*(pull.started_at for pull in pulls.values()), *(run.started_at for run in ledger.runs(1))]
 
 
 def _days(book: Book, unified: str, teller: tuple[str, str]) -> tuple[date, date] | None:

@@ -12,7 +12,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tidings.errors import CredentialError, ResponseError
-from tidings.secrets import Secret, Shy
+from tidings.secrets import Secret
 from tidings.sources.http.expected import ANYTHING
 from tidings.sources.http.session import Client, Decision, Response, by_status, excerpt
 
@@ -32,7 +32,7 @@ class Header:
 
     def headers(self, client: Client) -> Mapping[str, str]:
         """The header with the key."""
-        return {self._name: Shy(self._form.format(client.hide(self._key)))}
+        return {self._name: Secret(self._form.format(client.hide(self._key).reveal()))}
 
     def renew(self) -> None:
         """A key cannot be renewed: the next refusal is final."""
@@ -50,10 +50,10 @@ class Token:
         """The header with a token that is good for a while yet."""
         if not self._token or client.clock.epoch() >= self._until:
             token, seconds = self._mint(client)
-            self._token = Shy(token)
+            self._token = Secret(token)
             self._until = client.clock.epoch() + max(seconds - _EARLY_S, seconds / 2)
         # Clients that share the token each keep it out of their own sentences.
-        return {"Authorization": Shy(f"Bearer {client.hide(self._token)}")}
+        return {"Authorization": Secret(f"Bearer {client.hide(self._token).reveal()}")}
 
     def renew(self) -> None:
         """Mint another one for the next request."""
@@ -102,7 +102,7 @@ def service_account(account: Secret, scopes: Sequence[str]) -> Token:
         response = client.post(known["token_uri"], form=form, auth=False, expects=ANYTHING, classify=_classify_grant)
         try:
             said = response.json()
-            return Shy(said["access_token"]), float(said.get("expires_in", 3600))
+            return Secret(said["access_token"]), float(said.get("expires_in", 3600))
         except (KeyError, TypeError, AttributeError, ValueError):
             raise ResponseError(
                 f"{response.path} gave no token to {client.source}.",

@@ -10,7 +10,7 @@ What counts as an answer is stated with each request (`expects`, see `expected.p
 something in between says (a login page, a proxy, a firewall) is never taken for the server's word, nor blamed on the
 credential.
 
-What is sent to prove who asks is held in texts that do not show themselves (`Shy`), so that neither an error nor a
+What is sent to prove who asks is held in texts that do not show themselves (`Secret`), so that neither an error nor a
 traceback that prints variables tells it.
 """
 
@@ -27,7 +27,7 @@ from urllib.parse import urljoin, urlsplit
 import tenacity
 
 from tidings.errors import CredentialError, InBetweenError, OutageError, ResponseError
-from tidings.secrets import Redactor, Secret, Shy
+from tidings.secrets import Redactor, Secret
 from tidings.sources.clock import Clock
 from tidings.sources.http.expected import OBJECT, Expected
 from tidings.sources.http.response import (
@@ -128,9 +128,9 @@ class Client:
         self._stumbles = 0
         self._jitter = random.Random(source)  # noqa: S311 - spreads retries, hides nothing
 
-    def hide(self, secret: Secret | str) -> str:
+    def hide(self, secret: str) -> Secret:
         """Reveal a secret for sending, and keep it out of every sentence that this client makes."""
-        value = Shy(secret.reveal() if isinstance(secret, Secret) else secret)
+        value = Secret(secret)
         del secret
         if any(ord(character) < 32 for character in value):
             raise CredentialError(
@@ -138,7 +138,7 @@ class Client:
                 "Copy it anew into the environment or .env, in one line.",
             )
         if value:
-            self._redactor.add(Secret(value))
+            self._redactor.add(value)
         return value
 
     def get(

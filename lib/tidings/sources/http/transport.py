@@ -26,7 +26,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 
-from tidings.secrets import Shy
+from tidings.secrets import Secret
 from tidings.sources.clock import Clock
 from tidings.sources.http.response import server_of
 
@@ -294,8 +294,8 @@ def proxy_secrets() -> list[str]:
     """What must not be told of the proxies in the environment: passwords, and names with them as they are sent."""
     found = []
     for proxy in getproxies().values():
-        user, separator, password = Shy(proxy.rpartition("@")[0].rpartition("//")[2]).partition(":")
+        user, separator, password = Secret(proxy.rpartition("@")[0].rpartition("//")[2]).partition(":")
         if separator and password:
             sent = f"{unquote(user)}:{unquote(password)}"
             found += [password, unquote(password), base64.b64encode(sent.encode()).decode()]
-    return [Shy(each) for each in found]
+    return [Secret(each) for each in found]

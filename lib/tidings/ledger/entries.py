@@ -1,0 +1,103 @@
+"""What the ledger keeps of a pull, a build, a run and its sections, and how SQLite keeps what it has no type for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+Status = Literal["waiting", "running", "done", "partly", "failed", "interrupted"]
+# How columns that SQLite has no type for are kept: instants as ISO text, the rest as JSON.
+_INSTANTS = ("started_at", "as_of")
+_JSON = ("parameters", "messages", "pulls")
+
+
+@dataclass(frozen=True)
+class PullEntry:
+    """One pull of one source; `seconds` is null while it runs, or if its process died (`interrupted`).
+
+    `restated` are days that the source told otherwise than before, `messages` sentences for the person who pulls.
+    """
+
+    id: int
+    source: str
+    status: Status
+    started_at: datetime
+    seconds: float | None
+    rows: int
+    rejected: int
+    error: str
+    restated: int = 0
+    messages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BuildEntry:
+    """One attempt to build the warehouse; `build` is empty until the build id is known."""
+
+    id: int
+    build: str
+    status: Status
+    started_at: datetime
+    seconds: float | None
+    rows: int
+    error: str
+
+
+@dataclass(frozen=True)
+class SectionEntry:
+    """One section of a run."""
+
+    section: str
+    status: Status
+    seconds: float | None
+    error: str
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """One run of a report for one slot; `seconds` is null while it runs, or if its process died (`interrupted`).
+
+    `pulls` are the latest ones of each source as they were when it began.
+    """
+
+    id: str
+    report: str
+    slot: str
+    as_of: datetime
+    parameters: Mapping[str, Any]
+    build: str
+    version: str
+    status: Status
+    started_at: datetime
+    seconds: float | None
+    error: str
+    pulls: tuple[PullEntry, ...] = ()
+    sections: tuple[SectionEntry, ...] = ()
+
+
+def kept(row: Mapping[str, Any]) -> list[Any]:
+    """The values of a row as SQLite keeps them."""
+    return [_to_text(name, value) for name, value in row.items()]
+
+
+def _to_text(name: str, value: Any) -> Any:
+    if name in _INSTANTS:
+        return value.isoformat()
+    if name == "pulls":
+        value = [dict(zip(vars(entry), kept(vars(entry)), strict=True)) for entry in value]
+    return json.dumps(value, ensure_ascii=False) if name in _JSON else value
+
+
+def read(name: str, value: Any) -> Any:
+    """A value that SQLite kept in a column of that name."""
+    if name in _INSTANTS:
+        return datetime.fromisoformat(value)
+    if name not in _JSON:
+        return value
+    held = json.loads(value)
+    if name == "pulls":
+        return tuple(PullEntry(**{name: read(name, value) for name, value in row.items()}) for row in held)
+    return tuple(held) if isinstance(held, list) else held
