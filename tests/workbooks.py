@@ -13,6 +13,7 @@ import duckdb
 import ibis
 import pyarrow as pa
 from ibis.backends.sql.datatypes import DuckDBType
+from ibis.expr.operations import Node
 
 from tidings.feeds import feeds
 from tidings.landing.store import Landing, Span, arrow_schema
@@ -20,7 +21,7 @@ from tidings.models.contracts import check_columns, check_rows, declared
 from tidings.models.graph import Graph, discover
 from tidings.settings import Settings
 from tidings.warehouse.build import root_schemas, sql_of
-from tidings.warehouse.reader import compile_sql
+from tidings.warehouse.reader import compile_sql, sql_of_no_rows
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 _REQUIRED: Mapping[str, Mapping[str, Any]] = {
@@ -111,7 +112,7 @@ def run_models(target: str, **raw: Sequence[Mapping[str, Any]]) -> list[dict[str
     con = duckdb.connect()
 
     def run(expression: ibis.Table) -> pa.Table:
-        return con.execute(compile_sql(expression)).to_arrow_table()
+        return con.execute(_check_sql(expression.op())).to_arrow_table()
 
     for name, schema in schemas.items():
         rows = raw.get(name.removeprefix("raw_"), ())
@@ -119,8 +120,14 @@ def run_models(target: str, **raw: Sequence[Mapping[str, Any]]) -> list[dict[str
             origin = {"_source": "shop", "_partition": "a.csv", "_pull": 1}
             rows = [{**origin, **row} for row in feed_rows(name.removeprefix("raw_"), rows)]
         con.register(name, pa.Table.from_pylist([dict(row) for row in rows], schema=schema.to_pyarrow()))
-    for name, _ in graph.lineage(target):
+    unfed = {f"raw_{feed}" for feed in feeds()} - {f"raw_{feed}" for feed in raw}
+    for name, reads in graph.lineage(target):
         contract = graph.models[name].contract
+        # As in a build: staging makes rows of rows, so none of none.
+        if name != target and graph.models[name].layer == "staging" and unfed.issuperset(reads):
+            unfed.add(name)
+            con.execute(f'CREATE TABLE "{name}" AS {sql_of_no_rows(declared(contract))}')
+            continue
         con.execute(f'CREATE TABLE "{name}" AS {_sql(name)}')
         found = con.execute(f'DESCRIBE "{name}"').fetchall()
         assert (
@@ -128,6 +135,11 @@ def run_models(target: str, **raw: Sequence[Mapping[str, Any]]) -> list[dict[str
         )
         assert check_rows(name, contract, ibis.table(declared(contract), name=name), run)[1] == []
     return con.execute(f'SELECT * FROM "{target}"').to_arrow_table().to_pylist()
+
+
+@cache
+def _check_sql(operation: Node) -> str:
+    return compile_sql(operation.to_expr())
 
 
 @cache

@@ -16,7 +16,7 @@ from section_notebooks import notebook
 from tidings.errors import RunError
 from tidings.ledger.lease import Leases
 from tidings.reporting import folder
-from tidings.reporting.folder import filling, put
+from tidings.reporting.folder import atomic_folder, put
 from tidings.reporting.run import run
 from tidings.reporting.slot import slot_of
 from tidings.settings import Settings
@@ -105,14 +105,14 @@ def test_what_a_killed_run_left_goes_and_what_a_living_one_fills_stays(tmp_path:
     slots = tmp_path / "weekly"
     code = (
         "import sys, os; from pathlib import Path; from tidings.ledger.lease import Leases\n"
-        "from tidings.reporting.folder import filling\n"
-        "with filling(Path(sys.argv[1]) / 'd', Leases(Path(sys.argv[2]))): os._exit(9)"
+        "from tidings.reporting.folder import atomic_folder\n"
+        "with atomic_folder(Path(sys.argv[1]) / 'd', Leases(Path(sys.argv[2]))): os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", code, str(slots), str(tmp_path / "leases")], check=False)
     assert len(list(slots.glob(".d.new.*"))) == 1
     mine = slots / f".other.new.{leases.mine()}"
     mine.mkdir()
-    with filling(slots / "e", leases) as filled:
+    with atomic_folder(slots / "e", leases) as filled:
         (filled.folder / "index.html").write_text("x")
     assert sorted(path.name for path in slots.iterdir()) == [mine.name, "e"]
 
@@ -125,7 +125,7 @@ def test_a_file_in_the_way_is_named(tmp_path: Path, stand_in: str) -> None:
     at.write_text("a file")
     with (
         pytest.raises(RunError, match=r"cannot be written to .*2026-07-01: .*\. Move"),
-        filling(target, Leases(tmp_path)),
+        atomic_folder(target, Leases(tmp_path)),
     ):
         pass
 

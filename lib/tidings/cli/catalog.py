@@ -94,6 +94,16 @@ def describe(settings: Settings, name: str) -> str:
     raise UsageError(f"The catalogue has no '{name}'.", suggest(name, known))
 
 
+def metrics_table() -> str:
+    """Every metric as a Markdown table, by name: what `docs/metrics.md` shows."""
+    rows = ["| metric | title | kind | unit | mart | definition |", "|---|---|---|---|---|---|"]
+    for name, metric in registry().items():
+        marts = ", ".join(f"`{mart}`" for mart in dict.fromkeys(leaf.mart for leaf in leaves(metric)))
+        cells = (f"`{name}`", metric.title, metric.kind, metric.unit, marts, metric.definition)
+        rows.append("| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in cells) + " |")
+    return "\n".join(rows)
+
+
 def write_catalog(settings: Settings) -> Path:
     """Write the catalogue as one page, `reports/catalog.html`, and say where."""
     models = graph()

@@ -5,9 +5,15 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
+import shutil
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +22,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.common.exceptions import IbisError
 
+import tidings
 from tidings.errors import SourceError, WarehouseError, suggest
 from tidings.feeds import feeds
 from tidings.landing.exchange_rates import COLUMNS as FX_COLUMNS
@@ -47,6 +54,7 @@ from tidings.warehouse.reader import (
 )
 
 _RAW_FX = "raw_fx"
+_KEPT_VERSIONS = 4
 # Packages and modules that decide what a build holds: an edit of any of them makes a new build.
 _MAKERS = (
     "tidings.models",
@@ -116,15 +124,63 @@ def express(model: Model, schemas: Mapping[str, ibis.Schema]) -> ir.Table:
 
 
 def sql_of(model: Model, schemas: Mapping[str, ibis.Schema]) -> str:
-    """The SQL of a model over tables of these schemas; made once per process, as that takes longer than running it.
+    """The SQL of a model over tables of these schemas; made once per version of the code, as that takes longest.
 
     Raises:
         WarehouseError: as `express`.
     """
     key = model.function, tuple((table, schemas[table]) for table in model.reads)
     if key not in _compiled:
-        _compiled[key] = compile_sql(express(model, schemas))
+        file = _kept_file(model, schemas)
+        kept = _read(file) if file else ""
+        _compiled[key] = kept or compile_sql(express(model, schemas))
+        if file and not kept:
+            _keep(file, _compiled[key])
     return _compiled[key]
+
+
+def kept_folder() -> Path:
+    """Where SQL of models is kept: with Python's own compiled code, which is shared and thrown away in the same way."""
+    return Path(cache_from_source(__file__)).with_suffix("")
+
+
+def _kept_file(model: Model, schemas: Mapping[str, ibis.Schema]) -> Path | None:
+    """The file of its SQL; None where the hash of the code does not cover the model, as with a workbook's own."""
+    module = sys.modules.get(model.function.__module__)
+    file = getattr(module, "__file__", None)
+    if getattr(getattr(module, model.name, None), "function", None) is not model.function or not file:
+        return None
+    if not Path(file).is_relative_to(Path(str(tidings.__file__)).parent):
+        return None
+    read = repr([(table, list(schemas[table].items())) for table in model.reads])
+    return kept_folder() / _loaded_code() / f"{model.name}.{hashlib.sha256(read.encode()).hexdigest()[:16]}.sql"
+
+
+@cache
+def _loaded_code() -> str:
+    """The hash of the code as this process has it: files that are edited later are not what it runs."""
+    return hashlib.sha256(f"{_code_hash()}, sqlglot {version('sqlglot')}".encode()).hexdigest()[:16]
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _keep(file: Path, sql: str) -> None:
+    """Keep it if that can be: not where the package was installed by somebody else."""
+    with suppress(OSError):
+        if not file.parent.is_dir():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            versions = sorted(file.parent.parent.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+            for old in versions[_KEPT_VERSIONS:]:
+                shutil.rmtree(old, ignore_errors=True)
+        # Named when it is whole, as other processes may read it.
+        draft = file.with_name(f".{file.name}.{os.getpid()}")
+        draft.write_text(sql, encoding="utf-8")
+        draft.replace(file)
 
 
 def build(settings: Settings, *, keep: Collection[str] = (), progress: Progress = silent) -> BuildResult:

@@ -242,7 +242,7 @@ def parse_vitals(record: Record) -> Mapping[str, Any]:
     }
 
 
-_STATS: Final = r"(?P<package>.+)_(?P<month>\d{6})_(?P<cut>{cuts})\.csv"
+_STATS: Final = r"(?P<package>.+)_(?P<month>\d{6})_(?P<breakdown>{cuts})\.csv"
 FILES: Final[Mapping[str, tuple[str, re.Pattern[str]]]] = {
     "installs": (
         "stats/installs/installs_",
