@@ -11,7 +11,8 @@ from graphlib import CycleError, TopologicalSorter
 from tidings.errors import GraphError, suggest
 from tidings.models.model import Model
 
-PACKAGES = ("tidings.models.staging", "tidings.models.marts")
+MARTS = "tidings.models.marts"
+PACKAGES = ("tidings.models.staging", MARTS)
 
 
 def discover(packages: Iterable[str] = PACKAGES) -> tuple[Model, ...]:
