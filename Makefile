@@ -27,7 +27,7 @@ report: setup  ## Land the sample company, build, run the weekly report, print w
 	@$(MAKE) --no-print-directory reports/.weekly
 	@tail -n 2 reports/.weekly
 
-# Run again only when the build, a section, a schedule or the code has changed since.
+# Run again only when the build, a section, a report or the code has changed since.
 reports/.weekly: data/warehouse/current pyproject.toml $(shell find lib notebooks schedules -type f ! -path '*/__pycache__/*' ! -path '*/.ipynb_checkpoints/*')
 	@mkdir -p reports
 	@$(BIN)/tidings run weekly > $@.part || { cat $@.part; rm -f $@.part; exit 1; }

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import settings as profiles
 
 import tidings.warehouse.build
+import tidings.warehouse.compiled
 from tidings.landing.store import Landing
 from tidings.settings import load_settings
 from tidings.sources.source import Pull, open_sources
@@ -45,7 +46,7 @@ def kept_sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """SQL of models is made once per session for all workers, apart from that of real builds: tests replace code."""
     folder = _shared_by_workers(tmp_path_factory) / "sql"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tidings.warehouse.build, "kept_folder", lambda: folder)
+        patch.setattr(tidings.warehouse.compiled, "kept_folder", lambda: folder)
         yield
 
 

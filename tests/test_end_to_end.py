@@ -16,7 +16,7 @@ from tidings.book import Book
 from tidings.display.formats import THIN
 from tidings.landing.store import Landing
 from tidings.ledger.store import Ledger
-from tidings.reporting.run import RunResult
+from tidings.reporting.pinned import RunResult
 from tidings.reporting.run import run as run_report
 from tidings.settings import load_settings
 from tidings.sources.source import Pull, open_sources

@@ -18,9 +18,9 @@ from ibis.expr.operations import Node
 from tidings.feeds import feeds
 from tidings.landing.store import Landing, Span, arrow_schema
 from tidings.models.contracts import check_columns, check_rows, declared
-from tidings.models.graph import Graph, discover
+from tidings.models.graph import Graph, known_models
 from tidings.settings import Settings
-from tidings.warehouse.build import root_schemas, sql_of
+from tidings.warehouse.compiled import root_schemas, sql_of
 from tidings.warehouse.reader import compile_sql, sql_of_no_rows
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
@@ -108,7 +108,8 @@ def run_models(target: str, **raw: Sequence[Mapping[str, Any]]) -> list[dict[str
 
     Raw rows may set `_source`, `_partition`, `_pull` and `_line`.
     """
-    graph, schemas = Graph.of(discover(), root_schemas()), root_schemas()
+    graph, schemas = Graph.of(known_models(), root_schemas()), root_schemas()
+    assert {f"raw_{name}" for name in raw} <= set(schemas), "rows of a feed that there is not"
     con = duckdb.connect()
 
     def run(expression: ibis.Table) -> pa.Table:
@@ -144,7 +145,7 @@ def _check_sql(operation: Node) -> str:
 
 @cache
 def _sql(name: str) -> str:
-    models = {model.name: model for model in discover()}
+    models = {model.name: model for model in known_models()}
     schemas = {**root_schemas(), **{other: declared(model.contract) for other, model in models.items()}}
     return sql_of(models[name], schemas)
 

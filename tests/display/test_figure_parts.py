@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidings.models.contracts import check_rows, declared
-from tidings.models.graph import discover
+from tidings.models.graph import known_models
 from tidings.models.model import model
 from tidings.platform_metrics import (
     DIMENSIONS,
@@ -246,12 +246,12 @@ def test_a_cut_names_its_dimensions_in_one_order() -> None:
 
 
 def test_every_figures_model_has_the_shape_of_all() -> None:
-    models = [each for each in discover() if each.name.startswith("platform_metrics_")]
+    models = [each for each in known_models() if each.name.startswith("platform_metrics_")]
     assert len(models) >= 4
     for each in models:
         assert tuple(each.contract.columns) == tuple(PLATFORM_COLUMNS), each.name
         assert tuple(each.contract.key) == PLATFORM_KEY, each.name
-    (together,) = [each for each in discover() if each.name == "fct_metric_daily"]
+    (together,) = [each for each in known_models() if each.name == "fct_metric_daily"]
     assert together.reads == ("dim_fx", *sorted(each.name for each in models))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from papermill.inspection import _infer_parameters
+from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from tidings.errors import UsageError
@@ -23,7 +24,7 @@ ALLOWED = ("tidings.book", "tidings.sections", "tidings.display", "tidings.metri
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda file: file.stem)
 def notebook(request: pytest.FixtureRequest) -> nbformat.NotebookNode:
-    return nbformat.read(request.param, as_version=4)
+    return load_notebook_node(str(request.param))
 
 
 def _code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
@@ -96,7 +97,7 @@ def test_only_the_digest_keeps_its_output(notebook: nbformat.NotebookNode) -> No
 )
 def test_what_papermill_passes_is_refused_by_name(given: dict[str, object], said: str) -> None:
     commerce = next(file for file in NOTEBOOKS if file.stem == "commerce")
-    parameterized = parameterize_notebook(nbformat.read(commerce, as_version=4), given)
+    parameterized = parameterize_notebook(load_notebook_node(str(commerce)), given)
     names: dict[str, object] = {}
     with pytest.raises(UsageError, match=re.escape(said)):
         for cell in _code(parameterized)[:3]:

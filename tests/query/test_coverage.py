@@ -430,7 +430,7 @@ def test_a_value_of_a_part_of_its_window_says_which_days(tmp_path: Path) -> None
     said = "shop has orders from 2026-06-05 on only"
     assert (found.value, found.part) == (4, said)
     assert of_value(found).text == f"Orders was 4 in 3 – 8 Jun 2026; {said}."
-    assert Book.open("2026-06-09", 3, "none", root=root).value("orders").partition == ""
+    assert Book.open("2026-06-09", 3, "none", root=root).value("orders").part == ""
     # Beside a change that cannot be given the reason names the days.
     compared = of_value(Book.open("2026-06-09", 5, root=root).value("orders"))
     assert compared.text.endswith("; no change is given: shop has orders of 5 – 8 Jun 2026.")

@@ -17,8 +17,8 @@ from tidings.errors import RunError
 from tidings.ledger.lease import Leases
 from tidings.reporting import folder
 from tidings.reporting.folder import atomic_folder, put
+from tidings.reporting.pinned import slot_of
 from tidings.reporting.run import run
-from tidings.reporting.slot import slot_of
 from tidings.settings import Settings
 from tidings.window import Zone
 
@@ -117,7 +117,7 @@ def test_what_a_killed_run_left_goes_and_what_a_living_one_fills_stays(tmp_path:
     assert sorted(path.name for path in slots.iterdir()) == [mine.name, "e"]
 
 
-@pytest.mark.parametrize("stand_in", ["reports", "schedule"])
+@pytest.mark.parametrize("stand_in", ["reports", "weekly"])
 def test_a_file_in_the_way_is_named(tmp_path: Path, stand_in: str) -> None:
     target = tmp_path / "reports" / "weekly" / "2026-07-01"
     at = target.parent.parent if stand_in == "reports" else target.parent
@@ -131,12 +131,12 @@ def test_a_file_in_the_way_is_named(tmp_path: Path, stand_in: str) -> None:
 
 
 @pytest.mark.usefixtures("plain")
-def test_other_parameters_lie_beside_and_those_of_the_schedule_do_not(workbook: Callable[..., Settings]) -> None:
+def test_other_parameters_lie_beside_and_those_of_the_report_do_not(workbook: Callable[..., Settings]) -> None:
     settings = workbook(commerce=["print(days)"])
     (settings.schedules / "weekly.toml").write_text('title = "W"\nsections = ["commerce"]\n[parameters]\ndays = 14\n')
     for given in ({}, {"days": "14"}, {"days": "28"}, {"quiet": "no"}, {"as_of": "2026-07-01"}):
         run(settings, "weekly", given, now=NOW)
-    # 14 is what the schedule says anyhow, quiet=no what the section does.
+    # 14 is what the report says anyhow, quiet=no what the section does.
     assert sorted(path.name for path in (settings.reports / "weekly").iterdir()) == ["2026-07-01", "2026-07-01_days=28"]
 
 

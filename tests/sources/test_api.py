@@ -19,7 +19,8 @@ from sources.toy import DAILY, TODAY, Toy, back, noon, with_
 from tidings.errors import CredentialError, OutageError, ResponseError, SourceError, StoppedError
 from tidings.landing.manifest import Load, Span
 from tidings.landing.store import Landing, landed_files, verify
-from tidings.sources.api.source import NotYetError, chunks
+from tidings.sources.api.days import chunks
+from tidings.sources.api.endpoint import NotYetError
 from tidings.sources.source import Pull
 
 

@@ -10,9 +10,9 @@ import pytest
 import sqlglot
 
 from tidings.models.contracts import declared
-from tidings.models.graph import discover
+from tidings.models.graph import known_models
 from tidings.models.model import Model
-from tidings.warehouse.build import express, root_schemas, sql_of
+from tidings.warehouse.compiled import express, root_schemas, sql_of
 from tidings.warehouse.reader import compile_sql
 
 DIALECTS = ("duckdb", "postgres", "snowflake", "databricks", "bigquery")
@@ -26,14 +26,14 @@ UNSUPPORTED = {
 }
 
 
-SCHEMAS = {**root_schemas(), **{model.name: declared(model.contract) for model in discover()}}
+SCHEMAS = {**root_schemas(), **{model.name: declared(model.contract) for model in known_models()}}
 # A model in every engine takes a second or more: each is tried in one engine by `make test`, in all by `make proof`.
 OTHERS = tuple(dialect for dialect in DIALECTS if dialect != "duckdb")
 
 
 @cache
 def _expressed(name: str) -> ir.Table:
-    return express(next(model for model in discover() if model.name == name), SCHEMAS)
+    return express(next(model for model in known_models() if model.name == name), SCHEMAS)
 
 
 def _compiles(model: Model, dialect: str) -> None:
@@ -51,14 +51,14 @@ def _compiles(model: Model, dialect: str) -> None:
 
 @pytest.mark.parametrize(
     ("model", "dialect"),
-    [pytest.param(model, OTHERS[n % len(OTHERS)], id=model.name) for n, model in enumerate(discover())],
+    [pytest.param(model, OTHERS[n % len(OTHERS)], id=model.name) for n, model in enumerate(known_models())],
 )
 def test_every_model_compiles_for_another_engine(model: Model, dialect: str) -> None:
     _compiles(model, dialect)
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("model", discover(), ids=lambda model: model.name)
+@pytest.mark.parametrize("model", known_models(), ids=lambda model: model.name)
 def test_every_model_compiles_for_every_engine(model: Model) -> None:
     for dialect in DIALECTS:
         _compiles(model, dialect)
@@ -66,6 +66,6 @@ def test_every_model_compiles_for_every_engine(model: Model) -> None:
     assert sql_of(model, SCHEMAS) == compile_sql(_expressed(model.name))
 
 
-@pytest.mark.parametrize("model", discover(), ids=lambda model: model.name)
+@pytest.mark.parametrize("model", known_models(), ids=lambda model: model.name)
 def test_every_model_gives_the_columns_it_declares(model: Model) -> None:
     assert tuple(_expressed(model.name).columns) == tuple(model.contract.columns)

@@ -13,7 +13,7 @@ import ibis
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
-from tidings.models.graph import MARTS, discover
+from tidings.models.graph import MARTS, known_models
 from tidings.models.model import AsOf, Model
 from tidings.platform_metrics import DIMENSIONS
 from tidings.query.coverage import Coverage
@@ -91,7 +91,7 @@ class Views:
 
     @cached_property
     def _models(self) -> dict[str, Model]:
-        return {model.name: model for model in discover((MARTS,))}
+        return {model.name: model for model in known_models(MARTS)}
 
     def _as_of_rule(self, name: str) -> AsOf:
         return self._models[name].as_of if name in self._models else _ANY_TIME

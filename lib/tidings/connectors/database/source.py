@@ -179,7 +179,7 @@ class Database:
         if found:
             reason = f"{self.cursor}: is null, so that no pull would know it again"
             yield into.refuse(_UNDATED, pa.concat_tables(found), reason)
-        elif any(load.partition == _UNDATED for load in into.loads()):
+        elif any(load.partition == _UNDATED for load in into.quarantined()):
             into.landing.drop(self.name, self.shape.feed.name, _UNDATED)
 
     def plan(self, connection: duckdb.DuckDBPyConnection, sample: pa.Table, plain: frozenset[str]) -> Plan:

@@ -6,25 +6,24 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tidings.errors import TidingsError
 from tidings.landing.rejections import Reason, reasons_in
-from tidings.landing.store import Landing
+from tidings.landing.store import Landing, LoadWriter
 from tidings.mapping.filling import parser
 from tidings.mapping.guess import columns_of, marks_of
-from tidings.mapping.options import read_options
+from tidings.mapping.options import FileOptions, read_options
+from tidings.mapping.shapes import Shape
 from tidings.parsing import reading
 from tidings.parsing.files import File
 from tidings.parsing.inference import encoding_of
 from tidings.parsing.sampling import beginning, head_bytes
+from tidings.settings import Settings
 from tidings.sources.source import Pull
-
-if TYPE_CHECKING:
-    from tidings.connectors.files.source import FileSource
 
 _TENTH = 0.1
 
@@ -73,7 +72,33 @@ class Trial:
         return f", of {min(days)}" if min(days) == max(days) else f", from {min(days)} to {max(days)}"
 
 
-def tried(source: FileSource, file: File, pull: Pull) -> Trial:
+class Tryable(Protocol):
+    """What a trial has to know of a source of files."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the settings."""
+
+    @property
+    def shape(self) -> Shape:
+        """What its rows are."""
+
+    @property
+    def options(self) -> FileOptions:
+        """How they are read."""
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the workbook."""
+
+    def changed(self, *, options: FileOptions | None = None, settings: Settings | None = None) -> Self:
+        """The same source with other options or settings."""
+
+    def land_file(self, file: File, landing: Landing, pull: Pull) -> LoadWriter:
+        """Land one file whatever becomes of its rows."""
+
+
+def tried(source: Tryable, file: File, pull: Pull) -> Trial:
     """Read the first rows of a file as a pull would; nothing of it stays.
 
     Raises:
@@ -83,16 +108,17 @@ def tried(source: FileSource, file: File, pull: Pull) -> Trial:
         root = Path(folder)
         cut, is_all = beginning(file, root)
         # Salts and landings of a trial are its own.
-        mine = replace(source, settings=replace(source.settings, root=root))
+        mine = source.changed(settings=replace(source.settings, root=root))
         landing = Landing(root / "raw")
         mine.land_file(cut, landing, Pull(pull.now, again=True))
-        (entry,) = landing.loads(source.name, source.shape.feed.name)
+        endpoint = (source.name, source.shape.feed.name)
+        (load,) = (*landing.loads(*endpoint), *landing.quarantined(*endpoint))
         where = root / "raw" / source.name / source.shape.feed.name
-        reasons = reasons_in(where / entry.rejected_file) if entry.rejected_file else []
-        return Trial(file.name, pq.read_table(where / entry.file), entry.rejected, reasons, is_all)
+        reasons = reasons_in(where / load.rejected_file) if load.rejected_file else []
+        return Trial(file.name, pq.read_table(where / load.file), load.rejected, reasons, is_all)
 
 
-def advice(source: FileSource, table: Mapping[str, Any], file: File, pull: Pull, before: Trial) -> str:
+def advice(source: Tryable, table: Mapping[str, Any], file: File, pull: Pull, before: Trial) -> str:
     """What to set so that more rows can be used, tried out; the doubts where that is a person's to decide."""
     found, doubts = _options(source, table, file)
     if not found:
@@ -103,7 +129,7 @@ def advice(source: FileSource, table: Mapping[str, Any], file: File, pull: Pull,
         options = read_options(
             source.name, {**table, **found}, source.settings, shape.feed, helpers=shape.helpers, derived=shape.derived
         )
-        after = tried(replace(source, options=options), file, pull)
+        after = tried(source.changed(options=options), file, pull)
     except TidingsError:
         return ""
     if after.rows.num_rows <= before.rows.num_rows:
@@ -113,7 +139,7 @@ def advice(source: FileSource, table: Mapping[str, Any], file: File, pull: Pull,
     return f"With {shown} {some} can be used: add that to [tool.tidings.sources.{source.name}]."
 
 
-def _options(source: FileSource, table: Mapping[str, Any], file: File) -> tuple[dict[str, str], list[str]]:
+def _options(source: Tryable, table: Mapping[str, Any], file: File) -> tuple[dict[str, str], list[str]]:
     """Options that the cells of the mapped columns show and that are set otherwise."""
     found: dict[str, str] = {}
     doubts: list[str] = []

@@ -7,35 +7,35 @@ from pathlib import Path
 import ibis
 import pytest
 
-import tidings.warehouse.build
+import tidings.warehouse.compiled
 from tidings.models.contracts import declared
-from tidings.models.graph import discover
+from tidings.models.graph import known_models
 from tidings.models.model import Model, model
 from tidings.schema import Column
-from tidings.warehouse.build import root_schemas, sql_of
+from tidings.warehouse.compiled import root_schemas, sql_of
 
-SCHEMAS = {**root_schemas(), **{model.name: declared(model.contract) for model in discover()}}
-VITALS = next(model for model in discover() if model.name == "stg_vitals")
+SCHEMAS = {**root_schemas(), **{model.name: declared(model.contract) for model in known_models()}}
+VITALS = next(model for model in known_models() if model.name == "stg_vitals")
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing is kept yet, as in a fresh checkout."""
-    monkeypatch.setattr(tidings.warehouse.build, "kept_folder", lambda: tmp_path / "kept")
+    monkeypatch.setattr(tidings.warehouse.compiled, "kept_folder", lambda: tmp_path / "kept")
     _fresh_process(monkeypatch)
     return tmp_path / "kept"
 
 
 def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tidings.warehouse.build, "_compiled", {})
+    monkeypatch.setattr(tidings.warehouse.compiled, "_compiled", {})
 
 
 def _count(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What is compiled from now on."""
     asked: list[object] = []
-    make = tidings.warehouse.build.compile_sql
+    make = tidings.warehouse.compiled.compile_sql
     monkeypatch.setattr(
-        tidings.warehouse.build, "compile_sql", lambda expression: asked.append(expression) or make(expression)
+        tidings.warehouse.compiled, "compile_sql", lambda expression: asked.append(expression) or make(expression)
     )
     return asked
 
@@ -57,7 +57,7 @@ def test_other_code_and_other_columns_are_compiled_anew(monkeypatch: pytest.Monk
     sql_of(VITALS, {**SCHEMAS, "raw_vitals": more})
     assert len(asked) == 1
     _fresh_process(monkeypatch)
-    monkeypatch.setattr(tidings.warehouse.build, "_loaded_code", lambda: "edited")
+    monkeypatch.setattr(tidings.warehouse.compiled, "_loaded_code", lambda: "edited")
     sql_of(VITALS, SCHEMAS)
     assert len(asked) == 2
 
@@ -78,14 +78,14 @@ def test_models_that_the_hash_of_the_code_does_not_cover_are_not_kept(folder: Pa
 
 def test_where_nothing_can_be_kept_it_is_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(tidings.warehouse.build, "kept_folder", lambda: tmp_path / "file" / "kept")
+    monkeypatch.setattr(tidings.warehouse.compiled, "kept_folder", lambda: tmp_path / "file" / "kept")
     assert "raw_vitals" in sql_of(VITALS, SCHEMAS)
 
 
 def test_only_the_last_versions_stay(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     for number in range(7):
         _fresh_process(monkeypatch)
-        monkeypatch.setattr(tidings.warehouse.build, "_loaded_code", lambda name=f"v{number}": name)
+        monkeypatch.setattr(tidings.warehouse.compiled, "_loaded_code", lambda name=f"v{number}": name)
         sql_of(VITALS, SCHEMAS)
     kept = {path.name for path in folder.iterdir()}
     assert kept == {"v3", "v4", "v5", "v6"}
