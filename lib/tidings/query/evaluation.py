@@ -140,10 +140,9 @@ def over_windows(
             reach.setdefault(_reach(window, first.trailing_days), []).append(window)
         for batch in batches(reach):
             rows = rows_of(context, together, batch)
-            rows = rows.mutate(**{_SLICE: ibis.cases(*[(w.holds(rows.ts), n) for n, w in enumerate(batch)])})
-            by = [_SLICE] if grouping is None else [_SLICE, _GROUP]
+            by: dict[str, ir.Value] = {_SLICE: ibis.cases(*[(w.holds(rows.ts), n) for n, w in enumerate(batch)])}
             if grouping is not None:
-                rows = rows.mutate(**{_GROUP: grouping(rows)})
+                by[_GROUP] = grouping(rows)
             ran = context.query(aggregate(rows, together, by))
             for row in ran.rows:
                 for window in reach[batch[row[_SLICE]]]:
@@ -219,9 +218,7 @@ def _add_last_seconds(
     context: QueryContext, metrics: Sequence[Metric], windows: Sequence[Window], grouping: Grouping | None, found: Found
 ) -> None:
     rows = _of_last_seconds(context, metrics[0])
-    if grouping is not None:
-        rows = rows.mutate(**{_GROUP: grouping(rows)})
-    ran = context.query(aggregate(rows, metrics, [] if grouping is None else [_GROUP]))
+    ran = context.query(aggregate(rows, metrics, None if grouping is None else {_GROUP: grouping(rows)}))
     for row in ran.rows:
         found.add(windows[0], row.get(_GROUP), metrics, row)
     found.note(metrics, ran)

@@ -62,8 +62,8 @@ def over_periods(context: QueryContext, metrics: Sequence[Metric], window: Windo
         if together[0].trailing_days:
             continue
         rows = rows_of(context, together, [whole])
-        rows = rows.mutate(**{_PERIOD: period_start(rows.local_ts, unit, context.zone.week_start)})
-        ran = context.query(aggregate(rows, together, [_PERIOD]))
+        by = {_PERIOD: period_start(rows.local_ts, unit, context.zone.week_start)}
+        ran = context.query(aggregate(rows, together, by))
         sql += ran.provenance.sql
         for row in ran.rows:
             known = [m for m, counting in counted_by(together).items() if row[rows_column(counting)]]
