@@ -87,7 +87,12 @@ class QueryContext:
         return (*self._by, *(column for column, _ in self.segment.terms))
 
     def query(self, expression: ir.Expr, *, money: bool = False) -> QueryResult:
-        """Run an expression; `money` says that its rows hold amounts in the report's currency."""
+        """Run an expression; `money` says that its rows hold amounts in the report's currency.
+
+        Raises:
+            UsageError: it is made of tables of another book, which may have another as_of.
+        """
+        self.warehouse.require_own(expression)
         sql = self.warehouse.sql(expression)
         self.sql.append(sql)
         table = self.warehouse.run(sql, expression)

@@ -22,7 +22,7 @@ import pyarrow as pa
 from ibis.backends.sql.datatypes import DuckDBType
 from sqlglot import exp
 
-from tidings.errors import WarehouseError, remedy_of, suggest
+from tidings.errors import UsageError, WarehouseError, remedy_of, suggest
 from tidings.settings import Settings
 from tidings.warehouse.folder import POINTER
 from tidings.warehouse.metadata import FeedInfo, TableInfo
@@ -158,6 +158,18 @@ class Warehouse:
     def views_in(self, sql: str) -> Mapping[str, str]:
         """The views that a query reads, with their SQL."""
         return {name: made for name, made in self._views.items() if _name(name) in sql}
+
+    def require_own(self, expression: ir.Expr) -> None:
+        """Refuse what another connection made: its names may stand for other rows here.
+
+        Raises:
+            UsageError: the expression reads a table or view of another connection.
+        """
+        foreign = [node.name for node in expression.op().find(ops.DatabaseTable) if node.source is not self._backend]
+        if foreign:
+            raise UsageError(
+                f"The question reads {foreign[0]} of another book.", "Ask the book whose tables it is made of."
+            )
 
     def sql(self, expression: ir.Expr) -> str:
         """The SQL that `query` would run."""
