@@ -14,20 +14,13 @@ from tidings.analysis.variation import is_unusual
 from tidings.display import theme
 from tidings.display.show import head
 from tidings.errors import UsageError, suggest
-from tidings.metrics.metric import Metric, Number
+from tidings.metrics.metric import Metric
 from tidings.metrics.registry import get, leaves
-from tidings.metrics.result import Field, Point, Provenance, Result, Series, Value
+from tidings.metrics.result import Field, Result, Series, Value
 from tidings.query.breakdown import breakdown_result
-from tidings.query.context import QueryContext, tables_in
-from tidings.query.evaluation import (
-    comparable,
-    known_part,
-    over_periods,
-    over_windows,
-    period_share,
-    period_value,
-    rows_behind,
-)
+from tidings.query.context import QueryContext, QueryResult
+from tidings.query.evaluation import comparable, known_part, over_windows, rows_behind
+from tidings.query.periods import over_periods
 from tidings.query.rejected import rejected_sentences
 from tidings.query.segment import check_term, parse_segment
 from tidings.query.to_date import to_date_result
@@ -110,7 +103,7 @@ class Book:
             "Data until": "no data yet" if until is None else f"{until.astimezone(self.zone.info):%Y-%m-%d %H:%M}",
             "Build": self.build_id,
             "Rejected": "; ".join(rejected_sentences(self.context.warehouse.rejected, self.window)),
-            "Exchange rates": " ".join(self.context.money_notes),
+            "Exchange rates": " ".join(self.context.notes.money),
         }
         known = {name: fact for name, fact in facts.items() if fact}
         return head("", self.window, self.before, known)._repr_mimebundle_()
@@ -192,11 +185,11 @@ class Book:
         found = over_windows(self.context, metrics, [window] if before is None else [window, before])
         course = replace(window, start=add_days(window.end, -SPARK_DAYS))
         timed = [metric for metric in metrics if not metric.last_seconds]
-        days = over_periods(self.context, timed, course, "day") if timed else {}
+        days = over_periods(self.context, timed, course, "day") if timed else None
         values = []
         for metric in metrics:
             compared = None if metric.last_seconds else before
-            spark = () if metric.last_seconds else tuple(period_value(metric, c, p, course) for p, c in days.items())
+            spark = () if metric.last_seconds or days is None else days.values(metric)
             known, was = found.value(metric, window), None
             if compared is not None:
                 was = found.value_before(metric, window, compared)
@@ -213,7 +206,7 @@ class Book:
                 if compared is None or was is not None
                 else self._why_no_change(metric, window, compared),
                 part="" if known is None or metric.last_seconds else known_part(self.context, metric, window),
-                provenance=self._origin(metric, found.sql_of(metric), found.rows_behind(metric, window), window=window),
+                provenance=found.provenance([metric], window),
             )
             span = 1 if any(leaf.trailing_days for leaf in leaves(metric)) else window.days
             values.append(replace(value, unusual=is_unusual(value.change, spark, span)))
@@ -245,15 +238,10 @@ class Book:
         return self._series(get(name), self.before, grain or self.window.grain())
 
     def _series(self, metric: Metric, window: Window, grain: Unit) -> Series:
-        start = len(self.context.sql)
-        found = over_periods(self.context, [metric], window, grain)
-        points = tuple(
-            Point(period, period_value(metric, cell, period, window), period_share(self.context, metric, period))
-            for period, cell in found.items()
-        )
+        course = over_periods(self.context, [metric], window, grain)
+        points = course.points(metric)
         why = "" if any(point.value is not None for point in points) else self._why(metric, window)
-        origin = self._origin(metric, self.context.sql[start:], window=window)
-        return Series(metric, self.unit(metric), grain, points, origin, why)
+        return Series(metric, self.unit(metric), grain, points, course.provenance(metric), why)
 
     def last(self, days: int) -> Window:
         """The last `days` days up to the end of the book's window.
@@ -278,7 +266,7 @@ class Book:
         Raises:
             MetricError: there is no such metric.
         """
-        return all(self.context.answerable([leaf]) for leaf in leaves(get(name)))
+        return all(self.context.coverage.answerable([leaf]) for leaf in leaves(get(name)))
 
     def covers(self, mart: str) -> bool:
         """True where a source covers a day of the window in a mart: no rows then mean that there was nothing."""
@@ -286,7 +274,7 @@ class Book:
         return coverage.extent(coverage.of_mart(mart), self.window.start, self.window.end) != "none"
 
     def _why(self, metric: Metric, window: Window) -> str:
-        return self.context.why_unknown(leaves(metric), window.start, window.end)
+        return self.context.notes.why_unknown(leaves(metric), self.context.needed, window.start, window.end)
 
     def _why_no_change(self, metric: Metric, window: Window, before: Window) -> str:
         if comparable(self.context, metric, window, before):
@@ -295,21 +283,9 @@ class Book:
             return earlier
         if part := known_part(self.context, metric, window):
             return part
-        coverage, behind = self.context.coverage, leaves(metric)
-        notes = [
-            note for one in (window, before) for note in coverage.notes(behind, self.context.needed, one.start, one.end)
-        ]
+        context, both = self.context, (window, before)
+        notes = [n for w in both for n in context.notes.lacking(leaves(metric), context.needed, w.start, w.end)]
         return notes[0].rstrip(".") if notes else "the data do not cover both windows alike"
-
-    def amounts(self, names: Sequence[str], windows: Sequence[Window]) -> Mapping[tuple[str, Window], Number]:
-        """Several metrics over several windows, nothing but their values; those of one mart are read in one pass.
-
-        Raises:
-            MetricError: there is no such metric.
-        """
-        metrics = [get(name) for name in names]
-        found = over_windows(self.context, metrics, windows)
-        return {(metric.name, window): found.value(metric, window) for metric in metrics for window in windows}
 
     def split(self, name: str, by: str, top: int = 12) -> Result:
         """A metric by a column of its mart: the total first, the `top` largest, then the others from their own rows.
@@ -322,8 +298,7 @@ class Book:
             UsageError: a mart of the metric has no such column.
         """
         metric = get(name)
-        result = breakdown_result(self.context, metric, by, top, self.window, self.before, self.unit(metric))
-        return replace(result, provenance=self._origin(metric, result.provenance.sql, result.provenance.rows, by=by))
+        return breakdown_result(self.context, metric, by, top, self.window, self.before, self.unit(metric))
 
     def to_date(self, name: str) -> Result:
         """A metric week on week and month on month: the period to date against as many days of the one before.
@@ -332,8 +307,7 @@ class Book:
             MetricError: there is no such metric.
         """
         metric = get(name)
-        result = to_date_result(self.context, metric, self.window, self.unit(metric))
-        return replace(result, provenance=self._origin(metric, result.provenance.sql, result.provenance.rows))
+        return to_date_result(self.context, metric, self.window, self.unit(metric))
 
     def mart(self, name: str) -> ir.Table:
         """A table as the figures see it: rows before `as_of`, in the segment, with `local_ts` and, for money, `fx`.
@@ -381,31 +355,19 @@ class Book:
                     suggest(field.name, expression.columns),
                 )
         shown = expression.select(*(field.name for field in fields))
-        found = self.context.rows(shown)
-        units = tuple(replace(f, unit=self.currency) if f.unit == "money" else f for f in fields)
-        rows = tuple(tuple(row[field.name] for field in fields) for row in found)
         money = any(field.unit == "money" for field in fields)
-        origin = self.context.provenance(self.context.sql[-1:], tables_in(shown), len(rows), money=money)
-        return Result(title, units, rows, origin)
+        found = self.query(shown, money=money)
+        units = tuple(replace(f, unit=self.currency) if f.unit == "money" else f for f in fields)
+        rows = tuple(tuple(row[field.name] for field in fields) for row in found.rows)
+        return Result(title, units, rows, found.provenance)
+
+    def query(self, expression: ir.Expr, *, money: bool = False) -> QueryResult:
+        """Rows of an expression with where they come from; `money` says that they hold amounts in `currency`."""
+        return self.context.query(expression, money=money)
 
     def unit(self, metric: Metric) -> str:
         """What is printed behind a metric's value: its unit, for money the report's currency."""
         return self.currency if metric.unit == "money" else metric.unit
-
-    def _origin(
-        self,
-        metric: Metric,
-        sql: Sequence[str],
-        rows: int | None = None,
-        *,
-        by: str = "",
-        window: Window | None = None,
-    ) -> Provenance:
-        inputs = leaves(metric)
-        context = self.context.split_by(by) if by else self.context
-        tables = [name for leaf in inputs for name in (leaf.mart, *(mark.mart for mark in leaf.marks))]
-        money = any(leaf.unit == "money" for leaf in inputs)
-        return context.provenance(sql, tables, rows, money=money, metrics=inputs, window=window or self.window)
 
 
 def _check_types(days: object, texts: Mapping[str, object]) -> None:

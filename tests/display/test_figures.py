@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from depth import examples
 from tidings.display import show, theme
-from tidings.display.figure import HTML, MOST_ROWS, TEXT, TIDINGS, VEGALITE, Figure, chart, joined
+from tidings.display.figure import HTML, MOST_ROWS, TEXT, TIDINGS, VEGALITE, Figure, chart
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
-from tidings.metrics.result import Field, Provenance
+from tidings.metrics.result import Field, Provenance, joined
 
 Make = Callable[[str], Figure]
 

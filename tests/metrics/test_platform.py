@@ -57,7 +57,7 @@ def test_a_level_is_that_of_the_last_day() -> None:
 def test_a_level_of_each_slice_is_that_of_its_last_day() -> None:
     rows = [reported("revenuecat", "mrr", 50), reported("revenuecat", "mrr", 60, TUESDAY)]
     table = mart("fct_metric_daily", rows)
-    found = aggregate(table, [get("revenuecat_mrr")], ["day"]).to_pyarrow().to_pylist()
+    found = aggregate(table, [get("revenuecat_mrr")], {"day": table.day}).to_pyarrow().to_pylist()
     assert {row["day"]: float(row["revenuecat_mrr"]) for row in found} == {MONDAY: 50, TUESDAY: 60}
 
 

@@ -18,7 +18,7 @@ from tidings.display.sentences import of_value
 from tidings.errors import SettingsError
 from tidings.landing.manifest import Span
 from tidings.landing.store import Landing
-from tidings.query.coverage import Covered
+from tidings.query.covered import Covered
 from tidings.sections import acquisition, technical_performance, web_traffic
 from tidings.settings import load_settings
 from tidings.sources.source import Pull, open_sources
@@ -428,9 +428,9 @@ def test_a_value_of_a_part_of_its_window_says_which_days(tmp_path: Path) -> None
     root = _files(tmp_path, "orders", ("a.csv", orders))
     found = Book.open("2026-06-09", 6, "none", root=root).value("orders")
     said = "shop has orders from 2026-06-05 on only"
-    assert (found.value, found.partition) == (4, said)
+    assert (found.value, found.part) == (4, said)
     assert of_value(found).text == f"Orders was 4 in 3 – 8 Jun 2026; {said}."
-    assert Book.open("2026-06-09", 3, "none", root=root).value("orders").partition == ""
+    assert Book.open("2026-06-09", 3, "none", root=root).value("orders").part == ""
     # Beside a change that cannot be given the reason names the days.
     compared = of_value(Book.open("2026-06-09", 5, root=root).value("orders"))
     assert compared.text.endswith("; no change is given: shop has orders of 5 – 8 Jun 2026.")

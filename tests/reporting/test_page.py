@@ -105,7 +105,7 @@ def test_code_is_one_click_away_and_setup_is_at_the_end(page: BeautifulSoup) -> 
     assert len(folded) == 7
     assert not any(tag.has_attr("open") for tag in folded)
     assert "picture(" in folded[2].get_text()
-    assert "TIDINGS_BUILD" in page.select_one(".appendix details.code").get_text()
+    assert "TIDINGS_BUILD" in page.select(".appendix details.code")[-1].get_text()
 
 
 def test_the_digest_is_for_the_machine(page: BeautifulSoup) -> None:
@@ -129,6 +129,11 @@ def test_provenance_names_tables_build_and_parameters(ran, page: BeautifulSoup) 
         "no rate",
     ):
         assert part in said
+
+
+def test_a_page_lists_each_prepared_view_once(page: BeautifulSoup) -> None:
+    [shown] = [tag for tag in page.select("pre.td-sql") if "WHERE ts < now" in tag.get_text()]
+    assert shown["aria-label"] == "View fct_orders_visible"
 
 
 def test_a_failed_section_shows_why_where_it_stopped(failed: BeautifulSoup) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from tidings.display import formats
-from tidings.display.figure import Figure, joined
+from tidings.display.figure import Figure
 from tidings.display.fragments import definition, frame
 from tidings.errors import UsageError
 from tidings.metrics.metric import Number
-from tidings.metrics.result import Value
+from tidings.metrics.result import Value, joined
 
 MOST_CARDS = 6
 _WIDTH, _HEIGHT, _MARGIN = 96, 28, 3

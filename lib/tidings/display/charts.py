@@ -8,11 +8,11 @@ from typing import Any
 from markupsafe import Markup
 
 from tidings.display import alt, axes, formats
-from tidings.display.figure import Figure, chart, joined, note
+from tidings.display.figure import Figure, chart, note
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
 from tidings.metrics.metric import Number
-from tidings.metrics.result import Field, Point, Series, relative_change
+from tidings.metrics.result import Field, Point, Series, joined, relative_change
 
 MOST_LINES = 4
 MOST_PANELS = 12

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,7 @@ class Figure:
                 "build": self.provenance.build,
                 "rows": self.provenance.rows,
                 "notes": list(self.provenance.notes),
+                "views": dict(self.provenance.views),
             },
         }
 
@@ -142,19 +143,6 @@ def figure_of(value: Value) -> dict[str, Any]:
         "change": value.change,
         "status": value.status,
     }
-
-
-def joined(provenances: Iterable[Provenance]) -> Provenance:
-    """The origin of several answers shown together: each query, table and note once."""
-    every = list(provenances)
-    counted = [p.rows for p in every if p.rows is not None]
-    return Provenance(
-        sql=tuple(dict.fromkeys(sql for p in every for sql in p.sql)),
-        tables={name: state for p in every for name, state in p.tables.items()},
-        build=next((p.build for p in every if p.build), ""),
-        rows=max(counted) if counted else None,
-        notes=tuple(dict.fromkeys(note for p in every for note in p.notes)),
-    )
 
 
 def _text(value: Any) -> str | None:

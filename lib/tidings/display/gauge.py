@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tidings.display import cards, formats
-from tidings.display.figure import Figure, joined
+from tidings.display.figure import Figure
 from tidings.display.fragments import Table, definition, frame
 from tidings.metrics.health import HEALTH
-from tidings.metrics.result import Field, Value
+from tidings.metrics.result import Field, Value, joined
 
 _FIELDS = (
     Field("component", "Component"),

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tidings.display import alt, axes, formats, rows
-from tidings.display.figure import Figure, joined
+from tidings.display.figure import Figure
 from tidings.display.fragments import NOWHERE, frame
-from tidings.metrics.result import Provenance, Result, Series, Value, relative_change
+from tidings.metrics.result import Provenance, Result, Series, Value, joined, relative_change
 
 MOST = 3
 

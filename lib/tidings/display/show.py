@@ -12,7 +12,7 @@ from tidings.display import formats, theme
 from tidings.display.bars import bars, columns, funnel
 from tidings.display.cards import cards
 from tidings.display.charts import lines, multiples, trend
-from tidings.display.figure import Figure, joined, note
+from tidings.display.figure import Figure, note
 from tidings.display.fragments import Table, frame
 from tidings.display.gauge import gauge
 from tidings.display.sentences import findings
@@ -20,7 +20,7 @@ from tidings.display.spread import heatmap, histogram
 from tidings.display.tables import cohorts, ranking, segments, table, text_table
 from tidings.display.waterfall import waterfall
 from tidings.metrics.metric import Number
-from tidings.metrics.result import Provenance, Result, Value
+from tidings.metrics.result import Provenance, Result, Value, joined
 from tidings.window import Window
 
 __all__ = [

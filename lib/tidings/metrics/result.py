@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -20,13 +20,31 @@ def relative_change(current: Number, previous: Number) -> float | None:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where an answer comes from: the queries as run, the tables and how fresh they are, the build."""
+    """Where a result comes from: the queries as run, the tables and how fresh they are, the build.
+
+    `views` holds the SQL of each prepared view that the queries read.
+    """
 
     sql: tuple[str, ...]
     tables: Mapping[str, str]
     build: str
     rows: int | None = None
     notes: tuple[str, ...] = ()
+    views: Mapping[str, str] = field(default_factory=dict)
+
+
+def joined(provenances: Iterable[Provenance]) -> Provenance:
+    """The origin of several results shown together: each query, view, table and note once."""
+    every = list(provenances)
+    counted = [p.rows for p in every if p.rows is not None]
+    return Provenance(
+        sql=tuple(dict.fromkeys(sql for p in every for sql in p.sql)),
+        tables={name: state for p in every for name, state in p.tables.items()},
+        build=next((p.build for p in every if p.build), ""),
+        rows=max(counted) if counted else None,
+        notes=tuple(dict.fromkeys(note for p in every for note in p.notes)),
+        views={name: sql for p in every for name, sql in p.views.items()},
+    )
 
 
 @dataclass(frozen=True)

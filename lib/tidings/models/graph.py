@@ -13,7 +13,8 @@ from tidings.models.model import Model
 from tidings.models.staging.landed import default_staging
 
 STAGING = "tidings.models.staging"
-PACKAGES = (STAGING, "tidings.models.marts")
+MARTS = "tidings.models.marts"
+PACKAGES = (STAGING, MARTS)
 
 
 def known_models(*packages: str) -> tuple[Model, ...]:

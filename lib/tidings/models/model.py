@@ -8,11 +8,32 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import ibis.expr.types as ir
 
 from tidings.errors import GraphError
 from tidings.schema import Column, Contract
+
+Money = Literal["", "report", "day"]
+
+
+@dataclass(frozen=True)
+class AsOf:
+    """What a report as of some instant may see of a table: rows whose `ts` is before it, and what they say then.
+
+    Rows of the unit `instant` may put together what came later: `function` makes them of its parameters, tables limited
+    to before `as_of`, if one of these has later rows. Rows of an `hour` are made by it where `as_of` or a local day
+    parts an hour. Rows of a `day` are platform metrics: those of complete days are seen, of one breakdown each.
+    """
+
+    unit: Literal["instant", "hour", "day"] = "instant"
+    function: Callable[..., ir.Table] | None = field(default=None, compare=False)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The tables that `function` is given, by the names of its parameters."""
+        return () if self.function is None else tuple(inspect.signature(self.function).parameters)
 
 
 @dataclass(frozen=True)
@@ -20,6 +41,8 @@ class Model:
     """A table of the warehouse and how it is made from others.
 
     A name in `reads` that ends with `*` stands for every table whose name begins so; `known_models` fills them in.
+    `money` is set where amounts of money are first said, others being made of them: `report` ones are converted at one
+    rate per currency for a whole report, those of a `day` at that of their day, too.
     """
 
     name: str
@@ -27,6 +50,8 @@ class Model:
     function: Callable[..., ir.Table] = field(compare=False)
     reads: tuple[str, ...]
     doc: str
+    as_of: AsOf = AsOf()
+    money: Money = ""
 
     @property
     def layer(self) -> str:
@@ -35,7 +60,13 @@ class Model:
 
 
 def model(
-    *, grain: str, key: tuple[str, ...], columns: Mapping[str, Column], fresh_hours: float | None = None
+    *,
+    grain: str,
+    key: tuple[str, ...],
+    columns: Mapping[str, Column],
+    fresh_hours: float | None = None,
+    as_of: AsOf = AsOf(),
+    money: Money = "",
 ) -> Callable[[Callable[..., ir.Table]], Model]:
     """Declare a function from Ibis tables to one Ibis table as the model of its name.
 
@@ -60,6 +91,8 @@ def model(
                 for name, parameter in inspect.signature(function).parameters.items()
             ),
             doc=doc,
+            as_of=as_of,
+            money=money,
         )
 
     return declare

@@ -19,7 +19,7 @@ def rows_column(metric: Metric) -> str:
     return f"rows_behind_{metric.name}"
 
 
-def aggregate(rows: ir.Table, metrics: Sequence[Metric], by: Sequence[str] = ()) -> ir.Table:
+def aggregate(rows: ir.Table, metrics: Sequence[Metric], by: Mapping[str, ir.Value] | None = None) -> ir.Table:
     """One row per group of `by` (one in all without), read in one pass: per metric its value, and the rows behind it.
 
     `rows` are those of the metrics' mart, with their marks. The metrics agree on `regroup`, and on `where` if there is
@@ -32,14 +32,16 @@ def aggregate(rows: ir.Table, metrics: Sequence[Metric], by: Sequence[str] = ())
     if len(regroups) > 1:
         raise MetricError("Metrics of different grain were asked for in one pass.", "Ask for them one by one.")
     regroup = regroups.pop() if regroups else None
+    groups: Mapping[str, ir.Value] = by or {}
     if regroup is not None:
         # A regrouping counts rows, so that only the rows of the metric may reach it.
         (condition,) = {metric.where for metric in metrics}
-        rows = regroup(rows if condition is None else rows.filter(condition(rows)), by)
+        rows = rows.mutate(**groups)
+        rows = regroup(rows if condition is None else rows.filter(condition(rows)), list(groups))
+        groups = {name: rows[name] for name in groups}
     columns = {metric.name: _column(metric, rows, filtered=regroup is not None) for metric in metrics}
     counts = {rows_column(first): _count(first, rows) for first in counted_by(metrics).values()}
-    groups = rows.group_by(list(by)) if by else rows
-    return groups.aggregate(**columns, **counts)
+    return (rows.group_by(**groups) if groups else rows).aggregate(**columns, **counts)
 
 
 def counted_by(metrics: Sequence[Metric]) -> Mapping[Metric, Metric]:

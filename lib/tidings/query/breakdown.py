@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import ibis.expr.types as ir
@@ -9,7 +10,7 @@ import ibis.expr.types as ir
 from tidings.errors import UsageError, suggest
 from tidings.metrics.metric import Metric, Number
 from tidings.metrics.registry import leaves
-from tidings.metrics.result import Field, Result, relative_change
+from tidings.metrics.result import Field, Result, joined, relative_change
 from tidings.metrics.values import divided
 from tidings.query.context import QueryContext
 from tidings.query.evaluation import Found, over_windows
@@ -22,7 +23,7 @@ _COUNTABLE = ("flow", "distinct", "stock")
 def breakdown_result(
     context: QueryContext, metric: Metric, by: str, top: int, window: Window, before: Window | None, unit: str
 ) -> Result:
-    """The answer that `Book.split` describes, `provenance` holding the queries and the rows behind only.
+    """The result that `Book.split` describes.
 
     Groups are ranked by their value, those of ratios and percentiles by their rows; equal ones by name.
 
@@ -38,26 +39,26 @@ def breakdown_result(
                 f"{metric.title} cannot be split by '{by}': {leaf.mart} has no such column.", suggest(by, columns)
             )
     windows = [window] if before is None else [window, before]
-    start = len(context.sql)
     split = context.split_by(by)
     groups = over_windows(split, [metric], windows, lambda rows: _label(rows, by))
     total = over_windows(context, [metric], windows)
     names = sorted(groups.groups(), key=lambda name: _rank(metric, groups, windows, name))
     shown, left = (names, []) if len(names) <= top else (names[:top], names[top:])
     lines = [("Total", total, None), *((name, groups, name) for name in shown)]
+    origins = [groups.provenance([metric], window), total.provenance([metric], window)]
     if left:
         others = over_windows(
             split, [metric], windows, lambda rows: _label(rows, by).isin(shown).ifelse("shown", "others")
         )
         lines.append((f"others ({len(left)})", others, "others"))
+        origins.append(others.provenance([metric], window))
     whole = total.value(metric, window)
     rows = [_row(metric, label, found, group, windows, whole) for label, found, group in lines]
-    count = total.rows_behind(metric, window)
     return Result(
         f"{metric.title} by {by}",
         _fields(metric, by, unit, compared=before is not None),
         tuple(rows),
-        context.provenance(context.sql[start:], (), count),
+        replace(joined(origins), rows=total.rows_behind(metric, window)),
     )
 
 

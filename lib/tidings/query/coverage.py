@@ -1,4 +1,4 @@
-"""Coverage: which days a question can be answered for, by which sources, and what to say of those that are missing.
+"""Coverage: which days a question can be answered for, and by which sources.
 
 A source reports a platform metric several times: in total, by country, by page. Rows of one breakdown only may be put
 together. Of a day that is not complete in its source no platform metric is read.
@@ -7,91 +7,19 @@ together. Of a day that is not complete in its source no platform metric is read
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 
-from tidings.metrics.metric import Metric, Need, Reported
+from tidings.metrics.metric import Condition, Metric, Need, Reported
 from tidings.platform_metrics import DIMENSIONS, PLATFORM_METRICS
-from tidings.window import Zone, add_days, days_between, label_days
+from tidings.query.covered import Covered, Extent
+from tidings.window import Zone, add_days, days_between
 
-Extent = Literal["all", "part", "none"]
-_KNOWN_DAYS = 60
 _SEPARATOR = "\x1f"
-_ROWS = {"orders": "orders", "events": "events", "requests": "requests", "vitals": "web vitals", "access": "requests"}
-
-
-@dataclass(frozen=True)
-class Covered:
-    """What one source covers of one feed, or of one breakdown of a platform metric, seen from a report.
-
-    `first_day` is the first covered day, `end` the first that is not complete any more, `until` the instant up to which
-    it is known; `missing` are days between that nobody knows of, `ended` parts that it covered and covers no more, with
-    the first day without them. `metric` is empty where rows are instants; `is_open`: there are rows on the day `end`,
-    which is not over.
-    """
-
-    source: str
-    platform: str
-    metric: str
-    breakdown: str
-    is_total: bool
-    feed: str
-    zone: str
-    first_day: date
-    end: date
-    until: datetime
-    missing: frozenset[date] = frozenset()
-    ended: tuple[tuple[str, date], ...] = ()
-    is_open: bool = False
-
-    @property
-    def whose(self) -> tuple[str, str, str]:
-        """Source, platform and metric: a source may be several platforms, as the sample company is."""
-        return self.source, self.platform, self.metric
-
-    @property
-    def dimensions(self) -> frozenset[str]:
-        """What it is split by."""
-        return frozenset(self.breakdown.split(",")) - {""}
-
-    @property
-    def last_day(self) -> date:
-        """The last complete day that it covers."""
-        return add_days(self.end, -1)
-
-    @property
-    def name(self) -> str:
-        """The source as a reader knows it."""
-        return self.source if self.platform in ("", self.source) else f"{self.source} ({self.platform})"
-
-    @property
-    def what(self) -> str:
-        """What there is of it, for a reader."""
-        return (
-            PLATFORM_METRICS[self.metric].title.lower() if self.metric else _ROWS.get(self.feed, f"rows of {self.feed}")
-        )
-
-    def lacks(self, start: date, end: date) -> int:
-        """How many days from `start` up to but not including `end` are missing between others that are covered."""
-        return sum(start <= day < end for day in self.missing)
-
-    def extent(self, start: date, end: date) -> Extent:
-        """How many of the days from `start` up to but not including `end` it covers."""
-        share = self.share(start, end)
-        if share == 0:
-            # Rows of the day that is not over are there, though it is not complete.
-            return "part" if self.is_open and start <= self.end < end else "none"
-        return "all" if share == 1 else "part"
-
-    def share(self, start: date, end: date) -> float:
-        """The share of the days from `start` up to but not including `end` that it covers whole, 0 to 1."""
-        first, last = max(self.first_day, start), min(self.end, end)
-        days = 0 if first >= last else len(days_between(first, add_days(last, -1))) - self.lacks(first, last)
-        return days / len(days_between(start, add_days(end, -1)))
 
 
 class Coverage:
@@ -110,9 +38,11 @@ class Coverage:
         as_of: datetime,
     ) -> None:
         self._before = zone.day_of(as_of)
-        self._zone = zone
-        self._feeds = feeds
+        self.zone = zone
+        self.as_of = as_of
+        self.feeds = feeds
         self._filled = frozenset(filled)
+        self._narrowed: dict[Metric, Metric] = {}
         found = [self._covered(row) for row in rows]
         found = [each for each in found if each.first_day < self._before or each.is_open]
         self._covers = sorted(found, key=lambda each: (each.source, each.metric, each.breakdown, each.feed, each.zone))
@@ -120,7 +50,7 @@ class Coverage:
         self._metrics = [each for each in self._covers if each.metric]
 
     def _covered(self, row: Mapping[str, Any]) -> Covered:
-        zone = Zone(row["zone"]) if row["zone"] else self._zone
+        zone = Zone(row["zone"]) if row["zone"] else self.zone
         gaps = [(zone.day_of(first), zone.day_of(end)) for first, end in row["gaps"]]
         end = min(self._before, zone.day_of(row["until"]))
         first = zone.day_of(row["start"])
@@ -159,7 +89,7 @@ class Coverage:
 
     def of_mart(self, mart: str) -> list[Covered]:
         """What is covered of the feeds that a mart is made of."""
-        feeds = self._feeds.get(mart, ())
+        feeds = self.feeds.get(mart, ())
         return [each for each in self._instants if each.feed in feeds]
 
     def lacking(self, metric: Metric) -> dict[str, Need]:
@@ -175,6 +105,18 @@ class Coverage:
             for each in self.of_mart(metric.mart):
                 if each.source not in filling:
                     found.setdefault(each.source, need)
+        return found
+
+    def answerable(self, metrics: Iterable[Metric]) -> list[Metric]:
+        """Metrics that read marts, each limited to the sources that fill what it needs, if any does."""
+        found = []
+        for metric in metrics:
+            lacking = sorted(self.lacking(metric))
+            if lacking and not self.behind(metric):
+                continue
+            if lacking and metric not in self._narrowed:
+                self._narrowed[metric] = replace(metric, where=_not_from(lacking, metric.where))
+            found.append(self._narrowed.get(metric, metric))
         return found
 
     def extent(self, covers: Sequence[Covered], start: date, end: date) -> Extent:
@@ -252,90 +194,11 @@ class Coverage:
             found[each.whose] = min(each.last_day, found.get(each.whose, each.last_day))
         return found
 
-    def notes(self, metrics: Sequence[Metric], needed: Iterable[str], start: date, end: date) -> list[str]:
-        """Sentences on what metrics of the days from `start` to before `end` lack.
-
-        Sources that do not report them so split or lack a column, that begin later, end earlier, or lack days between.
-        """
-        names = frozenset(needed) & frozenset(DIMENSIONS)
-        reported = [metric.where for metric in metrics if isinstance(metric.where, Reported)]
-        notes = self._unsplit(reported, names)
-        for metric in metrics:
-            lacking = self.lacking(metric)
-            if self.behind(metric):
-                notes += [f"{source} {need.says}: left out of {metric.title}." for source, need in lacking.items()]
-        return notes + self._limits([each for metric in metrics for each in self.behind(metric, names)], start, end)
-
-    def known_part(self, metric: Metric, start: date, end: date, needed: Iterable[str] = ()) -> str:
-        """Which of the days from `start` to before `end` a metric stands on, as a clause; "" for all or none."""
-        covers = self.behind(metric, needed)
-        if self.extent(covers, start, end) != "part":
-            return ""
-        answering = [each for each in covers if each.extent(start, end) != "none"]
-        return "; ".join(limit.removesuffix(".") for limit in self._limits(answering, start, end))
-
-    def _limits(self, covers: Iterable[Covered], start: date, end: date) -> list[str]:
-        """Sentences on what sources lack of the days from `start` to before `end`."""
-        partly: dict[tuple[str, str], list[str]] = {}
-        for each in dict.fromkeys(covers):
-            for how in self._partly(each, start, end):
-                partly.setdefault((each.name, how), []).append(each.what)
-        return [f"{name} has {', '.join(dict.fromkeys(what))} {how}." for (name, how), what in sorted(partly.items())]
-
-    def _unsplit(self, reported: Sequence[Reported], names: frozenset[str]) -> list[str]:
-        covered = self._of_reported(reported)
-        having = {each.whose for each in covered if names <= each.dimensions}
-        lacking: dict[tuple[str, str], list[str]] = {}
-        for each in covered:
-            if each.whose not in having:
-                lacking.setdefault((each.name, f"by {', '.join(sorted(names))}"), []).append(each.what)
-        return [
-            f"{name} has no {', '.join(dict.fromkeys(what))} {how}: left out."
-            for (name, how), what in sorted(lacking.items())
-        ]
-
-    def _partly(self, each: Covered, start: date, end: date) -> Iterator[str]:
-        if each.is_open and each.end == each.first_day and start <= each.end < end:
-            yield f"of a part of {each.end} only"
-            return
-        if start < each.first_day < end:
-            yield f"from {each.first_day} on only"
-        # A source that ended long before is no part of what is going on.
-        if each.end < end and (each.metric or each.end > add_days(start, -_KNOWN_DAYS)):
-            yield f"up to {each.last_day} only" if not each.is_open else f"up to a part of {each.end} only"
-        for partition, day in each.ended:
-            # Whoever took it out of the settings knows after a while.
-            if add_days(start, -_KNOWN_DAYS) < day < end:
-                yield f"without {partition} from {day} on"
-        days = each.lacks(max(start, each.first_day), min(end, each.end))
-        if days and (not each.metric or PLATFORM_METRICS[each.metric].kind != "stock"):
-            yield f"but for {days} day{'' if days == 1 else 's'} that {'was' if days == 1 else 'were'} never landed"
-
-    def why_unknown(self, metric: Metric, start: date, end: date, needed: Iterable[str] = ()) -> str:
-        """Why nobody knows a metric for the days from `start` to before `end`: a clause without a full stop; or ""."""
-        covers = self.behind(metric, needed)
-        lacking = self.lacking(metric)
-        if not covers and lacking:
-            return "; ".join(f"{source} {need.says}" for source, need in sorted(lacking.items()))
-        if not covers:
-            what = metric.where.metrics if isinstance(metric.where, Reported) else self._feeds.get(metric.mart, ())
-            words = [
-                PLATFORM_METRICS[name].title.lower() if name in PLATFORM_METRICS else _ROWS.get(name, name)
-                for name in what
-            ]
-            return f"no source has {' or '.join(dict.fromkeys(words)) or 'data for it'}"
-        if self.extent(covers, start, end) == "none":
-            each = covers[0]
-            if each.end <= each.first_day:
-                return f"{each.name} has {each.what} of a part of {each.first_day} only"
-            known = label_days(each.first_day, each.last_day)
-            return f"{each.name} has {each.what} of {known}"
-        return ""
-
     def __iter__(self) -> Iterator[Covered]:
         return iter(self._metrics)
 
-    def _of_reported(self, reported: Iterable[Reported]) -> list[Covered]:
+    def of_reported(self, reported: Iterable[Reported]) -> list[Covered]:
+        """What is covered of platform metrics, in total and by every breakdown."""
         conditions = list(reported)
         return [
             each
@@ -346,7 +209,7 @@ class Coverage:
     def _answering(self, reported: Iterable[Reported], needed: Iterable[str]) -> list[Covered]:
         """What platform metrics are answered from."""
         names = frozenset(needed) & frozenset(DIMENSIONS)
-        covered = self._of_reported(reported)
+        covered = self.of_reported(reported)
         if not names:
             return [each for each in covered if each.is_total]
         chosen = {(each.whose, each.breakdown) for each in self._chosen(names)}
@@ -355,3 +218,12 @@ class Coverage:
 
 def _splitting(each: Covered) -> tuple[bool, int, str]:
     return (not each.is_total, len(each.dimensions), each.breakdown)
+
+
+def _not_from(sources: Sequence[str], where: Condition | None) -> Condition:
+    def holds(rows: ir.Table) -> ir.BooleanValue:
+        # Where a mart has no source, it has no rows either that lack what is needed.
+        others = rows["_source"].notin(sources) if "_source" in rows.columns else ibis.literal(True)
+        return others if where is None else others & where(rows)
+
+    return holds

@@ -12,7 +12,7 @@ _UNITS: tuple[tuple[str, Unit], ...] = (("Week to date", "week"), ("Month to dat
 
 
 def to_date_result(context: QueryContext, metric: Metric, window: Window, unit: str) -> Result:
-    """The answer that `Book.growth` describes, `provenance` holding the queries and the rows behind only."""
+    """The result that `Book.to_date` describes."""
     pairs = [(title, *window.to_date(period)) for title, period in _UNITS]
     found = over_windows(context, [metric], [one for _, now, then in pairs for one in (now, then)])
     rows = []
@@ -28,4 +28,4 @@ def to_date_result(context: QueryContext, metric: Metric, window: Window, unit: 
         Field("change", "Change", "ratio"),
     )
     count = found.rows_behind(metric, pairs[-1][1])
-    return Result(f"{metric.title}: growth", fields, tuple(rows), context.provenance(found.sql_of(metric), (), count))
+    return Result(f"{metric.title}: growth", fields, tuple(rows), found.provenance([metric], window, count))

@@ -37,7 +37,7 @@ def raw_rows(context: QueryContext, raw: Path, feed: str, rows: ir.Table, limit:
             f"The rows do not say where they come from: they lack {', '.join(lacking)}.",
             "Start from a mart whose rows were landed, such as book.rows('pageviews').",
         )
-    wanted = context.query(rows.select(*_ORIGIN).limit(limit))
+    wanted = context.query(rows.select(*_ORIGIN).limit(limit)).table
     found = [_from_file(landed, raw, wanted) for landed in landed_files(raw) if landed.feed == feed]
     received = [table for table in found if table is not None and table.num_rows]
     if not received:

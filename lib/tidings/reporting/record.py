@@ -75,6 +75,11 @@ class NotebookRecord:
         return {name: state for item in self.items for name, state in item.provenance.get("tables", {}).items()}
 
     @property
+    def views(self) -> Mapping[str, str]:
+        """The SQL of the prepared views that the queries read, each once."""
+        return {name: sql for item in self.items for name, sql in item.provenance.get("views", {}).items()}
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What has to be said about the figures, each once."""
         return tuple(dict.fromkeys(note for item in self.items for note in item.provenance.get("notes", [])))

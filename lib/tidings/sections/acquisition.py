@@ -13,8 +13,8 @@ from tidings.display import formats
 from tidings.metrics.measures import money
 from tidings.metrics.metric import Number, Reported
 from tidings.metrics.platform import PLATFORMS, STORES, name_of
-from tidings.metrics.registry import get, leaves
-from tidings.metrics.result import Field, Result, Series, relative_change
+from tidings.metrics.registry import get
+from tidings.metrics.result import Field, Result, Series, joined, relative_change
 from tidings.platform_metrics import AMOUNT, METRIC_DAILY, PLATFORM_METRICS
 from tidings.query.evaluation import over_windows
 from tidings.sections.groups import profile
@@ -67,9 +67,9 @@ def versions(book: Book, top: int = 8) -> Result:
         Field("rate", "Crash rate", "ratio"),
     )
     reported = "Crash rate: App Store crashes per session, Google Play share of users with a crash."
-    sql = tuple(query for origin in origins for query in origin.sql)
-    notes = tuple(dict.fromkeys(note for origin in origins for note in origin.notes))
-    origin = replace(origins[0], sql=sql, notes=(reported, *notes) if rows else notes)
+    origin = joined(origins)
+    if rows:
+        origin = replace(origin, notes=(reported, *origin.notes))
     return Result("Versions by store", fields, tuple(rows), origin)
 
 
@@ -98,7 +98,7 @@ def proceeds(book: Book) -> Result:
         "What the stores pay out", fields, found.mutate(store=name).order_by("store", ibis.desc("here"), "currency")
     )
     behind = [get(name_of(platform, "proceeds")) for platform in STORES]
-    notes = book.context.coverage.notes(behind, (), book.window.start, book.window.end)
+    notes = book.context.notes.lacking(behind, (), book.window.start, book.window.end)
     # Each row is in a currency of its own, with decimals of its own.
     rows = tuple((store, code, formats.full(own, code or ""), *rest) for store, code, own, *rest in result.rows)
     return replace(result, rows=rows, provenance=replace(result.provenance, notes=(*result.provenance.notes, *notes)))
@@ -172,8 +172,7 @@ def rankings(book: Book, by: str, top: int = 15) -> Result:
     """
     metrics = [get(name) for name in _SEARCH]
     windows = [book.window] if book.before is None else [book.window, book.before]
-    context = book.context.split_by(by)
-    found = over_windows(context, metrics, windows, lambda rows: rows[by].nullif(""))
+    found = over_windows(book.context.split_by(by), metrics, windows, lambda rows: rows[by].nullif(""))
     clicks, position = metrics[0], metrics[-1]
     names = [name for name in found.groups() if name is not None]
     size = {name: max(float(found.value(clicks, window, name) or 0) for window in windows) for name in names}
@@ -190,9 +189,7 @@ def rankings(book: Book, by: str, top: int = 15) -> Result:
     fields = [Field(by, by.capitalize()), *(Field(m.name, m.title, m.unit) for m in metrics)]
     if book.before is not None:
         fields += [Field("change", "Change of clicks", "ratio"), Field("moved", "Places gained", "score")]
-    sql = tuple(dict.fromkeys(query for metric in metrics for query in found.sql_of(metric)))
-    behind = [leaf for metric in metrics for leaf in leaves(metric)]
-    origin = context.provenance(sql, [clicks.mart], len(names), metrics=behind, window=book.window)
+    origin = found.provenance(metrics, book.window, len(names))
     if len(names) > top:
         origin = replace(origin, notes=(*origin.notes, f"{len(names) - top} more are not shown."))
     return Result(f"Search by {by}", tuple(fields), tuple(rows), origin)

@@ -14,7 +14,9 @@ from tidings.analysis.waterfall import CUSTOMERS, Part, Sales, Side, sales_by_cu
 from tidings.book import Book
 from tidings.display import formats
 from tidings.metrics.measures import distinct, in_report, money
-from tidings.metrics.result import Field, Result, relative_change
+from tidings.metrics.registry import get
+from tidings.metrics.result import Field, Provenance, Result, joined, relative_change
+from tidings.query.evaluation import Found, over_windows
 from tidings.window import Window
 
 COHORT_DAYS = 365
@@ -39,7 +41,8 @@ def cohorts(book: Book, days: int = COHORT_DAYS) -> Result:
     events = bought.select(user_id="customer_id", event=ibis.literal("purchase"), day=bought.local_ts.date())
     window = Window.last(days, book.as_of, book.zone)
     counts = retention_counts(events, window, "month", type="first_time")
-    grid = retention_grid(book.context.rows(counts), window, "month")
+    found = book.query(counts)
+    grid = retention_grid(found.rows, window, "month")
     rows = []
     for cohort in grid.cohorts:
         for k, rate in enumerate(cohort.rates):
@@ -53,8 +56,7 @@ def cohorts(book: Book, days: int = COHORT_DAYS) -> Result:
         Field("rate", "Share", "ratio"),
         Field("state", "State"),
     )
-    origin = book.context.provenance(book.context.sql[-1:], ["fct_orders"], len(rows))
-    return Result("Customers by first purchase", fields, tuple(rows), origin)
+    return Result("Customers by first purchase", fields, tuple(rows), replace(found.provenance, rows=len(rows)))
 
 
 def products(book: Book, top: int = 12) -> Result:
@@ -126,30 +128,30 @@ def received(book: Book) -> Result:
         "Customers": distinct(lines.customer_id),
         _NET: money(lines, signed, moved),
     }
-    row = book.context.rows(lines.aggregate(**{f"f{n}": value for n, value in enumerate(facts.values())}))[0]
+    found = book.query(lines.aggregate(**{f"f{n}": value for n, value in enumerate(facts.values())}), money=True)
+    (row,) = found.rows
     shown = [
         (name, formats.full(row[f"f{n}"], book.currency if name == _NET else "count")) for n, name in enumerate(facts)
     ]
-    shown += _odd(book)
+    odd, origin_of_odd = _odd(book)
     rejected = [(f"Rows rejected by {source}", count) for source, count in book.rejected("orders").items() if count]
-    origin = book.context.provenance(
-        book.context.sql[-2:], ["fct_order_lines", "dim_order_anomalies"], row["f0"], money=True
-    )
+    origin = replace(joined([found.provenance, origin_of_odd]), rows=row["f0"])
     fields = (Field("what", "What the data hold"), Field("number", "Number", "figure"))
     named = [(f"{name}, {book.currency}" if name == _NET else name, text) for name, text in shown]
-    return Result("From rows to figures", fields, tuple(named + rejected), origin)
+    return Result("From rows to figures", fields, tuple(named + odd + rejected), origin)
 
 
-def _odd(book: Book) -> list[tuple[str, str]]:
+def _odd(book: Book) -> tuple[list[tuple[str, str]], Provenance]:
     """What is odd about orders before `as_of`: how many, and the first of their numbers; all are in the mart."""
-    found = book.mart("dim_order_anomalies")
-    rows = book.context.rows(found.select("anomaly", "ts", "order_id").order_by("anomaly", "ts", "order_id"))
-    named = {kind: [row["order_id"] for row in rows if row["anomaly"] == kind] for kind in _ODD}
-    return [
+    rows = book.mart("dim_order_anomalies").select("anomaly", "ts", "order_id")
+    found = book.query(rows.order_by("anomaly", "ts", "order_id"))
+    named = {kind: [row["order_id"] for row in found.rows if row["anomaly"] == kind] for kind in _ODD}
+    lines = [
         (_ODD[kind], f"{formats.full(len(ids), 'count')} ({', '.join(ids[:_NAMED])}{', …' * (len(ids) > _NAMED)})")
         for kind, ids in named.items()
         if ids
     ]
+    return lines, found.provenance
 
 
 def _state(start: date, k: int, rate: float | None, size: int, incomplete: tuple[tuple[date, int], ...]) -> str:
@@ -187,12 +189,13 @@ def what_changed(book: Book) -> Result:
     if book.before is None or not book.compares("fct_transactions"):
         notes = book.value("net_revenue").provenance
         return Result("What changed in net revenue", fields, (), replace(notes, sql=(), rows=None))
-    start = len(book.context.sql)
-    parts_of = ("gross_revenue", "refunds", "chargebacks")
-    if None in book.amounts(parts_of, [book.before, book.window]).values():
+    parts_of = [get(name) for name in ("gross_revenue", "refunds", "chargebacks")]
+    found = over_windows(book.context, parts_of, [book.before, book.window])
+    origin = found.provenance(parts_of, book.window)
+    if None in [found.value(metric, window) for metric in parts_of for window in (book.before, book.window)]:
         # A part without any rate is unknown, and so is what it changed.
-        return Result("What changed in net revenue", fields, (), book.context.provenance((), (), money=True))
-    old, new = _side(book, book.before), _side(book, book.window)
+        return Result("What changed in net revenue", fields, (), replace(origin, sql=(), rows=None))
+    (old, of_old), (new, of_new) = (_side(book, window, found) for window in (book.before, book.window))
     parts = waterfall(old, new)
     lines = [
         (book.before.label, old.net),
@@ -200,13 +203,9 @@ def what_changed(book: Book) -> Result:
         (book.window.label, new.net),
     ]
     shown = [line for n, line in enumerate(lines) if line[1] != 0 or n in (0, len(lines) - 1)]
-    origin = book.context.provenance(
-        book.context.sql[start:],
-        ["fct_transactions", "fct_orders"],
-        sum(s.orders for s in new.sales.values()),
-        money=True,
-    )
-    return Result("What changed in net revenue", fields, tuple(shown), origin)
+    origin = joined([origin, of_old, of_new])
+    orders = sum(sales.orders for sales in new.sales.values())
+    return Result("What changed in net revenue", fields, tuple(shown), replace(origin, rows=orders))
 
 
 def _named(part: Part) -> str:
@@ -214,25 +213,24 @@ def _named(part: Part) -> str:
     return words.capitalize()
 
 
-def _side(book: Book, window: Window) -> Side:
+def _side(book: Book, window: Window, found: Found) -> tuple[Side, Provenance]:
     """What was charged in a window, by the customers whose orders it was, and what came back in it."""
     charges = book.mart("fct_transactions")
     charges = charges.filter(
         window.holds(charges.ts), charges.status == "succeeded", charges.type == "charge", charges.fx.notnull()
     )
-    orders = book.context.table("fct_orders")
+    orders = book.table("fct_orders")
     first = orders.filter(orders.is_first, window.holds(orders.ts)).select("_source", "order_id", "currency")
     first = first.mutate(is_first=ibis.literal(True))
-    joined = charges.left_join(first, ["_source", "order_id", "currency"]).select(charges, first.is_first)
-    paid = joined.group_by("_source", "order_id", "currency", "customer_id").aggregate(
-        is_first=joined.is_first.fill_null(False).cast("int64").max() == 1, gross=money(joined, joined.net)
+    joint = charges.left_join(first, ["_source", "order_id", "currency"]).select(charges, first.is_first)
+    paid = joint.group_by("_source", "order_id", "currency", "customer_id").aggregate(
+        is_first=joint.is_first.fill_null(False).cast("int64").max() == 1, gross=money(joint, joint.net)
     )
-    groups = {
-        row["customers"]: Sales(row["orders"], row["gross"]) for row in book.context.rows(sales_by_customers(paid))
-    }
-    back = book.amounts(("refunds", "chargebacks"), [window])
-    return Side(
+    charged = book.query(sales_by_customers(paid), money=True)
+    groups = {row["customers"]: Sales(row["orders"], row["gross"]) for row in charged.rows}
+    side = Side(
         {name: groups[name] for name in CUSTOMERS if name in groups},
-        refunds=Decimal(back["refunds", window] or 0),
-        chargebacks=Decimal(back["chargebacks", window] or 0),
+        refunds=Decimal(found.value(get("refunds"), window) or 0),
+        chargebacks=Decimal(found.value(get("chargebacks"), window) or 0),
     )
+    return side, charged.provenance

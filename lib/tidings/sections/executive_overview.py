@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tidings.book import Book
 from tidings.display import formats
 from tidings.metrics.health import HEALTH
-from tidings.metrics.registry import get, leaves
-from tidings.metrics.result import Field, Provenance, Result, Series, relative_change
+from tidings.metrics.registry import get
+from tidings.metrics.result import Field, Result, Series, joined, relative_change
 from tidings.query.evaluation import over_windows
 
 HEALTH_PARTS = tuple(component.metric for component in HEALTH)
@@ -16,7 +18,7 @@ HORIZONS = (7, 30, 90)
 def horizons(book: Book, *names: str) -> Result:
     """Metrics over the last 7, 30 and 90 complete days, each beside as many days before: one row per metric."""
     windows = [book.last(days) for days in HORIZONS]
-    start, rows = len(book.context.sql), []
+    rows = []
     metrics = [get(name) for name in names]
     found = over_windows(book.context, metrics, [*windows, *(window.previous() for window in windows)])
     for name, metric in zip(names, metrics, strict=True):
@@ -29,14 +31,15 @@ def horizons(book: Book, *names: str) -> Result:
     fields = [Field("metric", "Metric")]
     for days in HORIZONS:
         fields += [Field(f"d{days}", f"{days} days", "figure"), Field(f"c{days}", "Change", "ratio")]
-    return Result("7, 30 and 90 days", tuple(fields), tuple(rows), _origin(book, names, start))
+    return Result("7, 30 and 90 days", tuple(fields), tuple(rows), found.provenance(metrics, book.window, len(rows)))
 
 
 def growth_rates(book: Book, *names: str) -> Result:
     """Metrics week on week and month on month, the period to date against as many days of the one before (C13)."""
-    start, rows = len(book.context.sql), []
+    rows, origins = [], []
     for name in names:
         result, unit = book.to_date(name), book.unit(get(name))
+        origins.append(result.provenance)
         pairs = zip(result.column(name), result.column("change"), strict=True)
         rows.append(
             (get(name).title, *(cell for now, change in pairs for cell in (str(formats.short(now, unit)), change)))
@@ -48,7 +51,7 @@ def growth_rates(book: Book, *names: str) -> Result:
         Field("month", "Month to date", "figure"),
         Field("month_change", "Month on month", "ratio"),
     )
-    return Result("Growth", fields, tuple(rows), _origin(book, names, start))
+    return Result("Growth", fields, tuple(rows), replace(joined(origins), rows=len(rows)))
 
 
 def active_users(book: Book, days: int = 90) -> dict[str, Series]:
@@ -56,9 +59,3 @@ def active_users(book: Book, days: int = 90) -> dict[str, Series]:
     return {
         title: book.series(name, "day", days) for title, name in (("Day", "dau"), ("7 days", "wau"), ("30 days", "mau"))
     }
-
-
-def _origin(book: Book, names: tuple[str, ...], start: int) -> Provenance:
-    behind = [leaf for name in names for leaf in leaves(get(name))]
-    marts = [leaf.mart for leaf in behind]
-    return book.context.provenance(book.context.sql[start:], marts, len(names), metrics=behind, window=book.window)

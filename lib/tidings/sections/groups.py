@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 
 from tidings.book import Book
 from tidings.metrics.metric import Number
-from tidings.metrics.registry import get, leaves
+from tidings.metrics.registry import get
 from tidings.metrics.result import Field, Result, Series
 from tidings.query.evaluation import over_windows
 from tidings.window import Unit
@@ -23,8 +23,7 @@ def profile(book: Book, by: str, *names: str, top: int = 12) -> Result:
     Rows without the column are left out: they belong to no group. Beyond `top` groups a last line tells how many more.
     """
     metrics = [get(name) for name in names]
-    context = book.context.split_by(by)
-    found = over_windows(context, metrics, [book.window], lambda rows: _label(rows, by))
+    found = over_windows(book.context.split_by(by), metrics, [book.window], lambda rows: _label(rows, by))
     groups = [group for group in found.groups() if group is not None]
     groups.sort(key=lambda group: (-_size(found.value(metrics[0], book.window, group)), str(group)))
     rows = tuple((group, *(found.value(metric, book.window, group) for metric in metrics)) for group in groups[:top])
@@ -33,12 +32,8 @@ def profile(book: Book, by: str, *names: str, top: int = 12) -> Result:
         *(Field(metric.name, metric.title, book.unit(metric)) for metric in metrics),
     )
     left = len(groups) - len(rows)
-    tables = tuple(leaf.mart for metric in metrics for leaf in leaves(metric))
-    money = any(metric.unit == "money" for metric in metrics)
-    sql = tuple(dict.fromkeys(query for metric in metrics for query in found.sql_of(metric)))
-    behind = [leaf for metric in metrics for leaf in leaves(metric)]
     count = sum(found.rows_behind(metrics[0], book.window, group) for group in groups)
-    origin = context.provenance(sql, tables, count, money=money, metrics=behind, window=book.window)
+    origin = found.provenance(metrics, book.window, count)
     if left:
         origin = replace(origin, notes=(*origin.notes, f"{left} smaller ones are not shown."))
     return Result(f"{metrics[0].title} and more by {by}", fields, rows, origin)

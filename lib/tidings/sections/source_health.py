@@ -13,10 +13,10 @@ from tidings.ledger.store import Ledger
 from tidings.metrics.metric import Number
 from tidings.metrics.platform import PLATFORMS, REPORTS, name_of
 from tidings.metrics.registry import get
-from tidings.metrics.result import Field, Result
+from tidings.metrics.result import Field, Provenance, Result, joined
 from tidings.metrics.values import divided
 from tidings.platform_metrics import METRIC_DAILY, PLATFORM_METRICS
-from tidings.query.coverage import Covered
+from tidings.query.covered import Covered
 from tidings.query.evaluation import over_windows
 from tidings.sources.api.endpoint import ApiEndpoint
 from tidings.sources.source import Endpoint, open_sources
@@ -136,14 +136,16 @@ def differences(book: Book) -> Result:
     One row per figure and source, beside the distance from the first of them.
     """
     rows: list[tuple[object, ...]] = []
-    start = len(book.context.sql)
+    origins = []
     for about, tellers in OVERLAPPING.items():
         for unified in dict.fromkeys(name for platform, _ in tellers for name in REPORTS[platform]):
             asked = [(platform, store) for platform, store in tellers if unified in REPORTS[platform]]
             known = [teller for teller in asked if _days(book, unified, teller)]
             window = _common(book, unified, known)
             if len(known) > 1 and window is not None:
-                rows += _compared(book, about, unified, known, window)
+                compared, origin = _compared(book, about, unified, known, window)
+                rows += compared
+                origins.append(origin)
     fields = (
         Field("about", "Of"),
         Field("metric", "Figure"),
@@ -154,7 +156,7 @@ def differences(book: Book) -> Result:
         Field("unit", "Unit"),
         Field("difference", "Change from the first", "ratio"),
     )
-    origin = book.context.provenance(book.context.sql[start:], (METRIC_DAILY,), len(rows))
+    origin = replace(joined(origins), rows=len(rows))
     note = "They count differently: who blocks scripts, other time zones, trials and grace periods."
     return Result(
         "What several sources tell", fields, tuple(rows), replace(origin, notes=(*origin.notes, note) if rows else ())
@@ -231,13 +233,16 @@ def _common(book: Book, unified: str, tellers: Sequence[tuple[str, str]]) -> Win
 
 def _compared(
     book: Book, about: str, unified: str, tellers: Sequence[tuple[str, str]], window: Window
-) -> list[tuple[object, ...]]:
+) -> tuple[list[tuple[object, ...]], Provenance]:
     rows: list[tuple[object, ...]] = []
+    origins = []
     first: Number = None
     for platform, store in tellers:
         metric = get(name_of(platform, unified))
         context = book.context.within("store", store) if store else book.context
-        value = over_windows(context, [metric], [window]).value(metric, window)
+        found = over_windows(context, [metric], [window])
+        origins.append(found.provenance([metric], window))
+        value = found.value(metric, window)
         if value is None:
             continue
         first = value if not rows else first
@@ -254,7 +259,7 @@ def _compared(
                 None if not rows or share is None else share - 1,
             )
         )
-    return rows if len(rows) > 1 else []
+    return rows if len(rows) > 1 else [], joined(origins)
 
 
 def _missing(feed: FeedInfo) -> int:

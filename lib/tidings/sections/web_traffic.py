@@ -101,24 +101,21 @@ def conversion(book: Book, steps: str) -> Result:
         raise UsageError(f"The funnel '{steps}' has fewer than two steps.", 'Write it as "pageview > purchase".')
     hits = book.mart("fct_events")
     hits = hits.filter(~hits.is_bot)
-    known = book.ask("Events", (Field("event", "Event"),), hits.select("event").distinct()).column("event")
+    events = book.query(hits.select("event").distinct())
+    known = [row["event"] for row in events.rows]
     names = names or [name for name in SHOP_STEPS if name in known]
     for name in names:
         if known and name not in known:
             raise UsageError(f"The funnel names the event '{name}', which never happened.", suggest(name, known))
     if not names:
-        return Result("Conversion funnel", _FUNNEL_FIELDS, (), book.context.provenance((), ("fct_events",)))
+        return Result("Conversion funnel", _FUNNEL_FIELDS, (), events.provenance)
     funnel = Funnel(tuple(Step(name) for name in names), window=FUNNEL_DAYS * _SECONDS_PER_DAY)
     inside = hits.filter(book.window.holds(hits.ts))
     rows = funnel_rows(inside.mutate(user_id=inside.visitor_id), funnel)
-    found = summary(paths(book.context.query(rows), funnel), funnel)
+    ran = book.query(rows)
+    found = summary(paths(ran.table, funnel), funnel)
     lines = tuple((r.event, r.count, r.step_rate, r.overall_rate, r.median) for r in found)
-    return Result(
-        "Conversion funnel",
-        _FUNNEL_FIELDS,
-        lines,
-        book.context.provenance(book.context.sql[-1:], ["fct_events"], len(lines)),
-    )
+    return Result("Conversion funnel", _FUNNEL_FIELDS, lines, replace(ran.provenance, rows=len(lines)))
 
 
 def live(book: Book) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -15,12 +16,13 @@ from typing import Any
 import duckdb
 import ibis
 import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends.sql.datatypes import DuckDBType
 from sqlglot import exp
 
-from tidings.errors import WarehouseError, remedy_of, suggest
+from tidings.errors import UsageError, WarehouseError, remedy_of, suggest
 from tidings.settings import Settings
 from tidings.warehouse.folder import POINTER
 from tidings.warehouse.metadata import FeedInfo, TableInfo
@@ -91,6 +93,7 @@ class Warehouse:
     def __init__(self, file: Path, build_id: str) -> None:
         self.build_id = build_id
         self.file = file
+        self._views: dict[str, str] = {}
         try:
             self._backend = ibis.duckdb.connect(file, read_only=True)
         except duckdb.Error as error:
@@ -135,6 +138,39 @@ class Warehouse:
             raise WarehouseError(f"There is no table {name} in build {self.build_id}.", suggest(name, self.tables))
         return self._backend.table(name)
 
+    def view(self, name: str, expression: ir.Table) -> ir.Table:
+        """An expression as a temporary view of this connection, called `name`, or numbered where that is another's.
+
+        Raises:
+            WarehouseError: the engine refused it.
+        """
+        sql = self.sql(expression)
+        names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
+        name = next(each for each in names if each not in self.tables and self._views.get(each, sql) == sql)
+        if name not in self._views:
+            try:
+                self._backend.raw_sql(f"CREATE TEMP VIEW {_name(name)} AS {sql}")
+            except duckdb.Error as error:
+                raise self._refusal(error) from error
+            self._views[name] = sql
+        return ops.DatabaseTable(name, schema=expression.schema(), source=self._backend).to_expr()
+
+    def views_in(self, sql: str) -> Mapping[str, str]:
+        """The views that a query reads, with their SQL."""
+        return {name: made for name, made in self._views.items() if _name(name) in sql}
+
+    def require_own(self, expression: ir.Expr) -> None:
+        """Refuse what another connection made: its names may stand for other rows here.
+
+        Raises:
+            UsageError: the expression reads a table or view of another connection.
+        """
+        foreign = [node.name for node in expression.op().find(ops.DatabaseTable) if node.source is not self._backend]
+        if foreign:
+            raise UsageError(
+                f"The question reads {foreign[0]} of another book.", "Ask the book whose tables it is made of."
+            )
+
     def sql(self, expression: ir.Expr) -> str:
         """The SQL that `query` would run."""
         return compile_sql(expression)
@@ -158,11 +194,14 @@ class Warehouse:
             found = self._backend.raw_sql(sql).to_arrow_table()
             return found.cast(_with_all_decimals(schema, found.schema))
         except duckdb.Error as error:
-            is_damaged = isinstance(error, duckdb.IOException | duckdb.InternalException | duckdb.FatalException)
-            remedy = f"The warehouse is a cache: delete {self.file.name} and run `tidings build`."
-            raise WarehouseError(
-                f"The query failed on build {self.build_id}: {error}.", remedy if is_damaged else "See its SQL."
-            ) from error
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: duckdb.Error) -> WarehouseError:
+        is_damaged = isinstance(error, duckdb.IOException | duckdb.InternalException | duckdb.FatalException)
+        remedy = f"The warehouse is a cache: delete {self.file.name} and run `tidings build`."
+        return WarehouseError(
+            f"The query failed on build {self.build_id}: {error}.", remedy if is_damaged else "See its SQL."
+        )
 
     @cached_property
     def _meta_tables(self) -> frozenset[str]:

@@ -7,7 +7,7 @@ from functools import reduce
 import ibis.expr.types as ir
 
 from tidings.landing.exchange_rates import RATE
-from tidings.models.model import model
+from tidings.models.model import AsOf, model
 from tidings.platform_metrics import PLATFORM_COLUMNS
 from tidings.schema import Column
 
@@ -23,6 +23,8 @@ from tidings.schema import Column
     },
     # Stores tell of a day two or three days later.
     fresh_hours=120,
+    as_of=AsOf("day"),
+    money="day",
 )
 def fct_metric_daily(dim_fx: ir.Table, *platform_metrics_: ir.Table) -> ir.Table:
     """A figure of a day as a place told it: downloads, proceeds, clicks, subscriptions … by source and dimensions.

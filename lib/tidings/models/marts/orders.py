@@ -8,7 +8,7 @@ import ibis
 import ibis.expr.types as ir
 
 from tidings.feeds import MONEY, ORDERS
-from tidings.models.model import model
+from tidings.models.model import AsOf, model
 from tidings.schema import Column, joined
 
 RETURNED = ("refund", "chargeback")
@@ -46,6 +46,7 @@ _ORDER = ("_source", "order_id", "currency")
         "_line": Column("!int64", "Its first line: position in what was received, from 1."),
     },
     fresh_hours=48,
+    money="report",
 )
 def fct_transactions(stg_orders: ir.Table) -> ir.Table:
     """A money movement, dated by itself: the lines of one order number with one type, status, time and currency.
@@ -83,6 +84,11 @@ def fct_transactions(stg_orders: ir.Table) -> ir.Table:
     return _as_charged(rows, lines).select(*fct_transactions.contract.columns)
 
 
+def _money_so_far(fct_orders: ir.Table, fct_transactions: ir.Table) -> ir.Table:
+    """What had been charged and had come back by then: what is later is not known yet (C12)."""
+    return money_of_orders(fct_orders, fct_transactions.filter(fct_transactions.status == "succeeded"))
+
+
 @model(
     grain="order number with a succeeded charge",
     key=("order_key",),
@@ -111,6 +117,7 @@ def fct_transactions(stg_orders: ir.Table) -> ir.Table:
         "_source": Column("!string", "Source that said it."),
     },
     fresh_hours=48,
+    as_of=AsOf(function=_money_so_far),
 )
 def fct_orders(fct_transactions: ir.Table) -> ir.Table:
     """An order, counted once at its first succeeded charge: what was charged and what came back of it in all.

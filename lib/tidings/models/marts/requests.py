@@ -26,6 +26,7 @@ _CALL_ONLY = ("provider", "latency_ms", "tokens_in", "tokens_out", "model", "cos
         "_line": Column("!int64", "Position in what was received, from 1."),
     },
     fresh_hours=48,
+    money="report",
 )
 def fct_requests(stg_requests: ir.Table, stg_access: ir.Table) -> ir.Table:
     """A call or an access-log line, bots included; the service of a log line is its host, else its source."""

@@ -6,7 +6,7 @@ import ibis
 import ibis.expr.types as ir
 
 from tidings.feeds import EVENTS
-from tidings.models.model import model
+from tidings.models.model import AsOf, model
 from tidings.schema import Column
 
 
@@ -62,6 +62,12 @@ def dim_users(fct_events: ir.Table, fct_sessions: ir.Table, fct_orders: ir.Table
     ).select(*dim_users.contract.columns)
 
 
+def _hits(fct_events: ir.Table) -> ir.Table:
+    """The events themselves, where an hour is too coarse."""
+    hits = fct_events.filter(fct_events.user_id.notnull(), ~fct_events.is_bot)
+    return hits.select("user_id", "ts", "country", "device")
+
+
 @model(
     grain="user and active hour (UTC)",
     key=("user_id", "ts"),
@@ -73,6 +79,7 @@ def dim_users(fct_events: ir.Table, fct_sessions: ir.Table, fct_orders: ir.Table
         "device": EVENTS.columns["device"],
     },
     fresh_hours=48,
+    as_of=AsOf("hour", _hits),
 )
 def fct_user_hours(fct_events: ir.Table) -> ir.Table:
     """A user and an hour with at least one event, bots left out; country and device are those of its first event."""

@@ -1,0 +1,169 @@
+"""What a reader has to know of a result: what its sources lack, and at which rates its money is converted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import ibis
+
+from tidings.metrics.metric import Metric, Need, Reported
+from tidings.platform_metrics import DIMENSIONS, PLATFORM_METRICS
+from tidings.query.coverage import Coverage
+from tidings.query.covered import Covered, title_of
+from tidings.query.rates import NAMED_DAYS, Rates, old_rate
+from tidings.query.views import Views
+from tidings.warehouse.reader import Warehouse
+from tidings.window import Window, label_days
+
+_SHOWN_NAMES = 8
+
+
+class Notes:
+    """The sentences on metrics that read marts; `needed` are the columns by which they have to be told apart."""
+
+    def __init__(self, warehouse: Warehouse, coverage: Coverage, views: Views, exchange: Rates) -> None:
+        self._warehouse = warehouse
+        self._coverage = coverage
+        self._views = views
+        self._exchange = exchange
+        self._named: dict[Need, str] = {}
+        self._of_days: dict[Any, list[str]] = {}
+
+    def of(self, metrics: Sequence[Metric], needed: tuple[str, ...], window: Window | None, money: bool) -> list[str]:
+        """All that there is to say of metrics over a window, and of sums of money."""
+        reported = [metric for metric in metrics if isinstance(metric.where, Reported)]
+        notes: list[str] = []
+        if metrics and window is not None:
+            notes += self.lacking(metrics, needed, window.start, window.end) + self._no_such_events(metrics)
+            if money:
+                notes += self._rates_of_days(reported, needed, window)
+        if money and not (reported and all(_is_of_days(metric) for metric in reported)):
+            notes += self.money
+        return notes
+
+    @cached_property
+    def money(self) -> tuple[str, ...]:
+        """What is to be known of every sum of money: what is in none for lack of a rate, and which rates are old."""
+        held = self._views.held
+        return tuple(filter(None, (self._exchange.left_out(held), self._exchange.aged(held))))
+
+    def lacking(self, metrics: Sequence[Metric], needed: Iterable[str], start: date, end: date) -> list[str]:
+        """Sentences on what metrics of the days from `start` to before `end` lack.
+
+        Sources that do not report them so split or lack a column, that begin later, end earlier, or lack days between.
+        """
+        names = frozenset(needed) & frozenset(DIMENSIONS)
+        notes = self._unsplit([metric.where for metric in metrics if isinstance(metric.where, Reported)], names)
+        for metric in metrics:
+            lacking = self._coverage.lacking(metric)
+            if self._coverage.behind(metric):
+                notes += [f"{source} {need.says}: left out of {metric.title}." for source, need in lacking.items()]
+        return notes + _limits([c for metric in metrics for c in self._coverage.behind(metric, names)], start, end)
+
+    def known_part(self, metric: Metric, needed: Iterable[str], start: date, end: date) -> str:
+        """Which of the days from `start` to before `end` a metric stands on, as a clause; "" for all or none."""
+        covers = self._coverage.behind(metric, needed)
+        if self._coverage.extent(covers, start, end) != "part":
+            return ""
+        answering = [each for each in covers if each.extent(start, end) != "none"]
+        return "; ".join(limit.removesuffix(".") for limit in _limits(answering, start, end))
+
+    def why_unknown(self, metrics: Iterable[Metric], needed: Iterable[str], start: date, end: date) -> str:
+        """Why metrics are not known for the days from `start` to before `end`: a clause without a full stop, or ""."""
+        coverage = self._coverage
+        for metric in metrics:
+            if metric.last_seconds and coverage.behind(metric):
+                return f"the data do not reach up to {coverage.as_of.astimezone(coverage.zone.info):%Y-%m-%d %H:%M}"
+            if why := self._why_unknown(metric, needed, start, end):
+                return why
+        return ""
+
+    def _why_unknown(self, metric: Metric, needed: Iterable[str], start: date, end: date) -> str:
+        covers, lacking = self._coverage.behind(metric, needed), self._coverage.lacking(metric)
+        if not covers and lacking:
+            return "; ".join(f"{source} {need.says}" for source, need in sorted(lacking.items()))
+        if not covers:
+            where, feeds = metric.where, self._coverage.feeds.get(metric.mart, ())
+            what = where.metrics if isinstance(where, Reported) else feeds
+            return f"no source has {' or '.join(dict.fromkeys(map(title_of, what))) or 'data for it'}"
+        if self._coverage.extent(covers, start, end) != "none":
+            return ""
+        each = covers[0]
+        if each.end <= each.first_day:
+            return f"{each.name} has {each.what} of a part of {each.first_day} only"
+        return f"{each.name} has {each.what} of {label_days(each.first_day, each.last_day)}"
+
+    def _unsplit(self, reported: Sequence[Reported], names: frozenset[str]) -> list[str]:
+        covered = self._coverage.of_reported(reported)
+        having = {each.whose for each in covered if names <= each.dimensions}
+        lacking: dict[tuple[str, str], list[str]] = {}
+        for each in covered:
+            if each.whose not in having:
+                lacking.setdefault((each.name, f"by {', '.join(sorted(names))}"), []).append(each.what)
+        return [
+            f"{name} has no {', '.join(dict.fromkeys(what))} {how}: left out."
+            for (name, how), what in sorted(lacking.items())
+        ]
+
+    def _no_such_events(self, metrics: Iterable[Metric]) -> list[str]:
+        """That none of the events has a name that metrics need, which names there are, and which look like it."""
+        unmet = [metric for metric in metrics if not self._coverage.behind(metric)]
+        needs = [need for metric in unmet for need in self._coverage.lacking(metric).values() if need.value]
+        for need in needs:
+            if need not in self._named:
+                self._named[need] = self._names_beside(need)
+        return [self._named[need] for need in dict.fromkeys(needs)]
+
+    def _names_beside(self, need: Need) -> str:
+        hits = self._views.of(need.table)
+        counted = hits.group_by("event").aggregate(times=hits.count()).order_by(ibis.desc("times"), "event")
+        names = {row["event"]: row["times"] for row in self._warehouse.query(counted).to_pylist()}
+        near = [name for name in names if need.value in _letters(name) or _letters(name) in ("screenview", "view")]
+        shown = ", ".join(list(names)[:_SHOWN_NAMES]) + (", …" if len(names) > _SHOWN_NAMES else "")
+        written = ", ".join(f'"{name}"' for name in near or ["…"])
+        return (
+            f"None of {sum(names.values()):,} events is called {need.value}; there are {shown}. Say which of them are "
+            f"page views: {need.value} = [{written}] in the table of the source."
+        )
+
+    def _rates_of_days(self, reported: Sequence[Metric], needed: tuple[str, ...], window: Window) -> list[str]:
+        """What is to be known of the rates of days, by which flows are converted: days without one, and old ones."""
+        flows = tuple(metric for metric in reported if _is_of_days(metric))
+        key = tuple(metric.where for metric in flows), needed, window
+        if flows and key not in self._of_days:
+            rows = self._views.of(flows[0].mart, needed)
+            inside = rows.day.between(ibis.literal(window.start), ibis.literal(window.last_day))
+            theirs = ibis.or_(*(metric.where(rows) for metric in flows if metric.where is not None))
+            rows = rows.filter(theirs, inside, rows.currency.notnull())
+            age = rows.day.delta(rows.fixed_on, unit="day")
+            rated = rows.group_by("currency").aggregate(
+                without=rows.count(where=rows.fx_of_day.isnull()), age=age.max(), fixed_on=rows.fixed_on.argmax(age)
+            )
+            found = sorted(self._warehouse.query(rated).to_pylist(), key=lambda row: row["currency"])
+            codes = [row["currency"] for row in found if row["without"]]
+            notes = [self._exchange.left_out_of_days(codes)] if codes else []
+            old = [row for row in found if row["age"] is not None and row["age"] > NAMED_DAYS]
+            self._of_days[key] = notes + [old_rate([row["currency"]], row["fixed_on"], row["age"]) for row in old]
+        return self._of_days.get(key, [])
+
+
+def _limits(covers: Iterable[Covered], start: date, end: date) -> list[str]:
+    """Sentences on what sources lack of the days from `start` to before `end`."""
+    partly: dict[tuple[str, str], list[str]] = {}
+    for each in dict.fromkeys(covers):
+        for how in each.partly(start, end):
+            partly.setdefault((each.name, how), []).append(each.what)
+    return [f"{name} has {', '.join(dict.fromkeys(what))} {how}." for (name, how), what in sorted(partly.items())]
+
+
+def _is_of_days(metric: Metric) -> bool:
+    """True for what moved on a day and is converted at its rate, not a level."""
+    where = metric.where
+    return isinstance(where, Reported) and all(PLATFORM_METRICS[name].kind == "flow" for name in where.metrics)
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())

@@ -1,0 +1,131 @@
+"""Values of metrics over calendar periods, each computed from its own rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from tidings.analysis.active import trailing_users
+from tidings.metrics.metric import Metric, Number
+from tidings.metrics.registry import leaves
+from tidings.metrics.result import Point, Provenance
+from tidings.metrics.values import plain
+from tidings.query.aggregate import aggregate, combined, counted_by, rows_column
+from tidings.query.context import QueryContext
+from tidings.query.evaluation import alike, common_days, rows_of
+from tidings.window import Period, Unit, Window, add_days, period_start
+
+_PERIOD = "period_"
+Cell = Mapping[str, Number]
+
+
+@dataclass(frozen=True)
+class Course:
+    """Values by period, oldest first, of the metrics that read marts, and the SQL run."""
+
+    context: QueryContext
+    window: Window
+    cells: Mapping[Period, Cell]
+    sql: tuple[str, ...]
+
+    def values(self, metric: Metric) -> tuple[Number, ...]:
+        """The values of a metric, null for periods that have not begun."""
+        return tuple(_value(metric, cell, period, self.window) for period, cell in self.cells.items())
+
+    def points(self, metric: Metric) -> tuple[Point, ...]:
+        """The values of a metric with the share of each period that is covered."""
+        shares = (_share(self.context, metric, period) for period in self.cells)
+        return tuple(map(Point, self.cells, self.values(metric), shares))
+
+    def provenance(self, metric: Metric) -> Provenance:
+        """Where the values come from."""
+        return self.context.provenance_of([metric], self.sql, None, self.window)
+
+
+def over_periods(context: QueryContext, metrics: Sequence[Metric], window: Window, unit: Unit) -> Course:
+    """Values of all metrics that read marts, of each calendar period the window touches, oldest first.
+
+    A trailing metric is read on the last day of the period that was complete at `as_of`.
+    """
+    periods = window.periods(unit)
+    whole = window.widened(unit)
+    found: dict[Period, dict[str, Number]] = {period: {} for period in periods}
+    by_start = {period.start: period for period in periods}
+    sql: list[str] = []
+    trailing = [
+        leaf for metric in metrics for leaf in context.coverage.answerable(leaves(metric)) if leaf.trailing_days
+    ]
+    if trailing:
+        sql += _add_trailing(context, list(dict.fromkeys(trailing)), whole, periods, found)
+    for together in alike(context, metrics):
+        if together[0].trailing_days:
+            continue
+        rows = rows_of(context, together, [whole])
+        by = {_PERIOD: period_start(rows.local_ts, unit, context.zone.week_start)}
+        ran = context.query(aggregate(rows, together, by))
+        sql += ran.provenance.sql
+        for row in ran.rows:
+            known = [m for m, counting in counted_by(together).items() if row[rows_column(counting)]]
+            found[by_start[row[_PERIOD]]].update({m.name: plain(row[m.name]) for m in known})
+    leaf = {one.name: one for metric in metrics for one in leaves(metric)}
+    cells: dict[Period, dict[str, Number]] = {
+        period: {
+            name: cell[name] if name in cell else context.without_rows(one, period.start, period.end)
+            for name, one in leaf.items()
+        }
+        for period, cell in found.items()
+    }
+    for metric in (metric for metric in metrics if metric.common_days):
+        common = common_days(context, metric, whole)
+        for period, values in cells.items():
+            if common is None or period.start < common.start or period.end > common.end:
+                # Of a part of it one input is told and another is not.
+                values[metric.name] = None
+    return Course(context, window, dict(cells), tuple(sql))
+
+
+def _value(metric: Metric, cell: Cell, period: Period, window: Window) -> Number:
+    """The value of a metric over one period; null for a period that has not begun."""
+    if period.state == "future" or (metric.common_days and metric.name in cell):
+        return None
+    return combined(metric, cell, replace(window, start=period.start, end=period.end))
+
+
+def _share(context: QueryContext, metric: Metric, period: Period) -> float:
+    """The share of a period's days that the sources of a metric cover whole, 0 to 1; of several inputs the least."""
+    coverage = context.coverage
+    return min(
+        coverage.share(coverage.behind(leaf, context.needed), period.start, period.end) for leaf in leaves(metric)
+    )
+
+
+def _add_trailing(
+    context: QueryContext,
+    metrics: Sequence[Metric],
+    whole: Window,
+    periods: Sequence[Period],
+    found: Mapping[Period, dict[str, Number]],
+) -> tuple[str, ...]:
+    """Trailing distinct users of each period's last day, all days in one pass, whose SQL is returned."""
+    lengths = {metric.name: metric.trailing_days for metric in metrics}
+    reach = replace(whole, start=add_days(whole.start, -max(lengths.values())))
+    users = rows_of(context, metrics, [reach])
+    days = trailing_users(users.select("user_id", day=users.local_ts.date()), whole, lengths)
+    ran = context.query(days)
+    counts = {row["day"]: row for row in ran.rows}
+    for period in periods:
+        day = _read_on(period, context)
+        for metric in metrics:
+            # Of days that nobody covers, users may have been active: fewer days would make fewer users.
+            first, end = add_days(day, 1 - metric.trailing_days), add_days(day, 1)
+            covers = context.coverage.behind(metric)
+            known = context.coverage.extent(covers, first, end) == "all"
+            found[period][metric.name] = plain(counts[day][metric.name]) if known else None
+    return ran.provenance.sql
+
+
+def _read_on(period: Period, context: QueryContext) -> date:
+    """The last day of a period that was complete at `as_of`; its first day while none was."""
+    complete = min(period.end, context.zone.day_of(context.as_of))
+    return max(period.start, add_days(complete, -1))
