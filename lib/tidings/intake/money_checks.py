@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -17,19 +17,28 @@ from tidings.landing.store import landed_files
 from tidings.settings import Settings
 
 EURO = "EUR"
+Amounts = tuple[str, date, date]
+"""A currency, and the first and the last day of amounts in it."""
 Said = tuple[Literal["ok", "warn", "fail"], str]
 
 
 @dataclass
 class _Held:
-    """Where amounts in a currency are, and of which day the last of them is; null where nothing is landed yet."""
+    """Where amounts in a currency are, and of which day the last of them is; null where nothing is landed yet.
+
+    `first_rows` are the days of the first rows of sources that have landed nothing.
+    """
 
     sources: set[str]
     last: date | None = None
+    first_rows: tuple[date, date] | None = None
 
 
-def look_at_money(settings: Settings) -> Iterator[Said]:
-    """The rates, then each thing about currencies that would leave amounts out of a report."""
+def look_at_money(settings: Settings, first: Mapping[str, Sequence[Amounts]]) -> Iterator[Said]:
+    """The rates, then each thing about currencies that would leave amounts out of a report.
+
+    `first`: the currencies of the first rows of each source, for those that have landed nothing.
+    """
     if not is_listed(settings.currency):
         yield "warn", f"The currency '{settings.currency}' of [tool.tidings] is none that ISO 4217 lists."
     try:
@@ -39,7 +48,7 @@ def look_at_money(settings: Settings) -> Iterator[Said]:
         return
     rates = [row for row in fixings.to_pylist() if row["currency"] != EURO]
     spans = _spans(rates)
-    held = _held(settings)
+    held = _held(settings, first)
     others = sorted(set(held) - {settings.currency})
     if settings.fx:
         days = [row["day"] for row in rates]
@@ -51,7 +60,17 @@ def look_at_money(settings: Settings) -> Iterator[Said]:
     for code in others:
         day = held[code].last
         lacking = [each for each in (code, settings.currency) if not _has_rate(rates, each, day)]
-        if lacking:
+        early = None if lacking else held[code].first_rows
+        if early:
+            lacking = [e for e in (code, settings.currency) if not all(_has_rate(rates, e, day) for day in early)]
+        if early and lacking:
+            span = f"{early[0]}" if early[0] == early[1] else f"{early[0]} to {early[1]}"
+            yield (
+                "warn",
+                f"Amounts in {code} ({', '.join(sorted(held[code].sources))}, its first rows of {span}) cannot be "
+                f"converted into {settings.currency} by a report of those days: {_has(settings, spans, lacking)}",
+            )
+        elif lacking:
             where = (
                 f"Amounts in {code} ({', '.join(sorted(held[code].sources))}{f', the last of {day}' if day else ''})"
             )
@@ -88,8 +107,8 @@ def _has_rate(rates: list[dict[str, Any]], code: str, day: date | None) -> bool:
     return code == EURO or any(day is None or row["day"] <= day < row["until"] for row in of_code)
 
 
-def _held(settings: Settings) -> dict[str, _Held]:
-    """The currencies of what is landed, and of what the settings say of sources that have landed nothing."""
+def _held(settings: Settings, first: Mapping[str, Sequence[Amounts]]) -> dict[str, _Held]:
+    """The currencies of what is landed, and of what the first rows or the settings of other sources say."""
     found: dict[str, _Held] = {}
     landed = set()
     for file in landed_files(settings.raw):
@@ -105,6 +124,13 @@ def _held(settings: Settings) -> dict[str, _Held]:
                 held.last = max(held.last or at.date(), at.date())
     for name, table in settings.sources.items():
         reported = table.get("currency") or (table.get("defaults") or {}).get("currency")
-        if name not in landed and isinstance(reported, str):
+        if name in landed:
+            continue
+        for code, begin, end in first.get(name, ()):
+            held = found.setdefault(code.upper(), _Held(set()))
+            held.sources.add(name)
+            before = held.first_rows or (begin, end)
+            held.first_rows = min(before[0], begin), max(before[1], end)
+        if not first.get(name) and isinstance(reported, str):
             found.setdefault(reported.upper(), _Held(set())).sources.add(name)
     return found

@@ -116,8 +116,18 @@ def marks_of(columns: Sequence[Seen]) -> Marks:
     return next((marks for marks in found if marks.doubt), Marks(None, ""))
 
 
-def guess(head: Head, encoding: str = "utf-8", wanted: str | None = None) -> Guess:
+def guess(
+    head: Head,
+    encoding: str = "utf-8",
+    wanted: str | None = None,
+    *,
+    pinned: Mapping[str, str] | None = None,
+    defaults: Mapping[str, str] | None = None,
+) -> Guess:
     """A proposal for a file by its first rows; of the feed `wanted`, if one is.
+
+    `pinned` are columns as somebody has mapped them, kept where they are in the file and hold what they should;
+    `defaults` constants that somebody has given.
 
     Raises:
         UsageError: files cannot be of the feed wanted.
@@ -125,19 +135,21 @@ def guess(head: Head, encoding: str = "utf-8", wanted: str | None = None) -> Gue
     if wanted is not None and wanted not in COLUMNS:
         raise UsageError(f"'{wanted}' is no kind of files.", suggest(wanted, COLUMNS))
     columns = columns_of(head)
-    tried = {kind: _mapped(kind, columns) for kind in COLUMNS if wanted in (None, kind)}
+    given = dict(defaults or {})
+    tried = {kind: _mapped(kind, columns, pinned or {}) for kind in COLUMNS if wanted in (None, kind)}
     scores = {kind: _score(kind, mapped, columns) for kind, mapped in tried.items()}
     kind = max(scores, key=lambda each: scores[each])
     if scores[kind] <= 0:
-        wide = _wide(columns) if wanted in (None, "platform_metrics") else None
+        wide = _wide(columns, given.get("metric")) if wanted in (None, "platform_metrics") else None
         if wide is None:
             return Guess(None, {}, columns, lacks=_lacking(tried, columns))
         kind, mapped, metric = "platform_metrics", *wide
-        defaults = {"metric": metric}
+        constants = {"metric": metric}
     else:
         mapped = tried[kind]
-        defaults = {"event": "pageview"} if kind == "events" and "event" not in mapped else {}
-    return _proposal(kind, mapped, defaults, columns, encoding)
+        constants = {"event": "pageview"} if kind == "events" and "event" not in mapped else {}
+    known = {**constants, **{name: value for name, value in given.items() if name in _columns_of(kind)}}
+    return _proposal(kind, mapped, known, columns, encoding)
 
 
 def _proposal(
@@ -191,7 +203,13 @@ def _first_lines(kept: dict[str, Seen]) -> str:
     return f"{empty}: amounts are those of whole orders, so that further lines bring no money; products are left out"
 
 
-def _mapped(kind: str, columns: Sequence[Seen]) -> dict[str, Seen]:
+def _columns_of(kind: str) -> tuple[str, ...]:
+    """The columns of a feed, and what may be mapped beside them."""
+    shape = next(shape for shape in SHAPES if shape.feed.name == kind)
+    return (*shape.feed.columns, *shape.helpers)
+
+
+def _mapped(kind: str, columns: Sequence[Seen], pinned: Mapping[str, str]) -> dict[str, Seen]:
     """Feed columns and the file's columns that are called so and hold what they should; the surest first."""
     pairs = []
     for column, known in COLUMNS[kind].items():
@@ -200,7 +218,12 @@ def _mapped(kind: str, columns: Sequence[Seen]) -> dict[str, Seen]:
             if like > _LIKE and _fits(column, seen):
                 # What names every row is likelier to be meant than what names some.
                 pairs.append((like * (0.5 + seen.share / 2), -place, column, seen))
-    found: dict[str, Seen] = {}
+    named = {seen.name: seen for seen in columns}
+    found = {
+        column: named[name]
+        for column, name in pinned.items()
+        if column in _columns_of(kind) and name in named and _fits(column, named[name])
+    }
     for _, _, column, seen in sorted(pairs, key=lambda pair: pair[:2], reverse=True):
         if column not in found and seen not in found.values():
             found[column] = seen
@@ -208,7 +231,7 @@ def _mapped(kind: str, columns: Sequence[Seen]) -> dict[str, Seen]:
         dated = [seen for seen in columns if seen.what == "time" and seen not in found.values()]
         if len(dated) == 1:
             found["ts"] = dated[0]
-    return {column: found[column] for column in COLUMNS[kind] if column in found}
+    return {column: found[column] for column in dict.fromkeys((*COLUMNS[kind], *found)) if column in found}
 
 
 def _fits(column: str, seen: Seen) -> bool:
@@ -252,10 +275,13 @@ def _are(values: Sequence[str], known: Sequence[str]) -> bool:
     return bool(values) and sum(value.lower() in names for value in values) >= _MOST * len(values)
 
 
-def _wide(columns: Sequence[Seen]) -> tuple[dict[str, Seen], str] | None:
-    """A table with a day and a figure in a column of its own: the mapping for the first figure that has a name."""
+def _wide(columns: Sequence[Seen], wanted: str | None) -> tuple[dict[str, Seen], str] | None:
+    """A table with a day and a figure in a column of its own: the mapping for the first figure that has a name, or for
+    the one `wanted`."""
     day = next((seen for seen in columns if seen.what == "time"), None)
     for metric, known in PLATFORM_METRIC_ROWS.items():
+        if wanted not in (None, metric):
+            continue
         for seen in columns:
             if day is not None and seen.what == "number" and plain(seen.name) in known:
                 return {"ts": day, "value": seen}, metric
