@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tidings.cli.catalog import graph, sections
 from tidings.enrich.bots import list_date
-from tidings.errors import TidingsError, understood
+from tidings.errors import SourceError, TidingsError, understood
 from tidings.intake.adding import propose_again, suggested
 from tidings.intake.money_checks import look_at_money
 from tidings.landing.store import verify
@@ -120,11 +120,14 @@ def _source(settings: Settings, now: datetime, name: str) -> _Looked:
 
 def _proposed(settings: Settings, name: str, now: datetime, trials: Sequence[Trial]) -> list[Finding]:
     """The table that `tidings add` would write for a source whose own reads few rows or none."""
-    proposal = propose_again(settings, name, now, but=[trial.what for trial in trials if not trial.is_wrong])
+    try:
+        proposal = propose_again(settings, name, now, but=[trial.what for trial in trials if not trial.is_wrong])
+    except SourceError as error:
+        return [] if trials else [Finding(f"source {name}", "fail", str(error))]
     if proposal is None:
         return []
-    before = next((trial.used for trial in trials if trial.what == proposal.file.name), 0)
-    if proposal.trial is not None and proposal.trial.used <= before:
+    read = [max(each.used, each.cured) for each in trials if each.what == proposal.file.name and not each.failed]
+    if proposal.trial is not None and read and proposal.trial.used <= read[0]:
         return []
     return [Finding(f"source {name}", "warn", suggested(proposal, settings.sources[name].get("kind")))]
 

@@ -70,7 +70,10 @@ def propose_again(settings: Settings, name: str, now: datetime, but: Collection[
     """The table that would be written for a source whose own does not do, by its first file that is not `but` one.
 
     What its table says of path, zone, currency and days is kept, and so are mappings and constants that can be meant.
-    Null where that is no source of files, or no file of it can be read.
+    Null where that is no source of files, or it has none.
+
+    Raises:
+        SourceError: none of its files can be read.
     """
     table = dict(settings.sources[name])
     kind = table.get("kind")
@@ -83,15 +86,19 @@ def propose_again(settings: Settings, name: str, now: datetime, but: Collection[
     except SourceError:
         return None
     nearest: Proposal | None = None
+    failed: SourceError | None = None
     for file in found[:_TRIED]:
         for wanted in dict.fromkeys((kind if kind in COLUMNS else None, None)):
             try:
                 proposal = _understood(settings, file, name, table, wanted, now)
-            except TidingsError:
+            except TidingsError as error:
+                failed = failed or (error if isinstance(error, SourceError) else None)
                 continue
             if proposal.trial and proposal.trial.used:
                 return proposal
             nearest = nearest or proposal
+    if nearest is None and failed:
+        raise failed
     return nearest
 
 
@@ -129,7 +136,9 @@ def suggested(proposal: Proposal, configured: object) -> str:
     """A proposal for a source that is configured already, to be pasted in place of its table."""
     found, trial = proposal.guess, proposal.trial
     if trial is None:
-        return f"{proposal.file.name} fits no feed: {found.lacks}."
+        names = ", ".join(f"'{seen.name}'" for seen in found.columns[:_NAMED])
+        more = ", …" if len(found.columns) > _NAMED else ""
+        return f"{proposal.file.name} fits no feed: {found.lacks}. Its columns: {names}{more}."
     lines = []
     if found.kind != configured:
         lines.append(f"It looks like {found.kind}.")

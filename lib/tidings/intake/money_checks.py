@@ -58,28 +58,31 @@ def look_at_money(settings: Settings, first: Mapping[str, Sequence[Amounts]]) ->
     if others and settings.currency not in held:
         yield "warn", _none_in_own(settings, held, others)
     for code in others:
-        day = held[code].last
-        lacking = [each for each in (code, settings.currency) if not _has_rate(rates, each, day)]
-        early = None if lacking else held[code].first_rows
-        if early:
-            lacking = [e for e in (code, settings.currency) if not all(_has_rate(rates, e, day) for day in early)]
-        if early and lacking:
-            span = f"{early[0]}" if early[0] == early[1] else f"{early[0]} to {early[1]}"
+        each = held[code]
+        # Of rows that have not landed only the first are known: a report of later days may well have a rate.
+        known = each.first_rows if each.last is None and each.first_rows else (each.last,)
+        lacking = [name for name in (code, settings.currency) if not all(_has_rate(rates, name, day) for day in known)]
+        if lacking:
+            by = " by a report of those days" if len(known) > 1 and settings.fx else ""
             yield (
                 "warn",
-                f"Amounts in {code} ({', '.join(sorted(held[code].sources))}, its first rows of {span}) cannot be "
-                f"converted into {settings.currency} by a report of those days: {_has(settings, spans, lacking)}",
+                f"Amounts in {code} ({', '.join(sorted(each.sources))}{_when(each)}) cannot be converted into "
+                f"{settings.currency}{by}: {_has(settings, spans, lacking)}",
             )
-        elif lacking:
-            where = (
-                f"Amounts in {code} ({', '.join(sorted(held[code].sources))}{f', the last of {day}' if day else ''})"
-            )
-            yield "warn", f"{where} cannot be converted into {settings.currency}: {_has(settings, spans, lacking)}"
+
+
+def _when(held: _Held) -> str:
+    if held.last:
+        return f", the last of {held.last}"
+    if not held.first_rows:
+        return ""
+    begin, end = held.first_rows
+    return f", its first rows of {begin}" if begin == end else f", its first rows of {begin} to {end}"
 
 
 def _none_in_own(settings: Settings, held: Mapping[str, _Held], others: list[str]) -> str:
     said = f"No amounts are in {settings.currency}, the currency of reports: they are in {', '.join(others)}."
-    latest = max(others, key=lambda code: (held[code].last or date.min, code))
+    latest = max(others, key=lambda code: (held[code].last or (held[code].first_rows or (date.min,))[-1], code))
     return f'{said} For reports without conversion set currency = "{latest}" in [tool.tidings].'
 
 

@@ -11,7 +11,7 @@ from tidings.errors import UsageError, suggest
 from tidings.mapping.shapes import SHAPES
 from tidings.mapping.statement import holds_addresses
 from tidings.mapping.synonyms import COLUMNS, PLATFORM_METRIC_ROWS, likeness, plain
-from tidings.parsing.inference import Marks, Times, decimal_mark, filled, is_number, times
+from tidings.parsing.inference import Marks, Times, currency_of, decimal_mark, filled, is_number, is_value, times
 from tidings.parsing.reading import Head
 from tidings.platform_metrics import PLATFORM_METRICS
 
@@ -32,6 +32,8 @@ _NUMBERS: Final = (
     "tokens_in",
     "tokens_out",
 )
+MONEY: Final = ("amount", "unit_price", "tax", "fee", "cost")
+"""Columns whose cells may name a currency."""
 _TEXTS: Final = ("product", "category", "currency", "event", "path", "url", "endpoint", "method", "metric")
 # Columns with known values only, and what those are.
 _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
@@ -40,6 +42,8 @@ _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _WHOLE: Final = {"orders": ("order_id", "ts", "amount"), "events": ("ts", "event"), "requests": ("ts", "status"),
                  "vitals": ("ts", "metric", "value"), "platform_metrics": ("ts", "metric", "value")}  # fmt: skip
+_SHOWN: Final = 60
+_FEW: Final = 4
 _TOP_STATUS: Final = 599
 _CLOCK: Final = re.compile(r"\d\d?:\d\d(:\d\d)?( ?[AaPp][Mm])?$")
 
@@ -182,7 +186,12 @@ def _proposal(
     clock = next((c for c in columns if c.what == "text" and c.values and all(map(_CLOCK.match, c.values))), None)
     if clock is not None:
         doubts.append(f"the time of day stands in a column of its own, '{clock.name}': only days are read")
-    if kind == "orders" and "currency" not in kept:
+    code, doubt = currency_of(_amounts(kept), marks.decimal or ".") if "currency" not in kept else (None, "")
+    if code:
+        options["currency"] = code
+    if doubt:
+        doubts.append(doubt)
+    elif kind == "orders" and not code and "currency" not in kept:
         doubts.append("no column says the currency: set currency if it is not the workbook's")
     options["columns"] = {column: seen.name for column, seen in kept.items()}
     if defaults:
@@ -190,6 +199,10 @@ def _proposal(
     used = {seen.name for seen in kept.values()}
     rest = tuple(seen.name for seen in columns if seen.name not in used)
     return Guess(kind, options, tuple(columns), tuple(doubts), left_out=rest, marks=marks)
+
+
+def _amounts(kept: Mapping[str, Seen]) -> list[str]:
+    return [value for column in MONEY if column in kept for value in kept[column].values]
 
 
 def _first_lines(kept: dict[str, Seen]) -> str:
@@ -288,12 +301,30 @@ def _wide(columns: Sequence[Seen], wanted: str | None) -> tuple[dict[str, Seen],
     return None
 
 
+def _is_aligned(seen: Seen) -> bool:
+    """True where one column holds what are several, set apart by blanks."""
+    widths = {len(value.split()) for value in seen.values}
+    return len(widths) == 1 and max(widths) > 1 and len(seen.name.split()) in widths
+
+
 def _lacking(tried: Mapping[str, Mapping[str, Seen]], columns: Sequence[Seen]) -> str:
-    if all(is_number(seen.name) for seen in columns):
-        return "its first line holds numbers, no names: write a header line above it"
-    if not any(seen.what == "time" for seen in columns):
+    if len(columns) == 1 and _is_aligned(columns[0]):
+        above = ", and names in a first line" if all(map(is_value, columns[0].name.split())) else ""
+        return f"its columns are set apart by blanks, which is not read: write commas or tabs between them{above}"
+    if sum(is_value(seen.name) for seen in columns) * 2 >= len(columns):
+        first = ", ".join(seen.name for seen in columns)
+        return f"its first line ({first[:_SHOWN]}) is a row, no names: write a header line above it"
+    day = next((seen.name for seen in columns if seen.what == "time"), None)
+    if day is None:
         return "no column holds times, and every feed needs to know when"
+    numbers = ", ".join(f"'{seen.name}'" for seen in columns if seen.what == "number")[:_SHOWN]
     kind = max(tried, key=lambda each: len({*_WHOLE[each]} & tried[each].keys()))
+    if "platform_metrics" in tried and tried[kind].keys() <= {"ts", "unit_price", "amount"} and numbers:
+        return (
+            f"it has times ('{day}') and numbers ({numbers}), and nothing says what they are of. If they count "
+            'something by day, set kind = "platform_metrics", map value to one of them, and say what it is in '
+            f"`defaults`: metric = one of {', '.join(list(PLATFORM_METRICS)[:_FEW])}, …"
+        )
     lacking = [column for column in _WHOLE[kind] if column not in tried[kind]]
     docs = {shape.feed.name: shape.feed for shape in SHAPES}[kind].columns
     reported = "; ".join(f"{column} ({docs[column].doc.split(';')[0].rstrip('.')})" for column in lacking)

@@ -25,8 +25,8 @@ class Trial:
     """What became of the first rows of a file or table: those that can be used, how many cannot, and why.
 
     `days` are the first and the last day of those that can, null where there are none; `amounts` those days by
-    currency. `is_all`: there are no more rows; `advice` says what would read more of them, nearly all where it
-    `is_cured` by that; `notes` are what the rows alone leave open; `failed` is why no row could be read at all.
+    currency. `is_all`: there are no more rows; `advice` says what would read more of them, `cured` how many; `notes`
+    are what the rows alone leave open; `failed` is why no row could be read at all.
     """
 
     what: str
@@ -40,7 +40,7 @@ class Trial:
     noun: str = "rows"
     form: str = ""
     advice: str = ""
-    is_cured: bool = False
+    cured: int = 0
     notes: Sequence[str] = ()
     failed: str = ""
 
@@ -61,8 +61,8 @@ class Trial:
 
     @property
     def is_wrong(self) -> bool:
-        """Most rows are lost, and not for want of one option."""
-        return bool(self.failed) or (self.lost > _HALF and not self.is_cured)
+        """Most rows are lost, and not for want of what the advice says."""
+        return bool(self.failed) or (self.lost > _HALF and self.cured <= self.total * _HALF)
 
     def said(self) -> str:
         """What became of the rows, in one sentence."""

@@ -12,11 +12,11 @@ from tidings.currencies import is_listed
 from tidings.errors import TidingsError
 from tidings.landing.store import Landing
 from tidings.mapping.filling import parser
-from tidings.mapping.guess import Seen, columns_of, marks_of
+from tidings.mapping.guess import MONEY, Seen, columns_of, marks_of
 from tidings.mapping.options import read_options
 from tidings.parsing import files, reading
 from tidings.parsing.files import File
-from tidings.parsing.inference import encoding_of
+from tidings.parsing.inference import currency_of, encoding_of
 from tidings.parsing.sampling import beginning, head_bytes
 from tidings.sources.source import Pull
 from tidings.sources.trial import Trial, landed_trial
@@ -24,7 +24,6 @@ from tidings.sources.trial import Trial, landed_trial
 if TYPE_CHECKING:
     from tidings.connectors.files.source import FileSource
 
-_MANY_LEFT: Final = 0.1
 _NAMED: Final = 4
 
 
@@ -70,7 +69,7 @@ def advised(source: FileSource, table: Mapping[str, Any], file: File, pull: Pull
         return replace(before, notes=notes)
     some = f"{after.used:,} of {after.total:,}" if after.rejected else f"all {after.total:,}"
     advice = f"With {shown} {some} can be used: add that to [tool.tidings.sources.{source.name}]."
-    return replace(before, advice=advice, notes=notes, is_cured=after.lost <= _MANY_LEFT)
+    return replace(before, advice=advice, notes=notes, cured=after.used)
 
 
 @dataclass(frozen=True)
@@ -125,6 +124,12 @@ def _options(source: FileSource, table: Mapping[str, Any], head: _Beginning) -> 
         found["decimal"] = marks.decimal
     elif marks.doubt and "decimal" not in table:
         doubts.append(marks.doubt)
+    if not {"currency"} & {*table, *source.options.columns}:
+        amounts = [value for column in MONEY if column in mapped for value in mapped[column].values]
+        code, doubt = currency_of(amounts, marks.decimal or source.options.decimal)
+        if code and code != source.options.currency:
+            found["currency"] = code
+        doubts += [doubt] if doubt else []
     when = mapped.get(source.shape.feed.time)
     written = when.times if when else None
     if written and written.form and written.form != source.options.time_format:
