@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 BIN := .venv/bin
+# Only the documents that it carries are read; the extra `descriptions` of pyproject.toml.
+DESCRIPTIONS := "google-api-python-client>=2.202"
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,17 +25,20 @@ report: setup  ## Land the sample company, build, run the weekly report, print w
 	@$(BIN)/tidings pull
 	@$(BIN)/tidings build
 	@$(MAKE) --no-print-directory reports/.weekly
-	@echo "The report:" && tail -n 1 reports/.weekly
+	@tail -n 2 reports/.weekly
 
-# Run again only when the build, a section, a schedule or the code has changed since.
+# Run again only when the build, a section, a report or the code has changed since.
 reports/.weekly: data/warehouse/current pyproject.toml $(shell find lib notebooks schedules -type f ! -path '*/__pycache__/*' ! -path '*/.ipynb_checkpoints/*')
+	@mkdir -p reports
 	@$(BIN)/tidings run weekly > $@.part || { cat $@.part; rm -f $@.part; exit 1; }
-	@grep -v '^reports/' $@.part; mv $@.part $@
+	@sed '$$d' $@.part | sed '$$d'; mv $@.part $@
 
 explore: setup  ## Open JupyterLab on the sections
 	@$(BIN)/tidings explore
 
-test: lint types imports unit notebooks  ## Everything CI checks
+# The tests take both cores most of the time; all else is done beside them, one after another.
+test: setup  ## Everything that is checked on every change
+	@$(MAKE) --no-print-directory -j 2 unit notebooks types lint imports
 
 lint: setup  ## Style of code and notebooks
 	@$(BIN)/ruff check --no-cache .
@@ -46,14 +51,19 @@ types: setup  ## Strict typing of lib/
 imports: setup  ## Imports point down only
 	@$(BIN)/lint-imports --no-cache
 
-unit: setup  ## Unit, property, architecture, end-to-end and browser tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests
+proof: setup  ## What is slow, needs real data beside the checkout, or vendors' descriptions of their APIs
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(DESCRIPTIONS) \
+	  || echo "Not installed: $(DESCRIPTIONS). Tests that need it say so."
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "proof or data or descriptions" -rs --durations=10 tests
 
-notebooks: setup  ## Rerun every section on the sample and compare its digest
-	@$(BIN)/python tests/notebooks/check.py
+unit: setup  ## Unit, property, architecture, end-to-end and browser tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not proof and not data" --durations=10 tests
+
+notebooks: setup  ## Rerun every section on the sample (TIDINGS_ROOT: another workbook) and compare its digest
+	@$(BIN)/python -m pytest --nbval-lax --nbval-current-env -p no:cacheprovider notebooks
 
 digests: setup  ## Write the digests anew, after a change that is meant to move numbers
-	@$(BIN)/python tests/notebooks/check.py --write
+	@$(BIN)/python tests/notebooks/check.py
 
 docs: setup  ## Write the table of metrics in docs/metrics.md anew
 	@$(BIN)/python tests/cli/metrics_doc.py
@@ -76,4 +86,4 @@ lock: setup  ## Write requirements.lock anew from pyproject.toml
 clean:  ## Remove what was landed, built and reported (never your settings)
 	rm -rf data/raw data/warehouse data/ledger.sqlite* reports/*/ reports/.weekly reports/catalog.html bench.json
 
-.PHONY: help setup report explore test lint types imports unit notebooks digests docs bench fakes format lock clean
+.PHONY: help setup report explore test proof lint types imports unit notebooks digests docs bench fakes format lock clean

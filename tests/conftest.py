@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import gc
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,17 +13,65 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as profiles
 
+import tidings.warehouse.build
+import tidings.warehouse.compiled
 from tidings.landing.store import Landing
 from tidings.settings import load_settings
 from tidings.sources.source import Pull, open_sources
 from tidings.warehouse.build import build
 from workbook_folders import SAMPLE_SETTINGS, make_workbook
 
-# The same examples every time: a new finding belongs to whoever goes looking, not to whoever runs CI.
-profiles.register_profile("tidings", derandomize=True, database=None, deadline=None)
+# The same examples every time: a new finding belongs to whoever goes looking, not to whoever runs CI. `make proof`
+# tries all properties again, with many more of them.
+profiles.register_profile("tidings", derandomize=True, database=None, deadline=None, max_examples=30)
+profiles.register_profile("deep", profiles.get_profile("tidings"), max_examples=200)
 profiles.load_profile("tidings")
 
+# Compiling makes very many objects that stay; looking through them for garbage is a sixth of its time.
+gc.set_threshold(50_000, 20, 50)
+
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_disks() -> Iterator[None]:
+    """A pull waits for the disk after every chunk, which is most of its time; that bytes stay is tested by name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """SQL of models is made once per session for all workers, apart from that of real builds: tests replace code."""
+    folder = _shared_by_workers(tmp_path_factory) / "sql"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tidings.warehouse.compiled, "kept_folder", lambda: folder)
+        yield
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before test modules are read, as their properties take the number of examples from the profile."""
+    if _is_proof(config):
+        profiles.load_profile("deep")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Properties are part of the proof: there they are tried with more examples."""
+    for item in items if _is_proof(config) else ():
+        if hasattr(getattr(item, "obj", None), "hypothesis"):
+            item.add_marker(pytest.mark.proof)
+
+
+def _is_proof(config: pytest.Config) -> bool:
+    expression = str(config.getoption("markexpr", ""))
+    return "proof" in expression and "not proof" not in expression
+
+
+def _shared_by_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session")
@@ -49,14 +100,19 @@ def shared_cases() -> Path:
 
 @pytest.fixture(scope="session")
 def sample_workbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workbook with a small sample company, landed and built; tests do not change it."""
-    folder = make_workbook(tmp_path_factory.mktemp("sample") / "workbook", SAMPLE_SETTINGS)
-    now = datetime(2026, 7, 2, tzinfo=UTC)
-    settings = load_settings(folder)
-    for source in open_sources(settings):
-        list(source.pull(Landing(settings.raw), Pull(now)))
-    build(settings)
-    return folder
+    """A workbook with a small sample company, landed and built; tests do not change it but for its reports."""
+    shared = _shared_by_workers(tmp_path_factory)
+    made = shared / "sample"
+    with (shared / "sample.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            folder = make_workbook(shared / "sample.part", SAMPLE_SETTINGS)
+            settings = load_settings(folder)
+            for source in open_sources(settings):
+                list(source.pull(Landing(settings.raw), Pull(datetime(2026, 7, 2, tzinfo=UTC))))
+            build(settings)
+            folder.rename(made)
+    return Path(shutil.copytree(made, tmp_path_factory.mktemp("sample") / "workbook"))
 
 
 @pytest.fixture(scope="session")

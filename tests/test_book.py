@@ -15,6 +15,7 @@ import pytest
 from tidings.book import Book
 from tidings.errors import MetricError, TidingsError, UsageError, WarehouseError, WindowError
 from tidings.landing.store import Span
+from tidings.metrics.metric import Metric
 from tidings.metrics.registry import registry
 from tidings.metrics.result import Field
 from tidings.settings import load_settings
@@ -33,6 +34,16 @@ def utc(text: str) -> datetime:
 
 
 Rows = Sequence[Mapping[str, Any]]
+Which = Callable[[], Mapping[str, Metric]]
+
+
+def _one_of_each() -> dict[str, Metric]:
+    """A metric of each kind, unit and mart: the others go the same way through the code."""
+    found = {(each.kind, each.unit, each.mart): each for each in reversed(registry().values())}
+    return {each.name: each for each in found.values()}
+
+
+EACH = [_one_of_each, pytest.param(registry, marks=pytest.mark.proof)]
 
 
 def _workbook(root: Path, **feeds: Rows) -> Path:
@@ -363,8 +374,9 @@ def test_what_was_received_is_told_apart_by_part_and_by_pull(tmp_path: Path) -> 
     ]
 
 
-def test_rows_behind_a_figure_are_as_many_as_it_says(june: Book) -> None:
-    for name, metric in registry().items():
+@pytest.mark.parametrize("which", EACH)
+def test_rows_behind_a_figure_are_as_many_as_it_says(june: Book, which: Which) -> None:
+    for name, metric in which().items():
         if metric.mart and metric.regroup is None:
             counted = june.rows(name).count().to_pyarrow().as_py()
             assert june.value(name).provenance.rows == counted, name
@@ -388,8 +400,9 @@ def test_figures_of_one_mart_are_read_in_one_pass(june: Book) -> None:
     assert len(june.sql) - start == 2  # the two windows, and the daily course
 
 
-def test_several_metrics_are_what_each_is_alone(june: Book) -> None:
-    names = [name for name in registry() if name != "current_visitors"]
+@pytest.mark.parametrize("which", EACH)
+def test_several_metrics_are_what_each_is_alone(june: Book, which: Which) -> None:
+    names = [name for name in which() if name != "current_visitors"]
     for name, together in zip(names, june.values(*names), strict=True):
         alone = june.value(name)
         assert (together.value, together.before, together.spark) == (alone.value, alone.before, alone.spark), name

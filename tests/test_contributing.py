@@ -47,6 +47,7 @@ print(sorted((row["platform"], row["metric"], row["app_version"], int(row["value
 """
 
 
+@pytest.mark.proof
 def test_the_source_that_contributing_shows_works(root: Path, tmp_path: Path) -> None:
     """Its files, written where their first line says, into a copy: its own test passes, and its figures arrive."""
     for folder in ("lib", "tests"):

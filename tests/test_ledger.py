@@ -17,7 +17,8 @@ import pytest
 
 from tidings.errors import TidingsError
 from tidings.ledger.lease import Leases
-from tidings.ledger.store import _MIGRATIONS, Ledger
+from tidings.ledger.schema import MIGRATIONS
+from tidings.ledger.store import Ledger
 
 NOW = datetime(2026, 7, 1, 6, 0, tzinfo=UTC)
 
@@ -25,7 +26,7 @@ NOW = datetime(2026, 7, 1, 6, 0, tzinfo=UTC)
 def start(ledger: Ledger, run: str, sections: tuple[str, ...] = ("a", "b")) -> None:
     ledger.start_run(
         run,
-        schedule="weekly",
+        report="weekly",
         slot="2026-07-01",
         as_of=NOW,
         parameters={"days": 28, "segment": "country=DE"},
@@ -42,7 +43,7 @@ def test_a_run_is_visible_before_its_work_starts(tmp_path: Path) -> None:
     ledger.start_section("weekly-1", "a")
     [run] = ledger.runs()
     assert (run.status, run.seconds) == ("running", None)
-    # In the schedule's order: a has begun, b waits.
+    # In the report's order: a has begun, b waits.
     assert [(s.section, s.status) for s in run.sections] == [("a", "running"), ("b", "waiting")]
 
 
@@ -120,6 +121,19 @@ def test_a_writer_waits_for_its_turn_before_it_reads(tmp_path: Path, monkeypatch
     assert sorted(numbers) == [2, 3]
 
 
+def test_a_reader_neither_waits_for_a_writer_nor_keeps_one_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidings.ledger.store._WAIT_SECONDS", 0.0)
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.start_pull("shop", NOW)
+    with ledger._transaction() as connection:
+        connection.execute("UPDATE pulls SET rows = 7")
+        # What is not yet committed is not yet there.
+        assert [pull.rows for pull in ledger.pulls()] == [0]
+    assert [pull.rows for pull in ledger.pulls()] == [7]
+
+
 def test_a_file_that_is_no_ledger_is_said_so(tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite"
     file.write_bytes(b"this is not a database, whatever its name says" * 50)
@@ -146,7 +160,7 @@ def test_the_same_run_cannot_start_twice(tmp_path: Path) -> None:
 def test_a_ledger_of_an_older_version_keeps_its_pulls_and_learns_more(tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite"
     with contextlib.closing(sqlite3.connect(file)) as connection:
-        connection.executescript(_MIGRATIONS[0] + "PRAGMA user_version = 1;")
+        connection.executescript(MIGRATIONS[0] + "PRAGMA user_version = 1;")
         connection.execute(
             "INSERT INTO pulls (source, status, started_at, seconds, rows, rejected, error)"
             " VALUES ('shop', 'failed', '2026-06-01T06:00:00+00:00', 1.5, 7, 2, 'Down.')"
@@ -187,7 +201,7 @@ from tidings.ledger.store import Ledger
 now, ledger = datetime.now(UTC), Ledger(Path(sys.argv[1]))
 ledger.start_pull("shop", now)
 ledger.start_build(now)
-ledger.start_run("r", schedule="s", slot="d", as_of=now, parameters={}, build="b1", version="1", sections=("a", "b"),
+ledger.start_run("r", report="s", slot="d", as_of=now, parameters={}, build="b1", version="1", sections=("a", "b"),
                  started_at=now)
 ledger.start_section("r", "a")
 print("ready", flush=True)
@@ -229,13 +243,14 @@ def test_a_fork_is_another_process(tmp_path: Path) -> None:
     assert (leases.is_alive(mine), leases.is_alive(other), leases.is_alive("")) == (True, False, False)
 
 
-@pytest.mark.parametrize("schema", range(1, len(_MIGRATIONS)))
+@pytest.mark.parametrize("schema", range(1, len(MIGRATIONS)))
 def test_runs_of_every_older_schema_come_along(tmp_path: Path, schema: int) -> None:
     file = tmp_path / "ledger.sqlite"
     with contextlib.closing(sqlite3.connect(file)) as connection:
-        connection.executescript("".join(_MIGRATIONS[:schema]) + f"PRAGMA user_version = {schema};")
+        connection.executescript("".join(MIGRATIONS[:schema]) + f"PRAGMA user_version = {schema};")
         connection.executescript(
-            "INSERT INTO runs VALUES ('r', 's', 'd', '2026-06-01T00:00:00+00:00', '{}', 'b', '1', 'running',"
+            "INSERT INTO runs (id, schedule, slot, as_of, parameters, build, version, status, started_at, seconds,"
+            " error) VALUES ('r', 's', 'd', '2026-06-01T00:00:00+00:00', '{}', 'b', '1', 'running',"
             " '2026-06-01T06:00:00+00:00', NULL, '');"
             "INSERT INTO run_sections VALUES ('r', 0, 'a', 'running', NULL, '');"
             "INSERT INTO builds (build, status, started_at) VALUES ('b', 'done', '2026-06-01T06:00:00+00:00');"

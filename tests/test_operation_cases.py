@@ -31,7 +31,7 @@ def typed(root: Path, *words: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize("case", ["five-years"], indirect=True)
 def test_five_years_are_drawn_by_week(case: Path) -> None:
     typed(case, "run", "commerce", "-p", "days=1826", "-p", "compare=none")

@@ -147,7 +147,7 @@ class _Careless:
     """Makes a fake answer everything but the ways to a token with an error that repeats the request."""
 
     def __init__(self, fake: FakeApi, status: int, *, as_json: bool, tokens_too: bool) -> None:
-        self._whole, self._status, self._as_json, self._tokens_too = fake.result, status, as_json, tokens_too
+        self._whole, self._status, self._as_json, self._tokens_too = fake.response, status, as_json, tokens_too
 
     def __call__(self, request: Request) -> Any:
         said = self._whole(request)
@@ -181,7 +181,7 @@ def test_servers_that_repeat_what_they_were_sent_are_not_quoted(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     for fake in book.fakes.values():
-        fake.result = _Careless(fake, status, as_json=as_json, tokens_too=tokens_too)
+        fake.response = _Careless(fake, status, as_json=as_json, tokens_too=tokens_too)
     outcomes = pulled(book, clock)
     assert all(outcome.error is not None for outcome in outcomes), "every one of them failed"
     reported = [outcome.reported() for outcome in outcomes]
@@ -388,7 +388,7 @@ def test_pull_and_check_on_the_command_line_tell_no_canary(
     assert "search: 1 row, none rejected" in out and "search/daily" in out
     checked = _typed(book, capsys, "check")
     for fake in book.fakes.values():
-        fake.result = _Careless(fake, 403, as_json=True, tokens_too=False)
+        fake.response = _Careless(fake, 403, as_json=True, tokens_too=False)
     code, failed_out, failed = _typed(book, capsys, *pull)
     assert code == 1 and "2 of 2 sources failed, or came in part only: search, site." in failed
     assert failed_out.count("cannot use") >= 2, "what servers said is told, but for the secrets"
@@ -457,7 +457,7 @@ def test_a_check_asks_all_sources_at_once_and_changes_nothing(book: Book) -> Non
 
     for fake in book.fakes.values():
         fake._lock = threading.RLock()
-        fake.result = waiting(fake, fake.result)
+        fake.response = waiting(fake, fake.response)
     findings = [f for f in check(book.settings, NOW) if f.what.startswith("source ")]
     assert [f.level for f in findings] == ["ok"] * 3
     assert not book.settings.raw.exists() and not book.settings.ledger.exists()

@@ -13,14 +13,15 @@ import duckdb
 import ibis
 import pyarrow as pa
 from ibis.backends.sql.datatypes import DuckDBType
+from ibis.expr.operations import Node
 
 from tidings.feeds import feeds
 from tidings.landing.store import Landing, Span, arrow_schema
 from tidings.models.contracts import check_columns, check_rows, declared
-from tidings.models.graph import Graph, discover
+from tidings.models.graph import Graph, known_models
 from tidings.settings import Settings
-from tidings.warehouse.build import root_schemas, sql_of
-from tidings.warehouse.reader import compile_sql
+from tidings.warehouse.compiled import root_schemas, sql_of
+from tidings.warehouse.reader import compile_sql, sql_of_no_rows
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 _REQUIRED: Mapping[str, Mapping[str, Any]] = {
@@ -107,11 +108,12 @@ def run_models(target: str, **raw: Sequence[Mapping[str, Any]]) -> list[dict[str
 
     Raw rows may set `_source`, `_partition`, `_pull` and `_line`.
     """
-    graph, schemas = Graph.of(discover(), root_schemas()), root_schemas()
+    graph, schemas = Graph.of(known_models(), root_schemas()), root_schemas()
+    assert {f"raw_{name}" for name in raw} <= set(schemas), "rows of a feed that there is not"
     con = duckdb.connect()
 
     def run(expression: ibis.Table) -> pa.Table:
-        return con.execute(compile_sql(expression)).to_arrow_table()
+        return con.execute(_check_sql(expression.op())).to_arrow_table()
 
     for name, schema in schemas.items():
         rows = raw.get(name.removeprefix("raw_"), ())
@@ -119,8 +121,14 @@ def run_models(target: str, **raw: Sequence[Mapping[str, Any]]) -> list[dict[str
             origin = {"_source": "shop", "_partition": "a.csv", "_pull": 1}
             rows = [{**origin, **row} for row in feed_rows(name.removeprefix("raw_"), rows)]
         con.register(name, pa.Table.from_pylist([dict(row) for row in rows], schema=schema.to_pyarrow()))
-    for name, _ in graph.lineage(target):
+    unfed = {f"raw_{feed}" for feed in feeds()} - {f"raw_{feed}" for feed in raw}
+    for name, reads in graph.lineage(target):
         contract = graph.models[name].contract
+        # As in a build: staging makes rows of rows, so none of none.
+        if name != target and graph.models[name].layer == "staging" and unfed.issuperset(reads):
+            unfed.add(name)
+            con.execute(f'CREATE TABLE "{name}" AS {sql_of_no_rows(declared(contract))}')
+            continue
         con.execute(f'CREATE TABLE "{name}" AS {_sql(name)}')
         found = con.execute(f'DESCRIBE "{name}"').fetchall()
         assert (
@@ -131,8 +139,13 @@ def run_models(target: str, **raw: Sequence[Mapping[str, Any]]) -> list[dict[str
 
 
 @cache
+def _check_sql(operation: Node) -> str:
+    return compile_sql(operation.to_expr())
+
+
+@cache
 def _sql(name: str) -> str:
-    models = {model.name: model for model in discover()}
+    models = {model.name: model for model in known_models()}
     schemas = {**root_schemas(), **{other: declared(model.contract) for other, model in models.items()}}
     return sql_of(models[name], schemas)
 

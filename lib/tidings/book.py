@@ -19,7 +19,15 @@ from tidings.metrics.registry import get, leaves
 from tidings.metrics.result import Field, Point, Provenance, Result, Series, Value
 from tidings.query.breakdown import breakdown_result
 from tidings.query.context import QueryContext, tables_in
-from tidings.query.evaluation import comparable, over_periods, over_windows, period_share, period_value, rows_behind
+from tidings.query.evaluation import (
+    comparable,
+    known_part,
+    over_periods,
+    over_windows,
+    period_share,
+    period_value,
+    rows_behind,
+)
 from tidings.query.rejected import rejected_sentences
 from tidings.query.segment import check_term, parse_segment
 from tidings.query.to_date import to_date_result
@@ -67,6 +75,10 @@ class Book:
             UsageError: a parameter cannot be used as written; the sentence names it and what is known.
             WarehouseError: there is no such build.
         """
+        texts = {
+            "as_of": as_of, "compare": compare, "timezone": timezone, "currency": currency, "segment": segment
+        }  # fmt: skip
+        _check_types(days, texts)
         settings = load_settings(None if root is None else Path(root))
         if compare not in get_args(Comparison):
             raise UsageError(f"The comparison '{compare}' is not known.", suggest(compare, get_args(Comparison)))
@@ -200,6 +212,7 @@ class Book:
                 why_no_change=""
                 if compared is None or was is not None
                 else self._why_no_change(metric, window, compared),
+                part="" if known is None or metric.last_seconds else known_part(self.context, metric, window),
                 provenance=self._origin(metric, found.sql_of(metric), found.rows_behind(metric, window), window=window),
             )
             span = 1 if any(leaf.trailing_days for leaf in leaves(metric)) else window.days
@@ -280,6 +293,8 @@ class Book:
             return ""
         if earlier := self._why(metric, before):
             return earlier
+        if part := known_part(self.context, metric, window):
+            return part
         coverage, behind = self.context.coverage, leaves(metric)
         notes = [
             note for one in (window, before) for note in coverage.notes(behind, self.context.needed, one.start, one.end)
@@ -391,3 +406,12 @@ class Book:
         tables = [name for leaf in inputs for name in (leaf.mart, *(mark.mart for mark in leaf.marks))]
         money = any(leaf.unit == "money" for leaf in inputs)
         return context.provenance(sql, tables, rows, money=money, metrics=inputs, window=window or self.window)
+
+
+def _check_types(days: object, texts: Mapping[str, object]) -> None:
+    """Notebooks are run by programs that take a value for what it looks like: `abc` for text, `2026` for a number."""
+    if not isinstance(days, int) or isinstance(days, bool):
+        raise UsageError(f"days must be a whole number, not {days!r}.", "Give it as in days=28.")
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise UsageError(f"{name} must be text, not {text!r}.", f'Write it in quotes, as in {name}="...".')

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tidings import discovery
 from tidings.enrich.hosts import site_host
 from tidings.errors import SettingsError, remedy_of, suggest
 from tidings.secrets import Secret, Shy, is_secret_name
@@ -63,7 +64,7 @@ class Settings:
 
     @property
     def schedules(self) -> Path:
-        """The scheduled reports."""
+        """The reports, one file each."""
         return self.root / "schedules"
 
     @property
@@ -189,6 +190,8 @@ def find_root(start: Path) -> Path:
 def load_settings(root: Path | None = None) -> Settings:
     """Read the settings of the workbook at `root`, else `$TIDINGS_ROOT`, else around the current folder.
 
+    From then on what its own `lib/` holds is found, too.
+
     Raises:
         SettingsError: no workbook, an unknown key, or a value of the wrong type, each named.
     """
@@ -202,6 +205,7 @@ def load_settings(root: Path | None = None) -> Settings:
     for key in table:
         if key not in _KNOWN:
             raise SettingsError(f"[tool.tidings] has an unknown key '{key}' in {file.name}.", suggest(key, _KNOWN))
+    discovery.use(root)
     return Settings(
         root=root,
         timezone=_zone(table.get("timezone", "UTC")),

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from tidings.analysis.funnel import (
     Exclusion,
     Funnel,
@@ -379,7 +380,7 @@ def numbered(steps: int, **how: Any) -> Funnel:
     return Funnel(tuple(Step(str(step)) for step in range(steps)), window=LIMIT, **how)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(100, 400), deadline=None)
 @given(histories, st.integers(1, 4), st.booleans(), st.integers(1, 3), st.integers(1, 3))
 def test_ordered_is_the_best_of_all_assignments(
     history: list[Event], steps: int, excludes: bool, from_step: int, further: int
@@ -392,7 +393,7 @@ def test_ordered_is_the_best_of_all_assignments(
     assert times_of(rows, numbered(steps, exclusions=exclusions)) == best_of(clean)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(100, 400), deadline=None)
 @given(histories, st.integers(1, 4))
 def test_unordered_is_the_best_of_all_spans(history: list[Event], steps: int) -> None:
     rows = limited(history, steps)
@@ -407,7 +408,7 @@ def test_unordered_is_the_best_of_all_spans(history: list[Event], steps: int) ->
     assert times_of(rows, numbered(steps, order="unordered")) == best_of(spans)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(100, 400), deadline=None)
 @given(histories, st.integers(1, 4))
 def test_strict_is_the_best_of_all_runs_of_neighbours(history: list[Event], steps: int) -> None:
     rows = limited(history, steps)

@@ -46,7 +46,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     [
         (["bild"], "There is no command 'bild'. Did you mean 'build'?"),
         (["pull", "sampel"], "There is no source 'sampel' in pyproject.toml. Did you mean 'sample'?"),
-        (["run", "comerce"], "There is no schedule or section 'comerce'. Did you mean 'commerce'?"),
+        (["run", "comerce"], "There is no report or section 'comerce'. Did you mean 'commerce'?"),
         (["run", "commerce", "-p", "dayz=3"], "no parameter 'dayz'. Did you mean 'days'?"),
         (["run", "commerce", "-p", "days=many"], "is a whole number, not 'many'"),
         (["run", "commerce", "-p", "days=0"], "days"),
@@ -72,7 +72,7 @@ def test_an_unknown_setting_is_refused_with_help(run: Run, tmp_path: Path) -> No
     assert (code, "Did you mean 'timezone'?" in error) == (2, True)
 
 
-def test_list_names_sections_parameters_and_schedules(run: Run, sample_workbook: Path) -> None:
+def test_list_names_sections_parameters_and_reports(run: Run, sample_workbook: Path) -> None:
     code, out, _ = run("list", root=sample_workbook)
     assert code == 0
     for name in ("weekly", "web_traffic", "days = 28", "sample: sample"):

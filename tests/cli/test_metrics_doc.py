@@ -18,7 +18,9 @@ def test_it_lists_the_metrics_as_they_are() -> None:
 
 def test_every_definition_that_the_code_names_is_there() -> None:
     text = FILE.read_text(encoding="utf-8")
-    known = set(re.findall(r"^#+ (\d+(?:\.\d+)?)\b", text, flags=re.M)) | set(re.findall(r"^\| (C\d+) ", text, flags=re.M))
+    known = set(re.findall(r"^#+ (\d+(?:\.\d+)?)\b", text, flags=re.M)) | set(
+        re.findall(r"^\| (C\d+) ", text, flags=re.M)
+    )
     named = {
         number
         for file in LIB.rglob("*.py")

@@ -82,7 +82,7 @@ def test_published_figures(tmp_path: Path, shared_data: Path) -> None:
     (pulled,) = book.pull()
     assert (pulled.rows, pulled.rejected) == (9_999, 1)
     (landed,) = landed_files(book.settings.raw)
-    assert landed.entry.facts == {"addresses": 1_753, "bytes": 2_747_282_505}
+    assert landed.load.facts == {"addresses": 1_753, "bytes": 2_747_282_505}
     table = pq.read_table(landed.path)
     statuses = {pair["values"]: pair["counts"] for pair in table["status"].value_counts().to_pylist()}
     assert {code: statuses[code] for code in (200, 304, 404, 301, 206, 500)} == {
@@ -90,7 +90,7 @@ def test_published_figures(tmp_path: Path, shared_data: Path) -> None:
     }  # fmt: skip
     assert [row["line"] for row in book.rejected()] == [8_899]
     # The last line is of 2015-05-20 21:05 UTC, 23:05 in Berlin: the data cover that day of Berlin.
-    assert landed.entry.complete_until == datetime(2015, 5, 20, 22, 0, tzinfo=UTC)
+    assert landed.load.complete_until == datetime(2015, 5, 20, 22, 0, tzinfo=UTC)
 
 
 def test_a_line_becomes_a_row(book: Workbook) -> None:
@@ -195,7 +195,7 @@ def test_missing_agents_are_bots_but_a_log_without_agents_is_not_all_bots(book: 
     book.write(line().partition(' "-"')[0], name="common.log")
     common = next(pulled for pulled in book.pull() if pulled.partition.startswith("logs/common.log"))
     assert common.messages == (
-        "common.log is in the common format, without user agents and referrers: bots cannot be told apart, and every "
+        "common.log: The common format has neither user agents nor referrers: bots cannot be told apart, and every "
         "visit counts as direct.",
     )
     (row,) = [row for row in book.rows() if row["_record"].endswith("200 512")]
@@ -264,7 +264,7 @@ PLANTED = [
 ]
 
 
-@pytest.mark.parametrize("breakdown", [None, -2], ids=["landed", "rejected"])
+@pytest.mark.parametrize("cut", [None, -2], ids=["landed", "rejected"])
 def test_no_planted_secret_reaches_the_disk(book: Workbook, cut: int | None) -> None:
     """Each line whole, and cut off so that it is rejected: every byte and every value is looked at."""
     book.write(line(), *[planted[:cut] for planted in PLANTED])
@@ -417,7 +417,7 @@ def test_data_are_complete_up_to_the_end_of_the_local_day_but_not_beyond_the_pul
         (datetime(2026, 11, 25, 12, 0, tzinfo=UTC), datetime(2026, 11, 20, 23, 0, tzinfo=UTC)),  # midnight in Berlin
     ):
         book.pull(now, again=True)
-        assert [landed.entry.complete_until for landed in landed_files(book.settings.raw)] == [until]
+        assert [landed.load.complete_until for landed in landed_files(book.settings.raw)] == [until]
 
 
 @settings(deadline=None, max_examples=40)

@@ -385,6 +385,7 @@ def test_a_column_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> No
         assert all('"Shiny":"new"' in record for (record,) in store.workbook.rows("sales", "_record"))
 
 
+@pytest.mark.whole_history
 def test_a_pull_killed_goes_on_and_the_key_is_nowhere(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(back, back + 1) for back in range(100)]}) as store:
         calls = 0

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from fakes.pulling import NOW, Workbook
 from tidings.connectors.database import source as database
 from tidings.connectors.database.dialects import ibis_rows, sqlite
@@ -119,7 +120,7 @@ def test_rows_of_equal_cursor_are_neither_lost_nor_doubled(shop: Shop, monkeypat
     ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(10, 25), deadline=None)
 @given(
     st.lists(st.integers(1, 9), min_size=1, max_size=30),
     st.integers(1, 5),

@@ -227,7 +227,8 @@ def as_zip(*names: str) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name in names:
-            archive.writestr(name, "x")
+            # Not the time of the day, which would be in the name of the test.
+            archive.writestr(zipfile.ZipInfo(name), "x")
     return out.getvalue()
 
 
@@ -241,7 +242,7 @@ def as_zip(*names: str) -> bytes:
         ("b.csv", b"PK\x03\x04broken", "it holds a damaged ZIP archive"),
         ("b.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "b.xls is an Excel workbook. Save it as CSV"),
         ("b.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook of the old kind, not text. Save it as CSV"),
-        ("b.csv.gz", gzip.compress(as_zip("xl/workbook.xml")), "b.csv.gz holds a ZIP archive, not text"),
+        ("b.csv.gz", gzip.compress(as_zip("xl/workbook.xml"), mtime=0), "b.csv.gz holds a ZIP archive, not text"),
         ("b.csv", b"%PDF-1.7", "it holds a PDF"),
         ("b.csv", b"\r\n<!DOCTYPE html><title>Sign in", "it holds a web page"),
         ("b.csv", b"SQLite format 3\x00", 'Read it with kind = "database"'),
@@ -250,7 +251,7 @@ def as_zip(*names: str) -> bytes:
         ("b.zip", b"PK\x03\x04", "b.zip is a ZIP archive"),
         ("b.doc", b"x", "b.doc has the ending '.doc', which does not say what it holds"),
         ("b.parquet", b"PAR1" + b"\x00" * 40 + b"PAR1", "b.parquet cannot be read as Parquet"),
-        ("b.csv.gz", gzip.compress(b"Invoice,Date,Total\n" * 9999)[:-40], "b.csv.gz cannot be unpacked"),
+        ("b.csv.gz", gzip.compress(b"Invoice,Date,Total\n" * 9999, mtime=0)[:-40], "b.csv.gz cannot be unpacked"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_table_is_named_and_the_others_land(
@@ -370,8 +371,9 @@ def csv_text(delimiter: str) -> str:
     return "".join(delimiter.join(row) + "\n" for row in rows)
 
 
+@pytest.mark.parametrize("seeds", [range(6), pytest.param(range(6, 60), marks=pytest.mark.proof)], ids=["few", "many"])
 @pytest.mark.parametrize("form", ["csv", "tsv", "csv.gz", "jsonl", "jsonl.gz", "json", "json.gz", "parquet"])
-def test_whatever_happens_to_a_file_nothing_is_lost_in_silence(form: str, tmp_path: Path) -> None:
+def test_whatever_happens_to_a_file_nothing_is_lost_in_silence(form: str, seeds: range, tmp_path: Path) -> None:
     objects = [
         {"Invoice": f"o{n}", "Date": f"2026-11-{n % 20 + 1:02d}", "Total": n + 0.25, "Note": f"note {n}"}
         for n in range(60)
@@ -386,7 +388,7 @@ def test_whatever_happens_to_a_file_nothing_is_lost_in_silence(form: str, tmp_pa
         "parquet": sink.getvalue(),
     }
     base = form.removesuffix(".gz")
-    for seed in range(60):
+    for seed in seeds:
         root = tmp_path / f"{form}{seed}"
         root.mkdir()
         content = mutated(texts[base], seed)

@@ -178,6 +178,7 @@ def test_an_expired_token_is_renewed_and_no_secret_is_kept(tmp_path: Path) -> No
         assert key not in server.workbook.everything() and "ya29." not in server.workbook.everything()
 
 
+@pytest.mark.whole_history
 def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
     rows = {"daily": [day(back) for back in range(120)], "events": [event(b, "e", b + 1) for b in range(60)]}
     for fatal in (1, 2, 3):

@@ -325,6 +325,7 @@ def test_an_app_that_is_not_seen_is_named(tmp_path: Path) -> None:
         play.pull()
 
 
+@pytest.mark.whole_history
 def test_a_pull_killed_between_files_goes_on_and_no_secret_is_kept(tmp_path: Path) -> None:
     rows = {"installs": [day(30 * n, n + 1) for n in range(8)], "vitals": [vital(n, 0.001) for n in range(50)]}
     for fatal in (1, 4, 9):

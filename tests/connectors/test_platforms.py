@@ -19,7 +19,7 @@ from tidings.metrics.platform import REPORTS
 from tidings.platform_metrics import PLATFORM_METRICS
 from tidings.sample.apps import Apps
 from tidings.sample.company import Company, Options
-from tidings.sample.platforms import platform_feeds, platforms, reported
+from tidings.sample.platforms import platform_feeds, platforms
 from tidings.sample.source import Sample
 from tidings.settings import Settings
 from tidings.sources.source import Pull, open_sources
@@ -54,7 +54,7 @@ def _sorted(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[t
 
 @pytest.mark.parametrize("kind", SERVED)
 def test_what_a_fake_serves_is_landed_as_the_sample_tells_it(kind: str, tmp_path: Path) -> None:
-    rows = reported(apps(), kind)
+    rows = platforms()[kind].reported(apps())
     assert any(rows.values()), "the sample tells nothing of this platform"
     clock = QuickClock(NOW)
     fake = fake_of(kind, rows, clock.epoch)
@@ -141,4 +141,4 @@ def test_each_whole_is_told_once_and_never_less_than_its_parts(sample_workbook: 
 def test_every_feed_of_a_platform_is_known() -> None:
     assert {feed.name for feed in platform_feeds()} <= set(feeds())
     for kind in platforms():
-        assert set(reported(apps(), kind)) <= {feed.name for feed in platform_feeds()}, kind
+        assert set(platforms()[kind].reported(apps())) <= {feed.name for feed in platform_feeds()}, kind

@@ -218,6 +218,7 @@ def test_a_column_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> No
         assert len(server.workbook.rejected("daily")) == 1
 
 
+@pytest.mark.whole_history
 def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
     rows = {"daily": [day(back) for back in range(90)], "events": [event(b, "e", b + 1) for b in range(90)]}
     for fatal in (1, 3, 5):

@@ -142,6 +142,7 @@ def test_what_the_sample_tells_is_what_a_pull_lands(tmp_path: Path) -> None:
     assert set(landed) == {tuple(row[name] for name in columns) for row in rows["revenuecat_charts"]}
 
 
+@pytest.mark.whole_history
 def test_a_pull_asks_for_a_chart_once_and_by_day(fake: FakeRevenueCat, tmp_path: Path) -> None:
     book(tmp_path, fake).pull()
     (request,) = asked(fake, "charts/mrr")

@@ -228,6 +228,7 @@ def test_an_item_beyond_the_tenth_counts(tmp_path: Path) -> None:
 # Days
 
 
+@pytest.mark.whole_history
 def test_a_second_pull_asks_for_what_may_still_change(account: Account) -> None:
     account.pull()
     account.fake.asked.clear()
@@ -633,6 +634,7 @@ def test_a_subscription_of_another_shape_spoils_no_other(tmp_path: Path) -> None
         assert len(account.workbook.rejected("subscriptions")) == len(account.workbook.rejected("levels")) == 1
 
 
+@pytest.mark.whole_history
 def test_a_pull_killed_anywhere_goes_on(tmp_path: Path) -> None:
     rows = {
         "balance": [moved(number, number * 2) for number in range(1, 200)],

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from tidings.errors import SourceError
 from tidings.landing.store import Landing, landed_files, verify
 from tidings.settings import Settings
@@ -182,7 +183,7 @@ def test_times_as_people_write_them(workbook: Workbook, text: str, zone: str, ex
     assert workbook.only("ts") == [(datetime.fromisoformat(expected),)]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(8, 15), deadline=None)
 @given(
     walls=st.lists(
         st.datetimes(datetime(1990, 1, 1), datetime(2025, 1, 1)).map(lambda at: at.replace(microsecond=0)),
@@ -424,10 +425,10 @@ def test_data_are_complete_to_the_end_of_the_local_day_of_the_last_row(workbook:
     workbook.write("a.csv", CSV + "2,2026-07-02 23:00,1\n")
     workbook.pull("orders", "a.csv", columns=ORDERS, timezone="Europe/Berlin")
     (landed,) = landed_files(workbook.settings.raw)
-    assert landed.entry.complete_until == datetime(2026, 7, 2, 22, tzinfo=UTC)
+    assert landed.load.complete_until == datetime(2026, 7, 2, 22, tzinfo=UTC)
     workbook.write("a.csv", CSV + f"2,{NOW:%Y-%m-%d %H:%M},1\n")
     workbook.pull("orders", "a.csv", columns=ORDERS)
-    assert landed_files(workbook.settings.raw)[0].entry.complete_until == NOW, "no further than the pull itself"
+    assert landed_files(workbook.settings.raw)[0].load.complete_until == NOW, "no further than the pull itself"
 
 
 def test_a_file_with_a_header_only_lands_as_empty(workbook: Workbook) -> None:

@@ -350,6 +350,7 @@ def test_visitors_one_by_one_only_where_asked_for(tmp_path: Path) -> None:
         assert "sessions" not in {endpoint.name for endpoint in server.workbook.source.endpoints}
 
 
+@pytest.mark.whole_history
 def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
     rows = {
         "daily": [day(back, back + 1) for back in range(70)],

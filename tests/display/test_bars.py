@@ -12,6 +12,7 @@ from display_samples import COUNTRY, NET, SPLIT, result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from tidings.display import formats
 from tidings.display.bars import bars, columns, funnel
 from tidings.display.figure import Figure
@@ -103,7 +104,7 @@ def test_parts_too_small_to_be_seen_are_drawn_alone_and_that_is_said() -> None:
     assert "Only the change is drawn" in figure.html
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(5, 15), deadline=None)
 @given(st.lists(st.decimals(-5000, 5000, places=2), min_size=1, max_size=6), st.decimals(-5000, 5000, places=2))
 def test_the_last_bar_of_a_waterfall_ends_where_its_parts_lead(parts: list[Decimal], start: Decimal) -> None:
     end = start + sum(parts)

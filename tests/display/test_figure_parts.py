@@ -16,9 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidings.models.contracts import check_rows, declared
-from tidings.models.graph import discover
+from tidings.models.graph import known_models
 from tidings.models.model import model
-from tidings.platform_metrics import DIMENSIONS, PLATFORM_COLUMNS, PLATFORM_KEY, PLATFORM_METRICS, figure, figures
+from tidings.platform_metrics import (
+    DIMENSIONS,
+    PLATFORM_COLUMNS,
+    PLATFORM_KEY,
+    PLATFORM_METRICS,
+    platform_metric,
+    platform_metrics,
+)
 from tidings.warehouse.reader import compile_sql
 
 SCHEMA = ibis.schema(
@@ -75,8 +82,10 @@ def test_values_are_added_up_by_source_day_and_cut() -> None:
         row(clicks=8, country="DE", ts=DAY + timedelta(days=1)),
         row(clicks=16, country="DE", _source="other"),
     ]
-    found = run(figures("toy", figure(ROWS, "search_clicks", "clicks", by={"country": "country"})), rows)
-    assert reported(found, "_source", "day", "country", "value", "weight", "cut", "is_total") == [
+    found = run(
+        platform_metrics("toy", platform_metric(ROWS, "search_clicks", "clicks", by={"country": "country"})), rows
+    )
+    assert reported(found, "_source", "day", "country", "value", "weight", "breakdown", "is_total") == [
         ("other", date(2026, 6, 1), "DE", 16, None, "country", True),
         ("shop", date(2026, 6, 1), "DE", 3, None, "country", True),
         ("shop", date(2026, 6, 1), "FR", 4, None, "country", True),
@@ -89,10 +98,12 @@ def test_values_are_added_up_by_source_day_and_cut() -> None:
 
 def test_rows_without_a_value_tell_nothing() -> None:
     rows = [row(clicks=None, country="DE"), row(clicks=None, country="FR"), row(clicks=0, country="FR")]
-    found = run(figures("toy", figure(ROWS, "search_clicks", "clicks", by={"country": "country"})), rows)
+    found = run(
+        platform_metrics("toy", platform_metric(ROWS, "search_clicks", "clicks", by={"country": "country"})), rows
+    )
     # Of Germany nothing is known, which is not zero; in France nobody clicked, which is.
     assert reported(found, "country", "value") == [("FR", 0)]
-    assert run(figures("toy", figure(ROWS, "search_clicks", "clicks")), []) == []
+    assert run(platform_metrics("toy", platform_metric(ROWS, "search_clicks", "clicks")), []) == []
 
 
 def test_a_mean_is_weighted_and_says_by_how_much() -> None:
@@ -107,8 +118,8 @@ def test_a_mean_is_weighted_and_says_by_how_much() -> None:
         # What weighs nothing is no mean of anything.
         row(position=3.0, clicks=0, country="IT"),
     ]
-    part = figure(ROWS, "search_position", "position", weight="clicks", by={"country": "country"})
-    found = run(figures("toy", part), rows)
+    part = platform_metric(ROWS, "search_position", "position", weight="clicks", by={"country": "country"})
+    found = run(platform_metrics("toy", part), rows)
     assert reported(found, "country", "value", "weight") == [
         ("DE", 2, 40),
         ("FR", 2, None),
@@ -129,7 +140,7 @@ def test_a_mean_is_weighted_and_says_by_how_much() -> None:
 )
 def test_the_weighted_mean_is_that_of_its_definition(counted: list[tuple[int, Decimal | None, int | None]]) -> None:
     rows = [row(ts=DAY + timedelta(days=day), amount=value, clicks=weight) for day, value, weight in counted]
-    found = run(figures("toy", figure(ROWS, "rating", "amount", weight="clicks")), rows)
+    found = run(platform_metrics("toy", platform_metric(ROWS, "rating", "amount", weight="clicks")), rows)
     days: dict[int, list[tuple[Decimal, int | None]]] = defaultdict(list)
     for day, value, weight in counted:
         if value is not None:
@@ -152,9 +163,12 @@ def test_means_of_parts_make_the_mean_of_the_whole() -> None:
     """What the weight is there for: cuts can be put together again."""
     rows = [row(position=p, clicks=c, country=k) for p, c, k in ((1.5, 7, "DE"), (4.0, 2, "FR"), (9.25, 11, "IT"))]
     parts = run(
-        figures("toy", figure(ROWS, "search_position", "position", weight="clicks", by={"country": "country"})), rows
+        platform_metrics(
+            "toy", platform_metric(ROWS, "search_position", "position", weight="clicks", by={"country": "country"})
+        ),
+        rows,
     )
-    (whole,) = run(figures("toy", figure(ROWS, "search_position", "position", weight="clicks")), rows)
+    (whole,) = run(platform_metrics("toy", platform_metric(ROWS, "search_position", "position", weight="clicks")), rows)
     together = sum(each["value"] * each["weight"] for each in parts) / sum(each["weight"] for each in parts)
     assert float(together) == pytest.approx(float(whole["value"]), abs=1e-7)
 
@@ -168,22 +182,26 @@ def test_money_stays_exact_and_apart_by_currency() -> None:
         row(amount=Decimal(1), currency=""),
         row(amount=Decimal(2), currency=None),
     ]
-    found = run(figures("toy", figure(ROWS, "proceeds", "amount", currency="currency")), rows)
+    found = run(platform_metrics("toy", platform_metric(ROWS, "proceeds", "amount", currency="currency")), rows)
     assert reported(found, "currency", "value") == [
         ("EUR", Decimal("0.30")),
         ("USD", Decimal("99999999999999999999.12345678")),
         (None, Decimal(3)),
     ]
-    (in_euro,) = run(figures("toy", figure(ROWS, "proceeds", "amount", currency=ibis.literal("EUR"))), rows[:2])
+    proceeds = platform_metric(ROWS, "proceeds", "amount", currency=ibis.literal("EUR"))
+    (in_euro,) = run(platform_metrics("toy", proceeds), rows[:2])
     assert in_euro["currency"] == "EUR"
 
 
 def test_the_key_tells_apart_what_is_apart_and_joins_what_is_one() -> None:
     texts = ["DE", None, "", ",", "de", "D"]
     rows = [row(clicks=1, app=app, country=country) for app in texts for country in texts]
-    found = run(figures("toy", figure(ROWS, "downloads", "clicks", by={"app": "app", "country": "country"})), rows)
+    found = run(
+        platform_metrics("toy", platform_metric(ROWS, "downloads", "clicks", by={"app": "app", "country": "country"})),
+        rows,
+    )
     # Missing and empty are one: five by five, and what was both is counted together.
-    assert len(found) == len({each["figure_key"] for each in found}) == 25
+    assert len(found) == len({each["platform_metric_key"] for each in found}) == 25
     assert sum(each["value"] for each in found) == 36
     (neither,) = [each for each in found if each["app"] is None and each["country"] is None]
     assert neither["value"] == 4
@@ -192,13 +210,13 @@ def test_the_key_tells_apart_what_is_apart_and_joins_what_is_one() -> None:
 def test_cuts_of_one_metric_have_keys_of_their_own() -> None:
     rows = [row(clicks=3, app=None, country=None)]
     parts = [
-        figure(ROWS, "downloads", "clicks"),
-        figure(ROWS, "downloads", "clicks", by={"country": "country"}, total=False),
-        figure(ROWS, "downloads", "clicks", by={"country": "country", "app": "app"}, total=False),
-        figure(ROWS, "updates", "clicks"),
+        platform_metric(ROWS, "downloads", "clicks"),
+        platform_metric(ROWS, "downloads", "clicks", by={"country": "country"}, total=False),
+        platform_metric(ROWS, "downloads", "clicks", by={"country": "country", "app": "app"}, total=False),
+        platform_metric(ROWS, "updates", "clicks"),
     ]
-    found = run(figures("toy", *parts), rows)
-    assert reported(found, "metric", "cut", "is_total", "value") == [
+    found = run(platform_metrics("toy", *parts), rows)
+    assert reported(found, "metric", "breakdown", "is_total", "value") == [
         ("downloads", "", True, 3),
         ("downloads", "app,country", False, 3),
         ("downloads", "country", False, 3),
@@ -212,26 +230,28 @@ def test_days_of_several_zones_stay_apart() -> None:
         row(clicks=2, zone="Asia/Tokyo"),
         row(clicks=4, zone="Asia/Tokyo"),
     ]
-    found = run(figures("toy", figure(ROWS, "visits", "clicks", zone="zone"), zone="not used"), rows)
+    found = run(platform_metrics("toy", platform_metric(ROWS, "visits", "clicks", zone="zone"), zone="not used"), rows)
     assert reported(found, "zone", "value") == [("Asia/Tokyo", 6), ("Europe/Berlin", 1)]
-    (plain,) = run(figures("toy", figure(ROWS, "visits", "clicks"), zone="America/Los_Angeles"), rows)
+    (plain,) = run(platform_metrics("toy", platform_metric(ROWS, "visits", "clicks"), zone="America/Los_Angeles"), rows)
     assert plain["zone"] == "America/Los_Angeles"
 
 
 def test_a_cut_names_its_dimensions_in_one_order() -> None:
-    one = figure(ROWS, "downloads", "clicks", by={"country": "country", "app": "app"})
-    other = figure(ROWS, "downloads", "clicks", by={"app": "app", "country": ROWS.country.upper()})
+    one = platform_metric(ROWS, "downloads", "clicks", by={"country": "country", "app": "app"})
+    other = platform_metric(ROWS, "downloads", "clicks", by={"app": "app", "country": ROWS.country.upper()})
     rows = [row(clicks=1, app="a", country="de")]
-    assert [each["cut"] for part in (one, other) for each in run(figures("toy", part), rows)] == ["app,country"] * 2
+    assert [each["breakdown"] for part in (one, other) for each in run(platform_metrics("toy", part), rows)] == [
+        "app,country"
+    ] * 2
 
 
 def test_every_figures_model_has_the_shape_of_all() -> None:
-    models = [each for each in discover() if each.name.startswith("figures_")]
+    models = [each for each in known_models() if each.name.startswith("platform_metrics_")]
     assert len(models) >= 4
     for each in models:
         assert tuple(each.contract.columns) == tuple(PLATFORM_COLUMNS), each.name
         assert tuple(each.contract.key) == PLATFORM_KEY, each.name
-    (together,) = [each for each in discover() if each.name == "fct_metric_daily"]
+    (together,) = [each for each in known_models() if each.name == "fct_metric_daily"]
     assert together.reads == ("dim_fx", *sorted(each.name for each in models))
 
 
@@ -239,13 +259,13 @@ def test_the_metrics_are_of_a_kind_that_their_unit_allows() -> None:
     for name, unified in PLATFORM_METRICS.items():
         assert (unified.kind == "mean") == (unified.unit in ("ratio", "stars", "score")), name
         assert unified.title and unified.doc.endswith(".") and unified.action.endswith("."), name
-    assert not set(DIMENSIONS) & {"day", "value", "weight", "currency", "zone", "metric", "cut"}
+    assert not set(DIMENSIONS) & {"day", "value", "weight", "currency", "zone", "metric", "breakdown"}
 
 
 def test_now_is_not_asked_for() -> None:
     """The same rows are the same figures, whenever they are made."""
     rows = [row(clicks=n, country=c) for n, c in ((1, "DE"), (2, "FR"), (3, "DE"))]
-    part = figures("toy", figure(ROWS, "downloads", "clicks", by={"country": "country"}))
+    part = platform_metrics("toy", platform_metric(ROWS, "downloads", "clicks", by={"country": "country"}))
     first, again = (reported(run(part, order), *PLATFORM_COLUMNS) for order in (rows, rows[::-1]))
     assert first == again
     assert datetime.now(UTC).date() not in {each[4] for each in first}

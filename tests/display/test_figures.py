@@ -15,6 +15,7 @@ from display_samples import ERRORS, ORIGIN, REVENUE, SPLIT, WINDOW, cohort_answe
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from tidings.display import show, theme
 from tidings.display.figure import HTML, MOST_ROWS, TEXT, TIDINGS, VEGALITE, Figure, chart, joined
 from tidings.display.fragments import Table
@@ -107,7 +108,7 @@ def test_no_text_from_outside_becomes_markup(text: str) -> None:
         assert found.open == [] and set(found.names) == set(wanted.names), name
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(5, 12), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(alphabet=st.sampled_from("<>&\"'/=ab {}%\\`-! "), min_size=1, max_size=24).filter(lambda t: t.strip()))
 def test_any_text_stays_text(text: str) -> None:
     for wanted, found in zip(_light("x"), _light(text), strict=True):

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import vl_convert
 from display_samples import ERRORS, WINDOW
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,3 +161,32 @@ def test_an_axis_has_the_decimals_of_its_currency() -> None:
     assert (yen["tickMinStep"], euro["tickMinStep"], dinar["tickMinStep"]) == (1, 0.01, 0.001)
     assert "format(datum.value, ',.2f')" in euro["labelExpr"] and "',.3f'" in dinar["labelExpr"]
     assert "f')" not in yen["labelExpr"]
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "drawn"),
+    [
+        # A flat line of ones had one label, "1.000".
+        ([1, 1, 1], "count", ["0", "1", "2"]),
+        ([0, 1], "count", ["0", "1"]),
+        ([5, 5], "count", ["4", "5", "6"]),
+        ([100, 100], "JPY", ["99", "100", "101"]),
+        ([0, 7], "count", ["0", "2", "4", "6", "8"]),
+        # What has cents, or is a mean of counts, lies between whole numbers.
+        ([1, 1], "EUR", ["1.00"]),
+        ([1.5, 1.6], "count", ["1.6"]),
+    ],
+)
+def test_an_axis_of_whole_numbers_shows_whole_numbers(values: list[float], unit: str, drawn: list[str]) -> None:
+    low, high, _ = axes.bounds(values, unit)
+    spec = {
+        "data": {"values": [{"x": n, "y": value} for n, value in enumerate(values)]},
+        "mark": "line",
+        "encoding": {"x": {"field": "x", "axis": None}, "y": {"field": "y", **axes.value_axis(unit, low, high)}},
+    }
+    assert re.findall(r"<text[^>]*>([^<]*)</text>", vl_convert.vegalite_to_svg(spec)) == drawn
+
+
+def test_columns_of_few_have_no_line_between_none_and_one() -> None:
+    assert [axes.grid_axis("count", [0, top])["tickCount"] for top in (0, 1, 2, 9)] == [1, 1, 2, 4]
+    assert axes.grid_axis("EUR", [0, 1])["tickCount"] == axes.grid_axis("count", [0, 0.5])["tickCount"] == 4

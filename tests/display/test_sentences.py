@@ -12,7 +12,7 @@ from display_samples import ERRORS, REVENUE, SPLIT, USERS, result, series, value
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.display import formats
+from tidings.display import cards, formats
 from tidings.display.sentences import Sentence, findings, of_series, of_split, of_value, pick
 from tidings.metrics.metric import Thresholds
 from tidings.metrics.result import Field
@@ -110,3 +110,15 @@ def test_direction_and_figures_agree(now: Decimal, before: Decimal, unusual: boo
     else:
         assert before == 0 or abs(now - before) <= before / 1000
     assert not re.search(r"(?i)\b(strong|sharp|significant|huge|slight|impressive)", said), "no adjective"
+
+
+def test_a_value_of_a_part_of_its_window_says_of_which() -> None:
+    part = "web has requests from 2026-06-24 on only"
+    alone = replace(value(21, None, USERS, "count", part=part), before_window=None)
+    assert plain(of_value(alone).text) == f"Active users was 21 in 3 – 30 Jun 2026; {part}."
+    assert cards.spoken(alone) == f"21; {part}" and f"3 – 30 Jun 2026; {part}" in str(cards.delta(alone))
+    # Levels and means are compared all the same.
+    assert plain(of_value(value(21, 20, USERS, "count", part=part)).text).endswith(f"in the 28 days before; {part}.")
+    # Why there is no change says it already.
+    missing = replace(value(21, None, USERS, "count", part=part), why_no_change=part)
+    assert of_value(missing).text.count(part) == 1 and str(cards.delta(missing)).count(part) == 1

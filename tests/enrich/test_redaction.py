@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from tidings.enrich.redaction import redact, redact_addresses, redact_properties, redact_query
 
 NAMES = [
@@ -123,7 +124,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=examples(100, 400))
 @given(st.lists(PIECES, max_size=16).map("".join) | st.text())
 def test_redacting_again_changes_nothing(text: str) -> None:
     once = redact(text)

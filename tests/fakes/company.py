@@ -10,7 +10,7 @@ from typing import Any
 
 from fakes.server import FakeApi
 from tidings.sample.apps import Apps
-from tidings.sample.platforms import platforms, reported
+from tidings.sample.platforms import platforms
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -30,5 +30,5 @@ def fake_of(kind: str, rows: Rows, epoch: Callable[[], float] = time.time) -> Fa
 
 def fakes_of(apps: Apps, epoch: Callable[[], float] = time.time) -> dict[str, FakeApi]:
     """A fake of every platform that the sample company is on, by kind of source."""
-    found = {kind: fake_of(kind, reported(apps, kind), epoch) for kind in platforms()}
+    found = {kind: fake_of(kind, platforms()[kind].reported(apps), epoch) for kind in platforms()}
     return {kind: fake for kind, fake in found.items() if fake is not None}

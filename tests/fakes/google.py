@@ -24,10 +24,13 @@ def _key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def _pem(key: rsa.RSAPrivateKey) -> str:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
+@cache
+def _pem() -> str:
+    return (
+        _key()
+        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        .decode()
+    )
 
 
 def google_error(status: int, reason: str, message: str, name: str = "") -> Reply:
@@ -52,7 +55,7 @@ class FakeGoogle(FakeApi):
             "type": "service_account",
             "project_id": "sample",
             "private_key_id": "k1",
-            "private_key": _pem(_key()),
+            "private_key": _pem(),
             "client_email": EMAIL,
             "token_uri": f"{self.url}/token",
         }

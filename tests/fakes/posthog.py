@@ -13,7 +13,7 @@ from tidings.connectors.posthog import queries as known
 
 KEY = "phx_posthog-key-canary"
 _FEEDS = {known.DAILY_QUERY: "posthog_daily", known.EVENTS_QUERY: "posthog_events", known.HITS_QUERY: "posthog_hits"}
-_CUTS = {known.cut_query(type_): type_ for type_ in known.CUTS}
+_BREAKDOWNS = {known.breakdown_query(type_): type_ for type_ in known.BREAKDOWNS}
 _COLUMNS = {
     "posthog_daily": ("day", "pageviews", "visitors", "visits", "active_users"),
     "posthog_breakdowns": ("day", "name", "pageviews", "visitors"),
@@ -111,7 +111,7 @@ class FakePostHog(FakeApi):
             start, end = (datetime.fromisoformat(values[name]) for name in ("z", "a"))
             happened = any(start <= row["ts"] < end for row in self.rows.get("posthog_daily", ()))
             return {"columns": ["one"], "results": [[1]] if happened else [], "hasMore": False}
-        feed = _FEEDS.get(text, "posthog_breakdowns" if text in _CUTS else "")
+        feed = _FEEDS.get(text, "posthog_breakdowns" if text in _BREAKDOWNS else "")
         if not feed:
             raise Refusal(_error(400, "validation_error", "syntax", "I do not know this query."))
         limit = re.search(r"LIMIT (\d+)", text)
@@ -122,7 +122,7 @@ class FakePostHog(FakeApi):
             raise Refusal(self.too_long or timed_out)
         rows = [row for row in self.rows.get(feed, ()) if start <= row["ts"] < end]
         if feed == "posthog_breakdowns":
-            rows = [row for row in rows if row["type"] == _CUTS[text]]
+            rows = [row for row in rows if row["type"] == _BREAKDOWNS[text]]
         if feed == "posthog_hits":
             rows = sorted(rows, key=lambda row: (row["ts"], row["uuid"]))
             after = datetime.fromisoformat(values["t"]), values["u"]

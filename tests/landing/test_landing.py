@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from tidings.errors import SourceError
 from tidings.feeds import ORDERS, VITALS
 from tidings.landing.manifest import Input, Span
@@ -349,7 +350,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return (tmp_path_factory.mktemp("raw") for _ in iter(int, 1))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(10, 25), deadline=None)
 @given(pulls=_PULLS)
 def test_any_sequence_of_windows_is_a_table_whose_windows_are_overwritten(
     pulls: list[tuple[str, int, int, list[int], bool]], folders: Iterator[Path]

@@ -53,7 +53,8 @@ class Shop:
         return sorted((row["order_id"], float(row["amount"])) for row in rows)
 
     def partitions(self) -> list[str]:
-        return [file.partition for file in landed_files(self.settings.raw)]
+        files = landed_files(self.settings.raw)
+        return [f"{file.partition}{' (quarantined)' * file.load.quarantined}" for file in files]
 
     def said(self) -> list[str]:
         return overlap_sentences(self.settings.raw, "shop", "orders")
@@ -157,7 +158,7 @@ def test_a_file_none_of_whose_rows_can_be_used_fails_with_the_reasons_and_what_t
     # It is not forgotten: the next pull fails again, and what was rejected is kept.
     with pytest.raises(SourceError, match=r"None of the 2 rows of german\.csv"):
         shop.pull()
-    assert shop.partitions() == ["german.csv!refused", "good.csv"]
+    assert shop.partitions() == ["german.csv (quarantined)", "good.csv"]
     # With what was proposed it lands right.
     (shop.root / "good.csv").unlink()
     options = {"decimal": ",", "time_format": "%d.%m.%Y %H:%M"}

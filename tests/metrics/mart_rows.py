@@ -14,7 +14,7 @@ import pyarrow as pa
 from tidings.metrics.metric import Number
 from tidings.metrics.registry import get
 from tidings.metrics.values import plain
-from tidings.models.graph import discover
+from tidings.models.graph import known_models
 from tidings.query.aggregate import aggregate
 
 NOON = datetime(2026, 6, 1, 12)
@@ -39,7 +39,7 @@ _PLAIN: Mapping[str, Mapping[str, Any]] = {
 
 def mart(name: str, rows: Sequence[Mapping[str, Any]]) -> ir.Table:
     """A prepared mart: what a row does not mention has its plainest value, else null."""
-    (model,) = [model for model in discover() if model.name == name]
+    (model,) = [model for model in known_models() if model.name == name]
     types = {column: spec.type.removeprefix("!") for column, spec in model.contract.columns.items()}
     types |= {
         "fx": "decimal(20, 12)",

@@ -16,7 +16,7 @@ def test_totals_are_the_whole_and_page_views_are_no_events() -> None:
         "platform_metrics_ga4",
         ga4_daily=[{**WHOSE, **MEASURES, "new_users": 5, "engagement_s": 60}],
         # One of ten users is withheld: the countries do not add up to the whole.
-        ga4_cuts=[{**WHOSE, "type": "country", "name": "DE", **MEASURES, "active_users": 9}],
+        ga4_breakdowns=[{**WHOSE, "type": "country", "name": "DE", **MEASURES, "active_users": 9}],
         ga4_events=[
             {**WHOSE, "event": "page_view", "events": 30, "users": 10, "key_events": 0.0},
             {**WHOSE, "event": "signup", "events": 4, "users": 3, "key_events": 4.0},

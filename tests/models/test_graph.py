@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import types
 
 import pytest
 
-from tidings.errors import GraphError
-from tidings.models.graph import Graph, discover
+from tidings import discovery
+from tidings.errors import GraphError, SettingsError
+from tidings.models.graph import Graph, known_models
 from tidings.models.model import Model, model
 from tidings.schema import Column
-from tidings.warehouse.build import root_schemas
+from tidings.warehouse.compiled import root_schemas
 
 
 def _model(name: str, *reads: str) -> Model:
@@ -59,20 +59,21 @@ def test_an_unknown_table_is_refused_with_the_nearest() -> None:
         graph.ancestors("fct_order")
 
 
+def _found_in(monkeypatch: pytest.MonkeyPatch, *modules: types.ModuleType) -> None:
+    monkeypatch.setattr(discovery, "_modules", lambda _: modules)
+    monkeypatch.setattr(discovery, "_discovered", discovery._discovered.__wrapped__)
+
+
 def test_two_models_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    package = types.ModuleType("fake_models")
-    package.__path__ = []  # type: ignore[attr-defined]
     one, two = types.ModuleType("fake_models.one"), types.ModuleType("fake_models.two")
     one.a, two.a = _model("a", "raw_x"), _model("a", "raw_y")  # type: ignore[attr-defined]
-    for module in (package, one, two):
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr("tidings.models.graph._modules", lambda _: ["fake_models.one", "fake_models.two"])
-    with pytest.raises(GraphError, match="Two models are called a"):
-        discover(["fake_models"])
+    _found_in(monkeypatch, one, two)
+    with pytest.raises(SettingsError, match=r"Two models are called a: in fake_models\.one and in fake_models\.two"):
+        known_models("fake_models")
 
 
 def test_the_models_of_the_workbook_fit_together() -> None:
-    graph = Graph.of(discover(), root_schemas())
+    graph = Graph.of(known_models(), root_schemas())
     promised = (
         *("dim_date", "dim_fx", "dim_users", "fct_events", "fct_sessions", "fct_user_hours", "fct_transactions"),
         *("fct_orders", "fct_order_lines", "fct_requests", "fct_web_vitals"),
@@ -82,7 +83,7 @@ def test_the_models_of_the_workbook_fit_together() -> None:
     assert "raw_access" in graph.ancestors("fct_sessions")  # page views of access logs form sessions too
 
 
-@pytest.mark.parametrize("found", discover(), ids=lambda found: found.name)
+@pytest.mark.parametrize("found", known_models(), ids=lambda found: found.name)
 def test_facts_have_an_instant_and_say_where_they_come_from(found: Model) -> None:
     if not found.name.startswith("fct_"):
         return
@@ -92,19 +93,17 @@ def test_facts_have_an_instant_and_say_where_they_come_from(found: Model) -> Non
 
 
 def _package(monkeypatch: pytest.MonkeyPatch, *models: Model) -> None:
-    """A package of models, as `discover` finds one."""
-    package, module = types.ModuleType("fake_models"), types.ModuleType("fake_models.all")
+    """A package of models, as `known_models` finds one."""
+    module = types.ModuleType("fake_models.all")
     for each in models:
         setattr(module, each.name, each)
-    for each in (package, module):
-        monkeypatch.setitem(sys.modules, each.__name__, each)
-    monkeypatch.setattr("tidings.models.graph._modules", lambda _: ["fake_models.all"])
+    _found_in(monkeypatch, module)
 
 
 def test_a_model_may_read_all_tables_whose_names_begin_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     partitions = [_model("figures_b", "raw_x"), _model("figures_a", "raw_x"), _model("not_figures_c", "raw_x")]
     _package(monkeypatch, _model("together", "raw_y", "*figures_"), *partitions)
-    graph = Graph.of(discover(["fake_models"]), ["raw_x", "raw_y"])
+    graph = Graph.of(known_models("fake_models"), ["raw_x", "raw_y"])
     # By name, so that the same models always make the same table, and in the place of the parameter.
     assert graph.models["together"].reads == ("raw_y", "figures_a", "figures_b")
     assert list(graph.models).index("together") > list(graph.models).index("figures_b")
@@ -114,9 +113,9 @@ def test_a_model_may_read_all_tables_whose_names_begin_alike(monkeypatch: pytest
 def test_a_model_that_reads_its_own_kind_is_a_circle(monkeypatch: pytest.MonkeyPatch) -> None:
     _package(monkeypatch, _model("figures_all", "*figures_"), _model("figures_a", "raw_x"))
     with pytest.raises(GraphError, match="circle: figures_all → figures_all"):
-        Graph.of(discover(["fake_models"]), ["raw_x"])
+        Graph.of(known_models("fake_models"), ["raw_x"])
 
 
 def test_where_none_begin_so_none_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     _package(monkeypatch, _model("together", "raw_y", "*figures_"))
-    assert [each.reads for each in discover(["fake_models"])] == [("raw_y",)]
+    assert [each.reads for each in known_models("fake_models")] == [("raw_y",)]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from workbooks import at, only, run_models
 
 OCTOBER, NOVEMBER, DECEMBER = 1, 2, 3
@@ -161,7 +162,7 @@ def test_figures_of_one_key_are_added_within_a_file_and_replaced_by_the_next() -
 ROWS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3)), max_size=14)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(6, 12), deadline=None)
 @given(rows=ROWS)
 def test_rows_without_an_id_count_as_in_the_load_that_has_them_most_often(rows: list[tuple[int, int]]) -> None:
     counted: dict[int, Counter[int]] = {load: Counter() for load in (1, 2, 3)}

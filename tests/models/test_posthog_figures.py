@@ -13,7 +13,7 @@ def test_totals_are_the_whole_and_cuts_are_not() -> None:
     found = run_models(
         "platform_metrics_posthog",
         posthog_daily=[{**WHOSE, "pageviews": 30, "visitors": 10, "visits": 12, "active_users": 11}],
-        posthog_cuts=[
+        posthog_breakdowns=[
             # Both pages were seen by some of the ten visitors.
             {**WHOSE, "type": "page", "name": "/a", "pageviews": 20, "visitors": 8},
             {**WHOSE, "type": "page", "name": "/b", "pageviews": 10, "visitors": 7},

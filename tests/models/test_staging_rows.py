@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tidings.models.graph import discover
+from tidings.models.graph import known_models
 from workbooks import at, only, run_models
 
 
@@ -114,7 +114,7 @@ def test_calls_and_samples_are_said_once() -> None:
     assert only(samples, "sample_key", "value") == [("shop:s", 1.0)]
 
 
-@pytest.mark.parametrize("name", [model.name for model in discover() if model.layer == "staging"])
+@pytest.mark.parametrize("name", [model.name for model in known_models() if model.layer == "staging"])
 def test_nothing_landed_is_no_rows(name: str) -> None:
     # The build relies on it: it makes the tables of what nobody feeds without asking their models.
     assert run_models(name) == []

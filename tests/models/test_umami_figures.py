@@ -15,7 +15,7 @@ def test_totals_are_the_whole_and_cuts_are_not() -> None:
     found = run_models(
         "platform_metrics_umami",
         umami_daily=[daily],
-        umami_cuts=[
+        umami_breakdowns=[
             # Both pages were seen by some of the ten visitors.
             {**WHOSE, "type": "path", "name": "/a", "visitors": 8},
             {**WHOSE, "type": "path", "name": "/b", "visitors": 7},

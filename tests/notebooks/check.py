@@ -1,7 +1,8 @@
-"""Rerun every section on the sample company with nbval and compare its digest; `--write` writes the digests anew.
+"""The workbook that digests are of, and writing them anew.
 
-The sample is landed and built in a temporary workbook of its own, so that the figures do not depend on what
-this checkout holds.
+It is a small sample company, landed and built in a temporary folder, so that the digests do not depend on what this
+checkout holds; where TIDINGS_ROOT names a workbook it is that one, which is how digests of own data are made.
+`notebooks/conftest.py` uses the same for nbval.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -37,7 +40,8 @@ def make_workbook(folder: Path) -> None:
     (folder / "pyproject.toml").write_text(SETTINGS, encoding="utf-8")
     (folder / "data" / "fx.csv").write_bytes((ROOT / "data" / "fx.csv").read_bytes())
     for verb in ("pull", "build"):
-        subprocess.run([sys.executable, "-m", "tidings", verb], check=True, env=environment(folder))
+        command = [sys.executable, "-m", "tidings", verb]
+        subprocess.run(command, check=True, env=environment(folder), stdout=subprocess.DEVNULL)
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -64,19 +68,30 @@ def write(file: Path) -> None:
     print(f"  {file.name}: digest written")
 
 
-def main() -> int:
-    """The exit code of nbval, or 0 after writing."""
+@contextmanager
+def digested_workbook() -> Iterator[None]:
+    """While it is open, notebooks read the workbook that digests are of."""
+    own = os.environ.get("TIDINGS_ROOT")
+    if own:
+        # Notebooks run in a folder of their own.
+        os.environ["TIDINGS_ROOT"] = str(Path(own).resolve())
+        yield
+        return
     with tempfile.TemporaryDirectory(prefix="tidings-") as name:
-        folder = Path(name)
-        make_workbook(folder)
-        if "--write" in sys.argv[1:]:
-            os.environ.update(environment(folder))
-            for file in NOTEBOOKS:
-                write(file)
-            return 0
-        command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider"]
-        return subprocess.run([*command, *NOTEBOOKS], check=False, cwd=ROOT, env=environment(folder)).returncode
+        make_workbook(Path(name))
+        os.environ["TIDINGS_ROOT"] = name
+        try:
+            yield
+        finally:
+            del os.environ["TIDINGS_ROOT"]
+
+
+def main() -> None:
+    """Write all digests."""
+    with digested_workbook():
+        for file in NOTEBOOKS:
+            write(file)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -14,6 +14,7 @@ from hypothesis.strategies import frozensets, integers
 
 from tidings.book import Book
 from tidings.display.charts import trend
+from tidings.display.sentences import of_value
 from tidings.errors import SettingsError
 from tidings.landing.manifest import Span
 from tidings.landing.store import Landing
@@ -420,6 +421,19 @@ def test_a_change_is_given_only_where_both_windows_are_covered_alike(tmp_path: P
     assert [row[4:] for row in first.to_date("orders").rows] == [(None, None), (None, None)]
     # Half a day against a whole one.
     assert Book.open(root=root, as_of="2026-06-11", days=1).value("orders").change is None
+
+
+def test_a_value_of_a_part_of_its_window_says_which_days(tmp_path: Path) -> None:
+    orders = _orders(*(f"2026-06-{day:02}T12:00" for day in range(5, 10)))
+    root = _files(tmp_path, "orders", ("a.csv", orders))
+    found = Book.open("2026-06-09", 6, "none", root=root).value("orders")
+    said = "shop has orders from 2026-06-05 on only"
+    assert (found.value, found.partition) == (4, said)
+    assert of_value(found).text == f"Orders was 4 in 3 – 8 Jun 2026; {said}."
+    assert Book.open("2026-06-09", 3, "none", root=root).value("orders").partition == ""
+    # Beside a change that cannot be given the reason names the days.
+    compared = of_value(Book.open("2026-06-09", 5, root=root).value("orders"))
+    assert compared.text.endswith("; no change is given: shop has orders of 5 – 8 Jun 2026.")
 
 
 def test_the_half_day_at_the_end_is_no_complete_day(tmp_path: Path) -> None:

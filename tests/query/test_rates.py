@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, localcontext
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from tidings.book import Book
 from tidings.display.cards import delta
 from tidings.errors import UsageError
@@ -78,7 +80,7 @@ def _wanted(rates: Sequence[Decimal], amounts: Sequence[tuple[Decimal, str]], in
     return sum((amount * per_euro[into] / per_euro[code] for amount, code in amounts), Decimal(0))
 
 
-@settings(max_examples=5, **_FEW)
+@settings(max_examples=examples(2, 10), **_FEW)
 @given(_rates, _amounts, _into)
 def test_a_sum_is_that_of_exact_decimals_to_the_cent(
     rates: tuple[Decimal, ...], amounts: list[tuple[Decimal, str]], into: str
@@ -91,7 +93,7 @@ def test_a_sum_is_that_of_exact_decimals_to_the_cent(
         assert abs(Decimal(found.value("net_revenue").value or 0) - wanted) < max(CENT / 2, wanted * Decimal("1e-12"))
 
 
-@settings(max_examples=4, **_FEW)
+@settings(max_examples=examples(2, 10), **_FEW)
 @given(_rates, _amounts, _into)
 def test_figures_of_days_are_converted_to_the_cent(
     rates: tuple[Decimal, ...], amounts: list[tuple[Decimal, str]], into: str
@@ -113,10 +115,15 @@ def test_figures_of_days_are_converted_to_the_cent(
         assert abs(Decimal(found or 0) - wanted) < max(CENT / 2, wanted * Decimal("1e-14"))
 
 
+@cache
+def _engine() -> ibis.BaseBackend:
+    return ibis.duckdb.connect()
+
+
 @given(st.decimals("1e-12", "1e12", allow_nan=False, places=20))
 def test_a_rate_as_a_literal_is_itself(rate: Decimal) -> None:
     type_ = rate_type(rate)
-    found = ibis.duckdb.connect().to_pyarrow(exactly(rate, type_)).as_py()
+    found = _engine().to_pyarrow(exactly(rate, type_)).as_py()
     places = int(type_.rstrip(")").split(",")[1])
     assert abs(found - rate) <= Decimal(5).scaleb(-places - 1)
 

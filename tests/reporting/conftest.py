@@ -12,7 +12,8 @@ import nbformat
 import pytest
 from section_notebooks import FAILING, GOOD, notebook
 
-from tidings.reporting.run import RunResult, run
+from tidings.reporting.pinned import RunResult
+from tidings.reporting.run import run
 from tidings.settings import Settings
 from tidings.warehouse.build import build
 from workbooks import at, land
@@ -68,8 +69,8 @@ class Ran:
 
 @pytest.fixture(scope="session")
 def ran(workbook: Workbook) -> Ran:
-    """A schedule of a section that works and one that fails, run once for all tests that read the result."""
+    """A report of a section that works and one that fails, run once for all tests that read the result."""
     settings = workbook(commerce=GOOD, web_traffic=notebook(FAILING, title="Web traffic"))
-    schedule = 'title = "Weekly report"\nsections = ["web_traffic", "commerce"]\n[parameters]\ndays = 14\n'
-    (settings.schedules / "weekly.toml").write_text(schedule)
+    report = 'title = "Weekly report"\nsections = ["web_traffic", "commerce"]\n[parameters]\ndays = 14\n'
+    (settings.schedules / "weekly.toml").write_text(report)
     return Ran(settings, run(settings, "weekly", {}, now=NOW))

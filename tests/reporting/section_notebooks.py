@@ -18,7 +18,7 @@ from datetime import date, timedelta
 from markupsafe import Markup
 from tidings.display.figure import Figure, Table, chart, frame
 from tidings.display import show
-from tidings.metrics.result import Answer, Field, Provenance
+from tidings.metrics.result import Result, Field, Provenance
 
 build = os.environ["TIDINGS_BUILD"]
 origin = Provenance(
@@ -54,7 +54,7 @@ GOOD = (
     'picture("Revenue rose </script><img src=x onerror=alert(1)> & fell")',
     'picture("A second chart")',
     "### By product",
-    'answer = Answer("Revenue", (Field("product", "Product"), Field("value", "Net revenue", "EUR")),'
+    'answer = Result("Revenue", (Field("product", "Product"), Field("value", "Net revenue", "EUR")),'
     ' (("<b>Bag</b>", 120), ("Cup", 80)), origin)\nshow.bars(answer)',
     "print('printed <i>quietly</i>')",
     "## How are we doing?",

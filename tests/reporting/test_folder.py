@@ -16,9 +16,9 @@ from section_notebooks import notebook
 from tidings.errors import RunError
 from tidings.ledger.lease import Leases
 from tidings.reporting import folder
-from tidings.reporting.folder import filling, put
+from tidings.reporting.folder import atomic_folder, put
+from tidings.reporting.pinned import slot_of
 from tidings.reporting.run import run
-from tidings.reporting.slot import slot_of
 from tidings.settings import Settings
 from tidings.window import Zone
 
@@ -105,19 +105,19 @@ def test_what_a_killed_run_left_goes_and_what_a_living_one_fills_stays(tmp_path:
     slots = tmp_path / "weekly"
     code = (
         "import sys, os; from pathlib import Path; from tidings.ledger.lease import Leases\n"
-        "from tidings.reporting.folder import filling\n"
-        "with filling(Path(sys.argv[1]) / 'd', Leases(Path(sys.argv[2]))): os._exit(9)"
+        "from tidings.reporting.folder import atomic_folder\n"
+        "with atomic_folder(Path(sys.argv[1]) / 'd', Leases(Path(sys.argv[2]))): os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", code, str(slots), str(tmp_path / "leases")], check=False)
     assert len(list(slots.glob(".d.new.*"))) == 1
     mine = slots / f".other.new.{leases.mine()}"
     mine.mkdir()
-    with filling(slots / "e", leases) as filled:
+    with atomic_folder(slots / "e", leases) as filled:
         (filled.folder / "index.html").write_text("x")
     assert sorted(path.name for path in slots.iterdir()) == [mine.name, "e"]
 
 
-@pytest.mark.parametrize("stand_in", ["reports", "schedule"])
+@pytest.mark.parametrize("stand_in", ["reports", "weekly"])
 def test_a_file_in_the_way_is_named(tmp_path: Path, stand_in: str) -> None:
     target = tmp_path / "reports" / "weekly" / "2026-07-01"
     at = target.parent.parent if stand_in == "reports" else target.parent
@@ -125,18 +125,18 @@ def test_a_file_in_the_way_is_named(tmp_path: Path, stand_in: str) -> None:
     at.write_text("a file")
     with (
         pytest.raises(RunError, match=r"cannot be written to .*2026-07-01: .*\. Move"),
-        filling(target, Leases(tmp_path)),
+        atomic_folder(target, Leases(tmp_path)),
     ):
         pass
 
 
 @pytest.mark.usefixtures("plain")
-def test_other_parameters_lie_beside_and_those_of_the_schedule_do_not(workbook: Callable[..., Settings]) -> None:
+def test_other_parameters_lie_beside_and_those_of_the_report_do_not(workbook: Callable[..., Settings]) -> None:
     settings = workbook(commerce=["print(days)"])
     (settings.schedules / "weekly.toml").write_text('title = "W"\nsections = ["commerce"]\n[parameters]\ndays = 14\n')
     for given in ({}, {"days": "14"}, {"days": "28"}, {"quiet": "no"}, {"as_of": "2026-07-01"}):
         run(settings, "weekly", given, now=NOW)
-    # 14 is what the schedule says anyhow, quiet=no what the section does.
+    # 14 is what the report says anyhow, quiet=no what the section does.
     assert sorted(path.name for path in (settings.reports / "weekly").iterdir()) == ["2026-07-01", "2026-07-01_days=28"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from jupyter_client.manager import KernelManager
+from jupyter_client.utils import run_sync
 from section_notebooks import notebook
 
 from tidings.errors import RunError
@@ -93,29 +94,33 @@ def test_a_killed_kernel_fails_its_section_only(warm: Kernels, execute: Execute)
 
 
 def test_a_kernel_can_be_interrupted_restarted_and_shut_down(warm: Kernels) -> None:
-    manager = KernelManager(kernel_name=warm.name())
-    manager.start_kernel()
+    asyncio.run(_interrupted_restarted_and_shut_down(warm))
+
+
+async def _interrupted_restarted_and_shut_down(warm: Kernels) -> None:
+    manager = warm.manager(kernel_name=warm.name())
+    await manager.start_kernel()
     client = manager.client()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=20)
+        await client.wait_for_ready(timeout=20)
         asked = client.execute("import time; time.sleep(30)")
-        while client.get_iopub_msg(timeout=5)["msg_type"] != "execute_input":
+        while (await client.get_iopub_msg(timeout=5))["msg_type"] != "execute_input":
             pass
-        time.sleep(0.05)
-        manager.interrupt_kernel()
-        reply = client.get_shell_msg(timeout=5)
+        await asyncio.sleep(0.05)
+        await manager.interrupt_kernel()
+        reply = await client.get_shell_msg(timeout=5)
         assert reply["parent_header"]["msg_id"] == asked
         assert reply["content"]["ename"] == "KeyboardInterrupt"
-        assert manager.is_alive()
+        assert await manager.is_alive()
         before = manager.provisioner.pid
-        manager.restart_kernel(now=True)
-        client.wait_for_ready(timeout=20)
+        await manager.restart_kernel(now=True)
+        await client.wait_for_ready(timeout=20)
         assert manager.provisioner.pid != before
     finally:
         client.stop_channels()
-        manager.shutdown_kernel(now=True)
-    assert not manager.is_alive()
+        await manager.shutdown_kernel(now=True)
+    assert not await manager.is_alive()
     with pytest.raises(ProcessLookupError):
         os.kill(before, 0)
 
@@ -146,7 +151,7 @@ def test_without_a_warm_process_plain_kernels_serve_with_one_warning(execute: Ex
 def test_a_section_survives_the_death_of_the_warm_process(execute: Execute) -> None:
     warnings: list[str] = []
     # The first time, in a fork, the notebook kills its parent; the second time, in a plain kernel, it does not.
-    code = "import os, signal, time\nif 'zygote' in open(f'/proc/{os.getppid()}/cmdline').read():\n"
+    code = "import os, signal, time\nif 'forkserver' in open(f'/proc/{os.getppid()}/cmdline').read():\n"
     code += f"    os.kill(os.getppid(), {int(signal.SIGKILL)}); time.sleep(20)\nprint('done')"
     with Kernels(warnings.append, command=COLD) as kernels:
         kernels.prepare({})
@@ -156,20 +161,35 @@ def test_a_section_survives_the_death_of_the_warm_process(execute: Execute) -> N
     assert len(warnings) == 1
 
 
-def test_leaving_the_context_ends_kernels_and_restores_the_environment(tmp_path: Path) -> None:
-    before = dict(os.environ)
+def test_leaving_the_context_ends_kernels(tmp_path: Path) -> None:
     with Kernels(print, command=COLD) as kernels:
-        kernels.prepare({})
-        assert os.environ["JUPYTER_PATH"] != before.get("JUPYTER_PATH")
-        manager = KernelManager(kernel_name=kernels.name())
-        manager.start_kernel()
+        manager = kernels.manager(kernel_name=kernels.name())
+        run_sync(manager.start_kernel)()
         process = manager.provisioner.pid
         os.kill(process, 0)
-    manager.cleanup_resources()
-    assert dict(os.environ) == before
+    run_sync(manager.cleanup_resources)()
     assert is_gone(process)
+    assert not kernels.folder.exists()
     with pytest.raises(RunError, match="stopped"):
         kernels.name()
+
+
+@pytest.mark.parametrize("command", [COLD, (sys.executable, "-c", "raise SystemExit")], ids=["forked", "plain"])
+def test_two_runs_at_once_share_nothing_and_change_nothing(
+    execute: Execute, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "hunter22")
+    before = dict(os.environ)
+    code = "import os; print(os.environ['TIDINGS_BUILD'], os.environ.get('SHOP_TOKEN'))"
+    with (
+        Kernels(lambda _: None, command=command, withheld=["SHOP_TOKEN"]) as one,
+        Kernels(lambda _: None, command=command) as two,
+    ):
+        one.prepare({"TIDINGS_BUILD": "b1"})
+        two.prepare({"TIDINGS_BUILD": "b2"})
+        assert dict(os.environ) == before
+        assert [printed(execute(kernels, code)) for kernels in (one, two)] == ["b1 None\n", "b2 hunter22\n"]
+        assert dict(os.environ) == before
 
 
 def is_gone(process: int) -> bool:

@@ -14,8 +14,8 @@ from section_notebooks import PARAMETERS, notebook
 from tidings.errors import UsageError, WarehouseError
 from tidings.ledger.store import Ledger
 from tidings.reporting import deliver
+from tidings.reporting.report import load_report
 from tidings.reporting.run import _pin, run
-from tidings.reporting.schedule import load_schedule
 from tidings.settings import Settings
 
 NOW = datetime(2026, 7, 1, 6, 0, tzinfo=UTC)
@@ -28,7 +28,7 @@ def outputs(notebook_file: Path) -> str:
 
 def test_a_failed_section_leaves_the_others_and_makes_the_run_partly(ran) -> None:
     assert ran.result.status == "partly"
-    # In the schedule's order, though they ran side by side.
+    # In the report's order, though they ran side by side.
     assert [(s.section, s.status) for s in ran.result.sections] == [("web_traffic", "failed"), ("commerce", "done")]
     assert ran.result.sections[0].error == "ValueError: [secret] was refused by <b>the shop</b>"
     assert sorted(path.name for path in ran.folder.iterdir()) == [
@@ -134,8 +134,8 @@ def test_a_run_that_breaks_leaves_the_slot_and_says_so_in_the_ledger(
 
 
 def test_a_time_of_day_makes_a_slot_of_its_own(tiny: Settings) -> None:
-    schedule = load_schedule(tiny, "commerce")
-    pinned = _pin(tiny, schedule, {"as_of": "2026-06-01T08:30Z"}, NOW)
+    report = load_report(tiny, "commerce")
+    pinned = _pin(tiny, report, {"as_of": "2026-06-01T08:30Z"}, NOW)
     assert (pinned.slot, pinned.parameters["as_of"]) == ("2026-06-01T1030", "2026-06-01T08:30:00+00:00")
 
 

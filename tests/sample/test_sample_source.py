@@ -82,7 +82,7 @@ def sql(landed: tuple[Path, dict[str, Any]]) -> Sql:
 
 
 def _hashes(raw: Path) -> dict[str, str]:
-    return {f"{file.source}/{file.endpoint}/{file.pull}": file.entry.sha256 for file in landed_files(raw)}
+    return {f"{file.source}/{file.endpoint}/{file.pull}": file.load.sha256 for file in landed_files(raw)}
 
 
 def _pull(raw: Path, **options: Any) -> list[tuple[str, int, bool]]:
@@ -108,7 +108,7 @@ def test_a_pull_with_the_same_options_is_skipped_and_one_with_others_replaces_ev
     for change in ({"size": 0.004}, {"seed": 3}, {"end": "2026-06-30"}):
         assert [skipped for *_, skipped in _pull(tmp_path, **change)] == [False] * len(ENDPOINTS)
         files = landed_files(tmp_path)
-        assert not {file.entry.sha256 for file in files} & set(hashes.values()), f"{change}: nothing old is left"
+        assert not {file.load.sha256 for file in files} & set(hashes.values()), f"{change}: nothing old is left"
         assert len(files) == len(hashes), "as many landings as before: those of the other options are gone"
     verify(tmp_path)
 
@@ -121,7 +121,7 @@ def test_a_pull_that_was_killed_before_the_truth_is_done_anew(tmp_path: Path) ->
 
 
 def test_the_data_are_complete_until_the_end_and_nothing_lies_after_it(landed: tuple[Path, Any], sql: Sql) -> None:
-    until = {file.feed: file.entry.complete_until for file in landed_files(landed[0])}
+    until = {file.feed: file.load.complete_until for file in landed_files(landed[0])}
     moving = {feed for feed in until if feed.startswith("search_console")}
     assert {until[feed] for feed in until if feed not in moving} == {END}
     # Search Console says itself which days it still moves: in California the 28th begins.
@@ -305,9 +305,9 @@ def test_prices_taxes_and_coupons_hold_line_by_line(sql: Sql, truth: dict[str, A
 
 def test_the_last_days_of_orders_were_told_twice_and_differ(landed: tuple[Path, Any], sql: Sql) -> None:
     first, second = (file for file in landed_files(landed[0]) if file.endpoint == "orders")
-    assert second.entry.window is not None
-    assert (second.entry.window.start.date(), second.entry.window.end) == (date(2026, 6, 24), END)
-    assert first.hidden == (second.entry.window,)
+    assert second.load.window is not None
+    assert (second.load.window.start.date(), second.load.window.end) == (date(2026, 6, 24), END)
+    assert first.hidden == (second.load.window,)
     ((fee_at_first, fee_now),) = sql(
         "SELECT sum(fee) FILTER (pull = 1), sum(fee) FILTER (pull = 2) FROM all_orders"
         " WHERE ts >= '2026-06-24' AND status <> 'failed'"

@@ -14,11 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from sources.toy import DAILY, TODAY, Toy, back, noon, with_
 from tidings.errors import CredentialError, OutageError, ResponseError, SourceError, StoppedError
-from tidings.landing.manifest import Entry, Span
+from tidings.landing.manifest import Load, Span
 from tidings.landing.store import Landing, landed_files, verify
-from tidings.sources.api.source import NotYetError, chunks
+from tidings.sources.api.days import chunks
+from tidings.sources.api.endpoint import NotYetError
 from tidings.sources.source import Pull
 
 
@@ -61,7 +63,7 @@ def test_a_day_that_was_not_whole_when_it_was_landed_is_asked_for_again(tmp_path
 
 
 def test_today_is_asked_for_where_it_can_be(tmp_path: Path) -> None:
-    toy = Toy(tmp_path, with_(today=True, lookback_days=0))
+    toy = Toy(tmp_path, with_(include_today=True, lookback_days=0))
     toy.pull_all()
     assert toy.asked_days()[-1][1] == 0
     toy.pull_all()
@@ -73,7 +75,7 @@ def test_a_day_is_a_day_of_the_sources_zone(tmp_path: Path) -> None:
     # At 06:00 UTC it is still the evening of the 19th in California.
     toy.pull_all(datetime(2026, 11, 20, 6, tzinfo=UTC))
     assert toy.asked_days() == [(2, 2)]
-    (entry,) = Landing(toy.settings.raw).entries("api", "daily")
+    (entry,) = Landing(toy.settings.raw).loads("api", "daily")
     assert entry.window == Span(datetime(2026, 11, 18, tzinfo=UTC), datetime(2026, 11, 19, tzinfo=UTC))
     assert entry.complete_until == datetime(2026, 11, 19, 8, tzinfo=UTC), "midnight there"
 
@@ -116,11 +118,11 @@ def test_a_hole_is_filled_and_the_look_back_goes_around_it(toy: Toy) -> None:
     assert toy.asked_days() == [(8, 7), (4, 1)]
 
 
-def _entry(first: date, days: int, fetched: date) -> Entry:
+def _entry(first: date, days: int, fetched: date) -> Load:
     start = datetime(first.year, first.month, first.day, tzinfo=UTC)
     fetched_at = datetime(fetched.year, fetched.month, fetched.day, 12, tzinfo=UTC)
     window = Span(start, start + timedelta(days=days))
-    return Entry("", "", window, 0, 0, None, None, "", 0, fetched_at, "", None, None)
+    return Load("", "", window, 0, 0, None, None, "", 0, fetched_at, "", None, None)
 
 
 @given(
@@ -314,7 +316,7 @@ def test_what_a_source_no_longer_knows_stays_as_it_was_told(tmp_path: Path, orde
 
 def test_what_is_forgotten_before_it_settles_stays(tmp_path: Path) -> None:
     # It restates for five days and keeps three: as reviews of the last week are told.
-    toy = Toy(tmp_path, with_(retention_days=3, history_days=3, lookback_days=5, today=True))
+    toy = Toy(tmp_path, with_(retention_days=3, history_days=3, lookback_days=5, include_today=True))
     toy.tell(back(2), 2)
     toy.pull_all()
     for later in range(1, 9):
@@ -398,9 +400,9 @@ def test_not_there_yet_is_not_zero_and_is_asked_for_again(tmp_path: Path) -> Non
     pulled = toy.pull_all()
     assert pulled[-1].messages == ("2026-11-19 is not there yet: it will be asked for again.",)
     assert back(1) not in toy.held() and back(2) in toy.held()
-    windows = [entry.window for entry in Landing(toy.settings.raw).entries("api", "daily") if entry.window]
+    windows = [entry.window for entry in Landing(toy.settings.raw).loads("api", "daily") if entry.window]
     assert max(window.end for window in windows).date() == back(1), "nothing is said of the missing day"
-    until = max(entry.complete_until for entry in Landing(toy.settings.raw).entries("api", "daily"))  # type: ignore[type-var]
+    until = max(entry.complete_until for entry in Landing(toy.settings.raw).loads("api", "daily"))  # type: ignore[type-var]
     assert until == datetime(2026, 11, 19, tzinfo=UTC)
     late.days.clear()
     toy.pull_all()
@@ -470,7 +472,7 @@ def test_the_refused_part_keeps_old_rows_in_force(toy: Toy) -> None:
         toy.tell(back(day), day)
     toy.pull_all()
     before = toy.held()
-    freshest = max(e.complete_until for e in Landing(toy.settings.raw).entries("api", "daily") if e.complete_until)
+    freshest = max(e.complete_until for e in Landing(toy.settings.raw).loads("api", "daily") if e.complete_until)
     _without(toy, "value")
     with pytest.raises(
         SourceError,
@@ -480,7 +482,7 @@ def test_the_refused_part_keeps_old_rows_in_force(toy: Toy) -> None:
         toy.pull_all(noon(-1), again=True)
     assert toy.held() == before
     assert len(toy.workbook.rejected("daily")) == 10, "all of them are kept as received"
-    entries = Landing(toy.settings.raw).entries("api", "daily")
+    entries = Landing(toy.settings.raw).loads("api", "daily")
     assert max(e.complete_until for e in entries if e.complete_until) == freshest, "nothing became fresher"
     # They are asked for again, and what was set aside is gone when they are right.
     for day in range(1, 11):
@@ -663,7 +665,7 @@ def test_a_snapshot_adds_a_day_with_each_day_of_pulling(tmp_path: Path) -> None:
     toy.tell(back(-1), 3)
     toy.pull_all(noon(-1))
     assert toy.held() == {back(0): [2], back(-1): [3]}
-    assert Landing(toy.settings.raw).entries("api", "daily")[-1].complete_until == noon(-1)
+    assert Landing(toy.settings.raw).loads("api", "daily")[-1].complete_until == noon(-1)
 
 
 def test_what_is_told_as_a_whole_replaces_the_whole(tmp_path: Path) -> None:
@@ -689,7 +691,7 @@ def test_a_snapshot_that_is_not_there_is_asked_for_again(tmp_path: Path) -> None
     toy.on_page = Late(back(0))
     (pulled,) = toy.pull_all()
     assert "not there yet" in pulled.messages[0] and toy.held() == {}
-    assert Landing(toy.settings.raw).entries("api", "daily") == ()
+    assert Landing(toy.settings.raw).loads("api", "daily") == ()
 
 
 # Killed at any moment
@@ -744,7 +746,7 @@ def _history(toy: Toy, seed: int) -> Iterator[tuple[datetime, date]]:
         yield noon(-number), today
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(15, 60))
 @given(st.integers(0, 3), st.integers(0, 3), st.integers(1, 60), st.integers(1, 5))
 def test_a_pull_killed_at_any_moment_and_run_again_is_as_if_never_killed(
     tmp_path_factory: pytest.TempPathFactory, seed: int, killed_on: int, fatal: int, chunk: int
@@ -793,7 +795,7 @@ def test_every_step_of_a_pull_can_be_its_last(tmp_path: Path) -> None:
         toy.tell(back(1), 99)
         toy.pull_all()
         assert toy.held() == {**whole.held(), back(1): [99]}, f"killed in step {fatal}"
-        entries = Landing(toy.settings.raw).entries("api", "daily")
+        entries = Landing(toy.settings.raw).loads("api", "daily")
         named = {"manifest.json", ".lock", *(entry.file for entry in entries)}
         assert {file.name for file in (toy.settings.raw / "api" / "daily").iterdir()} == named, "no debris"
     assert fatal > 40, "pages, progress, and the steps of three landings"

@@ -115,7 +115,7 @@ def client_of(google: Google, clock: QuickClock, **changed: Any) -> Client:
 
 
 def test_a_service_account_signs_what_google_asks_for(google: Google, clock: QuickClock) -> None:
-    assert client_of(google, clock).get("platform_metrics").json() == {"by": "token-1"}
+    assert client_of(google, clock).get("figures").json() == {"by": "token-1"}
     now = int(NOW.timestamp())
     assert google.claims == [
         {
@@ -134,7 +134,7 @@ def test_a_token_is_kept_and_renewed_before_it_expires(google: Google, clock: Qu
     used = []
     for minute in range(0, 121, 5):
         clock._elapsed = minute * 60.0
-        used.append((minute, client.get("platform_metrics").json()["by"]))
+        used.append((minute, client.get("figures").json()["by"]))
     # An hour good, but nobody waits for the last five minutes.
     assert [minute for minute, token in used if token == "token-1"] == list(range(0, 55, 5))
     assert used[11] == (55, "token-2") and used[-1] == (120, "token-3")
@@ -145,39 +145,39 @@ def test_a_token_is_kept_and_renewed_before_it_expires(google: Google, clock: Qu
 
 def test_a_token_that_is_refused_is_renewed_once(google: Google, clock: QuickClock) -> None:
     client = client_of(google, clock)
-    client.get("platform_metrics")
+    client.get("figures")
     # Revoked, or forgotten by a server that started anew.
     google.valid.clear()
-    assert client.get("platform_metrics").json() == {"by": "token-2"}
+    assert client.get("figures").json() == {"by": "token-2"}
     google.fail("/figures", 401, times=9, content={"error": {"message": "Disabled"}})
     google.asked.clear()
     with pytest.raises(CredentialError, match=r"search is refused: .*/figures answers 401: Disabled"):
-        client.get("platform_metrics")
+        client.get("figures")
     assert [request.path for request in google.asked] == ["/figures", "/token", "/figures"]
 
 
 def test_a_token_of_a_second_is_no_endless_loop(google: Google, clock: QuickClock) -> None:
     google.seconds = 1
     client = client_of(google, clock)
-    assert [client.get("platform_metrics").json()["by"] for _ in range(2)] == ["token-1", "token-1"]
+    assert [client.get("figures").json()["by"] for _ in range(2)] == ["token-1", "token-1"]
     clock._elapsed += 0.6
-    assert client.get("platform_metrics").json() == {"by": "token-2"}
+    assert client.get("figures").json() == {"by": "token-2"}
 
 
 def test_a_clock_that_is_wrong_is_named_as_a_reason(google: Google, clock: QuickClock) -> None:
     # Half an hour off is too much for a signature of half an hour, yet no other day.
     google.epoch = lambda: clock.epoch() - 1800
     with pytest.raises(CredentialError, match=r"answers 400: Invalid JWT: .*\. Check .*this machine's clock"):
-        client_of(google, clock).get("platform_metrics")
+        client_of(google, clock).get("figures")
     google.clock_off, google.epoch = 3 * 86_400, clock.epoch
     with pytest.raises(OutageError, match=r"This machine's clock is 3 days behind that of 127\.0\.0\.1"):
-        client_of(google, clock).get("platform_metrics")
+        client_of(google, clock).get("figures")
 
 
 def test_a_key_that_google_does_not_know_is_refused(google: Google, clock: QuickClock) -> None:
     other = pem(rsa.generate_private_key(65537, 2048))
     with pytest.raises(CredentialError, match="Signature verification failed") as refused:
-        client_of(google, clock, private_key=other).get("platform_metrics")
+        client_of(google, clock, private_key=other).get("figures")
     assert other.splitlines()[1] not in str(refused.value)
 
 
@@ -187,7 +187,7 @@ def test_a_key_that_google_does_not_know_is_refused(google: Google, clock: Quick
 def test_an_answer_without_a_token_is_told(google: Google, clock: QuickClock, said: Any) -> None:
     google.fail("/token", 200, content=said)
     with pytest.raises(ResponseError, match=r"/token gave no token to search\. Compare token_uri"):
-        client_of(google, clock).get("platform_metrics")
+        client_of(google, clock).get("figures")
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_an_answer_without_a_token_is_told(google: Google, clock: QuickClock, sa
 def test_what_is_no_key_file_is_said_without_its_content(google: Google, clock: QuickClock, text: str) -> None:
     client = Client("search", google.url, clock, console="", auth=service_account(Secret(text), SCOPES))
     with pytest.raises(CredentialError, match=r"service account of search is not a Google key file\.") as refused:
-        client.get("platform_metrics")
+        client.get("figures")
     assert "canary" not in str(refused.value) and google.asked == []
 
 

@@ -443,7 +443,7 @@ def test_a_refused_key_is_told_without_the_key(shop: Shop, clock: QuickClock) ->
     assert len(shop.asked) == 2, "once more with a renewed one, then no more"
 
 
-@pytest.mark.parametrize("breakdown", range(4, len(KEY)))
+@pytest.mark.parametrize("cut", range(4, len(KEY)))
 def test_a_key_cut_off_in_an_error_is_not_told_either(shop: Shop, clock: QuickClock, cut: int) -> None:
     # The excerpt ends in the middle of the key.
     shop.fail("/orders", 400, content="x" * (300 - cut) + KEY + " was not accepted")
@@ -475,7 +475,7 @@ def test_what_is_hidden_is_sent_as_it_is(shop: Shop, clock: QuickClock) -> None:
     hidden = client.hide(Secret("pass»word"))
     assert repr({"password": hidden}) == "{'password': '…'}"
     assert client.post("query", body={"password": hidden}).json() == {"asked": {"password": "pass»word"}}
-    assert repr(Response(200, {"Set-Cookie": KEY}, KEY.encode(), "x")) == "Answer(status=200, path='x')"
+    assert repr(Response(200, {"Set-Cookie": KEY}, KEY.encode(), "x")) == "Response(status=200, path='x')"
 
 
 def test_nothing_to_hide_hides_nothing(shop: Shop, clock: QuickClock) -> None:

@@ -13,7 +13,8 @@ from tidings.feeds.feed import Feed
 from tidings.landing.store import Landing
 from tidings.schema import Column
 from tidings.settings import Settings
-from tidings.sources.api.source import ApiEndpoint, ApiSource
+from tidings.sources.api.endpoint import ApiEndpoint
+from tidings.sources.api.source import ApiSource
 from tidings.sources.clock import Clock
 from tidings.sources.http.session import Client
 from tidings.sources.records import Record

@@ -22,7 +22,7 @@ from tidings.errors import ContractError, SourceError, WarehouseError
 from tidings.landing.store import Span
 from tidings.ledger.lease import Leases
 from tidings.ledger.store import Ledger
-from tidings.models.graph import discover
+from tidings.models.graph import known_models
 from tidings.settings import Settings
 from tidings.warehouse.build import build
 from tidings.warehouse.reader import Warehouse, current_build
@@ -56,13 +56,13 @@ def settings(whole: Settings, few_models: None) -> Settings:
 @pytest.fixture
 def few_models(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("stg_orders", "fct_transactions", "fct_orders", "stg_vitals", "fct_web_vitals")
-    few = tuple(found for found in discover() if found.name in names)
-    monkeypatch.setattr(tidings.warehouse.build, "discover", lambda: few)
+    few = tuple(found for found in known_models() if found.name in names)
+    monkeypatch.setattr(tidings.warehouse.build, "known_models", lambda: few)
 
 
 def test_a_build_holds_every_model_and_what_it_says_of_itself(whole: Settings) -> None:
     result = build(whole)
-    assert (result.unchanged, result.tables) == (False, len(discover()))
+    assert (result.unchanged, result.tables) == (False, len(known_models()))
     assert current_build(whole) == result.build_id
     with Warehouse.open(whole) as warehouse:
         assert warehouse.build_id == result.build_id
@@ -127,7 +127,7 @@ def test_a_change_of_what_it_is_made_from_makes_a_new_build(
         rates.write_text("Date,USD\n2026-06-01,1.10\n", encoding="utf-8")
         settings = replace(settings, fx=rates)
     else:
-        monkeypatch.setattr("tidings.warehouse.build.ENGINE_VERSION", "another engine")
+        monkeypatch.setattr("tidings.warehouse.compiled.ENGINE_VERSION", "another engine")
     result = build(settings)
     assert result.build_id != before
     assert not result.unchanged
@@ -155,7 +155,7 @@ def test_an_edited_model_makes_a_new_build(whole: Settings, tmp_path: Path) -> N
         return done.stdout.strip()
 
     assert unchanged() == "True"
-    model = next(found for found in discover() if found.name == "fct_orders")
+    model = next(found for found in known_models() if found.name == "fct_orders")
     edited = Path(inspect.getfile(model.function)).relative_to(LIB)
     with (lib / edited).open("a", encoding="utf-8") as file:
         file.write("# a rule was changed\n")
@@ -186,7 +186,9 @@ build(Settings(root=Path(sys.argv[1])), progress=progress)
 """
 
 
-@pytest.mark.parametrize("step", ["stg_orders", "fct_sessions", "published"])
+@pytest.mark.parametrize(
+    "step", ["published", *(pytest.param(step, marks=pytest.mark.proof) for step in ("stg_orders", "fct_sessions"))]
+)
 def test_killed_at_any_step_the_last_good_build_stays(whole: Settings, step: str) -> None:
     good = build(whole)
     before = _tables(whole)
@@ -266,7 +268,7 @@ def test_a_build_that_a_run_reads_stays_as_long_as_its_process_lives(
     begun = build(settings).build_id
     now = datetime(2026, 7, 1, tzinfo=UTC)
     Ledger(settings.ledger).start_run(
-        "weekly-1", schedule="weekly", slot="d", as_of=now, parameters={}, build=begun, version="1", sections=(),
+        "weekly-1", report="weekly", slot="d", as_of=now, parameters={}, build=begun, version="1", sections=(),
         started_at=now,
     )  # fmt: skip
 
@@ -318,15 +320,15 @@ def test_broken_contracts_are_all_told_and_nothing_is_published(
     good = build(settings)
     # Two breaks on two branches; what reads stg_orders is not built and so not told about.
     models = []
-    for found in tidings.warehouse.build.discover():
+    for found in tidings.warehouse.build.known_models():
         was = found.function
         if found.name == "stg_orders":
             found = replace(found, function=lambda raw_orders, was=was: was(raw_orders).union(was(raw_orders)))
         if found.name == "fct_web_vitals":
             found = replace(found, function=lambda stg_vitals, was=was: was(stg_vitals).drop("rating"))
         models.append(found)
-    monkeypatch.setattr(tidings.warehouse.build, "discover", lambda: models)
-    monkeypatch.setattr(tidings.warehouse.build, "_code_hash", lambda: "changed")
+    monkeypatch.setattr(tidings.warehouse.build, "known_models", lambda: models)
+    monkeypatch.setattr(tidings.warehouse.build, "code_hash", lambda: "changed")
     with pytest.raises(ContractError) as caught:
         build(settings)
     message = str(caught.value)
@@ -340,9 +342,9 @@ def test_broken_contracts_are_all_told_and_nothing_is_published(
 
 
 def test_a_model_that_asks_for_an_unknown_column_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    vitals = next(found for found in discover() if found.name == "stg_vitals")
+    vitals = next(found for found in known_models() if found.name == "stg_vitals")
     wrong = replace(vitals, function=lambda raw_vitals: raw_vitals.select("valeu"))
-    monkeypatch.setattr(tidings.warehouse.build, "discover", lambda: [wrong])
+    monkeypatch.setattr(tidings.warehouse.build, "known_models", lambda: [wrong])
     with pytest.raises(WarehouseError, match=r"Model stg_vitals cannot be expressed: .*valeu"):
         build(settings)
 
@@ -451,7 +453,7 @@ def test_readers_cannot_write(settings: Settings) -> None:
     result = build(settings)
     with Warehouse.open(settings) as warehouse, pytest.raises(duckdb.Error, match="read-only"):
         warehouse._backend.raw_sql("CREATE TABLE x AS SELECT 1")
-    assert result.tables == len(tidings.warehouse.build.discover())
+    assert result.tables == len(tidings.warehouse.build.known_models())
 
 
 def test_the_record_as_received_is_in_no_table(whole: Settings) -> None:

@@ -11,13 +11,13 @@ from tidings.feeds import Feed, feeds
 from tidings.ledger.store import Ledger
 from tidings.metrics.metric import Metric
 from tidings.metrics.registry import leaves, registry
-from tidings.models.graph import Graph, discover
+from tidings.models.graph import Graph, known_models
 from tidings.reporting.notebook import read_notebook
 from tidings.reporting.parameters import Declared, declared_parameters
-from tidings.reporting.schedule import load_schedules, section_names
+from tidings.reporting.report import load_reports, section_names
 from tidings.reporting.site import render
 from tidings.settings import Settings
-from tidings.warehouse.build import root_schemas
+from tidings.warehouse.compiled import root_schemas
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def graph() -> Graph:
     Raises:
         GraphError: they do not fit together.
     """
-    return Graph.of(discover(), root_schemas())
+    return Graph.of(known_models(), root_schemas())
 
 
 def readers(table: str) -> tuple[Metric, ...]:
@@ -54,9 +54,9 @@ def readers(table: str) -> tuple[Metric, ...]:
 
 
 def overview(settings: Settings) -> str:
-    """Schedules, sections with their parameters, sources and the latest runs, as text."""
-    lines = ["Schedules (tidings run NAME)"]
-    lines += [f"  {s.name}: {s.title} ({', '.join(s.sections)})" for s in load_schedules(settings)]
+    """Reports, sections with their parameters, sources and the latest runs, as text."""
+    lines = ["Reports (tidings run NAME)"]
+    lines += [f"  {s.name}: {s.title} ({', '.join(s.sections)})" for s in load_reports(settings)]
     found = sections(settings)
     lines += ["", "Sections (tidings run NAME -p PARAMETER=VALUE)"]
     lines += [f"  {section.name}: {section.title}" for section in found]
@@ -69,7 +69,7 @@ def overview(settings: Settings) -> str:
     runs = Ledger(settings.ledger).runs(5)
     if runs:
         lines += ["", "Latest runs"]
-        lines += [f"  {run.started_at:%Y-%m-%d %H:%M} UTC  {run.schedule}/{run.slot}: {run.status}" for run in runs]
+        lines += [f"  {run.started_at:%Y-%m-%d %H:%M} UTC  {run.report}/{run.slot}: {run.status}" for run in runs]
     return "\n".join(lines)
 
 

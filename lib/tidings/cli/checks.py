@@ -18,7 +18,7 @@ from tidings.intake.adding import propose_again, suggested
 from tidings.intake.money_checks import look_at_money
 from tidings.landing.store import verify
 from tidings.metrics.registry import leaves, registry
-from tidings.reporting.schedule import load_schedule, schedule_names
+from tidings.reporting.report import load_report, report_names
 from tidings.settings import Settings
 from tidings.sources.credentials import credentials
 from tidings.sources.source import Pull, Source, open_sources
@@ -53,7 +53,7 @@ class _Looked:
 
 
 def check(settings: Settings, now: datetime) -> Iterator[Finding]:
-    """Look at settings, sources, landed files, models, metrics, sections, schedules and the current build."""
+    """Look at settings, sources, landed files, models, metrics, sections, reports and the current build."""
     redact = credentials(settings).redactor
     for finding in _findings(settings, now):
         yield replace(finding, detail=redact(finding.detail))
@@ -72,8 +72,8 @@ def _findings(settings: Settings, now: datetime) -> Iterator[Finding]:
     yield _tried("models", lambda: f"{len(graph().models)} tables")
     yield _tried("metrics", _metrics)
     yield _tried("sections", lambda: ", ".join(section.name for section in sections(settings)))
-    for name in schedule_names(settings):
-        yield _tried(f"schedule {name}", partial(_schedule, settings, name))
+    for name in report_names(settings):
+        yield _tried(f"report {name}", partial(_report, settings, name))
     yield _tried("build", lambda: _build(settings))
 
 
@@ -170,8 +170,8 @@ def _crawlers(now: datetime) -> Finding:
     return Finding("list of crawlers", "ok", f"newest entry of {listed}")
 
 
-def _schedule(settings: Settings, name: str) -> str:
-    return ", ".join(load_schedule(settings, name).sections)
+def _report(settings: Settings, name: str) -> str:
+    return ", ".join(load_report(settings, name).sections)
 
 
 def _landed(settings: Settings) -> str:

@@ -270,11 +270,11 @@ def build(settings: Settings) -> None:
 
 
 @tidings.command()
-@click.argument("name", metavar="SCHEDULE|SECTION")
+@click.argument("name", metavar="REPORT|SECTION")
 @click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE", help="Set a parameter; repeatable.")
 @click.pass_obj
 def run(settings: Settings, name: str, pairs: tuple[str, ...]) -> None:
-    """Run a schedule or a single section into HTML pages, and print where they are.
+    """Run a report or a single section into HTML pages, and print where they are.
 
     \b
     tidings run weekly
@@ -308,7 +308,7 @@ def _near(file: Path) -> Path:
 @tidings.command("list")
 @click.pass_obj
 def list_(settings: Settings) -> None:
-    """List schedules, sections with their parameters, sources, and the latest runs."""
+    """List reports, sections with their parameters, sources, and the latest runs."""
     from tidings.cli.catalog import overview
 
     click.echo(overview(settings))
@@ -342,7 +342,7 @@ def explore(settings: Settings, port: int | None, no_browser: bool) -> None:
 @tidings.command()
 @click.pass_obj
 def check(settings: Settings) -> None:
-    """Check settings, landed files, models and schedules, and ask each source whether it would answer.
+    """Check settings, landed files, models and reports, and ask each source whether it would answer.
 
     Nothing is changed. Each source is asked its cheapest question; what is missing is told in the words of its console.
     """

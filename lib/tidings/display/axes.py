@@ -50,11 +50,20 @@ def time_axis(points: Sequence[Point], *, middle: bool = True) -> dict[str, Any]
 
 def value_axis(unit: str, low: float, high: float, ticks: int = 4) -> dict[str, Any]:
     """A measure from `low` to `high` with a few grid lines."""
+    axis = grid_axis(unit, [low, high], ticks)
     return {
         "type": "quantitative",
-        "scale": {"domain": [low, high], "nice": ticks},
-        "axis": {"grid": True, "tickCount": ticks, "title": None, **axis_format(unit)},
+        "scale": {"domain": [low, high], "nice": axis["tickCount"]},
+        "axis": axis,
     }
+
+
+def grid_axis(unit: str, values: Sequence[float], ticks: int = 4) -> dict[str, Any]:
+    """A few grid lines between the least and the largest of these values; at whole numbers where all of them are."""
+    if values and _is_counted(unit) and all(float(value).is_integer() for value in values):
+        # The smallest step alone does not keep Vega from halves.
+        ticks = max(1, min(ticks, round(max(values) - min(values))))
+    return {"grid": True, "tickCount": ticks, "title": None, **axis_format(unit)}
 
 
 def axis_format(unit: str) -> dict[str, Any]:
@@ -66,9 +75,14 @@ def axis_format(unit: str) -> dict[str, Any]:
         "ms": "datum.value >= 1000 ? format(datum.value / 1000, '~r') + ' s' : datum.label + ' ms'",
         "B": f"{plain} + 'B'",
     }.get(unit, f"abs(datum.value) >= 1000 ? replace({plain}, 'G', 'B') : {_label(unit)}")
-    least = 0 if unit == "count" else places(unit) if formats.is_currency(unit) else None
+    least = 0 if _is_counted(unit) else places(unit) if formats.is_currency(unit) else None
     whole = {} if least is None else {"tickMinStep": float(f"1e-{least}")}
     return {"labelExpr": f"isFinite(datum.value) ? ({expression}) : ''", **whole}
+
+
+def _is_counted(unit: str) -> bool:
+    """True where a figure is a whole number, or a mean of some: things, and money without cents."""
+    return unit == "count" or (formats.is_currency(unit) and not places(unit))
 
 
 def _label(unit: str) -> str:
@@ -97,6 +111,9 @@ def bounds(values: Sequence[float], unit: str) -> tuple[float, float, bool]:
     if low > 0 and high - low < 0.2 * high:
         room = max(high - low, 0.001 * high)
         top = high + room / 4
+        if _is_counted(unit) and all(float(value).is_integer() for value in values):
+            low, top = float(math.floor(low - room / 2)), float(math.ceil(top))
+            return low, top, low > 0
         # No rate is above 100 %: an axis that goes on would suggest it.
         return low - room / 2, min(top, 1.0) if unit == "ratio" and high <= 1 else top, True
     low, high = min(low, 0.0), max(high, 0.0)

@@ -75,7 +75,7 @@ def columns(result: Result, value: str | None = None, title: str | None = None) 
             "y": {
                 "field": "v",
                 "type": "quantitative",
-                "axis": {"grid": True, "tickCount": 4, "title": None, **axes.axis_format(measure.unit)},
+                "axis": axes.grid_axis(measure.unit, [0.0, *(float(v) for _, v in pairs if v is not None)]),
             },
             "tooltip": {"field": "text"},
         },

@@ -58,21 +58,23 @@ def delta(value: Value) -> Markup:
     """The change with arrow, sign and the words that name the comparison, or why there is none."""
     if value.value is None:
         return Markup('<span class="td-muted">{}</span>').format(value.why or formats.why_missing(value.metric))
+    part = f"; {value.part}" if value.part else ""
     if value.before_window is None:
-        return Markup('<span class="td-muted">{}</span>').format(value.window.label)
+        return Markup('<span class="td-muted">{}{}</span>').format(value.window.label, part)
     words = formats.compared_with(value.window, value.before_window)
     if value.change is None:
         if value.why_no_change:
             return Markup('<span class="td-muted">no change is given: {}</span>').format(value.why_no_change)
         what = "no value in" if value.before is None else f"was {formats.short(value.before, value.unit)} in"
-        return Markup('<span class="td-muted">{} {}</span>').format(what, words)
+        return Markup('<span class="td-muted">{} {}{}</span>').format(what, words, part)
     change = formats.change_of(value.change, value.metric.better)
     usual = value.unusual is False
-    return Markup('<span class="td-{}">{}</span> <span class="td-muted">vs {} in {}</span>{}').format(
+    return Markup('<span class="td-{}">{}</span> <span class="td-muted">vs {} in {}{}</span>{}').format(
         "none" if usual else change.tone,
         change.text,
         formats.short(value.before, value.unit),
         words,
+        part,
         Markup(' <span class="td-usual"><span aria-hidden="true">≈</span> within usual variation</span>')
         if usual
         else "",
@@ -92,7 +94,7 @@ def spoken(value: Value) -> str:
     if value.value is None:
         return f"{shown} ({value.why or formats.why_missing(value.metric)})"
     if value.before_window is None or value.change is None:
-        return shown
+        return f"{shown}; {value.part}" if value.part else shown
     words = formats.compared_with(value.window, value.before_window)
     return f"{shown}, {formats.change_of(value.change, value.metric.better).text} vs {words}"
 

@@ -89,8 +89,9 @@ def of_value(value: Value) -> Sentence:
         return Sentence(text, 0.05, metric.name, value.provenance)
     now = formats.short(value.value, unit)
     target = _against_target(value)
+    part = f"; {value.part}" if value.part else ""
     if value.before_window is None:
-        text = f"{metric.title} was {now} in {value.window.label}{target}."
+        text = f"{metric.title} was {now} in {value.window.label}{target}{part}."
         return Sentence(text, 0.1, metric.name, value.provenance)
     words = formats.compared_with(value.window, value.before_window)
     if value.change is None and value.why_no_change:
@@ -98,7 +99,7 @@ def of_value(value: Value) -> Sentence:
         return Sentence(text, 0.1, metric.name, value.provenance)
     if value.change is None:
         was = "no value" if value.before is None else str(formats.short(value.before, unit))
-        text = f"{metric.title} was {now}{target}; no change can be given, as it was {was} in {words}."
+        text = f"{metric.title} was {now}{target}; no change can be given, as it was {was} in {words}{part}."
         return Sentence(text, 0.5, metric.name, value.provenance)
     change = formats.percent(value.change)
     by = change[1:]
@@ -110,7 +111,7 @@ def of_value(value: Value) -> Sentence:
         sign = {"rose": " (worse)", "fell": " (better)"}[verb] if metric.better == "lower" else ""
         text = f"{metric.title} {verb} by {by} to {now}{sign}, from {formats.short(value.before, unit)} in {words}"
     usual = "; the change lies within usual variation" if value.unusual is False else ""
-    return Sentence(f"{text}{target}{usual}.", _weight(value), metric.name, value.provenance)
+    return Sentence(f"{text}{target}{usual}{part}.", _weight(value), metric.name, value.provenance)
 
 
 def of_series(series: Series) -> list[Sentence]:

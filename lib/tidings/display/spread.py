@@ -63,7 +63,7 @@ def histogram(result: Result, title: str | None = None) -> Figure:
             "y": {
                 "field": "v",
                 "type": "quantitative",
-                "axis": {"grid": True, "tickCount": 4, "title": None, **axes.axis_format("count")},
+                "axis": axes.grid_axis("count", [0.0, *(float(n) for _, n in bins)]),
             },
             "tooltip": {"field": "text"},
         },

@@ -19,6 +19,9 @@ _REPORT: Mapping[str, Column] = {
 APP_STORE_SALES = Feed(
     name="app_store_sales",
     doc="A row of the daily sales report: units of one product, version, country, price and device.",
+    grain="row of a daily sales report",
+    row_key_doc="Source, vendor, day and row.",
+    staged_doc="Units and proceeds of one product, version, country, price and device on one day.",
     key=("vendor", "ts", "row"),
     columns={
         **_REPORT,
@@ -56,6 +59,9 @@ APP_STORE_SALES = Feed(
 APP_STORE_SUBSCRIPTIONS = Feed(
     name="app_store_subscriptions",
     doc="A row of the daily subscription report: how many subscriptions there are at the end of the day.",
+    grain="row of a daily subscription report",
+    row_key_doc="Source, vendor, day and row.",
+    staged_doc="How many subscriptions there are at the end of a day.",
     key=("vendor", "ts", "row"),
     columns={
         **_REPORT,
@@ -78,6 +84,9 @@ APP_STORE_SUBSCRIPTIONS = Feed(
 APP_STORE_SUBSCRIPTION_EVENTS = Feed(
     name="app_store_subscription_events",
     doc="A row of the daily subscription event report: how often something happened to subscriptions.",
+    grain="row of a daily subscription event report",
+    row_key_doc="Source, vendor, day and row.",
+    staged_doc="How often something happened to subscriptions on a day.",
     key=("vendor", "ts", "row"),
     columns={
         **_REPORT,
@@ -105,6 +114,9 @@ APP_STORE_ANALYTICS = Feed(
     name="app_store_analytics",
     doc="A row of an analytics report: store impressions and views, installs and deletions, sessions, crashes.",
     is_sparse=True,
+    grain="row of an analytics report",
+    row_key_doc="Source, app, day, report and row.",
+    staged_doc="Store impressions and views, installs and deletions, sessions and crashes of an app on a day.",
     key=("app_id", "ts", "report", "row"),
     columns={
         "app_id": Column("!string", "Apple's number of the app."),
@@ -127,6 +139,9 @@ APP_STORE_ANALYTICS = Feed(
 APP_STORE_REVIEWS = Feed(
     name="app_store_reviews",
     doc="A written review.",
+    grain="review",
+    row_key_doc="Source, app and review.",
+    staged_doc="A written review, as it was last told.",
     key=("app_id", "review_id"),
     columns={
         "app_id": Column("!string", "Apple's number of the app."),

@@ -29,6 +29,10 @@ class Feed:
     `is_dense`: each day has a row of each figure, and one without is not told.
     `vocabularies`: columns whose values a vendor may add to, with those that are known. `notices`: columns in which it
     says something of its own figures.
+
+    Its staging table `stg_<name>` is made from it unless a model of that name is written. `grain`: what a row of it is.
+    `row_key`: the column that identifies a row, described by `row_key_doc` (by default: the source and the grain).
+    `staged_doc`: what the table holds, where that is not what `doc` says.
     """
 
     name: str
@@ -45,6 +49,10 @@ class Feed:
     is_dense: bool = False
     vocabularies: tuple[Vocabulary, ...] = ()
     notices: tuple[Notice, ...] = ()
+    grain: str = "row"
+    row_key: str = "row_key"
+    row_key_doc: str = ""
+    staged_doc: str = ""
 
     @property
     def required(self) -> tuple[str, ...]:

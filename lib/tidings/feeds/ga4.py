@@ -35,6 +35,7 @@ _NOTICES = (
 GA4_DAILY = Feed(
     name="ga4_daily",
     doc="Totals of a property on one day.",
+    grain="property and day",
     key=("property", "ts"),
     columns={
         **_WHOSE,
@@ -49,6 +50,7 @@ GA4_DAILY = Feed(
 GA4_BREAKDOWNS = Feed(
     name="ga4_breakdowns",
     doc="A property on one day by country, channel, page or device.",
+    grain="property, day, kind of cut and value",
     key=("property", "ts", "type", "name"),
     columns={
         **_WHOSE,
@@ -63,6 +65,7 @@ GA4_BREAKDOWNS = Feed(
 GA4_EVENTS = Feed(
     name="ga4_events",
     doc="Events of a property on one day by name.",
+    grain="property, day and event",
     key=("property", "ts", "event"),
     columns={
         **_WHOSE,

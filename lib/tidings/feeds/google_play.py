@@ -20,6 +20,8 @@ _BREAKDOWN: Mapping[str, Column] = {
 GOOGLE_PLAY_INSTALLS = Feed(
     name="google_play_installs",
     doc="Installs of an app on one day, as a whole and by country or version.",
+    grain="package, day and cut",
+    row_key_doc="Source, package, day, cut and name.",
     key=("package", "ts", "breakdown", "name"),
     columns={
         **_BREAKDOWN,
@@ -32,6 +34,8 @@ GOOGLE_PLAY_INSTALLS = Feed(
 GOOGLE_PLAY_CRASHES = Feed(
     name="google_play_crashes",
     doc="Crashes of an app on one day, as a whole and by version.",
+    grain="package, day and cut",
+    row_key_doc="Source, package, day, cut and name.",
     key=("package", "ts", "breakdown", "name"),
     columns={
         **_BREAKDOWN,
@@ -42,6 +46,9 @@ GOOGLE_PLAY_CRASHES = Feed(
 GOOGLE_PLAY_RATINGS = Feed(
     name="google_play_ratings",
     doc="Stars of an app on one day, as a whole and by country; how many rated is not told.",
+    grain="package, day and cut",
+    row_key_doc="Source, package, day, cut and name.",
+    staged_doc="Stars of an app on one day, as a whole and by country.",
     key=("package", "ts", "breakdown", "name"),
     columns={
         **_BREAKDOWN,
@@ -52,6 +59,9 @@ GOOGLE_PLAY_RATINGS = Feed(
 GOOGLE_PLAY_STORE = Feed(
     name="google_play_store",
     doc="Visitors of the store page on one day, by country or by where they came from.",
+    grain="row of a store performance file",
+    row_key_doc="Source, package, day, cut and row.",
+    staged_doc="Visitors of the store page on one day by country or by where they came from.",
     key=("package", "ts", "breakdown", "row"),
     columns={
         **_BREAKDOWN,
@@ -66,6 +76,7 @@ GOOGLE_PLAY_STORE = Feed(
 GOOGLE_PLAY_SUBSCRIPTIONS = Feed(
     name="google_play_subscriptions",
     doc="Subscriptions of a product on one day by country.",
+    grain="package, product, day and country",
     key=("package", "product", "ts", "country"),
     columns={
         "package": Column("!string", "Package name of the app."),
@@ -81,6 +92,9 @@ GOOGLE_PLAY_SALES = Feed(
     name="google_play_sales",
     doc="A row of the estimated sales: what a buyer was charged, or got back.",
     is_sparse=True,
+    grain="row of a sales file",
+    row_key_doc="Source, month and row.",
+    staged_doc="What a buyer was charged, or got back.",
     key=("month", "row"),
     columns={
         "month": Column("!string", "Month of the file, YYYYMM."),
@@ -101,6 +115,9 @@ GOOGLE_PLAY_EARNINGS = Feed(
     name="google_play_earnings",
     doc="A row of the earnings: a charge, a fee of Google, a tax or a refund, in the currency of the payout.",
     is_sparse=True,
+    grain="row of an earnings file",
+    row_key_doc="Source, file and row.",
+    staged_doc="A charge, fee, tax or refund in the currency of the payout.",
     key=("file", "row"),
     columns={
         "file": Column("!string", "Name of the file."),
@@ -122,6 +139,8 @@ GOOGLE_PLAY_REVIEWS = Feed(
     name="google_play_reviews",
     doc="A rating or written review, as it was last changed.",
     is_sparse=True,
+    grain="review",
+    row_key_doc="Source, package and review.",
     key=("package", "review_id"),
     columns={
         "package": Column("!string", "Package name of the app."),
@@ -139,6 +158,7 @@ GOOGLE_PLAY_REVIEWS = Feed(
 GOOGLE_PLAY_VITALS = Feed(
     name="google_play_vitals",
     doc="Share of users who had a crash, or to whom the app did not respond, on one day.",
+    grain="package, day, kind and version",
     key=("package", "ts", "kind", "name"),
     columns={
         "package": Column("!string", "Package name of the app."),

@@ -9,6 +9,9 @@ from tidings.schema import Column
 PLATFORM_METRIC_ROWS = Feed(
     name="platform_metrics",
     doc="A figure of a day: downloads, proceeds, visitors … by any dimensions, as somebody counted them.",
+    grain="source, metric, day, currency and dimensions",
+    row_key_doc="Source, metric, day, currency and dimensions.",
+    staged_doc="A figure of a day as it was counted elsewhere.",
     key=("metric", "ts", "currency", *DIMENSIONS),
     # Rows of one load that are split by more than is mapped are added up.
     apart=("_line",),

@@ -16,6 +16,7 @@ _WHOSE: Mapping[str, Column] = {
 POSTHOG_DAILY = Feed(
     name="posthog_daily",
     doc="Totals of a project on one day.",
+    grain="project and day",
     key=("project", "ts"),
     columns={
         **_WHOSE,
@@ -28,6 +29,7 @@ POSTHOG_DAILY = Feed(
 POSTHOG_BREAKDOWNS = Feed(
     name="posthog_breakdowns",
     doc="Page views and visitors of a project on one day by country, page, device or channel.",
+    grain="project, day, kind of cut and value",
     key=("project", "ts", "type", "name"),
     columns={
         **_WHOSE,
@@ -40,6 +42,8 @@ POSTHOG_BREAKDOWNS = Feed(
 POSTHOG_EVENTS = Feed(
     name="posthog_events",
     doc="Events of a project on one day by name, page views left out.",
+    grain="project, day and event",
+    staged_doc="Events of a project on one day by name.",
     key=("project", "ts", "event"),
     columns={
         **_WHOSE,
@@ -51,6 +55,9 @@ POSTHOG_EVENTS = Feed(
 POSTHOG_HITS = Feed(
     name="posthog_hits",
     doc="One event as PostHog holds it, without what identifies a person.",
+    grain="event",
+    row_key_doc="Source, project and event.",
+    staged_doc="One event as PostHog holds it.",
     key=("project", "uuid"),
     columns={
         "project": Column("!string", "Number of the project."),

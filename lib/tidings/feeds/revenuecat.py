@@ -16,6 +16,9 @@ REVENUECAT_CHARTS = Feed(
     name="revenuecat_charts",
     doc="A point of a chart: one measure on one day, of the whole project or of a part of it.",
     is_dense=True,
+    grain="project, chart, day, measure and segment",
+    row_key_doc="Source, project, chart, day, measure, dimension and segment.",
+    staged_doc="A point of a chart: one measure on one day, of the whole project or a segment of it.",
     key=("project", "chart", "ts", "measure", "dimension", "segment"),
     columns={
         **_PROJECT,
@@ -36,6 +39,9 @@ REVENUECAT_OVERVIEW = Feed(
     name="revenuecat_overview",
     doc="A figure of a project's overview as it was when it was asked for, one per day of a pull.",
     is_dense=True,
+    grain="project, figure and day of a pull",
+    row_key_doc="Source, project, figure and day.",
+    staged_doc="A figure of a project's overview as it was on the day of a pull.",
     key=("project", "metric", "ts"),
     columns={
         **_PROJECT,
@@ -52,6 +58,9 @@ REVENUECAT_OVERVIEW = Feed(
 REVENUECAT_CUSTOMERS = Feed(
     name="revenuecat_customers",
     doc="A customer of a project; who it is was replaced by a pseudonym.",
+    grain="customer",
+    row_key_doc="Source, project and pseudonym.",
+    staged_doc="A customer under a pseudonym.",
     key=("project", "customer"),
     columns={
         **_PROJECT,
@@ -67,6 +76,8 @@ REVENUECAT_CUSTOMERS = Feed(
 REVENUECAT_SUBSCRIPTIONS = Feed(
     name="revenuecat_subscriptions",
     doc="A subscription as it is now.",
+    grain="subscription",
+    row_key_doc="Source, project and subscription.",
     key=("project", "subscription"),
     columns={
         **_PROJECT,

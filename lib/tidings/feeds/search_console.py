@@ -24,6 +24,8 @@ _FIGURES: Mapping[str, Column] = {
 SEARCH_CONSOLE_DAILY = Feed(
     name="search_console_daily",
     doc="A property's search results on one day, counted by property: the totals.",
+    grain="property, kind of search and day",
+    staged_doc="Search results of a property on one day, counted by property.",
     key=("site", "search_type", "ts"),
     columns={**_WHOSE, **_FIGURES},
 )
@@ -31,6 +33,8 @@ SEARCH_CONSOLE_DAILY = Feed(
 SEARCH_CONSOLE_COUNTRY = Feed(
     name="search_console_country",
     doc="A property's search results on one day by country and device.",
+    grain="property, kind of search, day, country and device",
+    staged_doc="Search results of a property on one day by country and device.",
     key=("site", "search_type", "ts", "country", "device"),
     columns={
         **_WHOSE,
@@ -43,6 +47,8 @@ SEARCH_CONSOLE_COUNTRY = Feed(
 SEARCH_CONSOLE_PAGE = Feed(
     name="search_console_page",
     doc="Search results on one day by page, counted by page: they add up to more than the totals.",
+    grain="property, kind of search, day and page",
+    staged_doc="Search results on one day by page, counted by page.",
     key=("site", "search_type", "ts", "page"),
     columns={**_WHOSE, "page": Column("!string", "URL of the page."), **_FIGURES},
 )
@@ -50,6 +56,8 @@ SEARCH_CONSOLE_PAGE = Feed(
 SEARCH_CONSOLE_QUERY = Feed(
     name="search_console_query",
     doc="Search results on one day by query; queries of few people are withheld and only in the totals.",
+    grain="property, kind of search, day and query",
+    staged_doc="Search results on one day by query, those that Google tells.",
     key=("site", "search_type", "ts", "query"),
     columns={**_WHOSE, "query": Column("!string", "What was searched for."), **_FIGURES},
 )

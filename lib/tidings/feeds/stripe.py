@@ -23,6 +23,9 @@ _CURRENCY: Mapping[str, Column] = {"currency": Column("!string", "ISO code, uppe
 STRIPE_BALANCE = Feed(
     name="stripe_balance",
     doc="A movement of the balance: a payment, a refund, a fee, a payout … in the currency of the balance.",
+    grain="movement of the balance",
+    row_key_doc="Source and Stripe's id.",
+    staged_doc="A movement of a Stripe balance: a payment, a refund, a fee, a payout …",
     key=("transaction_id",),
     columns={
         "transaction_id": Column("!string", "Stripe's id, txn_…."),
@@ -43,6 +46,9 @@ STRIPE_BALANCE = Feed(
 STRIPE_REFUNDS = Feed(
     name="stripe_refunds",
     doc="A refund as it is now, in the currency that the buyer paid in.",
+    grain="refund",
+    row_key_doc="Source and Stripe's id.",
+    staged_doc="A refund as it was at the last pull.",
     key=("refund_id",),
     columns={
         "refund_id": Column("!string", "Stripe's id, re_…."),
@@ -60,6 +66,9 @@ STRIPE_REFUNDS = Feed(
 STRIPE_SUBSCRIPTIONS = Feed(
     name="stripe_subscriptions",
     doc="A subscription as it is now; product and price are those of its first item.",
+    grain="subscription",
+    row_key_doc="Source and Stripe's id.",
+    staged_doc="A subscription as it was at the last pull.",
     key=("subscription_id",),
     columns={
         "subscription_id": Column("!string", "Stripe's id, sub_…."),
@@ -107,6 +116,9 @@ STRIPE_LEVELS = Feed(
     name="stripe_levels",
     doc="Subscriptions counted as they were on the day of a pull, by product and interval.",
     is_dense=True,
+    grain="day of a pull, currency, product and interval",
+    row_key_doc="Source, day, currency, product and interval.",
+    staged_doc="Subscriptions counted as they were on the day of a pull.",
     key=("ts", "currency", "product", "interval"),
     columns={
         "ts": Column("!timestamp(6)", "Midnight of the UTC day on which they were counted."),
@@ -122,6 +134,9 @@ STRIPE_LEVELS = Feed(
 STRIPE_INVOICES = Feed(
     name="stripe_invoices",
     doc="An invoice as it is now.",
+    grain="invoice",
+    row_key_doc="Source and Stripe's id.",
+    staged_doc="An invoice as it was at the last pull.",
     key=("invoice_id",),
     columns={
         "invoice_id": Column("!string", "Stripe's id, in_…."),

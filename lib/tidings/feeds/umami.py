@@ -16,6 +16,7 @@ _WHOSE: Mapping[str, Column] = {
 UMAMI_DAILY = Feed(
     name="umami_daily",
     doc="Totals of a website on one day.",
+    grain="website and day",
     key=("website", "ts"),
     columns={
         **_WHOSE,
@@ -30,6 +31,7 @@ UMAMI_DAILY = Feed(
 UMAMI_HOURLY = Feed(
     name="umami_hourly",
     doc="Page views and visitors of a website in one hour; hours without any are left out.",
+    grain="website and hour",
     key=("website", "ts"),
     columns={
         **_WHOSE,
@@ -42,6 +44,7 @@ UMAMI_HOURLY = Feed(
 UMAMI_BREAKDOWNS = Feed(
     name="umami_breakdowns",
     doc="Visitors of a website on one day by page, referrer, channel, country, device, system or browser.",
+    grain="website, day, kind of cut and value",
     key=("website", "ts", "type", "name"),
     columns={
         **_WHOSE,
@@ -54,6 +57,7 @@ UMAMI_BREAKDOWNS = Feed(
 UMAMI_EVENTS = Feed(
     name="umami_events",
     doc="Custom events of a website on one day by name.",
+    grain="website, day and event",
     key=("website", "ts", "event"),
     columns={
         **_WHOSE,
@@ -65,6 +69,7 @@ UMAMI_EVENTS = Feed(
 UMAMI_SESSIONS = Feed(
     name="umami_sessions",
     doc="A visitor of a website on one day: pseudonym, device and how much was looked at.",
+    grain="website, day and visitor",
     key=("website", "ts", "session_id"),
     columns={
         **_WHOSE,
@@ -84,6 +89,9 @@ UMAMI_SESSIONS = Feed(
 UMAMI_LIVE = Feed(
     name="umami_live",
     doc="What happened on a website just before a pull.",
+    grain="website and day of a pull",
+    row_key_doc="Source, website and day.",
+    staged_doc="What happened on a website just before the last pull of a day.",
     key=("website", "ts"),
     columns={
         **_WHOSE,

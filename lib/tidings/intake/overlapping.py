@@ -10,10 +10,9 @@ import ibis
 
 from tidings.enrich.redaction import redact
 from tidings.feeds import Feed, feeds
-from tidings.landing.manifest import REFUSED
 from tidings.landing.store import landed_files
 from tidings.models.staging.landed import overlaps
-from tidings.warehouse.build import root_schemas
+from tidings.warehouse.compiled import root_schemas
 from tidings.warehouse.reader import RawFile, Writer
 
 _REPORTED = 5
@@ -25,9 +24,7 @@ def overlap_sentences(raw: Path, source: str, endpoint: str) -> list[str]:
     The rows are found by the same rule by which a build counts them.
     """
     files = [file for file in landed_files(raw) if (file.source, file.endpoint) == (source, endpoint)]
-    files = [
-        file for file in files if file.load.received_at and not file.partition.endswith(REFUSED) and file.load.rows
-    ]
+    files = [file for file in files if file.load.received_at and file.load.rows]
     if len(files) < 2:
         return []
     feed = feeds()[files[0].feed]

@@ -14,8 +14,6 @@ from typing import Any
 from tidings.errors import SourceError
 
 MANIFEST = "manifest.json"
-REFUSED = "!refused"
-"""Stands in the name of a part that keeps what could not be used, after that of the part that it stood for."""
 ROWS_OF = "rows in "
 """Begins `Entry.covers` of a file: the days from its first row to that of its last, in the zone named after it."""
 DECLARED_DAYS = "days "
@@ -62,6 +60,8 @@ class Load:
     `covers` says of which days the rows are all there is: empty for the window or, without one, from the first row up
     to `complete_until`; else a text that begins with `ROWS_OF` or `DECLARED_DAYS`.
     `received_at`: when a file with these bytes came for the first time, which may be long before it was landed anew.
+    `quarantined`: none of its rows could be used; they are kept beside what the partition held before, which stays in
+    force.
     """
 
     file: str
@@ -80,6 +80,7 @@ class Load:
     facts: Mapping[str, float] = field(default_factory=dict)
     covers: str = ""
     received_at: datetime | None = None
+    quarantined: bool = False
 
     @property
     def id(self) -> str:
@@ -107,16 +108,35 @@ class Manifest:
 
 
 def still_seen(loads: tuple[Load, ...], new: Load) -> list[Load]:
-    """The entries of which something is still seen once the new one is there, in their order."""
+    """The loads of which something is still seen once the new one is there, in their order.
+
+    One in quarantine hides nothing, and goes when what it stood for, or the first day of that, is landed or kept anew.
+    """
     kept = []
     for number, load in enumerate(loads):
         if load.partition != new.partition:
             kept.append(load)
+        elif load.quarantined:
+            if not _takes_its_place(new, load):
+                kept.append(load)
+        elif new.quarantined:
+            kept.append(load)
         elif new.window is not None:
-            later = [other.window for other in loads[number + 1 :] if other.partition == new.partition and other.window]
+            later = hiding(loads[number + 1 :], load.partition)
             if load.window is None or load.window.minus([*later, new.window]):
                 kept.append(load)
     return kept
+
+
+def _takes_its_place(new: Load, quarantined: Load) -> bool:
+    if new.window is None or quarantined.window is None:
+        return not new.quarantined or new.window == quarantined.window
+    return new.window.start <= quarantined.window.start < new.window.end
+
+
+def hiding(later: Iterable[Load], partition: str) -> list[Span]:
+    """The windows in which later loads hide the rows of a partition that were landed before them."""
+    return [load.window for load in later if load.partition == partition and load.window and not load.quarantined]
 
 
 def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
@@ -229,6 +249,8 @@ def _load_of(raw: Mapping[str, Any]) -> Load:
     _expect(raw, str, "file", "partition", "sha256", "fetched_at", "tool_version")
     _expect(raw, int, "rows", "rejected", "bytes")
     _expect(raw, dict, "facts")
+    if not isinstance(raw.get("quarantined", False), bool):
+        raise TypeError(f"its quarantined is {raw['quarantined']!r}")
     for name in ("file", "rejected_file"):
         if raw[name] is not None and Path(raw[name]).name != raw[name]:
             raise ValueError(f"its {name} {raw[name]!r} is not the name of a file beside it")

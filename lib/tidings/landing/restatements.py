@@ -24,7 +24,9 @@ def restated_days(folder: Path, time: str, before: Iterable[Load], new: Load) ->
     Rows are compared by the feed's columns, regardless of their order. Of a file all days that it told before count. 0
     for what is asked for as a whole, and where there are too many rows to compare.
     """
-    loads = [load for load in before if load.partition == new.partition]
+    loads = [load for load in before if load.partition == new.partition and not load.quarantined]
+    if new.quarantined:
+        return 0
     if new.window is None:
         return _in_file(folder, time, loads[-1], new) if loads and new.input is not None else 0
     overlapping = [e for e in loads if e.window and e.window.start < new.window.end and new.window.start < e.window.end]

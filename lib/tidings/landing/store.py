@@ -20,13 +20,13 @@ from tidings.landing.load_writer import DRAFT, DRAFT_REJECTED, LoadWriter, arrow
 from tidings.landing.loads import in_load_order
 from tidings.landing.manifest import (
     MANIFEST,
-    REFUSED,
     Dropped,
     Input,
     Load,
     Manifest,
     Span,
     commit,
+    hiding,
     merged,
     move_durably,
     read,
@@ -68,7 +68,11 @@ class Landing:
 
     def loads(self, source: str, endpoint: str) -> tuple[Load, ...]:
         """What is in force for an endpoint, oldest landing first."""
-        return read(self.raw / source / endpoint).loads
+        return tuple(load for load in read(self.raw / source / endpoint).loads if not load.quarantined)
+
+    def quarantined(self, source: str, endpoint: str) -> tuple[Load, ...]:
+        """What is kept of an endpoint though none of its rows could be used, oldest landing first."""
+        return tuple(load for load in read(self.raw / source / endpoint).loads if load.quarantined)
 
     def unchanged(self, source: str, endpoint: str, partition: str, source_input: Input) -> Load | None:
         """The landing of exactly this input with this mapping by this version of the tool, if its files are there."""
@@ -106,8 +110,9 @@ class Landing:
     ) -> Iterator[LoadWriter]:
         """Open a landing; it is committed when the block ends, and nothing has happened if it raises.
 
-        It replaces what `part` held inside `window`, or all of the part when there is no window. Other parts are
-        never touched. `now`, aware UTC, is noted as the time of fetching; of what `is_file`, the first time that its
+        It replaces what the partition held inside `window`, or all of it when there is no window. Other partitions are
+        never touched. Where all rows were rejected nothing is replaced: the load is kept in quarantine, and nothing is
+        covered by it. `now`, aware UTC, is noted as the time of fetching; of what `is_file`, the first time that its
         bytes came stays known, so that landing it anew does not make it the later one of two.
 
         Raises:
@@ -143,12 +148,14 @@ class Landing:
                 None,
                 None,
             )
+            quarantined = bool(writer.rejected) and not writer.rows
             load = replace(
                 _name_files(folder, blank),
-                complete_until=writer.complete_until or (min(over.end, now) if over else None),
+                complete_until=None if quarantined else writer.complete_until or (min(over.end, now) if over else None),
                 input=source_input,
                 facts=dict(sorted(writer.facts.items())),
-                covers=writer.covers,
+                covers="" if quarantined else writer.covers,
+                quarantined=quarantined,
                 received_at=_received(manifest.loads, source_input, now) if is_file else None,
             )
             writer.restated_days = restated_days(folder, feed.time, manifest.loads, load)
@@ -168,18 +175,25 @@ class Landing:
         with _locked(folder, f"{source}/{endpoint}"):
             manifest = read(folder)
             loads = tuple(
-                replace(load, complete_until=now) if load.partition == partition else load for load in manifest.loads
+                replace(load, complete_until=now) if load.partition == partition and not load.quarantined else load
+                for load in manifest.loads
             )
             commit(folder, source, endpoint, replace(manifest, loads=loads))
 
-    def drop(self, source: str, endpoint: str, partition: str) -> None:
-        """Take a part out of force and off the disk, atomically; nothing happens if there is none of the name.
+    def drop(self, source: str, endpoint: str, partition: str, *, is_quarantined: bool = False) -> None:
+        """Take a partition (or what of it `is_quarantined`) out of force and off the disk, atomically.
+
+        Nothing happens if there is none of the name.
 
         Raises:
             SourceError: a pull of this endpoint is running.
         """
         with self._changing(source, endpoint) as (folder, manifest):
-            kept = tuple(load for load in manifest.loads if load.partition != partition)
+            kept = tuple(
+                load
+                for load in manifest.loads
+                if load.partition != partition or (is_quarantined and not load.quarantined)
+            )
             commit(folder, source, endpoint, replace(manifest, loads=kept))
 
     def drop_loads(self, source: str, endpoint: str, gone: Collection[Load], now: datetime) -> None:
@@ -224,7 +238,6 @@ def landed_files(raw: Path) -> list[LandedFile]:
         manifest = read(folder)
         loads = in_load_order(folder, manifest)
         for number, load in enumerate(loads, start=1):
-            later = [other.window for other in loads[number:] if other.partition == load.partition and other.window]
             found.append(
                 LandedFile(
                     source=folder.parent.name,
@@ -234,7 +247,7 @@ def landed_files(raw: Path) -> list[LandedFile]:
                     partition=load.partition,
                     pull=number,
                     path=folder / load.file,
-                    hidden=merged(later),
+                    hidden=merged(hiding(loads[number:], load.partition)),
                     rejected_path=folder / load.rejected_file if load.rejected_file else None,
                     load=load,
                 )
@@ -255,7 +268,7 @@ def verify(raw: Path) -> None:
             if path is None:
                 continue
             name = path.relative_to(raw).as_posix()
-            of = f" (of {landed.partition.removesuffix(REFUSED)})" if landed.load.received_at else ""
+            of = f" (of {landed.partition})" if landed.load.received_at else ""
             if not path.is_file():
                 broken.append((landed, f"{name}{of} is lost"))
             elif sha256_of(path) != sha256:

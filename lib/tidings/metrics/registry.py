@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
-from functools import cache
-from types import MappingProxyType
 
-from tidings import metrics
+from tidings.discovery import discover
 from tidings.errors import MetricError, suggest
 from tidings.metrics.metric import Metric
 
 
-@cache
 def registry() -> Mapping[str, Metric]:
-    """Every metric of `tidings.metrics`, alone or in a tuple at module level, by name, sorted.
+    """Every metric of `tidings.metrics` and of the workbook by name, sorted.
 
     Raises:
-        MetricError: two metrics of one name, or a metric with an input that is not one.
+        SettingsError: two metrics of one name.
+        MetricError: a metric with an input that is not one.
     """
-    found: dict[str, Metric] = {}
-    for info in pkgutil.iter_modules(metrics.__path__, prefix=f"{metrics.__name__}."):
-        for value in vars(importlib.import_module(info.name)).values():
-            for metric in value if isinstance(value, tuple) else (value,):
-                if isinstance(metric, Metric) and found.setdefault(metric.name, metric) is not metric:
-                    raise MetricError(
-                        f"Two metrics are called {metric.name}, one in {info.name}.", "Rename one of them."
-                    )
+    found = discover(Metric, "metric", "tidings.metrics")
     for metric in found.values():
         for name in metric.inputs:
             if name not in found:
                 raise MetricError(f"Metric {metric.name} has an unknown input '{name}'.", suggest(name, found))
-    return MappingProxyType(dict(sorted(found.items())))
+    return found
 
 
 def get(name: str) -> Metric:

@@ -35,7 +35,8 @@ class Value:
 
     `spark` is the daily course up to the end of the window, oldest first; `unusual` is False when the
     change lies inside the usual variation, None when that is not known. `why` says why there is no value and
-    `why_no_change` why none to compare with, as clauses; empty where the metric's kind says it.
+    `why_no_change` why none to compare with, as clauses; empty where the metric's kind says it. `part` says, as a
+    clause, which days it stands on where those are not all of its window; where both apply, `why_no_change` says it.
     """
 
     metric: Metric
@@ -48,6 +49,7 @@ class Value:
     unusual: bool | None = None
     why: str = ""
     why_no_change: str = ""
+    part: str = ""
     provenance: Provenance = field(default_factory=lambda: Provenance((), {}, ""))
 
     @property

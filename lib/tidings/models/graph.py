@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
+from tidings.discovery import discover
 from tidings.errors import GraphError, suggest
+from tidings.feeds import feeds
 from tidings.models.model import Model
+from tidings.models.staging.landed import default_staging
 
-PACKAGES = ("tidings.models.staging", "tidings.models.marts")
+STAGING = "tidings.models.staging"
+PACKAGES = (STAGING, "tidings.models.marts")
 
 
-def discover(packages: Iterable[str] = PACKAGES) -> tuple[Model, ...]:
-    """Every module-level model of the packages, sorted by name.
+def known_models(*packages: str) -> tuple[Model, ...]:
+    """Every model of the packages (else ours) and of the workbook, sorted by name; with ours the defaults of feeds.
+
+    A feed without a staging model of its own has the default one, which takes the rows that count.
 
     Raises:
-        GraphError: two models of one name.
+        SettingsError: two models of one name.
     """
-    found: dict[str, Model] = {}
-    for package in packages:
-        for module in _modules(package):
-            for value in vars(importlib.import_module(module)).values():
-                if not isinstance(value, Model):
-                    continue
-                other = found.setdefault(value.name, value)
-                if other.function is not value.function:
-                    raise GraphError(
-                        f"Two models are called {value.name}: in {other.function.__module__} and "
-                        f"in {value.function.__module__}.",
-                        "Rename one of them.",
-                    )
+    wanted = packages or PACKAGES
+    found = dict(discover(Model, "model", *wanted))
+    for name in feeds() if STAGING in wanted else ():
+        found.setdefault(f"stg_{name}", default_staging(name))
     return tuple(_filled(found[name], found) for name in sorted(found))
 
 
@@ -45,11 +40,6 @@ def _filled(model: Model, names: Iterable[str]) -> Model:
         prefix = table.removesuffix("*")
         reads += sorted(name for name in names if name.startswith(prefix)) if table.endswith("*") else [table]
     return replace(model, reads=tuple(reads))
-
-
-def _modules(package: str) -> list[str]:
-    paths = importlib.import_module(package).__path__
-    return sorted(info.name for info in pkgutil.iter_modules(paths, prefix=f"{package}."))
 
 
 @dataclass(frozen=True)

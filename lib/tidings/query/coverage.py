@@ -264,14 +264,23 @@ class Coverage:
             lacking = self.lacking(metric)
             if self.behind(metric):
                 notes += [f"{source} {need.says}: left out of {metric.title}." for source, need in lacking.items()]
-        covers = [each for metric in metrics for each in self.behind(metric, names)]
+        return notes + self._limits([each for metric in metrics for each in self.behind(metric, names)], start, end)
+
+    def known_part(self, metric: Metric, start: date, end: date, needed: Iterable[str] = ()) -> str:
+        """Which of the days from `start` to before `end` a metric stands on, as a clause; "" for all or none."""
+        covers = self.behind(metric, needed)
+        if self.extent(covers, start, end) != "part":
+            return ""
+        answering = [each for each in covers if each.extent(start, end) != "none"]
+        return "; ".join(limit.removesuffix(".") for limit in self._limits(answering, start, end))
+
+    def _limits(self, covers: Iterable[Covered], start: date, end: date) -> list[str]:
+        """Sentences on what sources lack of the days from `start` to before `end`."""
         partly: dict[tuple[str, str], list[str]] = {}
         for each in dict.fromkeys(covers):
             for how in self._partly(each, start, end):
                 partly.setdefault((each.name, how), []).append(each.what)
-        return notes + [
-            f"{name} has {', '.join(dict.fromkeys(what))} {how}." for (name, how), what in sorted(partly.items())
-        ]
+        return [f"{name} has {', '.join(dict.fromkeys(what))} {how}." for (name, how), what in sorted(partly.items())]
 
     def _unsplit(self, reported: Sequence[Reported], names: frozenset[str]) -> list[str]:
         covered = self._of_reported(reported)

@@ -84,6 +84,15 @@ def comparable(context: QueryContext, metric: Metric, window: Window, before: Wi
     )
 
 
+def known_part(context: QueryContext, metric: Metric, window: Window) -> str:
+    """Which days of a window a metric stands on, as a clause; empty where on all of them (C14)."""
+    parts = [
+        context.coverage.known_part(leaf, *_days(window, leaf), context.needed)
+        for leaf in context.answerable(leaves(metric))
+    ]
+    return "; ".join(dict.fromkeys(filter(None, parts)))
+
+
 def _days(window: Window, leaf: Metric) -> tuple[date, date]:
     reach = _reach(window, leaf.trailing_days)
     return reach.start, reach.end

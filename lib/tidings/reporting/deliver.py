@@ -14,7 +14,7 @@ from tidings.ledger.store import Ledger
 from tidings.reporting.execute import Execution, execute_section
 from tidings.reporting.folder import atomic_folder
 from tidings.reporting.kernels import Kernels
-from tidings.reporting.run import Run, RunProgress, SectionResult, status_of
+from tidings.reporting.pinned import Run, RunProgress, SectionResult, status_of
 from tidings.secrets import Redactor
 from tidings.settings import Settings
 
@@ -77,7 +77,7 @@ def _write_pages(
     from tidings.reporting.index import entry_of, write_index
     from tidings.reporting.page import Pages, incomplete
     from tidings.reporting.record import NotebookRecord, read_record
-    from tidings.reporting.vega import vega_runtime
+    from tidings.reporting.site import vega_runtime
 
     pages = Pages(vega_runtime(settings.reports / ".cache"))
     written: dict[Path, str] = {}
@@ -110,7 +110,7 @@ def _manifest(
     """What the run was, for a program: `run.json`. Seconds are wall time."""
     return {
         "id": run.id,
-        "schedule": run.schedule,
+        "report": run.report,
         "title": run.title,
         "slot": run.slot,
         "status": status_of(results),

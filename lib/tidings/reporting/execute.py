@@ -16,7 +16,7 @@ from papermill.exceptions import PapermillExecutionError
 from tidings.errors import TidingsError
 from tidings.reporting.kernels import FORKED, Kernels
 from tidings.reporting.notebook import output_node, read_notebook, write_notebook
-from tidings.reporting.schedule import Parameter
+from tidings.reporting.report import Parameter
 from tidings.secrets import Redactor
 
 # A cell that redraws a progress bar is not worth writing the file for.
@@ -54,7 +54,7 @@ def execute_section(
     start = time.perf_counter()
     kernel = kernels.name()
     try:
-        error = _execute(notebook, output, parameters, kernel)
+        error = _execute(notebook, output, parameters, kernel, kernels)
     except (DeadKernelError, ConnectionError, RuntimeError) as lost:
         if kernel == FORKED and kernels.is_lost():
             return execute_section(notebook, output, parameters, kernels, redact)
@@ -73,7 +73,7 @@ def execute_section(
     return Execution(notebook.stem, output, time.perf_counter() - start, redact(error))
 
 
-def _execute(notebook: Path, output: Path, parameters: Mapping[str, Parameter], kernel: str) -> str:
+def _execute(notebook: Path, output: Path, parameters: Mapping[str, Parameter], kernel: str, kernels: Kernels) -> str:
     # papermill formats paths with str.format: a brace in one must be doubled.
     source, target = (str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, output))
     try:
@@ -82,6 +82,7 @@ def _execute(notebook: Path, output: Path, parameters: Mapping[str, Parameter], 
             target,
             parameters=dict(parameters),
             kernel_name=kernel,
+            kernel_manager_class=kernels.manager,
             language="python",
             # Not papermill's cwd: it changes the folder of this process, under the feet of the other threads.
             resources={"metadata": {"path": str(notebook.parent)}},

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup
 
+from tidings.reporting.pinned import Run
 from tidings.reporting.record import Item, NotebookRecord
 from tidings.reporting.site import render
-
-if TYPE_CHECKING:
-    from tidings.reporting.run import Run
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import selectors
 import shutil
@@ -13,12 +12,15 @@ import subprocess
 import sys
 import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import Unicode
 
@@ -37,40 +39,42 @@ _ARGV = ["-f", "{connection_file}", "--HistoryManager.enabled=False"]
 
 
 class Kernels:
-    """The kernels of one run, as a context manager: `name()` is the kernel to ask Jupyter for.
+    """The kernels of one run, as a context manager: `name()` is the kernel to ask `manager` for.
 
-    Entering starts the warm process; `prepare` says what the kernels find in their environment. The kernel
-    specifications live in a private folder that Jupyter is pointed to while the context is open; nothing is
-    installed. When the warm process cannot be had or dies, `warn` is called once with the reason and plain
-    kernels take over: slower, same results.
+    Entering starts the warm process; `prepare` adds to what the kernels find in their environment. When the warm
+    process cannot be had or dies, `warn` is called once with the reason and plain kernels take over: slower, same
+    results. Nothing is installed and nothing of this process is changed, so that it may run several at once.
 
-    Kernels do not find the variables of this process that are `withheld`, which it lacks itself for as long: a report
-    reads what was landed, and needs no credentials.
+    Kernels do not find the variables of this process that are `withheld`: a report reads what was landed, and needs no
+    credentials.
     """
 
     def __init__(
         self, warn: Callable[[str], None], *, command: tuple[str, ...] = (), withheld: Iterable[str] = ()
     ) -> None:
         self._warn = warn
-        self._withheld = tuple(withheld)
         self._command = command or (sys.executable, "-m", "tidings.reporting.forkserver")
-        self._before: dict[str, str | None] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = False
         self._closed = False
         self._lock = threading.Lock()
+        without = frozenset(withheld)
+        self.environment = {name: value for name, value in os.environ.items() if name not in without}
+        self.manager: type[KernelManager] = type("RunKernelManager", (KernelManager,), {"kernels": self})
 
     def __enter__(self) -> Kernels:
         _sweep()
-        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        self._lease = hold(self._folder / _LEASE)
-        self._socket = self._folder / "zygote"
-        self._log = self._folder / "zygote.log"
-        folders = os.pathsep.join(filter(None, [str(self._folder / "jupyter"), os.environ.get("JUPYTER_PATH")]))
-        ours: dict[str, str | None] = dict.fromkeys(self._withheld)
-        ours |= {"JUPYTER_PATH": folders, "JUPYTER_RUNTIME_DIR": str(self._folder / "runtime"), WITHOUT_SECRETS: "yes"}
-        self._before = {name: os.environ.get(name) for name in ours}
-        _set(ours)
+        self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self._lease = hold(self.folder / _LEASE)
+        self._socket = self.folder / "forkserver"
+        self._log = self.folder / "forkserver.log"
+        package = str(Path(tidings.__file__).parent.parent)
+        self.environment |= {
+            **SINGLE_THREADED,
+            "PYTHONPATH": os.pathsep.join(filter(None, [package, self.environment.get("PYTHONPATH")])),
+            "JUPYTER_RUNTIME_DIR": str(self.folder),
+            WITHOUT_SECRETS: "yes",
+        }
         self._start()
         return self
 
@@ -78,15 +82,19 @@ class Kernels:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-        _set(self._before)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lease)
 
     def prepare(self, environment: Mapping[str, str]) -> None:
-        """Set what is added to the environment that the kernels inherit; before the first `name()`."""
-        self._write_spec(PLAIN, [sys.executable, "-m", "ipykernel_launcher", *_ARGV], {}, environment)
+        """Add to the environment of the kernels that start from now on."""
+        self.environment |= environment
+
+    def spec(self, name: str) -> KernelSpec:
+        """How a kernel of that name is started."""
         provisioner = {"provisioner_name": FORKED, "config": {"socket_path": str(self._socket)}}
-        self._write_spec(FORKED, _ARGV, {"kernel_provisioner": provisioner}, environment)
+        metadata = {"supported_encryption": ["curve"]} | ({"kernel_provisioner": provisioner} if name == FORKED else {})
+        launcher = [] if name == FORKED else [sys.executable, "-m", "ipykernel_launcher"]
+        return KernelSpec(argv=[*launcher, *_ARGV], display_name=name, language="python", metadata=metadata)
 
     def name(self) -> str:
         """The kernel to use now; waits until the warm process has finished importing.
@@ -136,7 +144,7 @@ class Kernels:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, **_environment()},
+                env=self.environment,
                 # A Ctrl-C is for the run; it ends the kernels itself.
                 start_new_session=True,
             )
@@ -158,19 +166,23 @@ class Kernels:
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else "it ended without a message"
 
-    def _write_spec(
-        self, name: str, argv: list[str], metadata: Mapping[str, Any], environment: Mapping[str, str]
-    ) -> None:
-        folder = self._folder / "jupyter" / "kernels" / name
-        folder.mkdir(parents=True)
-        spec = {
-            "argv": argv,
-            "display_name": name,
-            "language": "python",
-            "env": {**environment, **_environment()},
-            "metadata": {"supported_encryption": ["curve"], **metadata},
-        }
-        (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+
+class KernelManager(AsyncKernelManager):
+    """Starts kernels of one run, in its environment; `Kernels.manager` is the class of those of that run."""
+
+    kernels: ClassVar[Kernels]
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(connection_file=str(self.kernels.folder / f"kernel-{uuid.uuid4()}.json"), **options)
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """That of the run: none is looked for on this machine."""
+        return self.kernels.spec(self.kernel_name)
+
+    async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # nbclient takes both
+        """Start it in the run's environment, whatever this process has."""
+        await self._async_start_kernel(**{"env": self.kernels.environment, **options})
 
 
 class ForkedProvisioner(LocalProvisioner):
@@ -244,14 +256,6 @@ class ForkedProcess:
         return self.returncode
 
 
-def _set(environment: Mapping[str, str | None]) -> None:
-    for name, value in environment.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-
-
 def _sweep() -> None:
     """Take away what killed runs of this user left in the temporary folder."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
@@ -259,11 +263,3 @@ def _sweep() -> None:
             is_left = folder.stat().st_uid == os.getuid() and (folder / _LEASE).is_file()
             if is_left and not folder.is_symlink() and not is_held(folder / _LEASE):
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _environment() -> dict[str, str]:
-    package = str(Path(tidings.__file__).parent.parent)
-    return {
-        **SINGLE_THREADED,
-        "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
-    }

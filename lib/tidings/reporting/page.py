@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bs4 import BeautifulSoup
 from markupsafe import Markup
@@ -18,11 +18,9 @@ from nbformat import NotebookNode
 from tidings.display import theme
 from tidings.metrics.registry import registry
 from tidings.reporting.notebook import read_notebook
+from tidings.reporting.pinned import Run
 from tidings.reporting.record import Failure, Item, NotebookRecord, is_item, item_of, plain_text, record_of
 from tidings.reporting.site import TEMPLATES, environment, render
-
-if TYPE_CHECKING:
-    from tidings.reporting.run import Run
 
 # The digest is for nbval; the head stands in the page's header, not where the notebook opened its book.
 _ELSEWHERE = ("digest", "head")

@@ -12,7 +12,7 @@ from typing import Any
 
 from tidings.errors import UsageError, suggest
 from tidings.reporting.notebook import read_notebook
-from tidings.reporting.schedule import Parameter
+from tidings.reporting.report import Parameter
 
 _TYPES: Mapping[str, type[Parameter]] = {"bool": bool, "float": float, "int": int, "str": str}
 _FORM = "Write each parameter as `name: type = default  # help`, the type one of " + ", ".join(_TYPES) + "."

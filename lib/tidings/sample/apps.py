@@ -141,3 +141,11 @@ def midnight(day: date) -> datetime:
 Rows = Sequence[Mapping[str, Any]]
 Reported = Callable[[Apps], Mapping[str, Rows]]
 """What a platform tells: rows by the name of their feed, in the feed's columns."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A kind of source that the company is told by: the rows it reports, by feed, in the feed's columns."""
+
+    name: str
+    reported: Callable[[Apps], Mapping[str, Rows]]

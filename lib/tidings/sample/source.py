@@ -21,7 +21,7 @@ from tidings.landing.manifest import Input, Span, move_durably
 from tidings.landing.store import Landing
 from tidings.sample.apps import Apps
 from tidings.sample.company import DAY, Company, Options, instant
-from tidings.sample.platforms import platform_feeds, platforms, reported
+from tidings.sample.platforms import platform_feeds, platforms
 from tidings.sample.simulation import Simulation
 from tidings.settings import Settings
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
@@ -102,7 +102,7 @@ class Sample:
         return rows
 
     def _land_platforms(self, landing: Landing, apps: Apps, source_input: Input, pull: Pull) -> Iterator[Pulled]:
-        rows = {name: rows for platform in platforms() for name, rows in reported(apps, platform).items()}
+        rows = {name: rows for platform in platforms().values() for name, rows in platform.reported(apps).items()}
         for feed in platform_feeds():
             of_feed = rows.get(feed.name, ())
             received = [

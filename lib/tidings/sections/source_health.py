@@ -17,7 +17,7 @@ from tidings.metrics.values import divided
 from tidings.platform_metrics import METRIC_DAILY, PLATFORM_METRICS
 from tidings.query.coverage import Covered
 from tidings.query.evaluation import over_windows
-from tidings.sources.api.source import ApiEndpoint
+from tidings.sources.api.endpoint import ApiEndpoint
 from tidings.sources.source import Endpoint, open_sources
 from tidings.warehouse.metadata import FeedInfo
 from tidings.window import Window, days_between, days_since

@@ -1,23 +1,21 @@
 """A source: where data come from, which endpoints it has, and how one pull of it goes.
 
-Adding a source is adding a folder to `connectors/` with a module-level `SourceKind`. A kind turns the table
-`[tool.tidings.sources.<name>]` of the settings into a `Source`; a source hands everything it was told to
+Adding a source is adding a module-level `SourceKind` to `connectors/` or to a workbook's own `lib/`. A kind turns the
+table `[tool.tidings.sources.<name>]` of the settings into a `Source`; a source hands everything it was told to
 `landing.py` and keeps nothing itself.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
 
+from tidings.discovery import discover
 from tidings.errors import SettingsError, printable, suggest
 from tidings.feeds import Feed
 from tidings.feeds.vocabulary import Remark
-from tidings.landing.manifest import Dropped
 from tidings.landing.store import Landing
 from tidings.settings import Settings
 from tidings.sources.clock import Clock
@@ -135,15 +133,6 @@ class Source(Protocol):
         """
 
 
-def kept_out(source: Source, endpoint: Endpoint, file: str, gone: Dropped) -> Pulled:
-    """What a pull says of a file that somebody has dropped: it stays out until that is taken back."""
-    message = (
-        f"{file} was dropped on {gone.at:%Y-%m-%d} and is not landed again. To land it after all: "
-        f"tidings drop {source.name} --undo, then pull."
-    )
-    return Pulled(source.name, endpoint.name, endpoint.feed.name, 0, skipped=True, partition=file, messages=(message,))
-
-
 @dataclass(frozen=True)
 class SourceKind:
     """A kind of source: how `kind = "<name>"` in the settings becomes a `Source`.
@@ -158,29 +147,13 @@ class SourceKind:
     open: Callable[[str, Mapping[str, Any], Settings], Source]
 
 
-def kinds() -> dict[str, SourceKind]:
-    """Every kind by its name: each module-level `SourceKind` in the packages of `KINDS_IN`.
+def kinds() -> Mapping[str, SourceKind]:
+    """Every kind by its name.
 
     Raises:
-        SettingsError: two modules define a kind of the same name.
+        SettingsError: two kinds of one name.
     """
-    found: dict[str, SourceKind] = {}
-    for name in _modules():
-        for kind in vars(importlib.import_module(name)).values():
-            if not isinstance(kind, SourceKind) or found.get(kind.name) is kind:
-                continue
-            if kind.name in found:
-                raise SettingsError(f"Two source kinds are named '{kind.name}'.", f"Rename the one in {name}.")
-            found[kind.name] = kind
-    return found
-
-
-def _modules() -> list[str]:
-    names: list[str] = []
-    for package in KINDS_IN:
-        folders = importlib.import_module(package).__path__
-        names += [info.name for info in pkgutil.walk_packages(folders, prefix=f"{package}.")]
-    return sorted(names)
+    return discover(SourceKind, "source kind", *KINDS_IN)
 
 
 def open_sources(settings: Settings, names: Iterable[str] | None = None) -> list[Source]:

@@ -10,9 +10,10 @@ from typing import Final, Protocol, runtime_checkable
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tidings.feeds import Feed
 from tidings.landing.rejections import Reason, reasons_in
 from tidings.landing.store import Landing
-from tidings.sources.source import Endpoint, Pull
+from tidings.sources.source import Pull
 
 ROWS: Final = 1_000
 """How many rows a trial reads."""
@@ -94,13 +95,15 @@ class Previewed(Protocol):
         """One trial for each file or table, those that fail included; none where there is nothing to try."""
 
 
-def landed_trial(what: str, source: str, endpoint: Endpoint, landing: Landing, *, is_all: bool) -> Trial:
-    """What the one load of a landing that was made to be looked at says."""
-    (load,) = landing.loads(source, endpoint.name)
-    where = landing.raw / source / endpoint.name
+def landed_trial(what: str, landing: Landing, source: str, feed: Feed, endpoint: str = "", *, is_all: bool) -> Trial:
+    """What the one load of a landing that was made to be looked at says; its endpoint is named after the feed, if not
+    otherwise."""
+    endpoint = endpoint or feed.name
+    (load,) = (*landing.loads(source, endpoint), *landing.quarantined(source, endpoint))
+    where = landing.raw / source / endpoint
     reasons = reasons_in(where / load.rejected_file) if load.rejected_file else []
     rows = pq.read_table(where / load.file)
-    time = endpoint.feed.time
+    time = feed.time
     days = amounts = None
     if rows.num_rows:
         found = rows[time].to_pylist()

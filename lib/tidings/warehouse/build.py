@@ -3,61 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import ibis
-import ibis.expr.types as ir
 import pyarrow as pa
-from ibis.common.exceptions import IbisError
 
 from tidings.errors import SourceError, WarehouseError, suggest
 from tidings.feeds import feeds
-from tidings.landing.exchange_rates import COLUMNS as FX_COLUMNS
 from tidings.landing.exchange_rates import no_fixings, read_fixings
 from tidings.landing.manifest import MANIFEST
 from tidings.landing.store import LandedFile, landed_files, verify
 from tidings.ledger.store import Ledger
-from tidings.models.contracts import Breach, broken, check_columns, check_rows, declared, nullable
-from tidings.models.graph import Graph, discover
+from tidings.models.contracts import Breach, broken, check_columns, check_rows, declared
+from tidings.models.graph import Graph, known_models
 from tidings.models.model import Model
 from tidings.platform_metrics import METRIC_DAILY
 from tidings.settings import Settings
 from tidings.sources.source import Progress, silent
+from tidings.warehouse.compiled import RAW_FX, code_hash, root_schemas, sql_of
 from tidings.warehouse.coverage import coverage_table, filled_table
 from tidings.warehouse.folder import DRAFT, locked, point, prune, publish, sweep
 from tidings.warehouse.metadata import TableBuilt, meta_tables
 from tidings.warehouse.reader import (
-    ENGINE_VERSION,
-    ORIGIN,
     RawFile,
     Warehouse,
     Writer,
     build_file,
     can_be_read,
-    compile_sql,
     current_build,
     is_whole,
     sql_of_no_rows,
 )
-
-_RAW_FX = "raw_fx"
-# Packages and modules that decide what a build holds: an edit of any of them makes a new build.
-_MAKERS = (
-    "tidings.models",
-    "tidings.feeds",
-    "tidings.warehouse",
-    "tidings.landing.exchange_rates",
-    "tidings.platform_metrics",
-    "tidings.schema",
-    "tidings.window",
-)
-_compiled: dict[Any, str] = {}
 
 
 @dataclass(frozen=True)
@@ -91,42 +70,6 @@ def known_files(settings: Settings) -> list[LandedFile]:
     return files
 
 
-def root_schemas() -> dict[str, ibis.Schema]:
-    """The tables that no model makes and their columns: `raw_<feed>` for every feed, and `raw_fx`."""
-    roots = {
-        f"raw_{feed.name}": ibis.schema({**{c: nullable(column.type) for c, column in feed.columns.items()}, **ORIGIN})
-        for feed in feeds().values()
-    }
-    return {**roots, _RAW_FX: ibis.schema({name: nullable(column.type) for name, column in FX_COLUMNS.items()})}
-
-
-def express(model: Model, schemas: Mapping[str, ibis.Schema]) -> ir.Table:
-    """A model as an Ibis expression over unbound tables of the schemas given.
-
-    Raises:
-        WarehouseError: the model asks for a column or operation that is not there.
-    """
-    try:
-        return model.function(*(ibis.table(schemas[table], name=table) for table in model.reads))
-    except (IbisError, AttributeError, TypeError) as error:
-        raise WarehouseError(
-            f"Model {model.name} cannot be expressed: {error}.",
-            f"Correct {model.function.__module__}; it reads {', '.join(model.reads)}.",
-        ) from error
-
-
-def sql_of(model: Model, schemas: Mapping[str, ibis.Schema]) -> str:
-    """The SQL of a model over tables of these schemas; made once per process, as that takes longer than running it.
-
-    Raises:
-        WarehouseError: as `express`.
-    """
-    key = model.function, tuple((table, schemas[table]) for table in model.reads)
-    if key not in _compiled:
-        _compiled[key] = compile_sql(express(model, schemas))
-    return _compiled[key]
-
-
 def build(settings: Settings, *, keep: Collection[str] = (), progress: Progress = silent) -> BuildResult:
     """Make the warehouse that the raw data and the models describe, and point readers to it.
 
@@ -143,11 +86,11 @@ def build(settings: Settings, *, keep: Collection[str] = (), progress: Progress 
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         sweep(folder)
-        graph = Graph.of(discover(), root_schemas())
+        graph = Graph.of(known_models(), root_schemas())
         files = known_files(settings)
         progress("raw data verified", 0, len(graph.models) + 1)
         verify(settings.raw)
-        code = _code_hash()
+        code = code_hash()
         build_id = _build_id(settings, files, code)
         unchanged = is_whole(settings, build_id)
         if not unchanged:
@@ -195,7 +138,7 @@ def _make(
         try:
             _show_raw(writer, settings, files)
             fed = {f"raw_{file.feed}" for file in files}
-            built = _make_tables(writer, graph, fed | {_RAW_FX}, progress)
+            built = _make_tables(writer, graph, fed | {RAW_FX}, progress)
             meta = meta_tables(build_id, code, built, files)
             for name, rows in {**meta, **_coverage(graph, built, files, meta["meta_feeds"], writer)}.items():
                 writer.insert(name, rows)
@@ -224,7 +167,7 @@ def _show_raw(writer: Writer, settings: Settings, files: list[LandedFile]) -> No
         ]
         types = {name: column.type.removeprefix("!") for name, column in feed.columns.items()}
         writer.raw_view(f"raw_{feed.name}", types, feed.time, raw)
-    writer.show(_RAW_FX, read_fixings(settings.fx) if settings.fx else no_fixings())
+    writer.show(RAW_FX, read_fixings(settings.fx) if settings.fx else no_fixings())
 
 
 def _make_tables(writer: Writer, graph: Graph, fed: set[str], progress: Progress) -> list[TableBuilt]:
@@ -310,24 +253,3 @@ def _build_id(settings: Settings, files: Iterable[LandedFile], code: str) -> str
     rates = settings.fx and (hashlib.sha256(settings.fx.read_bytes()).hexdigest() if settings.fx.is_file() else "lost")
     text = json.dumps([landed, rates, code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _code_hash() -> str:
-    """What the tables are made by: models, feeds, this machinery, the versions of tool and engine.
-
-    Raises:
-        ModuleNotFoundError: a name of `_MAKERS` is no module any more; then nothing could tell that it was edited.
-    """
-    digest = hashlib.sha256(f"tidings {version('tidings')}, {ENGINE_VERSION}".encode())
-    for name in _MAKERS:
-        for file in _sources_of(name):
-            digest.update(f"{name}/{file.name}".encode() + file.read_bytes())
-    return digest.hexdigest()
-
-
-def _sources_of(name: str) -> list[Path]:
-    found = importlib.util.find_spec(name)
-    if found is None or found.origin is None:
-        raise ModuleNotFoundError(f"There is no module {name}, which builds are made by.", name=name)
-    folder = Path(found.origin).parent
-    return sorted(folder.rglob("*.py")) if found.submodule_search_locations else [Path(found.origin)]

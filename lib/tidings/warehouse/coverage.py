@@ -67,6 +67,8 @@ def coverage_table(
     """
     by_feed: dict[str, list[LandedFile]] = {}
     for file in files:
+        if file.load.quarantined:
+            continue
         by_feed.setdefault(file.feed, []).append(file)
     known: dict[tuple[str, str], _Known] = {}
     for name, of_feed in by_feed.items():

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from tidings.feeds import feeds
-from tidings.landing.manifest import REFUSED, Load, Span, merged
+from tidings.landing.manifest import Load, Span, merged
 from tidings.landing.rejections import by_day
 from tidings.landing.store import LandedFile
 from tidings.models.model import Model
@@ -167,6 +167,7 @@ def _feeds(files: list[LandedFile]) -> list[dict[str, Any]]:
     sparse = {feed.name for feed in feeds().values() if feed.is_sparse}
     for (source, endpoint, feed), group in groupby(sorted(files, key=_endpoint), key=_endpoint):
         loads = [file.load for file in group]
+        usable = [load for load in loads if not load.quarantined]
         facts: dict[str, float] = {}
         for load in loads:
             for name, value in load.facts.items():
@@ -179,8 +180,8 @@ def _feeds(files: list[LandedFile]) -> list[dict[str, Any]]:
                 "rows": sum(load.rows for load in loads),
                 "rejected": sum(load.rejected for load in loads),
                 "fetched_at": _naive(max(load.fetched_at for load in loads)),
-                "complete_until": _naive(_complete_until(loads, is_sparse=feed in sparse)),
-                **_days(loads, is_sparse=feed in sparse),
+                "complete_until": _naive(_complete_until(usable, is_sparse=feed in sparse)),
+                **_days(usable, is_sparse=feed in sparse),
                 "inputs": [load.input.name for load in loads if load.input],
                 "facts": sorted(facts.items()),
             }
@@ -241,7 +242,7 @@ def _rejected(files: list[LandedFile]) -> list[dict[str, Any]]:
             "source": source,
             "endpoint": endpoint,
             "feed": feed,
-            "partition": file.partition.removesuffix(REFUSED),
+            "partition": file.partition,
         }
         found += [{**about, **row} for row in by_day(file.path, file.time, file.rejected_path)]
     order = ("source", "endpoint", "partition", "reason")

@@ -42,7 +42,8 @@ from tidings.landing.rejections import Reason
 from tidings.landing.store import Landing, LoadWriter
 from tidings.mapping.options import OPTIONS, PULL, read_covers
 from tidings.settings import Settings
-from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind, kept_out
+from tidings.sources.inputs import passed_over
+from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
 from tidings.sources.trial import ROWS, Trial
 from tidings.window import Zone, end_of_local_day
 
@@ -171,21 +172,17 @@ class AccessLog:
             SourceError: no file, or one that is not a log; what was yielded before stays landed.
         """
         pseudonyms = Pseudonyms(Salts(self.root / "data" / "salts.json", pull.now), self.site or self.name)
-        dropped = landing.dropped(self.name, _ENDPOINT.name)
         with self._places() as places:
             translator = Translator(self.site, pseudonyms, places)
             before: Path | None = None
             for log in self._logs():
                 source_input = Input(log.name, content_sha256(log.path), self._mapping())
-                if gone := dropped.get(source_input.sha256):
-                    yield kept_out(self, _ENDPOINT, log.partition, gone)
-                    continue
-                landed = landing.unchanged(self.name, _ENDPOINT.name, log.partition, source_input)
-                if landed and not pull.again:
-                    if self.covers == PULL:
-                        landing.confirm(self.name, _ENDPOINT.name, log.partition, pull.now)
-                    before = log.path
-                    yield self._pulled(log, landed.rows, landed.rejected, skipped=True)
+                is_all = self.covers == PULL
+                known = passed_over(self.name, _ENDPOINT, log.partition, source_input, landing, pull, is_all=is_all)
+                if known:
+                    # Nobody is known again by a log that was dropped.
+                    before = before if known.messages else log.path
+                    yield known
                     continue
                 if before is not None:
                     # Whoever was on the site when the log before ended keeps the pseudonym of that session.
@@ -200,10 +197,23 @@ class AccessLog:
                     source_input=source_input,
                     is_file=True,
                 ) as writer:
-                    messages = self._land(log, writer, translator, pull)
-                yield self._pulled(log, writer.rows, writer.rejected, messages=messages)
+                    reasons, messages = self._land(log, writer, translator, pull)
+                if writer.rejected and not writer.rows:
+                    raise _unread(log.path.name, reasons, self.name)
+                yield Pulled(
+                    self.name,
+                    _ENDPOINT.name,
+                    ACCESS.name,
+                    writer.rows,
+                    writer.rejected,
+                    partition=log.partition,
+                    messages=messages,
+                )
 
-    def _land(self, log: _Log, writer: LoadWriter, translator: Translator, pull: Pull) -> tuple[str, ...]:
+    def _land(
+        self, log: _Log, writer: LoadWriter, translator: Translator, pull: Pull
+    ) -> tuple[Counter[str], tuple[str, ...]]:
+        """Land the lines of a log; why those that were rejected were, and what there is to say."""
         addresses: set[str] = set()
         sent, agents, formats, reasons = 0, False, Formats(), Counter[str]()
         for lines in read_lines(log.path):
@@ -220,17 +230,17 @@ class AccessLog:
             sent += pc.sum(rows["response_bytes"]).as_py()
             agents = agents or pc.any(pc.not_equal(known.field("agents"), "")).as_py()
             pull.progress(log.path.name, lines.read, lines.size)
-        if writer.rejected and not writer.rows:
-            raise _unread(log.path.name, reasons, self.name)
         writer.facts = {"addresses": len(addresses), "bytes": sent}
         if writer.newest is None:
-            return (f"{log.path.name} is empty: nothing landed. If it stays so, correct path in the settings.",)
+            return reasons, (
+                f"{log.path.name} is empty: nothing landed. If it stays so, correct path in the settings.",
+            )
         end = end_of_local_day(writer.newest.replace(tzinfo=UTC), self.zone)
         writer.covers = "" if self.covers == PULL else self.covers
         writer.complete_until = pull.now if self.covers == PULL else min(end, pull.now)
         if not agents:
-            return (f"{log.path.name}: {_NO_AGENTS}",)
-        return ()
+            return reasons, (f"{log.path.name}: {_NO_AGENTS}",)
+        return reasons, ()
 
     def _taken(self, lines: Lines, formats: Formats) -> _Taken:
         """Lines taken apart, those that cannot be used with the reason of each; blank ones are passed."""
@@ -295,11 +305,6 @@ class AccessLog:
             ts, asked = instants(parsed.field("time")), self._asked(parsed)
             usable = pc.and_(asked.is_valid(), ts.is_valid())
             translator.visitors(asked.filter(usable), ts.filter(usable))
-
-    def _pulled(
-        self, log: _Log, rows: int, rejected: int, *, skipped: bool = False, messages: tuple[str, ...] = ()
-    ) -> Pulled:
-        return Pulled(self.name, _ENDPOINT.name, ACCESS.name, rows, rejected, skipped, log.partition, messages)
 
     def _mapping(self) -> str:
         # A newer edition of the country file is no reason to land old logs anew, with other pseudonyms.

@@ -14,22 +14,24 @@ from typing import Any
 
 from tidings.connectors.app_store.records import HEADS, REPORTS, table
 from tidings.errors import ResponseError, SourceError, WindowError
-from tidings.landing.manifest import REFUSED, Span
+from tidings.landing.load_writer import LoadWriter
+from tidings.landing.manifest import Span
 from tidings.landing.store import Landing
-from tidings.sources.api.source import ApiEndpoint, day_instant, doubtful, together
+from tidings.sources.api.days import doubtful
+from tidings.sources.api.endpoint import ApiEndpoint, day_instant
+from tidings.sources.api.failures import together
 from tidings.sources.http.expected import FILE, JsonObject
 from tidings.sources.http.paging import pages
 from tidings.sources.http.session import Client, Decision, Response
-from tidings.sources.records import Record, Rows, typed
+from tidings.sources.records import Record, typed
 from tidings.sources.source import Pull, Pulled
 from tidings.window import Zone, add_days, parse_date
 
-_NO_DAY = "no day"
 DATA = JsonObject(has={"data": list}, may={"links": dict})
 """A list of App Store Connect."""
 
 
-class _RefusedError(ResponseError):
+class _UnusableError(ResponseError):
     """None of the rows of a day could be used; they are kept."""
 
 
@@ -79,10 +81,10 @@ class Analytics:
 
     def _report(self, report: str, id_: str, failed: list[SourceError]) -> Iterator[Pulled]:
         pull, partition = self._pull, f"{self._app} {report}"
-        every = self._landing.loads(self._source, self._endpoint.name)
-        loads = [load for load in every if load.partition == partition]
+        where = (self._source, self._endpoint.name)
+        loads = [load for load in self._landing.loads(*where) if load.partition == partition]
         # What could not be used may be by now.
-        unused = [load for load in every if load.partition.startswith(f"{partition}{REFUSED}")]
+        unused = [load for load in self._landing.quarantined(*where) if load.partition == partition]
         owed = {load.facts.get("processed", 0.0) for load in (*unused, *doubtful(loads))}
         held = {e.window.start.date(): e.facts.get("processed", 0.0) for e in loads if e.window}
         # The newest one again: it may have been landed half.
@@ -97,15 +99,13 @@ class Analytics:
                 if is_asked_for and _number(processed) >= held.get(day, 0.0):
                     try:
                         yield self._day(report, day, processed, records)
-                    except _RefusedError as error:
+                    except _UnusableError as error:
                         failed.append(error)
                         yield self._pulled(partition, rejected=len(records))
             if unusable:
-                refused = self._refused(report, _NO_DAY, processed, unusable)
-                failed += [] if by_day else [refused]
+                _, reason = self._keep(report, processed, unusable, None)
+                failed += [] if by_day else [_unusable(report, "no day", len(unusable), reason)]
                 yield self._pulled(partition, rejected=len(unusable))
-            else:
-                self._drop(report, _NO_DAY)
 
     def _by_day(self, instance: str) -> tuple[dict[date, list[Record]], list[Record]]:
         """The rows of a report by day, and those that do not say theirs."""
@@ -118,50 +118,45 @@ class Analytics:
                 unusable.append(row)
         return by_day, unusable
 
-    def _typed(self, report: str, processed: str, records: Sequence[Record]) -> Rows:
+    def _day(self, report: str, day: date, processed: str, records: Sequence[Record]) -> Pulled:
+        window = Span(day_instant(day), day_instant(add_days(day, 1)))
+        writer, reason = self._keep(report, processed, records, window)
+        if not writer.rows:
+            # What was landed of the day before stays in force.
+            raise _unusable(report, str(day), len(records), reason)
+        self._pull.progress(self._endpoint.name, writer.rows, 0)
+        return self._pulled(
+            f"{self._app} {report}",
+            writer.rows,
+            writer.rejected,
+            restated=writer.restated_days,
+            remarks=writer.remarks,
+        )
+
+    def _keep(
+        self, report: str, processed: str, records: Sequence[Record], window: Span | None
+    ) -> tuple[LoadWriter, str]:
+        """Land records of a day, or those that do not say theirs; the first reason why one could not be used."""
+        endpoint = self._endpoint
         whose = {"app_id": self._app, "report": report, "processed": processed}
         numbered = [{**record, **whose, "row": number} for number, record in enumerate(records, start=1)]
-        return typed(self._endpoint.feed, numbered, self._endpoint.parse, 1)
-
-    def _day(self, report: str, day: date, processed: str, records: Sequence[Record]) -> Pulled:
-        endpoint, partition = self._endpoint, f"{self._app} {report}"
-        rows = self._typed(report, processed, records)
-        if not rows.table.num_rows:
-            # What was landed of the day before stays in force.
-            raise self._refused(report, str(day), processed, records)
-        window = Span(day_instant(day), day_instant(add_days(day, 1)))
+        rows = typed(endpoint.feed, numbered, endpoint.parse, 1)
         with self._landing.writer(
-            self._source, endpoint.name, endpoint.feed, now=self._pull.now, partition=partition, window=window
+            self._source,
+            endpoint.name,
+            endpoint.feed,
+            now=self._pull.now,
+            partition=f"{self._app} {report}",
+            window=window,
         ) as writer:
-            writer.add(rows.table)
+            if rows.table.num_rows:
+                writer.add(rows.table)
             writer.reject(rows.lines, rows.reasons, rows.records)
             writer.facts["processed"] = _number(processed)
-            whole = day_instant(add_days(Zone().day_of(self._pull.now), -endpoint.lag_days))
-            writer.complete_until = min(window.end, whole)
-        self._drop(report, str(day))
-        self._pull.progress(endpoint.name, writer.rows, 0)
-        return self._pulled(
-            partition, writer.rows, writer.rejected, restated=writer.restated_days, remarks=writer.remarks
-        )
-
-    def _drop(self, report: str, what: str) -> None:
-        partition = f"{self._app} {report}{REFUSED}{what}"
-        if any(load.partition == partition for load in self._landing.loads(self._source, self._endpoint.name)):
-            self._landing.drop(self._source, self._endpoint.name, partition)
-
-    def _refused(self, report: str, what: str, processed: str, records: Sequence[Record]) -> _RefusedError:
-        """Keep records of which none can be used, and say so."""
-        endpoint, partition = self._endpoint, f"{self._app} {report}{REFUSED}{what}"
-        rows = self._typed(report, processed, records)
-        with self._landing.writer(
-            self._source, endpoint.name, endpoint.feed, now=self._pull.now, partition=partition
-        ) as writer:
-            writer.reject(rows.lines, rows.reasons, rows.records)
-            writer.facts["processed"] = _number(processed)
-        return _RefusedError(
-            f"{len(records)} rows of the report on {report} of {what} could not be used: {rows.reasons[0]}.",
-            "Apple has changed the report; they are kept. Look for a newer version of Tidings.",
-        )
+            if window is not None:
+                whole = day_instant(add_days(Zone().day_of(self._pull.now), -endpoint.lag_days))
+                writer.complete_until = min(window.end, whole)
+        return writer, next(iter(rows.reasons), "")
 
     def _pulled(self, partition: str, rows: int = 0, rejected: int = 0, **more: Any) -> Pulled:
         name = self._endpoint.name
@@ -208,6 +203,13 @@ class Analytics:
             if said.get("checksum") and hashlib.md5(body, usedforsecurity=False).hexdigest() != said["checksum"]:
                 raise ResponseError(f"A part of the analytics report {instance} is damaged.", "Pull again.")
             yield from table(body, HEADS["analytics"])
+
+
+def _unusable(report: str, what: str, rows: int, reason: str) -> _UnusableError:
+    return _UnusableError(
+        f"{rows} rows of the report on {report} of {what} could not be used: {reason}.",
+        "Apple has changed the report; they are kept. Look for a newer version of Tidings.",
+    )
 
 
 def _number(processed: str) -> float:

@@ -28,7 +28,8 @@ from tidings.connectors.app_store.records import (
 from tidings.errors import InBetweenError, ResponseError, SettingsError, SourceError, suggest
 from tidings.landing.store import Landing
 from tidings.settings import Settings
-from tidings.sources.api.source import ApiEndpoint, ApiSource, NotYetError, day_instant
+from tidings.sources.api.endpoint import ApiEndpoint, NotYetError, day_instant
+from tidings.sources.api.source import ApiSource
 from tidings.sources.clock import Clock
 from tidings.sources.http.auth import Token, signed
 from tidings.sources.http.expected import FILE

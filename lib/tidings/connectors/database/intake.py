@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -17,21 +17,47 @@ from tidings.enrich.geography import Places
 from tidings.enrich.pseudonyms import Pseudonyms
 from tidings.errors import SourceError
 from tidings.landing.load_writer import LoadWriter
-from tidings.landing.manifest import REFUSED, Input, Load
+from tidings.landing.manifest import Input, Load
 from tidings.landing.store import Landing
 from tidings.mapping.filling import converted, fill, refuse
-from tidings.mapping.statement import statement
+from tidings.mapping.options import FileOptions
+from tidings.mapping.shapes import Shape
+from tidings.mapping.statement import Plan, statement
 from tidings.mapping.web_events import WebRows, scrubbed
 from tidings.parsing.reading import Reject
+from tidings.settings import Settings
 from tidings.sources.source import Pull, Pulled
-
-if TYPE_CHECKING:
-    from tidings.connectors.database.source import Database
-
 
 _READING: Final = re.compile(r"reading (\d+): ")
 # The value in a reason, which is another in each row.
 _VALUE: Final = re.compile(r"'.*?'(?= is )", re.DOTALL)
+
+
+class Configured(Protocol):
+    """What an intake has to know of the table or query that it is for."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the settings."""
+
+    @property
+    def shape(self) -> Shape:
+        """What its rows are."""
+
+    @property
+    def options(self) -> FileOptions:
+        """How they are read."""
+
+    @property
+    def cursor(self) -> str:
+        """The column that only grows; empty without one."""
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the workbook."""
+
+    def plan(self, connection: duckdb.DuckDBPyConnection, sample: pa.Table, plain: frozenset[str]) -> Plan:
+        """How rows like these are read."""
 
 
 class Intake:
@@ -39,7 +65,7 @@ class Intake:
 
     def __init__(
         self,
-        source: Database,
+        source: Configured,
         plain: frozenset[str],
         landing: Landing,
         pull: Pull,
@@ -63,6 +89,10 @@ class Intake:
         """All that is landed."""
         return self.landing.loads(self.source.name, self._feed.name)
 
+    def quarantined(self) -> tuple[Load, ...]:
+        """What is kept though none of its rows could be used."""
+        return self.landing.quarantined(self.source.name, self._feed.name)
+
     def begin_anew(self) -> None:
         """Read all again beside what is landed, which stays in force until all is there."""
         if self.loads():
@@ -78,11 +108,7 @@ class Intake:
 
     def _readings(self) -> list[tuple[Load, Input]]:
         as_now = self.source.options.fingerprint
-        return [
-            (load, load.input)
-            for load in self.loads()
-            if load.input and load.input.mapping == as_now and (load.rows or not load.rejected)
-        ]
+        return [(load, load.input) for load in self.loads() if load.input and load.input.mapping == as_now]
 
     def land(self, partition: str, tables: Iterator[pa.Table], last: str) -> Pulled:
         """Land rows as a part, in place of what it held; `last` is where they end."""
@@ -93,10 +119,7 @@ class Intake:
         with self._draft(partition, last) as writer:
             fill(writer, self._converted(tables, writer), None, self.pull.progress, self._feed.name, 0)
             writer.complete_until = self.pull.now
-            is_refused = had and writer.rejected and not writer.rows
-            if is_refused:
-                writer.partition, writer.complete_until = f"{partition}{REFUSED}", None
-        if is_refused:
+        if had and writer.rejected and not writer.rows:
             raise SourceError(
                 f"None of the {writer.rejected:,} rows can be used; the {had:,} that were landed before stay. "
                 f"{self.commonest(1)}.",
@@ -136,7 +159,7 @@ class Intake:
 
     def drop_others(self, kept: Collection[str]) -> None:
         """Take out of force what was landed by another reading, now that all is there anew."""
-        for partition in sorted({load.partition for load in self.loads()} - set(kept)):
+        for partition in sorted({load.partition for load in (*self.loads(), *self.quarantined())} - set(kept)):
             self.landing.drop(self.source.name, self._feed.name, partition)
 
     def _draft(self, partition: str, last: str) -> AbstractContextManager[LoadWriter]:

@@ -105,7 +105,7 @@ class Database:
                 landing, sample = Landing(Path(folder) / "raw"), rows.sample(ROWS)
                 with mine._intake(rows, landing, pull) as into:
                     into.land("", iter([sample]), "")
-                trial = landed_trial(what, self.name, self.endpoints[0], landing, is_all=sample.num_rows < ROWS)
+                trial = landed_trial(what, landing, self.name, self.shape.feed, is_all=sample.num_rows < ROWS)
         except (SettingsError, SourceError):
             return
         undated = sample[self.cursor].null_count if self.cursor else 0
@@ -202,7 +202,7 @@ class Database:
         if found:
             reason = f"{self.cursor}: is null, so that no pull would know it again"
             yield into.refuse(_UNDATED, pa.concat_tables(found), reason)
-        elif any(load.partition == _UNDATED for load in into.loads()):
+        elif any(load.partition == _UNDATED for load in into.quarantined()):
             into.landing.drop(self.name, self.shape.feed.name, _UNDATED)
 
     def plan(self, connection: duckdb.DuckDBPyConnection, sample: pa.Table, plain: frozenset[str]) -> Plan:

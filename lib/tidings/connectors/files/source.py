@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
@@ -21,7 +21,7 @@ from tidings.enrich.pseudonyms import Pseudonyms, Salts
 from tidings.errors import SourceError
 from tidings.feeds import EVENTS
 from tidings.landing.loads import lone_past
-from tidings.landing.manifest import REFUSED, Input
+from tidings.landing.manifest import Input
 from tidings.landing.rejections import Reason, options_against, reasons_in
 from tidings.landing.store import Landing, LoadWriter
 from tidings.mapping.filling import converted, fill, parser, refuse
@@ -33,7 +33,8 @@ from tidings.parsing import files, reading
 from tidings.parsing.files import File, Scan
 from tidings.parsing.values import EPOCHS
 from tidings.settings import Settings
-from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind, kept_out
+from tidings.sources.inputs import passed_over, raise_failures
+from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
 from tidings.sources.trial import Trial
 from tidings.window import end_of_local_day
 
@@ -121,12 +122,7 @@ class FileSource:
                 except SourceError as error:
                     failed.append(error)
         yield from self._missing(landing, {file.name for file in found})
-        if len(failed) == 1:
-            raise failed[0]
-        if failed:
-            raise SourceError(
-                f"{len(failed)} files of {self.name} cannot be used: " + " ".join(str(error) for error in failed)
-            )
+        raise_failures(self.name, failed)
 
     @contextmanager
     def _reader(self, pull: Pull) -> Iterator[_Reader]:
@@ -141,17 +137,10 @@ class FileSource:
         feed = self.shape.feed
         files.check_content(file)
         scan = files.scan(file)
-        gone = landing.dropped(self.name, feed.name).get(scan.sha256)
-        if gone:
-            return kept_out(self, self.endpoints[0], file.name, gone)
         source_input = Input(file.name, scan.sha256, self.options.fingerprint)
-        landed = landing.unchanged(self.name, feed.name, file.name, source_input)
-        if landed and not pull.again:
-            if self.options.covers == PULL:
-                landing.confirm(self.name, feed.name, file.name, pull.now)
-            return Pulled(
-                self.name, feed.name, feed.name, landed.rows, landed.rejected, skipped=True, partition=file.name
-            )
+        is_all = self.options.covers == PULL
+        if known := passed_over(self.name, self.endpoints[0], file.name, source_input, landing, pull, is_all=is_all):
+            return known
         writer = self._land(reader, file, scan, landing, pull)
         if writer.rejected and not writer.rows:
             raise SourceError(
@@ -162,13 +151,14 @@ class FileSource:
                     ]
                 )
             )
-        refused = f"{file.name}{REFUSED}"
-        if any(load.partition == refused for load in landing.loads(self.name, feed.name)):
-            landing.drop(self.name, feed.name, refused)
         messages = self._messages(file, writer, landing.raw, pull)
         return Pulled(
             self.name, feed.name, feed.name, writer.rows, writer.rejected, partition=file.name, messages=messages
         )
+
+    def changed(self, *, options: FileOptions | None = None, settings: Settings | None = None) -> Self:
+        """The same source with other options or settings."""
+        return replace(self, options=options or self.options, settings=settings or self.settings)
 
     def land_file(self, file: File, landing: Landing, pull: Pull) -> LoadWriter:
         """Land one file whatever becomes of its rows.
@@ -181,7 +171,7 @@ class FileSource:
             return self._land(reader, file, files.scan(file), landing, pull)
 
     def _land(self, reader: _Reader, file: File, scan: Scan, landing: Landing, pull: Pull) -> LoadWriter:
-        """The rows of a file; if none can be used they are kept apart, and what it held before stays in force."""
+        """The rows of a file."""
         feed = self.shape.feed
         source_input = Input(file.name, scan.sha256, self.options.fingerprint)
         if not scan.is_utf8 and file.form != "parquet":
@@ -211,8 +201,6 @@ class FileSource:
                         writer.covers = self.options.covers
                         if last is not None:
                             writer.complete_until = min(end_of_local_day(last, self.options.zone), pull.now)
-                    if writer.rejected and not writer.rows:
-                        writer.partition = f"{file.name}{REFUSED}"
                 break
             except _Irregular:
                 continue
@@ -222,20 +210,22 @@ class FileSource:
         """Files that were landed and are no longer there: renamed ones are let go, the rows of others stay."""
         feed = self.shape.feed
         landed = landing.loads(self.name, feed.name)
+        for load in landing.quarantined(self.name, feed.name):
+            if load.partition not in names:
+                landing.drop(self.name, feed.name, load.partition, is_quarantined=True)
         here = {load.input.sha256: load.partition for load in landed if load.input and load.partition in names}
         for load in landed:
-            if load.partition.removesuffix(REFUSED) in names:
+            if load.partition in names:
                 continue
             now_called = here.get(load.input.sha256) if load.input else None
             message = (
                 f"{load.partition} is no longer there. Its {load.rows:,} rows stay; to take them out: "
                 f"tidings drop {self.name} --load {load.id} --yes"
             )
-            if now_called or load.partition.endswith(REFUSED):
+            if now_called:
                 landing.drop(self.name, feed.name, load.partition)
-                message = f"{load.partition.removesuffix(REFUSED)} is now {now_called}." if now_called else ""
-            rows = 0 if now_called else load.rows
-            messages = (message,) if message else ()
+                message = f"{load.partition} is now {now_called}."
+            rows, messages = 0 if now_called else load.rows, (message,)
             yield Pulled(
                 self.name, feed.name, feed.name, rows, skipped=True, partition=load.partition, messages=messages
             )

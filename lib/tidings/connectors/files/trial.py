@@ -6,28 +6,53 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol, Self
 
 from tidings.currencies import is_listed
 from tidings.errors import TidingsError
-from tidings.landing.store import Landing
+from tidings.landing.store import Landing, LoadWriter
 from tidings.mapping.filling import parser
 from tidings.mapping.guess import MONEY, Seen, columns_of, marks_of
-from tidings.mapping.options import read_options
+from tidings.mapping.options import FileOptions, read_options
+from tidings.mapping.shapes import Shape
 from tidings.parsing import files, reading
 from tidings.parsing.files import File
 from tidings.parsing.inference import currency_of, encoding_of
 from tidings.parsing.sampling import beginning, head_bytes
+from tidings.settings import Settings
 from tidings.sources.source import Pull
 from tidings.sources.trial import Trial, landed_trial
-
-if TYPE_CHECKING:
-    from tidings.connectors.files.source import FileSource
 
 _NAMED: Final = 4
 
 
-def tried(source: FileSource, file: File, pull: Pull) -> Trial:
+class Tryable(Protocol):
+    """What a trial has to know of a source of files."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the settings."""
+
+    @property
+    def shape(self) -> Shape:
+        """What its rows are."""
+
+    @property
+    def options(self) -> FileOptions:
+        """How they are read."""
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the workbook."""
+
+    def changed(self, *, options: FileOptions | None = None, settings: Settings | None = None) -> Self:
+        """The same source with other options or settings."""
+
+    def land_file(self, file: File, landing: Landing, pull: Pull) -> LoadWriter:
+        """Land one file whatever becomes of its rows."""
+
+
+def tried(source: Tryable, file: File, pull: Pull) -> Trial:
     """Read the first rows of a file as a pull would; nothing of it stays.
 
     Raises:
@@ -41,13 +66,13 @@ def tried(source: FileSource, file: File, pull: Pull) -> Trial:
         root = Path(folder)
         cut, is_all = beginning(file, root, head.inside, options.encoding)
         # Salts and landings of a trial are its own.
-        mine = replace(source, settings=replace(source.settings, root=root))
+        mine = source.changed(settings=replace(source.settings, root=root))
         landing = Landing(root / "raw")
         mine.land_file(cut, landing, Pull(pull.now, again=True))
-        return landed_trial(file.name, source.name, source.endpoints[0], landing, is_all=is_all)
+        return landed_trial(file.name, landing, source.name, source.shape.feed, is_all=is_all)
 
 
-def advised(source: FileSource, table: Mapping[str, Any], file: File, pull: Pull, before: Trial) -> Trial:
+def advised(source: Tryable, table: Mapping[str, Any], file: File, pull: Pull, before: Trial) -> Trial:
     """The trial with what to set so that more rows can be used, tried out, and with what only a person can decide."""
     head = _head(source, table, file)
     found, doubts = _options(source, table, head)
@@ -62,7 +87,7 @@ def advised(source: FileSource, table: Mapping[str, Any], file: File, pull: Pull
         options = read_options(
             source.name, {**table, **found}, source.settings, shape.feed, helpers=shape.helpers, derived=shape.derived
         )
-        after = tried(replace(source, options=options), file, pull)
+        after = tried(source.changed(options=options), file, pull)
     except TidingsError:
         return replace(before, notes=notes)
     if after.used <= before.used:
@@ -81,7 +106,7 @@ class _Beginning:
     doubt: str
 
 
-def _head(source: FileSource, table: Mapping[str, Any], file: File) -> _Beginning:
+def _head(source: Tryable, table: Mapping[str, Any], file: File) -> _Beginning:
     encoding, doubt = source.options.encoding, ""
     if file.form != "parquet":
         shown, about = encoding_of(head_bytes(file))
@@ -92,7 +117,7 @@ def _head(source: FileSource, table: Mapping[str, Any], file: File) -> _Beginnin
     return _Beginning({column.name: column for column in columns_of(head)}, encoding, doubt)
 
 
-def _other_currencies(source: FileSource, table: Mapping[str, Any], head: _Beginning) -> list[str]:
+def _other_currencies(source: Tryable, table: Mapping[str, Any], head: _Beginning) -> list[str]:
     """Columns that name currencies which are not read: amounts would be taken for another currency than they say."""
     columns = source.shape.feed.columns
     if "currency" not in columns or "currency" in source.options.columns:
@@ -109,7 +134,7 @@ def _other_currencies(source: FileSource, table: Mapping[str, Any], head: _Begin
     return said
 
 
-def _options(source: FileSource, table: Mapping[str, Any], head: _Beginning) -> tuple[dict[str, str], list[str]]:
+def _options(source: Tryable, table: Mapping[str, Any], head: _Beginning) -> tuple[dict[str, str], list[str]]:
     """Options that the cells of the mapped columns show and that are set otherwise."""
     found: dict[str, str] = {}
     doubts = [head.doubt] if head.doubt else []

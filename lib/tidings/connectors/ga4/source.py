@@ -20,7 +20,8 @@ from tidings.errors import ResponseError, SettingsError
 from tidings.feeds.enums.ga4 import TRUNCATION, TRUNCATIONS
 from tidings.feeds.ga4 import GA4_BREAKDOWNS, GA4_DAILY, GA4_EVENTS
 from tidings.settings import Settings
-from tidings.sources.api.source import ApiEndpoint, ApiSource, NotYetError
+from tidings.sources.api.endpoint import ApiEndpoint, NotYetError
+from tidings.sources.api.source import ApiSource
 from tidings.sources.clock import Clock
 from tidings.sources.http.auth import account_email, service_account
 from tidings.sources.http.expected import JsonObject

@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 from tidings.connectors.google_play.records import FILES, HEADS, table
 from tidings.errors import ResponseError
 from tidings.landing.load_writer import LoadWriter
-from tidings.landing.manifest import REFUSED, Input
+from tidings.landing.manifest import Input
 from tidings.landing.store import Landing
-from tidings.sources.api.source import ApiEndpoint, doubtful
+from tidings.sources.api.days import doubtful
+from tidings.sources.api.endpoint import ApiEndpoint
 from tidings.sources.http.expected import FILE, JsonObject
 from tidings.sources.http.paging import pages
 from tidings.sources.http.session import Client
@@ -136,15 +137,11 @@ def land(
                 writer.add(rows.table)
                 _reach(writer, rows.table, endpoint, file.fields["month"], pull)
             pull.progress(endpoint.name, writer.rows, 0)
-        if reason and not writer.rows:
-            writer.partition = f"{file.name}{REFUSED}"
     if reason and not writer.rows:
         raise ResponseError(
             f"None of the {writer.rejected} rows of {file.name} could be used: {reason}.",
             "Google has changed the file; its rows are kept as received. Look for a newer version of Tidings.",
         )
-    if any(load.partition == f"{file.name}{REFUSED}" for load in landing.loads(source, endpoint.name)):
-        landing.drop(source, endpoint.name, f"{file.name}{REFUSED}")
     return Pulled(
         source,
         endpoint.name,
@@ -159,8 +156,8 @@ def land(
 
 def doubted(landing: Landing, source: str, endpoint: ApiEndpoint) -> frozenset[str]:
     """The files of which rows could not be used, and which are therefore fetched again though they are as they were."""
-    loads = doubtful(landing.loads(source, endpoint.name), _AGAIN)
-    return frozenset(load.partition.removesuffix(REFUSED) for load in loads)
+    every = (*landing.loads(source, endpoint.name), *landing.quarantined(source, endpoint.name))
+    return frozenset(load.partition for load in doubtful(every, _AGAIN))
 
 
 def _check_whole(file: Object, body: bytes) -> None:

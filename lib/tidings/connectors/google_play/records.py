@@ -25,7 +25,7 @@ from tidings.feeds.google_play import (
     GOOGLE_PLAY_VITALS,
 )
 from tidings.feeds.vocabulary import plain
-from tidings.sources.api.source import ApiEndpoint
+from tidings.sources.api.endpoint import ApiEndpoint
 from tidings.sources.http.packed import rows, unzipped
 from tidings.sources.http.session import from_epoch
 from tidings.sources.records import Record, UnusableError
@@ -242,7 +242,7 @@ def parse_vitals(record: Record) -> Mapping[str, Any]:
     }
 
 
-_STATS: Final = r"(?P<package>.+)_(?P<month>\d{6})_(?P<cut>{cuts})\.csv"
+_STATS: Final = r"(?P<package>.+)_(?P<month>\d{6})_(?P<breakdown>{cuts})\.csv"
 FILES: Final[Mapping[str, tuple[str, re.Pattern[str]]]] = {
     "installs": (
         "stats/installs/installs_",

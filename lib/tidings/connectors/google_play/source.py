@@ -19,7 +19,9 @@ from tidings.connectors.google_play.records import ENDPOINTS, FILES, PACIFIC, RE
 from tidings.errors import ResponseError, SourceError, suggest
 from tidings.landing.store import Landing
 from tidings.settings import Settings
-from tidings.sources.api.source import ApiEndpoint, ApiSource, NotYetError, day_instant, together
+from tidings.sources.api.endpoint import ApiEndpoint, NotYetError, day_instant
+from tidings.sources.api.failures import together
+from tidings.sources.api.source import ApiSource
 from tidings.sources.clock import Clock
 from tidings.sources.http.auth import Token, account_email, service_account
 from tidings.sources.http.expected import JsonObject

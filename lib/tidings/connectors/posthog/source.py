@@ -37,7 +37,8 @@ from tidings.enrich.redaction import redact, redacted
 from tidings.errors import OutageError, ResponseError, SettingsError, SourceError, suggest
 from tidings.feeds.posthog import POSTHOG_BREAKDOWNS, POSTHOG_DAILY, POSTHOG_EVENTS, POSTHOG_HITS
 from tidings.settings import Settings
-from tidings.sources.api.source import ApiEndpoint, ApiSource, day_instant
+from tidings.sources.api.endpoint import ApiEndpoint, day_instant
+from tidings.sources.api.source import ApiSource
 from tidings.sources.clock import Clock
 from tidings.sources.http.auth import Header
 from tidings.sources.http.expected import JsonObject

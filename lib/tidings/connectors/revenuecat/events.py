@@ -31,8 +31,9 @@ from tidings.parsing import files
 from tidings.parsing.files import File, Scan
 from tidings.parsing.sampling import beginning
 from tidings.settings import Settings
+from tidings.sources.inputs import passed_over, raise_failures
 from tidings.sources.records import Record, typed
-from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind, kept_out
+from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
 from tidings.sources.trial import Trial, landed_trial
 from tidings.window import Zone, end_of_local_day
 
@@ -141,7 +142,7 @@ class RevenueCatEvents:
             landing = Landing(Path(folder) / "raw")
             with landing.writer(self.name, _DELIVERIES.name, _DELIVERIES.feed, now=pull.now, is_file=True) as writer:
                 _fill(writer, cut, files.scan(cut), pull)
-            trial = landed_trial(file.name, self.name, _DELIVERIES, landing, is_all=is_all)
+            trial = landed_trial(file.name, landing, self.name, _DELIVERIES.feed, _DELIVERIES.name, is_all=is_all)
             return replace(trial, noun="deliveries")
 
     def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
@@ -156,22 +157,14 @@ class RevenueCatEvents:
                 yield self._pull_file(file, landing, pull)
             except SourceError as error:
                 failed.append(error)
-        if len(failed) == 1:
-            raise failed[0]
-        if failed:
-            raise SourceError(
-                f"{len(failed)} files of {self.name} cannot be used: " + " ".join(str(error) for error in failed)
-            )
+        raise_failures(self.name, failed)
 
     def _pull_file(self, file: File, landing: Landing, pull: Pull) -> Pulled:
         _check_form(file)
         scan = files.scan(file)
         source_input = Input(file.name, scan.sha256)
-        if gone := landing.dropped(self.name, _DELIVERIES.name).get(scan.sha256):
-            return kept_out(self, _DELIVERIES, file.name, gone)
-        landed = landing.unchanged(self.name, _DELIVERIES.name, file.name, source_input)
-        if landed and not pull.again:
-            return self._pulled(file, landed.rows, landed.rejected, skipped=True)
+        if known := passed_over(self.name, _DELIVERIES, file.name, source_input, landing, pull):
+            return known
         with landing.writer(
             self.name,
             _DELIVERIES.name,
@@ -181,18 +174,29 @@ class RevenueCatEvents:
             source_input=source_input,
             is_file=True,
         ) as writer:
-            _fill(writer, file, scan, pull)
+            why = _fill(writer, file, scan, pull)
             if writer.newest is not None:
                 last = writer.newest.replace(tzinfo=UTC)
                 writer.complete_until = min(end_of_local_day(last, Zone("UTC")), pull.now)
-        return replace(self._pulled(file, writer.rows, writer.rejected), remarks=writer.remarks)
-
-    def _pulled(self, file: File, rows: int, rejected: int, *, skipped: bool = False) -> Pulled:
+        if writer.rejected and not writer.rows:
+            raise SourceError(
+                f"None of the {writer.rejected} lines of {file.name} can be used: {why}.",
+                f"{_AS_POSTED} For a list: jq -c '.[]'",
+            )
         messages: tuple[str, ...] = ()
-        if rejected and not skipped:
+        if writer.rejected:
             where = f"data/raw/{self.name}/{_DELIVERIES.name}"
-            messages = (f"{rejected:,} lines of {file.name} were rejected, each with its reason, in {where}.",)
-        return Pulled(self.name, _DELIVERIES.name, _DELIVERIES.feed.name, rows, rejected, skipped, file.name, messages)
+            messages = (f"{writer.rejected:,} lines of {file.name} were rejected, each with its reason, in {where}.",)
+        return Pulled(
+            self.name,
+            _DELIVERIES.name,
+            _DELIVERIES.feed.name,
+            writer.rows,
+            writer.rejected,
+            partition=file.name,
+            messages=messages,
+            remarks=writer.remarks,
+        )
 
     def _patterns(self) -> tuple[str, ...]:
         """The patterns; a folder stands for the files in it."""
@@ -213,12 +217,8 @@ def _check_form(file: File) -> None:
     files.check_content(file)
 
 
-def _fill(writer: LoadWriter, file: File, scan: Scan, pull: Pull) -> None:
-    """Land the usable lines of a file, reject the others.
-
-    Raises:
-        SourceError: no line can be used; what was landed of the file before stays in force.
-    """
+def _fill(writer: LoadWriter, file: File, scan: Scan, pull: Pull) -> str:
+    """Land the usable lines of a file, reject the others; the first reason why one was."""
     why = ""
     for first, texts in files.line_blocks(file, "utf-8"):
         events: list[Record] = []
@@ -245,11 +245,7 @@ def _fill(writer: LoadWriter, file: File, scan: Scan, pull: Pull) -> None:
             writer.reject([numbers[line] for line in rows.lines], rows.reasons, rows.records)
         why = why or next(iter([*(reason for _, reason in bad), *rows.reasons]), "")
         pull.progress(file.name, writer.rows + writer.rejected, scan.lines)
-    if writer.rejected and not writer.rows:
-        raise SourceError(
-            f"None of the {writer.rejected} lines of {file.name} can be used: {why}.",
-            f"{_AS_POSTED} For a list: jq -c '.[]'",
-        )
+    return why
 
 
 def _event(text: str) -> tuple[Record | None, str]:

@@ -36,7 +36,8 @@ from tidings.feeds.revenuecat import (
     REVENUECAT_SUBSCRIPTIONS,
 )
 from tidings.settings import Settings
-from tidings.sources.api.source import ApiEndpoint, ApiSource, NotYetError
+from tidings.sources.api.endpoint import ApiEndpoint, NotYetError
+from tidings.sources.api.source import ApiSource
 from tidings.sources.clock import Clock
 from tidings.sources.http.auth import Header
 from tidings.sources.http.session import Client, Limit

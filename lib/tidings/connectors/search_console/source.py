@@ -25,7 +25,8 @@ from tidings.feeds.search_console import (
     SEARCH_CONSOLE_PAGE,
     SEARCH_CONSOLE_QUERY,
 )
-from tidings.sources.api.source import ApiEndpoint, ApiSource
+from tidings.sources.api.endpoint import ApiEndpoint
+from tidings.sources.api.source import ApiSource
 from tidings.sources.clock import Clock
 from tidings.sources.http.auth import account_email, service_account
 from tidings.sources.http.expected import JsonObject

@@ -12,7 +12,7 @@ from tidings.connectors.stripe.records import (
     parse_transaction,
 )
 from tidings.feeds.stripe import STRIPE_BALANCE, STRIPE_INVOICES, STRIPE_LEVELS, STRIPE_REFUNDS, STRIPE_SUBSCRIPTIONS
-from tidings.sources.api.source import ApiEndpoint
+from tidings.sources.api.endpoint import ApiEndpoint
 
 _HISTORY_DAYS: Final = 730
 

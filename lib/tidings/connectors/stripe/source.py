@@ -24,7 +24,8 @@ from tidings.connectors.stripe.server import LIST, Known, classify, expanding, l
 from tidings.errors import ResponseError, SettingsError, suggest
 from tidings.landing.store import Landing
 from tidings.settings import Settings
-from tidings.sources.api.source import ApiEndpoint, ApiSource, day_instant
+from tidings.sources.api.endpoint import ApiEndpoint, day_instant
+from tidings.sources.api.source import ApiSource
 from tidings.sources.clock import Clock
 from tidings.sources.http.auth import Header
 from tidings.sources.http.session import Client, Limit
@@ -100,7 +101,7 @@ class Stripe(ApiSource):
         partition = self._mode()
         for endpoint in self.endpoints:
             for load in landing.loads(self.name, endpoint.name):
-                held = load.partition.partition("!")[0] or "unknown"
+                held = load.partition or "unknown"
                 if held != partition:
                     raise SettingsError(
                         f"{self.variable('key')} is a {partition} key, and data/raw/{self.name} holds {held} data.",

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tidings.landing.manifest import Load
-from tidings.sources.api.source import day_instant
+from tidings.sources.api.endpoint import day_instant
 from tidings.window import Zone
 
 _STAYS = "What was landed of days before stays as it is"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tidings.feeds.umami import UMAMI_BREAKDOWNS, UMAMI_DAILY, UMAMI_EVENTS, UMAMI_HOURLY, UMAMI_LIVE, UMAMI_SESSIONS
-from tidings.sources.api.source import ApiEndpoint
+from tidings.sources.api.endpoint import ApiEndpoint
 from tidings.sources.records import Record
 from tidings.window import parse_date, parse_instant
 

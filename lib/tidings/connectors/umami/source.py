@@ -28,7 +28,8 @@ from tidings.errors import ResponseError, SettingsError, SourceError, suggest
 from tidings.landing.manifest import Load
 from tidings.landing.store import Landing
 from tidings.settings import Settings
-from tidings.sources.api.source import ApiEndpoint, ApiSource, NotYetError
+from tidings.sources.api.endpoint import ApiEndpoint, NotYetError
+from tidings.sources.api.source import ApiSource
 from tidings.sources.clock import Clock
 from tidings.sources.http.auth import Header, Token
 from tidings.sources.http.expected import LIST, OBJECT, JsonObject
@@ -259,7 +260,8 @@ class Umami(ApiSource):
             website = Website(self.named(partition), self._zone, first, self._resets.get(partition))
             reported = website.moved(loads, landing.raw / self.name / endpoint.name)
             if reported:
-                yield self._pulled(endpoint, partition, 0, messages=reported)
+                name = self.named(partition)
+                yield Pulled(self.name, endpoint.name, endpoint.feed.name, 0, partition=name, messages=reported)
         include_today = self._zone.day_of(pull.now)
         if first is not None and first <= include_today:
             reaches = replace(endpoint, retention_days=len(days_between(first, include_today)) - 1)

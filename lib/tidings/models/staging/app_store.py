@@ -5,13 +5,6 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from tidings.feeds.app_store import (
-    APP_STORE_ANALYTICS,
-    APP_STORE_REVIEWS,
-    APP_STORE_SALES,
-    APP_STORE_SUBSCRIPTION_EVENTS,
-    APP_STORE_SUBSCRIPTIONS,
-)
 from tidings.feeds.enums.app_store import (
     FREE_EVENTS,
     FREE_OFFER,
@@ -23,56 +16,9 @@ from tidings.feeds.enums.app_store import (
     meant,
 )
 from tidings.models.model import model
-from tidings.models.staging.landed import first_per_key, staged
 from tidings.platform_metrics import PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
 
 _ZONE = "America/Los_Angeles"
-
-
-@model(
-    grain="row of a daily sales report",
-    key=("row_key",),
-    columns=staged(APP_STORE_SALES, "row_key", "Source, vendor, day and row."),
-)
-def stg_app_store_sales(raw_app_store_sales: ir.Table) -> ir.Table:
-    """Units and proceeds of one product, version, country, price and device on one day."""
-    return first_per_key(raw_app_store_sales, APP_STORE_SALES, "row_key")
-
-
-@model(
-    grain="row of a daily subscription report",
-    key=("row_key",),
-    columns=staged(APP_STORE_SUBSCRIPTIONS, "row_key", "Source, vendor, day and row."),
-)
-def stg_app_store_subscriptions(raw_app_store_subscriptions: ir.Table) -> ir.Table:
-    """How many subscriptions there are at the end of a day."""
-    return first_per_key(raw_app_store_subscriptions, APP_STORE_SUBSCRIPTIONS, "row_key")
-
-
-@model(
-    grain="row of a daily subscription event report",
-    key=("row_key",),
-    columns=staged(APP_STORE_SUBSCRIPTION_EVENTS, "row_key", "Source, vendor, day and row."),
-)
-def stg_app_store_subscription_events(raw_app_store_subscription_events: ir.Table) -> ir.Table:
-    """How often something happened to subscriptions on a day."""
-    return first_per_key(raw_app_store_subscription_events, APP_STORE_SUBSCRIPTION_EVENTS, "row_key")
-
-
-@model(
-    grain="row of an analytics report",
-    key=("row_key",),
-    columns=staged(APP_STORE_ANALYTICS, "row_key", "Source, app, day, report and row."),
-)
-def stg_app_store_analytics(raw_app_store_analytics: ir.Table) -> ir.Table:
-    """Store impressions and views, installs and deletions, sessions and crashes of an app on a day."""
-    return first_per_key(raw_app_store_analytics, APP_STORE_ANALYTICS, "row_key")
-
-
-@model(grain="review", key=("row_key",), columns=staged(APP_STORE_REVIEWS, "row_key", "Source, app and review."))
-def stg_app_store_reviews(raw_app_store_reviews: ir.Table) -> ir.Table:
-    """A written review, as it was last told."""
-    return first_per_key(raw_app_store_reviews, APP_STORE_REVIEWS, "row_key")
 
 
 @model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from tidings.feeds.platform_metrics import PLATFORM_METRIC_ROWS
 from tidings.models.model import model
-from tidings.models.staging.landed import first_per_key, staged
 from tidings.platform_metrics import (
     AMOUNT,
     DIMENSIONS,
@@ -18,16 +16,6 @@ from tidings.platform_metrics import (
 )
 
 _MEANS = tuple(name for name, unified in PLATFORM_METRICS.items() if unified.kind == "mean")
-
-
-@model(
-    grain="source, metric, day, currency and dimensions",
-    key=("row_key",),
-    columns=staged(PLATFORM_METRIC_ROWS, "row_key", "Source, metric, day, currency and dimensions."),
-)
-def stg_platform_metrics(raw_platform_metrics: ir.Table) -> ir.Table:
-    """A figure of a day as it was counted elsewhere."""
-    return first_per_key(raw_platform_metrics, PLATFORM_METRIC_ROWS, "row_key")
 
 
 @model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)

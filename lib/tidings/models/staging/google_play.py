@@ -7,18 +7,10 @@ import ibis.expr.types as ir
 
 from tidings.feeds.enums.google_play import FINANCIAL_STATUSES, fees
 from tidings.feeds.google_play import (
-    GOOGLE_PLAY_CRASHES,
-    GOOGLE_PLAY_EARNINGS,
-    GOOGLE_PLAY_INSTALLS,
-    GOOGLE_PLAY_RATINGS,
     GOOGLE_PLAY_REVIEWS,
-    GOOGLE_PLAY_SALES,
-    GOOGLE_PLAY_STORE,
-    GOOGLE_PLAY_SUBSCRIPTIONS,
-    GOOGLE_PLAY_VITALS,
 )
 from tidings.models.model import model
-from tidings.models.staging.landed import first_per_key, staged
+from tidings.models.staging.landed import first_per_key, staging
 from tidings.platform_metrics import PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
 
 _ZONE = "America/Los_Angeles"
@@ -26,71 +18,13 @@ _OVERVIEW = "overview"
 _BREAKDOWN_KEY = "Source, package, day, cut and name."
 
 
-@model(grain="package, day and cut", key=("row_key",), columns=staged(GOOGLE_PLAY_INSTALLS, "row_key", _BREAKDOWN_KEY))
-def stg_google_play_installs(raw_google_play_installs: ir.Table) -> ir.Table:
-    """Installs of an app on one day, as a whole and by country or version."""
-    return first_per_key(raw_google_play_installs, GOOGLE_PLAY_INSTALLS, "row_key")
-
-
-@model(grain="package, day and cut", key=("row_key",), columns=staged(GOOGLE_PLAY_CRASHES, "row_key", _BREAKDOWN_KEY))
-def stg_google_play_crashes(raw_google_play_crashes: ir.Table) -> ir.Table:
-    """Crashes of an app on one day, as a whole and by version."""
-    return first_per_key(raw_google_play_crashes, GOOGLE_PLAY_CRASHES, "row_key")
-
-
-@model(grain="package, day and cut", key=("row_key",), columns=staged(GOOGLE_PLAY_RATINGS, "row_key", _BREAKDOWN_KEY))
-def stg_google_play_ratings(raw_google_play_ratings: ir.Table) -> ir.Table:
-    """Stars of an app on one day, as a whole and by country."""
-    return first_per_key(raw_google_play_ratings, GOOGLE_PLAY_RATINGS, "row_key")
-
-
-@model(
-    grain="row of a store performance file",
-    key=("row_key",),
-    columns=staged(GOOGLE_PLAY_STORE, "row_key", "Source, package, day, cut and row."),
-)
-def stg_google_play_store(raw_google_play_store: ir.Table) -> ir.Table:
-    """Visitors of the store page on one day by country or by where they came from."""
-    return first_per_key(raw_google_play_store, GOOGLE_PLAY_STORE, "row_key")
-
-
-@model(
-    grain="package, product, day and country",
-    key=("row_key",),
-    columns=staged(GOOGLE_PLAY_SUBSCRIPTIONS, "row_key", "Source, package, product, day and country."),
-)
-def stg_google_play_subscriptions(raw_google_play_subscriptions: ir.Table) -> ir.Table:
-    """Subscriptions of a product on one day by country."""
-    return first_per_key(raw_google_play_subscriptions, GOOGLE_PLAY_SUBSCRIPTIONS, "row_key")
-
-
-@model(
-    grain="row of a sales file",
-    key=("row_key",),
-    columns=staged(GOOGLE_PLAY_SALES, "row_key", "Source, month and row."),
-)
-def stg_google_play_sales(raw_google_play_sales: ir.Table) -> ir.Table:
-    """What a buyer was charged, or got back."""
-    return first_per_key(raw_google_play_sales, GOOGLE_PLAY_SALES, "row_key")
-
-
-@model(
-    grain="row of an earnings file",
-    key=("row_key",),
-    columns=staged(GOOGLE_PLAY_EARNINGS, "row_key", "Source, file and row."),
-)
-def stg_google_play_earnings(raw_google_play_earnings: ir.Table) -> ir.Table:
-    """A charge, fee, tax or refund in the currency of the payout."""
-    return first_per_key(raw_google_play_earnings, GOOGLE_PLAY_EARNINGS, "row_key")
-
-
-@model(grain="review", key=("row_key",), columns=staged(GOOGLE_PLAY_REVIEWS, "row_key", "Source, package and review."))
+@staging(GOOGLE_PLAY_REVIEWS)
 def stg_google_play_reviews(raw_google_play_reviews: ir.Table) -> ir.Table:
     """A rating or written review, as it was last changed; its time is the first that was told.
 
     Files tell when it was written, the reviews of the last week only when it was last changed.
     """
-    latest = first_per_key(raw_google_play_reviews, GOOGLE_PLAY_REVIEWS, "row_key")
+    latest = first_per_key(raw_google_play_reviews, GOOGLE_PLAY_REVIEWS)
     key = ["_source", *GOOGLE_PLAY_REVIEWS.key]
     reported = raw_google_play_reviews.group_by(key).aggregate(
         first_ts=raw_google_play_reviews.ts.min(), changed_at=raw_google_play_reviews.updated_at.max()
@@ -100,20 +34,10 @@ def stg_google_play_reviews(raw_google_play_reviews: ir.Table) -> ir.Table:
         reported,
         [*key, raw_google_play_reviews.updated_at.fill_null(raw_google_play_reviews.ts) == reported.changed_at],
     )
-    newest = first_per_key(newest, GOOGLE_PLAY_REVIEWS, "row_key")
+    newest = first_per_key(newest, GOOGLE_PLAY_REVIEWS)
     rows = newest.union(latest.anti_join(newest, "row_key"))
     dated = rows.left_join(reported, key).select(rows, "first_ts")
     return dated.mutate(ts=dated.first_ts).drop("first_ts").select(*latest.columns)
-
-
-@model(
-    grain="package, day, kind and version",
-    key=("row_key",),
-    columns=staged(GOOGLE_PLAY_VITALS, "row_key", "Source, package, day, kind and version."),
-)
-def stg_google_play_vitals(raw_google_play_vitals: ir.Table) -> ir.Table:
-    """Share of users who had a crash, or to whom the app did not respond, on one day."""
-    return first_per_key(raw_google_play_vitals, GOOGLE_PLAY_VITALS, "row_key")
 
 
 @model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)

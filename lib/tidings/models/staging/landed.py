@@ -1,17 +1,22 @@
 """What every staging model does with a raw table: a key, the rows that count (C7), empty ids as null.
 
+A feed whose staging does no more than that needs no model: `default_staging` makes it.
+
 Loads are ordered by `_pull`. Only rows that share something with others are looked at closely: most share nothing, and
 ranking all rows would cost as much again as reading them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 
 import ibis
 import ibis.expr.types as ir
 
-from tidings.feeds import Feed
+from tidings.feeds import Feed, feeds
+from tidings.models.model import Model, model
 from tidings.schema import Column, joined
 
 ORIGIN: Mapping[str, Column] = {
@@ -26,18 +31,33 @@ ORIGIN: Mapping[str, Column] = {
 _PSEUDONYM = "^[0-9a-f]{24}$"
 
 
-def staged(feed: Feed, key: str, key_doc: str, **changed: Column) -> dict[str, Column]:
-    """The columns of a staging table: the key, the feed's columns, the origin."""
-    given = {name: column for name, column in feed.columns.items() if name != key}
-    return {key: Column("!string", key_doc), **given, **changed, **ORIGIN}
+def staging(feed: Feed) -> Callable[[Callable[..., ir.Table]], Model]:
+    """Declare a function as the model of a feed's staging table: what it promises, the feed says."""
+    given = {name: column for name, column in feed.columns.items() if name != feed.row_key}
+    key = Column("!string", feed.row_key_doc or f"Source, {feed.grain}.")
+    return model(grain=feed.grain, key=(feed.row_key,), columns={feed.row_key: key, **given, **ORIGIN})
 
 
-def first_per_key(raw: ir.Table, feed: Feed, key: str) -> ir.Table:
+# The same function each time that it is asked for: what was compiled is known by its function.
+@cache
+def default_staging(name: str) -> Model:
+    """The model `stg_<feed>` of the feed of that name: its rows that count, and nothing else done to them."""
+    feed = feeds()[name]
+
+    def rows_that_count(raw: ir.Table) -> ir.Table:
+        return first_per_key(raw, feed)
+
+    rows_that_count.__doc__ = feed.staged_doc or feed.doc
+    return replace(staging(feed)(rows_that_count), name=f"stg_{name}", reads=(f"raw_{name}",))
+
+
+def first_per_key(raw: ir.Table, feed: Feed) -> ir.Table:
     """The rows that count, each with a key of its own, by the rules of the feed (metric definitions C7).
 
     A row whose key has a null part is keyed by its position in the input.
     """
     rows, named = _named(raw, feed)
+    key = feed.row_key
     shown = [key, *(name for name in feed.columns if name != key), *ORIGIN]
     who = ["_source", *feed.key]
     identified = rows.filter(named)

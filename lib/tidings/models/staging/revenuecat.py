@@ -8,13 +8,10 @@ import ibis
 import ibis.expr.types as ir
 
 from tidings.feeds.revenuecat import (
-    REVENUECAT_CHARTS,
-    REVENUECAT_CUSTOMERS,
-    REVENUECAT_OVERVIEW,
     REVENUECAT_SUBSCRIPTIONS,
 )
 from tidings.models.model import model
-from tidings.models.staging.landed import first_per_key, staged
+from tidings.models.staging.landed import first_per_key, staging
 from tidings.platform_metrics import AMOUNT, PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
 
 _SPLITS = ("country", "store", "product")
@@ -24,44 +21,10 @@ _FLOWS: Mapping[str, str] = {"revenue": "revenue", "trial_starts": "trials_new"}
 _MONEY = ("mrr", "revenue")
 
 
-@model(
-    grain="project, chart, day, measure and segment",
-    key=("row_key",),
-    columns=staged(REVENUECAT_CHARTS, "row_key", "Source, project, chart, day, measure, dimension and segment."),
-)
-def stg_revenuecat_charts(raw_revenuecat_charts: ir.Table) -> ir.Table:
-    """A point of a chart: one measure on one day, of the whole project or a segment of it."""
-    return first_per_key(raw_revenuecat_charts, REVENUECAT_CHARTS, "row_key")
-
-
-@model(
-    grain="project, figure and day of a pull",
-    key=("row_key",),
-    columns=staged(REVENUECAT_OVERVIEW, "row_key", "Source, project, figure and day."),
-)
-def stg_revenuecat_overview(raw_revenuecat_overview: ir.Table) -> ir.Table:
-    """A figure of a project's overview as it was on the day of a pull."""
-    return first_per_key(raw_revenuecat_overview, REVENUECAT_OVERVIEW, "row_key")
-
-
-@model(
-    grain="customer",
-    key=("row_key",),
-    columns=staged(REVENUECAT_CUSTOMERS, "row_key", "Source, project and pseudonym."),
-)
-def stg_revenuecat_customers(raw_revenuecat_customers: ir.Table) -> ir.Table:
-    """A customer under a pseudonym."""
-    return first_per_key(raw_revenuecat_customers, REVENUECAT_CUSTOMERS, "row_key")
-
-
-@model(
-    grain="subscription",
-    key=("row_key",),
-    columns=staged(REVENUECAT_SUBSCRIPTIONS, "row_key", "Source, project and subscription."),
-)
+@staging(REVENUECAT_SUBSCRIPTIONS)
 def stg_revenuecat_subscriptions(raw_revenuecat_subscriptions: ir.Table) -> ir.Table:
     """A subscription outside of the sandbox, as it was at the last pull."""
-    rows = first_per_key(raw_revenuecat_subscriptions, REVENUECAT_SUBSCRIPTIONS, "row_key")
+    rows = first_per_key(raw_revenuecat_subscriptions, REVENUECAT_SUBSCRIPTIONS)
     return rows.filter(rows.environment.lower() == "production")
 
 

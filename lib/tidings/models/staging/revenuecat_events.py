@@ -6,20 +6,8 @@ import ibis
 import ibis.expr.types as ir
 
 from tidings.feeds.enums.revenuecat import PAID_PERIODS, PAYMENTS, REFUND
-from tidings.feeds.revenuecat_events import REVENUECAT_EVENTS_DELIVERIES
 from tidings.models.model import model
-from tidings.models.staging.landed import first_per_key, staged
 from tidings.platform_metrics import AMOUNT, PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
-
-
-@model(
-    grain="event of a webhook",
-    key=("event_id",),
-    columns=staged(REVENUECAT_EVENTS_DELIVERIES, "event_id", "Source and id of the event."),
-)
-def stg_revenuecat_events_deliveries(raw_revenuecat_events_deliveries: ir.Table) -> ir.Table:
-    """An event of a webhook, once however often it was delivered."""
-    return first_per_key(raw_revenuecat_events_deliveries, REVENUECAT_EVENTS_DELIVERIES, "event_id")
 
 
 @model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)

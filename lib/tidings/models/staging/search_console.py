@@ -5,58 +5,11 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from tidings.feeds.search_console import (
-    SEARCH_CONSOLE_COUNTRY,
-    SEARCH_CONSOLE_DAILY,
-    SEARCH_CONSOLE_PAGE,
-    SEARCH_CONSOLE_QUERY,
-)
 from tidings.models.model import model
-from tidings.models.staging.landed import first_per_key, staged
 from tidings.platform_metrics import PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
 
 ANONYMISED = "(anonymised)"
 _ZONE = "America/Los_Angeles"
-
-
-@model(
-    grain="property, kind of search and day",
-    key=("row_key",),
-    columns=staged(SEARCH_CONSOLE_DAILY, "row_key", "Source, property, kind of search and day."),
-)
-def stg_search_console_daily(raw_search_console_daily: ir.Table) -> ir.Table:
-    """Search results of a property on one day, counted by property."""
-    return first_per_key(raw_search_console_daily, SEARCH_CONSOLE_DAILY, "row_key")
-
-
-@model(
-    grain="property, kind of search, day, country and device",
-    key=("row_key",),
-    columns=staged(SEARCH_CONSOLE_COUNTRY, "row_key", "Source, property, kind of search, day, country and device."),
-)
-def stg_search_console_country(raw_search_console_country: ir.Table) -> ir.Table:
-    """Search results of a property on one day by country and device."""
-    return first_per_key(raw_search_console_country, SEARCH_CONSOLE_COUNTRY, "row_key")
-
-
-@model(
-    grain="property, kind of search, day and page",
-    key=("row_key",),
-    columns=staged(SEARCH_CONSOLE_PAGE, "row_key", "Source, property, kind of search, day and page."),
-)
-def stg_search_console_page(raw_search_console_page: ir.Table) -> ir.Table:
-    """Search results on one day by page, counted by page."""
-    return first_per_key(raw_search_console_page, SEARCH_CONSOLE_PAGE, "row_key")
-
-
-@model(
-    grain="property, kind of search, day and query",
-    key=("row_key",),
-    columns=staged(SEARCH_CONSOLE_QUERY, "row_key", "Source, property, kind of search, day and query."),
-)
-def stg_search_console_query(raw_search_console_query: ir.Table) -> ir.Table:
-    """Search results on one day by query, those that Google tells."""
-    return first_per_key(raw_search_console_query, SEARCH_CONSOLE_QUERY, "row_key")
 
 
 @model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)

@@ -6,54 +6,12 @@ import ibis
 import ibis.expr.types as ir
 
 from tidings.feeds.enums.stripe import NEVER_BEGAN, PAUSED_AFTER_TRIAL, SUBSCRIPTION_STATUSES, moved
-from tidings.feeds.stripe import STRIPE_BALANCE, STRIPE_INVOICES, STRIPE_LEVELS, STRIPE_REFUNDS, STRIPE_SUBSCRIPTIONS
 from tidings.models.model import model
-from tidings.models.staging.landed import first_per_key, staged
 from tidings.platform_metrics import PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
 
 DISPUTE = "dispute"
 _SALES = moved("sale", "refund", "dispute")
 _COSTS = moved("cost")
-
-
-@model(
-    grain="movement of the balance",
-    key=("row_key",),
-    columns=staged(STRIPE_BALANCE, "row_key", "Source and Stripe's id."),
-)
-def stg_stripe_balance(raw_stripe_balance: ir.Table) -> ir.Table:
-    """A movement of a Stripe balance: a payment, a refund, a fee, a payout …"""
-    return first_per_key(raw_stripe_balance, STRIPE_BALANCE, "row_key")
-
-
-@model(grain="refund", key=("row_key",), columns=staged(STRIPE_REFUNDS, "row_key", "Source and Stripe's id."))
-def stg_stripe_refunds(raw_stripe_refunds: ir.Table) -> ir.Table:
-    """A refund as it was at the last pull."""
-    return first_per_key(raw_stripe_refunds, STRIPE_REFUNDS, "row_key")
-
-
-@model(
-    grain="subscription", key=("row_key",), columns=staged(STRIPE_SUBSCRIPTIONS, "row_key", "Source and Stripe's id.")
-)
-def stg_stripe_subscriptions(raw_stripe_subscriptions: ir.Table) -> ir.Table:
-    """A subscription as it was at the last pull."""
-    return first_per_key(raw_stripe_subscriptions, STRIPE_SUBSCRIPTIONS, "row_key")
-
-
-@model(
-    grain="day of a pull, currency, product and interval",
-    key=("row_key",),
-    columns=staged(STRIPE_LEVELS, "row_key", "Source, day, currency, product and interval."),
-)
-def stg_stripe_levels(raw_stripe_levels: ir.Table) -> ir.Table:
-    """Subscriptions counted as they were on the day of a pull."""
-    return first_per_key(raw_stripe_levels, STRIPE_LEVELS, "row_key")
-
-
-@model(grain="invoice", key=("row_key",), columns=staged(STRIPE_INVOICES, "row_key", "Source and Stripe's id."))
-def stg_stripe_invoices(raw_stripe_invoices: ir.Table) -> ir.Table:
-    """An invoice as it was at the last pull."""
-    return first_per_key(raw_stripe_invoices, STRIPE_INVOICES, "row_key")
 
 
 @model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from tidings.feeds.umami import UMAMI_BREAKDOWNS, UMAMI_DAILY, UMAMI_EVENTS, UMAMI_HOURLY, UMAMI_LIVE, UMAMI_SESSIONS
+from tidings.feeds.umami import UMAMI_BREAKDOWNS, UMAMI_DAILY, UMAMI_EVENTS, UMAMI_HOURLY, UMAMI_SESSIONS
 from tidings.models.model import model
-from tidings.models.staging.landed import first_per_key, staged
+from tidings.models.staging.landed import first_per_key, staging
 from tidings.platform_metrics import PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
 
 _DIMENSIONS = {"path": "page", "channel": "channel", "country": "country", "device": "device", "os": "os"}
@@ -23,56 +23,34 @@ def _named(rows: ir.Table, daily: ir.Table) -> ir.Table:
     return named.mutate(website=ibis.coalesce(named["_newest"], named["website"])).select(*rows.columns)
 
 
-@model(grain="website and day", key=("row_key",), columns=staged(UMAMI_DAILY, "row_key", "Source, website and day."))
+@staging(UMAMI_DAILY)
 def stg_umami_daily(raw_umami_daily: ir.Table) -> ir.Table:
     """Totals of a website on one day."""
-    return first_per_key(_named(raw_umami_daily, raw_umami_daily), UMAMI_DAILY, "row_key")
+    return first_per_key(_named(raw_umami_daily, raw_umami_daily), UMAMI_DAILY)
 
 
-@model(grain="website and hour", key=("row_key",), columns=staged(UMAMI_HOURLY, "row_key", "Source, website and hour."))
+@staging(UMAMI_HOURLY)
 def stg_umami_hourly(raw_umami_hourly: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
     """Page views and visitors of a website in one hour."""
-    return first_per_key(_named(raw_umami_hourly, raw_umami_daily), UMAMI_HOURLY, "row_key")
+    return first_per_key(_named(raw_umami_hourly, raw_umami_daily), UMAMI_HOURLY)
 
 
-@model(
-    grain="website, day, kind of cut and value",
-    key=("row_key",),
-    columns=staged(UMAMI_BREAKDOWNS, "row_key", "Source, website, day, kind of cut and value."),
-)
+@staging(UMAMI_BREAKDOWNS)
 def stg_umami_breakdowns(raw_umami_breakdowns: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
     """Visitors of a website on one day by page, referrer, channel, country, device, system or browser."""
-    return first_per_key(_named(raw_umami_breakdowns, raw_umami_daily), UMAMI_BREAKDOWNS, "row_key")
+    return first_per_key(_named(raw_umami_breakdowns, raw_umami_daily), UMAMI_BREAKDOWNS)
 
 
-@model(
-    grain="website, day and event",
-    key=("row_key",),
-    columns=staged(UMAMI_EVENTS, "row_key", "Source, website, day and event."),
-)
+@staging(UMAMI_EVENTS)
 def stg_umami_events(raw_umami_events: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
     """Custom events of a website on one day by name."""
-    return first_per_key(_named(raw_umami_events, raw_umami_daily), UMAMI_EVENTS, "row_key")
+    return first_per_key(_named(raw_umami_events, raw_umami_daily), UMAMI_EVENTS)
 
 
-@model(
-    grain="website, day and visitor",
-    key=("row_key",),
-    columns=staged(UMAMI_SESSIONS, "row_key", "Source, website, day and visitor."),
-)
+@staging(UMAMI_SESSIONS)
 def stg_umami_sessions(raw_umami_sessions: ir.Table, raw_umami_daily: ir.Table) -> ir.Table:
     """A visitor of a website on one day."""
-    return first_per_key(_named(raw_umami_sessions, raw_umami_daily), UMAMI_SESSIONS, "row_key")
-
-
-@model(
-    grain="website and day of a pull",
-    key=("row_key",),
-    columns=staged(UMAMI_LIVE, "row_key", "Source, website and day."),
-)
-def stg_umami_live(raw_umami_live: ir.Table) -> ir.Table:
-    """What happened on a website just before the last pull of a day."""
-    return first_per_key(raw_umami_live, UMAMI_LIVE, "row_key")
+    return first_per_key(_named(raw_umami_sessions, raw_umami_daily), UMAMI_SESSIONS)
 
 
 @model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)

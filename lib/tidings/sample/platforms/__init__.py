@@ -1,27 +1,20 @@
-"""What the platforms tell of the sample company, one module each with a function `told(apps)`."""
+"""What the platforms report of the sample company, one module each with a module-level `Platform`."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
 
+from tidings.discovery import discover
 from tidings.feeds import Feed, feeds
-from tidings.sample.apps import Apps, Rows
+from tidings.sample.apps import Platform
 
 
-def platforms() -> tuple[str, ...]:
-    """The kinds of source that the sample company can be told by, sorted."""
-    return tuple(sorted(info.name for info in pkgutil.iter_modules(__path__)))
+def platforms() -> Mapping[str, Platform]:
+    """The kinds of source that the sample company can be reported by, sorted."""
+    return discover(Platform, "platform", __name__)
 
 
 def platform_feeds() -> tuple[Feed, ...]:
     """The feeds of these platforms, by name."""
     of_platforms = tuple(f"{platform}_" for platform in platforms())
-    return tuple(feed for name, feed in sorted(feeds().items()) if name.startswith(of_platforms))
-
-
-def reported(apps: Apps, platform: str) -> Mapping[str, Rows]:
-    """The rows of one platform by the name of their feed, in the feed's columns."""
-    rows: Mapping[str, Rows] = importlib.import_module(f"{__name__}.{platform}").reported(apps)
-    return rows
+    return tuple(feed for name, feed in feeds().items() if name.startswith(of_platforms))

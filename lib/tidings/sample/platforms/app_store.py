@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tidings.sample.apps import COUNTRIES, PLANS, VERSIONS, Apps, Rows, midnight
+from tidings.sample.apps import COUNTRIES, PLANS, VERSIONS, Apps, Platform, Rows, midnight
 from tidings.window import hours_after
 
 VENDOR, APP, SKU = "80012345", "1500000001", "TIDINGS01"
@@ -195,3 +195,6 @@ def _reviews(apps: Apps, day: int) -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+APP_STORE = Platform("app_store", reported)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tidings.sample.apps import COUNTRIES, Apps, Rows, midnight
+from tidings.sample.apps import COUNTRIES, Apps, Platform, Rows, midnight
 
 PROPERTY = "411222333"
 _DAYS = 180
@@ -50,3 +50,6 @@ def reported(apps: Apps) -> Mapping[str, Rows]:
                     {**day, "event": event, "events": count, "users": reported_users, "key_events": key}
                 )
     return rows
+
+
+GA4 = Platform("ga4", reported)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tidings.sample.apps import COUNTRIES, PLANS, VERSIONS, Apps, Rows, midnight
+from tidings.sample.apps import COUNTRIES, PLANS, VERSIONS, Apps, Platform, Rows, midnight
 from tidings.window import hours_after
 
 PACKAGE = "example.tidings.app_notes"
@@ -174,3 +174,6 @@ def _money(
                     rows["google_play_earnings"].append(
                         {**earned, "type": type_, **bought, "amount": amount, "currency": "EUR"}
                     )
+
+
+GOOGLE_PLAY = Platform("google_play", reported)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tidings.sample.apps import COUNTRIES, Apps, Rows, midnight
+from tidings.sample.apps import COUNTRIES, Apps, Platform, Rows, midnight
 
 PROJECT = "4711"
 _DAYS = 180
@@ -45,3 +45,6 @@ def reported(apps: Apps) -> Mapping[str, Rows]:
                 people = min(count, visitors)
                 rows["posthog_events"].append({**day, "event": event, "events": count, "users": people})
     return rows
+
+
+POSTHOG = Platform("posthog", reported)

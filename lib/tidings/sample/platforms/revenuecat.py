@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
 
-from tidings.sample.apps import PLANS, STORES, Apps, Rows
+from tidings.sample.apps import PLANS, STORES, Apps, Platform, Rows
 from tidings.sample.platforms.revenuecat_events import events
 
 PROJECT: Final = "proj1a2b3c4d"
@@ -81,3 +81,6 @@ def _point(day: date, chart: str, place: int, name: str, unit: str, value: Decim
         "currency": "EUR" if unit == "$" else None,
         "is_incomplete": False,
     }
+
+
+REVENUECAT = Platform("revenuecat", reported)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tidings.sample.apps import COUNTRIES, PLANS, STORES, Apps, Rows, Subscriptions
+from tidings.sample.apps import COUNTRIES, PLANS, STORES, Apps, Platform, Rows, Subscriptions
 from tidings.sample.company import DAY, SECOND, Ints, instant
 from tidings.window import naive_utc
 
@@ -114,3 +114,6 @@ def _event(
         "tax_share": 0.16,
         "commission_share": 0.126,
     }
+
+
+REVENUECAT_EVENTS = Platform("revenuecat_events", reported)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tidings.sample.apps import COUNTRIES, Apps, Rows, midnight
+from tidings.sample.apps import COUNTRIES, Apps, Platform, Rows, midnight
 from tidings.sample.company import SITE
 
 DAYS = 365
@@ -69,3 +69,6 @@ _WHATS = ("daily", "country", "page", "query")
 
 def _row(day: Mapping[str, Any], clicks: int, impressions: int, position: float) -> dict[str, Any]:
     return {**day, "clicks": clicks, "impressions": impressions, "position": round(position, 6)}
+
+
+SEARCH_CONSOLE = Platform("search_console", reported)

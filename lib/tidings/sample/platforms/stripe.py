@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tidings.sample.apps import PLANS, Apps, Plan, Rows, midnight
+from tidings.sample.apps import PLANS, Apps, Plan, Platform, Rows, midnight
 from tidings.sample.company import DAY, SECOND, choose, instant
 from tidings.window import naive_utc
 
@@ -238,3 +238,6 @@ class _Books:
 
 def _rounded(amount: Decimal) -> Decimal:
     return amount.quantize(_PLACES, ROUND_HALF_UP)
+
+
+STRIPE = Platform("stripe", reported)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tidings.sample.apps import COUNTRIES, Apps, Rows, midnight
+from tidings.sample.apps import COUNTRIES, Apps, Platform, Rows, midnight
 from tidings.sample.company import SITE
 from tidings.window import hours_after
 
@@ -60,3 +60,6 @@ def reported(apps: Apps) -> Mapping[str, Rows]:
                 at = hours_after(begin, hour)
                 rows["umami_hourly"].append({**day, "ts": at, "pageviews": int(part), "visitors": seen})
     return rows
+
+
+UMAMI = Platform("umami", reported)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tidings.errors import CredentialError, ResponseError
 from tidings.secrets import Secret, Shy
@@ -65,13 +67,19 @@ def signed(client: Client, key: Secret, algorithm: str, claims: Mapping[str, Any
         CredentialError: the key is not one.
     """
     try:
-        return jwt.encode(dict(claims), key.reveal(), algorithm, dict(headers))
+        return jwt.encode(dict(claims), _parsed(key.reveal()), algorithm, dict(headers))
     except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm, jwt.PyJWTError):
         # The library's own words may quote the key.
         raise CredentialError(
             f"The private key of {client.source} cannot be read.",
             "Give the downloaded file whole, from -----BEGIN PRIVATE KEY----- on, or its path.",
         ) from None
+
+
+# Reading a key proves that its numbers are primes, which takes longer than most requests.
+@lru_cache(maxsize=8)
+def _parsed(pem: str) -> Any:
+    return load_pem_private_key(pem.encode(), password=None)
 
 
 def service_account(account: Secret, scopes: Sequence[str]) -> Token:

@@ -1,4 +1,4 @@
-"""Schedules as files: what is mistyped is named, with the nearest right thing."""
+"""Reports as files: what is mistyped is named, with the nearest right thing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tidings.errors import UsageError
-from tidings.reporting.schedule import Schedule, load_schedule, load_schedules, schedule_names, section_names
+from tidings.reporting.report import Report, load_report, load_reports, report_names, section_names
 from tidings.settings import Settings
 
 
@@ -25,17 +25,17 @@ def write(settings: Settings, text: str, name: str = "weekly") -> None:
     (settings.schedules / f"{name}.toml").write_text(text)
 
 
-def test_a_schedule_keeps_the_order_of_its_sections(settings: Settings) -> None:
+def test_a_report_keeps_the_order_of_its_sections(settings: Settings) -> None:
     write(settings, 'title = "Weekly"\nsections = ["web_traffic", "commerce"]\n[parameters]\ndays = 7\n')
-    expected = Schedule("weekly", "Weekly", ("web_traffic", "commerce"), {"days": 7})
-    assert load_schedule(settings, "weekly") == expected
-    assert load_schedules(settings) == (expected,)
-    assert schedule_names(settings) == ("weekly",)
+    expected = Report("weekly", "Weekly", ("web_traffic", "commerce"), {"days": 7})
+    assert load_report(settings, "weekly") == expected
+    assert load_reports(settings) == (expected,)
+    assert report_names(settings) == ("weekly",)
     assert section_names(settings) == ("commerce", "web_traffic")
 
 
-def test_a_section_is_a_schedule_of_itself(settings: Settings) -> None:
-    assert load_schedule(settings, "web_traffic") == Schedule("web_traffic", "Web traffic", ("web_traffic",))
+def test_a_section_is_a_report_of_itself(settings: Settings) -> None:
+    assert load_report(settings, "web_traffic") == Report("web_traffic", "Web traffic", ("web_traffic",))
 
 
 @pytest.mark.parametrize(
@@ -52,20 +52,20 @@ def test_a_section_is_a_schedule_of_itself(settings: Settings) -> None:
         ("title = W\n", "not valid TOML"),
     ],
 )
-def test_a_schedule_that_cannot_be_used_is_named_with_the_remedy(settings: Settings, text: str, said: str) -> None:
+def test_a_report_that_cannot_be_used_is_named_with_the_remedy(settings: Settings, text: str, said: str) -> None:
     write(settings, text)
     with pytest.raises(UsageError, match=said) as error:
-        load_schedule(settings, "weekly")
+        load_report(settings, "weekly")
     assert "weekly.toml" in str(error.value)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(settings: Settings) -> None:
     write(settings, 'title = "W"\nsections = ["commerce"]\n')
     with pytest.raises(UsageError, match=r"'weekyl'\. Did you mean 'weekly'\?"):
-        load_schedule(settings, "weekyl")
+        load_report(settings, "weekyl")
 
 
 def test_a_name_is_not_a_path(settings: Settings) -> None:
     write(settings, 'title = "W"\nsections = ["commerce"]\n')
-    with pytest.raises(UsageError, match="no schedule or section"):
-        load_schedule(settings, "../schedules/weekly")
+    with pytest.raises(UsageError, match="no report or section"):
+        load_report(settings, "../schedules/weekly")

@@ -1,4 +1,4 @@
-"""A schedule: which sections, in which order, with which parameters, under which title."""
+"""A report: which sections, in which order, with which parameters, under which title."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KEYS = ("title", "sections", "parameters")
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Report:
     """One report: `name` is the file's name and the folder of its reports; `sections` are notebooks, in order."""
 
     name: str
@@ -29,8 +29,8 @@ def section_names(settings: Settings) -> tuple[str, ...]:
     return _names(settings.notebooks, ".ipynb")
 
 
-def schedule_names(settings: Settings) -> tuple[str, ...]:
-    """The schedules of the workbook, sorted."""
+def report_names(settings: Settings) -> tuple[str, ...]:
+    """The reports of the workbook, sorted."""
     return _names(settings.schedules, ".toml")
 
 
@@ -39,31 +39,31 @@ def _names(folder: Path, suffix: str) -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in folder.glob(f"*{suffix}") if not file.name.startswith((".", "~"))))
 
 
-def load_schedule(settings: Settings, name: str) -> Schedule:
-    """The schedule of that name; the name of a section is a schedule of that section alone.
+def load_report(settings: Settings, name: str) -> Report:
+    """The report of that name; the name of a section is a report of that section alone.
 
     Raises:
         UsageError: neither exists, or the file cannot be used as written.
     """
     file = settings.schedules / f"{name}.toml"
-    if name in schedule_names(settings):
+    if name in report_names(settings):
         return _read(file, section_names(settings))
     if name in section_names(settings):
-        return Schedule(name, name.replace("_", " ").capitalize(), (name,))
-    known = {*schedule_names(settings), *section_names(settings)}
-    raise UsageError(f"There is no schedule or section '{name}'.", suggest(name, known))
+        return Report(name, name.replace("_", " ").capitalize(), (name,))
+    known = {*report_names(settings), *section_names(settings)}
+    raise UsageError(f"There is no report or section '{name}'.", suggest(name, known))
 
 
-def load_schedules(settings: Settings) -> tuple[Schedule, ...]:
-    """All schedules, by name.
+def load_reports(settings: Settings) -> tuple[Report, ...]:
+    """All reports, by name.
 
     Raises:
         UsageError: one cannot be used as written.
     """
-    return tuple(load_schedule(settings, name) for name in schedule_names(settings))
+    return tuple(load_report(settings, name) for name in report_names(settings))
 
 
-def _read(file: Path, sections: tuple[str, ...]) -> Schedule:
+def _read(file: Path, sections: tuple[str, ...]) -> Report:
     table = read_toml(file)
     for key in table:
         if key not in _KEYS:
@@ -71,7 +71,7 @@ def _read(file: Path, sections: tuple[str, ...]) -> Schedule:
     title = table.get("title")
     if not isinstance(title, str) or not title.strip():
         raise UsageError(f"schedules/{file.name} has no title.", 'Write title = "..." in it.')
-    return Schedule(
+    return Report(
         file.stem, title.strip(), _sections(table, file, sections), _parameters(table.get("parameters", {}), file)
     )
 

@@ -1,0 +1,111 @@
+"""What is run, fixed before any work, and how it went: the values that all of a run's steps pass on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tidings.reporting.report import Parameter
+from tidings.settings import Settings
+
+if TYPE_CHECKING:
+    from tidings.window import Zone
+
+RunProgress = Callable[[str, int, int], None]
+RunStatus = Literal["done", "partly", "failed"]
+_LONGEST = 80
+_UNSAFE = re.compile(r"[^\w.=+-]+", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run is about, fixed before any work: every section reads this build as of this instant.
+
+    `slot` names the run's folder (`slot_of`). `parameters` are those given, in their
+    declared types. Instants are aware.
+    """
+
+    id: str
+    report: str
+    title: str
+    slot: str
+    as_of: datetime
+    parameters: Mapping[str, Parameter]
+    build: str
+    version: str
+    sections: tuple[str, ...]
+    started_at: datetime
+    zone: Zone
+
+    def folder(self, settings: Settings) -> Path:
+        """Where its pages lie."""
+        return settings.reports / self.report / self.slot
+
+    @property
+    def as_of_label(self) -> str:
+        """`as_of` for a reader, in the report's zone."""
+        return f"{self.as_of.astimezone(self.zone.info):%Y-%m-%d %H:%M} {self.zone.name}"
+
+    @property
+    def started_label(self) -> str:
+        """The start for a reader, in the report's zone."""
+        return f"{self.started_at.astimezone(self.zone.info):%Y-%m-%d %H:%M:%S}"
+
+
+@dataclass(frozen=True)
+class SectionResult:
+    """How one section went: status done or failed, wall seconds, the reason in one sentence."""
+
+    section: str
+    status: Literal["done", "failed"]
+    seconds: float
+    error: str
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run went: `done`, `partly` (a section failed, the others are there), `failed` (all did)."""
+
+    run: Run
+    title: str
+    status: RunStatus
+    seconds: float
+    index: Path
+    sections: tuple[SectionResult, ...]
+    warnings: tuple[str, ...]
+
+
+def status_of(results: tuple[SectionResult, ...]) -> RunStatus:
+    """The status of a run whose sections went like this."""
+    failed = sum(result.status == "failed" for result in results)
+    return "done" if not failed else "failed" if failed == len(results) else "partly"
+
+
+def slot_of(as_of: datetime, zone: Zone, other: Mapping[str, Parameter], *, is_latest: bool) -> str:
+    """The folder of a run within its report's: `2026-07-01`, or `2026-07-01_days=90_segment=country=DE`.
+
+    `latest` stands for the local day that it falls on, whatever the hour; any other time of day is named. `other` are
+    the parameters that are not as the report sets them. Where a value has characters that a name should not have, or
+    the name would be long, it ends in some digits of what was really asked.
+    """
+    local = as_of.astimezone(zone.info)
+    is_day = is_latest or as_of == zone.first_instant(local.date())
+    day = f"{local:%Y-%m-%d}" if is_day else f"{local:%Y-%m-%dT%H%M%S}".removesuffix("00")
+    if not other:
+        return day
+    asked = "_".join(f"{name}={_text(value)}" for name, value in sorted(other.items()))
+    safe = _UNSAFE.sub("-", asked)
+    if safe == asked and len(safe) <= _LONGEST:
+        return f"{day}_{safe}"
+    exact = hashlib.sha256(json.dumps(dict(other), sort_keys=True).encode()).hexdigest()[:8]
+    return f"{day}_{safe[:_LONGEST].rstrip('-')}~{exact}"
+
+
+def _text(value: Parameter) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,116 @@
+"""Which days of an endpoint to ask for: those never landed, and those that were still apt to change when they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+
+from tidings.landing.load_writer import tool_version
+from tidings.landing.manifest import Load, Span, merged
+from tidings.sources.api.endpoint import ApiEndpoint, day_instant
+from tidings.sources.source import Pull
+from tidings.window import Zone, add_days, days_between
+
+AGAIN = "again"
+"""The fact that marks a load of a pull that was to read everything again."""
+# Landings with rejected rows that one pull asks for again: in a few pulls it is the turn of all.
+_AT_ONCE = 3
+
+
+def chunks(
+    endpoint: ApiEndpoint, loads: Iterable[Load], pull: Pull, owed: Iterable[date] = ()
+) -> list[tuple[date, date]]:
+    """The days to ask for, as (first, end exclusive) of at most `chunk_days` each, oldest first.
+
+    Asked for are the days never landed, and those that could still change when they were landed (`lookback_days`).
+    `owed` are first days of records that could not be used.
+    """
+    zone = Zone(endpoint.zone)
+    include_today = zone.day_of(pull.now)
+    tomorrow = add_days(include_today, 1)
+    if endpoint.whole or endpoint.snapshot:
+        return [(include_today, tomorrow)]
+    end = tomorrow if endpoint.include_today else include_today
+    landed = [(load, load.window) for load in loads if load.window is not None]
+    start = min([add_days(end, -endpoint.history_days), *(window.start.date() for _, window in landed), *owed])
+    oldest = _oldest(endpoint, pull)
+    start = max(start, oldest)
+    if pull.since or pull.until:
+        start, until = max(pull.since or start, oldest), add_days(pull.until, 1) if pull.until else end
+        wanted, settled = (start, min(until, end)), []
+    else:
+        wanted, settled = (start, end), [] if pull.again else _settled(endpoint, landed, zone)
+    if wanted[0] >= wanted[1]:
+        return []
+    missing = Span(day_instant(wanted[0]), day_instant(wanted[1])).minus(merged(settled))
+    found = []
+    for span in missing:
+        first, last = span.start.date(), span.end.date()
+        while first < last:
+            following = min(add_days(first, endpoint.chunk_days), last)
+            found.append((first, following))
+            first = following
+    return found
+
+
+def left_over(loads: Sequence[Load]) -> list[Load]:
+    """What was landed before a pull that was to read everything again, and still is: that pull was stopped."""
+    began = max((load.fetched_at for load in loads if AGAIN in load.facts), default=None)
+    return [] if began is None else [load for load in loads if load.fetched_at < began]
+
+
+def _settled(endpoint: ApiEndpoint, landed: Sequence[tuple[Load, Span]], zone: Zone) -> list[Span]:
+    """The days that were landed when they could not change any more."""
+    # A day that was not whole yet when it was landed can still change, whatever is said of restatements.
+    back = max(endpoint.lookback_days, endpoint.lag_days)
+    found = []
+    doubted = {id(load) for load in doubtful(load for load, _ in landed)}
+    for load, window in landed:
+        if id(load) in doubted:
+            continue
+        until = min(window.end, day_instant(add_days(zone.day_of(load.fetched_at), -back)))
+        if window.start < until:
+            found.append(Span(window.start, until))
+    return found
+
+
+def doubtful(loads: Iterable[Load], at_once: int = _AT_ONCE) -> list[Load]:
+    """The landings of which a part could not be used that are to be asked for again.
+
+    All that another version landed, as this one may know what to make of them; of this version's own those that were
+    asked for longest ago, `at_once` per pull: what the source says may have changed, and need not.
+    """
+    held = [load for load in loads if load.rejected]
+    older = [load for load in held if load.tool_version != tool_version()]
+    own = sorted((load for load in held if load.tool_version == tool_version()), key=lambda e: e.fetched_at)
+    return [*older, *own[:at_once]]
+
+
+def complete_until(endpoint: ApiEndpoint, end: date, pull: Pull) -> datetime:
+    zone = Zone(endpoint.zone)
+    if endpoint.whole or endpoint.snapshot:
+        return pull.now
+    whole = zone.first_instant(add_days(zone.day_of(pull.now), -endpoint.lag_days))
+    return min(zone.first_instant(end), whole, pull.now)
+
+
+def _oldest(endpoint: ApiEndpoint, pull: Pull) -> date:
+    """The first day that the source still tells."""
+    if endpoint.retention_days is None:
+        return date.min
+    return add_days(Zone(endpoint.zone).day_of(pull.now), -endpoint.retention_days)
+
+
+def too_old(endpoint: ApiEndpoint, pull: Pull) -> tuple[str, ...]:
+    oldest = _oldest(endpoint, pull)
+    if pull.since is None or pull.since >= oldest:
+        return ()
+    return (f"{endpoint.name} reaches back to {oldest}: what was landed of days before stays as it is.",)
+
+
+def not_yet(missing: Sequence[Span]) -> str:
+    first, last = missing[0].start.date(), add_days(missing[-1].end.date(), -1)
+    days = sum(len(list(days_between(span.start.date(), add_days(span.end.date(), -1)))) for span in missing)
+    if days == 1:
+        return f"{first} is not there yet: it will be asked for again."
+    return f"{days} days from {first} to {last} are not there yet: they will be asked for again."

@@ -1,0 +1,154 @@
+"""Models as SQL: expressed, compiled, and kept per version of the code, as compiling takes longer than running."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
+from importlib.util import cache_from_source
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+from ibis.common.exceptions import IbisError
+
+import tidings
+from tidings.discovery import own_files
+from tidings.errors import WarehouseError
+from tidings.feeds import feeds
+from tidings.landing.exchange_rates import COLUMNS as FX_COLUMNS
+from tidings.models.contracts import nullable
+from tidings.models.model import Model
+from tidings.models.staging.landed import default_staging
+from tidings.warehouse.reader import ENGINE_VERSION, ORIGIN, compile_sql
+
+RAW_FX = "raw_fx"
+# Packages and modules that decide what a build holds: an edit of any of them makes a new build.
+_MAKERS = (
+    "tidings.models",
+    "tidings.feeds",
+    "tidings.warehouse",
+    "tidings.landing.exchange_rates",
+    "tidings.platform_metrics",
+    "tidings.schema",
+    "tidings.window",
+)
+_KEPT_VERSIONS = 4
+_compiled: dict[Any, str] = {}
+
+
+def root_schemas() -> dict[str, ibis.Schema]:
+    """The tables that no model makes and their columns: `raw_<feed>` for every feed, and `raw_fx`."""
+    roots = {
+        f"raw_{feed.name}": ibis.schema({**{c: nullable(column.type) for c, column in feed.columns.items()}, **ORIGIN})
+        for feed in feeds().values()
+    }
+    return {**roots, RAW_FX: ibis.schema({name: nullable(column.type) for name, column in FX_COLUMNS.items()})}
+
+
+def express(model: Model, schemas: Mapping[str, ibis.Schema]) -> ir.Table:
+    """A model as an Ibis expression over unbound tables of the schemas given.
+
+    Raises:
+        WarehouseError: the model asks for a column or operation that is not there.
+    """
+    try:
+        return model.function(*(ibis.table(schemas[table], name=table) for table in model.reads))
+    except (IbisError, AttributeError, TypeError) as error:
+        raise WarehouseError(
+            f"Model {model.name} cannot be expressed: {error}.",
+            f"Correct {model.function.__module__}; it reads {', '.join(model.reads)}.",
+        ) from error
+
+
+def sql_of(model: Model, schemas: Mapping[str, ibis.Schema]) -> str:
+    """The SQL of a model over tables of these schemas; made once per version of the code, as that takes longest.
+
+    Raises:
+        WarehouseError: as `express`.
+    """
+    key = model.function, tuple((table, schemas[table]) for table in model.reads)
+    if key not in _compiled:
+        file = _kept_file(model, schemas)
+        kept = _read(file) if file else ""
+        _compiled[key] = kept or compile_sql(express(model, schemas))
+        if file and not kept:
+            _keep(file, _compiled[key])
+    return _compiled[key]
+
+
+def kept_folder() -> Path:
+    """Where SQL of models is kept: with Python's own compiled code, which is shared and thrown away in the same way."""
+    return Path(cache_from_source(__file__)).with_suffix("")
+
+
+def _kept_file(model: Model, schemas: Mapping[str, ibis.Schema]) -> Path | None:
+    """The file of its SQL; None where the hash of the code does not cover the model, as with a workbook's own."""
+    module = sys.modules.get(model.function.__module__)
+    file = getattr(module, "__file__", None)
+    written = getattr(getattr(module, model.name, None), "function", None)
+    feed = model.name.removeprefix("stg_")
+    default = default_staging(feed).function if feed in feeds() else None
+    if model.function not in (written, default) or not file:
+        return None
+    if not Path(file).is_relative_to(Path(str(tidings.__file__)).parent):
+        return None
+    read = repr([(table, list(schemas[table].items())) for table in model.reads])
+    return kept_folder() / _loaded_code() / f"{model.name}.{hashlib.sha256(read.encode()).hexdigest()[:16]}.sql"
+
+
+@cache
+def _loaded_code() -> str:
+    """The hash of the code as this process has it: files that are edited later are not what it runs."""
+    return hashlib.sha256(f"{code_hash()}, sqlglot {version('sqlglot')}".encode()).hexdigest()[:16]
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _keep(file: Path, sql: str) -> None:
+    """Keep it if that can be: not where the package was installed by somebody else."""
+    with suppress(OSError):
+        if not file.parent.is_dir():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            versions = sorted(file.parent.parent.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+            for old in versions[_KEPT_VERSIONS:]:
+                shutil.rmtree(old, ignore_errors=True)
+        # Named when it is whole, as other processes may read it.
+        draft = file.with_name(f".{file.name}.{os.getpid()}")
+        draft.write_text(sql, encoding="utf-8")
+        draft.replace(file)
+
+
+def code_hash() -> str:
+    """What makes the tables: models, feeds, this machinery, the workbook's own `lib/`, versions of tool and engine.
+
+    Raises:
+        ModuleNotFoundError: a name of `_MAKERS` is no module any more; then nothing could tell that it was edited.
+    """
+    digest = hashlib.sha256(f"tidings {version('tidings')}, {ENGINE_VERSION}".encode())
+    for name in _MAKERS:
+        for file in _sources_of(name):
+            digest.update(f"{name}/{file.name}".encode() + file.read_bytes())
+    for name, file in own_files().items():
+        digest.update(name.encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _sources_of(name: str) -> list[Path]:
+    found = importlib.util.find_spec(name)
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError(f"There is no module {name}, which builds are made by.", name=name)
+    folder = Path(found.origin).parent
+    return sorted(folder.rglob("*.py")) if found.submodule_search_locations else [Path(found.origin)]
