@@ -239,7 +239,9 @@ def _free(settings: Settings, wanted: str | None, path: Path) -> str:
 def _form(proposal: Proposal) -> str:
     encoding = proposal.guess.options.get("encoding", "utf-8")
     if proposal.file.form != "csv":
-        return {"json": f"JSON lines, {encoding}", "parquet": "Parquet"}[proposal.file.form]
+        return {"json": f"JSON, {encoding}", "parquet": "Parquet"}[proposal.file.form]
+    if len(proposal.guess.columns) == 1:
+        return f"CSV, {encoding}, one column"
     names = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", ":": "colons"}
     return f"CSV, {encoding}, separated by {names.get(proposal.delimiter, repr(proposal.delimiter))}"
 

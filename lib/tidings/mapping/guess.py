@@ -319,7 +319,7 @@ def _lacking(tried: Mapping[str, Mapping[str, Seen]], columns: Sequence[Seen]) -
         return "no column holds times, and every feed needs to know when"
     numbers = ", ".join(f"'{seen.name}'" for seen in columns if seen.what == "number")[:_SHOWN]
     kind = max(tried, key=lambda each: len({*_WHOLE[each]} & tried[each].keys()))
-    if "platform_metrics" in tried and tried[kind].keys() <= {"ts", "unit_price", "amount"} and numbers:
+    if "platform_metrics" in tried and tried[kind].keys() <= {"ts", "unit_price", "amount", "value"} and numbers:
         return (
             f"it has times ('{day}') and numbers ({numbers}), and nothing says what they are of. If they count "
             'something by day, set kind = "platform_metrics", map value to one of them, and say what it is in '
