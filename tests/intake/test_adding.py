@@ -130,13 +130,37 @@ def test_events_requests_and_figures_are_told_from_orders(root: Path) -> None:
     ("content", "why"),
     [
         ("species,width\nsetosa,1.2\n", "no column holds times"),
-        ("1.5,2.5\n3,4\n", "its first line holds numbers, no names"),
-        ("date,price\n2026-10-05,4\n", "it comes nearest to orders, and no column was recognised as order_id"),
+        ("1.5,2.5\n3,4\n", "its first line (1.5, 2.5) is a row, no names"),
+        (
+            "date,price\n2026-10-05,4\n",
+            "it has times ('date') and numbers ('price'), and nothing says what they are of",
+        ),
+        (
+            "1001,2026-10-05,12.50,EUR\n1002,2026-10-06,3.00,EUR\n",
+            "its first line (1001, 2026-10-05, 12.50, EUR) is a row",
+        ),
+        ("time,count\n2015/01/01 01:00:00,2\n", "and nothing says what they are of"),
+        (" id  date  paid\n 1  20261005  3.00\n 2  20261006  4.00\n", "its columns are set apart by blanks"),
+        ("Shop Name,Date,Total\nMain Street,2026-10-05,4\n", "no column was recognised as order_id"),
     ],
 )
 def test_what_fits_nothing_says_what_it_lacks(root: Path, content: str, why: str) -> None:
     found = understood(root, content)
     assert found.trial is None and why in said(found)
+
+
+def test_a_currency_beside_the_amounts_is_read(root: Path) -> None:
+    found = understood(root, "Order ID,Date,Total\n1,2026-10-05,£12.50\n2,2026-10-06,GBP 3\n")
+    assert found.table["currency"] == "GBP" and found.trial is not None and found.trial.used == 2
+    found = understood(root, "Order ID,Date,Total\n1,2026-10-05,$12.50\n", "dollars.csv")
+    assert "'$12.50' may be in USD or CAD or AUD or another currency: set currency" in said(found)
+
+
+def test_a_header_that_comes_again_hides_nothing(root: Path) -> None:
+    head = "Order ID,Date,Total\n"
+    found = understood(root, f"{head}1,05.10.2026,12.50\n2,16.10.2026,3.00\n{head}3,17.10.2026,4.00\n")
+    assert found.table["time_format"] == "%d.%m.%Y"
+    assert found.trial is not None and (found.trial.used, found.trial.rejected) == (3, 1)
 
 
 def test_addresses_are_never_shown(root: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,23 +12,24 @@ from typing import Literal
 import pyarrow as pa
 
 from tidings.cli.catalog import graph, sections
-from tidings.connectors.files.source import FileSource
-from tidings.connectors.files.trial import Trial
 from tidings.enrich.bots import list_date
-from tidings.errors import TidingsError, understood
+from tidings.errors import SourceError, TidingsError, understood
+from tidings.intake.adding import propose_again, suggested
 from tidings.intake.money_checks import look_at_money
 from tidings.landing.store import verify
 from tidings.metrics.registry import leaves, registry
 from tidings.reporting.report import load_report, report_names
 from tidings.settings import Settings
 from tidings.sources.credentials import credentials
-from tidings.sources.source import Pull, open_sources
+from tidings.sources.source import Pull, Source, open_sources
+from tidings.sources.trial import Previewed, Trial, spanned
 from tidings.warehouse.build import known_files
 from tidings.warehouse.reader import Warehouse, current_build
 from tidings.window import add_days
 
 _AT_ONCE = 8
 _REASONS = 3
+_EACH = 3
 _LIST_DAYS = 365
 Level = Literal["ok", "warn", "fail"]
 
@@ -42,6 +43,15 @@ class Finding:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class _Looked:
+    """What was found of a source, and what became of its first rows."""
+
+    source: str
+    findings: Sequence[Finding]
+    trials: Sequence[Trial]
+
+
 def check(settings: Settings, now: datetime) -> Iterator[Finding]:
     """Look at settings, sources, landed files, models, metrics, sections, reports and the current build."""
     redact = credentials(settings).redactor
@@ -52,10 +62,13 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
 def _findings(settings: Settings, now: datetime) -> Iterator[Finding]:
     yield Finding("settings", "ok", f"{settings.timezone}, {settings.currency}, weeks start on {settings.week_start}")
     yield from (Finding("settings", "warn", sentence) for sentence in settings.exposed())
-    yield from _sources(settings, now)
+    first: dict[str, Sequence[Trial]] = {}
+    for looked in _sources(settings, now):
+        yield from looked.findings
+        first[looked.source] = looked.trials
     yield _crawlers(now)
     yield _tried("landed files", lambda: _landed(settings))
-    yield from _money(settings)
+    yield from _money(settings, first)
     yield _tried("models", lambda: f"{len(graph().models)} tables")
     yield _tried("metrics", _metrics)
     yield _tried("sections", lambda: ", ".join(section.name for section in sections(settings)))
@@ -74,20 +87,22 @@ def _tried(what: str, look: Callable[[], str]) -> Finding:
         return Finding(what, "fail", str(known))
 
 
-def _sources(settings: Settings, now: datetime) -> Iterator[Finding]:
+def _sources(settings: Settings, now: datetime) -> Iterator[_Looked]:
     """What each source says to its cheapest question; all are asked at once, as each may take its time to fail."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for findings in pool.map(partial(_source, settings, now), settings.sources):
-            yield from findings
+        yield from pool.map(partial(_source, settings, now), settings.sources)
 
 
-def _source(settings: Settings, now: datetime, name: str) -> list[Finding]:
+def _source(settings: Settings, now: datetime, name: str) -> _Looked:
     what, known = f"source {name}", settings.exposed()
-    source = None
+    source: Source | None = None
+    trials: list[Trial] = []
     try:
         (source,) = open_sources(settings, [name])
         problems = source.check(Pull(now))
         warnings = [sentence for sentence in source.warnings() if sentence not in known]
+        if isinstance(source, Previewed):
+            trials = list(source.preview(Pull(now)))
     except Exception as error:
         reported = understood(error, settings.root)
         if reported is None:
@@ -95,27 +110,49 @@ def _source(settings: Settings, now: datetime, name: str) -> list[Finding]:
         problems, warnings = [str(reported)], []
     findings = [Finding(what, "fail", problem) for problem in problems]
     findings += [Finding(what, "warn", warning) for warning in warnings]
-    if isinstance(source, FileSource):
-        findings += [_preview(what, trial) for trial in source.preview(Pull(now))]
-    return (
-        findings
-        if any(finding.level == "fail" for finding in findings)
-        else [Finding(what, "ok", str(settings.sources[name].get("kind", ""))), *findings]
-    )
+    findings += _previews(what, [t for t in trials if not t.failed or not any(t.what in each for each in problems)])
+    if source is None or any(trial.is_wrong for trial in trials):
+        findings += _proposed(settings, name, now, trials)
+    if not any(finding.level == "fail" for finding in findings):
+        findings = [Finding(what, "ok", str(settings.sources[name].get("kind", ""))), *findings]
+    return _Looked(name, findings, trials)
+
+
+def _proposed(settings: Settings, name: str, now: datetime, trials: Sequence[Trial]) -> list[Finding]:
+    """The table that `tidings add` would write for a source whose own reads few rows or none."""
+    try:
+        proposal = propose_again(settings, name, now, but=[trial.what for trial in trials if not trial.is_wrong])
+    except SourceError as error:
+        return [] if trials else [Finding(f"source {name}", "fail", str(error))]
+    if proposal is None:
+        return []
+    read = [max(each.used, each.cured) for each in trials if each.what == proposal.file.name and not each.failed]
+    if proposal.trial is not None and read and proposal.trial.used <= read[0]:
+        return []
+    return [Finding(f"source {name}", "warn", suggested(proposal, settings.sources[name].get("kind")))]
+
+
+def _previews(what: str, trials: Sequence[Trial]) -> Iterator[Finding]:
+    """What would become of the first rows of each file; many that are in order are told together."""
+    good = [trial for trial in trials if trial.total and not (trial.rejected or trial.notes)]
+    if len(good) > _EACH:
+        yield Finding(what, "ok", f"{len(good)} files: all of their first rows can be used{spanned(good)}.")
+    yield from (_preview(what, trial) for trial in trials if len(good) <= _EACH or trial not in good)
 
 
 def _preview(what: str, trial: Trial) -> Finding:
     """What would become of the first rows of a file: one that loses all of them keeps the source from succeeding."""
-    level: Level = "warn" if trial.is_bad else "ok"
-    if trial.rejected and not trial.rows.num_rows:
+    level: Level = "warn" if trial.is_bad or trial.notes else "ok"
+    if trial.failed or (trial.rejected and not trial.used):
         level = "fail"
     reasons = [f"{reason}." for reason in trial.reasons[:_REASONS]]
-    return Finding(what, level, " ".join(filter(None, [trial.said(), *reasons, trial.advice])))
+    return Finding(what, level, " ".join(filter(None, [trial.said(), *reasons, trial.advice, *trial.notes])))
 
 
-def _money(settings: Settings) -> Iterator[Finding]:
+def _money(settings: Settings, first: Mapping[str, Sequence[Trial]]) -> Iterator[Finding]:
+    amounts = {name: [each for trial in trials for each in trial.amounts] for name, trials in first.items()}
     try:
-        yield from (Finding("exchange rates", level, said) for level, said in look_at_money(settings))
+        yield from (Finding("exchange rates", level, said) for level, said in look_at_money(settings, amounts))
     except (TidingsError, OSError, pa.ArrowException):
         # Landed files that cannot be read are told about already.
         return

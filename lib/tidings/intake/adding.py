@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,22 +13,28 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from tidings.connectors.files.source import FileSource
-from tidings.connectors.files.trial import Trial, tried
+from tidings.connectors.files.trial import tried
 from tidings.enrich.redaction import redact
-from tidings.errors import SettingsError, SourceError, UsageError
+from tidings.errors import SettingsError, SourceError, TidingsError, UsageError
 from tidings.landing.manifest import replace_durably
 from tidings.mapping.filling import parser
 from tidings.mapping.guess import Guess, Seen, guess
+from tidings.mapping.synonyms import COLUMNS
 from tidings.parsing import files, reading
 from tidings.parsing.files import File
 from tidings.parsing.inference import encoding_of
 from tidings.parsing.sampling import head_bytes
 from tidings.settings import Settings
-from tidings.sources.source import Pull, open_sources
+from tidings.sources.source import Pull, kinds, open_sources
+from tidings.sources.trial import Trial
 
 _ROWS = 10
 _WIDE = 28
 _NAMED = 12
+_TRIED = 20
+_REASONS = 3
+# What a file does not say, so that whoever wrote it down is believed.
+_KEPT = ("timezone", "currency", "covers", "pageview")
 
 
 @dataclass(frozen=True)
@@ -55,21 +61,92 @@ def propose(settings: Settings, path: Path, name: str | None, kind: str | None, 
         raise UsageError(f"There is no file {path}.", "Name one file; a pattern goes into `path` later.")
     file = files.file_at(path.resolve(), settings.root.resolve())
     _require_new(settings, path)
+    outside = file.name.startswith("../")
+    table = {"path": str(path.resolve()) if outside else file.name}
+    return _understood(settings, file, _free(settings, name, path), table, kind, now)
+
+
+def propose_again(settings: Settings, name: str, now: datetime, but: Collection[str] = ()) -> Proposal | None:
+    """The table that would be written for a source whose own does not do, by its first file that is not `but` one.
+
+    What its table says of path, zone, currency and days is kept, and so are mappings and constants that can be meant.
+    Null where that is no source of files, or it has none.
+
+    Raises:
+        SourceError: none of its files can be read.
+    """
+    table = dict(settings.sources[name])
+    kind = table.get("kind")
+    if kind in kinds() and kind not in COLUMNS:
+        return None
+    given = table.get("path", ())
+    patterns = (given,) if isinstance(given, str) else tuple(map(str, given)) if isinstance(given, list) else ()
+    try:
+        found = [file for file in files.matching(settings.root, patterns, []) if file.name not in but]
+    except SourceError:
+        return None
+    nearest: Proposal | None = None
+    failed: SourceError | None = None
+    for file in found[:_TRIED]:
+        for wanted in dict.fromkeys((kind if kind in COLUMNS else None, None)):
+            try:
+                proposal = _understood(settings, file, name, table, wanted, now)
+            except TidingsError as error:
+                failed = failed or (error if isinstance(error, SourceError) else None)
+                continue
+            if proposal.trial and proposal.trial.used:
+                return proposal
+            nearest = nearest or proposal
+    if nearest is None and failed:
+        raise failed
+    return nearest
+
+
+def _understood(
+    settings: Settings, file: File, name: str, table: Mapping[str, Any], kind: str | None, now: datetime
+) -> Proposal:
     files.check_content(file)
     encoding, doubt = encoding_of(head_bytes(file)) if file.form != "parquet" else ("utf-8", "")
+    if doubt and "encoding" in table:
+        # Nothing but letters tells encodings of one byte apart: whoever wrote it down knows better.
+        encoding, doubt = str(table["encoding"]), ""
     with parser() as connection:
         head = reading.head(connection, file, encoding, ())
-    found = guess(head, encoding, kind)
-    outside = file.name.startswith("../")
-    table = {"kind": found.kind or "", "path": str(path.resolve()) if outside else file.name, **found.options}
-    name = _free(settings, name, path)
+    kept = {option: _texts(table.get(option)) for option in ("columns", "defaults")}
+    found = guess(head, encoding, kind, pinned=kept["columns"], defaults=kept["defaults"])
+    own = {option: table[option] for option in _KEPT if option in table}
+    if found.kind != "events":
+        own.pop("pageview", None)
+    whole = {"kind": found.kind or "", "path": table["path"], **own, **found.options}
     trial = None
     if found.kind:
-        (source,) = open_sources(replace(settings, sources={name: table}), [name])
+        (source,) = open_sources(replace(settings, sources={name: whole}), [name])
         if isinstance(source, FileSource):
             trial = tried(source, file, Pull(now))
     delimiter = head.delimiter if file.form == "csv" else ""
-    return Proposal(name, table, found, trial, file, delimiter, doubt)
+    return Proposal(name, whole, found, trial, file, delimiter, doubt)
+
+
+def _texts(given: Any) -> dict[str, str]:
+    """A table of texts as somebody wrote it; what is none is left out."""
+    return {name: text for name, text in given.items() if isinstance(text, str)} if isinstance(given, dict) else {}
+
+
+def suggested(proposal: Proposal, configured: object) -> str:
+    """A proposal for a source that is configured already, to be pasted in place of its table."""
+    found, trial = proposal.guess, proposal.trial
+    if trial is None:
+        names = ", ".join(f"'{seen.name}'" for seen in found.columns[:_NAMED])
+        more = ", …" if len(found.columns) > _NAMED else ""
+        return f"{proposal.file.name} fits no feed: {found.lacks}. Its columns: {names}{more}."
+    lines = []
+    if found.kind != configured:
+        lines.append(f"It looks like {found.kind}.")
+    lines.append("With this in place of its table: " + trial.said())
+    lines += [f"{reason}." for reason in trial.reasons[:_REASONS]]
+    doubts = [*found.doubts, *([proposal.encoding_doubt] if proposal.encoding_doubt else [])]
+    lines += [f"To look at: {doubt}." for doubt in doubts]
+    return "\n".join([*lines, "", *table_text(proposal).splitlines(), ""])
 
 
 def said(proposal: Proposal) -> str:
@@ -162,7 +239,9 @@ def _free(settings: Settings, wanted: str | None, path: Path) -> str:
 def _form(proposal: Proposal) -> str:
     encoding = proposal.guess.options.get("encoding", "utf-8")
     if proposal.file.form != "csv":
-        return {"json": f"JSON lines, {encoding}", "parquet": "Parquet"}[proposal.file.form]
+        return {"json": f"JSON, {encoding}", "parquet": "Parquet"}[proposal.file.form]
+    if len(proposal.guess.columns) == 1:
+        return f"CSV, {encoding}, one column"
     names = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", ":": "colons"}
     return f"CSV, {encoding}, separated by {names.get(proposal.delimiter, repr(proposal.delimiter))}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -17,19 +17,28 @@ from tidings.landing.store import landed_files
 from tidings.settings import Settings
 
 EURO = "EUR"
+Amounts = tuple[str, date, date]
+"""A currency, and the first and the last day of amounts in it."""
 Said = tuple[Literal["ok", "warn", "fail"], str]
 
 
 @dataclass
 class _Held:
-    """Where amounts in a currency are, and of which day the last of them is; null where nothing is landed yet."""
+    """Where amounts in a currency are, and of which day the last of them is; null where nothing is landed yet.
+
+    `first_rows` are the days of the first rows of sources that have landed nothing.
+    """
 
     sources: set[str]
     last: date | None = None
+    first_rows: tuple[date, date] | None = None
 
 
-def look_at_money(settings: Settings) -> Iterator[Said]:
-    """The rates, then each thing about currencies that would leave amounts out of a report."""
+def look_at_money(settings: Settings, first: Mapping[str, Sequence[Amounts]]) -> Iterator[Said]:
+    """The rates, then each thing about currencies that would leave amounts out of a report.
+
+    `first`: the currencies of the first rows of each source, for those that have landed nothing.
+    """
     if not is_listed(settings.currency):
         yield "warn", f"The currency '{settings.currency}' of [tool.tidings] is none that ISO 4217 lists."
     try:
@@ -39,7 +48,7 @@ def look_at_money(settings: Settings) -> Iterator[Said]:
         return
     rates = [row for row in fixings.to_pylist() if row["currency"] != EURO]
     spans = _spans(rates)
-    held = _held(settings)
+    held = _held(settings, first)
     others = sorted(set(held) - {settings.currency})
     if settings.fx:
         days = [row["day"] for row in rates]
@@ -49,18 +58,31 @@ def look_at_money(settings: Settings) -> Iterator[Said]:
     if others and settings.currency not in held:
         yield "warn", _none_in_own(settings, held, others)
     for code in others:
-        day = held[code].last
-        lacking = [each for each in (code, settings.currency) if not _has_rate(rates, each, day)]
+        each = held[code]
+        # Of rows that have not landed only the first are known: a report of later days may well have a rate.
+        known = each.first_rows if each.last is None and each.first_rows else (each.last,)
+        lacking = [name for name in (code, settings.currency) if not all(_has_rate(rates, name, day) for day in known)]
         if lacking:
-            where = (
-                f"Amounts in {code} ({', '.join(sorted(held[code].sources))}{f', the last of {day}' if day else ''})"
+            by = " by a report of those days" if len(known) > 1 and settings.fx else ""
+            yield (
+                "warn",
+                f"Amounts in {code} ({', '.join(sorted(each.sources))}{_when(each)}) cannot be converted into "
+                f"{settings.currency}{by}: {_has(settings, spans, lacking)}",
             )
-            yield "warn", f"{where} cannot be converted into {settings.currency}: {_has(settings, spans, lacking)}"
+
+
+def _when(held: _Held) -> str:
+    if held.last:
+        return f", the last of {held.last}"
+    if not held.first_rows:
+        return ""
+    begin, end = held.first_rows
+    return f", its first rows of {begin}" if begin == end else f", its first rows of {begin} to {end}"
 
 
 def _none_in_own(settings: Settings, held: Mapping[str, _Held], others: list[str]) -> str:
     said = f"No amounts are in {settings.currency}, the currency of reports: they are in {', '.join(others)}."
-    latest = max(others, key=lambda code: (held[code].last or date.min, code))
+    latest = max(others, key=lambda code: (held[code].last or (held[code].first_rows or (date.min,))[-1], code))
     return f'{said} For reports without conversion set currency = "{latest}" in [tool.tidings].'
 
 
@@ -88,8 +110,8 @@ def _has_rate(rates: list[dict[str, Any]], code: str, day: date | None) -> bool:
     return code == EURO or any(day is None or row["day"] <= day < row["until"] for row in of_code)
 
 
-def _held(settings: Settings) -> dict[str, _Held]:
-    """The currencies of what is landed, and of what the settings say of sources that have landed nothing."""
+def _held(settings: Settings, first: Mapping[str, Sequence[Amounts]]) -> dict[str, _Held]:
+    """The currencies of what is landed, and of what the first rows or the settings of other sources say."""
     found: dict[str, _Held] = {}
     landed = set()
     for file in landed_files(settings.raw):
@@ -105,6 +127,13 @@ def _held(settings: Settings) -> dict[str, _Held]:
                 held.last = max(held.last or at.date(), at.date())
     for name, table in settings.sources.items():
         reported = table.get("currency") or (table.get("defaults") or {}).get("currency")
-        if name not in landed and isinstance(reported, str):
+        if name in landed:
+            continue
+        for code, begin, end in first.get(name, ()):
+            held = found.setdefault(code.upper(), _Held(set()))
+            held.sources.add(name)
+            before = held.first_rows or (begin, end)
+            held.first_rows = min(before[0], begin), max(before[1], end)
+        if not first.get(name) and isinstance(reported, str):
             found.setdefault(reported.upper(), _Held(set())).sources.add(name)
     return found

@@ -31,9 +31,10 @@ class Reason:
     kind: str
     rows: int
     example: str
+    noun: str = "row"
 
     def __str__(self) -> str:
-        rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
+        rows = f"1 {self.noun}" if self.rows == 1 else f"{self.rows:,} {self.noun}s"
         return f"{rows}: {self.kind}" + (f", such as '{self.example}'" if self.example else "")
 
 

@@ -11,7 +11,7 @@ from tidings.errors import UsageError, suggest
 from tidings.mapping.shapes import SHAPES
 from tidings.mapping.statement import holds_addresses
 from tidings.mapping.synonyms import COLUMNS, PLATFORM_METRIC_ROWS, likeness, plain
-from tidings.parsing.inference import Marks, Times, decimal_mark, filled, is_number, times
+from tidings.parsing.inference import Marks, Times, currency_of, decimal_mark, filled, is_number, is_value, times
 from tidings.parsing.reading import Head
 from tidings.platform_metrics import PLATFORM_METRICS
 
@@ -32,6 +32,8 @@ _NUMBERS: Final = (
     "tokens_in",
     "tokens_out",
 )
+MONEY: Final = ("amount", "unit_price", "tax", "fee", "cost")
+"""Columns whose cells may name a currency."""
 _TEXTS: Final = ("product", "category", "currency", "event", "path", "url", "endpoint", "method", "metric")
 # Columns with known values only, and what those are.
 _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
@@ -40,6 +42,8 @@ _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _WHOLE: Final = {"orders": ("order_id", "ts", "amount"), "events": ("ts", "event"), "requests": ("ts", "status"),
                  "vitals": ("ts", "metric", "value"), "platform_metrics": ("ts", "metric", "value")}  # fmt: skip
+_SHOWN: Final = 60
+_FEW: Final = 4
 _TOP_STATUS: Final = 599
 _CLOCK: Final = re.compile(r"\d\d?:\d\d(:\d\d)?( ?[AaPp][Mm])?$")
 
@@ -116,8 +120,18 @@ def marks_of(columns: Sequence[Seen]) -> Marks:
     return next((marks for marks in found if marks.doubt), Marks(None, ""))
 
 
-def guess(head: Head, encoding: str = "utf-8", wanted: str | None = None) -> Guess:
+def guess(
+    head: Head,
+    encoding: str = "utf-8",
+    wanted: str | None = None,
+    *,
+    pinned: Mapping[str, str] | None = None,
+    defaults: Mapping[str, str] | None = None,
+) -> Guess:
     """A proposal for a file by its first rows; of the feed `wanted`, if one is.
+
+    `pinned` are columns as somebody has mapped them, kept where they are in the file and hold what they should;
+    `defaults` constants that somebody has given.
 
     Raises:
         UsageError: files cannot be of the feed wanted.
@@ -125,19 +139,21 @@ def guess(head: Head, encoding: str = "utf-8", wanted: str | None = None) -> Gue
     if wanted is not None and wanted not in COLUMNS:
         raise UsageError(f"'{wanted}' is no kind of files.", suggest(wanted, COLUMNS))
     columns = columns_of(head)
-    tried = {kind: _mapped(kind, columns) for kind in COLUMNS if wanted in (None, kind)}
+    given = dict(defaults or {})
+    tried = {kind: _mapped(kind, columns, pinned or {}) for kind in COLUMNS if wanted in (None, kind)}
     scores = {kind: _score(kind, mapped, columns) for kind, mapped in tried.items()}
     kind = max(scores, key=lambda each: scores[each])
     if scores[kind] <= 0:
-        wide = _wide(columns) if wanted in (None, "platform_metrics") else None
+        wide = _wide(columns, given.get("metric")) if wanted in (None, "platform_metrics") else None
         if wide is None:
             return Guess(None, {}, columns, lacks=_lacking(tried, columns))
         kind, mapped, metric = "platform_metrics", *wide
-        defaults = {"metric": metric}
+        constants = {"metric": metric}
     else:
         mapped = tried[kind]
-        defaults = {"event": "pageview"} if kind == "events" and "event" not in mapped else {}
-    return _proposal(kind, mapped, defaults, columns, encoding)
+        constants = {"event": "pageview"} if kind == "events" and "event" not in mapped else {}
+    known = {**constants, **{name: value for name, value in given.items() if name in _columns_of(kind)}}
+    return _proposal(kind, mapped, known, columns, encoding)
 
 
 def _proposal(
@@ -170,7 +186,12 @@ def _proposal(
     clock = next((c for c in columns if c.what == "text" and c.values and all(map(_CLOCK.match, c.values))), None)
     if clock is not None:
         doubts.append(f"the time of day stands in a column of its own, '{clock.name}': only days are read")
-    if kind == "orders" and "currency" not in kept:
+    code, doubt = currency_of(_amounts(kept), marks.decimal or ".") if "currency" not in kept else (None, "")
+    if code:
+        options["currency"] = code
+    if doubt:
+        doubts.append(doubt)
+    elif kind == "orders" and not code and "currency" not in kept:
         doubts.append("no column says the currency: set currency if it is not the workbook's")
     options["columns"] = {column: seen.name for column, seen in kept.items()}
     if defaults:
@@ -178,6 +199,10 @@ def _proposal(
     used = {seen.name for seen in kept.values()}
     rest = tuple(seen.name for seen in columns if seen.name not in used)
     return Guess(kind, options, tuple(columns), tuple(doubts), left_out=rest, marks=marks)
+
+
+def _amounts(kept: Mapping[str, Seen]) -> list[str]:
+    return [value for column in MONEY if column in kept for value in kept[column].values]
 
 
 def _first_lines(kept: dict[str, Seen]) -> str:
@@ -191,7 +216,13 @@ def _first_lines(kept: dict[str, Seen]) -> str:
     return f"{empty}: amounts are those of whole orders, so that further lines bring no money; products are left out"
 
 
-def _mapped(kind: str, columns: Sequence[Seen]) -> dict[str, Seen]:
+def _columns_of(kind: str) -> tuple[str, ...]:
+    """The columns of a feed, and what may be mapped beside them."""
+    shape = next(shape for shape in SHAPES if shape.feed.name == kind)
+    return (*shape.feed.columns, *shape.helpers)
+
+
+def _mapped(kind: str, columns: Sequence[Seen], pinned: Mapping[str, str]) -> dict[str, Seen]:
     """Feed columns and the file's columns that are called so and hold what they should; the surest first."""
     pairs = []
     for column, known in COLUMNS[kind].items():
@@ -200,7 +231,12 @@ def _mapped(kind: str, columns: Sequence[Seen]) -> dict[str, Seen]:
             if like > _LIKE and _fits(column, seen):
                 # What names every row is likelier to be meant than what names some.
                 pairs.append((like * (0.5 + seen.share / 2), -place, column, seen))
-    found: dict[str, Seen] = {}
+    named = {seen.name: seen for seen in columns}
+    found = {
+        column: named[name]
+        for column, name in pinned.items()
+        if column in _columns_of(kind) and name in named and _fits(column, named[name])
+    }
     for _, _, column, seen in sorted(pairs, key=lambda pair: pair[:2], reverse=True):
         if column not in found and seen not in found.values():
             found[column] = seen
@@ -208,7 +244,7 @@ def _mapped(kind: str, columns: Sequence[Seen]) -> dict[str, Seen]:
         dated = [seen for seen in columns if seen.what == "time" and seen not in found.values()]
         if len(dated) == 1:
             found["ts"] = dated[0]
-    return {column: found[column] for column in COLUMNS[kind] if column in found}
+    return {column: found[column] for column in dict.fromkeys((*COLUMNS[kind], *found)) if column in found}
 
 
 def _fits(column: str, seen: Seen) -> bool:
@@ -252,22 +288,43 @@ def _are(values: Sequence[str], known: Sequence[str]) -> bool:
     return bool(values) and sum(value.lower() in names for value in values) >= _MOST * len(values)
 
 
-def _wide(columns: Sequence[Seen]) -> tuple[dict[str, Seen], str] | None:
-    """A table with a day and a figure in a column of its own: the mapping for the first figure that has a name."""
+def _wide(columns: Sequence[Seen], wanted: str | None) -> tuple[dict[str, Seen], str] | None:
+    """A table with a day and a figure in a column of its own: the mapping for the first figure that has a name, or for
+    the one `wanted`."""
     day = next((seen for seen in columns if seen.what == "time"), None)
     for metric, known in PLATFORM_METRIC_ROWS.items():
+        if wanted not in (None, metric):
+            continue
         for seen in columns:
             if day is not None and seen.what == "number" and plain(seen.name) in known:
                 return {"ts": day, "value": seen}, metric
     return None
 
 
+def _is_aligned(seen: Seen) -> bool:
+    """True where one column holds what are several, set apart by blanks."""
+    widths = {len(value.split()) for value in seen.values}
+    return len(widths) == 1 and max(widths) > 1 and len(seen.name.split()) in widths
+
+
 def _lacking(tried: Mapping[str, Mapping[str, Seen]], columns: Sequence[Seen]) -> str:
-    if all(is_number(seen.name) for seen in columns):
-        return "its first line holds numbers, no names: write a header line above it"
-    if not any(seen.what == "time" for seen in columns):
+    if len(columns) == 1 and _is_aligned(columns[0]):
+        above = ", and names in a first line" if all(map(is_value, columns[0].name.split())) else ""
+        return f"its columns are set apart by blanks, which is not read: write commas or tabs between them{above}"
+    if sum(is_value(seen.name) for seen in columns) * 2 >= len(columns):
+        first = ", ".join(seen.name for seen in columns)
+        return f"its first line ({first[:_SHOWN]}) is a row, no names: write a header line above it"
+    day = next((seen.name for seen in columns if seen.what == "time"), None)
+    if day is None:
         return "no column holds times, and every feed needs to know when"
+    numbers = ", ".join(f"'{seen.name}'" for seen in columns if seen.what == "number")[:_SHOWN]
     kind = max(tried, key=lambda each: len({*_WHOLE[each]} & tried[each].keys()))
+    if "platform_metrics" in tried and tried[kind].keys() <= {"ts", "unit_price", "amount", "value"} and numbers:
+        return (
+            f"it has times ('{day}') and numbers ({numbers}), and nothing says what they are of. If they count "
+            'something by day, set kind = "platform_metrics", map value to one of them, and say what it is in '
+            f"`defaults`: metric = one of {', '.join(list(PLATFORM_METRICS)[:_FEW])}, …"
+        )
     lacking = [column for column in _WHOLE[kind] if column not in tried[kind]]
     docs = {shape.feed.name: shape.feed for shape in SHAPES}[kind].columns
     reported = "; ".join(f"{column} ({docs[column].doc.split(';')[0].rstrip('.')})" for column in lacking)

@@ -211,6 +211,9 @@ _OTHER: Final = frozenset({
     "old", "previous", "rabatt", "versand", "remise", "descuento", "sconto", "desconto", "korting",
 })
 
+# Words that say nothing of what they are the name of.
+_OF_ANYTHING: Final = frozenset({"name", "number", "type", "code"})
+
 # fmt: on
 
 
@@ -232,5 +235,9 @@ def likeness(name: str, known: tuple[str, ...]) -> float:
     parts = set(words.split())
     if parts & _OTHER:
         return 0.0
-    inside = [place for place, each in enumerate(known) if len(each) > 3 and set(each.split()) <= parts]
+    inside = [
+        place
+        for place, each in enumerate(known)
+        if len(each) > 3 and each not in _OF_ANYTHING and set(each.split()) <= parts
+    ]
     return 0.5 - inside[0] / (4 * len(known)) if inside else 0.0

@@ -21,7 +21,8 @@ class Head:
     """What the beginning of a file tells: its column names in order, their DuckDB types, some rows as text.
 
     `paths` are the places of the fields in a JSON object; a field inside of another is named `outer.inner`. A Parquet
-    file that `is_odd` has types that only `parquet_chunks` reads. `before` counts the lines before the header.
+    file that `is_odd` has types that only `parquet_chunks` reads. `before` counts the lines before the header; `inside`
+    is the place of the list of rows in a file that is one JSON object.
     """
 
     names: tuple[str, ...]
@@ -31,6 +32,7 @@ class Head:
     paths: tuple[tuple[str, ...], ...] = ()
     is_odd: bool = False
     before: int = 0
+    inside: tuple[str, ...] = ()
 
 
 def require_unique(file: File, names: tuple[str, ...], wanted: Collection[str] | None = None) -> None:

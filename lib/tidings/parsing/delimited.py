@@ -228,7 +228,7 @@ def csv_head(file: File, encoding: str, wanted: Collection[str]) -> Head:
         raise SourceError(f"{file.name} has no header line.", "Its first line must name the columns.")
     names = _names(rows[0], wanted)
     require_unique(file, names, wanted)
-    sample = tuple(tuple(row) for row in rows[1:] if len(row) == len(names))
+    sample = tuple(tuple(row) for row in rows[1:] if len(row) == len(names) and row != rows[0])
     return Head(_apart(names), ("VARCHAR",) * len(names), sample, delimiter, before=before)
 
 

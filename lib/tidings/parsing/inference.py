@@ -9,26 +9,39 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from itertools import product
 from typing import Final
 
 from charset_normalizer import from_bytes
+
+from tidings.parsing.values import UnreadableError, number
 
 _ISO: Final = re.compile(r"\d{4}-\d\d?-\d\d?([T ].*)?$")
 _UNIX: Final = re.compile(r"1\d{9}(\.\d+|\d{3}|\d{6})?$")
 _COMPACT: Final = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])$")
 _NUMBER: Final = re.compile(r"[-+]?[\d.,'’  ]*\d[\d.,'’  ]*-?$")
 _SIGNS: Final = re.compile(r"^[-+(]?\s*(?:[$€£¥₹]|[A-Z]{3}\b|kr\.?|zł)\s*|\s*(?:[$€£¥₹%]|[A-Z]{3}|kr\.?|zł)$")
-_COMMA: Final = re.compile(r"[-+]?(?:\d{1,3}(?:[.'’  ]\d{3})+,\d+|\d+,(?:\d{1,2}|\d{4,}))-?$")
-_POINT: Final = re.compile(r"[-+]?(?:\d{1,3}(?:[,'’  ]\d{3})+\.\d+|\d*\.(?:\d{1,2}|\d{4,}))-?$")
-_EITHER: Final = re.compile(r"[-+]?\d{1,3}[.,]\d{3}-?$")
+_COMMA: Final = re.compile(r"[-+]?(?:\d{1,3}(?:[.'’  ]\d{3})+,\d+|\d+,(?:\d{1,2}|\d{4,})|0+,\d+)-?$")
+_POINT: Final = re.compile(r"[-+]?(?:\d{1,3}(?:[,'’  ]\d{3})+\.\d+|\d*\.(?:\d{1,2}|\d{4,})|0*\.\d+)-?$")
+_EITHER: Final = re.compile(r"[-+]?[1-9]\d{0,2}[.,]\d{3}-?$")
 _MOST: Final = 0.9
+# What a sign that many currencies have is likelier to mean.
+_LIKELY: Final = ("USD", "CAD", "AUD", "GBP", "JPY", "CNY", "SEK", "NOK", "DKK")
 _DATES: Final = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%y", "%d/%m/%y"),
     *("%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d-%b-%Y"),
     *("%d-%b-%y", "%d/%b/%Y", "%a %b %d %Y", "%a, %d %b %Y", "%A, %B %d, %Y", "%B %Y", "%b %Y", "%Y-%m", "%m/%Y"),
 )
 _TIMES: Final = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%H.%M")
+_WORD: Final = r"[^\W\d_]+"
+_PARTS: Final = {
+    **dict.fromkeys("aAbB", _WORD),
+    "d": r"\d{1,2}",
+    "m": r"\d{1,2}",
+    "y": r"\d{2}(?!\d)",
+    "Y": r"\d{4}",
+}
 _JOINTS: Final = (" ", ", ", "T", " - ", ":")
 _ZONES: Final = ("", " %z", "%z")
 # Those that letters beyond ASCII may be in, likelier ones first.
@@ -88,6 +101,31 @@ def decimal_mark(values: Sequence[str]) -> Marks:
     return Marks(None, "")
 
 
+def is_value(text: str) -> bool:
+    """True for what stands in a row rather than above it: a time or a number."""
+    return is_number(text) or times((text,)).share == 1
+
+
+def currency_of(values: Iterable[str], decimal: str) -> tuple[str | None, str]:
+    """The currency that amounts name beside them (null: none, or not one), and a doubt."""
+    found: frozenset[str] | None = None
+    first = ""
+    for text in values:
+        try:
+            named = number(text, decimal).currencies
+        except UnreadableError:
+            continue
+        if named and found is not None and not named & found:
+            return None, f"'{first}' and '{text}' are in different currencies: only those of one are read"
+        if named:
+            first = first or text
+            found = named & found if found else named
+    if found and len(found) > 1:
+        likely = [code for code in _LIKELY if code in found] or sorted(found)[:3]
+        return None, f"'{first}' may be in {' or '.join([*likely, 'another currency'])}: set currency"
+    return next(iter(found), None) if found else None, ""
+
+
 def times(values: Sequence[str]) -> Times:
     """How a column of times is written."""
     if not values:
@@ -95,7 +133,8 @@ def times(values: Sequence[str]) -> Times:
     plain = sum(bool(_ISO.match(text) or _UNIX.match(text) or _COMPACT.match(text)) for text in values)
     if plain >= _MOST * len(values):
         return Times("", plain / len(values), values[0])
-    fitting = [form for form in _forms() if _reads(values[0], form) or _reads(values[-1], form)]
+    ends = (values[0], values[-1])
+    fitting = dict.fromkeys(form for text in ends for form in _forms(text) if _reads(text, form))
     shares = {form: sum(_reads(text, form) for text in values) / len(values) for form in fitting}
     best = max(shares.values(), default=0.0)
     forms = [form for form, share in shares.items() if share == best]
@@ -143,12 +182,24 @@ def _is_in_words(sample: bytes, encoding: str) -> bool:
         return False
 
 
-def _forms() -> Iterable[str]:
-    for date, time, zone in product(_DATES, _TIMES, _ZONES):
-        if time:
-            yield from (f"{date}{joint}{time}{zone}" for joint in _JOINTS)
-        elif not zone:
+def _forms(text: str) -> Iterable[str]:
+    """The forms in which a text may be written, as its date begins it."""
+    for date in _DATES:
+        begin = _pattern(date).match(text)
+        if not begin:
+            continue
+        rest = text[begin.end() :]
+        if not rest:
             yield date
+        for joint, time, zone in product(_JOINTS, _TIMES, _ZONES):
+            if time and rest.startswith(joint):
+                yield f"{date}{joint}{time}{zone}"
+
+
+@cache
+def _pattern(form: str) -> re.Pattern[str]:
+    """What a date in a form looks like; `strptime` compiles each form anew, and there are thousands."""
+    return re.compile(re.sub(r"%(\w)|([^%])", lambda part: _PARTS[part[1]] if part[1] else re.escape(part[2]), form))
 
 
 def _reads(text: str, form: str) -> bool:

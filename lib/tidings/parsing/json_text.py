@@ -1,10 +1,14 @@
-"""JSON lines, and lists of objects: each object as a text of its own, however deep, a broken one set aside alone."""
+"""JSON lines, and lists of objects: each object as a text of its own, however deep, a broken one set aside alone.
+
+A list may stand inside of one object, as programs answer: `{"data": [{…}, {…}]}`.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from json import JSONDecodeError, JSONDecoder
 from typing import Any, Final
 
@@ -23,12 +27,20 @@ _OBJECT: Final = re.compile(r'(?P<gap>\s*)\{\s*(?P<key>"(?:[^"\\]|\\.)*")')
 _NEXT: Final = re.compile(r"\s*(?P<mark>[,\]])?\s*")
 _MARKS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
 _ELEMENTS: Final = 10_000
+# One object is read as a whole.
+_LONGEST: Final = 1 << 29
+_BLANK: Final = re.compile(r"\s*")
+_SHOWN: Final = 6
+_ONE_EACH: Final = "Each row must be an object of its own: one per line, or all in one list, [{…}, {…}]."
 
 
-def json_chunks(file: File, encoding: str, rejects: list[Reject]) -> Iterator[pa.Table]:
-    """The lines of a JSON lines file, or the elements of a list, as `line`, `_line`; empty lines are left out."""
+def json_chunks(file: File, encoding: str, rejects: list[Reject], inside: tuple[str, ...] = ()) -> Iterator[pa.Table]:
+    """The lines of a JSON lines file, or the elements of a list, as `line`, `_line`; empty lines are left out.
+
+    `inside`: where the list is, if it is a member of one object.
+    """
     blocks: list[pa.Table] = []
-    for first, texts in _blocks(file, encoding):
+    for first, texts in json_texts(file, encoding, inside):
         block = pa.table({"line": _text(texts, first, rejects), "_line": pa.array(range(first, first + len(texts)))})
         blocks.append(block.filter(pc.not_equal(pc.utf8_trim_whitespace(block["line"]), "")))
         if sum(map(len, blocks)) >= CHUNK:
@@ -39,20 +51,131 @@ def json_chunks(file: File, encoding: str, rejects: list[Reject]) -> Iterator[pa
         yield pa.concat_tables([empty, *blocks])
 
 
-def _blocks(file: File, encoding: str) -> Iterator[tuple[int, list[str]]]:
-    """The texts of a file that are one row each: elements, if it is a list of objects, else lines."""
+def json_texts(file: File, encoding: str, inside: tuple[str, ...] = ()) -> Iterator[tuple[int, list[str]]]:
+    """The texts of a file that are one row each: elements, if it is a list of objects or has one `inside`, else lines.
+
+    The number of the first comes with them; bytes that are not in the encoding are lone surrogates.
+    """
+    if inside:
+        text = _whole(file, encoding)
+        return _elements(iter([text[_lists(text)[inside] :]]), is_inside=True)
     for _, texts in line_blocks(file, encoding):
         if _LIST.match("\n".join(texts[:_DEEPEST])):
-            return _elements(file, encoding)
+            return _elements("\n".join(each) + "\n" for _, each in line_blocks(file, encoding))
         break
     return line_blocks(file, encoding)
 
 
-def _elements(file: File, encoding: str) -> Iterator[tuple[int, list[str]]]:
-    """The elements of a list, numbered from 1; text that is none stands for itself, to be rejected."""
+def _whole(file: File, encoding: str) -> str:
+    """The text of a file.
+
+    Raises:
+        SourceError: it is too long to be one object.
+    """
+    pieces: list[str] = []
+    length = 0
+    for _, texts in line_blocks(file, encoding):
+        pieces += texts
+        length += sum(map(len, texts))
+        if length > _LONGEST:
+            raise SourceError(f"{file.name} is one JSON object of more than {_LONGEST >> 20} MB.", _ONE_EACH)
+    return "\n".join(pieces)
+
+
+def _is_one_object(file: File, encoding: str) -> bool:
+    """True where the file begins with an object that goes on behind its first line, or ends with it."""
+    lines = (text for _, texts in line_blocks(file, encoding) for text in texts if text.strip())
+    first, second = next(lines, ""), next(lines, None)
+    if not first.lstrip().startswith("{"):
+        return False
+    # A first line that is broken stands among others that are whole.
+    return second is None or (_read(first) is None and not isinstance(_read(second), dict))
+
+
+def _lists(text: str) -> Mapping[tuple[str, ...], int]:
+    """Where in the text of one object its lists of objects begin; nothing is found behind what is broken."""
+    found: dict[tuple[str, ...], int] = {}
+    begin = _BLANK.match(text)
+    decoder = JSONDecoder(parse_int=str, parse_float=str, strict=False)
+    with suppress(JSONDecodeError, RecursionError):
+        _walk(decoder, text, begin.end() if begin else 0, (), found)
+    return found
+
+
+def _walk(decoder: JSONDecoder, text: str, at: int, outer: tuple[str, ...], found: dict[tuple[str, ...], int]) -> int:
+    """Go through the members of the object that begins at a place; where it ends."""
+
+    def beyond(place: int) -> int:
+        blank = _BLANK.match(text, place)
+        return blank.end() if blank else place
+
+    at = beyond(at + 1)
+    while text[at : at + 1] == '"':
+        name, at = decoder.raw_decode(text, at)
+        at = beyond(beyond(at) + 1)
+        if text[at : at + 1] == "{":
+            at = _walk(decoder, text, at, (*outer, name), found)
+        else:
+            if text[at : at + 1] == "[" and text[beyond(at + 1) : beyond(at + 1) + 1] == "{":
+                found[(*outer, name)] = at
+            _, at = decoder.raw_decode(text, at)
+        at = beyond(at)
+        if text[at : at + 1] == ",":
+            at = beyond(at + 1)
+    return at + 1
+
+
+def _inside(file: File, encoding: str, wanted: Collection[str]) -> tuple[str, ...]:
+    """Where the list of rows is in a file that is one object; empty where its rows are lines, or a list.
+
+    Raises:
+        SourceError: there is none, or there are several and the `wanted` names do not say which.
+    """
+    if not _is_one_object(file, encoding):
+        return ()
+    text = _whole(file, encoding)
+    lists = _lists(text)
+    value = _read(text)
+    is_row = isinstance(value, dict) and "\n" not in text.strip()
+    fields = {".".join(path) for path in _flat(value)} if isinstance(value, dict) else set()
+    if is_row and (not lists or (wanted and fields >= set(wanted))):
+        return ()
+    if len(lists) > 1 and wanted:
+        lists = {path: at for path, at in lists.items() if _names_at(text, at) >= set(wanted)} or lists
+    if len(lists) == 1:
+        return next(iter(lists))
+    if lists:
+        named = " and ".join(f"'{'.'.join(path)}'" for path in list(lists)[:_SHOWN])
+        place = "".join(f"[{json.dumps(name, ensure_ascii=False)}]" for name in next(iter(lists)))
+        raise SourceError(
+            f"{file.name} is one JSON object with several lists of objects: {named}.",
+            f"Write the one that is meant into a file of its own: jq '.{place}' {file.name}",
+        )
+    if not isinstance(value, dict):
+        return ()
+    named = ", ".join(f"'{name}'" for name in list(value)[:_SHOWN]) + (", …" if len(value) > _SHOWN else "")
+    has = f"of its members ({named}) none is a list of objects" if value else "it has no members"
+    raise SourceError(f"{file.name} is one JSON object, and {has}.", _ONE_EACH)
+
+
+def _names_at(text: str, at: int) -> set[str]:
+    """The fields of the first object of a list."""
+    decoder = JSONDecoder(parse_int=str, parse_float=str, strict=False)
+    begin = _BLANK.match(text, at + 1)
+    try:
+        value, _ = decoder.raw_decode(text, begin.end() if begin else at + 1)
+    except (JSONDecodeError, RecursionError):
+        return set()
+    return {".".join(path) for path in _flat(value)}
+
+
+def _elements(pieces: Iterator[str], *, is_inside: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """The elements of a list, numbered from 1; text that is none stands for itself, to be rejected.
+
+    `is_inside`: what follows the list is that of an object around it.
+    """
     # Numbers stay text: those of thousands of digits cannot be converted, and need not be.
     decoder = JSONDecoder(parse_int=str, parse_float=str, strict=False)
-    pieces = ("\n".join(texts) + "\n" for _, texts in line_blocks(file, encoding))
     buffer = next(pieces, "")
     begin = re.match(r"\s*\[", buffer)
     at = begin.end() if begin else 0
@@ -94,7 +217,7 @@ def _elements(file: File, encoding: str) -> Iterator[tuple[int, list[str]]]:
                 break
             buffer, at = buffer[at:] + more, 0
     rest = (buffer[at:] + "".join(pieces)).strip()
-    if rest:
+    if rest and not is_inside:
         held.append(rest)
     if held:
         yield first, held
@@ -152,7 +275,8 @@ def json_head(file: File, encoding: str, wanted: Collection[str]) -> Head:
     first: list[dict[tuple[str, ...], Any]] = []
     paths: dict[str, tuple[str, ...]] = {}
     number = 0
-    for _, texts in _blocks(file, encoding):
+    inside = _inside(file, encoding, wanted)
+    for _, texts in json_texts(file, encoding, inside):
         for text in texts:
             number += 1
             value = _read(text) if text else None
@@ -171,7 +295,7 @@ def json_head(file: File, encoding: str, wanted: Collection[str]) -> Head:
             f"{file.name} is not JSON lines.", "Each line must be one object: {…}; a list of objects is read, too."
         )
     sample = tuple(tuple(_shown(row.get(path)) for path in paths.values()) for row in first)
-    return Head(tuple(paths), ("VARCHAR",) * len(paths), sample, paths=tuple(paths.values()))
+    return Head(tuple(paths), ("VARCHAR",) * len(paths), sample, paths=tuple(paths.values()), inside=inside)
 
 
 def _read(text: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -12,13 +13,19 @@ import pyarrow.parquet as pq
 from tidings.errors import SourceError
 from tidings.parsing import files
 from tidings.parsing.files import File
+from tidings.parsing.json_text import json_texts
 
 ROWS = 1_000
 _BYTES = 8 << 20
 
 
-def beginning(file: File, folder: Path, rows: int = ROWS) -> tuple[File, bool]:
+def beginning(
+    file: File, folder: Path, inside: tuple[str, ...] | None, encoding: str, rows: int = ROWS
+) -> tuple[File, bool]:
     """The first rows of a file, written into a folder under the same name, and whether that is all of it.
+
+    Of JSON, whose rows may go on over lines, they are lines of UTF-8, however the file holds them, `inside` as in
+    `json_texts`; null: its lines are taken as they are.
 
     Raises:
         SourceError: it cannot be read.
@@ -26,6 +33,8 @@ def beginning(file: File, folder: Path, rows: int = ROWS) -> tuple[File, bool]:
     target = replace(file, path=folder / file.path.name)
     if file.form == "parquet":
         return target, _parquet(file, target.path, rows)
+    if file.form == "json" and inside is not None:
+        return target, _json(file, target, inside, encoding, rows)
     data = b"".join(islice(files.blocks(file), 1 + _BYTES // (4 << 20)))
     cut = _cut(data, rows)
     with pa.output_stream(str(target.path), compression=file.packing) as out:
@@ -52,6 +61,19 @@ def _parquet(file: File, target: Path, rows: int) -> bool:
         reason = str(error).splitlines()[0]
         raise SourceError(f"{file.name} cannot be read as Parquet: {reason}.", "Export it again.") from error
     return bool(source.metadata.num_rows == table.num_rows)
+
+
+def _json(file: File, target: File, inside: tuple[str, ...], encoding: str, rows: int) -> bool:
+    kept: list[str] = []
+    for _, texts in json_texts(file, encoding, inside):
+        # Line ends between the members of an object are blanks; in a text there are none.
+        kept += [text.replace("\n", " ").replace("\r", " ") for text in texts if text.strip()]
+        if len(kept) > rows:
+            break
+    with pa.output_stream(str(target.path), compression=file.packing) as out:
+        # What could not be decoded stays what cannot be; the mark says more than the option of the source does.
+        out.write(codecs.BOM_UTF8 + "\n".join(kept[:rows]).encode("utf-8", "surrogateescape") + b"\n")
+    return len(kept) <= rows
 
 
 def _cut(data: bytes, rows: int) -> int:

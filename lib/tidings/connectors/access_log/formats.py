@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -55,21 +56,27 @@ _TIMED: Final = re.compile(r".*\[[^\]]*\d\d:\d\d:\d\d[^\]]*\]")
 
 
 class Formats:
-    """Reads the lines of one file that are in no common format; a line `#Fields:` says how those after it are."""
+    """Reads the lines of one file that are in no common format; a line `#Fields:` says how those after it are.
+
+    `read` counts the lines that were, by format.
+    """
 
     def __init__(self) -> None:
         self._columns: list[str] = []
+        self.read: Counter[str] = Counter()
 
     def rewritten(self, line: str) -> str | None:
         """The same as a line of the combined format, empty for a directive; null for a line in no known format."""
         if line.startswith("#"):
             return self._directive(line)
-        if line.startswith("{"):
-            return _from_json(line)
-        if self._columns:
-            return self._from_columns(line)
-        behind = HEADER.sub("", line)
-        return _from_json(behind) if behind.startswith("{") else None
+        if self._columns and not line.startswith("{"):
+            return self._counted("W3C", self._from_columns(line))
+        behind = line if line.startswith("{") else HEADER.sub("", line)
+        return self._counted("JSON", _from_json(behind)) if behind.startswith("{") else None
+
+    def _counted(self, form: str, line: str | None) -> str | None:
+        self.read[form] += line is not None
+        return line
 
     def _directive(self, line: str) -> str | None:
         name, mark, value = line.partition(":")

@@ -23,6 +23,7 @@ _MAGIC: Final = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 _BLOCK: Final = 1 << 25
 _PEEK: Final = 1 << 16
+_HEAD: Final = 1 << 21
 _LONGEST: Final = 1 << 26
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -80,6 +81,20 @@ def read_lines(path: Path) -> Iterator[Lines]:
                 number += len(text)
         if rest:
             yield Lines(_split(rest), number, size, size)
+
+
+def first_lines(path: Path, count: int) -> tuple[Lines, bool]:
+    """The first lines of a log, and whether these are all.
+
+    Raises:
+        SourceError: as in `read_lines`.
+    """
+    with _opened(path) as (stream, raw):
+        data = stream.read(_HEAD)
+        more = stream.read(1)
+        read = raw.tell()
+    text = _split(data if not more else data[: data.rfind(b"\n") + 1])
+    return Lines(text[:count], 1, read, path.stat().st_size), not more and len(text) <= count
 
 
 def fields(text: pa.StringArray, formats: Formats) -> tuple[pa.StringArray, pa.StructArray]:

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from tidings.connectors.access_log.lines import (
     content_sha256,
     fields,
     first_instant,
+    first_lines,
     forwarded,
     instants,
     read_lines,
@@ -37,11 +38,13 @@ from tidings.enrich.pseudonyms import Pseudonyms, Salts
 from tidings.errors import SettingsError, SourceError
 from tidings.feeds import ACCESS
 from tidings.landing.manifest import Input
+from tidings.landing.rejections import Reason
 from tidings.landing.store import Landing, LoadWriter
 from tidings.mapping.options import OPTIONS, PULL, read_covers
 from tidings.settings import Settings
 from tidings.sources.inputs import passed_over
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
+from tidings.sources.trial import ROWS, Trial
 from tidings.window import Zone, end_of_local_day
 
 _ENDPOINT: Final = Endpoint(name="access", feed=ACCESS, doc="Requests as the web server logged them.")
@@ -50,6 +53,11 @@ _ROTATED: Final = re.compile(r"(?:[.-]\d+)?(?:\.gz|\.zst)?$", re.IGNORECASE)
 _NOBODY: Final = (
     "What stands before the time is no address, no list of addresses, and no host with an address behind it."
 )
+_NO_AGENTS: Final = (
+    "The common format has neither user agents nor referrers: bots cannot be told apart, and every visit counts as "
+    "direct."
+)
+_LINE: Final = 120
 _NO_DATE: Final = "The time of the line is not a date between 1900 and 2199."
 
 
@@ -64,6 +72,18 @@ class _Log:
     @property
     def partition(self) -> str:
         return f"{self.name}@{self.first.isoformat()}Z" if self.first else self.name
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """Lines taken apart: who asked what, when and in which line; the numbers of those that cannot be used, and why."""
+
+    asked: pa.StructArray
+    ts: pa.Array
+    number: pa.Array
+    refused: pa.Array
+    reasons: list[str]
+    records: list[str]
 
 
 @dataclass(frozen=True)
@@ -102,6 +122,48 @@ class AccessLog:
         except SourceError as error:
             problems.append(str(error))
         return problems
+
+    def preview(self, pull: Pull) -> Iterator[Trial]:
+        """What would become of the first lines of each log, and in which format they are."""
+        try:
+            paths = self._paths()
+        except SourceError:
+            return
+        for path in paths:
+            name = Path(os.path.relpath(path, self.root)).as_posix()
+            try:
+                yield self._tried(name, path)
+            except SourceError as error:
+                yield Trial(name, 0, 0, (), is_all=False, failed=str(error))
+
+    def _tried(self, name: str, path: Path) -> Trial:
+        formats = Formats()
+        lines, is_all = first_lines(path, ROWS)
+        taken = self._taken(lines, formats)
+        used = len(taken.asked)
+        has_agents = used and pc.any(pc.not_equal(taken.asked.field("agents"), "")).as_py()
+        forms = [form for form, count in formats.read.most_common() if count]
+        if used > formats.read.total():
+            forms.insert(0, "combined format" if has_agents else "common format")
+        reasons: dict[str, Reason] = {}
+        for reason, record in zip(taken.reasons, taken.records, strict=True):
+            before = reasons.get(reason)
+            first = before.example if before else record if len(record) <= _LINE else f"{record[: _LINE - 1]}…"
+            reasons[reason] = Reason(reason.removesuffix("."), 1 + (before.rows if before else 0), first, "line")
+        trial = Trial(
+            name,
+            used,
+            len(taken.reasons),
+            sorted(reasons.values(), key=lambda reason: -reason.rows),
+            is_all,
+            noun="lines",
+            form=" and ".join(forms),
+        )
+        if not used:
+            return replace(trial, advice=f"Read are: {READ}." if taken.reasons else "")
+        days = pc.min_max(taken.ts).as_py()
+        notes = () if has_agents else (_NO_AGENTS,)
+        return replace(trial, days=(days["min"].date(), days["max"].date()), notes=notes)
 
     def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
         """Land the logs that are new or have grown, oldest first. A log that was only rotated is the one it was.
@@ -143,10 +205,14 @@ class AccessLog:
         addresses: set[str] = set()
         sent, agents, formats, reasons = 0, False, Formats(), Counter[str]()
         for lines in read_lines(log.path):
-            known, ts, line = self._taken(lines, formats, writer, reasons)
+            taken = self._taken(lines, formats)
+            if taken.reasons:
+                reasons.update(taken.reasons)
+                writer.reject(taken.refused, taken.reasons, taken.records)
+            known = taken.asked
             if not len(known):
                 continue
-            rows = translator.rows(known, ts, line)
+            rows = translator.rows(known, taken.ts, taken.number)
             writer.add(rows)
             addresses.update(known.field("address").unique().to_pylist())
             sent += pc.sum(rows["response_bytes"]).as_py()
@@ -162,16 +228,11 @@ class AccessLog:
         writer.covers = "" if self.covers == PULL else self.covers
         writer.complete_until = pull.now if self.covers == PULL else min(end, pull.now)
         if not agents:
-            return (
-                f"{log.path.name} is in the common format, without user agents and referrers: bots cannot be told "
-                "apart, and every visit counts as direct.",
-            )
+            return (f"{log.path.name}: {_NO_AGENTS}",)
         return ()
 
-    def _taken(
-        self, lines: Lines, formats: Formats, writer: LoadWriter, refusals: Counter[str]
-    ) -> tuple[pa.StructArray, pa.Array, pa.Array]:
-        """Fields, instants and numbers of the lines that can be used; the others are rejected, blank ones passed."""
+    def _taken(self, lines: Lines, formats: Formats) -> _Taken:
+        """Lines taken apart, those that cannot be used with the reason of each; blank ones are passed."""
         number = pa.array(range(lines.first, lines.first + len(lines.text)), pa.int64())
         text, parsed = fields(lines.text, formats)
         ts = instants(parsed.field("time"))
@@ -180,6 +241,7 @@ class AccessLog:
         usable = pc.and_(pc.and_(formed, dated), known)
         refused = pc.and_not(pc.not_equal(pc.utf8_trim_whitespace(text), ""), usable)
         records = lines.text.filter(refused).to_pylist()
+        reasons = []
         if records:
             reasons = [
                 why_not(record) if not is_formed else _NO_DATE if not is_dated else _NOBODY
@@ -187,9 +249,14 @@ class AccessLog:
                     records, formed.filter(refused).to_pylist(), dated.filter(refused).to_pylist(), strict=True
                 )
             ]
-            refusals.update(reasons)
-            writer.reject(number.filter(refused), reasons, [scrubbed(record) for record in records])
-        return asked.filter(usable), ts.filter(usable), number.filter(usable)
+        return _Taken(
+            asked.filter(usable),
+            ts.filter(usable),
+            number.filter(usable),
+            number.filter(refused),
+            reasons,
+            [scrubbed(record) for record in records],
+        )
 
     def _asked(self, parsed: pa.StructArray) -> pa.StructArray:
         """The fields with who asked, and for which host, in place of what stands before the time; null for nobody."""

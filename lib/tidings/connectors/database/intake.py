@@ -19,10 +19,11 @@ from tidings.errors import SourceError
 from tidings.landing.load_writer import LoadWriter
 from tidings.landing.manifest import Input, Load
 from tidings.landing.store import Landing
-from tidings.mapping.filling import fill, refuse
+from tidings.mapping.filling import converted, fill, refuse
 from tidings.mapping.mapped import MappedSource
 from tidings.mapping.statement import Plan, statement
 from tidings.mapping.web_events import WebRows, scrubbed
+from tidings.parsing.reading import Reject
 from tidings.sources.source import Pull, Pulled
 
 _READING: Final = re.compile(r"reading (\d+): ")
@@ -98,7 +99,7 @@ class Intake:
         where = f"data/raw/{self.source.name}/{self._feed.name}"
         self._reasons.clear()
         with self._draft(partition, last) as writer:
-            fill(writer, self._converted(tables), None, self.pull.progress, self._feed.name, 0)
+            fill(writer, self._converted(tables, writer), None, self.pull.progress, self._feed.name, 0)
             writer.complete_until = self.pull.now
         if had and writer.rejected and not writer.rows:
             raise SourceError(
@@ -133,7 +134,7 @@ class Intake:
     def refuse(self, partition: str, table: pa.Table, reason: str) -> Pulled:
         """Keep rows aside, for one reason."""
         with self._draft(partition, "") as writer:
-            for rows in self._converted(iter([table])):
+            for rows in self._converted(iter([table]), writer):
                 refuse(writer, rows["_line"].to_pylist(), [reason] * rows.num_rows, rows["_record"].to_pylist())
             writer.complete_until = self.pull.now
         return self._pulled(partition, writer, (f"{writer.rejected:,} rows are kept aside. {reason}.",))
@@ -160,9 +161,10 @@ class Intake:
             self.source.name, name, name, writer.rows, writer.rejected, partition=partition, messages=messages
         )
 
-    def _converted(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        """Rows of the feed, each with its record and what is wrong with it."""
+    def _converted(self, tables: Iterator[pa.Table], writer: LoadWriter) -> Iterator[pa.Table]:
+        """Rows of the feed, each with its record and what is wrong with it; those that break the query are rejected."""
         source, query, web, line = self.source, "", None, 1
+        rejects: list[Reject] = []
         for table in tables:
             if not query:
                 this = source.plan(self._connection, table, self._plain)
@@ -170,14 +172,18 @@ class Intake:
                 if source.shape.helpers:
                     web = WebRows(this, source.settings.site, self._pseudonyms, self._places)
             numbers = pa.array(range(line, line + table.num_rows), pa.int64())
-            self._connection.register("chunk", positional(table).append_column("_line", numbers))
-            rows = self._connection.sql(query).to_arrow_table()
-            self._connection.unregister("chunk")
+            chunk = positional(table).append_column("_line", numbers)
             line += table.num_rows
-            rows = web.complete(rows) if web else rows
-            rows = self._with_keys(rows) if source.cursor else rows
-            self._note(rows["_reason"])
-            yield rows
+            for read in converted(self._connection, query, chunk, rejects):
+                rows = web.complete(read) if web else read
+                rows = self._with_keys(rows) if source.cursor else rows
+                self._note(rows["_reason"])
+                yield rows
+            if rejects:
+                lines, reasons, records = zip(*rejects, strict=True)
+                self._note(pa.chunked_array([reasons]))
+                refuse(writer, lines, reasons, records)
+                rejects.clear()
 
     def _with_keys(self, rows: pa.Table) -> pa.Table:
         """The rows, those refused that could not be told apart when they come again."""

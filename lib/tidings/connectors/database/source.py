@@ -10,11 +10,13 @@ and what was landed before stays in force until all of it is there. Without a cu
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -37,6 +39,7 @@ from tidings.mapping.statement import Plan, plan
 from tidings.parsing.reading import Head
 from tidings.settings import Settings
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
+from tidings.sources.trial import ROWS, Trial, landed_trial
 from tidings.window import Zone, add_days, parse_date
 
 CHUNK_ROWS: Final = 100_000
@@ -92,6 +95,23 @@ class Database:
             return [str(error)]
         return []
 
+    def preview(self, pull: Pull) -> Iterator[Trial]:
+        """What would become of some rows; none where they cannot be asked for, as `check` says it."""
+        what = f"the table {self.table}" if self.table else "the query"
+        try:
+            with tempfile.TemporaryDirectory(prefix="tidings-") as folder, self._rows() as rows:
+                # Salts and landings of a trial are its own.
+                mine = replace(self, settings=replace(self.settings, root=Path(folder)))
+                landing, sample = Landing(Path(folder) / "raw"), rows.sample(ROWS)
+                with mine._intake(rows, landing, pull) as into:
+                    into.land("", iter([sample]), "")
+                trial = landed_trial(what, landing, self.name, self.shape.feed, is_all=sample.num_rows < ROWS)
+        except (SettingsError, SourceError):
+            return
+        undated = sample[self.cursor].null_count if self.cursor else 0
+        aside = f"{undated:,} of these rows have no {self.cursor}: they would be kept aside."
+        yield replace(trial, notes=(aside,) if undated else ())
+
     def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
         """Land what is new, chunk by chunk, or the whole.
 
@@ -100,12 +120,7 @@ class Database:
         """
         with ExitStack() as stack:
             rows = stack.enter_context(self._rows())
-            connection = stack.enter_context(parser())
-            geoip = self.settings.geoip if "ip" in self.options.columns else None
-            places = stack.enter_context(Places(geoip)) if geoip else None
-            salts = Salts(self.settings.root / "data" / "salts.json", pull.now)
-            pseudonyms = Pseudonyms(salts, self.settings.site or self.name)
-            into = Intake(self, rows.plain, landing, pull, connection, pseudonyms, places)
+            into = stack.enter_context(self._intake(rows, landing, pull))
             used = rejected = 0
             for pulled in self._by_cursor(rows, into) if self.cursor else self._whole(rows, into):
                 used, rejected = used + pulled.rows, rejected + pulled.rejected
@@ -116,6 +131,14 @@ class Database:
                     f"They are kept in data/raw/{self.name}/{self.shape.feed.name}, each with its reason. "
                     "Compare the mapping with the columns.",
                 )
+
+    @contextmanager
+    def _intake(self, rows: Rows, landing: Landing, pull: Pull) -> Iterator[Intake]:
+        geoip = self.settings.geoip if "ip" in self.options.columns else None
+        salts = Salts(self.settings.root / "data" / "salts.json", pull.now)
+        pseudonyms = Pseudonyms(salts, self.settings.site or self.name)
+        with parser() as connection, Places(geoip) if geoip else nullcontext() as places:
+            yield Intake(self, rows.plain, landing, pull, connection, pseudonyms, places)
 
     def _whole(self, rows: Rows, into: Intake) -> Iterator[Pulled]:
         yield into.land("", rows.everything(), "")

@@ -15,7 +15,7 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from tidings.connectors.files.trial import Trial, advice, tried
+from tidings.connectors.files.trial import advised, tried
 from tidings.enrich.geography import Places
 from tidings.enrich.pseudonyms import Pseudonyms, Salts
 from tidings.errors import SourceError
@@ -35,6 +35,7 @@ from tidings.parsing.values import EPOCHS
 from tidings.settings import Settings
 from tidings.sources.inputs import passed_over, raise_failures
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
+from tidings.sources.trial import Trial
 from tidings.window import end_of_local_day
 
 _BATCH = 122_880
@@ -94,7 +95,7 @@ class FileSource:
         return problems
 
     def preview(self, pull: Pull) -> Iterator[Trial]:
-        """What would become of the first rows of each file, advice included; those that cannot be read are left out."""
+        """What would become of the first rows of each file, advice included."""
         try:
             found = files.matching(self.settings.root, self.options.paths, [])
         except SourceError:
@@ -102,10 +103,9 @@ class FileSource:
         for file in found:
             try:
                 trial = tried(self, file, pull)
-                yield self._advised(file, pull, trial) if trial.rejected else trial
-            except SourceError:
-                # `check` says it of the file.
-                continue
+            except SourceError as error:
+                trial = Trial(file.name, 0, 0, (), is_all=False, failed=str(error))
+            yield self._advised(file, pull, trial)
 
     def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
         """Land the files that are new or have changed. A file that cannot be used stops no other file.
@@ -261,7 +261,8 @@ class FileSource:
         reasons = self._reasons(writer, raw)
         said = [f"They are kept, each with its reason: {self._rejected(writer, raw)}.", *_listed(reasons)]
         try:
-            found = self._advised(file, pull, tried(self, file, pull)).advice
+            trial = self._advised(file, pull, tried(self, file, pull))
+            found = trial.advice or " ".join(trial.notes)
         except SourceError:
             found = ""
         named = " or ".join(f"`{option}`" for option in options_against(reasons, OPTIONS))
@@ -270,7 +271,7 @@ class FileSource:
 
     def _advised(self, file: File, pull: Pull, trial: Trial) -> Trial:
         try:
-            return replace(trial, advice=advice(self, self.settings.sources.get(self.name, {}), file, pull, trial))
+            return advised(self, self.settings.sources.get(self.name, {}), file, pull, trial)
         except SourceError:
             return trial
 
@@ -348,7 +349,7 @@ def _with_care(
     if file.form == "parquet":
         chunks = reading.parquet_chunks(file, this.head)
     elif this.is_json:
-        chunks = reading.json_chunks(file, encoding, rejects)
+        chunks = reading.json_chunks(file, encoding, rejects, this.head.inside)
     else:
         chunks = reading.csv_chunks(file, this.head, encoding, rejects, this.needed)
     query = statement(this, "chunk", numbered=True)

@@ -3,73 +3,27 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from tidings.currencies import is_listed
 from tidings.errors import TidingsError
-from tidings.landing.rejections import Reason, reasons_in
 from tidings.landing.store import Landing, LoadWriter
 from tidings.mapping.filling import parser
-from tidings.mapping.guess import columns_of, marks_of
+from tidings.mapping.guess import MONEY, Seen, columns_of, marks_of
 from tidings.mapping.mapped import MappedSource
 from tidings.mapping.options import FileOptions, read_options
-from tidings.parsing import reading
+from tidings.parsing import files, reading
 from tidings.parsing.files import File
-from tidings.parsing.inference import encoding_of
+from tidings.parsing.inference import currency_of, encoding_of
 from tidings.parsing.sampling import beginning, head_bytes
 from tidings.settings import Settings
 from tidings.sources.source import Pull
+from tidings.sources.trial import Trial, landed_trial
 
-_TENTH = 0.1
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What became of the first rows of a file: those that can be used, how many cannot, and why.
-
-    `is_all`: there are no more rows; `advice` says what would read more of them.
-    """
-
-    file: str
-    rows: pa.Table
-    rejected: int
-    reasons: Sequence[Reason]
-    is_all: bool
-    advice: str = ""
-
-    @property
-    def lost(self) -> float:
-        """The share of rows that cannot be used."""
-        total = self.rows.num_rows + self.rejected
-        return self.rejected / total if total else 0.0
-
-    @property
-    def is_bad(self) -> bool:
-        """More than a tenth is lost."""
-        return self.lost > _TENTH
-
-    def said(self) -> str:
-        """What became of the rows, in one sentence."""
-        total = self.rows.num_rows + self.rejected
-        of = f"{total:,} rows" if self.is_all else f"the first {total:,} rows"
-        if not total:
-            return f"{self.file} has no rows."
-        if not self.rejected:
-            return f"{self.file}: all of {of} can be used{self._days()}."
-        if not self.rows.num_rows:
-            return f"{self.file}: none of {of} can be used."
-        return f"{self.file}: {self.rows.num_rows:,} of {of} can be used{self._days()}."
-
-    def _days(self) -> str:
-        if not self.rows.num_rows or "ts" not in self.rows.column_names:
-            return ""
-        days = [at.date() for at in self.rows["ts"].to_pylist()]
-        return f", of {min(days)}" if min(days) == max(days) else f", from {min(days)} to {max(days)}"
+_NAMED: Final = 4
 
 
 class Tryable(MappedSource, Protocol):
@@ -88,25 +42,29 @@ def tried(source: Tryable, file: File, pull: Pull) -> Trial:
     Raises:
         SourceError: the file cannot be read at all.
     """
+    files.check_content(file)
+    options = source.options
+    with parser() as connection:
+        head = reading.head(connection, file, options.encoding, options.columns.values())
     with tempfile.TemporaryDirectory(prefix="tidings-") as folder:
         root = Path(folder)
-        cut, is_all = beginning(file, root)
+        cut, is_all = beginning(file, root, head.inside, options.encoding)
         # Salts and landings of a trial are its own.
         mine = source.changed(settings=replace(source.settings, root=root))
         landing = Landing(root / "raw")
         mine.land_file(cut, landing, Pull(pull.now, again=True))
-        endpoint = (source.name, source.shape.feed.name)
-        (load,) = (*landing.loads(*endpoint), *landing.quarantined(*endpoint))
-        where = root / "raw" / source.name / source.shape.feed.name
-        reasons = reasons_in(where / load.rejected_file) if load.rejected_file else []
-        return Trial(file.name, pq.read_table(where / load.file), load.rejected, reasons, is_all)
+        return landed_trial(file.name, landing, source.name, source.shape.feed, is_all=is_all)
 
 
-def advice(source: Tryable, table: Mapping[str, Any], file: File, pull: Pull, before: Trial) -> str:
-    """What to set so that more rows can be used, tried out; the doubts where that is a person's to decide."""
-    found, doubts = _options(source, table, file)
-    if not found:
-        return " ".join(f"{doubt[0].upper()}{doubt[1:]}." for doubt in doubts)
+def advised(source: Tryable, table: Mapping[str, Any], file: File, pull: Pull, before: Trial) -> Trial:
+    """The trial with what to set so that more rows can be used, tried out, and with what only a person can decide."""
+    head = _head(source, table, file)
+    found, doubts = _options(source, table, head)
+    notes = [f"{doubt[0].upper()}{doubt[1:]}." for doubt in doubts]
+    if not before.failed:
+        notes += _other_currencies(source, table, head)
+    if not found or not (before.rejected or before.failed):
+        return replace(before, notes=notes)
     shown = " and ".join(f"{option} = {reading.literal(value)}" for option, value in found.items())
     try:
         shape = source.shape
@@ -115,29 +73,58 @@ def advice(source: Tryable, table: Mapping[str, Any], file: File, pull: Pull, be
         )
         after = tried(source.changed(options=options), file, pull)
     except TidingsError:
-        return ""
-    if after.rows.num_rows <= before.rows.num_rows:
-        return ""
-    total = after.rows.num_rows + after.rejected
-    some = f"{after.rows.num_rows:,} of {total:,}" if after.rejected else f"all {total:,}"
-    return f"With {shown} {some} can be used: add that to [tool.tidings.sources.{source.name}]."
+        return replace(before, notes=notes)
+    if after.used <= before.used:
+        return replace(before, notes=notes)
+    some = f"{after.used:,} of {after.total:,}" if after.rejected else f"all {after.total:,}"
+    advice = f"With {shown} {some} can be used: add that to [tool.tidings.sources.{source.name}]."
+    return replace(before, advice=advice, notes=notes, cured=after.used)
 
 
-def _options(source: Tryable, table: Mapping[str, Any], file: File) -> tuple[dict[str, str], list[str]]:
-    """Options that the cells of the mapped columns show and that are set otherwise."""
-    found: dict[str, str] = {}
-    doubts: list[str] = []
-    encoding = source.options.encoding
+@dataclass(frozen=True)
+class _Beginning:
+    """The first rows of a file, read in the encoding that they show; `doubt` is on it."""
+
+    columns: Mapping[str, Seen]
+    encoding: str
+    doubt: str
+
+
+def _head(source: Tryable, table: Mapping[str, Any], file: File) -> _Beginning:
+    encoding, doubt = source.options.encoding, ""
     if file.form != "parquet":
-        encoding, doubt = encoding_of(head_bytes(file))
-        if encoding not in ("utf-8", source.options.encoding) and "encoding" not in table:
-            found["encoding"] = encoding
-            doubts += [doubt] if doubt else []
-        else:
-            encoding = source.options.encoding
+        shown, about = encoding_of(head_bytes(file))
+        if shown not in ("utf-8", encoding) and "encoding" not in table:
+            encoding, doubt = shown, about
     with parser() as connection:
         head = reading.head(connection, file, encoding, source.options.columns.values())
-    seen = {column.name: column for column in columns_of(head)}
+    return _Beginning({column.name: column for column in columns_of(head)}, encoding, doubt)
+
+
+def _other_currencies(source: Tryable, table: Mapping[str, Any], head: _Beginning) -> list[str]:
+    """Columns that name currencies which are not read: amounts would be taken for another currency than they say."""
+    columns = source.shape.feed.columns
+    if "currency" not in columns or "currency" in source.options.columns:
+        return []
+    own = source.options.currency
+    said = []
+    for seen in head.columns.values():
+        codes = sorted({value.upper() for value in seen.values})
+        if seen.what == "text" and codes and codes != [own] and all(map(is_listed, codes)):
+            said.append(
+                f"'{seen.name}' holds {', '.join(codes[:_NAMED])}{', …' if len(codes) > _NAMED else ''} and is not "
+                f"read: all amounts are taken for {own}. Add currency = '{seen.name}' to `columns`."
+            )
+    return said
+
+
+def _options(source: Tryable, table: Mapping[str, Any], head: _Beginning) -> tuple[dict[str, str], list[str]]:
+    """Options that the cells of the mapped columns show and that are set otherwise."""
+    found: dict[str, str] = {}
+    doubts = [head.doubt] if head.doubt else []
+    if head.encoding != source.options.encoding:
+        found["encoding"] = head.encoding
+    seen = head.columns
     mapped = {column: seen[name] for column, name in source.options.columns.items() if name in seen}
     types = source.shape.feed.columns
     numbers = [c for column, c in mapped.items() if column in types and _is_number(types[column].type)]
@@ -146,6 +133,12 @@ def _options(source: Tryable, table: Mapping[str, Any], file: File) -> tuple[dic
         found["decimal"] = marks.decimal
     elif marks.doubt and "decimal" not in table:
         doubts.append(marks.doubt)
+    if not {"currency"} & {*table, *source.options.columns}:
+        amounts = [value for column in MONEY if column in mapped for value in mapped[column].values]
+        code, doubt = currency_of(amounts, marks.decimal or source.options.decimal)
+        if code and code != source.options.currency:
+            found["currency"] = code
+        doubts += [doubt] if doubt else []
     when = mapped.get(source.shape.feed.time)
     written = when.times if when else None
     if written and written.form and written.form != source.options.time_format:

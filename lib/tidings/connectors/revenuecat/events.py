@@ -9,10 +9,12 @@ that is left out before anything is written. Sandbox purchases come by the same 
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -27,10 +29,12 @@ from tidings.landing.manifest import Input
 from tidings.landing.store import Landing
 from tidings.parsing import files
 from tidings.parsing.files import File, Scan
+from tidings.parsing.sampling import beginning
 from tidings.settings import Settings
 from tidings.sources.inputs import passed_over, raise_failures
 from tidings.sources.records import Record, typed
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
+from tidings.sources.trial import Trial, landed_trial
 from tidings.window import Zone, end_of_local_day
 
 FORGOTTEN: Final = (
@@ -118,6 +122,28 @@ class RevenueCatEvents:
         except SourceError as error:
             problems.append(str(error))
         return problems
+
+    def preview(self, pull: Pull) -> Iterator[Trial]:
+        """What would become of the first deliveries of each file."""
+        try:
+            found = files.matching(self.settings.root, self._patterns(), [])
+        except SourceError:
+            return
+        for file in found:
+            try:
+                yield self._tried(file, pull)
+            except SourceError as error:
+                yield Trial(file.name, 0, 0, (), is_all=False, failed=str(error))
+
+    def _tried(self, file: File, pull: Pull) -> Trial:
+        _check_form(file)
+        with tempfile.TemporaryDirectory(prefix="tidings-") as folder:
+            cut, is_all = beginning(file, Path(folder), None, "utf-8")
+            landing = Landing(Path(folder) / "raw")
+            with landing.writer(self.name, _DELIVERIES.name, _DELIVERIES.feed, now=pull.now, is_file=True) as writer:
+                _fill(writer, cut, files.scan(cut), pull)
+            trial = landed_trial(file.name, landing, self.name, _DELIVERIES.feed, _DELIVERIES.name, is_all=is_all)
+            return replace(trial, noun="deliveries")
 
     def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
         """Land the files that are new or have changed. A file that cannot be used stops no other file.
