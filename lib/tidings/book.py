@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import cast, get_args
 
 import ibis.expr.types as ir
 
 from tidings.analysis.variation import is_unusual
-from tidings.display import theme
+from tidings.display import notebook, theme
 from tidings.display.show import head
-from tidings.errors import UsageError, suggest
+from tidings.errors import UsageError, WindowError, suggest
 from tidings.metrics.metric import Metric, Number
 from tidings.metrics.registry import get, leaves
 from tidings.metrics.result import Field, Point, Provenance, Result, Series, Value
@@ -34,9 +34,10 @@ from tidings.query.to_date import to_date_result
 from tidings.query.trace import raw_rows
 from tidings.settings import Settings, load_settings
 from tidings.warehouse.reader import Warehouse
-from tidings.window import LATEST, Comparison, Unit, Window, Zone, add_days, parse_as_of
+from tidings.window import LATEST, Comparison, Unit, Window, Zone, add_days, as_date, parse_as_of
 
 SPARK_DAYS = 90
+DAYS = 28
 
 
 class Book:
@@ -56,23 +57,28 @@ class Book:
     def open(
         cls,
         as_of: str = "latest",
-        days: int = 28,
+        days: int | None = None,
         compare: str = "previous",
         timezone: str = "",
         currency: str = "",
         segment: str = "",
         root: Path | str | None = None,
         build: str | None = None,
+        first: date | str = "",
+        last: date | str = "",
     ) -> Book:
         """Open a build (by default the current one) of the workbook at `root` (by default around this folder).
 
-        The window is the `days` complete local days before `as_of`, for "latest" the last ones that any source covers,
-        compared with the `previous` days, the same
-        `weekdays` before, a `year` before or `none`. An empty time zone or currency is the one of the settings.
+        The window is the `days` (28) complete local days before `as_of`, for "latest" the last ones that any source
+        covers; or the local days from `first` to `last`, both included, of which one may be left out: `first` alone
+        reaches up to the last complete day, or `days` far; `last` alone ends the `days`. It is compared with the
+        `previous` days, the same `weekdays` before, a `year` before or `none`. An empty time zone or currency is the
+        one of the settings.
         `segment` limits all figures, as "country=DE" or "country=DE, device=mobile".
 
         Raises:
             UsageError: a parameter cannot be used as written; the sentence names it and what is known.
+            WindowError: a date cannot be read, the window holds no day, or `days` is given beside both dates.
             WarehouseError: there is no such build.
         """
         settings = load_settings(None if root is None else Path(root))
@@ -87,11 +93,14 @@ class Book:
         at = parse_as_of(as_of, zone, warehouse.complete_until)
         context = QueryContext(warehouse, zone, at, money, parse_segment(segment, warehouse), settings.rates_file)
         context.check_currency(settings.currency)
-        window = Window.last(days, at, zone)
+        window = Window.last(DAYS if days is None else days, at, zone)
         end = context.coverage.complete_end
         if as_of.strip().lower() == LATEST and end is not None and end < window.end:
             # The data end within the day before: it is no complete day, and comparing it would be comparing a part.
-            window = replace(window, start=add_days(end, -days), end=end)
+            window = replace(window, start=add_days(end, -window.days), end=end)
+        if first or last:
+            window = _by_dates(window, first, last, days)
+        notebook.prepare(is_run=bool(settings.environment.get("TIDINGS_BUILD")))
         return cls(settings, context, window, cast(Comparison, compare))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
@@ -174,13 +183,13 @@ class Book:
         """
         return self._values((name,), window or self.window)[0]
 
-    def values(self, *names: str) -> tuple[Value, ...]:
+    def values(self, *names: str, window: Window | None = None) -> tuple[Value, ...]:
         """Several metrics as `value` gives them; those of one mart are read in one pass.
 
         Raises:
             MetricError: there is no such metric.
         """
-        return self._values(names, self.window)
+        return self._values(names, window or self.window)
 
     def _values(self, names: Sequence[str], window: Window) -> tuple[Value, ...]:
         metrics = [get(name) for name in names]
@@ -215,19 +224,26 @@ class Book:
             values.append(replace(value, unusual=is_unusual(value.change, spark, span)))
         return tuple(values)
 
-    def series(self, name: str, grain: Unit | None = None, days: int | None = None) -> Series:
-        """A metric per calendar period of the window, or of the last `days` days, each from its own rows.
+    def series(
+        self, name: str, grain: Unit | None = None, days: int | None = None, window: Window | None = None
+    ) -> Series:
+        """A metric per calendar period of the window, of the last `days` days or of another window, each from its rows.
 
         Without a `grain` by day, in long windows by week or month, so that a chart can be read (`Window.grain`).
 
         A period that the window only touches is shown whole, and the one still running at `as_of` is there, too,
-        marked incomplete.
+        marked incomplete; of a `window` that is given no other periods than it touches.
 
         Raises:
             MetricError: there is no such metric, or it has no course.
-            WindowError: `grain` is not day, week, month, quarter or year, or `days` is not positive.
+            WindowError: `grain` is not day, week, month, quarter or year, `days` is not positive, or both `days` and
+                `window` are given.
         """
         metric = get(name)
+        if window is not None:
+            if days is not None:
+                raise WindowError(f"The course of {name} was asked for {days} days and for a window.", "Give one.")
+            return self._series(metric, window, grain or window.grain())
         window = self.window if days is None else self.last(days)
         grain = grain or window.grain()
         if window.end_at < self.as_of:
@@ -259,6 +275,14 @@ class Book:
         """
         Window.last(days, self.as_of, self.zone)
         return replace(self.window, start=add_days(self.window.end, -days))
+
+    def between(self, first: date | str, last: date | str) -> Window:
+        """The local days from `first` to `last`, both included: a window to ask for in place of the book's.
+
+        Raises:
+            WindowError: a date cannot be read, or `first` is after `last`.
+        """
+        return Window.between(as_date(first), as_date(last), self.as_of, self.zone)
 
     def compares(self, mart: str) -> bool:
         """True where the window and the one before are covered alike by all that a mart is made of (C14)."""
@@ -307,7 +331,7 @@ class Book:
         found = over_windows(self.context, metrics, windows)
         return {(metric.name, window): found.value(metric, window) for metric in metrics for window in windows}
 
-    def split(self, name: str, by: str, top: int = 12) -> Result:
+    def split(self, name: str, by: str, top: int = 12, window: Window | None = None) -> Result:
         """A metric by a column of its mart: the total first, the `top` largest, then the others from their own rows.
 
         Columns: `by`, the metric, `before` and `change` against the window before, then `share` of the total for what
@@ -318,17 +342,21 @@ class Book:
             UsageError: a mart of the metric has no such column.
         """
         metric = get(name)
-        result = breakdown_result(self.context, metric, by, top, self.window, self.before, self.unit(metric))
-        return replace(result, provenance=self._origin(metric, result.provenance.sql, result.provenance.rows, by=by))
+        over = window or self.window
+        result = breakdown_result(self.context, metric, by, top, over, over.compare(self.compare), self.unit(metric))
+        origin = self._origin(metric, result.provenance.sql, result.provenance.rows, by=by, window=over)
+        return replace(result, provenance=origin)
 
-    def to_date(self, name: str) -> Result:
+    def to_date(self, name: str, window: Window | None = None) -> Result:
         """A metric week on week and month on month: the period to date against as many days of the one before.
+
+        To date is up to the last day of the window that was complete at `as_of`.
 
         Raises:
             MetricError: there is no such metric.
         """
         metric = get(name)
-        result = to_date_result(self.context, metric, self.window, self.unit(metric))
+        result = to_date_result(self.context, metric, window or self.window, self.unit(metric))
         return replace(result, provenance=self._origin(metric, result.provenance.sql, result.provenance.rows))
 
     def mart(self, name: str) -> ir.Table:
@@ -402,3 +430,18 @@ class Book:
         tables = [name for leaf in inputs for name in (leaf.mart, *(mark.mart for mark in leaf.marks))]
         money = any(leaf.unit == "money" for leaf in inputs)
         return context.provenance(sql, tables, rows, money=money, metrics=inputs, window=window or self.window)
+
+
+def _by_dates(usual: Window, first: date | str, last: date | str, days: int | None) -> Window:
+    """The window from `first` to `last`, both included; where one is missing, as `Book.open` says."""
+    if first and last and days is not None:
+        raise WindowError(
+            f"The window is given by its dates, {first} to {last}, and as {days} days.", "Leave out one of the three."
+        )
+    if first and last:
+        return Window.between(as_date(first), as_date(last), usual.as_of, usual.zone)
+    if last:
+        end = add_days(as_date(last), 1)
+        return replace(usual, start=add_days(end, -usual.days), end=end)
+    start = as_date(first)
+    return replace(usual, start=start, end=usual.end if days is None else add_days(start, days))
