@@ -10,7 +10,12 @@ from typing import cast, get_args
 
 import ibis.expr.types as ir
 
+from tidings.analysis.funnel import Step
+from tidings.analysis.funnel_paths import Exclusion, Order
+from tidings.analysis.retention import Grain, Mode, Type
 from tidings.analysis.variation import is_unusual
+from tidings.book_analyses import Asked, FunnelResult, RetentionResult, funnel, lifecycle, retention, rfm
+from tidings.book_listings import Listing, metrics_listing, tables_listing
 from tidings.display import notebook, theme
 from tidings.display.show import head
 from tidings.errors import UsageError, WindowError, suggest
@@ -283,6 +288,73 @@ class Book:
             WindowError: a date cannot be read, or `first` is after `last`.
         """
         return Window.between(as_date(first), as_date(last), self.as_of, self.zone)
+
+    @property
+    def metrics(self) -> Listing:
+        """All metrics by name: title, unit, kind and definition; `book.metrics["orders"]` is one."""
+        return metrics_listing()
+
+    @property
+    def tables(self) -> Listing:
+        """All tables of the build by name: grain, rows, last row at; `book.tables["fct_orders"]` is one."""
+        return tables_listing(self.context.warehouse)
+
+    def funnel(
+        self,
+        steps: Sequence[str | Step],
+        *,
+        order: Order = "ordered",
+        window: float | None = None,
+        exclusions: Sequence[Exclusion] = (),
+        breakdown: str | None = None,
+        over: Window | None = None,
+        by: str = "user_id",
+    ) -> FunnelResult:
+        """How many got how far through events of the book's days, or those `over` a window (metric definitions 1).
+
+        `window` is in seconds (14 days); `breakdown` is a column of fct_events; `by` is `user_id` or `visitor_id`.
+
+        Raises:
+            UsageError: an event or a column that is not there.
+            MetricError: a funnel that is not possible.
+        """
+        asked = Asked(self.context, over or self.window)
+        return funnel(asked, steps, order=order, window=window, exclusions=exclusions, breakdown=breakdown, by=by)
+
+    def retention(
+        self,
+        target: str | None = None,
+        return_event: str | None = None,
+        *,
+        period: Grain = "week",
+        type: Type = "recurring",
+        mode: Mode = "on",
+        over: Window | None = None,
+        by: str = "user_id",
+    ) -> RetentionResult:
+        """Of those with a target event in a period, how many had a return event in later ones (metric definitions 2).
+
+        No event named is any event. The periods are those that the book's window touches, or a window `over`.
+
+        Raises:
+            UsageError: an event or a column that is not there.
+            MetricError: `period`, `type` or `mode` is not known.
+        """
+        asked = Asked(self.context, over or self.window)
+        return retention(asked, target, return_event, period=period, type=type, mode=mode, by=by)
+
+    def lifecycle(self, period: Unit = "week", *, over: Window | None = None, by: str = "user_id") -> Result:
+        """New, returning, resurrecting and dormant users, one row per period of the window (metric definitions 3.1).
+
+        Raises:
+            UsageError: `by` is not `user_id` or `visitor_id`.
+            WindowError: `period` is not known.
+        """
+        return lifecycle(Asked(self.context, over or self.window), period, by=by)
+
+    def rfm(self) -> Result:
+        """Customers by recency, frequency and money, one row each, of the history before `as_of` (definitions 10)."""
+        return rfm(Asked(self.context, self.window))
 
     def compares(self, mart: str) -> bool:
         """True where the window and the one before are covered alike by all that a mart is made of (C14)."""
