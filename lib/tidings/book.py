@@ -79,7 +79,7 @@ class Book:
         reaches up to the last complete day, or `days` far; `last` alone ends the `days`. It is compared with the
         `previous` days, the same `weekdays` before, a `year` before or `none`. An empty time zone or currency is the
         one of the settings.
-        `segment` limits all figures, as "country=DE" or "country=DE, device=mobile".
+        `segment` limits all figures, as "country=DE|AT, device!=mobile, value>=10", or is the name of a saved one.
 
         Raises:
             UsageError: a parameter cannot be used as written; the sentence names it and what is known.
@@ -96,7 +96,9 @@ class Book:
         # A run says which build all of its sections read.
         warehouse = Warehouse.open(settings, build or settings.environment.get("TIDINGS_BUILD") or None)
         at = parse_as_of(as_of, zone, warehouse.complete_until)
-        context = QueryContext(warehouse, zone, at, money, parse_segment(segment, warehouse), settings.rates_file)
+        context = QueryContext(
+            warehouse, zone, at, money, parse_segment(segment, warehouse, settings.segments), settings.rates_file
+        )
         context.check_currency(settings.currency)
         window = Window.last(DAYS if days is None else days, at, zone)
         end = context.coverage.complete_end
