@@ -11,6 +11,7 @@ import pytest
 from tidings.analysis.funnel import Step
 from tidings.analysis.funnel_paths import Exclusion
 from tidings.book import Book
+from tidings.cli.catalog import analyses
 from tidings.errors import TidingsError
 from tidings.settings import load_settings
 from tidings.warehouse.build import build
@@ -148,3 +149,9 @@ def test_what_there_is_to_ask_for(book: Book) -> None:
     assert tables.loc["fct_events", "rows"] == len(EVENTS)
     assert tables.loc["fct_events", "last_row_at"] == "2026-06-16 09:00"
     assert "fct_events" in book.tables and "text/html" in book.tables._repr_mimebundle_()
+
+
+def test_the_catalogue_says_how_analyses_are_called() -> None:
+    call, doc = analyses()["lifecycle"]
+    assert call == "book.lifecycle(period='week', over, by='user_id')"
+    assert doc.startswith("New, returning")
