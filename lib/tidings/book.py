@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import cast, get_args
 
 import ibis.expr.types as ir
 
+from tidings.analysis.funnel import Step
+from tidings.analysis.funnel_paths import Exclusion, Order
+from tidings.analysis.retention import Grain, Mode, Type
 from tidings.analysis.variation import is_unusual
-from tidings.display import theme
+from tidings.book_analyses import Asked, FunnelResult, RetentionResult, funnel, lifecycle, retention, rfm
+from tidings.book_listings import Listing, metrics_listing, tables_listing
+from tidings.display import notebook, theme
 from tidings.display.show import head
-from tidings.errors import UsageError, suggest
+from tidings.errors import UsageError, WindowError, suggest
 from tidings.metrics.metric import Metric
 from tidings.metrics.registry import get, leaves
 from tidings.metrics.result import Field, Result, Series, Value
@@ -27,9 +32,10 @@ from tidings.query.to_date import to_date_result
 from tidings.query.trace import raw_rows
 from tidings.settings import Settings, load_settings
 from tidings.warehouse.reader import Warehouse
-from tidings.window import LATEST, Comparison, Unit, Window, Zone, add_days, parse_as_of
+from tidings.window import LATEST, Comparison, Unit, Window, Zone, add_days, as_date, parse_as_of
 
 SPARK_DAYS = 90
+DAYS = 28
 
 
 class Book:
@@ -49,29 +55,31 @@ class Book:
     def open(
         cls,
         as_of: str = "latest",
-        days: int = 28,
+        days: int | None = None,
         compare: str = "previous",
         timezone: str = "",
         currency: str = "",
         segment: str = "",
         root: Path | str | None = None,
         build: str | None = None,
+        first: date | str = "",
+        last: date | str = "",
     ) -> Book:
         """Open a build (by default the current one) of the workbook at `root` (by default around this folder).
 
-        The window is the `days` complete local days before `as_of`, for "latest" the last ones that any source covers,
-        compared with the `previous` days, the same
-        `weekdays` before, a `year` before or `none`. An empty time zone or currency is the one of the settings.
-        `segment` limits all figures, as "country=DE" or "country=DE, device=mobile".
+        The window is the `days` (28) complete local days before `as_of`, for "latest" the last ones that any source
+        covers; or the local days from `first` to `last`, both included, of which one may be left out: `first` alone
+        reaches up to the last complete day, or `days` far; `last` alone ends the `days`. It is compared with the
+        `previous` days, the same `weekdays` before, a `year` before or `none`. An empty time zone or currency is the
+        one of the settings.
+        `segment` limits all figures, as "country=DE|AT, device!=mobile, value>=10", or is the name of a saved one.
 
         Raises:
             UsageError: a parameter cannot be used as written; the sentence names it and what is known.
+            WindowError: a date cannot be read, the window holds no day, or `days` is given beside both dates.
             WarehouseError: there is no such build.
         """
-        texts = {
-            "as_of": as_of, "compare": compare, "timezone": timezone, "currency": currency, "segment": segment
-        }  # fmt: skip
-        _check_types(days, texts)
+        _check_types(days, as_of=as_of, compare=compare, timezone=timezone, currency=currency, segment=segment)
         settings = load_settings(None if root is None else Path(root))
         if compare not in get_args(Comparison):
             raise UsageError(f"The comparison '{compare}' is not known.", suggest(compare, get_args(Comparison)))
@@ -82,13 +90,18 @@ class Book:
         # A run says which build all of its sections read.
         warehouse = Warehouse.open(settings, build or settings.environment.get("TIDINGS_BUILD") or None)
         at = parse_as_of(as_of, zone, warehouse.complete_until)
-        context = QueryContext(warehouse, zone, at, money, parse_segment(segment, warehouse), settings.rates_file)
+        context = QueryContext(
+            warehouse, zone, at, money, parse_segment(segment, warehouse, settings.segments), settings.rates_file
+        )
         context.check_currency(settings.currency)
-        window = Window.last(days, at, zone)
+        window = Window.last(DAYS if days is None else days, at, zone)
         end = context.coverage.complete_end
         if as_of.strip().lower() == LATEST and end is not None and end < window.end:
             # The data end within the day before: it is no complete day, and comparing it would be comparing a part.
-            window = replace(window, start=add_days(end, -days), end=end)
+            window = replace(window, start=add_days(end, -window.days), end=end)
+        if first or last:
+            window = _by_dates(window, first, last, days)
+        notebook.prepare(is_run=bool(settings.environment.get("TIDINGS_BUILD")))
         return cls(settings, context, window, cast(Comparison, compare))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
@@ -171,13 +184,13 @@ class Book:
         """
         return self._values((name,), window or self.window)[0]
 
-    def values(self, *names: str) -> tuple[Value, ...]:
+    def values(self, *names: str, window: Window | None = None) -> tuple[Value, ...]:
         """Several metrics as `value` gives them; those of one mart are read in one pass.
 
         Raises:
             MetricError: there is no such metric.
         """
-        return self._values(names, self.window)
+        return self._values(names, window or self.window)
 
     def _values(self, names: Sequence[str], window: Window) -> tuple[Value, ...]:
         metrics = [get(name) for name in names]
@@ -212,19 +225,26 @@ class Book:
             values.append(replace(value, unusual=is_unusual(value.change, spark, span)))
         return tuple(values)
 
-    def series(self, name: str, grain: Unit | None = None, days: int | None = None) -> Series:
-        """A metric per calendar period of the window, or of the last `days` days, each from its own rows.
+    def series(
+        self, name: str, grain: Unit | None = None, days: int | None = None, window: Window | None = None
+    ) -> Series:
+        """A metric per calendar period of the window, of the last `days` days or of another window, each from its rows.
 
         Without a `grain` by day, in long windows by week or month, so that a chart can be read (`Window.grain`).
 
         A period that the window only touches is shown whole, and the one still running at `as_of` is there, too,
-        marked incomplete.
+        marked incomplete; of a `window` that is given no other periods than it touches.
 
         Raises:
             MetricError: there is no such metric, or it has no course.
-            WindowError: `grain` is not day, week, month, quarter or year, or `days` is not positive.
+            WindowError: `grain` is not day, week, month, quarter or year, `days` is not positive, or both `days` and
+                `window` are given.
         """
         metric = get(name)
+        if window is not None:
+            if days is not None:
+                raise WindowError(f"The course of {name} was asked for {days} days and for a window.", "Give one.")
+            return self._series(metric, window, grain or window.grain())
         window = self.window if days is None else self.last(days)
         grain = grain or window.grain()
         if window.end_at < self.as_of:
@@ -251,6 +271,81 @@ class Book:
         """
         Window.last(days, self.as_of, self.zone)
         return replace(self.window, start=add_days(self.window.end, -days))
+
+    def between(self, first: date | str, last: date | str) -> Window:
+        """The local days from `first` to `last`, both included: a window to ask for in place of the book's.
+
+        Raises:
+            WindowError: a date cannot be read, or `first` is after `last`.
+        """
+        return Window.between(as_date(first), as_date(last), self.as_of, self.zone)
+
+    @property
+    def metrics(self) -> Listing:
+        """All metrics by name: title, unit, kind and definition; `book.metrics["orders"]` is one."""
+        return metrics_listing()
+
+    @property
+    def tables(self) -> Listing:
+        """All tables of the build by name: grain, rows, last row at; `book.tables["fct_orders"]` is one."""
+        return tables_listing(self.context.warehouse)
+
+    def funnel(
+        self,
+        steps: Sequence[str | Step],
+        *,
+        order: Order = "ordered",
+        window: float | None = None,
+        exclusions: Sequence[Exclusion] = (),
+        breakdown: str | None = None,
+        over: Window | None = None,
+        by: str = "user_id",
+    ) -> FunnelResult:
+        """How many got how far through events of the book's days, or those `over` a window (metric definitions 1).
+
+        `window` is in seconds (14 days); `breakdown` is a column of fct_events; `by` is `user_id` or `visitor_id`.
+
+        Raises:
+            UsageError: an event or a column that is not there.
+            MetricError: a funnel that is not possible.
+        """
+        asked = Asked(self.context, over or self.window)
+        return funnel(asked, steps, order=order, window=window, exclusions=exclusions, breakdown=breakdown, by=by)
+
+    def retention(
+        self,
+        target: str | None = None,
+        return_event: str | None = None,
+        *,
+        period: Grain = "week",
+        type: Type = "recurring",
+        mode: Mode = "on",
+        over: Window | None = None,
+        by: str = "user_id",
+    ) -> RetentionResult:
+        """Of those with a target event in a period, how many had a return event in later ones (metric definitions 2).
+
+        No event named is any event. The periods are those that the book's window touches, or a window `over`.
+
+        Raises:
+            UsageError: an event or a column that is not there.
+            MetricError: `period`, `type` or `mode` is not known.
+        """
+        asked = Asked(self.context, over or self.window)
+        return retention(asked, target, return_event, period=period, type=type, mode=mode, by=by)
+
+    def lifecycle(self, period: Unit = "week", *, over: Window | None = None, by: str = "user_id") -> Result:
+        """New, returning, resurrecting and dormant users, one row per period of the window (metric definitions 3.1).
+
+        Raises:
+            UsageError: `by` is not `user_id` or `visitor_id`.
+            WindowError: `period` is not known.
+        """
+        return lifecycle(Asked(self.context, over or self.window), period, by=by)
+
+    def rfm(self) -> Result:
+        """Customers by recency, frequency and money, one row each, of the history before `as_of` (definitions 10)."""
+        return rfm(Asked(self.context, self.window))
 
     def compares(self, mart: str) -> bool:
         """True where the window and the one before are covered alike by all that a mart is made of (C14)."""
@@ -287,7 +382,7 @@ class Book:
         notes = [n for w in both for n in context.notes.lacking(leaves(metric), context.needed, w.start, w.end)]
         return notes[0].rstrip(".") if notes else "the data do not cover both windows alike"
 
-    def split(self, name: str, by: str, top: int = 12) -> Result:
+    def split(self, name: str, by: str, top: int = 12, window: Window | None = None) -> Result:
         """A metric by a column of its mart: the total first, the `top` largest, then the others from their own rows.
 
         Columns: `by`, the metric, `before` and `change` against the window before, then `share` of the total for what
@@ -298,16 +393,19 @@ class Book:
             UsageError: a mart of the metric has no such column.
         """
         metric = get(name)
-        return breakdown_result(self.context, metric, by, top, self.window, self.before, self.unit(metric))
+        over = window or self.window
+        return breakdown_result(self.context, metric, by, top, over, over.compare(self.compare), self.unit(metric))
 
-    def to_date(self, name: str) -> Result:
+    def to_date(self, name: str, window: Window | None = None) -> Result:
         """A metric week on week and month on month: the period to date against as many days of the one before.
+
+        To date is up to the last day of the window that was complete at `as_of`.
 
         Raises:
             MetricError: there is no such metric.
         """
         metric = get(name)
-        return to_date_result(self.context, metric, self.window, self.unit(metric))
+        return to_date_result(self.context, metric, window or self.window, self.unit(metric))
 
     def mart(self, name: str) -> ir.Table:
         """A table as the figures see it: rows before `as_of`, in the segment, with `local_ts` and, for money, `fx`.
@@ -370,10 +468,25 @@ class Book:
         return self.currency if metric.unit == "money" else metric.unit
 
 
-def _check_types(days: object, texts: Mapping[str, object]) -> None:
+def _check_types(days: object, **texts: object) -> None:
     """Notebooks are run by programs that take a value for what it looks like: `abc` for text, `2026` for a number."""
-    if not isinstance(days, int) or isinstance(days, bool):
+    if days is not None and (not isinstance(days, int) or isinstance(days, bool)):
         raise UsageError(f"days must be a whole number, not {days!r}.", "Give it as in days=28.")
     for name, text in texts.items():
         if not isinstance(text, str):
             raise UsageError(f"{name} must be text, not {text!r}.", f'Write it in quotes, as in {name}="...".')
+
+
+def _by_dates(usual: Window, first: date | str, last: date | str, days: int | None) -> Window:
+    """The window from `first` to `last`, both included; where one is missing, as `Book.open` says."""
+    if first and last and days is not None:
+        raise WindowError(
+            f"The window is given by its dates, {first} to {last}, and as {days} days.", "Leave out one of the three."
+        )
+    if first and last:
+        return Window.between(as_date(first), as_date(last), usual.as_of, usual.zone)
+    if last:
+        end = add_days(as_date(last), 1)
+        return replace(usual, start=add_days(end, -usual.days), end=end)
+    start = as_date(first)
+    return replace(usual, start=start, end=usual.end if days is None else add_days(start, days))

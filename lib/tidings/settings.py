@@ -16,7 +16,7 @@ from tidings.enrich.hosts import site_host
 from tidings.errors import SettingsError, remedy_of, suggest
 from tidings.secrets import Secret, is_secret_name
 
-_KNOWN = ("timezone", "currency", "week_start", "site", "fx", "geoip", "sources")
+_KNOWN = ("timezone", "currency", "week_start", "site", "fx", "geoip", "sources", "segments")
 _LARGEST_KEY = 1 << 16
 WITHOUT_SECRETS = "TIDINGS_WITHOUT_SECRETS"
 """Set where sections run: they read what was landed, and the file .env is not read for them."""
@@ -29,7 +29,7 @@ class Settings:
 
     `root` holds pyproject.toml; `timezone` (IANA) and `week_start` set the report's calendar, `currency` its
     money; `site` is the host whose own links are internal; `fx` and `geoip` are files, relative to `root`;
-    `sources` maps a source's name to its table as written.
+    `sources` maps a source's name to its table as written, `segments` a name to a segment.
     """
 
     root: Path
@@ -41,6 +41,7 @@ class Settings:
     geoip: Path | None = None
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    segments: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def raw(self) -> Path:
@@ -215,6 +216,7 @@ def load_settings(root: Path | None = None) -> Settings:
         fx=_file(table, "fx", root),
         geoip=_file(table, "geoip", root),
         sources=_sources(table.get("sources", {})),
+        segments=_segments(table.get("segments", {})),
         environment={**({} if os.environ.get(WITHOUT_SECRETS) else _dotenv(root / ".env")), **os.environ},
     )
 
@@ -306,6 +308,12 @@ def _sources(value: object) -> Mapping[str, Mapping[str, Any]]:
                 f"The source name '{name}' cannot name a folder.",
                 "Use letters, digits, - and _, a letter first.",
             )
+    return value
+
+
+def _segments(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) and text.strip() for text in value.values()):
+        raise SettingsError("[tool.tidings.segments] must hold texts.", 'Write dach = "country=DE|AT|CH".')
     return value
 
 

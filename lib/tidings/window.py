@@ -170,6 +170,11 @@ class Period:
     state: State
     label: str
 
+    @property
+    def last_day(self) -> date:
+        """The last local day that belongs to the period."""
+        return self.end - _DAY
+
 
 @dataclass(frozen=True)
 class Window:
@@ -494,6 +499,19 @@ def parse_date(text: str) -> date:
         return date.fromisoformat(text.strip())
     except ValueError as error:
         raise WindowError(f"'{text}' is not a date.", "Write it as 2026-07-01.") from error
+
+
+def as_date(day: date | str) -> date:
+    """A local date given as such or as text.
+
+    Raises:
+        WindowError: the text is not a date, or what is given is an instant.
+    """
+    if isinstance(day, str):
+        return parse_date(day)
+    if isinstance(day, datetime) or not isinstance(day, date):
+        raise WindowError(f"{day!r} is not a date.", "Give a date, or write it as 2026-07-01.")
+    return day
 
 
 def parse_instant(text: str, zone: Zone | None = None) -> datetime:

@@ -84,6 +84,7 @@ class Path:
 
     times: tuple[int, ...]
     value: str
+    user: str = ""
 
     def seconds(self, step: int) -> float:
         """Seconds from the step before to `step` (1-based, from 2 on)."""
@@ -161,7 +162,7 @@ def paths(rows: pa.Table, funnel: Funnel) -> list[Path]:
     for user in _users(rows, funnel):
         selected = select(user.attempts(funnel.rules))
         if selected is not None:
-            found.append(Path(selected.times, user.value(selected)))
+            found.append(Path(selected.times, user.value(selected), user.name))
     return found
 
 
@@ -241,6 +242,7 @@ class _User:
     excluded: list[list[int]]
     values: list[str | None]
     periods: list[date]
+    name: str
 
     def attempts(self, rules: Rules) -> Iterator[Attempt]:
         return clean_attempts(rules, self.times, self.masks, self.excluded)
@@ -262,6 +264,7 @@ def _users(rows: pa.Table, funnel: Funnel) -> Iterator[_User]:
         return
     user = rows["user_id"].combine_chunks().dictionary_encode()
     codes = np.asarray(user.indices)
+    names = user.dictionary.to_pylist()
     times = np.asarray(rows["ts"].cast(pa.timestamp("us")).cast(pa.int64()))
     matches = np.asarray(rows["matches"].cast(pa.int64()))
     steps = (1 << len(funnel.steps)) - 1
@@ -275,4 +278,6 @@ def _users(rows: pa.Table, funnel: Funnel) -> Iterator[_User]:
         excluded = [
             [moments[i] for i in range(first, end) if marks[i] >> bit & 1] for bit in range(len(funnel.exclusions))
         ]
-        yield _User(moments[first:end], masks[first:end], excluded, values[first:end], periods[first:end])
+        yield _User(
+            moments[first:end], masks[first:end], excluded, values[first:end], periods[first:end], names[codes[first]]
+        )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tidings.book import Book
 from tidings.errors import UsageError, suggest
 from tidings.feeds import Feed, feeds
 from tidings.ledger.store import Ledger
@@ -48,6 +50,17 @@ def graph() -> Graph:
     return Graph.of(known_models(), root_schemas())
 
 
+def analyses() -> Mapping[str, tuple[str, str]]:
+    """What a book analyses, by name: how it is called, and what it gives."""
+    found = {}
+    for function in (Book.funnel, Book.retention, Book.lifecycle, Book.rfm):
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        given = ", ".join(p.name if p.default in (p.empty, None) else f"{p.name}={p.default!r}" for p in parameters)
+        doc = (inspect.getdoc(function) or "").splitlines()[0]
+        found[function.__name__] = (f"book.{function.__name__}({given})", doc)
+    return found
+
+
 def readers(table: str) -> tuple[Metric, ...]:
     """The metrics that read a table, directly or through their inputs."""
     return tuple(m for m in registry().values() if any(leaf.mart == table for leaf in leaves(m)))
@@ -86,11 +99,14 @@ def describe(settings: Settings, name: str) -> str:
         return _table_text(models, name)
     if name in feeds() or name.removeprefix("raw_") in feeds():
         return _feed_text(feeds()[name.removeprefix("raw_")])
+    if name in analyses():
+        call, doc = analyses()[name]
+        return f"{call} (analysis)\n\n  {doc}"
     if name in notebooks:
         section = notebooks[name]
         questions = "\n".join(f"  - {question}" for question in section.questions)
         return f"{section.title} (section {name})\n\n{questions}"
-    known = [*metrics, *models.models, *feeds(), *notebooks]
+    known = [*metrics, *models.models, *feeds(), *analyses(), *notebooks]
     raise UsageError(f"The catalogue has no '{name}'.", suggest(name, known))
 
 
@@ -115,6 +131,7 @@ def write_catalog(settings: Settings) -> Path:
         ],
         tables=[(model, models.lineage(name), readers(name)) for name, model in models.models.items()],
         feeds=tuple(feeds().values()),
+        analyses=analyses(),
     )
     file = settings.reports / "catalog.html"
     file.parent.mkdir(parents=True, exist_ok=True)

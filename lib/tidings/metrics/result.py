@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidings.metrics.metric import Metric, Number
 from tidings.window import Period, Window
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHOWN_ROWS = 20
 
 
 def relative_change(current: Number, previous: Number) -> float | None:
@@ -80,6 +85,24 @@ class Value:
         """`good`, `warn`, `bad` or `none` by the metric's thresholds."""
         return self.metric.status(None if self.value is None else float(self.value))
 
+    def __repr__(self) -> str:
+        said = f"{self.metric.name} {_said(self.value, self.unit)}, {_days(self.window)}"
+        if self.value is None and self.why:
+            said += f" ({self.why})"
+        if self.part:
+            said += f" ({self.part})"
+        if self.before_window is not None:
+            said += f"; before {_said(self.before, self.unit)}, {_days(self.before_window)}"
+            if self.before is None and self.why_no_change:
+                said += f" ({self.why_no_change})"
+        return f"<Value {said}>"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row: metric, unit, first and last day, value, before, change."""
+        names = ("metric", "unit", "first", "last", "value", "before", "change")
+        row = (self.metric.name, self.unit, self.window.start, self.window.last_day, self.value, self.before)
+        return _frame(names, [(*row, self.change)])
+
 
 @dataclass(frozen=True)
 class Point:
@@ -130,6 +153,16 @@ class Series:
         known = [p.value for p in self.points if p.is_whole and p.value is not None]
         return float(sum(float(v) for v in known)) / len(known) if known else None
 
+    def __repr__(self) -> str:
+        why = f" ({self.why})" if self.why else ""
+        head = f"<Series {self.metric.name} by {self.grain}, {self.unit}, {len(self.points)} periods{why}>"
+        return f"{head}\n{_lines(self.to_pandas())}" if self.points else head
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per period: its first and last day, value, state, and the share of its days that is covered."""
+        rows = [(p.period.start, p.period.last_day, p.value, p.period.state, p.share) for p in self.points]
+        return _frame(("first", "last", "value", "state", "share"), rows)
+
 
 @dataclass(frozen=True)
 class Field:
@@ -154,3 +187,40 @@ class Result:
         """The values of one column, top to bottom."""
         index = [f.name for f in self.fields].index(name)
         return [row[index] for row in self.rows]
+
+    def __repr__(self) -> str:
+        units = ", ".join(f"{f.name} in {f.unit}" for f in self.fields if f.unit not in ("text", "date", "count"))
+        head = f"<Result {self.title!r}, {len(self.rows)} rows{'; ' if units else ''}{units}>"
+        return f"{head}\n{_lines(self.to_pandas())}" if self.rows else head
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The rows under the names of the fields; decimals stay decimals, and what is unknown is None."""
+        return _frame([f.name for f in self.fields], self.rows)
+
+
+def _said(value: Number, unit: str) -> str:
+    return "unknown" if value is None else f"{value:,} {unit}"
+
+
+def _days(window: Window) -> str:
+    return f"{window.start}..{window.last_day}"
+
+
+def _frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
+    # Imported here because it takes half a second, and a run never needs it.
+    import pandas as pd
+
+    # Typed by column as found: a count beside an unknown one would else become a fraction.
+    columns = {name: [row[n] for row in rows] for n, name in enumerate(names)}
+    return pd.DataFrame({name: pd.Series(column, dtype=_dtype(column)) for name, column in columns.items()})
+
+
+def _dtype(column: Sequence[Any]) -> str:
+    known = {type(value) for value in column if value is not None}
+    return {frozenset({int}): "Int64", frozenset({float}): "Float64", frozenset({int, float}): "Float64"}.get(
+        frozenset(known), "object"
+    )
+
+
+def _lines(frame: pd.DataFrame) -> str:
+    return str(frame.to_string(max_rows=_SHOWN_ROWS))

@@ -1,11 +1,14 @@
-"""A segment: the rows that a whole report is limited to, written as `country=DE, device=mobile`."""
+"""A segment: the rows that a whole report is limited to, written as `country=DE|AT, device!=mobile, value>=10`."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from functools import cache, reduce
-from operator import and_
-from typing import cast
+from operator import and_, ge, gt, le, lt
+from typing import Any, cast
 
 import ibis
 import ibis.expr.types as ir
@@ -13,8 +16,11 @@ import ibis.expr.types as ir
 from tidings.errors import UsageError, suggest
 from tidings.feeds import feeds
 from tidings.warehouse.reader import Warehouse
+from tidings.window import parse_date
 
-_LIKE = 'Write it as "country=DE"; several as "country=DE, device=mobile", all of which must hold.'
+_LIKE = 'Write it as "country=DE", "country=DE|FR", "country!=DE" or "value>=10"; several with commas: all must hold.'
+_TERM = re.compile(r"([^=!<>]+)(!=|>=|<=|=|>|<)(.+)", re.DOTALL)
+_RANGES: Mapping[str, Callable[[Any, Any], Any]] = {">=": ge, "<=": le, ">": gt, "<": lt}
 _OFFERED = 5000
 # An error may be read by others than those who may see who somebody is.
 
@@ -25,50 +31,113 @@ def _personal() -> frozenset[str]:
 
 
 @dataclass(frozen=True)
-class Segment:
-    """Columns and the value each must have; empty for all rows."""
+class Condition:
+    """What a column has to hold: any of the values, none of them (`!=`), or a value of a range."""
 
-    terms: tuple[tuple[str, str], ...] = ()
+    sign: str
+    values: tuple[str, ...]
 
     def __str__(self) -> str:
-        return ", ".join(f"{column}={value}" for column, value in self.terms)
+        return f"{self.sign}{'|'.join(self.values)}"
+
+    def of(self, held: ir.Value) -> ir.BooleanValue:
+        """True where it holds; a row without a value is in no range and none of any values.
+
+        Raises:
+            UsageError: the bound of a range is not of the column's type.
+        """
+        if self.sign in _RANGES:
+            bound = _bound(held, self.values[0])
+            return cast(ir.BooleanValue, _RANGES[self.sign](held, bound).fill_null(False))
+        is_truth = held.type().is_boolean()
+        text = held if held.type().is_string() else held.cast("string")
+        found = text.isin([value.lower() if is_truth else value for value in self.values]).fill_null(False)
+        return cast(ir.BooleanValue, ~found if self.sign == "!=" else found)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Columns and what each must hold; empty for all rows."""
+
+    terms: tuple[tuple[str, Condition], ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(f"{column}{condition}" for column, condition in self.terms)
 
     def within(self, column: str, value: str) -> Segment:
-        """This segment limited by one more term, which replaces another of its column."""
-        return Segment((*(term for term in self.terms if term[0] != column), (column, value)))
+        """This segment limited by one more term, which replaces others of its column."""
+        kept = (term for term in self.terms if term[0] != column)
+        return Segment((*kept, (column, Condition("=", (value,)))))
 
     def of(self, table: ir.Table) -> ir.Table:
         """The rows of the segment; terms whose column the table lacks do not limit it (`lacking`)."""
-        held = [_is(table, column, value) for column, value in self.terms if column in table.columns]
+        held = [condition.of(table[column]) for column, condition in self.terms if column in table.columns]
         return table.filter(reduce(and_, held)) if held else table
 
     def lacking(self, name: str, table: ir.Table) -> tuple[str, ...]:
         """A sentence for each term that cannot limit a table."""
         return tuple(
-            f"Not limited to {column}={value}: {name} has no {column}."
-            for column, value in self.terms
+            f"Not limited to {column}{condition}: {name} has no {column}."
+            for column, condition in self.terms
             if column not in table.columns
         )
 
 
-def parse_segment(text: str, warehouse: Warehouse) -> Segment:
-    """A segment as written: terms `column=value` separated by `;`, or by `,` where there is no `;`.
+def parse_segment(text: str, warehouse: Warehouse, saved: Mapping[str, str] | None = None) -> Segment:
+    """A segment as written: terms separated by `;`, or by `,` where there is no `;`; or the name of a `saved` one.
 
     Raises:
         UsageError: not of this form, a column no mart has, a value that no row has, or a column named twice.
     """
-    terms: dict[str, str] = {}
+    saved = saved or {}
+    text = saved.get(text.strip(), text)
+    terms: list[tuple[str, Condition]] = []
     for term in text.split(";" if ";" in text else ","):
         if not term.strip():
             continue
-        column, sign, value = (part.strip() for part in term.partition("="))
-        if not sign or not column or not value:
+        match = _TERM.fullmatch(term.strip())
+        if match is None:
+            known = f" Or name a saved one. {suggest(term.strip(), saved)}" if saved else ""
+            raise UsageError(f"The segment '{term.strip()}' cannot be read.", _LIKE + known)
+        column, sign, written = (part.strip() for part in match.groups())
+        values = (written,) if sign in _RANGES else tuple(value.strip() for value in written.split("|"))
+        if not column or not all(values):
             raise UsageError(f"The segment '{term.strip()}' cannot be read.", _LIKE)
-        if column in terms:
-            raise UsageError(f"The segment names {column} twice, and a row has one.", "Keep one of them.")
-        check_term(column, value, warehouse)
-        terms[column] = value
-    return Segment(tuple(terms.items()))
+        others = {c.sign for name, c in terms if name == column}
+        if others and (sign in others or not {sign, *others} <= set(_RANGES)):
+            raise UsageError(
+                f"The segment names {column} twice, and a row has one.", "Keep one of them; any of several is DE|FR."
+            )
+        condition = Condition(sign, values)
+        if sign in _RANGES:
+            _check_range(column, condition, warehouse)
+        else:
+            for value in values:
+                check_term(column, value, warehouse)
+        terms.append((column, condition))
+    return Segment(tuple(terms))
+
+
+def _bound(held: ir.Value, text: str) -> Any:
+    if held.type().is_date():
+        return ibis.literal(parse_date(text))
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("nan")
+    if not held.type().is_numeric() or not number.is_finite():
+        raise UsageError(f"'{text}' is no bound for {held.get_name()}.", "Give a number, or a date as 2026-07-01.")
+    return float(number) if held.type().is_floating() else int(number) if number == int(number) else number
+
+
+def _check_range(column: str, condition: Condition, warehouse: Warehouse) -> None:
+    marts = [warehouse.table(name) for name in sorted(warehouse.tables) if name.startswith("fct_")]
+    ranged = {c for t in marts for c, type_ in t.schema().items() if type_.is_numeric() or type_.is_date()}
+    if column not in ranged:
+        raise UsageError(f"'{column}' holds no numbers or dates to give a range of.", suggest(column, ranged))
+    for table in marts:
+        if column in table.columns:
+            condition.of(table[column])
 
 
 def check_term(column: str, value: str, warehouse: Warehouse) -> None:
@@ -84,7 +153,7 @@ def check_term(column: str, value: str, warehouse: Warehouse) -> None:
             f"A report cannot be limited by '{column}'.",
             suggest(column, {c for t in marts for c in _segmentable(t)}),
         )
-    found = [table.filter(_is(table, column, value)).limit(1).count() for table in having]
+    found = [table.filter(Condition("=", (value,)).of(table[column])).limit(1).count() for table in having]
     if not any(warehouse.query(rows).column(0)[0].as_py() for rows in found):
         if column in _personal():
             raise UsageError(f"No row has the {column} '{value}'.", "Look it up in the table it comes from.")
@@ -96,9 +165,3 @@ def check_term(column: str, value: str, warehouse: Warehouse) -> None:
 def _segmentable(table: ir.Table) -> list[str]:
     types = table.schema().items()
     return [name for name, type_ in types if type_.is_string() or type_.is_boolean() or type_.is_integer()]
-
-
-def _is(table: ir.Table, column: str, value: str) -> ir.BooleanValue:
-    held = table[column]
-    text = value.lower() if held.type().is_boolean() else value
-    return cast(ir.BooleanValue, (held if held.type().is_string() else held.cast("string")) == ibis.literal(text))

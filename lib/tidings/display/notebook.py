@@ -1,0 +1,51 @@
+"""What JupyterLab shows of values, series and results that a cell ends with, and of Ibis expressions."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import ibis
+
+from tidings.display.cards import cards
+from tidings.display.charts import trend
+from tidings.display.figure import MOST_ROWS, Figure
+from tidings.display.tables import table
+from tidings.metrics.result import Field, Result, Series, Value
+
+
+def shown(item: Value | Series | Result) -> Figure:
+    """A value as a card, a series as a line, or as a table where a chart cannot carry it, a result as a table."""
+    if isinstance(item, Value):
+        return cards([item])
+    if isinstance(item, Result):
+        return table(item)
+    # Two rows of a chart may stand for one period: those at the end of the solid and of the dashed line.
+    return trend(item) if len(item.points) < MOST_ROWS else table(_as_result(item))
+
+
+def prepare(*, is_run: bool) -> None:
+    """Show values, series and results richly where this process is a kernel, and run Ibis expressions to show rows.
+
+    Expressions stay as they are in a run: what a page shows is what a notebook asked for, and no query besides.
+    """
+    # Not imported: what is not there yet is not what runs this code.
+    module = sys.modules.get("IPython")
+    shell = module.get_ipython() if module is not None else None
+    if shell is None:
+        return
+    formatter = shell.display_formatter.mimebundle_formatter
+    for kind in (Value, Series, Result):
+        formatter.for_type(kind, _bundle)
+    if not is_run:
+        ibis.options.interactive = True
+
+
+def _bundle(item: Value | Series | Result) -> dict[str, Any]:
+    return shown(item)._repr_mimebundle_()
+
+
+def _as_result(series: Series) -> Result:
+    fields = (Field("period", series.grain.capitalize()), Field("value", series.metric.title, series.unit))
+    rows = tuple((point.period.label, point.value) for point in series.points)
+    return Result(f"{series.metric.title} by {series.grain}", fields, rows, series.provenance)
