@@ -11,7 +11,7 @@ from typing import cast, get_args
 import ibis.expr.types as ir
 
 from tidings.analysis.variation import is_unusual
-from tidings.display import theme
+from tidings.display import own
 from tidings.display.show import head
 from tidings.errors import UsageError, suggest
 from tidings.metrics.metric import Metric, Number
@@ -75,6 +75,8 @@ class Book:
             UsageError: a parameter cannot be used as written; the sentence names it and what is known.
             WarehouseError: there is no such build.
         """
+        # Charts and frames that the analyst adds below get the look of the report, offline.
+        own.enable()
         settings = load_settings(None if root is None else Path(root))
         if compare not in get_args(Comparison):
             raise UsageError(f"The comparison '{compare}' is not known.", suggest(compare, get_args(Comparison)))
@@ -96,8 +98,6 @@ class Book:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         """The head of a section: period, comparison, segment, money, how fresh the data are, and the build."""
-        # Shown at the top of a notebook: charts that the analyst adds below get the look of the report, offline.
-        theme.enable()
         until = self.context.coverage.until
         facts = {
             "Segment": self.segment,
