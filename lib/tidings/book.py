@@ -16,7 +16,7 @@ from tidings.analysis.retention import Grain, Mode, Type
 from tidings.analysis.variation import is_unusual
 from tidings.book_analyses import Asked, FunnelResult, RetentionResult, funnel, lifecycle, retention, rfm
 from tidings.book_listings import Listing, metrics_listing, tables_listing
-from tidings.display import notebook, theme
+from tidings.display import notebook, own
 from tidings.display.show import head
 from tidings.errors import UsageError, WindowError, suggest
 from tidings.metrics.metric import Metric
@@ -101,13 +101,13 @@ class Book:
             window = replace(window, start=add_days(end, -window.days), end=end)
         if first or last:
             window = _by_dates(window, first, last, days)
+        # Charts and frames that the analyst adds below get the look of the report, offline.
+        own.enable()
         notebook.prepare(is_run=bool(settings.environment.get("TIDINGS_BUILD")))
         return cls(settings, context, window, cast(Comparison, compare))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         """The head of a section: period, comparison, segment, money, how fresh the data are, and the build."""
-        # Shown at the top of a notebook: charts that the analyst adds below get the look of the report, offline.
-        theme.enable()
         until = self.context.coverage.until
         facts = {
             "Segment": self.segment,

@@ -98,12 +98,15 @@ def _altair_as_it_was() -> object:
 
 
 @pytest.mark.usefixtures("_altair_as_it_was")
-def test_an_analysts_chart_gets_the_look_and_a_place_in_the_record() -> None:
+def test_an_analysts_chart_gets_the_look() -> None:
     theme.enable()
     chart = alt.Chart(alt.Data(values=[{"a": 1}])).mark_point().encode(x="a:Q")
-    bundle = chart._repr_mimebundle_(None, None)
-    bundle = bundle[0] if isinstance(bundle, tuple) else bundle
-    spec = bundle["application/vnd.vegalite.v6+json"]
-    assert spec["config"]["mark"]["color"] == theme.LIGHT["accent"]
-    assert bundle["text/plain"] == "<chart>", "constant, so that nbval can compare it"
-    assert "text/html" not in bundle, "Altair's own HTML asks a CDN"
+    assert chart.to_dict()["config"]["mark"]["color"] == theme.LIGHT["accent"]
+
+
+def test_what_a_config_says_of_its_own_outranks_ours_and_nothing_else() -> None:
+    ours = {"axis": {"grid": False, "labelFontSize": 12}, "font": "A"}
+    said = theme.merged(ours, {"axis": {"grid": True}})
+    assert said == {"axis": {"grid": True, "labelFontSize": 12}, "font": "A"}
+    assert theme.difference(said, ours) == {"axis": {"grid": True}}
+    assert theme.difference(ours, ours) == {}

@@ -53,6 +53,22 @@ class Figure:
             bundle[VEGALITE] = dict(self.spec)
         return bundle
 
+    @property
+    def chart(self) -> Any:
+        """The same chart as Altair's, validated, to be changed further: `.properties(...)`, layers.
+
+        Raises:
+            UsageError: the figure is no chart.
+        """
+        if self.spec is None:
+            raise UsageError(
+                f"'{self.title or self.kind}' is no chart.", "Take one of show.lines, show.bars and so on."
+            )
+        # Imported here because it takes a second, and only an analyst who goes on drawing needs it.
+        import altair as alt
+
+        return alt.Chart.from_dict(plain_spec(self.spec))
+
     def record(self) -> dict[str, Any]:
         """The structured content: what pages, mails and spreadsheets read (docs/architecture.md, "The record")."""
         return {
@@ -121,9 +137,13 @@ def chart(
 
 
 def still(spec: Mapping[str, Any]) -> Markup:
-    """The chart as inline SVG in the page's colours: what is seen where no script draws it."""
+    """The chart as inline SVG in the page's colours: what is seen where no script draws it.
+
+    A `config` of its own outranks the page's.
+    """
+    config = theme.merged(theme.page_config(), spec.get("config", {}))
     # One character that XML cannot hold, and the library ends the whole process.
-    seen = _plain(_without_hover({**spec, "config": theme.page_config()}))
+    seen = plain_spec(_without_hover({**spec, "config": config}))
     svg: str = vl_convert.vegalite_to_svg(seen, vl_version="6.4")
     # The page sets the type; five thousand copies of the font stack do not help.
     svg = svg.replace(f' font-family="{theme.FONT}"', "")
@@ -161,12 +181,12 @@ def _wrapped(text: str, width: int) -> list[str]:
     return [*lines, line]
 
 
-def _plain(part: Any) -> Any:
+def plain_spec(part: Any) -> Any:
     """A spec with its texts as a picture can hold them."""
     if isinstance(part, Mapping):
-        return {plain_text(key): _plain(value) for key, value in part.items()}
+        return {plain_text(key): plain_spec(value) for key, value in part.items()}
     if isinstance(part, list | tuple):
-        return [_plain(value) for value in part]
+        return [plain_spec(value) for value in part]
     return plain_text(part) if isinstance(part, str) else part
 
 

@@ -176,23 +176,32 @@ def config(colours: Palette) -> dict[str, Any]:
     }
 
 
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """One config over another, part by part."""
+    both = {key: (base[key], over[key]) for key in base if key in over}
+    inner = {k: merged(b, o) if isinstance(b, Mapping) and isinstance(o, Mapping) else o for k, (b, o) in both.items()}
+    return {**base, **over, **inner}
+
+
+def difference(held: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """What a config says other than ours: `merged(ours, difference(held, ours))` says all of both."""
+    told: dict[str, Any] = {}
+    for key, value in held.items():
+        own = ours.get(key)
+        if isinstance(value, Mapping) and isinstance(own, Mapping):
+            if inner := difference(value, own):
+                told[key] = inner
+        elif key not in ours or value != own:
+            told[key] = value
+    return told
+
+
 def enable() -> None:
-    """Give the Altair charts that an analyst draws the same look and the same place in the record."""
+    """Give the Altair charts that an analyst draws the look of the house, also where they are saved to a file."""
     # Imported here because it takes a second, and only an analyst's own charts need it.
     import altair as alt
 
     alt.theme.register("tidings", enable=True)(lambda: alt.theme.ThemeConfig(config=config(LIGHT)))  # type: ignore[typeddict-item]
-    alt.renderers.register("tidings", _render)
-    alt.renderers.enable("tidings")
-
-
-def _render(spec: dict[str, Any], **_: object) -> dict[str, Any]:
-    # JupyterLab 4 draws version 5 and passes over 6; the page reads 6.
-    return {
-        "application/vnd.vegalite.v5+json": spec,
-        "application/vnd.vegalite.v6+json": spec,
-        "text/plain": "<chart>",
-    }
 
 
 def _variables(palette: Palette) -> str:

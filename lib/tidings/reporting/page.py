@@ -195,7 +195,9 @@ def _order_headings(soup: BeautifulSoup) -> list[Heading]:
 
 def _page_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A chart for the page: colours come from its style, the title stands above the box, page.js sets the width."""
-    return {key: value for key, value in spec.items() if key not in ("autosize", "config", "title", "$schema")}
+    held = {key: value for key, value in spec.items() if key not in ("autosize", "config", "title", "$schema")}
+    chosen = theme.difference(spec.get("config", {}), theme.config(theme.LIGHT))
+    return {**held, "config": chosen} if chosen else held
 
 
 def _definitions(record: NotebookRecord) -> list[dict[str, str]]:

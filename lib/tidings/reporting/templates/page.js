@@ -41,7 +41,7 @@
   const draw = async (id, spec) => {
     const box = document.querySelector(`div.item[id="${id}"] .td-vega`);
     if (!box) return;
-    if (spec.facet) {
+    if (spec.facet && spec.columns && typeof spec.spacing === "number") {
       // Small multiples: as many side by side as the box holds, so that a phone shows one column.
       const columns = Math.max(1, Math.min(spec.columns, Math.floor(box.clientWidth / 220)));
       const width = Math.floor((box.clientWidth - 56) / columns) - spec.spacing;
