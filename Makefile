@@ -50,6 +50,11 @@ imports: setup  ## Imports point down only
 unit: setup  ## Unit, property, architecture, end-to-end and browser tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests
 
+proof: setup  ## What is slow or needs data of others: real data, the APIs as their vendors describe them
+	@$(BIN)/python tests/descriptions.py .venv/descriptions
+	@TIDINGS_DESCRIPTIONS=$(CURDIR)/.venv/descriptions $(BIN)/python -m pytest -n 2 --dist loadfile -rs \
+	  -m "proof or data or descriptions" tests
+
 notebooks: setup  ## Rerun every section on the sample and compare its digest
 	@$(BIN)/python tests/notebooks/check.py
 
@@ -74,4 +79,4 @@ lock: setup  ## Write requirements.lock anew from pyproject.toml
 clean:  ## Remove what was landed, built and reported (never your settings)
 	rm -rf data/raw data/warehouse data/ledger.sqlite* reports/*/ reports/.weekly reports/catalog.html bench.json
 
-.PHONY: help setup report explore test lint types imports unit notebooks digests bench fakes format lock clean
+.PHONY: help setup report explore test lint types imports unit proof notebooks digests bench fakes format lock clean
