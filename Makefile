@@ -5,8 +5,6 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 BIN := .venv/bin
-# Only the documents that it carries are read; the extra `descriptions` of pyproject.toml.
-DESCRIPTIONS := "google-api-python-client>=2.202"
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -51,13 +49,13 @@ types: setup  ## Strict typing of lib/
 imports: setup  ## Imports point down only
 	@$(BIN)/lint-imports --no-cache
 
-proof: setup  ## What is slow, needs real data beside the checkout, or vendors' descriptions of their APIs
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(DESCRIPTIONS) \
-	  || echo "Not installed: $(DESCRIPTIONS). Tests that need it say so."
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "proof or data or descriptions" -rs --durations=10 tests
+proof: setup  ## What is slow or needs data of others: real data, the APIs as their vendors describe them
+	@$(BIN)/python tests/descriptions.py .venv/descriptions
+	@TIDINGS_DESCRIPTIONS=$(CURDIR)/.venv/descriptions $(BIN)/python -m pytest -n 2 --dist loadfile -rs --durations=10 \
+	  -m "proof or data or descriptions" tests
 
 unit: setup  ## Unit, property, architecture, end-to-end and browser tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not proof and not data" --durations=10 tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not proof and not data and not descriptions" --durations=10 tests
 
 notebooks: setup  ## Rerun every section on the sample (TIDINGS_ROOT: another workbook) and compare its digest
 	@$(BIN)/python -m pytest --nbval-lax --nbval-current-env -p no:cacheprovider notebooks

