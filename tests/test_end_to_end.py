@@ -84,9 +84,7 @@ def test_page_and_notebook_show_the_same_figures(weekly: RunResult, sample_workb
     value = book.value("orders").value
     executed = nbformat.read(weekly.index.parent / "notebooks" / "commerce.ipynb", as_version=4)
     record = [o.data for c in executed.cells if c.cell_type == "code" for o in c.outputs if "data" in o]
-    figures = [
-        f for data in record for f in data.get("application/vnd.tidings.v1+json", {}).get("platform_metrics", [])
-    ]
+    figures = [f for data in record for f in data.get("application/vnd.tidings.v1+json", {}).get("figures", [])]
     assert {f["value"] for f in figures if f["metric"] == "orders"} == {str(value)}
     assert f" {value} " in _text(weekly.index.parent / "commerce.html")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import string
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -63,7 +64,7 @@ def test_a_text_without_it_stays_as_it_is(text: str, value: str) -> None:
         assert Redactor([Secret(value)])(text) == text
 
 
-@given(values.filter(lambda value: len(value) >= 30 and value.isascii() and value.isalnum()), st.integers(12, 29))
+@given(st.text(string.ascii_letters + string.digits, min_size=30, max_size=80), st.integers(12, 29))
 def test_a_long_one_that_was_cut_is_not_shown_in_part(value: str, kept: int) -> None:
     clean = Redactor([Secret(value)])(f"{value[:kept]}… and {value[:13]}...{value[-14:]}")
     assert value[:12].lower() not in clean.lower() and value[-14:] not in clean

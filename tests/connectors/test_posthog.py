@@ -260,10 +260,10 @@ def test_pages_that_are_the_same_without_an_address_are_added_up(tmp_path: Path)
 
 def test_only_the_cuts_that_are_listed_are_asked_for(tmp_path: Path) -> None:
     rows = {"breakdowns": [cut(1, "page", "/"), cut(1, "country", "DE")]}
-    with Server(tmp_path, rows, cuts=["country"]) as server:
+    with Server(tmp_path, rows, breakdowns=["country"]) as server:
         server.pull()
         assert server.workbook.rows("breakdowns", "name") == [("DE",)]
-    with Server(tmp_path, rows, cuts=["contry"]) as server, pytest.raises(SettingsError, match="mean 'country'"):
+    with Server(tmp_path, rows, breakdowns=["contry"]) as server, pytest.raises(SettingsError, match="mean 'country'"):
         server.pull()
 
 

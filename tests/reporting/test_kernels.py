@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -94,7 +95,9 @@ def test_a_killed_kernel_fails_its_section_only(warm: Kernels, execute: Execute)
 
 
 def test_a_kernel_can_be_interrupted_restarted_and_shut_down(warm: Kernels) -> None:
-    asyncio.run(_interrupted_restarted_and_shut_down(warm))
+    # In a thread of its own: a browser of other tests may have a loop running in this one.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(_interrupted_restarted_and_shut_down(warm))).result()
 
 
 async def _interrupted_restarted_and_shut_down(warm: Kernels) -> None:

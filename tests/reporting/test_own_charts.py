@@ -41,7 +41,7 @@ def page(workbook) -> Path:
 
 
 def test_each_is_in_the_record_as_what_it_is(page: Path) -> None:
-    items = read_record(page.with_suffix(".ipynb")).items
+    items = read_record(page.parent / "notebooks" / "mine.ipynb").items
     assert [item.kind for item in items] == ["chart", "table", "table", "chart", "note", "chart"]
     assert all(item.alt for item in items)
     assert items[2].table is not None and items[2].table["rows"] == [["1"]]
