@@ -462,7 +462,7 @@ def test_posthogs_own_grammar_reads_every_query(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     parser = imported("hogql-parser", "hogql_parser")
     queries = {name: query for name, query in vars(posthog_queries).items() if name.endswith("_QUERY")}
-    queries |= {name: posthog_queries.cut_query(name) for name in posthog_queries.CUTS}
+    queries |= {name: posthog_queries.breakdown_query(name) for name in posthog_queries.BREAKDOWNS}
     assert len(queries) >= 8
     for name, query in queries.items():
         read = json.loads(parser.parse_select_json(query))

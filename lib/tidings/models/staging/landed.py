@@ -176,14 +176,17 @@ def _candidates(rows: ir.Table, feed: Feed) -> ir.Table:
     )
     if feed.belongs:
         found = found.join(_said_last(rows, found, feed), [*group, feed.time])
-        found = found.drop(name for name in found.columns if name.endswith("_right"))
+        found = found.select(name for name in found.columns if not name.endswith("_right"))
     else:
         found = found.mutate(reported=found.newest)
     first = found["_pull"].min().over(ibis.window(group_by=[*same, "nth"]))
     found = found.mutate(first=first, agrees=found.newest >= found.reported)
     kept = found.agrees & (found["_pull"] == found.first)
     best = ibis.ifelse(found.agrees, found.first, found.reported)
-    return found.mutate(kept=kept, best=best).drop("nth", "newest", "reported", "first", *made)
+    made_here = {"nth", "newest", "reported", "first", *made}
+    # Not `drop`: of several columns it writes another SQL each time.
+    given = [name for name in found.columns if name not in made_here]
+    return found.select(*given, kept=kept, best=best)
 
 
 def _said_last(rows: ir.Table, candidates: ir.Table, feed: Feed) -> ir.Table:
