@@ -49,6 +49,15 @@ def test_a_fresh_process_takes_what_another_made(monkeypatch: pytest.MonkeyPatch
     assert sql_of(VITALS, SCHEMAS) == made and asked == []
 
 
+def test_every_character_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Models trim white space, which the SQL spells out: a carriage return read as a line break is another model.
+    written = r"SELECT TRIM(name, ' {}') FROM t".replace("{}", "\t\n\r\v\f é")
+    monkeypatch.setattr(tidings.warehouse.compiled, "compile_sql", lambda _: written)
+    assert sql_of(VITALS, SCHEMAS) == written
+    _fresh_process(monkeypatch)
+    assert sql_of(VITALS, SCHEMAS) == written
+
+
 def test_other_code_and_other_columns_are_compiled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     sql_of(VITALS, SCHEMAS)
     asked = _count(monkeypatch)

@@ -112,7 +112,7 @@ def _loaded_code() -> str:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_bytes().decode("utf-8")
     except OSError:
         return ""
 
@@ -127,7 +127,8 @@ def _keep(file: Path, sql: str) -> None:
                 shutil.rmtree(old, ignore_errors=True)
         # Named when it is whole, as other processes may read it.
         draft = file.with_name(f".{file.name}.{os.getpid()}")
-        draft.write_text(sql, encoding="utf-8")
+        # Bytes, as text would come back without the carriage returns that models look for.
+        draft.write_bytes(sql.encode("utf-8"))
         draft.replace(file)
 
 

@@ -35,7 +35,6 @@ from tidings.sources.inputs import passed_over, raise_failures
 from tidings.sources.records import Record, typed
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
 from tidings.sources.trial import Trial, landed_trial
-from tidings.window import Zone, end_of_local_day
 
 FORGOTTEN: Final = (
     *("app_user_id", "original_app_user_id", "aliases", "subscriber_attributes", "transferred_from", "transferred_to"),
@@ -176,8 +175,8 @@ class RevenueCatEvents:
         ) as writer:
             why = _fill(writer, file, scan, pull)
             if writer.newest is not None:
-                last = writer.newest.replace(tzinfo=UTC)
-                writer.complete_until = min(end_of_local_day(last, Zone("UTC")), pull.now)
+                # The day of the last delivery may have more to come, in a file that is not there yet.
+                writer.complete_until = min(writer.newest.replace(tzinfo=UTC), pull.now)
         if writer.rejected and not writer.rows:
             raise SourceError(
                 f"None of the {writer.rejected} lines of {file.name} can be used: {why}.",
