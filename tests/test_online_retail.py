@@ -155,3 +155,13 @@ def test_without_its_currency_the_example_says_what_is_missing(tmp_path: Path) -
     assert book.value("net_revenue").value is None
     (note,) = [note for note in book.value("net_revenue").provenance.notes if "rates" in note]
     assert note.endswith("data/fx.csv has rates for GBP from 2024-07-01 to 2026-06-29.")
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_the_one_order_that_made_the_refunds_rise_is_named(retail: Book) -> None:
+    # 168,469.60 of "PAPER CRAFT , LITTLE BIRDIE", ordered and cancelled on the last day of the data.
+    (refunds,) = Book.open("2011-12-10", 28, root=retail.settings.root).explain("refunds")
+    assert refunds.days is not None and (refunds.days.start, refunds.days.days) == (date(2011, 12, 9), 1)
+    assert refunds.cause is not None and (refunds.column, refunds.cause.names) == ("order_id", ("C581484",))
+    assert round(refunds.cause.now[0].value or 0, 2) == 168_469.60

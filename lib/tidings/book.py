@@ -13,7 +13,7 @@ import ibis.expr.types as ir
 from tidings.analysis.funnel import Step
 from tidings.analysis.funnel_paths import Exclusion, Order
 from tidings.analysis.retention import Grain, Mode, Type
-from tidings.analysis.variation import is_unusual
+from tidings.analysis.usual import HISTORY_DAYS, chance_of_change
 from tidings.book_analyses import Asked, FunnelResult, RetentionResult, funnel, lifecycle, retention, rfm
 from tidings.book_listings import Listing, metrics_listing, tables_listing
 from tidings.display import notebook, own
@@ -25,7 +25,8 @@ from tidings.metrics.result import Field, Result, Series, Value
 from tidings.query.breakdown import breakdown_result
 from tidings.query.context import QueryContext, QueryResult
 from tidings.query.evaluation import comparable, known_part, over_windows, rows_behind
-from tidings.query.periods import over_periods
+from tidings.query.explanation import Explanation, explanation
+from tidings.query.periods import Course, over_periods, span_of
 from tidings.query.rejected import rejected_sentences
 from tidings.query.segment import check_term, parse_segment
 from tidings.query.to_date import to_date_result
@@ -196,13 +197,11 @@ class Book:
         metrics = [get(name) for name in names]
         before = window.compare(self.compare)
         found = over_windows(self.context, metrics, [window] if before is None else [window, before])
-        course = replace(window, start=add_days(window.end, -SPARK_DAYS))
-        timed = [metric for metric in metrics if not metric.last_seconds]
-        days = over_periods(self.context, timed, course, "day") if timed else None
+        course = self._course(metrics, window)
         values = []
         for metric in metrics:
             compared = None if metric.last_seconds else before
-            spark = () if metric.last_seconds or days is None else days.values(metric)
+            spark = () if metric.last_seconds or course is None else course.values(metric)[-SPARK_DAYS:]
             known, was = found.value(metric, window), None
             if compared is not None:
                 was = found.value_before(metric, window, compared)
@@ -221,9 +220,30 @@ class Book:
                 part="" if known is None or metric.last_seconds else known_part(self.context, metric, window),
                 provenance=found.provenance([metric], window),
             )
-            span = 1 if any(leaf.trailing_days for leaf in leaves(metric)) else window.days
-            values.append(replace(value, unusual=is_unusual(value.change, spark, span)))
+            if course is not None and compared is not None and was is not None and known is not None:
+                length = span_of(metric, window)
+                value = replace(value, chance=chance_of_change(course.days(metric), length, window.distance(compared)))
+            values.append(value)
         return tuple(values)
+
+    def _course(self, metrics: Sequence[Metric], window: Window) -> Course | None:
+        """The history by which a change is usual or not, by day up to the end of a window."""
+        timed = [metric for metric in metrics if not metric.last_seconds]
+        history = replace(window, start=add_days(window.end, -HISTORY_DAYS))
+        return over_periods(self.context, timed, history, "day") if timed else None
+
+    def explain(self, *names: str, window: Window | None = None) -> tuple[Explanation, ...]:
+        """What became of metrics, how unusual that is, and on which days and in which rows most of it lies.
+
+        Raises:
+            MetricError: there is no such metric.
+        """
+        over = window or self.window
+        values = self._values(names, over)
+        course = self._course([value.metric for value in values], over)
+        if course is None:
+            return ()
+        return tuple(explanation(self.context, value, course.days(value.metric)) for value in values)
 
     def series(
         self, name: str, grain: Unit | None = None, days: int | None = None, window: Window | None = None

@@ -251,6 +251,10 @@ class Window:
         """The days for a reader: `2 – 29 Jun 2026`."""
         return label_days(self.start, self.last_day)
 
+    def distance(self, before: Window) -> int:
+        """How many days it begins after another."""
+        return (self.start - before.start).days
+
     def shift(self, days: int) -> Window:
         """The same number of days, `days` later (earlier if negative), seen at the same `as_of`."""
         return replace(self, start=add_days(self.start, days), end=add_days(self.end, days))

@@ -34,8 +34,10 @@ def value(
     metric: Metric = REVENUE,
     unit: str = "EUR",
     window: Window = WINDOW,
+    unusual: bool | None = None,
     **more: Any,
 ) -> Value:
+    more.setdefault("chance", {True: 0.0001, False: 0.4, None: None}[unusual])
     return Value(metric, unit, window, now, before, window.previous(), provenance=ORIGIN, **more)
 
 

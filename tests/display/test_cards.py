@@ -23,14 +23,16 @@ def seen(markup: str) -> str:
 
 
 def test_a_card_says_value_change_and_comparison() -> None:
-    shown = card(value(Decimal("118234.5"), Decimal("112873.11"), spark=(1, 2, 3)))
+    shown = card(value(Decimal("118234.5"), Decimal("112873.11"), spark=(1, 2, 3), unusual=True))
     assert seen(shown) == "Net revenue 118.2k EUR ▲ +4.7 % vs 112.9k EUR in the 28 days before"
     assert 'href="#def-net_revenue"' in shown and 'title="118\u202f234.50 EUR"' in shown
     assert '<span class="td-good">▲' in shown
 
 
 def test_more_errors_are_bad() -> None:
-    assert '<span class="td-bad">▲' in card(value(0.02, 0.01, ERRORS, "ratio"))
+    assert '<span class="td-bad">▲' in card(value(0.02, 0.01, ERRORS, "ratio", unusual=True))
+    # Nobody knows whether this is news.
+    assert '<span class="td-none">▲' in card(value(0.02, 0.01, ERRORS, "ratio"))
 
 
 def test_a_usual_change_is_marked_and_not_coloured() -> None:

@@ -21,6 +21,7 @@ from tidings.display.figure import HTML, MOST_ROWS, TEXT, TIDINGS, VEGALITE, Fig
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
 from tidings.metrics.result import Field, Provenance, joined
+from tidings.query.explanation import Explanation
 
 Make = Callable[[str], Figure]
 
@@ -43,7 +44,7 @@ def every(text: str) -> dict[str, Figure]:
         "note": show.note(text),
         "cards": show.cards([value(3, 2, metric), value(None, 2, metric, text)]),
         "gauge": show.gauge(value(30.0, 20.0, metric, "score")),
-        "findings": show.findings([value(3, 2, metric), ranked, course]),
+        "findings": show.findings([Explanation(value(3, 2, metric))]),
         "trend": show.trend(course, course, zone=text),
         "lines": show.lines({text: course, "b": course}),
         "multiples": show.multiples({text: course}),
@@ -141,7 +142,7 @@ def test_every_figure_fits_into_a_notebook(name: str) -> None:
     nbformat.validate(output, ref="display_data", version=4)
     assert bundle[HTML].startswith(("<figure", "<style>")) and bundle[TEXT]
     record = bundle[TIDINGS]
-    assert set(record) == {"type", "title", "subtitle", "alt", "figures", "table", "provenance"}
+    assert set(record) == {"type", "title", "subtitle", "alt", "figures", "findings", "table", "provenance"}
     assert record["type"] in ("head", "findings", "cards", "gauge", "chart", "table", "note")
     assert record["alt"], "everything can be told in words"
     assert (VEGALITE in bundle) == (record["type"] == "chart")

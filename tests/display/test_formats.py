@@ -113,20 +113,23 @@ def test_a_missing_figure_is_never_a_number(value: Any, unit: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "better", "text", "tone"),
+    ("now", "before", "unit", "text"),
     [
-        (0.0273, "higher", "▲ +2.7 %", "good"),
-        (0.0273, "lower", "▲ +2.7 %", "bad"),
-        (-0.031, "higher", "▼ -3.1 %", "bad"),
-        (-0.031, "neutral", "▼ -3.1 %", "none"),
-        (0.0004, "higher", "= ±0.0 %", "none"),  # what prints as nothing is coloured as nothing
-        (12.5, "higher", "▲ +1 250 %", "good"),
-        (None, "higher", "–", "none"),
+        (102.73, 100, "EUR", "▲ +2.7 %"),
+        (96.9, 100, "count", "▼ -3.1 %"),
+        (100.04, 100, "count", "= ±0.0 %"),
+        (1350, 100, "count", "▲ +1 250 %"),
+        (1, 0, "count", "–"),  # nothing to relate to
+        (1, None, "count", "–"),
+        (0.996, 0.9982, "ratio", "▼ -0.22 points"),  # not -0.2 % of 99.82 %
+        (0.5, 0.25, "ratio", "▲ +25.0 points"),
+        (0.00001, 0.0, "ratio", "= ±0.00 points"),
     ],
 )
-def test_a_change_has_arrow_sign_and_tone(change: float | None, better: Any, text: str, tone: str) -> None:
-    found = formats.change_of(change, better)
-    assert (plain(found.text), found.tone) == (text, tone)
+def test_a_change_has_arrow_and_sign_and_that_of_a_rate_is_in_points(
+    now: float, before: float | None, unit: str, text: str
+) -> None:
+    assert plain(formats.arrowed(formats.difference(now, before, unit))) == text
 
 
 def test_a_comparison_is_named_in_words() -> None:

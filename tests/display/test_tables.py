@@ -39,11 +39,11 @@ def test_only_the_parts_have_a_bar_measured_by_the_largest() -> None:
     assert 'class="td-total"' in shown and 'class="td-others"' in shown
 
 
-def test_a_change_is_coloured_by_what_is_better_for_the_metric() -> None:
-    # net_revenue is a metric of the registry, higher is better; a column of no metric is neutral.
-    assert '<td class="td-num td-bad">▼' in ranking(SPLIT, "net_revenue").html
-    free = result([("DE", 1, -0.5)], COUNTRY, Field("free", "Anything", "count"), Field("change", "Change", "ratio"))
-    assert '<td class="td-num td-none">▼' in ranking(free).html
+def test_a_change_in_a_table_has_an_arrow_and_no_colour_as_nobody_judged_it() -> None:
+    assert '<td class="td-num">▼' in ranking(SPLIT, "net_revenue").html
+    rate = Field("error_rate", "Error rate", "ratio")
+    points = result([("DE", 0.02, -0.001)], COUNTRY, rate, Field("change", "Change", "points"))
+    assert "▼ −0.10 points" in ranking(points).html
 
 
 def test_the_order_is_that_of_the_answer() -> None:

@@ -14,7 +14,7 @@ from hypothesis.strategies import frozensets, integers
 
 from tidings.book import Book
 from tidings.display.charts import trend
-from tidings.display.sentences import of_value
+from tidings.display.sentences import findings
 from tidings.errors import SettingsError
 from tidings.landing.manifest import Span
 from tidings.landing.store import Landing
@@ -429,10 +429,11 @@ def test_a_value_of_a_part_of_its_window_says_which_days(tmp_path: Path) -> None
     found = Book.open("2026-06-09", 6, "none", root=root).value("orders")
     said = "shop has orders from 2026-06-05 on only"
     assert (found.value, found.part) == (4, said)
-    assert of_value(found).text == f"Orders was 4 in 3 – 8 Jun 2026; {said}."
+    told = findings(Book.open("2026-06-09", 6, "none", root=root).explain("orders")).text
+    assert told == f"- Orders: 4 in 3 – 8 Jun 2026; {said}."
     assert Book.open("2026-06-09", 3, "none", root=root).value("orders").part == ""
     # Beside a change that cannot be given the reason names the days.
-    compared = of_value(Book.open("2026-06-09", 5, root=root).value("orders"))
+    compared = findings(Book.open("2026-06-09", 5, root=root).explain("orders"))
     assert compared.text.endswith("; no change is given: shop has orders of 5 – 8 Jun 2026.")
 
 

@@ -67,11 +67,11 @@ def delta(value: Value) -> Markup:
             return Markup('<span class="td-muted">no change is given: {}</span>').format(value.why_no_change)
         what = "no value in" if value.before is None else f"was {formats.short(value.before, value.unit)} in"
         return Markup('<span class="td-muted">{} {}{}</span>').format(what, words, part)
-    change = formats.change_of(value.change, value.metric.better)
+    change = formats.difference(value.value, value.before, value.unit)
     usual = value.unusual is False
     return Markup('<span class="td-{}">{}</span> <span class="td-muted">vs {} in {}{}</span>{}').format(
-        "none" if usual else change.tone,
-        change.text,
+        _tone(value),
+        formats.arrowed(change),
         formats.short(value.before, value.unit),
         words,
         part,
@@ -79,6 +79,13 @@ def delta(value: Value) -> Markup:
         if usual
         else "",
     )
+
+
+def _tone(value: Value) -> str:
+    """Good or bad news; none where the change is usual, or nobody knows whether it is, or no direction is better."""
+    if not value.unusual or value.metric.better == "neutral" or not value.change:
+        return "none"
+    return "good" if (value.change > 0) == (value.metric.better == "higher") else "bad"
 
 
 def status(state: str) -> Markup:
@@ -96,7 +103,7 @@ def spoken(value: Value) -> str:
     if value.before_window is None or value.change is None:
         return f"{shown}; {value.part}" if value.part else shown
     words = formats.compared_with(value.window, value.before_window)
-    return f"{shown}, {formats.change_of(value.change, value.metric.better).text} vs {words}"
+    return f"{shown}, {formats.arrowed(formats.difference(value.value, value.before, value.unit))} vs {words}"
 
 
 def sparkline(course: Sequence[Number], is_open: bool = False) -> Markup:

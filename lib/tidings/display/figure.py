@@ -25,6 +25,20 @@ MOST_ROWS = 1500
 
 
 @dataclass(frozen=True)
+class Finding:
+    """A sentence or a few on one thing; `chance` is how likely the history makes it, None where nothing is judged.
+
+    `subject` is the same for what is one fact; `action` is what to do.
+    """
+
+    text: str
+    subject: str
+    chance: float | None = None
+    action: str = ""
+    provenance: Provenance = NOWHERE
+
+
+@dataclass(frozen=True)
 class Figure:
     """What a cell displays. `html` is safe markup styled by theme.css; `text` is the same for equal data.
 
@@ -43,6 +57,7 @@ class Figure:
     table: Table | None = None
     provenance: Provenance = NOWHERE
     spec: Mapping[str, Any] | None = None
+    findings: tuple[Finding, ...] = ()
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         if self.kind == "digest":
@@ -77,6 +92,10 @@ class Figure:
             "subtitle": self.subtitle,
             "alt": self.alt,
             "figures": [figure_of(value) for value in self.values],
+            "findings": [
+                {"text": one.text, "subject": one.subject, "chance": one.chance, "action": one.action}
+                for one in self.findings
+            ],
             "table": None if self.table is None else self.table.data(),
             "provenance": {
                 "sql": list(self.provenance.sql),

@@ -14,7 +14,8 @@ from typing import Any
 from markupsafe import Markup
 
 from tidings.currencies import places
-from tidings.metrics.metric import Better, Metric
+from tidings.metrics.metric import Metric
+from tidings.metrics.result import relative_change
 from tidings.window import Window, label_days
 
 THIN = "\u202f"
@@ -40,14 +41,6 @@ class Shown:
         if not self.unit:
             return Markup("{}").format(self.figure)
         return Markup('{}<span class="td-unit">{}{}</span>').format(self.figure, THIN, self.unit)
-
-
-@dataclass(frozen=True)
-class Change:
-    """A change in print: arrow, sign and figure; `tone` is `good`, `bad` or `none` by the metric's direction."""
-
-    text: str
-    tone: str
 
 
 def is_currency(unit: str) -> bool:
@@ -104,6 +97,8 @@ def full(value: Any, unit: str) -> str:
     amount = Decimal(str(value))
     if unit == "ratio":
         return _fixed(amount * 100, 2 if abs(amount) < 10 else 0) + THIN + "%"
+    if unit == "points":
+        return points(float(amount))
     if unit == "money" or is_currency(unit):
         return _fixed(amount, _money_places(amount, places(unit)))
     if unit == "ms":
@@ -149,17 +144,34 @@ def signed(value: Any, unit: str) -> str:
     return f"±{shown}" if value == 0 else f"{'+' if value > 0 else MINUS}{shown}"
 
 
-def change_of(change: float | None, better: Better) -> Change:
-    """A relative change with arrow, sign and tone; without a change "–"."""
-    if change is None or not math.isfinite(change):
-        return Change(MISSING, "none")
-    text = percent(change)
-    if text.startswith("±"):
-        return Change(f"= {text}", "none")
-    arrow = "▲" if change > 0 else "▼"
-    if better == "neutral":
-        return Change(f"{arrow} {text}", "none")
-    return Change(f"{arrow} {text}", "good" if (change > 0) == (better == "higher") else "bad")
+def points(change: float) -> str:
+    """A signed difference of two rates as "+0.22 points": per cent of per cent is read as something else."""
+    amount = abs(Decimal(str(change)) * 100)
+    figure = _fixed(amount, 2 if amount < 10 else 1)
+    sign = "±" if not figure.strip("0.") else "+" if change > 0 else MINUS
+    return f"{sign}{figure}{THIN}points"
+
+
+def difference(now: Any, before: Any, unit: str) -> str:
+    """A change in print: of rates in points, else relative; "–" where there is none."""
+    if not is_number(now) or not is_number(before):
+        return MISSING
+    if unit == "ratio":
+        return points(float(now) - float(before))
+    change = relative_change(now, before)
+    return MISSING if change is None or not math.isfinite(change) else percent(change)
+
+
+def full_change(change: Any, unit: str) -> str:
+    """A change in a table: relative, or in points where its unit says so."""
+    if not is_number(change):
+        return MISSING
+    return points(float(change)) if unit == "points" else percent(float(change))
+
+
+def arrowed(text: str) -> str:
+    """A signed change with an arrow, which is read before the sign is."""
+    return {"+": f"▲ {text}", MINUS: f"▼ {text}", "±": f"= {text}"}.get(text[:1], text)
 
 
 def compared_with(window: Window, before: Window) -> str:

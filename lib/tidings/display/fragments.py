@@ -11,7 +11,7 @@ from typing import Any, Literal
 from markupsafe import Markup
 
 from tidings.display import formats, rows
-from tidings.metrics.metric import Better, Metric
+from tidings.metrics.metric import Metric
 from tidings.metrics.result import Field, Provenance, Result
 
 Kind = Literal["head", "findings", "cards", "gauge", "chart", "table", "note", "digest"]
@@ -33,12 +33,10 @@ class Table:
 
     def html(self, label: str) -> Markup:
         """The whole table as a fragment; `label` names its box for screen readers."""
-        better = better_of(self.fields)
         body = Markup("").join(
             Markup("<tr>{}</tr>").format(
                 Markup("").join(
-                    cell(field, value, index, better)
-                    for index, (field, value) in enumerate(zip(self.fields, row, strict=True))
+                    cell(field, value, index) for index, (field, value) in enumerate(zip(self.fields, row, strict=True))
                 )
             )
             for row in self.rows
@@ -124,21 +122,15 @@ def column_head(field: Field) -> Markup:
     )
 
 
-def cell(field: Field, value: Any, index: int, better: Better = "neutral") -> Markup:
-    """One cell; the first of a row heads it; a change has arrow and sign and is coloured by what is `better`."""
+def cell(field: Field, value: Any, index: int) -> Markup:
+    """One cell; the first of a row heads it; a change has arrow and sign, and no colour, as nobody judged it."""
     if rows.is_change(field):
-        change = formats.change_of(value, better)
-        return Markup('<td class="td-num td-{}">{}</td>').format(change.tone, change.text)
+        return Markup('<td class="td-num">{}</td>').format(formats.arrowed(formats.full_change(value, field.unit)))
     klass = _NUMERIC if formats.is_numeric_unit(field.unit) else ""
     shown = formats.full(value, field.unit)
     if index == 0:
         return Markup('<th scope="row"{}>{}</th>').format(klass, shown)
     return Markup("<td{}>{}</td>").format(klass, shown)
-
-
-def better_of(fields: Sequence[Field]) -> Better:
-    """What is better for the metric that a table is about: the first that stands in a column."""
-    return next((metric.better for metric in rows.metrics_of(fields)), "neutral")
 
 
 def scroll(label: str, heads: Markup, body: Markup, klass: str = "") -> Markup:

@@ -86,8 +86,10 @@ def metrics_of(fields: Sequence[Field]) -> tuple[Metric, ...]:
 
 
 def is_change(field: Field) -> bool:
-    """True for a relative change, which is printed with arrow and sign."""
-    return field.unit == "ratio" and (field.title == "Change" or field.name.endswith("change"))
+    """True for a change, which is printed with arrow and sign."""
+    return field.unit == "points" or (
+        field.unit == "ratio" and (field.title == "Change" or field.name.endswith("change"))
+    )
 
 
 def in_sentence(title: str) -> str:

@@ -1,176 +1,233 @@
-"""Findings: sentences made by rules from figures, which they quote. The three that tell most are kept."""
+"""Findings: sentences made by rules from figures, which they quote. What is unusual comes first, or that nothing is."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
-from tidings.display import alt, axes, formats, rows
-from tidings.display.figure import Figure
-from tidings.display.fragments import NOWHERE, frame
-from tidings.metrics.result import Provenance, Result, Series, Value, joined, relative_change
+from tidings.analysis.parts import Cause
+from tidings.analysis.usual import LEVEL
+from tidings.display import formats
+from tidings.display.figure import Figure, Finding
+from tidings.display.fragments import frame
+from tidings.metrics.result import Value, joined
+from tidings.query.explanation import Explanation
+from tidings.window import Window
 
 MOST = 3
+_BOTH = 2
+"""A change of the window and runs of its days are looked at, each at the same level."""
 
 
-@dataclass(frozen=True)
-class Sentence:
-    """One finding. `weight` says how telling it is; of sentences on one `subject` only the heaviest is kept."""
-
-    text: str
-    weight: float
-    subject: str
-    provenance: Provenance = NOWHERE
-
-
-def findings(items: Iterable[Value | Series | Result | Sentence], most: int = MOST) -> Figure:
-    """The most telling sentences about some values, courses and splits, in the order of their weight.
-
-    Values give changes and what is not known, courses their extremes, splits with a column `before` the part that
-    moved most.
-    """
-    given = list(items)
-    chosen = pick([sentence for item in _unknown_together(given) for sentence in candidates(item)], most)
-    texts = [sentence.text for sentence in chosen] or ["Nothing can be said yet: there are no data in this window."]
-    body = Markup("<ol>{}</ol>").format(Markup("").join(Markup("<li>{}</li>").format(text) for text in texts))
-    provenance = joined(sentence.provenance for sentence in chosen)
+def findings(explained: Sequence[Explanation], most: int = MOST) -> Figure:
+    """What is unusual about some metrics, `most` things at most; or that nothing is; then the others in one line."""
+    found = told(explained, most)
+    items = Markup("").join(
+        Markup("<li>{}{}</li>").format(
+            one.text, Markup(' <span class="td-action">{}</span>').format(one.action) if one.action else ""
+        )
+        for one in found
+    )
+    texts = [f"{one.text} {one.action}".strip() for one in found]
     return Figure(
         kind="findings",
-        html=frame("findings", "", "", body),
+        html=frame("findings", "", "", Markup("<ol>{}</ol>").format(items)),
         text="\n".join(f"- {text}" for text in texts),
         title="Findings",
         alt=" ".join(texts),
-        values=tuple(item for item in given if isinstance(item, Value)),
-        provenance=provenance,
+        values=tuple(one.value for one in explained),
+        provenance=joined(one.provenance for one in explained),
+        findings=tuple(found),
     )
 
 
-def _unknown_together(items: Iterable[Value | Series | Result | Sentence]) -> list[Value | Series | Result | Sentence]:
-    """The items, those values that one reason keeps unknown in one sentence."""
-    kept: list[Value | Series | Result | Sentence] = []
-    by_reason: dict[str, list[Value]] = {}
-    for item in items:
-        if isinstance(item, Value) and item.value is None and item.why:
-            by_reason.setdefault(item.why, []).append(item)
-        else:
-            kept.append(item)
-    for why, values in by_reason.items():
-        names = " and ".join(filter(None, [", ".join(v.metric.title for v in values[:-1]), values[-1].metric.title]))
-        text = f"{names} {'is' if len(values) == 1 else 'are'} not known for {values[0].window.label}: {why}."
-        kept.append(Sentence(text, 0.05, why, values[0].provenance))
-    return kept
+def told(explained: Sequence[Explanation], most: int = MOST) -> list[Finding]:
+    """The findings on some metrics, in the order in which a reader wants them."""
+    unusual = [one for one in explained if one.is_unusual]
+    usual = [one for one in explained if one.value.value is not None and not one.is_unusual]
+    found = sorted((_of_same(group) for group in _by_cause(unusual)), key=lambda one: one.chance or 0.0)[:most]
+    judged = [one for one in usual if one.value.unusual is not None]
+    if judged and not unusual:
+        found.append(_nothing(judged))
+    if rest := [one.value for one in usual if one.value.change is not None]:
+        found.append(_in_one_line(rest, judged=bool(unusual) or not judged))
+    found += [_without_change(one.value) for one in usual if one.value.change is None]
+    if short := [one.value.metric.title for one in usual if one.value.change is not None and not one.is_known]:
+        found.append(
+            Finding(
+                f"Whether the {_change(short)} {_and(short)} is usual cannot be said: the history is too short.", ""
+            )
+        )
+    found += _unknown_together([one.value for one in explained if one.value.value is None])
+    return found or [Finding("Nothing can be said yet: there are no data in this window.", "")]
 
 
-def candidates(item: Value | Series | Result | Sentence) -> list[Sentence]:
-    """All sentences that the rules make of one item."""
-    if isinstance(item, Sentence):
-        return [item]
-    if isinstance(item, Value):
-        return [of_value(item)]
-    return of_series(item) if isinstance(item, Series) else of_split(item)
+def _change(names: Sequence[str]) -> str:
+    return "change of" if len(names) == 1 else "changes of"
 
 
-def pick(sentences: Iterable[Sentence], most: int = MOST) -> list[Sentence]:
-    """The heaviest sentences, one per subject; equal weights keep their order."""
-    kept: dict[str, Sentence] = {}
-    for sentence in sorted(sentences, key=lambda sentence: -sentence.weight):
-        kept.setdefault(sentence.subject, sentence)
-    return list(kept.values())[:most]
+def _by_cause(unusual: Iterable[Explanation]) -> list[list[Explanation]]:
+    """Those that move on the same days in the same rows are one fact."""
+    groups: dict[object, list[Explanation]] = {}
+    for one in unusual:
+        days = (one.days.start, one.days.end) if one.days else None
+        names = one.cause.names if one.cause else ()
+        groups.setdefault((days, one.column, names) if names else one.value.metric.name, []).append(one)
+    return list(groups.values())
 
 
-def of_value(value: Value) -> Sentence:
-    """What became of one metric: from, to, by how much; or that it is not known."""
-    metric, unit = value.metric, value.unit
-    if value.value is None:
-        text = f"{metric.title} is not known for {value.window.label}: {value.why or formats.why_missing(metric)}."
-        return Sentence(text, 0.05, metric.name, value.provenance)
-    now = formats.short(value.value, unit)
-    target = _against_target(value)
-    part = f"; {value.part}" if value.part else ""
-    if value.before_window is None:
-        text = f"{metric.title} was {now} in {value.window.label}{target}{part}."
-        return Sentence(text, 0.1, metric.name, value.provenance)
-    words = formats.compared_with(value.window, value.before_window)
-    if value.change is None and value.why_no_change:
-        text = f"{metric.title} was {now} in {value.window.label}{target}; no change is given: {value.why_no_change}."
-        return Sentence(text, 0.1, metric.name, value.provenance)
-    if value.change is None:
-        was = "no value" if value.before is None else str(formats.short(value.before, unit))
-        text = f"{metric.title} was {now}{target}; no change can be given, as it was {was} in {words}{part}."
-        return Sentence(text, 0.5, metric.name, value.provenance)
-    change = formats.percent(value.change)
-    by = change[1:]
-    if change.startswith("±"):
-        text = f"{metric.title} stayed at {now} ({change}) against {words}"
-    else:
-        verb = "rose" if value.change > 0 else "fell"
-        # Of what is better when it is low, a rise reads like good news.
-        sign = {"rose": " (worse)", "fell": " (better)"}[verb] if metric.better == "lower" else ""
-        text = f"{metric.title} {verb} by {by} to {now}{sign}, from {formats.short(value.before, unit)} in {words}"
-    usual = "; the change lies within usual variation" if value.unusual is False else ""
-    return Sentence(f"{text}{target}{usual}{part}.", _weight(value), metric.name, value.provenance)
+def _of_same(group: Sequence[Explanation]) -> Finding:
+    first, values = group[0], [one.value for one in group]
+    value = first.value
+    chance = min(filter(None, (one.run.chance if one.run else one.value.chance for one in group)), default=0.0)
+    text = _of_window(first) if value.unusual else _of_run(first)
+    others = [f"{v.metric.title} ({_moved(v)})" if v.change is not None else v.metric.title for v in values[1:]]
+    if others:
+        text += f" The same shows in {_and(others)}."
+    names = "/".join(first.cause.names) if first.cause else ""
+    subject = f"{first.days.label if first.days else ''} {first.column} {names}".strip() or value.metric.name
+    return Finding(text, subject, chance, value.metric.action, joined(one.provenance for one in group))
 
 
-def of_series(series: Series) -> list[Sentence]:
-    """The extremes of a course and where it ended; nothing of fewer than three complete periods."""
-    points = [point for point in alt.known(series) if point.is_whole]
-    if len(points) < 3:
-        return []
-    low, high = alt.extremes(points)
-    unit, title = series.unit, series.metric.title
-    text = (
-        f"{title} by {series.grain} lay between {formats.short(low.value, unit)} ({axes.tick(low.period)}) and "
-        f"{formats.short(high.value, unit)} ({axes.tick(high.period)})."
-    )
-    spread = relative_change(high.value, low.value)
-    weight = 0.3 if spread is None else min(0.5, abs(math.log1p(max(spread, -0.99))) / 4)
-    return [Sentence(text, weight, f"{series.metric.name} by {series.grain}", series.provenance)]
+def _of_window(one: Explanation) -> str:
+    """The change of a whole window that its history does not make, and where it lies."""
+    value = one.value
+    text = f"{of_change(value)}; {_rarely(value.chance)}."
+    if one.days is not None:
+        text += f" Most of it lies on {one.days.label}{_difference(one)}{_because(one)}."
+    elif one.cause is not None:
+        text += f" Behind it: {_because(one)[2:]}."
+    return text + _mix(one)
 
 
-def of_split(result: Result) -> list[Sentence]:
-    """Which part of a split moved most, in absolute terms; needs a column `before` beside the figures."""
-    if not result.rows:
-        return [Sentence(f"{result.title}: no data in this window.", 0.2, result.title, result.provenance)]
-    if not any(field.name == "before" for field in result.fields):
-        return []
-    measure = rows.value_field(result)
-    parts = rows.split(result).parts
-    now = rows.pairs(result, parts, measure)
-    before = rows.pairs(result, parts, rows.field_named(result, "before"))
-    moved = [
-        (name, value, was)
-        for (name, value), (_, was) in zip(now, before, strict=True)
-        if formats.is_number(value) and formats.is_number(was)
-    ]
-    if not moved:
-        return []
-    name, value, was = max(moved, key=lambda part: abs(part[1] - part[2]))
-    if value == was:
-        return [Sentence(f"{result.title}: no part changed.", 0.05, result.title, result.provenance)]
-    change = relative_change(value, was)
-    relative = f" ({formats.percent(change)})" if change is not None else ""
-    text = (
-        f"{result.title}: {name} moved most, {formats.signed(value - was, measure.unit)}{relative}, "
-        f"to {formats.short(value, measure.unit)}."
-    )
-    base = float(sum(abs(was) for _, _, was in moved))
-    weight = min(1.0, 2 * abs(float(value - was)) / base) if base else 0.2
-    return [Sentence(text, weight, result.title, result.provenance)]
-
-
-def _weight(value: Value) -> float:
-    """How telling a change is: its size on a logarithmic scale, more if unusual or off target, less if usual."""
-    change = value.change or 0.0
-    size = abs(math.log1p(max(change, -0.99)))
-    size *= {True: 1.5, None: 1.0, False: 0.2}[value.unusual]
-    return size + {"bad": 0.3, "warn": 0.15}.get(value.status, 0.0)
-
-
-def _against_target(value: Value) -> str:
-    thresholds = value.metric.thresholds
-    if thresholds is None or value.status not in ("warn", "bad"):
+def _of_run(one: Explanation) -> str:
+    """Days that are not like the ones before, in a window that may be as usual."""
+    value = one.value
+    if one.days is None or one.run is None:
         return ""
-    return f", off its target of {formats.short(thresholds.good, value.unit)}"
+    said = f"{value.metric.title} on {one.days.label}{_difference(one)}{_because(one)}; {_rarely(one.run.chance)}."
+    whole = f" {value.window.label} as a whole: {formats.short(value.value, value.unit)}"
+    if value.change is None:
+        return f"{said}{whole}."
+    return f"{said}{whole}, {_moved(value)}, within usual variation.{_mix(one)}"
+
+
+def _difference(one: Explanation) -> str:
+    unit = one.value.unit
+    if one.there is None or one.expected is None:
+        return ""
+    return f": {formats.short(one.there, unit)} instead of {formats.short(one.expected, unit)}"
+
+
+def _because(one: Explanation) -> str:
+    if one.cause is None:
+        return ""
+    column = one.column.removeprefix("is_").removesuffix("_id").replace("_", " ")
+    parts = [_part(one, one.cause, column, at) for at in range(len(one.cause.names))]
+    return f", {_share(one.cause)} {_and(parts)}"
+
+
+def _share(cause: Cause) -> str:
+    return (
+        "all of the difference from"
+        if cause.share >= 0.995
+        else f"{formats.percentage(cause.share)} % of the difference from"
+    )
+
+
+def _part(one: Explanation, cause: Cause, column: str, at: int) -> str:
+    unit = one.value.unit
+    name, now, before = cause.names[at], cause.now[at], cause.before[at]
+    called = f"an unknown {column}" if name == "(unknown)" else f"{column} {name}"
+    if one.value.metric.kind in ("ratio", "quantile"):
+        was = f", {formats.short(before.value, unit)} before" if before.value is not None else ""
+        return f"{called} ({formats.short(now.value, unit)} of {formats.full(now.rows, 'count')} rows{was})"
+    return f"{called} ({formats.short(now.value or 0, unit)} instead of {formats.short(before.value or 0, unit)})"
+
+
+def _mix(one: Explanation) -> str:
+    if not one.mix:
+        return ""
+    return f" Within every {one.mix.replace('_', ' ')} it moved the other way: their mix changed."
+
+
+def _nothing(judged: Sequence[Explanation]) -> Finding:
+    pages = round(1 / (1 - (1 - _BOTH * LEVEL) ** len(judged)))
+    figures = formats.plural(len(judged), "figure")
+    whose = "its" if len(judged) == 1 else "their"
+    text = f"Nothing unusual: {figures} moved no more than in {whose} history."
+    return Finding(f"{text} By chance alone about 1 page in {pages} says otherwise.", "nothing", 1.0)
+
+
+def _in_one_line(values: Sequence[Value], *, judged: bool) -> Finding:
+    words = formats.compared_with(values[0].window, values[0].before_window) if values[0].before_window else ""
+    moves = "; ".join(f"{v.metric.title} {formats.short(v.value, v.unit)} ({_moved(v)}{_part_of(v)})" for v in values)
+    lead = "Within usual variation" if judged and all(v.unusual is False for v in values) else "Changes"
+    return Finding(f"{lead} against {words}: {moves}.", "usual", provenance=joined(v.provenance for v in values))
+
+
+def _part_of(value: Value) -> str:
+    return f"; {value.part}" if value.part else ""
+
+
+def of_change(value: Value) -> str:
+    """From, to and by how much, without a full stop."""
+    metric, unit = value.metric, value.unit
+    words = _compared(value.window, value.before_window)
+    moved = _moved(value)
+    if moved.startswith("±"):
+        return f"{metric.title} stayed at {formats.short(value.value, unit)} ({moved}) against {words}"
+    verb = "rose" if moved.startswith("+") else "fell"
+    # Of what is better when it is low, a rise reads like good news.
+    sign = {"rose": " (worse)", "fell": " (better)"}[verb] if metric.better == "lower" else ""
+    now, before = formats.short(value.value, unit), formats.short(value.before, unit)
+    return f"{metric.title} {verb} by {moved[1:]} to {now}{sign}, from {before} in {words}{_part_of(value)}"
+
+
+def _compared(window: Window, before: Window | None) -> str:
+    return formats.compared_with(window, before) if before is not None else ""
+
+
+def _moved(value: Value) -> str:
+    return formats.difference(value.value, value.before, value.unit)
+
+
+def _without_change(value: Value) -> Finding:
+    part = "" if value.part == value.why_no_change else _part_of(value)
+    text = f"{value.metric.title}: {formats.short(value.value, value.unit)} in {value.window.label}{part}"
+    if value.before_window is None:
+        return Finding(f"{text}.", value.metric.name, provenance=value.provenance)
+    if value.why_no_change:
+        why = f"no change is given: {value.why_no_change}"
+    else:
+        was = "unknown" if value.before is None else str(formats.short(value.before, value.unit))
+        why = f"{was} in {_compared(value.window, value.before_window)}"
+    return Finding(f"{text}; {why}.", value.metric.name, provenance=value.provenance)
+
+
+def _rarely(chance: float | None) -> str:
+    """How seldom the history makes it, in words."""
+    seldom = (
+        f"fewer than 1 of {formats.full(1000, 'count')}" if not chance or chance < 0.001 else f"1 of {1 / chance:.0f}"
+    )
+    return f"by its history this happens in {seldom} windows"
+
+
+def _unknown_together(values: Iterable[Value]) -> list[Finding]:
+    """Values that one reason keeps unknown, in one sentence."""
+    by_reason: dict[str, list[Value]] = {}
+    for value in values:
+        by_reason.setdefault(value.why or formats.why_missing(value.metric), []).append(value)
+    return [
+        Finding(
+            f"Not known for {same[0].window.label}: {_and([v.metric.title for v in same])} ({why}).",
+            why,
+            provenance=joined(v.provenance for v in same),
+        )
+        for why, same in by_reason.items()
+    ]
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -10,8 +10,7 @@ from markupsafe import Markup
 from tidings.display import formats, rows, theme
 from tidings.display.bars import top_sentence
 from tidings.display.figure import Figure
-from tidings.display.fragments import Table, better_of, cell, column_head, frame, scroll
-from tidings.metrics.metric import Better
+from tidings.display.fragments import Table, cell, column_head, frame, scroll
 from tidings.metrics.result import Field, Result
 
 MOST_RANKED = 12
@@ -42,14 +41,14 @@ def ranking(result: Result, value: str | None = None, title: str | None = None) 
         UsageError: the answer has no column of figures, or `value` is not one of them.
     """
     measure, split = rows.value_field(result, value), rows.split(result)
-    at, better = result.fields.index(measure), better_of(result.fields)
+    at = result.fields.index(measure)
     shown = split.parts[:MOST_RANKED]
     left = len(split.parts) - len(shown)
     top = max((float(row[at]) for row in split.parts if formats.is_number(row[at])), default=0.0)
     body = [
-        *([_ranked(result, split.total, at, 0.0, better, "td-total")] if split.total else []),
-        *(_ranked(result, row, at, top, better) for row in shown),
-        *([_ranked(result, split.others, at, 0.0, better, "td-others")] if split.others else []),
+        *([_ranked(result, split.total, at, 0.0, "td-total")] if split.total else []),
+        *(_ranked(result, row, at, top) for row in shown),
+        *([_ranked(result, split.others, at, 0.0, "td-others")] if split.others else []),
     ]
     heads = [column_head(field) for field in result.fields]
     heads.insert(at + 1, Markup('<td class="td-barcell"></td>'))
@@ -161,10 +160,8 @@ def _nothing() -> Markup:
     return Markup('<p class="td-muted">No data in this window.</p>')
 
 
-def _ranked(result: Result, row: Sequence[Any], at: int, top: float, better: Better, klass: str = "") -> Markup:
-    cells = [
-        cell(field, value, index, better) for index, (field, value) in enumerate(zip(result.fields, row, strict=True))
-    ]
+def _ranked(result: Result, row: Sequence[Any], at: int, top: float, klass: str = "") -> Markup:
+    cells = [cell(field, value, index) for index, (field, value) in enumerate(zip(result.fields, row, strict=True))]
     bar = Markup("")
     if top > 0 and formats.is_number(row[at]):
         share = 100 * max(float(row[at]), 0.0) / top

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from tidings.analysis.usual import LEVEL
 from tidings.metrics.metric import Metric, Number
 from tidings.window import Period, Window
 
@@ -21,6 +22,18 @@ def relative_change(current: Number, previous: Number) -> float | None:
     if current is None or previous is None or previous == 0:
         return None
     return (float(current) - float(previous)) / float(previous)
+
+
+def change_of(metric: Metric, current: Number, previous: Number) -> float | None:
+    """The change as tables show it, in `change_unit`: of rates the difference, of all else the relative change."""
+    if change_unit(metric) == "ratio" or current is None or previous is None:
+        return relative_change(current, previous)
+    return float(current) - float(previous)
+
+
+def change_unit(metric: Metric) -> str:
+    """`points` for rates, whose change in per cent would be of per cent; else `ratio`."""
+    return "points" if metric.unit == "ratio" else "ratio"
 
 
 @dataclass(frozen=True)
@@ -56,8 +69,8 @@ def joined(provenances: Iterable[Provenance]) -> Provenance:
 class Value:
     """One metric over one window, beside the window it is compared with.
 
-    `spark` is the daily course up to the end of the window, oldest first; `unusual` is False when the
-    change lies inside the usual variation, None when that is not known. `why` says why there is no value and
+    `spark` is the daily course up to the end of the window, oldest first; `chance` is how likely the history makes a
+    change as large as this, 0 to 1, None when that is not known. `why` says why there is no value and
     `why_no_change` why none to compare with, as clauses; empty where the metric's kind says it. `part` says, as a
     clause, which days it stands on where those are not all of its window; where both apply, `why_no_change` says it.
     """
@@ -69,7 +82,7 @@ class Value:
     before: Number = None
     before_window: Window | None = None
     spark: tuple[Number, ...] = ()
-    unusual: bool | None = None
+    chance: float | None = None
     why: str = ""
     why_no_change: str = ""
     part: str = ""
@@ -79,6 +92,11 @@ class Value:
     def change(self) -> float | None:
         """Relative change against `before`, a plain ratio."""
         return relative_change(self.value, self.before)
+
+    @property
+    def unusual(self) -> bool | None:
+        """True when the history makes a change as large in fewer than one of 200 windows, None when not known."""
+        return None if self.chance is None else self.chance < LEVEL
 
     @property
     def status(self) -> str:

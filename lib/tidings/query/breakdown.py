@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 from tidings.errors import UsageError, suggest
 from tidings.metrics.metric import Metric, Number
 from tidings.metrics.registry import leaves
-from tidings.metrics.result import Field, Result, joined, relative_change
+from tidings.metrics.result import Field, Result, change_of, change_unit, joined
 from tidings.metrics.values import divided
 from tidings.query.context import QueryContext
 from tidings.query.evaluation import Found, over_windows
@@ -77,7 +77,7 @@ def _rank(metric: Metric, found: Found, windows: list[Window], name: str) -> tup
 def _row(metric: Metric, label: str, found: Found, group: Any, windows: list[Window], whole: Number) -> tuple[Any, ...]:
     values = [found.value(metric, windows[0], group)]
     values += [found.value_before(metric, windows[0], before, group) for before in windows[1:]]
-    compared = (values[1], relative_change(values[0], values[1])) if len(values) > 1 else ()
+    compared = (values[1], change_of(metric, values[0], values[1])) if len(values) > 1 else ()
     weight: Any = divided(values[0], whole)
     if metric.kind not in _COUNTABLE:
         weight = found.rows_behind(metric, windows[0], group)
@@ -85,7 +85,7 @@ def _row(metric: Metric, label: str, found: Found, group: Any, windows: list[Win
 
 
 def _fields(metric: Metric, by: str, unit: str, *, compared: bool) -> tuple[Field, ...]:
-    before = (Field("before", "Before", unit), Field("change", "Change", "ratio")) if compared else ()
+    before = (Field("before", "Before", unit), Field("change", "Change", change_unit(metric))) if compared else ()
     weight = Field("share", "Share", "ratio") if metric.kind in _COUNTABLE else Field("rows", "Based on rows", "count")
     title = by.replace("_", " ").capitalize()
     return (Field(by, title), Field(metric.name, metric.title, unit), *before, weight)

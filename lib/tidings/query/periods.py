@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from tidings.analysis.active import trailing_users
+from tidings.analysis.usual import Days
 from tidings.metrics.metric import Metric, Number
 from tidings.metrics.registry import leaves
 from tidings.metrics.result import Point, Provenance
@@ -17,17 +18,19 @@ from tidings.query.evaluation import alike, common_days, rows_of
 from tidings.window import Period, Unit, Window, add_days, period_start
 
 _PERIOD = "period_"
+_LEAST_ROWS = 20
 Cell = Mapping[str, Number]
 
 
 @dataclass(frozen=True)
 class Course:
-    """Values by period, oldest first, of the metrics that read marts, and the SQL run."""
+    """Values by period, oldest first, of the metrics that read marts, the rows behind each, and the SQL run."""
 
     context: QueryContext
     window: Window
     cells: Mapping[Period, Cell]
     sql: tuple[str, ...]
+    rows: Mapping[Period, Mapping[str, int]]
 
     def values(self, metric: Metric) -> tuple[Number, ...]:
         """The values of a metric, null for periods that have not begun."""
@@ -37,6 +40,23 @@ class Course:
         """The values of a metric with the share of each period that is covered."""
         shares = (_share(self.context, metric, period) for period in self.cells)
         return tuple(map(Point, self.cells, self.values(metric), shares))
+
+    def days(self, metric: Metric) -> Days:
+        """The values of a course by day, with the rows behind each day; of several inputs those of the most."""
+        values = tuple(None if value is None else float(value) for value in self.values(metric))
+        if _is_level(metric):
+            # A level, or users of many days: each day stands for itself.
+            return Days(values, tuple(None if value is None else max(0, round(value)) for value in values))
+        rows = tuple(
+            max(self.rows[period].get(leaf.name, 0) for leaf in leaves(metric))
+            if _share(self.context, metric, period) == 1
+            else None
+            for period in self.cells
+        )
+        if metric.kind == "quantile":
+            # A percentile of few rows is one of them.
+            values = tuple(v if n and n >= _LEAST_ROWS else None for v, n in zip(values, rows, strict=True))
+        return Days(values, rows, is_mean=metric.kind in ("ratio", "quantile"))
 
     def provenance(self, metric: Metric) -> Provenance:
         """Where the values come from."""
@@ -52,6 +72,7 @@ def over_periods(context: QueryContext, metrics: Sequence[Metric], window: Windo
     whole = window.widened(unit)
     found: dict[Period, dict[str, Number]] = {period: {} for period in periods}
     by_start = {period.start: period for period in periods}
+    counts: dict[Period, dict[str, int]] = {period: {} for period in periods}
     sql: list[str] = []
     trailing = [
         leaf for metric in metrics for leaf in context.coverage.answerable(leaves(metric)) if leaf.trailing_days
@@ -67,7 +88,9 @@ def over_periods(context: QueryContext, metrics: Sequence[Metric], window: Windo
         sql += ran.provenance.sql
         for row in ran.rows:
             known = [m for m, counting in counted_by(together).items() if row[rows_column(counting)]]
-            found[by_start[row[_PERIOD]]].update({m.name: plain(row[m.name]) for m in known})
+            period = by_start[row[_PERIOD]]
+            found[period].update({m.name: plain(row[m.name]) for m in known})
+            counts[period].update({m.name: row[rows_column(by)] for m, by in counted_by(together).items()})
     leaf = {one.name: one for metric in metrics for one in leaves(metric)}
     cells: dict[Period, dict[str, Number]] = {
         period: {
@@ -82,7 +105,16 @@ def over_periods(context: QueryContext, metrics: Sequence[Metric], window: Windo
             if common is None or period.start < common.start or period.end > common.end:
                 # Of a part of it one input is told and another is not.
                 values[metric.name] = None
-    return Course(context, window, dict(cells), tuple(sql))
+    return Course(context, window, dict(cells), tuple(sql), counts)
+
+
+def span_of(metric: Metric, window: Window) -> int:
+    """How many days at the end of a window its value stands for: one for a level, all for what adds up."""
+    return 1 if _is_level(metric) else window.days
+
+
+def _is_level(metric: Metric) -> bool:
+    return metric.kind == "stock" or any(leaf.trailing_days for leaf in leaves(metric))
 
 
 def _value(metric: Metric, cell: Cell, period: Period, window: Window) -> Number:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tidings.metrics.metric import Metric
-from tidings.metrics.result import Field, Result, relative_change
+from tidings.metrics.result import Field, Result, change_of, change_unit
 from tidings.query.context import QueryContext
 from tidings.query.evaluation import over_windows
 from tidings.window import Unit, Window
@@ -18,14 +18,14 @@ def to_date_result(context: QueryContext, metric: Metric, window: Window, unit: 
     rows = []
     for title, now, then in pairs:
         value, before = found.value(metric, now), found.value_before(metric, now, then)
-        rows.append((title, now.label, value, then.label, before, relative_change(value, before)))
+        rows.append((title, now.label, value, then.label, before, change_of(metric, value, before)))
     fields = (
         Field("period", "Period"),
         Field("days", "Days"),
         Field(metric.name, metric.title, unit),
         Field("days_before", "Compared with"),
         Field("before", "Before", unit),
-        Field("change", "Change", "ratio"),
+        Field("change", "Change", change_unit(metric)),
     )
     count = found.rows_behind(metric, pairs[-1][1])
     return Result(f"{metric.title}: growth", fields, tuple(rows), found.provenance([metric], window, count))

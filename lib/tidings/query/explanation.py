@@ -1,0 +1,217 @@
+"""Explanations: on which days and in which rows most of a metric's change lies, and how unusual it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import ibis.expr.types as ir
+
+from tidings.analysis.parts import Cause, Group, against_all_parts, cause, tightest_run
+from tidings.analysis.usual import WEEK, Days, Run, unusual_run
+from tidings.metrics.metric import Metric, Number, Reported
+from tidings.metrics.registry import leaves
+from tidings.metrics.result import Provenance, Value, joined
+from tidings.platform_metrics import DIMENSIONS
+from tidings.query.context import QueryContext
+from tidings.query.evaluation import Found, over_windows
+from tidings.query.periods import span_of
+from tidings.window import Window, add_days
+
+_UNKNOWN = "(unknown)"
+_OUTCOMES = ("rating",)  # says of a page's speed what its percentile says
+_MOST_KEYS = 20_000
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What became of one metric, and where.
+
+    `days` are those that hold most of what is unusual (None: all of the window). Over them the metric is `there`, and
+    `expected` by the days compared with, of what adds up for as many days; `column` and `cause` say in which rows most
+    of the difference lies, and `mix` names a column all of whose values moved against the total. `run` is set where
+    single days are unusual, though the window may not be. `is_known` is False where the history is too short to say
+    what is usual.
+    """
+
+    value: Value
+    days: Window | None = None
+    there: float | None = None
+    expected: float | None = None
+    column: str = ""
+    cause: Cause | None = None
+    mix: str = ""
+    run: Run | None = None
+    is_known: bool = True
+    provenance: Provenance = field(default_factory=lambda: Provenance((), {}, ""))
+
+    @property
+    def is_unusual(self) -> bool:
+        """True where the change of the window, or a run of its days, is not what the history would make."""
+        return bool(self.value.unusual) or self.run is not None
+
+
+def explanation(context: QueryContext, value: Value, days: Days) -> Explanation:
+    """What is behind a value; `days` are its history up to the end of its window, a value per day."""
+    metric, window, before = value.metric, value.window, value.before_window
+    if value.value is None:
+        return Explanation(value, provenance=value.provenance)
+    is_level = span_of(metric, window) == 1 and window.days > 1
+    run = None if is_level else unusual_run(days, window.days)
+    known = value.unusual is not None if before is not None else days.counted(0, len(days.values)) > 0
+    found = Explanation(value, run=run, is_known=known, provenance=value.provenance)
+    if is_level or not found.is_unusual:
+        return found
+    first = len(days.values) - window.days
+    span: tuple[int, int] | None = None
+    if value.unusual and before is not None:
+        span = tightest_run(_excess(days, window.days, window.distance(before)), max(1, window.days // 2))
+    elif run is not None:
+        span = run.first - first, run.end - first
+    where = window if span is None else _within(window, *span)
+    causes = _Causes(context, metric, where, before or _before(window))
+    column, because, mix = causes.best()
+    there, expected = causes.both()
+    if run is not None and not value.unusual and there is not None and not days.is_mean:
+        expected = there - run.excess
+    return replace(
+        found,
+        days=where if span else None,
+        there=there,
+        expected=expected,
+        column=column,
+        cause=because,
+        mix=mix,
+        provenance=joined([value.provenance, *causes.origins]),
+    )
+
+
+def _within(window: Window, first: int, end: int) -> Window:
+    return replace(window, start=add_days(window.start, first), end=add_days(window.start, end))
+
+
+def _before(window: Window) -> Window:
+    """As many days as the window has, right before it."""
+    return replace(window, start=add_days(window.start, -window.days), end=window.start)
+
+
+def _excess(days: Days, length: int, distance: int) -> list[float | None]:
+    """Per day of the window what is above the days compared with, by weekday; of means weighted by their rows."""
+    end = len(days.values)
+    start, early = end - length, end - length - distance
+    mean = days.mean(early, early + length)
+    if mean is None:
+        return []
+    if days.is_mean:
+        pairs = zip(days.values[start:], days.rows[start:], strict=True)
+        return [None if value is None or rows is None else (value - mean) * rows for value, rows in pairs]
+    usual = [_weekday_mean(days, early, length, (at - start + distance) % WEEK, mean) for at in range(start, end)]
+    level = sum(usual)
+    scale = mean * length / level if level else 1.0
+    return [
+        None if value is None else value - expected * scale
+        for value, expected in zip(days.values[start:], usual, strict=True)
+    ]
+
+
+def _weekday_mean(days: Days, first: int, length: int, weekday: int, mean: float) -> float:
+    same = [value for value in days.values[first + weekday : first + length : WEEK] if value is not None]
+    return sum(same) / len(same) if same and length >= WEEK else mean
+
+
+class _Causes:
+    """The columns by which a metric may be split, and what each says of a change."""
+
+    def __init__(self, context: QueryContext, metric: Metric, now: Window, before: Window) -> None:
+        self._context, self._metric = context, metric
+        self._now, self._before = now, before
+        self._is_mean = metric.kind in ("ratio", "quantile")
+        self._scale = now.days / before.days
+        self.origins: list[Provenance] = []
+        self._total = over_windows(context, [metric], [now, before])
+
+    def both(self) -> tuple[float | None, float | None]:
+        """The metric over the days, and over those before; of what adds up for as many days."""
+        now, before = (self._total.value(self._metric, window) for window in (self._now, self._before))
+        scale = 1.0 if self._is_mean else self._scale
+        return None if now is None else float(now), None if before is None else float(before) * scale
+
+    def best(self) -> tuple[str, Cause | None, str]:
+        """The column and values that say most, single rows before values; and a column that the total contradicts."""
+        chosen: tuple[str, Cause] | None = None
+        mix = ""
+        for column, grouping in self._splits():
+            context = self._context.split_by(column) if self._is_reported else self._context
+            found = over_windows(context, [self._metric], [self._now, self._before], grouping)
+            now, before = self._groups(found, self._now), self._groups(found, self._before)
+            if self._is_mean and _is_outcome(now):
+                continue
+            because = cause(now, before, self._scale, is_mean=self._is_mean)
+            if because is not None and (chosen is None or because.surprise > chosen[1].surprise):
+                chosen = column, because
+                self.origins = [found.provenance([self._metric], self._now)]
+            if self._is_mean and self._metric.kind == "ratio" and against_all_parts(now, before):
+                mix = mix or column
+        return (chosen[0], chosen[1], mix) if chosen else ("", None, mix)
+
+    @property
+    def _is_reported(self) -> bool:
+        return any(isinstance(leaf.where, Reported) for leaf in leaves(self._metric))
+
+    def _splits(self) -> Iterator[tuple[str, Callable[[ir.Table], ir.StringValue]]]:
+        for column in _columns(self._context, leaves(self._metric)):
+            if not self._is_reported or column in DIMENSIONS:
+                yield column, _by(column)
+        if key := self._key():
+            yield key, _by(key)
+
+    def _key(self) -> str:
+        """The column that names a single row, where a single row may make a sum of money."""
+        marts = {leaf.mart for leaf in leaves(self._metric)}
+        few = self._total.rows_behind(self._metric, self._now) <= _MOST_KEYS
+        is_sum = self._metric.kind == "flow" and self._metric.unit == "money" and not self._is_reported
+        if not is_sum or len(marts) != 1 or not few:
+            return ""
+        columns = {row["column"] for row in _described(self._context, marts.pop())}
+        return "order_id" if "order_id" in columns else ""
+
+    def _groups(self, found: Found, window: Window) -> Mapping[str, Group]:
+        groups = {}
+        for name in found.groups():
+            rows = found.rows_behind(self._metric, window, name)
+            if rows:
+                value: Number = found.value(self._metric, window, name)
+                groups[name] = Group(None if value is None else float(value), rows)
+        return groups
+
+
+def _by(column: str) -> Callable[[ir.Table], ir.StringValue]:
+    return lambda rows: cast(ir.StringValue, rows[column].cast("string").nullif("").fill_null(_UNKNOWN))
+
+
+def _is_outcome(groups: Mapping[str, Group]) -> bool:
+    """True where a column says what the rate counts, as a status does of errors."""
+    return all(group.value in (0.0, 1.0) for group in groups.values())
+
+
+def _described(context: QueryContext, table: str) -> list[Mapping[str, Any]]:
+    columns = context.table("meta_columns")
+    found: list[Mapping[str, Any]] = context.warehouse.query(columns.filter(columns["table"] == table)).to_pylist()
+    return found
+
+
+def _columns(context: QueryContext, inputs: Sequence[Metric]) -> list[str]:
+    """The columns that all marts have by which rows may be told apart: texts that name neither a person nor a row."""
+    shared: list[str] | None = None
+    for mart in dict.fromkeys(leaf.mart for leaf in inputs):
+        found = [
+            row["column"]
+            for row in _described(context, mart)
+            if row["type"].removeprefix("!") == "string"
+            and not (row["personal"] or row["is_key"] or row["column"].startswith("_"))
+            and not row["column"].endswith(("_id", "_key"))
+            and row["column"] not in _OUTCOMES
+        ]
+        shared = found if shared is None else [column for column in shared if column in found]
+    return shared or []
