@@ -8,16 +8,19 @@ import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings as profiles
+from ibis.expr.operations import Node
 
 import tidings.warehouse.build
 import tidings.warehouse.compiled
 from tidings.landing.store import Landing
 from tidings.settings import load_settings
 from tidings.sources.source import Pull, open_sources
+from tidings.warehouse import reader
 from tidings.warehouse.build import build
 from workbook_folders import SAMPLE_SETTINGS, make_workbook
 
@@ -45,8 +48,16 @@ def no_waiting_for_disks() -> Iterator[None]:
 def kept_sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """SQL of models is made once per session for all workers, apart from that of real builds: tests replace code."""
     folder = _shared_by_workers(tmp_path_factory) / "sql"
+    compile_sql = reader.compile_sql
+
+    @cache
+    def compiled(operation: Node) -> str:
+        return compile_sql(operation.to_expr())
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tidings.warehouse.compiled, "kept_folder", lambda: folder)
+        # Contracts, too, are the same queries in each of some hundred builds.
+        patch.setattr(reader, "compile_sql", lambda expression: compiled(expression.op()))
         yield
 
 
