@@ -6,7 +6,7 @@ import fcntl
 import gc
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from ibis.expr.operations import Node
 
 import tidings.warehouse.build
 import tidings.warehouse.compiled
+from tidings.cli.main import main
 from tidings.landing.store import Landing
 from tidings.settings import load_settings
 from tidings.sources.source import Pull, open_sources
@@ -124,6 +125,23 @@ def sample_workbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
             build(settings)
             folder.rename(made)
     return Path(shutil.copytree(made, tmp_path_factory.mktemp("sample") / "workbook"))
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """The command as a person types it, in this process: exit code, standard output, standard error."""
+
+    def typed(*words: str, root: Path) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["tidings", "--root", str(root), *words])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return typed
 
 
 @pytest.fixture(scope="session")

@@ -350,7 +350,7 @@ def test_a_pull_killed_on_the_way_goes_on(case: Case, tmp_path: Path, monkeypatc
     calls: list[str] = []
     with Served(case, tmp_path / "whole", days=9) as whole:
         assert whole.pull(progress=lambda what, *_: calls.append(what)) == ""
-    for call in sorted({1, 2, len(calls) // 2, len(calls)}):
+    for call in sorted({1, len(calls) // 2, len(calls)} - {0}):
         with Served(case, tmp_path / str(call), days=9) as served:
             with pytest.raises(KeyboardInterrupt):
                 served.pull(progress=killed_at(call))
