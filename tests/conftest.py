@@ -6,18 +6,22 @@ import fcntl
 import gc
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings as profiles
+from ibis.expr.operations import Node
 
 import tidings.warehouse.build
 import tidings.warehouse.compiled
+from tidings.cli.main import main
 from tidings.landing.store import Landing
 from tidings.settings import load_settings
 from tidings.sources.source import Pull, open_sources
+from tidings.warehouse import reader
 from tidings.warehouse.build import build
 from workbook_folders import SAMPLE_SETTINGS, make_workbook
 
@@ -45,8 +49,16 @@ def no_waiting_for_disks() -> Iterator[None]:
 def kept_sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """SQL of models is made once per session for all workers, apart from that of real builds: tests replace code."""
     folder = _shared_by_workers(tmp_path_factory) / "sql"
+    compile_sql = reader.compile_sql
+
+    @cache
+    def compiled(operation: Node) -> str:
+        return compile_sql(operation.to_expr())
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tidings.warehouse.compiled, "kept_folder", lambda: folder)
+        # Contracts, too, are the same queries in each of some hundred builds.
+        patch.setattr(reader, "compile_sql", lambda expression: compiled(expression.op()))
         yield
 
 
@@ -113,6 +125,23 @@ def sample_workbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
             build(settings)
             folder.rename(made)
     return Path(shutil.copytree(made, tmp_path_factory.mktemp("sample") / "workbook"))
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """The command as a person types it, in this process: exit code, standard output, standard error."""
+
+    def typed(*words: str, root: Path) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["tidings", "--root", str(root), *words])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return typed
 
 
 @pytest.fixture(scope="session")

@@ -97,14 +97,9 @@ def test_every_page_needs_no_network(weekly: RunResult) -> None:
         assert len(html.encode()) < 2_500_000, page.name
 
 
-def test_a_second_run_of_the_slot_replaces_it(weekly: RunResult, sample_workbook: Path) -> None:
-    first, again, longer = (
-        run_report(load_settings(sample_workbook), "commerce", {"days": days}, now=NOW) for days in ("7", "7", "14")
-    )
-    assert first.index == again.index
-    # With other parameters it is another report, which leaves that one where it is.
-    assert longer.index != again.index
-    assert "24 – 30 Jun 2026" in _text(again.index) and "17 – 30 Jun 2026" in _text(longer.index)
+def test_a_section_alone_speaks_of_the_days_asked_for(sample_workbook: Path) -> None:
+    alone = run_report(load_settings(sample_workbook), "technical_performance", {"days": "7"}, now=NOW)
+    assert "24 – 30 Jun 2026" in _text(alone.index.parent / "technical_performance.html")
 
 
 def test_a_number_can_be_followed_to_what_was_received(sample_workbook: Path) -> None:

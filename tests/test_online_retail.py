@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -136,7 +137,9 @@ def test_the_example_of_the_readme_word_for_word(shared_data: Path, tmp_path: Pa
     assert reported in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_without_its_currency_the_example_says_what_is_missing(tmp_path: Path) -> None:
+def test_without_its_currency_the_example_says_what_is_missing(
+    command: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
     settings, _ = _readme_example()
     own = settings.replace('currency = "GBP"', 'currency = "EUR"', 1).replace(".parquet", ".csv")
     root = _workbook(tmp_path / "workbook", tmp_path / "shared", own)
@@ -144,12 +147,12 @@ def test_without_its_currency_the_example_says_what_is_missing(tmp_path: Path) -
     (root / "inbox" / "online_retail").mkdir()
     head = "InvoiceNo,InvoiceDate,CustomerID,StockCode,Description,Quantity,UnitPrice,Country"
     (root / "inbox" / "online_retail" / "2011.csv").write_text(f"{head}\n1,2011-12-09T12:00,1,A,Mug,2,2.55,France\n")
-    code, said = _run(root, "tidings check")
+    code, said, _ = command("check", root=root)
     # Before anything is landed: what the settings say.
     assert code == 0 and 'For reports without conversion set currency = "GBP"' in said
-    for command in ("tidings pull", "tidings build"):
-        assert _run(root, command)[0] == 0
-    _, said = _run(root, "tidings check")
+    for word in ("pull", "build"):
+        assert command(word, root=root)[0] == 0
+    said = " ".join(command("check", root=root)[1].split())
     assert "Amounts in GBP (shop, the last of 2011-12-09) cannot be converted into EUR" in said
     book = Book.open("2011-12-10", 374, "none", root=root)
     assert book.value("net_revenue").value is None

@@ -22,7 +22,6 @@ from fakes.search_console import FakeSearchConsole
 from fakes.server import FakeApi, Reply, Request
 from fakes.umami import PASSWORD, FakeUmami
 from tidings.cli.checks import check
-from tidings.cli.main import main
 from tidings.errors import SettingsError
 from tidings.intake.pulling import Outcome, pull_sources
 from tidings.ledger.store import Ledger
@@ -31,6 +30,7 @@ from tidings.settings import Settings, load_settings
 from tidings.sources.source import Pull, open_sources
 from workbook_folders import make_workbook
 
+Command = Callable[..., tuple[int, str, str]]
 ENVIRONMENT_KEY = "sk_canary_of_the_environment"
 
 
@@ -363,46 +363,32 @@ def real_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Book]
         yield Book(tmp_path / "book", fakes)
 
 
-def _typed(book: Book, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    import sys
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["tidings", "--root", str(book.root), *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-    said = capsys.readouterr()
-    return code, said.out, said.err
-
-
 def test_pull_and_check_on_the_command_line_tell_no_canary(
-    real_book: Book, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    real_book: Book, command: Command, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     book = real_book
     # Three days are enough, and wait for no limit of a minute.
     pull = ("pull", "search", "site", "--since", (datetime.now(UTC) - timedelta(days=3)).date().isoformat())
-    code, out, error = _typed(book, capsys, *pull)
+    code, out, error = command(*pull, root=book.root)
     assert (code, error) == (0, "")
     assert "search: 1 row, none rejected" in out and "search/daily" in out
-    checked = _typed(book, capsys, "check")
+    checked = command("check", root=book.root)
     for fake in book.fakes.values():
         fake.response = _Careless(fake, 403, as_json=True, tokens_too=False)
-    code, failed_out, failed = _typed(book, capsys, *pull)
+    code, failed_out, failed = command(*pull, root=book.root)
     assert code == 1 and "2 of 2 sources failed, or came in part only: search, site." in failed
     assert failed_out.count("cannot use") >= 2, "what servers said is told, but for the secrets"
-    code, check_out, _ = _typed(book, capsys, "check")
+    code, check_out, _ = command("check", root=book.root)
     assert code == 1 and check_out.count("FAIL source") == 3
     book.assert_silent(out, failed_out, failed, check_out, checked[1], checked[2], caplog.text)
 
 
-def test_a_broken_source_is_told_beside_a_good_one(real_book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_source_is_told_beside_a_good_one(real_book: Book, command: Command) -> None:
     book = real_book
     _set(book, "SITE_PASSWORD", "forgotten")
     since = (datetime.now(UTC) - timedelta(days=3)).date().isoformat()
-    code, out, error = _typed(book, capsys, "pull", "search", "site", "--since", since)
+    code, out, error = command("pull", "search", "site", "--since", since, root=book.root)
     lines = out.splitlines()
     assert code == 1
     assert [line for line in lines if line.startswith("search: 1 row, none rejected (")]
@@ -416,15 +402,15 @@ def test_a_broken_source_is_told_beside_a_good_one(real_book: Book, capsys: pyte
     }
     # Mended, it goes on where it was, and the exit code says that all is well.
     _set(book, "SITE_PASSWORD", PASSWORD)
-    code, out, error = _typed(book, capsys, "pull", "site", "--since", since)
+    code, out, error = command("pull", "site", "--since", since, root=book.root)
     assert (code, error) == (0, "") and "site: " in out
 
 
-def test_check_says_ok_warn_and_fail_with_remedies(real_book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_says_ok_warn_and_fail_with_remedies(real_book: Book, command: Command) -> None:
     book = real_book
     book.key_file.chmod(0o644)
     _set(book, "SITE_PASSWORD", "")
-    code, out, error = _typed(book, capsys, "check")
+    code, out, error = command("check", root=book.root)
     lines = [line.strip() for line in out.splitlines()]
     assert code == 1 and error == "tidings: 1 thing needs attention. See above.\n"
     assert "ok   source search: search_console" in lines
@@ -437,7 +423,7 @@ def test_check_says_ok_warn_and_fail_with_remedies(real_book: Book, capsys: pyte
     assert not [line for line in lines if line.startswith("Everything")]
     _set(book, "SITE_PASSWORD", PASSWORD)
     book.key_file.chmod(0o600)
-    code, out, error = _typed(book, capsys, "check")
+    code, out, error = command("check", root=book.root)
     assert (code, error) == (0, "") and "Everything is in order." in out
     assert "WARN" not in out and "FAIL" not in out
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tidings.cli.main import main
+from tidings.reporting.kernels import Kernels
 from workbook_folders import SAMPLE_SETTINGS, make_workbook
 
 Run = Callable[..., tuple[int, str, str]]
@@ -25,20 +25,14 @@ columns = { order_id = "number", ts = "when", amount = "total" }
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command as a person types it: exit code, standard output, standard error."""
+def run(command: Run) -> Run:
+    return command
 
-    def typed(*words: str, root: Path) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["tidings", "--root", str(root), *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
 
-    return typed
+@pytest.fixture
+def no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that imports while a run finds out what to do is not started, as nothing comes to be run."""
+    monkeypatch.setattr(Kernels, "_start", lambda self: None)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +53,9 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         (["catalog", "net_revenu"], "Did you mean 'net_revenue'?"),
     ],
 )
-def test_what_is_mistyped_is_refused_with_help(run: Run, sample_workbook: Path, words: list[str], said: str) -> None:
+def test_what_is_mistyped_is_refused_with_help(
+    run: Run, no_kernels: None, sample_workbook: Path, words: list[str], said: str
+) -> None:
     code, _, error = run(*words, root=sample_workbook)
     assert code == 2, "used wrongly"
     assert said in error
@@ -125,7 +121,7 @@ def test_a_source_that_fails_stops_no_other_and_the_exit_code_says_so(run: Run, 
     assert "1 of 2 sources failed, or came in part only: shop" in error
 
 
-def test_nothing_built_yet_is_said_with_the_remedy(run: Run, tmp_path: Path) -> None:
+def test_nothing_built_yet_is_said_with_the_remedy(run: Run, no_kernels: None, tmp_path: Path) -> None:
     root = make_workbook(tmp_path / "book", SHOP)
     code, _, error = run("run", "commerce", root=root)
     assert code == 1

@@ -23,9 +23,9 @@ import fakes
 from fakes.certificates import served
 from fakes.company import fake_of
 from fakes.conformance import CASES, Case
-from fakes.pulling import QuickClock, Workbook
+from fakes.pulling import QuickClock, Workbook, killed_at
 from fakes.server import FakeApi, Reply
-from tidings.errors import SourceError, TidingsError
+from tidings.errors import SettingsError, SourceError, TidingsError
 from tidings.intake.pulling import pull_sources
 from tidings.landing.store import landed_files
 from tidings.ledger.store import Ledger
@@ -34,6 +34,7 @@ from tidings.sample.company import Company, Options
 from tidings.sample.platforms import platforms
 from tidings.settings import Settings
 from tidings.sources.api import pulling as api
+from tidings.sources.api.days import chunks
 from tidings.sources.http import transport
 from tidings.sources.source import Pull, open_sources
 
@@ -46,9 +47,9 @@ MOST = 60
 
 
 @cache
-def _reported(kind: str) -> Any:
+def _reported(kind: str, days: int) -> Any:
     """The last days of the sample company, and what has no day: faults need an answer, not a history."""
-    since = NOW.replace(tzinfo=None) - timedelta(days=DAYS + 2)
+    since = NOW.replace(tzinfo=None) - timedelta(days=days + 2)
     return {
         name: [row for row in rows if row.get("ts", NOW.replace(tzinfo=None)) >= since][-MOST:]
         for name, rows in platforms()[kind].reported(_apps()).items()
@@ -63,10 +64,10 @@ def _apps() -> Apps:
 class Served:
     """A fake with its workbook, and a clock for both on which waiting takes no time."""
 
-    def __init__(self, case: Case, root: Path) -> None:
+    def __init__(self, case: Case, root: Path, days: int = DAYS) -> None:
         self.case = case
         self.clock = QuickClock(NOW)
-        fake = fake_of(case.kind, _reported(case.kind), lambda: self.clock.epoch())
+        fake = fake_of(case.kind, _reported(case.kind, days), lambda: self.clock.epoch())
         assert fake is not None
         self.fake: Any = fake
         self.fake.tick = self._tick
@@ -93,7 +94,7 @@ class Served:
         try:
             self.workbook.pull(NOW, self.clock, **order)
         except TidingsError as error:
-            assert isinstance(error, SourceError), repr(error)
+            assert isinstance(error, SourceError | SettingsError), repr(error)
             return str(error)
         return ""
 
@@ -119,24 +120,26 @@ class Served:
             assert (
                 (text.encode() and not re.search("[\x00-\x08\x0b-\x1f\ud800-\udfff]", text)) or text is left or not text
             )
-            for value in self.secrets.values():
+            for value in (*self.secrets.values(), *{request.bearer for request in self.fake.asked}):
                 for line in str(value).replace("\\n", "\n").splitlines():
                     secret = line.strip()
-                    if len(secret) > 30 or (len(secret) > 12 and "canary" in secret):
+                    if len(secret) > 12 and not secret.startswith("-----"):
                         assert secret not in text
+
+
+def _ask_for(monkeypatch: pytest.MonkeyPatch, days: int, **more: Any) -> None:
+    """First pulls reach back so many days only."""
+    monkeypatch.setattr(
+        api,
+        "chunks",
+        lambda endpoint, *rest: chunks(replace(endpoint, history_days=min(days, endpoint.history_days), **more), *rest),
+    )
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.kind)
 def served_case(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """One connector, asked for a few days so that all faults take little time."""
-    whole = api.chunks
-    # Whether bytes outlive the machine is tested elsewhere.
-    monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr(
-        api,
-        "chunks",
-        lambda endpoint, *more: whole(replace(endpoint, history_days=min(DAYS, endpoint.history_days)), *more),
-    )
+    _ask_for(monkeypatch, days=DAYS)
     with Served(request.param, tmp_path) as served_:
         yield served_
 
@@ -180,6 +183,18 @@ def _clock_off(fake: Any, path: str) -> None:
 
 
 DENIED = {"error": {"message": "denied", "code": 403}, "errors": [{"detail": "denied"}], "message": "denied"}
+
+
+def _repeats(fake: Any, path: str) -> None:
+    """As careless servers do: an error that quotes the request."""
+
+    def quoting(reply: Reply) -> Reply:
+        sent = f"cannot use {dict(fake.asked[-1].headers)}"
+        return Reply({"error": {"message": sent}, "message": sent, "errors": [{"detail": sent}]}, 400)
+
+    fake.alter(path, quoting, times=10_000)
+
+
 ODD_TEXT = b'{"message": "odd \\ud83d \\u001b[31m\\u202e text", "error": {"message": "odd \\ud83d \\u001b[31m text"}}'
 FAULTS = {
     "401": Fault(_status(401, DENIED), "answers 401: denied"),
@@ -215,6 +230,7 @@ FAULTS = {
     "body without end": Fault(lambda fake, path: fake.drip(path, "body", times=10_000), "still answering after 300 s"),
     "bomb": Fault(_altered(_bomb), r"larger than 1 MB"),
     "odd text": Fault(_status(400, ODD_TEXT), r"odd"),
+    "repeats the key": Fault(_repeats, r"answers 400: cannot use"),
     "clock": Fault(_clock_off, r"This machine's clock is 3 days behind that of 127\.0\.0\.1"),
     # What passes
     "429": Fault(lambda fake, path: fake.fail(path, 429, Retry_After="3"), is_checked=False),
@@ -298,13 +314,73 @@ def test_a_fault_takes_nothing_away_and_a_check_notices_it(
         said = served.pull(again=True)
         assert said
     # Nobody is told that a right lacks where something else is in the way.
-    if name not in ("401", "403", "odd text", "403 text"):
+    if name not in ("401", "403", "odd text", "403 text", "repeats the key"):
         assert "cannot read" not in noticed and "Users and" not in noticed, noticed
     assert served.rows() == expected
     served.assert_silent(said, noticed)
     served.fake.mend()
     served.fake.clock_off = 0.0
     assert served.check() == ""
+
+
+# Credentials
+
+
+@pytest.mark.parametrize("value", ["", "wrong-canary-credential", "canary“curly”"])
+def test_a_credential_that_will_not_do_is_told_and_not_shown(served_case: Served, value: str) -> None:
+    served = served_case
+    served.workbook = Workbook(served.root, served.table, dict.fromkeys(served.secrets, value))
+    said, noticed = served.pull(), served.check()
+    for text in (said, noticed):
+        where = served.workbook.source.console
+        assert where in text or any(name in text for name in served.secrets), text
+        assert "does not know" not in text
+    assert served.rows() == {}
+    for text in (said, noticed, repr(served.workbook.source), served.workbook.everything()):
+        assert not value or value not in text
+
+
+# Pulls that are stopped, tokens that end
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)
+def test_a_pull_killed_on_the_way_goes_on(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Something to land before and after, whatever an endpoint's chunk is.
+    _ask_for(monkeypatch, days=9, chunk_days=3)
+    calls: list[str] = []
+    with Served(case, tmp_path / "whole", days=9) as whole:
+        assert whole.pull(progress=lambda what, *_: calls.append(what)) == ""
+    for call in sorted({1, len(calls) // 2, len(calls)} - {0}):
+        with Served(case, tmp_path / str(call), days=9) as served:
+            with pytest.raises(KeyboardInterrupt):
+                served.pull(progress=killed_at(call))
+            for endpoint, rows in served.rows().items():
+                assert set(rows) <= set(whole.rows()[endpoint]), endpoint
+            served.fake.mend()
+            assert served.pull() == ""
+            assert served.rows() == whole.rows()
+
+
+def test_a_token_that_ends_on_the_way_is_renewed(served_case: Served) -> None:
+    served = served_case
+    expected = _reference(served)
+
+    def progress(what: str, done: int, total: int) -> None:
+        served.fake.forget_tokens()
+        served.clock._elapsed += 7200
+
+    assert served.pull(progress=progress) == ""
+    assert served.rows() == expected
+
+
+def test_a_second_pull_changes_nothing(served_case: Served) -> None:
+    served = served_case
+    assert served.pull() == ""
+    rows, asked = served.rows(), len(served.fake.asked)
+    served.fake.mend()
+    assert served.pull() == ""
+    assert served.rows() == rows
+    assert len(served.fake.asked) <= 2 * asked
 
 
 # Servers that cannot be had
@@ -357,8 +433,7 @@ def served_tls(what: str) -> Any:
 
 
 def test_one_faulty_source_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = api.chunks
-    monkeypatch.setattr(api, "chunks", lambda endpoint, *more: whole(replace(endpoint, history_days=DAYS), *more))
+    _ask_for(monkeypatch, days=DAYS)
     with ExitStack() as stack:
         # Of each fault one source, and one without any.
         chosen = ["odd text", "login page", "half", "clock", "302", ""]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fakes.ga4 import FakeGa4
-from fakes.pulling import NOW, QuickClock, Workbook
+from fakes.pulling import NOW, Serving
 from tidings.errors import OutageError, SettingsError, SourceError
 from tidings.sources.source import Pull
 
@@ -36,26 +36,12 @@ def event(back: int, name: str, count: int) -> dict[str, Any]:
     return {**whose, "event": name, "events": count, "users": 3, "key_events": 0.5}
 
 
-class Server:
-    """A running fake and the workbook that pulls from it."""
+class Server(Serving):
+    fake_class = FakeGa4
 
     def __init__(self, root: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]], **options: Any) -> None:
-        self.clock = QuickClock()
-        self.fake = FakeGa4({f"ga4_{name}": found for name, found in rows.items()}, epoch=self.clock.epoch)
+        super().__init__(root, rows, **options)
         self.fake.properties.add(PROPERTY)
-        self.root, self.options = root, options
-
-    def __enter__(self) -> Server:
-        self._running = self.fake.running()
-        self._running.__enter__()
-        self.workbook = Workbook(self.root, {**self.fake.table(), **self.options}, self.fake.environment("api"))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._running.__exit__(None, None, None)
-
-    def pull(self, **order: Any) -> Any:
-        return self.workbook.pull(clock=self.clock, **order)
 
     def users(self) -> dict[int, int]:
         return {(LAST - ts).days: count for ts, count in self.workbook.rows("daily", "ts", "active_users")}
@@ -167,35 +153,6 @@ def test_a_figure_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> No
             server.pull()
         assert server.users() == {1: 10}
         assert all("many" in json.dumps(record) for _, record in server.workbook.rejected("daily"))
-
-
-def test_an_expired_token_is_renewed_and_no_secret_is_kept(tmp_path: Path) -> None:
-    with Server(tmp_path, {"daily": [day(5)]}) as server:
-        server.fake.token_seconds = 1
-        server.pull()
-        assert server.users() == {5: 10}
-        key = json.loads(server.fake.account_json())["private_key"].splitlines()[1]
-        assert key not in server.workbook.everything() and "ya29." not in server.workbook.everything()
-
-
-@pytest.mark.whole_history
-def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
-    rows = {"daily": [day(back) for back in range(120)], "events": [event(b, "e", b + 1) for b in range(60)]}
-    for fatal in (1, 2, 3):
-        with Server(tmp_path / str(fatal), rows) as server:
-            calls = 0
-
-            def progress(what: str, done: int, total: int, fatal: int = fatal) -> None:
-                nonlocal calls
-                calls += 1
-                if calls == fatal:
-                    raise KeyboardInterrupt
-
-            with pytest.raises(KeyboardInterrupt):
-                server.pull(progress=progress)
-            server.pull()
-            assert set(server.users()) == set(range(120))
-            assert sorted(server.workbook.rows("events", "events")) == [(back + 1,) for back in range(60)]
 
 
 def test_what_google_says_of_its_figures_is_told(tmp_path: Path) -> None:

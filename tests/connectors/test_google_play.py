@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fakes.google_play import FakeGooglePlay, packed
-from fakes.pulling import NOW, QuickClock, Workbook
+from fakes.pulling import NOW, Serving
 from fakes.server import Reply
 from tidings.connectors.google_play.records import FILES, parse_installs, parse_review, parse_sale, table
 from tidings.errors import SourceError
@@ -42,29 +42,12 @@ def sale(row: int, amount: str, status: str = "Charged") -> dict[str, Any]:
     return {**whose, **bought, "amount": Decimal(amount), "currency": "EUR"}
 
 
-class Play:
-    """A running fake and the workbook that pulls from it."""
+class Play(Serving):
+    fake_class = FakeGooglePlay
 
     def __init__(self, root: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]], **options: Any) -> None:
-        self.clock = QuickClock()
-        named = {f"google_play_{name}": found for name, found in rows.items()}
-        self.fake = FakeGooglePlay(named, epoch=self.clock.epoch)
+        super().__init__(root, rows, **options)
         self.fake.packages = [PACKAGE]
-        self.root, self.options = root, options
-
-    def __enter__(self) -> Play:
-        self._running = self.fake.running()
-        self._running.__enter__()
-        self.workbook = Workbook(self.root, {**self.fake.table(), **self.options}, self.fake.environment("api"))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._running.__exit__(None, None, None)
-
-    def pull(self, now: datetime = NOW, **order: Any) -> Any:
-        self.clock = QuickClock(now)
-        self.fake.epoch = self.clock.epoch
-        return self.workbook.pull(now, self.clock, **order)
 
     def installs(self) -> dict[int, int]:
         return {(LAST - ts).days: count for ts, count in self.workbook.rows("installs", "ts", "installs")}
@@ -250,14 +233,12 @@ def _cut(reply: Reply) -> Reply:
         _cut,
     ],
 )
-@pytest.mark.parametrize("is_told", [True, False])
-def test_what_is_no_file_is_not_one_without_rows(tmp_path: Path, change: Any, is_told: bool) -> None:
+def test_what_is_no_file_is_not_one_without_rows(tmp_path: Path, change: Any) -> None:
     """The next good pull said "unchanged": the same generation is another content only if nothing was landed of it."""
     with Play(tmp_path, {"installs": [day(1), day(2)], "sales": [sale(1, "5.99")]}) as play:
-        if not is_told:
-            # A bucket that tells neither size nor digest.
-            listed = play.fake._listed
-            play.fake._listed = lambda name: {k: listed(name)[k] for k in ("name", "generation")}  # type: ignore[method-assign]
+        # A bucket that tells neither size nor digest.
+        listed = play.fake._listed
+        play.fake._listed = lambda name: {k: listed(name)[k] for k in ("name", "generation")}  # type: ignore[method-assign]
         play.fake.alter("/o/", change, times=99)
         with contextlib.suppress(SourceError):
             play.pull()
@@ -323,28 +304,6 @@ def test_rights_that_lack_are_told_in_the_words_of_the_console(tmp_path: Path) -
 def test_an_app_that_is_not_seen_is_named(tmp_path: Path) -> None:
     with Play(tmp_path, {}, packages=["com.acme.my_note"]) as play, pytest.raises(SourceError, match="Did you mean"):
         play.pull()
-
-
-@pytest.mark.whole_history
-def test_a_pull_killed_between_files_goes_on_and_no_secret_is_kept(tmp_path: Path) -> None:
-    rows = {"installs": [day(30 * n, n + 1) for n in range(8)], "vitals": [vital(n, 0.001) for n in range(50)]}
-    for fatal in (1, 4, 9):
-        with Play(tmp_path / str(fatal), rows) as play:
-            calls = 0
-
-            def progress(what: str, done: int, total: int, fatal: int = fatal) -> None:
-                nonlocal calls
-                calls += 1
-                if calls == fatal:
-                    raise KeyboardInterrupt
-
-            with pytest.raises(KeyboardInterrupt):
-                play.pull(progress=progress)
-            play.pull()
-            assert play.installs() == {30 * n: n + 1 for n in range(8)}
-            assert len(play.workbook.rows("vitals")) == 50
-            key = json.loads(play.fake.account_json())["private_key"].splitlines()[1]
-            assert key not in play.workbook.everything() and "ya29." not in play.workbook.everything()
 
 
 def test_files_of_subscriptions_are_of_a_package_and_a_product(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from tidings.sources.source import Pull, open_sources
 from tidings.warehouse.build import build
 from tidings.warehouse.reader import Warehouse
 
-OPTIONS = Options(size=0.05, end=date(2026, 11, 18), days=40)
+OPTIONS = Options(size=0.05, end=date(2026, 11, 18), days=24)
 # Hours after the last day, which is over in California, too.
 NOW = datetime(2026, 11, 18, 18, tzinfo=UTC)
 SERVED = tuple(kind for kind in platforms() if fake_of(kind, {}) is not None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from fakes.posthog import KEY, FakePostHog
-from fakes.pulling import QuickClock, Workbook
+from fakes.pulling import Serving, Workbook
 from fakes.server import Reply
-from tidings.errors import CredentialError, OutageError, SettingsError, SourceError
+from tidings.errors import OutageError, SettingsError, SourceError
 
 PROJECT = "4711"
 LAST = datetime(2026, 11, 19)
@@ -45,25 +45,8 @@ def hit(number: int, at: datetime, person: str = "person-canary") -> dict[str, A
             "country": "DE", "device": "Mobile", "os": "iOS", "app_version": "1.0"}  # fmt: skip
 
 
-class Server:
-    """A running fake and the workbook that pulls from it."""
-
-    def __init__(self, root: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]], **options: Any) -> None:
-        self.clock = QuickClock()
-        self.fake = FakePostHog({f"posthog_{name}": found for name, found in rows.items()}, epoch=self.clock.epoch)
-        self.root, self.options = root, options
-
-    def __enter__(self) -> Server:
-        self._running = self.fake.running()
-        self._running.__enter__()
-        self.workbook = Workbook(self.root, {**self.fake.table(), **self.options}, self.fake.environment("api"))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._running.__exit__(None, None, None)
-
-    def pull(self, **order: Any) -> Any:
-        return self.workbook.pull(clock=self.clock, **order)
+class Server(Serving):
+    fake_class = FakePostHog
 
     def visitors(self) -> dict[int, int]:
         return {(LAST - ts).days: count for ts, count in self.workbook.rows("daily", "ts", "visitors")}
@@ -177,15 +160,6 @@ def test_persons_are_pseudonyms_and_urls_redacted(tmp_path: Path) -> None:
         assert server.workbook.rows("hits") == []
 
 
-def test_a_wrong_key_is_told_and_never_shown(tmp_path: Path) -> None:
-    with Server(tmp_path, {"daily": [day(0)]}) as server:
-        workbook = Workbook(tmp_path, server.fake.table(), {"API_KEY": "phx_wrong-canary"})
-        with pytest.raises(CredentialError) as refused:
-            workbook.pull(clock=server.clock)
-        assert "Personal API keys" in str(refused.value) and "canary" not in str(refused.value)
-        assert "Invalid personal API key" in workbook.check()[0]
-
-
 @pytest.mark.parametrize(
     ("options", "environment", "reported"),
     [
@@ -193,7 +167,6 @@ def test_a_wrong_key_is_told_and_never_shown(tmp_path: Path) -> None:
         ({"base_url": "https://eu.i.posthog.com"}, {}, 'base_url = "https://eu.posthog.com"'),
         ({"timezone": "Europe/Berlin"}, {}, 'Write timezone = "UTC"'),
         ({"project": "4712"}, {}, "no project '4712'. Did you mean '4711'?"),
-        ({}, {"API_KEY": ""}, "API_KEY"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(
@@ -216,26 +189,6 @@ def test_a_column_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> No
             server.pull()
         assert server.visitors() == {1: 10, 0: 0}
         assert len(server.workbook.rejected("daily")) == 1
-
-
-@pytest.mark.whole_history
-def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
-    rows = {"daily": [day(back) for back in range(90)], "events": [event(b, "e", b + 1) for b in range(90)]}
-    for fatal in (1, 3, 5):
-        with Server(tmp_path / str(fatal), rows) as server:
-            calls = 0
-
-            def progress(what: str, done: int, total: int, fatal: int = fatal) -> None:
-                nonlocal calls
-                calls += 1
-                if calls == fatal:
-                    raise KeyboardInterrupt
-
-            with pytest.raises(KeyboardInterrupt):
-                server.pull(progress=progress)
-            server.pull()
-            assert set(server.visitors()) == set(range(90))
-            assert sorted(server.workbook.rows("events", "events")) == [(back + 1,) for back in range(90)]
 
 
 @pytest.mark.parametrize("status", [504, 512, 513])

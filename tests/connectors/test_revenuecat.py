@@ -16,7 +16,7 @@ from fakes.pulling import QuickClock, Workbook
 from fakes.revenuecat import KEY, PROJECT, FakeRevenueCat
 from fakes.server import Request, route
 from tidings.connectors.revenuecat.records import instant, parse_point, points
-from tidings.errors import CredentialError, SettingsError, SourceError
+from tidings.errors import SettingsError, SourceError
 from tidings.sample.apps import Apps
 from tidings.sample.company import Company, Options
 from tidings.sample.platforms import platforms
@@ -394,10 +394,8 @@ def test_a_limit_is_waited_out(
     assert least <= waited <= most
 
 
-def test_an_error_that_passes_is_asked_again(fake: FakeRevenueCat, tmp_path: Path) -> None:
-    fake.fail("charts/mrr", 500, content={"object": "error", "type": "server_error", "retryable": True})
+def test_a_lock_is_waited_for(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.fail("charts/mrr", 423, content={"object": "error", "type": "resource_locked_error", "retryable": True})
-    fake.cut("charts/mrr", after=20)
     workbook = book(tmp_path, fake)
     workbook.pull()
     assert mrr(workbook) == ALL_DAYS
@@ -410,58 +408,7 @@ def test_an_error_that_says_it_will_stay_is_not_asked_again(fake: FakeRevenueCat
     assert len(asked(fake, "charts/mrr")) == 1
 
 
-def test_a_pull_killed_on_the_way_and_run_again_lands_the_same(fake: FakeRevenueCat, tmp_path: Path) -> None:
-    fake.rows["revenuecat_charts"] += [point(day, day, "actives", unit="#", currency=None) for day in (17, 18, 19)]
-    whole = book(tmp_path / "whole", fake, charts=["mrr", "actives"])
-    whole.pull()
-
-    class Killed(BaseException):
-        pass
-
-    def kill(what: str, done: int, total: int) -> None:
-        if what == "actives":
-            raise Killed
-
-    killed = book(tmp_path / "killed", fake, charts=["mrr", "actives"])
-    with pytest.raises(Killed):
-        killed.pull(progress=kill)
-    assert mrr(killed) == ALL_DAYS
-    assert killed.rows("actives") == []
-    killed.pull()
-    for chart in ("mrr", "actives"):
-        assert sorted(killed.rows(chart, "ts", "value")) == sorted(whole.rows(chart, "ts", "value")) != []
-
-
 # Credentials
-
-
-def test_without_a_key_the_variable_is_named(fake: FakeRevenueCat, tmp_path: Path) -> None:
-    workbook = Workbook(tmp_path, fake.table(), {})
-    with pytest.raises(SettingsError, match="API_KEY is not set"):
-        workbook.pull()
-    assert workbook.check() == [
-        "The environment variable API_KEY is not set. Set it, or write it into .env beside pyproject.toml."
-    ]
-
-
-def test_a_wrong_key_is_told_in_the_words_of_the_console_and_not_shown(fake: FakeRevenueCat, tmp_path: Path) -> None:
-    fake.key = "sk_another"
-    workbook = Workbook(tmp_path, fake.table(), {"API_KEY": KEY})
-    with pytest.raises(CredentialError) as raised:
-        workbook.pull()
-    assert "Invalid API Key" in str(raised.value)
-    assert "secret key (V2, sk_…) in RevenueCat › Project settings › API keys" in str(raised.value)
-    for text in (str(raised.value), repr(raised.value), repr(workbook.source), *workbook.check()):
-        assert KEY not in text
-
-
-def test_a_server_that_repeats_the_key_does_not_make_it_shown(fake: FakeRevenueCat, tmp_path: Path) -> None:
-    fake.fail("charts/mrr", 400, times=9, content={"message": f"bad key {KEY}", "retryable": False})
-    workbook = book(tmp_path, fake)
-    with pytest.raises(SourceError) as raised:
-        workbook.pull()
-    assert "bad key …" in str(raised.value)
-    assert KEY not in str(raised.value) + repr(raised.value) + workbook.everything()
 
 
 def test_a_missing_permission_is_named_and_stops_nothing_else(fake: FakeRevenueCat, tmp_path: Path) -> None:
@@ -562,12 +509,6 @@ def test_an_ignored_currency_is_taken_as_the_answer_says(fake: FakeRevenueCat, t
     workbook = book(tmp_path, fake)
     workbook.pull()
     assert set(workbook.rows("mrr", "currency")) == {("USD",)}
-
-
-def test_an_answer_without_metrics_is_told(fake: FakeRevenueCat, tmp_path: Path) -> None:
-    fake.fail("overview", 200, content={"object": "maintenance"})
-    with pytest.raises(SourceError, match=r"overview: .*its answer cannot be used: it has no 'metrics'"):
-        book(tmp_path, fake).pull()
 
 
 # Settings

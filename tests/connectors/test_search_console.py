@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from fakes.pulling import QuickClock, Workbook
+from fakes.pulling import QuickClock, Serving
 from fakes.search_console import FakeSearchConsole
 from tidings.connectors.search_console.source import parse_row
-from tidings.errors import CredentialError, OutageError, SourceError
+from tidings.errors import OutageError, SourceError
 
 SITE = "sc-domain:shop.example"
 # In California it is the 20th of November, 10 in the morning: the 19th is the last whole day.
@@ -25,29 +25,9 @@ def row(back: int, clicks: int = 5, impressions: int = 50, position: float = 3.5
     return {**whose, "clicks": clicks, "impressions": impressions, "position": position, **more}
 
 
-class Site:
-    """A running fake and the workbook that pulls from it."""
-
-    def __init__(self, root: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]], **options: Any) -> None:
-        self.clock = QuickClock()
-        self.fake = FakeSearchConsole(
-            {f"search_console_{name}": found for name, found in rows.items()}, epoch=self.clock.epoch
-        )
-        self.root, self.options = root, options
-
-    def __enter__(self) -> Site:
-        self._running = self.fake.running()
-        self._running.__enter__()
-        self.workbook = Workbook(
-            self.root, {**self.fake.table(), "sites": [SITE], **self.options}, self.fake.environment("api")
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._running.__exit__(None, None, None)
-
-    def pull(self, **order: Any) -> Any:
-        return self.workbook.pull(clock=self.clock, **order)
+class Site(Serving):
+    fake_class = FakeSearchConsole
+    added = {"sites": [SITE]}  # noqa: RUF012
 
     def clicks(self, endpoint: str = "daily") -> dict[int, int]:
         found = self.workbook.rows(endpoint, "ts", "clicks")
@@ -137,33 +117,6 @@ def _quota() -> Any:
     return {"error": said}
 
 
-def test_an_expired_token_is_renewed(tmp_path: Path) -> None:
-    with Site(tmp_path, {"daily": [row(5)]}) as site:
-        site.fake.token_seconds = 1
-        site.pull()
-        assert site.clicks() == {5: 5}
-        assert sum(request.path == "/token" for request in site.fake.asked) > 1
-
-
-@pytest.mark.parametrize(
-    ("changed", "reported"),
-    [
-        ({"client_email": "other@sample.iam.gserviceaccount.com"}, "Not a valid email or user ID"),
-        ({"private_key": "-----BEGIN PRIVATE KEY-----\nnot one\n-----END PRIVATE KEY-----\n"}, "cannot be read"),
-        ({"client_email": None}, ""),
-    ],
-)
-def test_a_credential_that_will_not_do_is_told(tmp_path: Path, changed: Mapping[str, Any], reported: str) -> None:
-    with Site(tmp_path, {"daily": [row(5)]}) as site:
-        environment = {"API_ACCOUNT": site.fake.account_json(**changed)}
-        workbook = Workbook(tmp_path, site.fake.table(), environment)
-        with pytest.raises(CredentialError) as refused:
-            workbook.pull(clock=site.clock)
-        assert reported in str(refused.value)
-        assert "PRIVATE" not in str(refused.value).replace("BEGIN PRIVATE KEY", "")
-        assert reported in workbook.check()[0]
-
-
 def test_a_property_that_may_not_be_read_is_named_with_the_nearest(tmp_path: Path) -> None:
     with Site(tmp_path, {"daily": [row(5)]}, sites=["https://shop.example/"]) as site:
         (said,) = site.workbook.check()
@@ -209,38 +162,6 @@ def test_a_changed_type_is_refused_row_by_row_and_a_new_field_kept(tmp_path: Pat
         assert any(
             "new fields, kept as received: shiny" in message for partition in pulled for message in partition.messages
         )
-
-
-def test_a_pull_killed_between_chunks_goes_on(tmp_path: Path) -> None:
-    rows = {"daily": [row(back, back) for back in range(1, 300)], "query": [row(back, query="q") for back in range(40)]}
-    with Site(tmp_path / "a", rows) as whole:
-        whole.pull()
-        expected = whole.clicks(), whole.clicks("query")
-    for fatal in (1, 2, 5):
-        with Site(tmp_path / str(fatal), rows) as site:
-            calls = 0
-
-            def progress(what: str, done: int, total: int, fatal: int = fatal) -> None:
-                nonlocal calls
-                calls += 1
-                if calls == fatal:
-                    raise KeyboardInterrupt
-
-            with pytest.raises(KeyboardInterrupt):
-                site.pull(progress=progress)
-            site.pull()
-            assert (site.clicks(), site.clicks("query")) == expected
-
-
-def test_the_account_appears_nowhere(tmp_path: Path) -> None:
-    with Site(tmp_path, {"daily": [row(5)]}) as site:
-        site.pull()
-        key = json.loads(site.fake.account_json())["private_key"].splitlines()[1]
-        assert key not in site.workbook.everything() and "ya29." not in site.workbook.everything()
-        site.fake.fail("/query", 400, content={"error": {"message": "Bearer ya29.x is bad"}}, times=99)
-        with pytest.raises(SourceError) as refused:
-            site.pull()
-        assert key not in str(refused.value)
 
 
 def test_a_row_is_parsed() -> None:

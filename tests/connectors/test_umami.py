@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fakes.pulling import NOW, QuickClock, Workbook
-from fakes.umami import KEY, PASSWORD, FakeUmami
+from fakes.pulling import NOW, Serving, Workbook
+from fakes.umami import KEY, FakeUmami
 from tidings.errors import CredentialError, SettingsError, SourceError
 
 SITE = "shop.example"
@@ -32,28 +31,8 @@ def event(back: int, name: str, count: int) -> dict[str, Any]:
     return {"website": SITE, "ts": LAST - timedelta(days=back), "zone": "UTC", "event": name, "events": count}
 
 
-class Server:
-    """A running fake and the workbook that pulls from it."""
-
-    def __init__(
-        self, root: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]], version: int = 3, **options: Any
-    ) -> None:
-        self.clock = QuickClock()
-        self.fake = FakeUmami({f"umami_{name}": found for name, found in rows.items()}, epoch=self.clock.epoch)
-        self.fake.version = version
-        self.root, self.options = root, options
-
-    def __enter__(self) -> Server:
-        self._running = self.fake.running()
-        self._running.__enter__()
-        self.workbook = Workbook(self.root, {**self.fake.table(), **self.options}, self.fake.environment("api"))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._running.__exit__(None, None, None)
-
-    def pull(self, **order: Any) -> Any:
-        return self.workbook.pull(clock=self.clock, **order)
+class Server(Serving):
+    fake_class = FakeUmami
 
     def visitors(self) -> dict[int, int]:
         return {(LAST - ts).days: count for ts, count in self.workbook.rows("daily", "ts", "visitors")}
@@ -66,7 +45,8 @@ def test_both_versions_tell_the_same(tmp_path: Path, version: int) -> None:
         "breakdowns": [cut(1, "path", "/a", 8), cut(1, "country", "DE", 6)],
         "events": [event(1, "signup", 2)],
     }
-    with Server(tmp_path, rows, version) as server:
+    with Server(tmp_path, rows) as server:
+        server.fake.version = version
         server.pull()
         assert server.visitors() == {1: 10, 0: 20}
         assert server.workbook.rows("daily", "pageviews", "visits", "bounces", "seconds")[0] == (30, 11, 4, 600)
@@ -258,30 +238,6 @@ def test_the_days_are_those_of_the_zone(tmp_path: Path) -> None:
         assert end - start == 86_400_000 - 1
 
 
-def test_a_forgotten_token_is_renewed(tmp_path: Path) -> None:
-    with Server(tmp_path, {"daily": [day(back) for back in range(5)]}) as server:
-        forgot = []
-
-        def progress(what: str, done: int, total: int) -> None:
-            if not forgot:
-                forgot.append(True)
-                server.fake.forget_tokens()
-
-        server.pull(progress=progress)
-        assert len(server.visitors()) == 5
-        assert sum(request.path.endswith("/login") for request in server.fake.asked) == 2
-
-
-def test_a_wrong_password_is_told_and_never_shown(tmp_path: Path) -> None:
-    with Server(tmp_path, {"daily": [day(0)]}) as server:
-        environment = {"API_USERNAME": "tidings", "API_PASSWORD": "wrong-canary"}
-        workbook = Workbook(tmp_path, server.fake.table(), environment)
-        with pytest.raises(CredentialError) as refused:
-            workbook.pull(clock=server.clock)
-        assert "Umami › Settings" in str(refused.value) and "canary" not in str(refused.value)
-        assert "canary" not in workbook.everything() and "refused" in workbook.check()[0]
-
-
 def test_the_cloud_takes_a_key(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(0)]}) as server:
         server.fake.is_cloud = True
@@ -324,30 +280,6 @@ def test_a_field_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> Non
             server.pull()
         assert server.visitors() == {1: 10, 0: 10}
         assert all("pageviews" in json.loads(record) for _, record in server.workbook.rejected("daily"))
-
-
-@pytest.mark.whole_history
-def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
-    rows = {
-        "daily": [day(back, back + 1) for back in range(70)],
-        "breakdowns": [cut(b, "os", "iOS", b + 1) for b in range(30)],
-    }
-    for fatal in (1, 3, 6):
-        with Server(tmp_path / str(fatal), rows) as server:
-            calls = 0
-
-            def progress(what: str, done: int, total: int, fatal: int = fatal) -> None:
-                nonlocal calls
-                calls += 1
-                if calls == fatal:
-                    raise KeyboardInterrupt
-
-            with pytest.raises(KeyboardInterrupt):
-                server.pull(progress=progress)
-            server.pull()
-            assert server.visitors() == {back: back + 1 for back in range(70)}
-            assert sorted(server.workbook.rows("breakdowns", "visitors")) == [(back + 1,) for back in range(30)]
-        assert PASSWORD not in server.workbook.everything()
 
 
 def test_a_website_that_moves_keeps_its_days_and_counts_once(tmp_path: Path) -> None:

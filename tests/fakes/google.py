@@ -61,8 +61,7 @@ class FakeGoogle(FakeApi):
         }
         return json.dumps({**account, **changed})
 
-    def expire_tokens(self) -> None:
-        """Forget all tokens, as Google does now and then before their time."""
+    def forget_tokens(self) -> None:
         self._tokens.clear()
 
     def authenticate(self, request: Request) -> None:

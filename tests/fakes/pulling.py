@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fakes.server import FakeApi
 from tidings.intake.pulling import Outcome
 from tidings.landing.store import Landing, landed_files
 from tidings.settings import Settings
@@ -94,3 +96,49 @@ class Workbook:
             elif file.is_file():
                 text.append(file.read_bytes().decode("utf-8", "replace"))
         return "\n".join(text)
+
+
+class Serving:
+    """A running fake and the workbook that pulls from it, both on a clock on which waiting takes no time.
+
+    A subclass names the fake and what is added to its source's table; rows are given by endpoint.
+    """
+
+    fake_class: ClassVar[type[FakeApi]]
+    added: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(
+        self, root: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]] | None = None, **options: Any
+    ) -> None:
+        self._now, self.clock = NOW, QuickClock(NOW)
+        kind = self.fake_class.__module__.rpartition(".")[2]
+        named = {f"{kind}_{name}": found for name, found in (rows or {}).items()}
+        self.fake: Any = self.fake_class(named, epoch=lambda: self.clock.epoch())  # type: ignore[call-arg, arg-type]
+        self.root, self.options = root, {**self.added, **options}
+
+    def __enter__(self) -> Self:
+        self._running: AbstractContextManager[str] = self.fake.running()
+        self._running.__enter__()
+        self.workbook = Workbook(self.root, {**self.fake.table(), **self.options}, self.fake.environment("api"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.__exit__(None, None, None)
+
+    def pull(self, now: datetime = NOW, **order: Any) -> list[Pulled]:
+        if now != self._now:
+            self._now, self.clock = now, QuickClock(now)
+        return self.workbook.pull(now, self.clock, **order)
+
+
+def killed_at(call: int) -> Any:
+    """A report of progress at which a pull is killed, the first being 1."""
+    calls = 0
+
+    def progress(what: str, done: int, total: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise KeyboardInterrupt
+
+    return progress

@@ -158,6 +158,9 @@ class FakeApi:
 
     # What fakes override
 
+    def forget_tokens(self) -> None:
+        """As after a restart: tokens that were handed out are no good any more."""
+
     def authenticate(self, request: Request) -> None:
         """Raise `Refusal` unless the request proves who sent it."""
 

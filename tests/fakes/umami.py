@@ -54,7 +54,6 @@ class FakeUmami(FakeApi):
         return {"kind": "umami", "base_url": self.url, "timezone": "UTC"}
 
     def forget_tokens(self) -> None:
-        """As after a restart with another secret."""
         self._tokens.clear()
 
     def authenticate(self, request: Request) -> None:

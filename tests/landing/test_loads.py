@@ -137,11 +137,11 @@ def test_a_row_of_the_future_is_rejected_and_does_not_say_how_far_the_data_reach
     assert shop.pull()[0].rejected == 0
 
 
-@pytest.mark.parametrize("time", ["infinity", "9999-12-31", "2200-01-01", "1899-12-31"])
-def test_a_time_that_there_cannot_be_is_one_rejected_row(shop: Shop, time: str) -> None:
-    shop.write("a.csv", "1,2026-10-07T10:00,1", f"2,{time},1")
+def test_a_time_that_there_cannot_be_is_one_rejected_row(shop: Shop) -> None:
+    times = ("infinity", "9999-12-31", "2200-01-01", "1899-12-31")
+    shop.write("a.csv", "1,2026-10-07T10:00,1", *(f"2,{time},1" for time in times))
     (pulled,) = shop.pull()
-    assert (pulled.rows, pulled.rejected) == (1, 1)
+    assert (pulled.rows, pulled.rejected) == (1, len(times))
     assert shop.amounts() == [("1", 1)]
 
 
