@@ -42,9 +42,9 @@ def test_sources_open_in_the_order_of_the_settings_or_as_named() -> None:
     [
         ({"kind": "order"}, "unknown kind 'order'. Did you mean 'orders'?"),
         ({"path": "x"}, "does not say its kind"),
-        ({**_ORDERS, "pth": "x"}, "unknown option 'pth'. Did you mean 'path'?"),
-        ({**_ORDERS, "path": ""}, "no usable `path`"),
-        ({**_ORDERS, "path": [1]}, "no usable `path`"),
+        ({**_ORDERS, "pth": "x"}, "unknown key 'pth'. Did you mean 'path'?"),
+        ({**_ORDERS, "path": ""}, "path must be a text or a list of texts, not ''. Write path = "),
+        ({**_ORDERS, "path": [1]}, "path must be a text or a list of texts, not [1]"),
         (
             {**_ORDERS, "columns": {**_ORDERS["columns"], "amont": "x"}},
             "'amont', which is no column of the feed orders",
@@ -58,9 +58,9 @@ def test_sources_open_in_the_order_of_the_settings_or_as_named() -> None:
         (_mapped(order_id=1), "columns.order_id must be text"),
         ({**_ORDERS, "columns": "id"}, "columns must be a table"),
         ({**_ORDERS, "defaults": {"typ": "charge"}}, "defaults names 'typ'"),
-        ({**_ORDERS, "currency": "EURO"}, "currency 'EURO' is not an ISO code"),
+        ({**_ORDERS, "currency": "EURO"}, "currency must be an ISO code, not 'EURO'"),
         ({**_ORDERS, "encoding": "utf-88"}, "encoding 'utf-88' is not known"),
-        ({**_ORDERS, "decimal": ";"}, "decimal is ';'"),
+        ({**_ORDERS, "decimal": ";"}, 'decimal must be "." or ",", not'),
         ({**_ORDERS, "encoding": 8}, "encoding must be text"),
     ],
 )
