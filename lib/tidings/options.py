@@ -7,6 +7,7 @@ a value must be, as `examples` how it is written, and in `extra` the names `know
 
 from __future__ import annotations
 
+import functools
 import json
 import zoneinfo
 from collections.abc import Callable, Collection, Mapping
@@ -45,13 +46,15 @@ OptionalText = Annotated[str, Meta(title="text", examples=['"…"'])]
 """Text; empty is as if it were not given."""
 Text = Annotated[OptionalText, Meta(pattern=r"\S")]
 Texts = Annotated[tuple[Text, ...], Meta(title="a text or a list of texts", extra={"prepare": _as_list})]
-Paths = Annotated[Texts, Meta(min_length=1, examples=['"…"'])]
+SomeTexts = Annotated[Texts, Meta(min_length=1, title="a text or a list of one or more", examples=['"…"'])]
 Whole = Annotated[int, Meta(ge=0, title="a whole number from 0 on")]
 Currency = Annotated[
     str, Meta(pattern=r"^[A-Z]{3}\Z", title="an ISO code", examples=['"EUR"'], extra={"prepare": _as_code})
 ]
 ZoneName = Annotated[
-    str, Meta(title="an IANA time zone", examples=['"Europe/Berlin"']), known(zoneinfo.available_timezones)
+    str,
+    Meta(title="an IANA time zone", examples=['"Europe/Berlin"']),
+    known(functools.cache(zoneinfo.available_timezones)),
 ]
 # What a value of a plain type must be, and how one is written.
 _PLAIN: Mapping[Any, tuple[str, str]] = {
@@ -103,7 +106,7 @@ def _value(where: str, key: str, given: Any, hint: Any) -> Any:
     names = names() if callable(names) else names
     for name in value if isinstance(value, tuple) else (value,):
         if names and name not in names:
-            raise SettingsError(f"{where} {key} names '{name}', which is not known.", suggest(name, names))
+            raise SettingsError(f"{where} {key} names '{name}', which is not known here.", suggest(name, names))
     return value
 
 

@@ -43,8 +43,8 @@ def test_sources_open_in_the_order_of_the_settings_or_as_named() -> None:
         ({"kind": "order"}, "unknown kind 'order'. Did you mean 'orders'?"),
         ({"path": "x"}, "does not say its kind"),
         ({**_ORDERS, "pth": "x"}, "unknown key 'pth'. Did you mean 'path'?"),
-        ({**_ORDERS, "path": ""}, "path must be a text or a list of texts, not ''. Write path = "),
-        ({**_ORDERS, "path": [1]}, "path must be a text or a list of texts, not [1]"),
+        ({**_ORDERS, "path": ""}, "path must be a text or a list of one or more, not ''. Write path = "),
+        ({**_ORDERS, "path": [1]}, "path must be a text or a list of one or more, not [1]"),
         (
             {**_ORDERS, "columns": {**_ORDERS["columns"], "amont": "x"}},
             "'amont', which is no column of the feed orders",

@@ -14,7 +14,7 @@ from msgspec import Meta
 from tidings.errors import SettingsError, SourceError, WindowError, suggest
 from tidings.feeds import Feed
 from tidings.landing.manifest import DECLARED_DAYS, ROWS_OF
-from tidings.options import Currency, OptionalText, Options, Paths, Text, Texts, ZoneName
+from tidings.options import Currency, OptionalText, Options, SomeTexts, Text, Texts, ZoneName
 from tidings.settings import Settings
 from tidings.window import Zone, add_days, parse_date
 
@@ -71,7 +71,7 @@ class MappedOptions(Options, frozen=True, kw_only=True):
 class FileTable(MappedOptions, frozen=True):
     """The table of a source of files."""
 
-    path: Annotated[Paths, "file or files, relative to the workbook: a pattern such as 'exports/*.csv', or a list"]
+    path: Annotated[SomeTexts, "file or files, relative to the workbook: a pattern such as 'exports/*.csv', or a list"]
     encoding: Annotated[Text, "encoding of text files; a byte order mark says more"] = "utf-8"
     covers: Covers = None
 

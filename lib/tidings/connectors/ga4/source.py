@@ -14,14 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, Final
 
-from msgspec import Meta
-
 from tidings.enrich.paths import page_name
 from tidings.enrich.redaction import redacted
 from tidings.errors import ResponseError, SettingsError
 from tidings.feeds.enums.ga4 import TRUNCATION, TRUNCATIONS
 from tidings.feeds.ga4 import GA4_BREAKDOWNS, GA4_DAILY, GA4_EVENTS
-from tidings.options import Options, Text, Texts, ZoneName
+from tidings.options import Options, SomeTexts, Text, ZoneName
 from tidings.settings import Settings
 from tidings.sources.api.endpoint import ApiEndpoint, NotYetError
 from tidings.sources.api.source import ApiSource
@@ -98,7 +96,7 @@ _WHOSE_FIELDS: Final = ("property", "zone", "date", *_FLAGS)
 class Ga4Options(Options, frozen=True):
     """The table of one account."""
 
-    properties: Annotated[Texts, "numbers of the properties (Admin › Property details)", Meta(min_length=1)]
+    properties: Annotated[SomeTexts, "numbers of the properties (Admin › Property details)"]
     timezone: Annotated[ZoneName, "zone of the properties, to know which day is over; the workbook's if not given"] = ""
     base_url: Annotated[Text, "another server that speaks this API"] = _BASE
 

@@ -27,7 +27,7 @@ from tidings.feeds.revenuecat_events import REVENUECAT_EVENTS_DELIVERIES
 from tidings.landing.load_writer import LoadWriter
 from tidings.landing.manifest import Input
 from tidings.landing.store import Landing
-from tidings.options import Options, Paths
+from tidings.options import Options, SomeTexts
 from tidings.parsing import files
 from tidings.parsing.files import File, Scan
 from tidings.parsing.sampling import beginning
@@ -259,7 +259,7 @@ def _event(text: str) -> tuple[Record | None, str]:
 class RevenueCatEventsOptions(Options, frozen=True):
     """The table of a source of deliveries."""
 
-    path: Annotated[Paths, "files, a folder or a pattern such as 'webhooks/*.jsonl', or a list of them"]
+    path: Annotated[SomeTexts, "files, a folder or a pattern such as 'webhooks/*.jsonl', or a list of them"]
 
 
 REVENUECAT_EVENTS: Final = SourceKind(
