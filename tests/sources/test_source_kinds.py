@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tidings.connectors.files.source import FileSource
 from tidings.errors import SettingsError
 from tidings.feeds import feeds
 from tidings.settings import Settings
@@ -85,3 +86,19 @@ def test_a_unit_price_and_a_default_serve_for_what_is_required() -> None:
     columns = {"order_id": "id", "unit_price": "price"}
     table = {**_ORDERS, "columns": columns, "defaults": {"ts": "2026-07-01"}}
     assert open_sources(_settings(shop=table))
+
+
+@pytest.mark.parametrize(
+    ("table", "fingerprint"),
+    [
+        (_ORDERS, "2a473261ab001970"),
+        ({**_ORDERS, "decimal": "."}, "58c4231be7886d2b"),
+        ({**_ORDERS, "defaults": {"type": "charge", "quantity": 1}}, "4da0ead2f1de51a2"),
+        ({**_ORDERS, "path": ["other/*.csv"]}, "2a473261ab001970"),
+    ],
+)
+def test_a_table_keeps_its_fingerprint(table: dict[str, Any], fingerprint: str) -> None:
+    """Another one would land every unchanged file of every workbook anew: it is made of the table as it is written."""
+    (source,) = open_sources(_settings(shop=table))
+    assert isinstance(source, FileSource)
+    assert source.options.fingerprint == fingerprint

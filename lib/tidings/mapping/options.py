@@ -49,7 +49,7 @@ class MappedOptions(Options, frozen=True, kw_only=True):
     """How the columns of somebody else's rows become those of a feed."""
 
     columns: Annotated[
-        dict[str, Text],
+        dict[str, OptionalText],
         "which input column each column of the feed is read from",
         Meta(examples=["{ order_id = 'Invoice', ts = 'Date' }"]),
     ] = {}  # noqa: RUF012 - msgspec copies it

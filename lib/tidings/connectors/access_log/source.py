@@ -331,8 +331,6 @@ def _unread(name: str, reasons: Counter[str], source: str) -> SourceError:
 
 
 class AccessLogOptions(Options, frozen=True):
-    """The table of a source of access logs."""
-
     path: Annotated[Text, "a log or a pattern such as logs/access*, from the folder of pyproject.toml"]
     site: Annotated[Text, "host whose own links are internal; `site` of [tool.tidings] if not given"] = ""
     covers: Covers = None

@@ -27,7 +27,7 @@ from tidings.connectors.app_store.records import (
 )
 from tidings.errors import InBetweenError, ResponseError, SettingsError, SourceError, suggest
 from tidings.landing.store import Landing
-from tidings.options import OptionalText, Options, Text, Texts
+from tidings.options import Options, Text, Texts
 from tidings.settings import Settings
 from tidings.sources.api.endpoint import ApiEndpoint, NotYetError, day_instant
 from tidings.sources.api.source import ApiSource
@@ -61,10 +61,8 @@ class _App:
 
 
 class AppStoreOptions(Options, frozen=True):
-    """The table of one account."""
-
     key_id: Annotated[Text, "id of the key, as App Store Connect shows it"]
-    issuer: Annotated[OptionalText, "issuer id of a team key; leave it out for the key of one person"] = ""
+    issuer: Annotated[Text, "issuer id of a team key; leave it out for the key of one person"] = ""
     vendors: Annotated[Texts, "vendor numbers (Payments and Financial Reports); without one there are no sales"] = ()
     apps: Annotated[Texts, "numbers or bundle ids; all that the key sees if not given; --again after a change"] = ()
     base_url: Annotated[Text, "another server that speaks this API"] = _BASE

@@ -319,7 +319,7 @@ class DatabaseOptions(MappedOptions, frozen=True):
         Whole | None, "how far behind rows may be written: days (2), or for a number that many (1000)"
     ] = None
     extra_columns: Annotated[
-        Literal["all"] | tuple[Text, ...],
+        Literal["all"] | tuple[OptionalText, ...],
         "columns that are kept beside those that are mapped, as text",
         Meta(title='a list of texts or "all"', examples=['["note"], or "all"']),
     ] = ()

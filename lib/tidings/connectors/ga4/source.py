@@ -94,8 +94,6 @@ _WHOSE_FIELDS: Final = ("property", "zone", "date", *_FLAGS)
 
 
 class Ga4Options(Options, frozen=True):
-    """The table of one account."""
-
     properties: Annotated[SomeTexts, "numbers of the properties (Admin › Property details)"]
     timezone: Annotated[ZoneName, "zone of the properties, to know which day is over; the workbook's if not given"] = ""
     base_url: Annotated[Text, "another server that speaks this API"] = _BASE

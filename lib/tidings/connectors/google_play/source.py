@@ -18,7 +18,7 @@ from tidings.connectors.google_play.files import OBJECTS, doubted, land, note_re
 from tidings.connectors.google_play.records import ENDPOINTS, FILES, PACIFIC, RECENT_REVIEWS, VITALS
 from tidings.errors import ResponseError, SourceError, suggest
 from tidings.landing.store import Landing
-from tidings.options import OptionalText, Options, Text, Texts
+from tidings.options import Options, Text, Texts
 from tidings.settings import Settings
 from tidings.sources.api.endpoint import ApiEndpoint, NotYetError, day_instant
 from tidings.sources.api.failures import together
@@ -48,13 +48,11 @@ _REVIEWS: Final = JsonObject(may={"reviews": list, "tokenPagination": dict, "pag
 
 
 class GooglePlayOptions(Options, frozen=True):
-    """The table of one account."""
-
     bucket: Annotated[Text, "Cloud Storage URI that Play Console › Download reports shows, gs://pubsite_prod_…"]
     packages: Annotated[
         Texts, "package names; all that the account sees if not given; pull --again after a change"
     ] = ()
-    base_url: Annotated[OptionalText, "another server that speaks these APIs"] = ""
+    base_url: Annotated[Text, "another server that speaks these APIs"] = ""
 
 
 class GooglePlay(ApiSource[GooglePlayOptions]):

@@ -65,8 +65,6 @@ _LOOKBACK_DAYS: Final = 30
 
 
 class PostHogOptions(Options, frozen=True):
-    """The table of one project."""
-
     project: Annotated[Text, "number of the project (Settings › Project › Project ID)"]
     timezone: Annotated[ZoneName, "zone of the project; the workbook's if not given"] = ""
     breakdowns: Annotated[Texts, "what page views are split by, all if not given", known(BREAKDOWNS)] = tuple(

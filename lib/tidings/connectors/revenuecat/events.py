@@ -257,8 +257,6 @@ def _event(text: str) -> tuple[Record | None, str]:
 
 
 class RevenueCatEventsOptions(Options, frozen=True):
-    """The table of a source of deliveries."""
-
     path: Annotated[SomeTexts, "files, a folder or a pattern such as 'webhooks/*.jsonl', or a list of them"]
 
 

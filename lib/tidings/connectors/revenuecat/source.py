@@ -120,8 +120,6 @@ def chart(name: str) -> ApiEndpoint:
 
 
 class RevenueCatOptions(Options, frozen=True):
-    """The table of one key."""
-
     projects: Annotated[Texts, "project ids (proj…); all that the key may read if not given"] = ()
     charts: Annotated[Texts, f"charts to pull, {', '.join(CHARTS)} if not given", known((*CHARTS, *MORE_CHARTS))] = (
         CHARTS

@@ -104,8 +104,6 @@ _DIMENSIONS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 class SearchConsoleOptions(Options, frozen=True):
-    """The table of one account."""
-
     sites: Annotated[Texts, "properties as the console writes them; all that the account may read if not given"] = ()
     types: Annotated[Texts, "kinds of search, web if not given", known(SEARCH_TYPES)] = ("web",)
     base_url: Annotated[Text, "another server that speaks this API"] = _BASE

@@ -23,7 +23,7 @@ from tidings.connectors.stripe.records import slim
 from tidings.connectors.stripe.server import LIST, Known, classify, expanding, listed
 from tidings.errors import ResponseError, SettingsError
 from tidings.landing.store import Landing
-from tidings.options import OptionalText, Options, Text, Texts, known
+from tidings.options import Options, Text, Texts, known
 from tidings.settings import Settings
 from tidings.sources.api.endpoint import ApiEndpoint, day_instant
 from tidings.sources.api.source import ApiSource
@@ -41,10 +41,8 @@ _EXPANDED: Final = ("data.discounts.source.coupon", "data.items.data.discounts")
 
 
 class StripeOptions(Options, frozen=True):
-    """The table of one account."""
-
     lists: Annotated[Texts, "what to pull, all if not given", known(LISTS)] = LISTS
-    account: Annotated[OptionalText, "a connected account (acct_…), if the key is that of a platform"] = ""
+    account: Annotated[Text, "a connected account (acct_…), if the key is that of a platform"] = ""
     base_url: Annotated[Text, "another server that speaks this API"] = _BASE
 
 

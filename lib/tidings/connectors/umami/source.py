@@ -65,8 +65,6 @@ _ADDRESSES: Final = {"path": page_name, "referrer": lambda host: redact(shown(ho
 
 
 class UmamiOptions(Options, frozen=True):
-    """The table of one Umami."""
-
     websites: Annotated[Texts, "domains or ids; all that the user sees if not given"] = ()
     timezone: Annotated[ZoneName, "zone of the days; the workbook's if not given"] = ""
     base_url: Annotated[Text, "address of your own server; Umami Cloud if not given"] = _CLOUD
