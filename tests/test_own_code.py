@@ -24,11 +24,13 @@ DOORS = '''
 from __future__ import annotations
 
 from datetime import UTC, datetime, time
+from typing import Annotated
 
 import pyarrow as pa
 
 from tidings.feeds.feed import Feed
 from tidings.landing.load_writer import arrow_schema
+from tidings.options import Options
 from tidings.schema import Column
 from tidings.sources.source import Endpoint, Pulled, SourceKind
 from tidings.window import add_days, parse_date
@@ -50,8 +52,8 @@ class Turnstile:
     kind = "turnstile"
     endpoints = (Endpoint("counts", COUNTS, "People by day."),)
 
-    def __init__(self, name, table, settings):
-        self.name, self.people = name, table["people"]
+    def __init__(self, name, options, settings):
+        self.name, self.people = name, options.people
 
     def check(self, pull):
         return []
@@ -69,7 +71,13 @@ class Turnstile:
         yield Pulled(self.name, "counts", COUNTS.name, len(rows))
 
 
-KIND = SourceKind("turnstile", "people through a door", {"people": "how many came, by day"}, Turnstile)
+class TurnstileOptions(Options, frozen=True):
+    """The table of a door."""
+
+    people: Annotated[list[int], "how many came, by day"]
+
+
+KIND = SourceKind("turnstile", "people through a door", TurnstileOptions, Turnstile)
 '''
 ROOMS = '''
 """Visits of the shop."""

@@ -5,22 +5,39 @@ from __future__ import annotations
 import os
 import shlex
 import tomllib
-import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 from tidings import discovery
 from tidings.enrich.hosts import site_host
-from tidings.errors import SettingsError, remedy_of, suggest
+from tidings.errors import SettingsError, remedy_of
+from tidings.options import Currency, OptionalText, Options, Text, ZoneName, read_options
 from tidings.secrets import Secret, is_secret_name
 
-_KNOWN = ("timezone", "currency", "week_start", "site", "fx", "geoip", "sources", "segments")
 _LARGEST_KEY = 1 << 16
 WITHOUT_SECRETS = "TIDINGS_WITHOUT_SECRETS"
 """Set where sections run: they read what was landed, and the file .env is not read for them."""
 WeekStart = Literal["monday", "sunday"]
+_File = Annotated[OptionalText, Meta(pattern=r"^[^\0]*\Z", title="the path of a file, without U+0000")]
+_SOURCES = Meta(title="one table per source", examples=['{ shop = { kind = "…" } }'])
+_SEGMENTS = Meta(examples=['{ dach = "country=DE|AT|CH" }'])
+
+
+class _Table(Options, frozen=True):
+    """`[tool.tidings]` as it is written."""
+
+    timezone: Annotated[ZoneName, "zone of the report's days"] = "UTC"
+    currency: Annotated[Currency, "currency of the report's money"] = "EUR"
+    week_start: Annotated[WeekStart, "day on which weeks start"] = "monday"
+    site: Annotated[OptionalText, "host whose own links are internal"] = ""
+    fx: Annotated[_File, "file of exchange rates"] = ""
+    geoip: Annotated[_File, "file of countries by address"] = ""
+    sources: Annotated[dict[str, dict[str, Any]], "where data come from", _SOURCES] = {}  # noqa: RUF012 - msgspec copies it
+    segments: Annotated[dict[str, Text], "segments by name", _SEGMENTS] = {}  # noqa: RUF012 - msgspec copies it
 
 
 @dataclass(frozen=True)
@@ -202,21 +219,24 @@ def load_settings(root: Path | None = None) -> Settings:
     if not os.path.lexists(file):
         there = "has no pyproject.toml" if os.path.isdir(root) else "is no folder"  # noqa: PTH112
         raise SettingsError(f"{root} {there}.", "Name the folder of a workbook.")
-    table = _workbook_table(file) or {}
-    for key in table:
-        if key not in _KNOWN:
-            raise SettingsError(f"[tool.tidings] has an unknown key '{key}' in {file.name}.", suggest(key, _KNOWN))
+    table = read_options("[tool.tidings]", _workbook_table(file) or {}, _Table)
+    for name in table.sources:
+        if not name.replace("_", "").replace("-", "").isalnum() or not name[0].isalpha():
+            raise SettingsError(
+                f"The source name '{name}' cannot name a folder.",
+                "Use letters, digits, - and _, a letter first.",
+            )
     discovery.use(root)
     return Settings(
         root=root,
-        timezone=_zone(table.get("timezone", "UTC")),
-        currency=_currency(table.get("currency", "EUR")),
-        week_start=_week_start(table.get("week_start", "monday")),
-        site=site_host(_text(table, "site"), "[tool.tidings]"),
-        fx=_file(table, "fx", root),
-        geoip=_file(table, "geoip", root),
-        sources=_sources(table.get("sources", {})),
-        segments=_segments(table.get("segments", {})),
+        timezone=table.timezone,
+        currency=table.currency,
+        week_start=table.week_start,
+        site=site_host(table.site, "[tool.tidings]"),
+        fx=root / table.fx if table.fx else None,
+        geoip=root / table.geoip if table.geoip else None,
+        sources=table.sources,
+        segments=table.segments,
         environment={**({} if os.environ.get(WITHOUT_SECRETS) else _dotenv(root / ".env")), **os.environ},
     )
 
@@ -264,57 +284,6 @@ def _here() -> Path:
         return Path.cwd()
     except OSError as error:
         raise SettingsError("The folder that you are in is gone.", "Change into the folder of a workbook.") from error
-
-
-def _text(table: Mapping[str, Any], key: str) -> str:
-    value = table.get(key, "")
-    if not isinstance(value, str):
-        raise SettingsError(f"[tool.tidings] {key} must be text, not {value!r}.", "Put it in quotes.")
-    return value
-
-
-def _file(table: Mapping[str, Any], key: str, root: Path) -> Path | None:
-    value = _text(table, key)
-    if "\0" in value:
-        raise SettingsError(f"[tool.tidings] {key} is no path: it holds the character U+0000.", "Write it anew.")
-    return root / value if value else None
-
-
-def _zone(value: object) -> str:
-    known = zoneinfo.available_timezones()
-    if not isinstance(value, str) or value not in known:
-        raise SettingsError(f"[tool.tidings] timezone '{value}' is not an IANA time zone.", suggest(str(value), known))
-    return str(value)
-
-
-def _currency(value: object) -> str:
-    if not isinstance(value, str) or len(value) != 3 or not value.isalpha():
-        raise SettingsError(f"[tool.tidings] currency '{value}' is not an ISO code.", "Write three letters, as EUR.")
-    return value.upper()
-
-
-def _week_start(value: object) -> WeekStart:
-    if value not in ("monday", "sunday"):
-        raise SettingsError(f"[tool.tidings] week_start is '{value}'.", "Write monday or sunday.")
-    return value
-
-
-def _sources(value: object) -> Mapping[str, Mapping[str, Any]]:
-    if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
-        raise SettingsError("[tool.tidings.sources] must hold one table per source.", "See the README, 'Your data'.")
-    for name in value:
-        if not name.replace("_", "").replace("-", "").isalnum() or not name[0].isalpha():
-            raise SettingsError(
-                f"The source name '{name}' cannot name a folder.",
-                "Use letters, digits, - and _, a letter first.",
-            )
-    return value
-
-
-def _segments(value: object) -> Mapping[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(text, str) and text.strip() for text in value.values()):
-        raise SettingsError("[tool.tidings.segments] must hold texts.", 'Write dach = "country=DE|AT|CH".')
-    return value
 
 
 def _dotenv(file: Path) -> dict[str, str]:

@@ -350,7 +350,7 @@ def test_wrong_options(tmp_path: Path) -> None:
     for table, sentence in (
         ({}, "has no path"),
         ({"path": 3}, "path must be text"),
-        ({"path": "a", "pth": "b"}, "unknown option 'pth'"),
+        ({"path": "a", "pth": "b"}, "unknown key 'pth'"),
     ):
         book = Settings(root=tmp_path, sources={"web": {"kind": "access_log", **table}})
         with pytest.raises(SettingsError, match=sentence):

@@ -269,7 +269,7 @@ def test_what_is_not_there_is_named(tmp_path: Path, options: Mapping[str, Any], 
     [
         ({"feed": "order"}, "Did you mean 'orders'?"),
         ({"query": "SELECT 1"}, "a table or a query, one of both"),
-        ({"lookback": -1}, "lookback is -1"),
+        ({"lookback": -1}, "lookback must be a whole number from 0 on, not -1"),
         ({"columns": {"order_id": "number", "ts": "placed", "amount": "total"}}, "leaves out line_id"),
     ],
 )

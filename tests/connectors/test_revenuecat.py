@@ -520,7 +520,7 @@ def test_an_ignored_currency_is_taken_as_the_answer_says(fake: FakeRevenueCat, t
         ("charts", ["mmr"], "charts names 'mmr'.*Did you mean 'mrr'"),
         ("segments", ["shop"], "segments names 'shop'"),
         ("entities", "invoices", "entities names 'invoices'"),
-        ("currency", "CHF", "currency is 'CHF', which RevenueCat does not offer"),
+        ("currency", "CHF", "currency names 'CHF', which is not known here. Known: AUD, "),
     ],
 )
 def test_an_option_that_cannot_be_used_is_named(

@@ -245,7 +245,7 @@ def test_names_of_page_views_are_checked(tmp_path: Path, given: object) -> None:
 
 def test_only_events_have_page_views(tmp_path: Path) -> None:
     sources = {"calls": {"kind": "requests", "path": "e.csv", "columns": {"ts": "t"}, "pageview": "x"}}
-    with pytest.raises(SettingsError, match="unknown option 'pageview'"):
+    with pytest.raises(SettingsError, match="unknown key 'pageview'"):
         open_sources(Settings(root=tmp_path, sources=sources))
 
 

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from tidings.feeds import Feed
 from tidings.mapping.filling import converted, parser
-from tidings.mapping.options import read_options
+from tidings.mapping.options import FileTable, mapped_options
 from tidings.mapping.shapes import Shape
 from tidings.mapping.statement import plan, statement
+from tidings.options import read_options
 from tidings.parsing import files, reading, values
 from tidings.parsing.values import UnreadableError
 from tidings.schema import Column
@@ -47,7 +48,8 @@ def read(path: Path, **options: Any) -> dict[str, list[Any]]:
     (file,) = files.matching(path.parent, (path.name,))
     for name in WANTED:
         table = {"path": path.name, "columns": {name: "x"}, **options}
-        read_as = read_options("s", table, Settings(root=path.parent), FEED, helpers=(), derived={})
+        given = read_options("s", table, FileTable)
+        read_as = mapped_options("s", given, Settings(root=path.parent), FEED, helpers=(), derived={})
         head = reading.head(connection, file, "utf-8", ["x"])
         query = statement(plan(SHAPE, read_as, head, "s", file.name), "chunk", numbered=True)
         if file.form == "parquet":

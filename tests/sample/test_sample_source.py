@@ -12,13 +12,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from tidings.errors import SettingsError, WindowError
+from tidings.errors import SettingsError
 from tidings.landing.store import Landing, landed_files, verify
 from tidings.sample import land_sample
 from tidings.sample.platforms import platform_feeds
-from tidings.sample.source import KIND, Sample
+from tidings.sample.source import Sample
 from tidings.settings import Settings
-from tidings.sources.source import Pull
+from tidings.sources.source import Pull, Source, open_sources
 from tidings.warehouse.build import build
 from tidings.warehouse.reader import Warehouse
 
@@ -85,8 +85,13 @@ def _hashes(raw: Path) -> dict[str, str]:
     return {f"{file.source}/{file.endpoint}/{file.pull}": file.load.sha256 for file in landed_files(raw)}
 
 
+def _open(raw: Path, name: str = "sample", **options: Any) -> Source:
+    (source,) = open_sources(Settings(root=raw, sources={name: {"kind": "sample", **options}}))
+    return source
+
+
 def _pull(raw: Path, **options: Any) -> list[tuple[str, int, bool]]:
-    source = KIND.open("sample", {"size": 0.002, "days": 60, **options}, Settings(root=raw))
+    source = _open(raw, **{"size": 0.002, "days": 60, **options})
     pulled = source.pull(Landing(raw), Pull(END))
     return [(each.feed, each.rows, each.skipped) for each in pulled]
 
@@ -367,21 +372,21 @@ def test_a_short_or_empty_company_lands_too(tmp_path: Path) -> None:
     ("table", "said"),
     [
         ({"size": 0}, "size 0 is not possible"),
-        ({"size": "big"}, "size is 'big'"),
-        ({"size": True}, "size is True"),
+        ({"size": "big"}, "size must be a number, not 'big'"),
+        ({"size": True}, "size must be a number, not True"),
         ({"seed": -1}, "seed -1 is negative"),
-        ({"seed": 1.5}, "seed is 1.5"),
+        ({"seed": 1.5}, "seed must be a whole number, not 1.5"),
         ({"days": 0}, "cannot cover 0 days"),
-        ({"end": 5}, "end is 5"),
+        ({"end": 5}, "end must be a date, not 5"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(table: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
-        KIND.open("sample", table, Settings(root=Path()))
+        _open(Path(), **table)
 
 
 def test_options_as_toml_gives_them() -> None:
-    source = KIND.open("demo", {"end": date(2026, 1, 1), "days": 30, "size": 2}, Settings(root=Path()))
+    source = _open(Path(), "demo", end=date(2026, 1, 1), days=30, size=2)
     assert isinstance(source, Sample)
     assert (source.name, source.options.end, source.options.days, source.options.size) == (
         "demo",
@@ -390,6 +395,5 @@ def test_options_as_toml_gives_them() -> None:
         2,
     )
     assert [endpoint.name for endpoint in source.endpoints] == list(ENDPOINTS)
-    assert set(KIND.options) == {"seed", "size", "end", "days"}
-    with pytest.raises(WindowError, match="soon"):
-        KIND.open("demo", {"end": "soon"}, Settings(root=Path()))
+    with pytest.raises(SettingsError, match=r"end must be a date, not 'soon'\. Write end = \"2026-07-01\"\."):
+        _open(Path(), end="soon")

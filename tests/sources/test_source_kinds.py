@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tidings.connectors.files.source import FileSource
 from tidings.errors import SettingsError
 from tidings.feeds import feeds
 from tidings.settings import Settings
@@ -42,9 +43,9 @@ def test_sources_open_in_the_order_of_the_settings_or_as_named() -> None:
     [
         ({"kind": "order"}, "unknown kind 'order'. Did you mean 'orders'?"),
         ({"path": "x"}, "does not say its kind"),
-        ({**_ORDERS, "pth": "x"}, "unknown option 'pth'. Did you mean 'path'?"),
-        ({**_ORDERS, "path": ""}, "no usable `path`"),
-        ({**_ORDERS, "path": [1]}, "no usable `path`"),
+        ({**_ORDERS, "pth": "x"}, "unknown key 'pth'. Did you mean 'path'?"),
+        ({**_ORDERS, "path": ""}, "path must be a text or a list of one or more, not ''. Write path = "),
+        ({**_ORDERS, "path": [1]}, "path must be a text or a list of one or more, not [1]"),
         (
             {**_ORDERS, "columns": {**_ORDERS["columns"], "amont": "x"}},
             "'amont', which is no column of the feed orders",
@@ -58,9 +59,9 @@ def test_sources_open_in_the_order_of_the_settings_or_as_named() -> None:
         (_mapped(order_id=1), "columns.order_id must be text"),
         ({**_ORDERS, "columns": "id"}, "columns must be a table"),
         ({**_ORDERS, "defaults": {"typ": "charge"}}, "defaults names 'typ'"),
-        ({**_ORDERS, "currency": "EURO"}, "currency 'EURO' is not an ISO code"),
+        ({**_ORDERS, "currency": "EURO"}, "currency must be an ISO code, not 'EURO'"),
         ({**_ORDERS, "encoding": "utf-88"}, "encoding 'utf-88' is not known"),
-        ({**_ORDERS, "decimal": ";"}, "decimal is ';'"),
+        ({**_ORDERS, "decimal": ";"}, 'decimal must be "." or ",", not'),
         ({**_ORDERS, "encoding": 8}, "encoding must be text"),
     ],
 )
@@ -85,3 +86,19 @@ def test_a_unit_price_and_a_default_serve_for_what_is_required() -> None:
     columns = {"order_id": "id", "unit_price": "price"}
     table = {**_ORDERS, "columns": columns, "defaults": {"ts": "2026-07-01"}}
     assert open_sources(_settings(shop=table))
+
+
+@pytest.mark.parametrize(
+    ("table", "fingerprint"),
+    [
+        (_ORDERS, "2a473261ab001970"),
+        ({**_ORDERS, "decimal": "."}, "58c4231be7886d2b"),
+        ({**_ORDERS, "defaults": {"type": "charge", "quantity": 1}}, "4da0ead2f1de51a2"),
+        ({**_ORDERS, "path": ["other/*.csv"]}, "2a473261ab001970"),
+    ],
+)
+def test_a_table_keeps_its_fingerprint(table: dict[str, Any], fingerprint: str) -> None:
+    """Another one would land every unchanged file of every workbook anew: it is made of the table as it is written."""
+    (source,) = open_sources(_settings(shop=table))
+    assert isinstance(source, FileSource)
+    assert source.options.fingerprint == fingerprint

@@ -11,6 +11,7 @@ from typing import Any, Final
 from fakes.pulling import QuickClock, Workbook
 from tidings.feeds.feed import Feed
 from tidings.landing.store import Landing
+from tidings.options import Options
 from tidings.schema import Column
 from tidings.settings import Settings
 from tidings.sources.api.endpoint import ApiEndpoint
@@ -59,7 +60,7 @@ DAILY: Final = ApiEndpoint(
 )
 
 
-class Toy(ApiSource):
+class Toy(ApiSource[Options]):
     """Tells `days` (records by day) page by page; `asked` lists (endpoint, part, first, end) of each question.
 
     `on_page` is called before each page, and may raise whatever a server can do to a connector.
@@ -69,7 +70,7 @@ class Toy(ApiSource):
     console = "Toy › Keys"
 
     def __init__(self, root: Path, *endpoints: ApiEndpoint, page: int = 2) -> None:
-        super().__init__("api", {}, Settings(root=root))
+        super().__init__("api", Options(), Settings(root=root))
         self._endpoints = endpoints or (DAILY,)
         self.days: dict[date, list[Any]] = {}
         self.page = page

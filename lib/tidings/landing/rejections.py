@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -108,7 +108,7 @@ def shown(cell: str) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
-def options_against(reasons: Iterable[Reason], known: Mapping[str, str]) -> list[str]:
+def options_against(reasons: Iterable[Reason], known: Collection[str]) -> list[str]:
     """The options of a file source that have to do with such reasons."""
     wanted = []
     for reason in reasons:

@@ -7,34 +7,79 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import Meta
 
 from tidings.errors import SettingsError, SourceError, WindowError, suggest
 from tidings.feeds import Feed
 from tidings.landing.manifest import DECLARED_DAYS, ROWS_OF
+from tidings.options import Currency, OptionalText, Options, SomeTexts, Text, Texts, ZoneName
 from tidings.settings import Settings
 from tidings.window import Zone, add_days, parse_date
 
-OPTIONS: Mapping[str, str] = {
-    "path": "file or files, relative to the workbook: a pattern such as 'exports/*.csv', or a list of patterns",
-    "columns": "which input column each column of the feed is read from: { order_id = 'Invoice', ts = 'Date' }",
-    "defaults": "constant values for feed columns that the file lacks or leaves empty: { type = 'charge' }",
-    "timezone": "IANA zone of times without an offset; UTC if not given",
-    "time_format": "how times are written if not as ISO 8601 or Unix time: '%d.%m.%Y %H:%M'; or the unit of Unix time: "
-    "unix, unix_ms, unix_us, unix_ns",
-    "decimal": "the decimal mark, '.' if not given; the other one may stand between thousands",
-    "currency": "ISO code of amounts without one; the workbook's if not given",
-    "encoding": "encoding of text files, utf-8 if not given; a byte order mark says more",
-    "covers": "the days that the files are all there is of: ['2026-01-01', '2026-12-31'], or 'pull' for up to the pull",
-}
 PULL: Final = "pull"
 """What `covers` says of files that are written anew whenever something happens: complete up to each pull."""
 
 
-PAGEVIEW: Mapping[str, str] = {
-    "pageview": 'names of events that count as page views beside `pageview`: ["page_view", "screen_view"]',
-}
-"""What events alone can be told."""
+def _as_texts(given: Any) -> Any:
+    """Constants as a file would have them; lists and tables stay, to be refused."""
+
+    def text(value: Any) -> Any:
+        if isinstance(value, dict | list):
+            return value
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    return {name: text(value) for name, value in given.items()} if isinstance(given, dict) else given
+
+
+Covers = Annotated[
+    Any,
+    "the days that the files are all there is of",
+    Meta(title="two days", examples=["['2026-01-01', '2026-12-31'], both days included, or 'pull' for up to the pull"]),
+]
+PageViews = Annotated[
+    Texts,
+    "names of events that count as page views beside `pageview`",
+    Meta(title="a name or a list of names", examples=['["page_view", "screen_view"]']),
+]
+
+
+class MappedOptions(Options, frozen=True, kw_only=True):
+    """How the columns of somebody else's rows become those of a feed."""
+
+    columns: Annotated[
+        dict[str, OptionalText],
+        "which input column each column of the feed is read from",
+        Meta(examples=["{ order_id = 'Invoice', ts = 'Date' }"]),
+    ] = {}  # noqa: RUF012 - msgspec copies it
+    defaults: Annotated[
+        dict[str, OptionalText],
+        "constant values for feed columns that the file lacks or leaves empty",
+        Meta(examples=["{ type = 'charge' }"], extra={"prepare": _as_texts}),
+    ] = {}  # noqa: RUF012 - msgspec copies it
+    timezone: Annotated[ZoneName, "zone of times without an offset; UTC if not given"] = "UTC"
+    time_format: Annotated[
+        OptionalText,
+        "how times are written if not as ISO 8601 or Unix time; or the unit of that: unix, unix_ms, unix_us, unix_ns",
+        Meta(examples=["'%d.%m.%Y %H:%M'"]),
+    ] = ""
+    decimal: Annotated[Literal[".", ","], "the decimal mark; the other one may stand between thousands"] = "."
+    currency: Annotated[Currency, "of amounts without one; the workbook's if not given"] = ""
+
+
+class FileTable(MappedOptions, frozen=True):
+    """The table of a source of files."""
+
+    path: Annotated[SomeTexts, "file or files, relative to the workbook: a pattern such as 'exports/*.csv', or a list"]
+    encoding: Annotated[Text, "encoding of text files; a byte order mark says more"] = "utf-8"
+    covers: Covers = None
+
+
+class EventFileTable(FileTable, frozen=True):
+    """The table of files of events, which alone have page views."""
+
+    pageview: PageViews = ()
 
 
 @dataclass(frozen=True)
@@ -67,81 +112,69 @@ class FileOptions:
                 )
 
 
-def read_options(
+def mapped_options(
     name: str,
-    table: Mapping[str, Any],
+    given: MappedOptions,
     settings: Settings,
     feed: Feed,
     *,
     helpers: tuple[str, ...],
     derived: Mapping[str, tuple[str, ...]],
-    is_file: bool = True,
 ) -> FileOptions:
-    """The options of the source `name`; without `path` where it `is_file` no more. `helpers` may be mapped beside the
-    feed's columns; `derived` names required columns that need no mapping, each with the columns of which one has to be
-    mapped instead (none: always there).
+    """The options of the source `name`. `helpers` may be mapped beside the feed's columns; `derived` names required
+    columns that need no mapping, each with the columns of which one has to be mapped instead (none: always there).
 
     Raises:
-        SettingsError: an option has the wrong type, a feed column is not known or a required one is left out.
+        SettingsError: a feed column is not known or a required one is left out, an encoding or days cannot be used.
     """
     where = f"[tool.tidings.sources.{name}]"
-    path = table.get("path")
-    paths = (path,) if isinstance(path, str) else tuple(path) if isinstance(path, list) else ()
-    if is_file and (not paths or not all(isinstance(pattern, str) and pattern for pattern in paths)):
-        raise SettingsError(f"{where} has no usable `path`.", "Write path = 'exports/*.csv', or a list of such texts.")
-    columns = _texts(where, table, "columns")
-    defaults = _texts(where, table, "defaults")
-    _check_names(where, feed, columns, (*feed.columns, *helpers), "columns")
-    _check_names(where, feed, defaults, tuple(feed.columns), "defaults")
-    _check_required(where, feed, {*columns, *defaults}, derived)
-    pageview = _names(where, table, "pageview")
+    _check_names(where, feed, given.columns, (*feed.columns, *helpers), "columns")
+    _check_names(where, feed, given.defaults, tuple(feed.columns), "defaults")
+    _check_required(where, feed, {*given.columns, *given.defaults}, derived)
+    pageview: tuple[str, ...] = getattr(given, "pageview", ())
     if pageview and "event" not in feed.columns:
         raise SettingsError(
             f"{where} names page views, of which the feed {feed.name} knows none.", "Leave out pageview."
         )
-    decimal = _text(where, table, "decimal", ".")
-    if decimal not in (".", ","):
-        raise SettingsError(f"{where} decimal is '{decimal}'.", "Write '.' or ','.")
-    currency = _text(where, table, "currency", settings.currency).upper()
-    if len(currency) != 3 or not currency.isalpha():
-        raise SettingsError(f"{where} currency '{currency}' is not an ISO code.", "Write three letters, as EUR.")
-    encoding = _text(where, table, "encoding", "utf-8")
+    zone, currency = Zone(given.timezone), given.currency or settings.currency
+    files = given if isinstance(given, FileTable) else FileTable(path=())
     try:
-        encoding = codecs.lookup(encoding).name
+        encoding = codecs.lookup(files.encoding).name
     except LookupError as error:
         raise SettingsError(
-            f"{where} encoding '{encoding}' is not known.", "Name one as utf-8, latin-1, cp1252 or utf-16."
+            f"{where} encoding '{files.encoding}' is not known.", "Name one as utf-8, latin-1, cp1252 or utf-16."
         ) from error
-    # All that decides how a row is read: if any of it changes, an unchanged file is landed anew.
+    # All that decides how a row is read, as it is written: if any of it changes, an unchanged file is landed anew.
+    # Another look-back would read everything of a database anew.
+    written = settings.sources.get(name, {}).items()
     read_as = {
-        **table,
+        **{key: value for key, value in written if key not in ("kind", "lookback")},
         "currency": currency,
         "site": settings.site,
         "geoip": settings.geoip.name if settings.geoip else "",
         "path": "",
     }
     return FileOptions(
-        paths=paths,
-        columns=columns,
-        defaults=defaults,
-        zone=_zone(where, table),
-        time_format=_text(where, table, "time_format", ""),
-        decimal=decimal,
+        paths=files.path,
+        columns=given.columns,
+        defaults=given.defaults,
+        zone=zone,
+        time_format=given.time_format,
+        decimal=given.decimal,
         currency=currency,
         encoding=encoding,
-        covers=read_covers(where, table, _zone(where, table)),
-        pageview=pageview,
+        covers=read_covers(where, files.covers, zone),
+        pageview=tuple(name.strip() for name in pageview),
         fingerprint=hashlib.sha256(json.dumps(read_as, sort_keys=True, default=str).encode()).hexdigest()[:16],
     )
 
 
-def read_covers(where: str, table: Mapping[str, Any], zone: Zone) -> str:
+def read_covers(where: str, given: Any, zone: Zone) -> str:
     """What `covers` says: `PULL`, or a text for `Draft.covers`; by default the days of the rows (C14).
 
     Raises:
         SettingsError: it is neither two dates in order nor "pull".
     """
-    given = table.get("covers")
     if given is None:
         return f"{ROWS_OF}{zone.name}"
     if given == PULL:
@@ -179,38 +212,3 @@ def _check_required(where: str, feed: Feed, given: set[str], derived: Mapping[st
             f"{feed.columns[column].doc.rstrip('.')}.",
             f"Add it to `columns`: {column} = 'the input column'.",
         )
-
-
-def _zone(where: str, table: Mapping[str, Any]) -> Zone:
-    try:
-        return Zone(_text(where, table, "timezone", "UTC"))
-    except WindowError as error:
-        raise SettingsError(f"{where}: {error.failed}", error.remedy) from error
-
-
-def _text(where: str, table: Mapping[str, Any], option: str, default: str) -> str:
-    value = table.get(option, default)
-    if not isinstance(value, str):
-        raise SettingsError(f"{where} {option} must be text, not {value!r}.", "Put it in quotes.")
-    return value
-
-
-def _names(where: str, table: Mapping[str, Any], option: str) -> tuple[str, ...]:
-    value = table.get(option, [])
-    names = [value] if isinstance(value, str) else value
-    if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() for name in names):
-        raise SettingsError(
-            f"{where} {option} must be a name or a list of names, not {value!r}.",
-            f'Write {option} = ["page_view", "screen_view"].',
-        )
-    return tuple(name.strip() for name in names)
-
-
-def _texts(where: str, table: Mapping[str, Any], option: str) -> Mapping[str, str]:
-    value = table.get(option, {})
-    if not isinstance(value, dict):
-        raise SettingsError(f"{where} {option} must be a table, not {value!r}.", f"Write {option} = {{ ts = '…' }}.")
-    for column, given in value.items():
-        if isinstance(given, dict | list) or (option == "columns" and not isinstance(given, str)):
-            raise SettingsError(f"{where} {option}.{column} must be text, not {given!r}.", "Name one input column.")
-    return {column: str(given).lower() if isinstance(given, bool) else str(given) for column, given in value.items()}

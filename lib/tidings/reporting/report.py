@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from msgspec import Meta
 
 from tidings.errors import UsageError, suggest
+from tidings.options import Options, Text, read_options
 from tidings.settings import Settings, read_toml
 
 Parameter = bool | int | float | str
-_KEYS = ("title", "sections", "parameters")
+_Parameter = Annotated[
+    Parameter, Meta(title="text, a number, true or false", examples=['"…": dates and times in quotes'])
+]
+
+
+class _Table(Options, frozen=True):
+    """A file of a report as it is written."""
+
+    title: Annotated[Text, "title of the report"]
+    sections: Annotated[
+        tuple[Text, ...], "its notebooks, in reading order", Meta(min_length=1, title="a list of notebooks")
+    ]
+    parameters: Annotated[dict[str, _Parameter], "parameters of its sections"] = {}  # noqa: RUF012 - msgspec copies it
 
 
 @dataclass(frozen=True)
@@ -63,38 +78,12 @@ def load_reports(settings: Settings) -> tuple[Report, ...]:
     return tuple(load_report(settings, name) for name in report_names(settings))
 
 
-def _read(file: Path, sections: tuple[str, ...]) -> Report:
-    table = read_toml(file)
-    for key in table:
-        if key not in _KEYS:
-            raise UsageError(f"schedules/{file.name} has an unknown key '{key}'.", suggest(key, _KEYS))
-    title = table.get("title")
-    if not isinstance(title, str) or not title.strip():
-        raise UsageError(f"schedules/{file.name} has no title.", 'Write title = "..." in it.')
-    return Report(
-        file.stem, title.strip(), _sections(table, file, sections), _parameters(table.get("parameters", {}), file)
-    )
-
-
-def _sections(table: Mapping[str, Any], file: Path, known: tuple[str, ...]) -> tuple[str, ...]:
-    names = table.get("sections")
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise UsageError(f"schedules/{file.name} lists no sections.", 'Write sections = ["..."], in reading order.')
-    for position, name in enumerate(names):
+def _read(file: Path, known: tuple[str, ...]) -> Report:
+    where = f"schedules/{file.name}"
+    table = read_options(where, read_toml(file), _Table)
+    for position, name in enumerate(table.sections):
         if name not in known:
-            raise UsageError(f"schedules/{file.name} names an unknown section '{name}'.", suggest(name, known))
-        if name in names[:position]:
-            raise UsageError(f"schedules/{file.name} names the section '{name}' twice.", "Keep one of them.")
-    return tuple(names)
-
-
-def _parameters(table: Any, file: Path) -> Mapping[str, Parameter]:
-    if not isinstance(table, dict):
-        raise UsageError(f"schedules/{file.name} has parameters that are no table.", "Write [parameters] above them.")
-    for name, value in table.items():
-        if not isinstance(value, bool | int | float | str):
-            raise UsageError(
-                f"schedules/{file.name} sets the parameter '{name}' to {value!r}.",
-                "A parameter is text, a number, true or false; write dates and times in quotes.",
-            )
-    return table
+            raise UsageError(f"{where} names an unknown section '{name}'.", suggest(name, known))
+        if name in table.sections[:position]:
+            raise UsageError(f"{where} names the section '{name}' twice.", "Keep one of them.")
+    return Report(file.stem, table.title.strip(), table.sections, table.parameters)

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cached_property
 from itertools import groupby
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 
+from tidings import options
 from tidings.errors import SettingsError
 from tidings.window import Zone, add_days, days_between, first_day, naive_utc
 
@@ -40,14 +42,14 @@ _PEAK_DAY = 330
 _NOISE = 0.05
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the sample is made from: same options, same rows. `end` is a UTC midnight, exclusive."""
+class Options(options.Options, frozen=True):
+    """What the sample is made from: same options, same rows."""
 
-    seed: int = 20260701
-    size: float = 1.0
-    end: date = date(2026, 7, 1)
-    days: int = _TWO_YEARS
+    seed: Annotated[int, "another seed is another company"] = 20260701
+    # Not float alone: 1 and 1.0 are two texts to the fingerprint.
+    size: Annotated[int | float, "1 is about a million events in two years"] = 1.0
+    end: Annotated[date, "UTC midnight at which its data end"] = date(2026, 7, 1)
+    days: Annotated[int, "days of history"] = _TWO_YEARS
 
     def __post_init__(self) -> None:
         if self.seed < 0:

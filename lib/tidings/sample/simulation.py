@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from msgspec import structs
 
 from tidings.sample import commerce, people, prices, service, visits, web
 from tidings.sample.audience import VARIANTS
@@ -61,7 +62,7 @@ class Simulation:
         change = self.story.get("price_change")
         new, old = prices.listed(change.effect if change else 1.0), prices.listed()
         return {
-            "options": {**asdict(options), "end": options.end.isoformat()},
+            "options": {**structs.asdict(options), "end": options.end.isoformat()},
             "from": instant(self.company.start).isoformat(),
             "to": instant(self.company.end).isoformat(),
             **self.tally.reported(),

@@ -5,16 +5,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from msgspec import structs
 
-from tidings.errors import SettingsError
 from tidings.feeds import EVENTS, ORDERS, REQUESTS, VITALS, Feed
 from tidings.landing.load_writer import arrow_schema
 from tidings.landing.manifest import Input, Span, move_durably
@@ -23,7 +22,6 @@ from tidings.sample.apps import Apps
 from tidings.sample.company import DAY, Company, Options, instant
 from tidings.sample.platforms import platform_feeds, platforms
 from tidings.sample.simulation import Simulation
-from tidings.settings import Settings
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
 from tidings.window import Zone, parse_date
 
@@ -134,40 +132,15 @@ def _input(options: Options) -> Input:
     code = hashlib.sha256()
     for file in sorted(Path(__file__).parent.rglob("*.py")):
         code.update(file.read_bytes())
-    said = json.dumps({**asdict(options), "end": options.end.isoformat()}, sort_keys=True)
+    said = json.dumps({**structs.asdict(options), "end": options.end.isoformat()}, sort_keys=True)
     return Input(
         f"sample {options.seed} x {options.size:g}", hashlib.sha256(said.encode()).hexdigest(), code.hexdigest()
     )
 
 
-def _open(name: str, table: Mapping[str, Any], settings: Settings) -> Sample:
-    known = Options()
-    given: dict[str, Any] = {}
-    for option, kinds, such_as in (
-        ("seed", int, known.seed),
-        ("size", (int, float), known.size),
-        ("end", (str, date), f'"{known.end}"'),
-        ("days", int, known.days),
-    ):
-        value = table.get(option)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, kinds) or isinstance(value, datetime):
-            raise SettingsError(
-                f"[tool.tidings.sources.{name}] {option} is {value!r}.", f"Write it as {option} = {such_as}."
-            )
-        given[option] = parse_date(value) if isinstance(value, str) else value
-    return Sample(name, Options(**given))
-
-
 KIND = SourceKind(
     name="sample",
     summary="a simulated company (a shop, an app, their services) whose truth is known",
-    options={
-        "seed": "Whole number; another seed is another company.",
-        "size": "1 is about a million events in two years.",
-        "end": "UTC midnight at which its data end, as 2026-07-01.",
-        "days": "Days of history.",
-    },
-    open=_open,
+    options=Options,
+    open=lambda name, options, settings: Sample(name, options),
 )

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from tidings.discovery import discover
 from tidings.errors import SettingsError, printable, suggest
 from tidings.feeds import Feed
 from tidings.feeds.vocabulary import Remark
 from tidings.landing.store import Landing
+from tidings.options import Options, read_options
 from tidings.settings import Settings
 from tidings.sources.clock import Clock
 
@@ -133,21 +134,23 @@ class Source(Protocol):
         """
 
 
+T = TypeVar("T", bound=Options)
+
+
 @dataclass(frozen=True)
-class SourceKind:
+class SourceKind(Generic[T]):
     """A kind of source: how `kind = "<name>"` in the settings becomes a `Source`.
 
-    `options` maps each key of the source's table (but for `kind`) to its help. `open(name, table, settings)` gets
-    the table as written, its keys already checked.
+    `options` is what its table holds, but for `kind`; `open(name, options, settings)` gets it read and checked.
     """
 
     name: str
     summary: str
-    options: Mapping[str, str]
-    open: Callable[[str, Mapping[str, Any], Settings], Source]
+    options: type[T]
+    open: Callable[[str, T, Settings], Source]
 
 
-def kinds() -> Mapping[str, SourceKind]:
+def kinds() -> Mapping[str, SourceKind[Any]]:
     """Every kind by its name.
 
     Raises:
@@ -170,7 +173,7 @@ def open_sources(settings: Settings, names: Iterable[str] | None = None) -> list
     return [_open(name, settings, known) for name in wanted]
 
 
-def _open(name: str, settings: Settings, known: Mapping[str, SourceKind]) -> Source:
+def _open(name: str, settings: Settings, known: Mapping[str, SourceKind[Any]]) -> Source:
     where = f"[tool.tidings.sources.{name}]"
     table = dict(settings.sources[name])
     asked = table.pop("kind", None)
@@ -179,7 +182,4 @@ def _open(name: str, settings: Settings, known: Mapping[str, SourceKind]) -> Sou
     if not isinstance(asked, str) or asked not in known:
         raise SettingsError(f"{where} has an unknown kind '{asked}'.", suggest(str(asked), known))
     kind = known[asked]
-    for option in table:
-        if option not in kind.options:
-            raise SettingsError(f"{where} has an unknown option '{option}'.", suggest(option, kind.options))
-    return kind.open(name, table, settings)
+    return kind.open(name, read_options(where, table, kind.options), settings)

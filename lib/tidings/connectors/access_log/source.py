@@ -8,12 +8,12 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,12 +35,13 @@ from tidings.connectors.access_log.rows import Translator
 from tidings.enrich.geography import Places
 from tidings.enrich.hosts import site_host
 from tidings.enrich.pseudonyms import Pseudonyms, Salts
-from tidings.errors import SettingsError, SourceError
+from tidings.errors import SourceError
 from tidings.feeds import ACCESS
 from tidings.landing.manifest import Input
 from tidings.landing.rejections import Reason
 from tidings.landing.store import Landing, LoadWriter
-from tidings.mapping.options import OPTIONS, PULL, read_covers
+from tidings.mapping.options import PULL, Covers, read_covers
+from tidings.options import Options, Text
 from tidings.settings import Settings
 from tidings.sources.inputs import passed_over
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
@@ -329,33 +330,29 @@ def _unread(name: str, reasons: Counter[str], source: str) -> SourceError:
     )
 
 
-def _open(name: str, table: Mapping[str, Any], settings: Settings) -> AccessLog:
+class AccessLogOptions(Options, frozen=True):
+    path: Annotated[Text, "a log or a pattern such as logs/access*, from the folder of pyproject.toml"]
+    site: Annotated[Text, "host whose own links are internal; `site` of [tool.tidings] if not given"] = ""
+    covers: Covers = None
+
+
+def _open(name: str, options: AccessLogOptions, settings: Settings) -> AccessLog:
     where = f"[tool.tidings.sources.{name}]"
-    if "path" not in table:
-        raise SettingsError(f"{where} has no path.", 'Add path = "…", a log file or a pattern such as logs/access*.')
     zone = Zone(settings.timezone, settings.week_start)
-    covers = read_covers(where, table, zone)
-    for option, value in table.items():
-        if option != "covers" and (not isinstance(value, str) or not value):
-            raise SettingsError(f"{where} {option} must be text, not {value!r}.", "Put it in quotes.")
     return AccessLog(
         name=name,
-        path=table["path"],
-        site=site_host(table["site"], where) if "site" in table else settings.site,
+        path=options.path,
+        site=site_host(options.site, where) if options.site else settings.site,
         root=settings.root,
         zone=zone,
         geoip=settings.geoip,
-        covers=covers,
+        covers=read_covers(where, options.covers, zone),
     )
 
 
 ACCESS_LOG: Final = SourceKind(
     name="access_log",
     summary="access logs of a web server, common, combined, W3C or JSON, plain, .gz or .zst",
-    options={
-        "path": "a log or a pattern of logs, from the folder of pyproject.toml",
-        "site": "host whose own links are internal; `site` of [tool.tidings] if not given",
-        "covers": OPTIONS["covers"],
-    },
+    options=AccessLogOptions,
     open=_open,
 )

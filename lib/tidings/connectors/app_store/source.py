@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from tidings.connectors.app_store.analytics import DATA, Analytics, listed
 from tidings.connectors.app_store.records import (
@@ -27,6 +27,7 @@ from tidings.connectors.app_store.records import (
 )
 from tidings.errors import InBetweenError, ResponseError, SettingsError, SourceError, suggest
 from tidings.landing.store import Landing
+from tidings.options import Options, Text, Texts
 from tidings.settings import Settings
 from tidings.sources.api.endpoint import ApiEndpoint, NotYetError, day_instant
 from tidings.sources.api.source import ApiSource
@@ -59,21 +60,29 @@ class _App:
     sku: str
 
 
-class AppStore(ApiSource):
+class AppStoreOptions(Options, frozen=True):
+    key_id: Annotated[Text, "id of the key, as App Store Connect shows it"]
+    issuer: Annotated[Text, "issuer id of a team key; leave it out for the key of one person"] = ""
+    vendors: Annotated[Texts, "vendor numbers (Payments and Financial Reports); without one there are no sales"] = ()
+    apps: Annotated[Texts, "numbers or bundle ids; all that the key sees if not given; --again after a change"] = ()
+    base_url: Annotated[Text, "another server that speaks this API"] = _BASE
+
+
+class AppStore(ApiSource[AppStoreOptions]):
     """The apps of one App Store Connect account."""
 
     kind = "app_store"
     console = "App Store Connect › Users and Access › Integrations"
 
-    def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
-        super().__init__(name, table, settings)
+    def __init__(self, name: str, options: AppStoreOptions, settings: Settings) -> None:
+        super().__init__(name, options, settings)
         self._apps: dict[str, _App] = {}
         self._versions = dict(_KINDS.values())
 
     @property
     def endpoints(self) -> tuple[ApiEndpoint, ...]:
         """Sales and subscriptions where a vendor number is given; analytics and reviews of each app."""
-        of_vendor = (SALES, SUBSCRIPTIONS, SUBSCRIPTION_EVENTS) if self.options("vendors") else ()
+        of_vendor = (SALES, SUBSCRIPTIONS, SUBSCRIPTION_EVENTS) if self.options.vendors else ()
         return (*of_vendor, ANALYTICS, REVIEWS)
 
     def variables(self) -> tuple[str, ...]:
@@ -82,19 +91,19 @@ class AppStore(ApiSource):
 
     def connect(self, clock: Clock) -> Client:
         """The API, with tokens signed by the key."""
-        key, key_id = self.key("key"), self.option("key_id")
+        key, key_id = self.key("key"), self.options.key_id
         # A key of one person has no issuer.
-        issuer = self.option("issuer", "-")
+        issuer = self.options.issuer
 
         def mint(client: Client) -> tuple[str, float]:
             now = int(client.clock.epoch())
-            whose = {"sub": "user"} if issuer == "-" else {"iss": issuer}
+            whose = {"sub": "user"} if issuer in ("", "-") else {"iss": issuer}
             claims = {**whose, "iat": now, "exp": now + _TOKEN_S, "aud": _AUDIENCE}
             return signed(client, key, "ES256", claims, {"kid": key_id, "typ": "JWT"}), _TOKEN_S
 
         return Client(
             self.name,
-            self.option("base_url", _BASE),
+            self.options.base_url,
             clock,
             console=self.console,
             auth=Token(mint),
@@ -108,7 +117,7 @@ class AppStore(ApiSource):
             self._chosen(client)
         except (SettingsError, SourceError) as error:
             return [str(error)]
-        if not self.options("vendors"):
+        if not self.options.vendors:
             return [
                 f"{self.name} has no vendors: downloads and proceeds cannot be asked for. Copy the vendor number from "
                 "App Store Connect › Payments and Financial Reports."
@@ -117,7 +126,7 @@ class AppStore(ApiSource):
 
     def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
         """Vendor numbers, or numbers of apps."""
-        return self.options("vendors") if endpoint.name in _KINDS else tuple(self._chosen(client))
+        return self.options.vendors if endpoint.name in _KINDS else tuple(self._chosen(client))
 
     def fetch(
         self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
@@ -154,7 +163,7 @@ class AppStore(ApiSource):
 
     def _is_wanted(self, client: Client, row: Mapping[str, str]) -> bool:
         """One report covers all apps of the account; what is sold inside an app names the app as its parent."""
-        if not self.options("apps"):
+        if not self.options.apps:
             return True
         chosen = self._chosen(client)
         number = row.get("App Apple ID") or row.get("Apple Identifier", "")
@@ -236,7 +245,7 @@ class AppStore(ApiSource):
                 raise SourceError(
                     f"The key of {self.name} sees no app.", f"Give it a role for the app in {self.console}."
                 )
-            wanted = self.options("apps", tuple(known))
+            wanted = self.options.apps or tuple(known)
             names = [*known, *(app.bundle for app in known.values())]
             for name in wanted:
                 if name not in names:
@@ -266,12 +275,6 @@ def _classify_report(response: Response) -> Decision | None:
 APP_STORE: Final = SourceKind(
     name="app_store",
     summary="App Store Connect: sales, subscriptions, store analytics, reviews",
-    options={
-        "key_id": "id of the key, as App Store Connect shows it",
-        "issuer": "issuer id of a team key; leave it out for the key of one person",
-        "vendors": "vendor numbers (Payments and Financial Reports); without one there are no sales",
-        "apps": "numbers or bundle ids; all that the key sees if not given; pull --again after a change",
-        "base_url": "another server that speaks this API",
-    },
+    options=AppStoreOptions,
     open=AppStore,
 )

@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Meta
 
 from tidings.connectors.database.dialects import duckdb_file, ibis_rows, mysql, postgresql, sqlite
 from tidings.connectors.database.dialects.address import file_of, scheme_of
@@ -30,12 +31,13 @@ from tidings.connectors.database.dialects.relation import Connection, Named, Row
 from tidings.connectors.database.intake import Intake, positional
 from tidings.enrich.geography import Places
 from tidings.enrich.pseudonyms import Pseudonyms, Salts
-from tidings.errors import SettingsError, SourceError, TidingsError, suggest
+from tidings.errors import SettingsError, SourceError, TidingsError
 from tidings.landing.store import Landing
 from tidings.mapping.filling import parser
-from tidings.mapping.options import OPTIONS, PAGEVIEW, FileOptions, read_options
+from tidings.mapping.options import FileOptions, MappedOptions, PageViews, mapped_options
 from tidings.mapping.shapes import SHAPES, Shape
 from tidings.mapping.statement import Plan, plan
+from tidings.options import OptionalText, Text, Whole, known
 from tidings.parsing.reading import Head
 from tidings.settings import Settings
 from tidings.sources.source import Endpoint, Pull, Pulled, SourceKind
@@ -303,28 +305,35 @@ def _without(url: str, text: str) -> str:
     return text
 
 
-def _open(name: str, table: Mapping[str, Any], settings: Settings) -> Database:
+_SHAPES: Final = {shape.feed.name: shape for shape in SHAPES}
+
+
+class DatabaseOptions(MappedOptions, frozen=True):
+    """The table of a source that is a table or query of a database."""
+
+    feed: Annotated[Text, "what its rows are", known(_SHAPES)]
+    table: Annotated[OptionalText, "the table, as schema.table where it is in a schema"] = ""
+    query: Annotated[OptionalText, "or a SELECT of that database"] = ""
+    cursor: Annotated[OptionalText, "a column that only grows: each pull asks for what is new by it"] = ""
+    lookback: Annotated[
+        Whole | None, "how far behind rows may be written: days (2), or for a number that many (1000)"
+    ] = None
+    extra_columns: Annotated[
+        Literal["all"] | tuple[OptionalText, ...],
+        "columns that are kept beside those that are mapped, as text",
+        Meta(title='a list of texts or "all"', examples=['["note"], or "all"']),
+    ] = ()
+    pageview: PageViews = ()
+
+
+def _open(name: str, given: DatabaseOptions, settings: Settings) -> Database:
     where = f"[tool.tidings.sources.{name}]"
-    given = {option: str(table.get(option, "")) for option in ("feed", "table", "query", "cursor")}
-    shapes = {shape.feed.name: shape for shape in SHAPES}
-    if given["feed"] not in shapes:
-        raise SettingsError(f"{where} feed is '{given['feed']}'.", suggest(given["feed"], shapes))
-    if bool(given["table"]) == bool(given["query"]):
+    if bool(given.table) == bool(given.query):
         raise SettingsError(f"{where} must have a table or a query, one of both.", 'Write table = "invoices".')
-    lookback = table.get("lookback")
-    if lookback is not None and (isinstance(lookback, bool) or not isinstance(lookback, int) or lookback < 0):
-        raise SettingsError(f"{where} lookback is {lookback!r}.", "Write a whole number from 0 on.")
-    extra = table.get("extra_columns", [])
-    if extra != "all" and not (isinstance(extra, list) and all(isinstance(name, str) for name in extra)):
-        raise SettingsError(f"{where} extra_columns is {extra!r}.", 'Write ["…", "…"], or "all".')
-    shape = shapes[given["feed"]]
-    # Otherwise another look-back would read everything anew.
-    read_as = {option: value for option, value in table.items() if option != "lookback"}
-    options = read_options(
-        name, read_as, settings, shape.feed, helpers=shape.helpers, derived=shape.derived, is_file=False
-    )
+    shape = _SHAPES[given.feed]
+    options = mapped_options(name, given, settings, shape.feed, helpers=shape.helpers, derived=shape.derived)
     missing = [key for key in shape.feed.key if key not in {*options.columns, *options.defaults, *shape.derived}]
-    if given["cursor"] and missing:
+    if given.cursor and missing:
         raise SettingsError(
             f"{where} has a cursor, so that rows may come again, and leaves out {', '.join(missing)}, "
             f"by which the feed {shape.feed.name} would know them.",
@@ -334,11 +343,11 @@ def _open(name: str, table: Mapping[str, Any], settings: Settings) -> Database:
         name,
         shape,
         options,
-        given["table"],
-        given["query"],
-        given["cursor"],
-        lookback,
-        extra if extra == "all" else tuple(extra),
+        given.table,
+        given.query,
+        given.cursor,
+        given.lookback,
+        given.extra_columns,
         settings,
     )
 
@@ -346,18 +355,6 @@ def _open(name: str, table: Mapping[str, Any], settings: Settings) -> Database:
 DATABASE: Final = SourceKind(
     name="database",
     summary="a table or query of PostgreSQL, MySQL, MariaDB, SQLite, DuckDB, or whatever else Ibis reaches",
-    options={
-        "feed": "what its rows are: orders, events, requests, vitals or figures",
-        "table": "the table, as schema.table where it is in a schema",
-        "query": "or a SELECT of that database",
-        "cursor": "a column that only grows (time of change, number): each pull asks for what is new by it",
-        "lookback": "how far behind rows may be written: days (2), or for a number so many numbers (1000)",
-        "extra_columns": 'columns that are kept beside those that are mapped, as text: ["note"], or "all"',
-        **{
-            option: help_
-            for option, help_ in {**OPTIONS, **PAGEVIEW}.items()
-            if option not in ("path", "encoding", "covers")
-        },
-    },
+    options=DatabaseOptions,
     open=_open,
 )

@@ -6,11 +6,11 @@ memory and file by file; it never sees the warehouse (decision 4).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import duckdb
 import pyarrow as pa
@@ -25,7 +25,7 @@ from tidings.landing.manifest import Input
 from tidings.landing.rejections import Reason, options_against, reasons_in
 from tidings.landing.store import Landing, LoadWriter
 from tidings.mapping.filling import converted, fill, parser, refuse
-from tidings.mapping.options import OPTIONS, PAGEVIEW, PULL, FileOptions, read_options
+from tidings.mapping.options import PULL, EventFileTable, FileOptions, FileTable, mapped_options
 from tidings.mapping.shapes import SHAPES, Shape
 from tidings.mapping.statement import Plan, plan, statement
 from tidings.mapping.web_events import WebRows
@@ -265,7 +265,7 @@ class FileSource:
             found = trial.advice or " ".join(trial.notes)
         except SourceError:
             found = ""
-        named = " or ".join(f"`{option}`" for option in options_against(reasons, OPTIONS))
+        named = " or ".join(f"`{option}`" for option in options_against(reasons, FileTable.__struct_fields__))
         otherwise = f"Look at {named} of [tool.tidings.sources.{self.name}]." if named else ""
         return [*said, *([found] if found else [otherwise] if otherwise else [])]
 
@@ -364,13 +364,14 @@ def _with_care(
         raise SourceError(f"{file.name} cannot be read to its end: {reason}.", "Export it again.") from error
 
 
-def _kind(shape: Shape) -> SourceKind:
-    def open_source(name: str, table: Mapping[str, Any], settings: Settings) -> FileSource:
-        options = read_options(name, table, settings, shape.feed, helpers=shape.helpers, derived=shape.derived)
+def _kind(shape: Shape) -> SourceKind[FileTable]:
+    def open_source(name: str, given: FileTable, settings: Settings) -> FileSource:
+        options = mapped_options(name, given, settings, shape.feed, helpers=shape.helpers, derived=shape.derived)
         return FileSource(name, shape.feed.name, shape, options, settings)
 
-    options = {**OPTIONS, **(PAGEVIEW if shape.feed is EVENTS else {})}
-    return SourceKind(shape.feed.name, shape.summary, options, open_source)
+    return SourceKind(
+        shape.feed.name, shape.summary, EventFileTable if shape.feed is EVENTS else FileTable, open_source
+    )
 
 
 ORDERS_FILES, EVENTS_FILES, REQUESTS_FILES, VITALS_FILES, FIGURES_FILES = map(_kind, SHAPES)

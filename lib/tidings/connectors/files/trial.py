@@ -14,7 +14,7 @@ from tidings.landing.store import Landing, LoadWriter
 from tidings.mapping.filling import parser
 from tidings.mapping.guess import MONEY, Seen, columns_of, marks_of
 from tidings.mapping.mapped import MappedSource
-from tidings.mapping.options import FileOptions, read_options
+from tidings.mapping.options import FileOptions
 from tidings.parsing import files, reading
 from tidings.parsing.files import File
 from tidings.parsing.inference import currency_of, encoding_of
@@ -67,11 +67,7 @@ def advised(source: Tryable, table: Mapping[str, Any], file: File, pull: Pull, b
         return replace(before, notes=notes)
     shown = " and ".join(f"{option} = {reading.literal(value)}" for option, value in found.items())
     try:
-        shape = source.shape
-        options = read_options(
-            source.name, {**table, **found}, source.settings, shape.feed, helpers=shape.helpers, derived=shape.derived
-        )
-        after = tried(source.changed(options=options), file, pull)
+        after = tried(source.changed(options=replace(source.options, **found)), file, pull)
     except TidingsError:
         return replace(before, notes=notes)
     if after.used <= before.used:
@@ -118,9 +114,9 @@ def _other_currencies(source: Tryable, table: Mapping[str, Any], head: _Beginnin
     return said
 
 
-def _options(source: Tryable, table: Mapping[str, Any], head: _Beginning) -> tuple[dict[str, str], list[str]]:
+def _options(source: Tryable, table: Mapping[str, Any], head: _Beginning) -> tuple[dict[str, Any], list[str]]:
     """Options that the cells of the mapped columns show and that are set otherwise."""
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     doubts = [head.doubt] if head.doubt else []
     if head.encoding != source.options.encoding:
         found["encoding"] = head.encoding

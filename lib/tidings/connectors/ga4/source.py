@@ -12,13 +12,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from tidings.enrich.paths import page_name
 from tidings.enrich.redaction import redacted
 from tidings.errors import ResponseError, SettingsError
 from tidings.feeds.enums.ga4 import TRUNCATION, TRUNCATIONS
 from tidings.feeds.ga4 import GA4_BREAKDOWNS, GA4_DAILY, GA4_EVENTS
+from tidings.options import Options, SomeTexts, Text, ZoneName
 from tidings.settings import Settings
 from tidings.sources.api.endpoint import ApiEndpoint, NotYetError
 from tidings.sources.api.source import ApiSource
@@ -92,15 +93,21 @@ def parse_event(record: Record) -> Mapping[str, Any]:
 _WHOSE_FIELDS: Final = ("property", "zone", "date", *_FLAGS)
 
 
-class Ga4(ApiSource):
+class Ga4Options(Options, frozen=True):
+    properties: Annotated[SomeTexts, "numbers of the properties (Admin › Property details)"]
+    timezone: Annotated[ZoneName, "zone of the properties, to know which day is over; the workbook's if not given"] = ""
+    base_url: Annotated[Text, "another server that speaks this API"] = _BASE
+
+
+class Ga4(ApiSource[Ga4Options]):
     """The properties of a Google Analytics account that a service account may read."""
 
     kind = "ga4"
     console = "Google Analytics › Admin › Property access management"
 
-    def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
-        super().__init__(name, table, settings)
-        self._zone = self.option("timezone", settings.timezone)
+    def __init__(self, name: str, options: Ga4Options, settings: Settings) -> None:
+        super().__init__(name, options, settings)
+        self._zone = options.timezone or settings.timezone
 
     @property
     def endpoints(self) -> tuple[ApiEndpoint, ...]:
@@ -149,7 +156,7 @@ class Ga4(ApiSource):
         """The API, as the service account."""
         return Client(
             self.name,
-            self.option("base_url", _BASE),
+            self.options.base_url,
             clock,
             console=self.console,
             auth=service_account(self.key("account"), [_SCOPE]),
@@ -173,13 +180,11 @@ class Ga4(ApiSource):
         """The properties.
 
         Raises:
-            SettingsError: none is configured, or one is no number.
+            SettingsError: one is no number.
         """
         del client, endpoint
-        numbers = self.options("properties")
+        numbers = self.options.properties
         where = f"[tool.tidings.sources.{self.name}]"
-        if not numbers:
-            raise SettingsError(f"{where} names no properties.", 'Add properties = ["123456789"].')
         for number in numbers:
             if not number.isdigit():
                 raise SettingsError(
@@ -299,10 +304,6 @@ def _classify(response: Response) -> Decision | None:
 GA4: Final = SourceKind(
     name="ga4",
     summary="Google Analytics 4: users, sessions, page views and events by day",
-    options={
-        "properties": "numbers of the properties (Admin › Property details)",
-        "timezone": "zone of the properties, to know which day is over; the workbook's if not given",
-        "base_url": "another server that speaks this API",
-    },
+    options=Ga4Options,
     open=Ga4,
 )

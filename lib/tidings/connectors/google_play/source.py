@@ -9,15 +9,16 @@ users with numbers as texts. The reviews API knows the last week of written revi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from tidings.connectors.google_play.files import OBJECTS, doubted, land, note_reach, objects, wanted
 from tidings.connectors.google_play.records import ENDPOINTS, FILES, PACIFIC, RECENT_REVIEWS, VITALS
 from tidings.errors import ResponseError, SourceError, suggest
 from tidings.landing.store import Landing
+from tidings.options import Options, Text, Texts
 from tidings.settings import Settings
 from tidings.sources.api.endpoint import ApiEndpoint, NotYetError, day_instant
 from tidings.sources.api.failures import together
@@ -46,14 +47,22 @@ _FRESHNESS: Final = JsonObject(has={"freshnessInfo": dict})
 _REVIEWS: Final = JsonObject(may={"reviews": list, "tokenPagination": dict, "pageInfo": dict}, is_sparse=True)
 
 
-class GooglePlay(ApiSource):
+class GooglePlayOptions(Options, frozen=True):
+    bucket: Annotated[Text, "Cloud Storage URI that Play Console › Download reports shows, gs://pubsite_prod_…"]
+    packages: Annotated[
+        Texts, "package names; all that the account sees if not given; pull --again after a change"
+    ] = ()
+    base_url: Annotated[Text, "another server that speaks these APIs"] = ""
+
+
+class GooglePlay(ApiSource[GooglePlayOptions]):
     """The apps of one Google Play developer account."""
 
     kind = "google_play"
     console = "Play Console › Users and permissions"
 
-    def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
-        super().__init__(name, table, settings)
+    def __init__(self, name: str, options: GooglePlayOptions, settings: Settings) -> None:
+        super().__init__(name, options, settings)
         self._token: Token | None = None
         self._clients: dict[str, Client] = {}
         self._packages: tuple[str, ...] = ()
@@ -70,13 +79,13 @@ class GooglePlay(ApiSource):
     @property
     def bucket(self) -> str:
         """The bucket's name, however much of its address was copied."""
-        return self.option("bucket").removeprefix("gs://").partition("/")[0]
+        return self.options.bucket.removeprefix("gs://").partition("/")[0]
 
     def connect(self, clock: Clock) -> Client:
         """The storage, as the service account; the other two services are asked as the same."""
         self._token = service_account(self.key("account"), _SCOPES)
         self._clients = {}
-        return self._client(clock, self.option("base_url", _STORAGE))
+        return self._client(clock, self.options.base_url or _STORAGE)
 
     def _client(self, clock: Clock, base: str) -> Client:
         # Vitals allow ten queries a second.
@@ -86,7 +95,7 @@ class GooglePlay(ApiSource):
     def _other(self, client: Client, base: str) -> Client:
         """Another of the three services; where a base_url stands in, it stands in for all."""
         if base not in self._clients:
-            self._clients[base] = self._client(client.clock, self.option("base_url", base))
+            self._clients[base] = self._client(client.clock, self.options.base_url or base)
         return self._clients[base]
 
     def ping(self, client: Client) -> list[str]:
@@ -118,7 +127,7 @@ class GooglePlay(ApiSource):
             return
         failed: list[SourceError] = []
         unchanged: list[Pulled] = []
-        packages = self.options("packages")
+        packages = self.options.packages
         again = doubted(landing, self.name, endpoint)
         files = wanted(objects(client, partition, endpoint), endpoint, packages, pull)
         for file in files:
@@ -219,13 +228,13 @@ class GooglePlay(ApiSource):
             email = account_email(client, self.key("account"))
             if not known:
                 raise SourceError(f"The account {email} sees no app.", f"Invite the account in {self.console}.")
-            for package in self.options("packages"):
+            for package in self.options.packages:
                 if package not in known:
                     raise SourceError(
                         f"The account {email} sees no app '{package}'.",
                         f"{suggest(package, known)} Or invite the account in {self.console}.",
                     )
-            self._packages = self.options("packages") or tuple(sorted(known))
+            self._packages = self.options.packages or tuple(sorted(known))
         return self._packages
 
 
@@ -249,10 +258,6 @@ def _classify(response: Response) -> Decision | None:
 GOOGLE_PLAY: Final = SourceKind(
     name="google_play",
     summary="Google Play Console: installs, store page, ratings, reviews, sales, earnings, vitals",
-    options={
-        "bucket": "Cloud Storage URI that Play Console › Download reports shows, gs://pubsite_prod_…",
-        "packages": "package names; all that the account sees if not given; pull --again after a change",
-        "base_url": "another server that speaks these APIs",
-    },
+    options=GooglePlayOptions,
     open=GooglePlay,
 )

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from tidings.connectors.posthog.queries import (
@@ -36,6 +36,7 @@ from tidings.enrich.paths import page_name
 from tidings.enrich.redaction import redact, redacted
 from tidings.errors import OutageError, ResponseError, SettingsError, SourceError, suggest
 from tidings.feeds.posthog import POSTHOG_BREAKDOWNS, POSTHOG_DAILY, POSTHOG_EVENTS, POSTHOG_HITS
+from tidings.options import Options, Text, Texts, ZoneName, known
 from tidings.settings import Settings
 from tidings.sources.api.endpoint import ApiEndpoint, day_instant
 from tidings.sources.api.source import ApiSource
@@ -63,22 +64,25 @@ _TOO_LONG: Final = frozenset({504, 512, 513})
 _LOOKBACK_DAYS: Final = 30
 
 
-class PostHog(ApiSource):
+class PostHogOptions(Options, frozen=True):
+    project: Annotated[Text, "number of the project (Settings › Project › Project ID)"]
+    timezone: Annotated[ZoneName, "zone of the project; the workbook's if not given"] = ""
+    breakdowns: Annotated[Texts, "what page views are split by, all if not given", known(BREAKDOWNS)] = tuple(
+        BREAKDOWNS
+    )
+    hits: Annotated[bool, "true to land events one by one, too, without what identifies a person"] = False
+    base_url: Annotated[Text, "https://eu.posthog.com, or your own server; https://us.posthog.com if not given"] = _HOST
+
+
+class PostHog(ApiSource[PostHogOptions]):
     """One project of PostHog."""
 
     kind = "posthog"
     console = "PostHog › Settings › Personal API keys"
 
-    def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
-        super().__init__(name, table, settings)
-        self._zone = Zone(self.option("timezone", settings.timezone))
-        self._breakdowns = self.options("breakdowns", tuple(BREAKDOWNS))
-        for breakdown in self._breakdowns:
-            if breakdown not in BREAKDOWNS:
-                where = f"[tool.tidings.sources.{name}]"
-                raise SettingsError(
-                    f"{where} cuts names '{breakdown}', which cannot be pulled.", suggest(breakdown, BREAKDOWNS)
-                )
+    def __init__(self, name: str, options: PostHogOptions, settings: Settings) -> None:
+        super().__init__(name, options, settings)
+        self._zone = Zone(options.timezone or settings.timezone)
         self._is_checked = False
 
     @property
@@ -117,7 +121,7 @@ class PostHog(ApiSource):
                 lookback_days=_LOOKBACK_DAYS,
             ),
         ]
-        if self.table.get("hits"):
+        if self.options.hits:
             hits = ApiEndpoint(
                 name="hits",
                 feed=POSTHOG_HITS,
@@ -142,7 +146,7 @@ class PostHog(ApiSource):
                 f"{self.variable('key')} is the key that sends events in.",
                 f"Set a personal API key with the scope query:read, phx_…: {self.console}.",
             )
-        base = self.option("base_url", _HOST)
+        base = self.options.base_url
         if ".i.posthog.com" in base:
             raise SettingsError(
                 f"[tool.tidings.sources.{self.name}] base_url is where events are sent to.",
@@ -164,17 +168,17 @@ class PostHog(ApiSource):
     def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
         """The project."""
         self._check_zone(client)
-        return (self.option("project"),)
+        return (self.options.project,)
 
     def _check_zone(self, client: Client) -> None:
         """Refuse another zone than the project's: its own people would see other days."""
         if self._is_checked:
             return
-        project = self.option("project")
+        project = self.options.project
 
         path = f"api/projects/{quote(project, safe='')}/"
         response = client.get(path, expects=_PROJECT, classify=_classify_project)
-        if response.status == 403 and "timezone" in self.table:
+        if response.status == 403 and self.options.timezone:
             # It cannot be compared; the settings say it.
             self._is_checked = True
             return
@@ -217,7 +221,7 @@ class PostHog(ApiSource):
         if endpoint.name == "hits":
             yield from self._hits(client, partition, first, end)
         elif endpoint.name == "breakdowns":
-            for type_ in self._breakdowns:
+            for type_ in self.options.breakdowns:
                 for rows in self._days(client, breakdown_query(type_), first, end, f"by {type_}"):
                     named = (
                         redacted(rows, "name", "pageviews", "visitors", written=page_name) if type_ == "page" else rows
@@ -308,7 +312,7 @@ class PostHog(ApiSource):
         self, client: Client, query: str, values: Mapping[str, str], what: str
     ) -> tuple[list[dict[str, Any]], bool]:
         """The rows of a query by column, and whether they are all."""
-        path = f"api/projects/{self.option('project')}/query/"
+        path = f"api/projects/{self.options.project}/query/"
         body = {
             "query": {"kind": "HogQLQuery", "query": query, "values": dict(values)},
             "refresh": "force_blocking",
@@ -351,12 +355,6 @@ def _utc(instant: Any) -> str:
 POSTHOG: Final = SourceKind(
     name="posthog",
     summary="PostHog: page views, visitors and events by day; events one by one where asked for",
-    options={
-        "project": "number of the project (Settings › Project › Project ID)",
-        "timezone": "zone of the project; the workbook's if not given",
-        "breakdowns": f"what page views are told by, all if not given: {', '.join(BREAKDOWNS)}",
-        "hits": "true to land events one by one, too, without what identifies a person",
-        "base_url": "https://eu.posthog.com, or your own server; https://us.posthog.com if not given",
-    },
+    options=PostHogOptions,
     open=PostHog,
 )

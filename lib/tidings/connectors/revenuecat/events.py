@@ -15,18 +15,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import pyarrow as pa
 
 from tidings.connectors.revenuecat.records import instant
 from tidings.enrich.countries import alpha2
-from tidings.errors import SettingsError, SourceError
+from tidings.errors import SourceError
 from tidings.feeds.enums.revenuecat import COUNTED
 from tidings.feeds.revenuecat_events import REVENUECAT_EVENTS_DELIVERIES
 from tidings.landing.load_writer import LoadWriter
 from tidings.landing.manifest import Input
 from tidings.landing.store import Landing
+from tidings.options import Options, SomeTexts
 from tidings.parsing import files
 from tidings.parsing.files import File, Scan
 from tidings.parsing.sampling import beginning
@@ -255,20 +256,13 @@ def _event(text: str) -> tuple[Record | None, str]:
     return {n: v for n, v in event.items() if n not in FORGOTTEN and not (isinstance(v, str) and "@" in v)}, ""
 
 
-def _open(name: str, table: Mapping[str, Any], settings: Settings) -> RevenueCatEvents:
-    path = table.get("path")
-    paths = (path,) if isinstance(path, str) else tuple(path) if isinstance(path, list) else ()
-    if not paths or not all(isinstance(pattern, str) and pattern for pattern in paths):
-        raise SettingsError(
-            f"[tool.tidings.sources.{name}] has no usable `path`.",
-            "Write path = 'webhooks/*.jsonl', a folder, or a list of such texts.",
-        )
-    return RevenueCatEvents(name, paths, settings)
+class RevenueCatEventsOptions(Options, frozen=True):
+    path: Annotated[SomeTexts, "files, a folder or a pattern such as 'webhooks/*.jsonl', or a list of them"]
 
 
 REVENUECAT_EVENTS: Final = SourceKind(
     name="revenuecat_events",
     summary="deliveries of RevenueCat's webhooks from files, JSON lines",
-    options={"path": "files, a folder or a pattern such as 'webhooks/*.jsonl', or a list of them"},
-    open=_open,
+    options=RevenueCatEventsOptions,
+    open=lambda name, options, settings: RevenueCatEvents(name, options.path, settings),
 )

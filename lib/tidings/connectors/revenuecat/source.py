@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Annotated, Final
 from urllib.parse import quote
 
 from tidings.connectors.revenuecat import server
@@ -28,13 +28,14 @@ from tidings.connectors.revenuecat.records import (
     points,
 )
 from tidings.connectors.revenuecat.server import CHART, NEWER, OPTIONS, check_understood, classifier_of, listed, needed
-from tidings.errors import ResponseError, SettingsError, SourceError, suggest
+from tidings.errors import ResponseError, SourceError
 from tidings.feeds.revenuecat import (
     REVENUECAT_CHARTS,
     REVENUECAT_CUSTOMERS,
     REVENUECAT_OVERVIEW,
     REVENUECAT_SUBSCRIPTIONS,
 )
+from tidings.options import Currency, Options, Text, Texts, known
 from tidings.settings import Settings
 from tidings.sources.api.endpoint import ApiEndpoint, NotYetError
 from tidings.sources.api.source import ApiSource
@@ -118,30 +119,35 @@ def chart(name: str) -> ApiEndpoint:
     )
 
 
-class RevenueCat(ApiSource):
+class RevenueCatOptions(Options, frozen=True):
+    projects: Annotated[Texts, "project ids (proj…); all that the key may read if not given"] = ()
+    charts: Annotated[Texts, f"charts to pull, {', '.join(CHARTS)} if not given", known((*CHARTS, *MORE_CHARTS))] = (
+        CHARTS
+    )
+    segments: Annotated[Texts, "what each chart is pulled split by as well, none if not given", known(SEGMENTS)] = ()
+    entities: Annotated[Texts, "what is pulled one by one; slow: a call for each customer", known(ENTITIES)] = ()
+    currency: Annotated[Currency, "of amounts; the workbook's if RevenueCat offers it, else USD", known(CURRENCIES)] = (
+        ""
+    )
+    base_url: Annotated[Text, "another server that speaks this API"] = _BASE
+
+
+class RevenueCat(ApiSource[RevenueCatOptions]):
     """The projects that a RevenueCat key may read."""
 
     kind = "revenuecat"
     console = "RevenueCat › Project settings › API keys"
 
-    def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
-        super().__init__(name, table, settings)
-        self._charts = self._chosen("charts", CHARTS, (*CHARTS, *MORE_CHARTS))
-        self._segments = self._chosen("segments", (), SEGMENTS)
-        self._entities = self._chosen("entities", (), ENTITIES)
-        asked = self.option("currency", settings.currency).upper()
-        if asked not in CURRENCIES and "currency" in table:
-            raise SettingsError(
-                f"[tool.tidings.sources.{name}] currency is '{asked}', which RevenueCat does not offer.",
-                suggest(asked, CURRENCIES),
-            )
+    def __init__(self, name: str, options: RevenueCatOptions, settings: Settings) -> None:
+        super().__init__(name, options, settings)
+        asked = options.currency or settings.currency
         self._currency = asked if asked in CURRENCIES else "USD"
 
     @property
     def endpoints(self) -> tuple[ApiEndpoint, ...]:
         """The overview, each chart, and the lists that are asked for."""
-        lists = [endpoint for endpoint in (CUSTOMERS, SUBSCRIPTIONS) if endpoint.name in self._entities]
-        return (OVERVIEW, *map(chart, self._charts), *lists)
+        lists = [endpoint for endpoint in (CUSTOMERS, SUBSCRIPTIONS) if endpoint.name in self.options.entities]
+        return (OVERVIEW, *map(chart, dict.fromkeys(self.options.charts)), *lists)
 
     def variables(self) -> tuple[str, ...]:
         """The one with the secret key."""
@@ -155,7 +161,7 @@ class RevenueCat(ApiSource):
         """Ask for the overview and for what the first chart can be asked."""
         missing = []
         for project in self._projects(client):
-            for path in ("metrics/overview", *(f"charts/{name}/options" for name in self._charts[:1])):
+            for path in ("metrics/overview", *(f"charts/{name}/options" for name in self.options.charts[:1])):
                 try:
                     expects = OPTIONS if path.endswith("/options") else server.OVERVIEW
                     client.get(f"projects/{quote(project, safe='')}/{path}", expects=expects)
@@ -168,7 +174,7 @@ class RevenueCat(ApiSource):
         for project in self._projects(client):
             yield project
             if endpoint.feed is REVENUECAT_CHARTS:
-                yield from (f"{project} by {segment}" for segment in self._segments)
+                yield from (f"{project} by {segment}" for segment in dict.fromkeys(self.options.segments))
 
     def fetch(
         self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
@@ -246,7 +252,7 @@ class RevenueCat(ApiSource):
         yield from listed(client, f"{path}/subscriptions", {"environment": "production"})
 
     def _projects(self, client: Client) -> tuple[str, ...]:
-        configured = self.options("projects")
+        configured = self.options.projects
         if configured:
             return configured
         found = listed(self._client(client.clock, _PROJECTS_LIMIT), "projects")
@@ -258,7 +264,7 @@ class RevenueCat(ApiSource):
     def _client(self, clock: Clock, limit: Limit) -> Client:
         return Client(
             self.name,
-            self.option("base_url", _BASE),
+            self.options.base_url,
             clock,
             console=self.console,
             auth=Header(self.secret("key")),
@@ -274,16 +280,6 @@ class RevenueCat(ApiSource):
         pseudonym = hmac.new(key, f"customer {record[name]}".encode(), hashlib.sha256).hexdigest()[:24]
         return {**record, name: pseudonym}
 
-    def _chosen(self, option: str, default: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-        chosen = tuple(dict.fromkeys(self.options(option, default)))
-        for each in chosen:
-            if each not in known:
-                raise SettingsError(
-                    f"[tool.tidings.sources.{self.name}] {option} names '{each}', which cannot be pulled.",
-                    suggest(each, known),
-                )
-        return chosen
-
 
 def _day(record: Record) -> date | None:
     """The day of a point; None for one that has none, which `parse` refuses with the reason."""
@@ -296,13 +292,6 @@ def _day(record: Record) -> date | None:
 REVENUECAT: Final = SourceKind(
     name="revenuecat",
     summary="RevenueCat: recurring revenue, subscriptions, trials and churn by day",
-    options={
-        "projects": "project ids (proj…); all that the key may read if not given",
-        "charts": f"charts to pull, {', '.join(CHARTS)} if not given; also {', '.join(MORE_CHARTS)}",
-        "segments": "what each chart is pulled split by as well, none if not given: country, store, product",
-        "entities": "customers and subscriptions one by one, none if not given; slow: a call for each customer",
-        "currency": f"currency of amounts, the workbook's if RevenueCat offers it, else USD: {', '.join(CURRENCIES)}",
-        "base_url": "another server that speaks this API",
-    },
+    options=RevenueCatOptions,
     open=RevenueCat,
 )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote, urlsplit
 
 from tidings.enrich.countries import alpha2
@@ -25,6 +25,7 @@ from tidings.feeds.search_console import (
     SEARCH_CONSOLE_PAGE,
     SEARCH_CONSOLE_QUERY,
 )
+from tidings.options import Options, Text, Texts, known
 from tidings.sources.api.endpoint import ApiEndpoint
 from tidings.sources.api.source import ApiSource
 from tidings.sources.clock import Clock
@@ -102,7 +103,13 @@ _DIMENSIONS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-class SearchConsole(ApiSource):
+class SearchConsoleOptions(Options, frozen=True):
+    sites: Annotated[Texts, "properties as the console writes them; all that the account may read if not given"] = ()
+    types: Annotated[Texts, "kinds of search, web if not given", known(SEARCH_TYPES)] = ("web",)
+    base_url: Annotated[Text, "another server that speaks this API"] = _BASE
+
+
+class SearchConsole(ApiSource[SearchConsoleOptions]):
     """The properties of a Search Console that a service account may read."""
 
     kind = "search_console"
@@ -121,7 +128,7 @@ class SearchConsole(ApiSource):
         """The API, as the service account."""
         return Client(
             self.name,
-            self.option("base_url", _BASE),
+            self.options.base_url,
             clock,
             console=self.console,
             auth=service_account(self.key("account"), [_SCOPE]),
@@ -147,8 +154,8 @@ class SearchConsole(ApiSource):
             raise SourceError(missing[0])
         known = [site for site, level in listed.items() if level in MAY_READ]
         # A domain and a folder of it tell the same clicks: the larger one alone is asked for.
-        for site in self.options("sites") or [each for each in known if not _holding(each, known)]:
-            for search_type in self._types():
+        for site in self.options.sites or [each for each in known if not _holding(each, known)]:
+            for search_type in self.options.types:
                 if not (endpoint.name == "query" and search_type in _NO_QUERIES):
                     yield f"{search_type} {site}"
 
@@ -197,16 +204,9 @@ class SearchConsole(ApiSource):
                 ]
             yield records
 
-    def _types(self) -> tuple[str, ...]:
-        types = self.options("types", ("web",))
-        for each in types:
-            if each not in SEARCH_TYPES:
-                raise SourceError(f"Search Console knows no kind of search '{each}'.", suggest(each, SEARCH_TYPES))
-        return types
-
     def _left_out(self, listed: Mapping[str, str]) -> list[str]:
         """Of properties that nobody named, those that cannot be read: they are left out, and the check says so."""
-        if self.options("sites"):
+        if self.options.sites:
             return []
         known = any(level in MAY_READ for level in listed.values())
         return [
@@ -224,7 +224,7 @@ class SearchConsole(ApiSource):
     def _missing(self, client: Client, listed: Mapping[str, str]) -> list[str]:
         email = account_email(client, self.key("account"))
         known = [site for site, level in listed.items() if level in MAY_READ]
-        sites = self.options("sites")
+        sites = self.options.sites
         unverified = [site for site, level in listed.items() if level == UNVERIFIED and site in (sites or listed)]
         if unverified and (sites or not known):
             # It is listed, so that nobody would look for what is wrong there.
@@ -280,10 +280,6 @@ def _classify(response: Response) -> Decision | None:
 SEARCH_CONSOLE: Final = SourceKind(
     name="search_console",
     summary="Google Search Console: clicks, impressions and position by day, country, device, page and query",
-    options={
-        "sites": "properties as the console writes them; all that the account may read if not given",
-        "types": 'kinds of search, ["web"] if not given; also image, video, news, discover, googleNews',
-        "base_url": "another server that speaks this API",
-    },
+    options=SearchConsoleOptions,
     open=SearchConsole,
 )

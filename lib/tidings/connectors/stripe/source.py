@@ -15,14 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from tidings.connectors.stripe.endpoints import ENDPOINTS, LEVELS, SUBSCRIPTIONS
 from tidings.connectors.stripe.levels import Levels
 from tidings.connectors.stripe.records import slim
 from tidings.connectors.stripe.server import LIST, Known, classify, expanding, listed
-from tidings.errors import ResponseError, SettingsError, suggest
+from tidings.errors import ResponseError, SettingsError
 from tidings.landing.store import Landing
+from tidings.options import Options, Text, Texts, known
 from tidings.settings import Settings
 from tidings.sources.api.endpoint import ApiEndpoint, day_instant
 from tidings.sources.api.source import ApiSource
@@ -39,27 +40,26 @@ _PATHS: Final[Mapping[str, str]] = {"balance": "balance_transactions"}
 _EXPANDED: Final = ("data.discounts.source.coupon", "data.items.data.discounts")
 
 
-class Stripe(ApiSource):
+class StripeOptions(Options, frozen=True):
+    lists: Annotated[Texts, "what to pull, all if not given", known(LISTS)] = LISTS
+    account: Annotated[Text, "a connected account (acct_…), if the key is that of a platform"] = ""
+    base_url: Annotated[Text, "another server that speaks this API"] = _BASE
+
+
+class Stripe(ApiSource[StripeOptions]):
     """One Stripe account."""
 
     kind = "stripe"
     console = "Stripe › Developers › API keys"
 
-    def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
-        super().__init__(name, table, settings)
-        self._lists = self.options("lists", LISTS)
-        for each in self._lists:
-            if each not in LISTS:
-                raise SettingsError(
-                    f"[tool.tidings.sources.{name}] lists names '{each}', which cannot be pulled.",
-                    suggest(each, LISTS),
-                )
+    def __init__(self, name: str, options: StripeOptions, settings: Settings) -> None:
+        super().__init__(name, options, settings)
         self._levels: Levels | None = None
 
     @property
     def endpoints(self) -> tuple[ApiEndpoint, ...]:
         """The lists that are asked for; levels come with the subscriptions that they are counted from."""
-        wanted = {*self._lists, *(("levels",) if "subscriptions" in self._lists else ())}
+        wanted = {*self.options.lists, *(("levels",) if "subscriptions" in self.options.lists else ())}
         return tuple(endpoint for endpoint in ENDPOINTS if endpoint.name in wanted)
 
     def variables(self) -> tuple[str, ...]:
@@ -69,10 +69,10 @@ class Stripe(ApiSource):
     def connect(self, clock: Clock) -> Client:
         """The API with the key, in one version."""
         self._levels = None
-        account = {"Stripe-Account": self.option("account")} if "account" in self.table else {}
+        account = {"Stripe-Account": self.options.account} if self.options.account else {}
         return Client(
             self.name,
-            self.option("base_url", _BASE),
+            self.options.base_url,
             clock,
             console=self.console,
             auth=Header(self.secret("key")),
@@ -160,10 +160,6 @@ class Stripe(ApiSource):
 STRIPE: Final = SourceKind(
     name="stripe",
     summary="Stripe: sales, refunds, fees and proceeds, recurring revenue and subscriptions",
-    options={
-        "lists": f"what to pull, all if not given: {', '.join(LISTS)}",
-        "account": "a connected account (acct_…), if the key is that of a platform",
-        "base_url": "another server that speaks this API",
-    },
+    options=StripeOptions,
     open=Stripe,
 )

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from tidings.connectors.umami.moves import Website, first_row
@@ -25,6 +25,7 @@ from tidings.enrich.redaction import redact, redacted
 from tidings.errors import ResponseError, SettingsError, SourceError, suggest
 from tidings.landing.manifest import Load
 from tidings.landing.store import Landing
+from tidings.options import Options, Text, Texts, ZoneName
 from tidings.settings import Settings
 from tidings.sources.api.endpoint import ApiEndpoint, NotYetError
 from tidings.sources.api.source import ApiSource
@@ -63,15 +64,21 @@ _LOGIN_S: Final = 86_400.0
 _ADDRESSES: Final = {"path": page_name, "referrer": lambda host: redact(shown(host))}
 
 
-class Umami(ApiSource):
+class UmamiOptions(Options, frozen=True):
+    websites: Annotated[Texts, "domains or ids; all that the user sees if not given"] = ()
+    timezone: Annotated[ZoneName, "zone of the days; the workbook's if not given"] = ""
+    base_url: Annotated[Text, "address of your own server; Umami Cloud if not given"] = _CLOUD
+
+
+class Umami(ApiSource[UmamiOptions]):
     """The websites of one Umami."""
 
     kind = "umami"
     console = "Umami › Settings"
 
-    def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
-        super().__init__(name, table, settings)
-        self._zone = Zone(self.option("timezone", settings.timezone))
+    def __init__(self, name: str, options: UmamiOptions, settings: Settings) -> None:
+        super().__init__(name, options, settings)
+        self._zone = Zone(options.timezone or settings.timezone)
         self._websites: dict[str, str] = {}
         self._resets: dict[str, datetime] = {}
         self._first_days: dict[str, date | None] = {}
@@ -89,7 +96,7 @@ class Umami(ApiSource):
     def connect(self, clock: Clock) -> Client:
         """The server, with a key or as a user."""
         has_key = bool(self.settings.environment.get(self.variable("key")))
-        base = self.option("base_url", _CLOUD).rstrip("/")
+        base = self.options.base_url.rstrip("/")
         if base != _CLOUD and not has_key and not base.endswith("/api"):
             base += "/api"
         if base == _CLOUD and not has_key:
@@ -244,7 +251,7 @@ class Umami(ApiSource):
         if self._websites:
             return self._websites
         known = self._known(client)
-        wanted = self.options("websites")
+        wanted = self.options.websites
         if not known:
             raise SourceError(
                 f"The user of {self.name} sees no website.",
@@ -302,10 +309,6 @@ def _unwrapped(stats: Mapping[str, Any]) -> dict[str, Any]:
 UMAMI: Final = SourceKind(
     name="umami",
     summary="Umami, self-hosted or cloud: visitors, page views, visits and events of websites",
-    options={
-        "base_url": "address of your own server, as https://stats.shop.example; Umami Cloud if not given",
-        "websites": "domains or ids; all that the user sees if not given",
-        "timezone": "IANA zone of the days; the workbook's if not given",
-    },
+    options=UmamiOptions,
     open=Umami,
 )

@@ -8,13 +8,14 @@ that was killed goes on where it was, a gap is filled by the next one, and nothi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import Any, ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from tidings.errors import CredentialError, OutageError, SettingsError, SourceError, StoppedError
 from tidings.landing.manifest import Load
 from tidings.landing.store import Landing
+from tidings.options import Options
 from tidings.secrets import Secret
 from tidings.settings import Settings
 from tidings.sources.api.endpoint import ApiEndpoint
@@ -25,17 +26,19 @@ from tidings.sources.http.session import Client
 from tidings.sources.records import Record
 from tidings.sources.source import Pull, Pulled
 
+T = TypeVar("T", bound=Options)
 
-class ApiSource(ABC):
+
+class ApiSource(ABC, Generic[T]):
     """One configured API. Its credentials are environment variables named `<SOURCE NAME>_<WHAT>`."""
 
     kind: ClassVar[str]
     console: ClassVar[str]
     """Where its credentials are managed, in the words of that place."""
 
-    def __init__(self, name: str, table: Mapping[str, Any], settings: Settings) -> None:
+    def __init__(self, name: str, options: T, settings: Settings) -> None:
         self.name = name
-        self.table = table
+        self.options = options
         self.settings = settings
 
     @property
@@ -104,35 +107,6 @@ class ApiSource(ABC):
             SettingsError: its variable is not set, or there is no such file.
         """
         return self.settings.key(self.variable(what))
-
-    def option(self, option: str, default: str | None = None) -> str:
-        """A text from the source's table in the settings.
-
-        Raises:
-            SettingsError: it is missing and has no default, or is not text.
-        """
-        value = self.table.get(option, default)
-        where = f"[tool.tidings.sources.{self.name}]"
-        if value is None:
-            raise SettingsError(f"{where} has no {option}.", f'Add {option} = "…"; see the README, {self.kind}.')
-        if not isinstance(value, str) or not value:
-            raise SettingsError(f"{where} {option} must be text, not {value!r}.", "Put it in quotes.")
-        return value
-
-    def options(self, option: str, default: Sequence[str] = ()) -> tuple[str, ...]:
-        """A list of texts from the source's table; a single text is a list of one.
-
-        Raises:
-            SettingsError: it is neither.
-        """
-        value = self.table.get(option, list(default))
-        value = [value] if isinstance(value, str) else value
-        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-            raise SettingsError(
-                f"[tool.tidings.sources.{self.name}] {option} must be a list of texts, not {value!r}.",
-                f'Write it as {option} = ["…", "…"].',
-            )
-        return tuple(value)
 
     def check(self, pull: Pull) -> list[str]:
         """What would keep a pull from succeeding, found by its cheapest call."""
