@@ -38,7 +38,7 @@ def test_ancestors_descendants_and_lineage() -> None:
 
 def test_a_missing_table_is_named_with_the_nearest() -> None:
     with pytest.raises(
-        GraphError, match=r"Model b reads the table row_x, which nothing makes\. Did you mean 'raw_x'\?"
+        GraphError, match=r"Model b reads the table row_x, which no model makes\. Did you mean 'raw_x'\?"
     ):
         Graph.of([_model("b", "row_x")], ["raw_x"])
 
