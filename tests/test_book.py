@@ -333,7 +333,7 @@ def test_what_cannot_be_used_is_refused_by_name(
         (lambda book: book.rows("dau_mau"), "Ask for the rows of one of them: dau, mau."),
         (lambda book: book.raw("order", book.rows("orders")), "There is no feed 'order'. Did you mean 'orders'?"),
         (lambda book: book.raw("events", book.rows("visits")), "they lack _line"),
-        (lambda book: book.raw("requests", book.rows("pageviews")), "No landed requests stand behind these rows."),
+        (lambda book: book.raw("requests", book.rows("pageviews")), "No landed requests are behind these rows."),
         (lambda book: book.ask("T", [Field("visit", "V")], book.mart("fct_events").select("event")), "field 'visit'"),
     ],
 )
@@ -386,7 +386,7 @@ def test_every_answer_says_where_it_comes_from(june: Book) -> None:
     for origin in (june.value("net_revenue").provenance, june.split("visits", "channel").provenance):
         assert origin.build == june.build_id
         assert origin.sql and all(sql.startswith("SELECT") for sql in origin.sql)
-    assert june.value("net_revenue").provenance.tables == {"fct_transactions": "fresh until 2026-06-30 22:00 UTC"}
+    assert june.value("net_revenue").provenance.tables == {"fct_transactions": "last row at 2026-06-30 22:00 UTC"}
     # What a query shows is what was run: it gives the figure when run again.
     (sql,) = june.value("visits").provenance.sql
     again = june.table("fct_sessions").get_backend().sql(sql).to_pyarrow().to_pylist()

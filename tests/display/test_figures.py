@@ -200,7 +200,7 @@ def test_more_rows_than_can_be_seen_are_refused() -> None:
 
 def test_a_figure_tells_where_it_comes_from() -> None:
     shown = str(show.table(SPLIT).html)
-    assert "Source: fct_orders (fresh until 30 Jun 2026) · 123 rows · build b1" in shown
+    assert "Source: fct_orders (last row at 30 Jun 2026) · 123 rows · build b1" in shown
     assert "country &lt;&gt; &#39;&lt;DE&gt;&#39;" in shown, "the query, escaped"
     assert 'href="#def-net_revenue"' in shown, "a column that is a metric leads to its definition"
     assert 'href="#def-net_revenue">' in str(show.trend(series(lambda i: i)).html).replace(

@@ -113,7 +113,7 @@ def test_direction_and_figures_agree(now: Decimal, before: Decimal, unusual: boo
 
 
 def test_a_value_of_a_part_of_its_window_says_of_which() -> None:
-    part = "web has requests from 2026-06-24 on only"
+    part = "web has requests only from 2026-06-24 on"
     alone = replace(value(21, None, USERS, "count", part=part), before_window=None)
     assert plain(of_value(alone).text) == f"Active users was 21 in 3 – 30 Jun 2026; {part}."
     assert cards.spoken(alone) == f"21; {part}" and f"3 – 30 Jun 2026; {part}" in str(cards.delta(alone))

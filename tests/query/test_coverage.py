@@ -140,7 +140,7 @@ def test_silence_is_zero_only_where_the_source_has_spoken(site: Path) -> None:
 def test_a_source_that_lags_is_named_and_the_section_waits_for_it(site: Path) -> None:
     book = Book.open(root=site, days=2)
     assert (
-        "google (search_console) has search clicks up to 2026-06-28 only."
+        "google (search_console) has search clicks only up to 2026-06-28."
         in book.value("search_clicks").provenance.notes
     )
     settled = acquisition.settled(book)
@@ -214,7 +214,7 @@ def test_a_day_that_was_never_landed_is_no_zero_and_is_named(stores: Path) -> No
     assert downloads.value == 280
     course = {p.period.start.day: p.value for p in book.series("app_store_downloads").points}
     assert [course[day] for day in (9, 10, 11, 12)] == [10, None, None, 10]
-    reported = "shop (app_store) has downloads but for 2 days that were never landed."
+    reported = "shop (app_store) has downloads except 2 days that were never landed."
     assert downloads.provenance.notes == (reported,)
     assert Book.open(root=stores, as_of="2026-07-01", days=10).value("app_store_downloads").provenance.notes == ()
 
@@ -223,7 +223,7 @@ def test_a_day_that_is_not_whole_is_not_told(stores: Path) -> None:
     book = Book.open(root=stores, as_of="2026-07-01", days=10)
     views = book.value("app_store_views")
     assert views.value == 5 * 40, "the 21st to the 25th"
-    assert views.provenance.notes == ("shop (app_store) has store views up to 2026-06-25 only.",)
+    assert views.provenance.notes == ("shop (app_store) has store views only up to 2026-06-25.",)
     course = {p.period.start.day: p.value for p in book.series("app_store_views").points}
     assert (course[25], course[26], course[27]) == (40, None, None)
     reach = {row[2]: row[3:] for row in acquisition.reach(book).rows}
@@ -308,7 +308,7 @@ def test_a_level_is_told_on_the_days_that_have_one(tmp_path: Path) -> None:
     levels = Book.open(root=tmp_path, as_of="2026-07-01", days=7).value("revenuecat_active_subscriptions")
     assert (levels.value, levels.provenance.notes) == (
         79,
-        ("shop (revenuecat) has active subscriptions up to 2026-06-29 only.",),
+        ("shop (revenuecat) has active subscriptions only up to 2026-06-29.",),
     )
 
 
@@ -394,7 +394,7 @@ def test_days_that_no_file_covers_are_unknown_and_never_zero(tmp_path: Path) -> 
     orders = Book.open(root=root, as_of="2026-06-15", days=7, compare="none").value("orders")
     # The 8th and 9th are covered and had none; the 10th is there so far; of the days after it nobody knows.
     assert orders.value == 1
-    assert orders.provenance.notes == ("shop has orders up to a part of 2026-06-10 only.",)
+    assert orders.provenance.notes == ("shop has orders only up to a part of 2026-06-10.",)
     course = Book.open(root=root, as_of="2026-06-15", days=7).series("orders").points
     assert [(p.period.start.day, p.value, p.share) for p in course] == [
         (8, 0, 1.0),
@@ -405,7 +405,7 @@ def test_days_that_no_file_covers_are_unknown_and_never_zero(tmp_path: Path) -> 
     for year in ("1999-01-01", "2031-01-01"):
         value = Book.open(root=root, as_of=year, days=7).value("net_revenue")
         assert (value.value, value.before, value.change) == (None, None, None)
-    assert value.why == "shop has orders of 1 – 9 Jun 2026"
+    assert value.why == "shop has orders for 1 – 9 Jun 2026"
 
 
 def test_a_change_is_given_only_where_both_windows_are_covered_alike(tmp_path: Path) -> None:
@@ -416,7 +416,7 @@ def test_a_change_is_given_only_where_both_windows_are_covered_alike(tmp_path: P
     assert (whole.value, whole.before, whole.change) == (1, 1, 0.0)
     first = Book.open(root=root, as_of="2026-06-04", days=3)
     assert (first.value("orders").value, first.value("orders").before) == (1, None)
-    assert first.value("orders").why_no_change == "shop has orders of 1 – 3 Jun 2026"
+    assert first.value("orders").why_no_change == "shop has orders for 1 – 3 Jun 2026"
     assert [row[2:4] for row in first.split("orders", "origin").rows] == [(None, None), (None, None)]
     assert [row[4:] for row in first.to_date("orders").rows] == [(None, None), (None, None)]
     # Half a day against a whole one.
@@ -427,13 +427,13 @@ def test_a_value_of_a_part_of_its_window_says_which_days(tmp_path: Path) -> None
     orders = _orders(*(f"2026-06-{day:02}T12:00" for day in range(5, 10)))
     root = _files(tmp_path, "orders", ("a.csv", orders))
     found = Book.open("2026-06-09", 6, "none", root=root).value("orders")
-    said = "shop has orders from 2026-06-05 on only"
+    said = "shop has orders only from 2026-06-05 on"
     assert (found.value, found.part) == (4, said)
     assert of_value(found).text == f"Orders was 4 in 3 – 8 Jun 2026; {said}."
     assert Book.open("2026-06-09", 3, "none", root=root).value("orders").part == ""
     # Beside a change that cannot be given the reason names the days.
     compared = of_value(Book.open("2026-06-09", 5, root=root).value("orders"))
-    assert compared.text.endswith("; no change is given: shop has orders of 5 – 8 Jun 2026.")
+    assert compared.text.endswith("; no change is given: shop has orders for 5 – 8 Jun 2026.")
 
 
 def test_the_half_day_at_the_end_is_no_complete_day(tmp_path: Path) -> None:

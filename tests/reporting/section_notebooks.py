@@ -23,7 +23,7 @@ from tidings.metrics.result import Result, Field, Provenance
 build = os.environ["TIDINGS_BUILD"]
 origin = Provenance(
     sql=("SELECT day, sum(net) FROM fct_orders GROUP BY day",),
-    tables={"fct_orders": "fresh until 30 Jun 2026"}, build=build, rows=1234, notes=("2 orders have no rate.",),
+    tables={"fct_orders": "last row at 30 Jun 2026"}, build=build, rows=1234, notes=("2 orders have no rate.",),
     views={"fct_orders_visible": "SELECT * FROM fct_orders WHERE ts < now"},
 )
 rows = tuple((date(2026, 6, 1) + timedelta(n), 100 + 7 * n % 40) for n in range(30))

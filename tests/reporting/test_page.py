@@ -122,7 +122,7 @@ def test_provenance_names_tables_build_and_parameters(ran, page: BeautifulSoup) 
     said = page.select_one(".appendix").get_text(" ", strip=True)
     for part in (
         "fct_orders",
-        "fresh until 30 Jun 2026",
+        "last row at 30 Jun 2026",
         ran.result.run.build,
         "2026-07-01 00:00 Europe/Berlin",
         "days 14",

@@ -356,7 +356,7 @@ def test_stale_facts_are_warned_about(tmp_path: Path, few_models: None) -> None:
     warnings = build(settings).warnings
     # Orders end 29 days and 12 hours before the end of the data; vitals 4 hours; empty tables say nothing.
     assert sorted(text.split()[0] for text in warnings) == ["fct_orders", "fct_transactions"]
-    assert "708 h before the end of the data (2026-06-01 12:00 UTC); expected within 48 h" in warnings[0]
+    assert "708 h before the end of the data (2026-06-01 12:00 UTC); expected at most 48 h" in warnings[0]
 
 
 def test_feeds_and_rejected_rows_are_told(tmp_path: Path, few_models: None) -> None:
@@ -423,7 +423,7 @@ def test_nothing_landed_is_an_empty_warehouse(tmp_path: Path, few_models: None) 
     settings = Settings(root=tmp_path)
     result = build(settings)
     assert result.rows == 0
-    assert result.warnings == ("Nothing is landed yet, so that all tables are empty. Run: tidings pull",)
+    assert result.warnings == ("Nothing is landed yet, so all tables are empty. Run: tidings pull",)
     with Warehouse.open(settings) as warehouse:
         assert warehouse.complete_until is None
         assert warehouse.last_row_at("fct_orders") is None
