@@ -121,8 +121,8 @@ f,2026-03-06,10,EUR,,mislaid,x,,,app
     assert dict(zip(split.column("origin"), split.column("net_revenue"), strict=True)) == {
         "Total": 30, "web": 30, "app": 0,
     }  # fmt: skip
-    reported = dict(row[:2] for row in commerce.received(march).rows)
-    assert reported["Orders called refunded without a date (dated by their charge)"] == "1 (e)"
+    reported = dict(row[:2] for row in commerce.row_counts(march).rows)
+    assert reported["Orders with status refunded but no date (dated by their charge)"] == "1 (e)"
 
 
 def _case(shared_cases: Path, name: str, root: Path) -> Path:

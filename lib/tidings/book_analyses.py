@@ -29,11 +29,11 @@ _EVENTS, _ORDERS = "fct_events", "fct_orders"
 _FUNNEL = (
     Field("step", "Step"),
     Field("count", "Users", "count"),
-    Field("step_rate", "Of the step before", "ratio"),
-    Field("overall_rate", "Of the first", "ratio"),
+    Field("step_rate", "Of previous step", "ratio"),
+    Field("overall_rate", "Of first step", "ratio"),
     Field("drop_off", "Dropped off", "count"),
-    Field("average", "Average time to it", "s"),
-    Field("median", "Median time to it", "s"),
+    Field("average", "Average time from previous step", "s"),
+    Field("median", "Median time from previous step", "s"),
 )
 
 

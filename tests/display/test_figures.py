@@ -191,10 +191,10 @@ def test_bars_that_do_not_start_at_zero_are_refused(scale: dict[str, object]) ->
 
 def test_more_rows_than_can_be_seen_are_refused() -> None:
     table = Table((COUNT,), tuple((i,) for i in range(MOST_ROWS + 1)))
-    with pytest.raises(UsageError, match="would carry 1501 rows"):
+    with pytest.raises(UsageError, match="would have 1501 rows"):
         chart(title="t", subtitle="", alt="a", spec={"mark": "line"}, table=table, provenance=ORIGIN)
     many = {"data": {"values": [{"v": 1}] * (MOST_ROWS + 1)}, "mark": "line"}
-    with pytest.raises(UsageError, match="would carry 1501 rows"):
+    with pytest.raises(UsageError, match="would have 1501 rows"):
         chart(title="t", subtitle="", alt="a", spec=many, table=Table((COUNT,), ((1,),)), provenance=ORIGIN)
 
 

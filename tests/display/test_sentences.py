@@ -33,18 +33,17 @@ def plain(text: str) -> str:
         (value(100, 100), "Net revenue stayed at 100.00 EUR (±0.0 %) against the 28 days before."),
         (
             value(110, 100, unusual=False),
-            "Net revenue rose by 10.0 % to 110.00 EUR, from 100.00 EUR in the 28 days before; "
-            "the change lies within usual variation.",
+            "Net revenue rose by 10.0 % to 110.00 EUR, from 100.00 EUR in the 28 days before; within usual variation.",
         ),
-        (value(5, 0), "Net revenue was 5.00 EUR; no change can be given, as it was 0.00 EUR in the 28 days before."),
-        (value(5, None), "Net revenue was 5.00 EUR; no change can be given, as it was no value in the 28 days before."),
+        (value(5, 0), "Net revenue: 5.00 EUR, from 0.00 EUR in the 28 days before."),
+        (value(5, None), "Net revenue: 5.00 EUR, unknown in the 28 days before."),
         (
             value(None, 0.1, ERRORS, "ratio"),
-            "Error rate is not known for 3 – 30 Jun 2026: nothing to divide by in this window.",
+            "Error rate: unknown for 3 – 30 Jun 2026 (nothing to divide by in this window).",
         ),
     ],
 )
-def test_a_value_is_told_with_its_figures(given_value: Any, said: str) -> None:
+def test_a_value_gives_a_sentence_with_its_numbers(given_value: Any, said: str) -> None:
     assert plain(of_value(given_value).text) == said
 
 
@@ -54,10 +53,10 @@ def test_a_missed_target_is_named() -> None:
     assert "target" not in of_value(value(0.005, 0.004, limited, "ratio")).text
 
 
-def test_a_split_tells_what_moved_most_without_total_and_others() -> None:
+def test_a_breakdown_gives_the_part_that_changed_most_without_total_and_others() -> None:
     # Total moved by 10, Germany by 20, Austria by -10.
     assert [plain(s.text) for s in of_split(SPLIT)] == [
-        "Revenue by country: Germany moved most, +20.00 EUR (+33.3 %), to 80.00 EUR."
+        "Revenue by country: Germany changed most, +20.00 EUR (+33.3 %), to 80.00 EUR."
     ]
 
 
@@ -69,9 +68,9 @@ def test_a_split_without_comparison_or_movement() -> None:
     assert of_split(result([], *named))[0].text == "Revenue by country: no data in this window."
 
 
-def test_a_course_is_told_by_its_extremes_of_whole_periods() -> None:
+def test_a_series_gives_the_extremes_of_its_complete_periods() -> None:
     reported = of_series(series([5, 9, 2] + [4] * 25, USERS, "count"))
-    assert reported[0].text == "Active users by day lay between 2 (5 Jun 2026) and 9 (4 Jun 2026)."
+    assert reported[0].text == "Active users by day: between 2 (5 Jun 2026) and 9 (4 Jun 2026)."
     assert of_series(series([5, 9] + [None] * 26, USERS, "count")) == []
 
 
@@ -86,13 +85,13 @@ def test_an_unusual_change_outweighs_a_larger_usual_one() -> None:
     assert found.text.splitlines()[0].startswith("- Small rose")
 
 
-def test_what_is_not_known_is_said_but_not_first() -> None:
+def test_unknown_values_are_named_but_not_first() -> None:
     found = findings([value(None, 1, ERRORS, "ratio"), value(110, 100)])
-    assert [line[:13] for line in found.text.splitlines()] == ["- Net revenue", "- Error rate "]
+    assert [line[:13] for line in found.text.splitlines()] == ["- Net revenue", "- Error rate:"]
 
 
 def test_without_data_that_is_the_finding() -> None:
-    assert findings([]).text == "- Nothing can be said yet: there are no data in this window."
+    assert findings([]).text == "- No findings: there is no data in this window."
 
 
 @given(
@@ -112,10 +111,10 @@ def test_direction_and_figures_agree(now: Decimal, before: Decimal, unusual: boo
     assert not re.search(r"(?i)\b(strong|sharp|significant|huge|slight|impressive)", said), "no adjective"
 
 
-def test_a_value_of_a_part_of_its_window_says_of_which() -> None:
+def test_a_value_of_a_part_of_its_window_names_the_part() -> None:
     part = "web has requests only from 2026-06-24 on"
     alone = replace(value(21, None, USERS, "count", part=part), before_window=None)
-    assert plain(of_value(alone).text) == f"Active users was 21 in 3 – 30 Jun 2026; {part}."
+    assert plain(of_value(alone).text) == f"Active users: 21 in 3 – 30 Jun 2026; {part}."
     assert cards.spoken(alone) == f"21; {part}" and f"3 – 30 Jun 2026; {part}" in str(cards.delta(alone))
     # Levels and means are compared all the same.
     assert plain(of_value(value(21, 20, USERS, "count", part=part)).text).endswith(f"in the 28 days before; {part}.")

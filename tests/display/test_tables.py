@@ -52,15 +52,15 @@ def test_the_order_is_that_of_the_answer() -> None:
     assert [row[0] for row in lines(ranking(rates).html)[1:]] == ["DE", "AT"]
 
 
-def test_of_more_than_twelve_the_rest_is_told_and_not_added_up() -> None:
+def test_beyond_twelve_the_rest_is_counted_and_not_added_up() -> None:
     figure = ranking(result([(f"p{i}", 100 - i) for i in range(15)], COUNTRY, NET))
-    assert len(lines(figure.html)) == 1 + 12 and "3 smaller ones not shown." in figure.html
+    assert len(lines(figure.html)) == 1 + 12 and "3 smaller rows not shown." in figure.html
     assert figure.table is not None and len(figure.table.rows) == 15, "the record holds all"
 
 
 def test_a_missing_figure_is_a_dash_with_its_reason() -> None:
     figure = table(result([("DE", None)], COUNTRY, NET))
-    assert lines(figure.html)[1] == ["DE", "–"] and "–: no value, as there were no rows" in figure.html
+    assert lines(figure.html)[1] == ["DE", "–"] and "–: no value, as there are no rows" in figure.html
     assert "no value" not in table(result([("DE", Decimal(1))], COUNTRY, NET)).html
 
 
@@ -115,7 +115,7 @@ def test_cohorts_are_a_triangle_whose_running_cells_are_marked() -> None:
     ]
     shown = str(figure.html)
     assert shown.count("td-immature") == 2 and shown.count("td-future") == 1
-    assert "that period is still running" in shown
+    assert "The period is still running" in shown
 
 
 def test_the_average_of_cohorts_leaves_running_cells_out() -> None:

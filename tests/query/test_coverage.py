@@ -143,14 +143,14 @@ def test_a_source_that_lags_is_named_and_the_section_waits_for_it(site: Path) ->
         "google (search_console) has search clicks only up to 2026-06-28."
         in book.value("search_clicks").provenance.notes
     )
-    settled = acquisition.settled(book)
-    assert (settled.window.start, settled.window.last_day) == (date(2026, 6, 27), date(2026, 6, 28))
-    assert settled.value("search_clicks").value == 30
-    assert settled.value("search_clicks").provenance.notes == ()
+    moved = acquisition.on_common_days(book)
+    assert (moved.window.start, moved.window.last_day) == (date(2026, 6, 27), date(2026, 6, 28))
+    assert moved.value("search_clicks").value == 30
+    assert moved.value("search_clicks").provenance.notes == ()
 
 
 def test_rankings_compare_positions(site: Path) -> None:
-    book = acquisition.settled(Book.open(root=site, days=1))
+    book = acquisition.on_common_days(Book.open(root=site, days=1))
     rows = {row[0]: row[1:] for row in acquisition.rankings(book, "query").rows}
     # News: 9 clicks after 6; from place 2 to 3 is one lost. Tidings was not there before: no change can be told.
     assert rows["news"] == (9, 100, pytest.approx(0.09), 3.0, pytest.approx(0.5), pytest.approx(-1.0))
@@ -259,8 +259,8 @@ def test_a_segment_that_nobody_tells_is_unknown_not_zero(stores: Path) -> None:
 
 def test_the_window_waits_for_each_figure_that_is_a_little_behind(stores: Path) -> None:
     # Downloads are there, views five days behind.
-    settled = acquisition.settled(Book.open(root=stores, as_of="2026-07-01", days=5))
-    assert settled.window.last_day == date(2026, 6, 25)
+    moved = acquisition.on_common_days(Book.open(root=stores, as_of="2026-07-01", days=5))
+    assert moved.window.last_day == date(2026, 6, 25)
 
 
 def test_seldom_is_not_unknown(tmp_path: Path) -> None:
@@ -429,7 +429,7 @@ def test_a_value_of_a_part_of_its_window_says_which_days(tmp_path: Path) -> None
     found = Book.open("2026-06-09", 6, "none", root=root).value("orders")
     said = "shop has orders only from 2026-06-05 on"
     assert (found.value, found.part) == (4, said)
-    assert of_value(found).text == f"Orders was 4 in 3 – 8 Jun 2026; {said}."
+    assert of_value(found).text == f"Orders: 4 in 3 – 8 Jun 2026; {said}."
     assert Book.open("2026-06-09", 3, "none", root=root).value("orders").part == ""
     # Beside a change that cannot be given the reason names the days.
     compared = of_value(Book.open("2026-06-09", 5, root=root).value("orders"))

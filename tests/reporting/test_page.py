@@ -79,7 +79,7 @@ def test_one_h1_and_headings_in_order_with_their_own_ids(page: BeautifulSoup) ->
         ("h2", "Notes, definitions, provenance"),
         ("h3", "Notes"),
         ("h3", "Definitions"),
-        ("h3", "Where the figures come from"),
+        ("h3", "Where the numbers come from"),
     ]
     ids = [tag["id"] for tag in page.select("[id]")]
     assert len(ids) == len(set(ids))

@@ -99,7 +99,7 @@ def test_every_endpoint_is_on_time_late_or_missing(root: Path) -> None:
 
 
 def test_refused_rows_are_told_by_reason(root: Path) -> None:
-    rows = source_health.refused(Book.open(root=root)).rows
+    rows = source_health.rejected(Book.open(root=root)).rows
     assert rows == (("stats", "umami_daily", "visitors: is not a whole number, such as 'many'", 3),)
 
 

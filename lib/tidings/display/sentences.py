@@ -1,4 +1,4 @@
-"""Findings: sentences made by rules from figures, which they quote. The three that tell most are kept."""
+"""Findings: sentences made by rules from numbers. The three most telling ones are kept."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Sentence:
 
 
 def findings(items: Iterable[Value | Series | Result | Sentence], most: int = MOST) -> Figure:
-    """The most telling sentences about some values, courses and splits, in the order of their weight.
+    """The most telling sentences about values, series and breakdowns, by weight.
 
-    Values give changes and what is not known, courses their extremes, splits with a column `before` the part that
-    moved most.
+    Values give changes or what is unknown, series their extremes, breakdowns with a column `before` the part that
+    changed most.
     """
     given = list(items)
     chosen = pick([sentence for item in _unknown_together(given) for sentence in candidates(item)], most)
-    texts = [sentence.text for sentence in chosen] or ["Nothing can be said yet: there are no data in this window."]
+    texts = [sentence.text for sentence in chosen] or ["No findings: there is no data in this window."]
     body = Markup("<ol>{}</ol>").format(Markup("").join(Markup("<li>{}</li>").format(text) for text in texts))
     provenance = joined(sentence.provenance for sentence in chosen)
     return Figure(
@@ -49,7 +49,7 @@ def findings(items: Iterable[Value | Series | Result | Sentence], most: int = MO
 
 
 def _unknown_together(items: Iterable[Value | Series | Result | Sentence]) -> list[Value | Series | Result | Sentence]:
-    """The items, those values that one reason keeps unknown in one sentence."""
+    """The items, with values that are unknown for the same reason joined into one sentence."""
     kept: list[Value | Series | Result | Sentence] = []
     by_reason: dict[str, list[Value]] = {}
     for item in items:
@@ -59,7 +59,7 @@ def _unknown_together(items: Iterable[Value | Series | Result | Sentence]) -> li
             kept.append(item)
     for why, values in by_reason.items():
         names = " and ".join(filter(None, [", ".join(v.metric.title for v in values[:-1]), values[-1].metric.title]))
-        text = f"{names} {'is' if len(values) == 1 else 'are'} not known for {values[0].window.label}: {why}."
+        text = f"{names}: unknown for {values[0].window.label} ({why})."
         kept.append(Sentence(text, 0.05, why, values[0].provenance))
     return kept
 
@@ -82,24 +82,24 @@ def pick(sentences: Iterable[Sentence], most: int = MOST) -> list[Sentence]:
 
 
 def of_value(value: Value) -> Sentence:
-    """What became of one metric: from, to, by how much; or that it is not known."""
+    """The change of one metric: from, to, by how much; or that it is unknown."""
     metric, unit = value.metric, value.unit
     if value.value is None:
-        text = f"{metric.title} is not known for {value.window.label}: {value.why or formats.why_missing(metric)}."
+        text = f"{metric.title}: unknown for {value.window.label} ({value.why or formats.why_missing(metric)})."
         return Sentence(text, 0.05, metric.name, value.provenance)
     now = formats.short(value.value, unit)
     target = _against_target(value)
     part = f"; {value.part}" if value.part else ""
     if value.before_window is None:
-        text = f"{metric.title} was {now} in {value.window.label}{target}{part}."
+        text = f"{metric.title}: {now} in {value.window.label}{target}{part}."
         return Sentence(text, 0.1, metric.name, value.provenance)
     words = formats.compared_with(value.window, value.before_window)
     if value.change is None and value.why_no_change:
-        text = f"{metric.title} was {now} in {value.window.label}{target}; no change is given: {value.why_no_change}."
+        text = f"{metric.title}: {now} in {value.window.label}{target}; no comparison ({value.why_no_change})."
         return Sentence(text, 0.1, metric.name, value.provenance)
     if value.change is None:
-        was = "no value" if value.before is None else str(formats.short(value.before, unit))
-        text = f"{metric.title} was {now}{target}; no change can be given, as it was {was} in {words}{part}."
+        was = "unknown" if value.before is None else f"from {formats.short(value.before, unit)}"
+        text = f"{metric.title}: {now}{target}, {was} in {words}{part}."
         return Sentence(text, 0.5, metric.name, value.provenance)
     change = formats.percent(value.change)
     by = change[1:]
@@ -107,22 +107,22 @@ def of_value(value: Value) -> Sentence:
         text = f"{metric.title} stayed at {now} ({change}) against {words}"
     else:
         verb = "rose" if value.change > 0 else "fell"
-        # Of what is better when it is low, a rise reads like good news.
+        # Where lower is better, a rise would read like good news.
         sign = {"rose": " (worse)", "fell": " (better)"}[verb] if metric.better == "lower" else ""
         text = f"{metric.title} {verb} by {by} to {now}{sign}, from {formats.short(value.before, unit)} in {words}"
-    usual = "; the change lies within usual variation" if value.unusual is False else ""
+    usual = "; within usual variation" if value.unusual is False else ""
     return Sentence(f"{text}{target}{usual}{part}.", _weight(value), metric.name, value.provenance)
 
 
 def of_series(series: Series) -> list[Sentence]:
-    """The extremes of a course and where it ended; nothing of fewer than three complete periods."""
+    """The extremes of a series; nothing for fewer than three complete periods."""
     points = [point for point in alt.known(series) if point.is_whole]
     if len(points) < 3:
         return []
     low, high = alt.extremes(points)
     unit, title = series.unit, series.metric.title
     text = (
-        f"{title} by {series.grain} lay between {formats.short(low.value, unit)} ({axes.tick(low.period)}) and "
+        f"{title} by {series.grain}: between {formats.short(low.value, unit)} ({axes.tick(low.period)}) and "
         f"{formats.short(high.value, unit)} ({axes.tick(high.period)})."
     )
     spread = relative_change(high.value, low.value)
@@ -131,7 +131,7 @@ def of_series(series: Series) -> list[Sentence]:
 
 
 def of_split(result: Result) -> list[Sentence]:
-    """Which part of a split moved most, in absolute terms; needs a column `before` beside the figures."""
+    """The part of a breakdown that changed most, in absolute terms; needs a column `before`."""
     if not result.rows:
         return [Sentence(f"{result.title}: no data in this window.", 0.2, result.title, result.provenance)]
     if not any(field.name == "before" for field in result.fields):
@@ -153,7 +153,7 @@ def of_split(result: Result) -> list[Sentence]:
     change = relative_change(value, was)
     relative = f" ({formats.percent(change)})" if change is not None else ""
     text = (
-        f"{result.title}: {name} moved most, {formats.signed(value - was, measure.unit)}{relative}, "
+        f"{result.title}: {name} changed most, {formats.signed(value - was, measure.unit)}{relative}, "
         f"to {formats.short(value, measure.unit)}."
     )
     base = float(sum(abs(was) for _, _, was in moved))
@@ -162,7 +162,7 @@ def of_split(result: Result) -> list[Sentence]:
 
 
 def _weight(value: Value) -> float:
-    """How telling a change is: its size on a logarithmic scale, more if unusual or off target, less if usual."""
+    """The weight of a change: its size on a logarithmic scale, more if unusual or off target, less if usual."""
     change = value.change or 0.0
     size = abs(math.log1p(max(change, -0.99)))
     size *= {True: 1.5, None: 1.0, False: 0.2}[value.unusual]
