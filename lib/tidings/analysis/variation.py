@@ -1,4 +1,4 @@
-"""Usual variation: is a change larger than what the days before it do by themselves?"""
+"""Usual variation: whether a change is larger than the usual differences between days."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _MEAN_TO_DEVIATION = 1.2533
 def is_unusual(
     change: float | None, daily: Sequence[int | float | Decimal | None], days: int, beyond: float = BEYOND
 ) -> bool | None:
-    """Whether a relative change between two windows of `days` days is larger than chance makes it; null if not known.
+    """Whether a relative change between two windows of `days` days is beyond usual variation; None if unknown.
 
     `daily` are values of single days, oldest first. The difference of each day to the same weekday a week before (so
     that weekdays cancel out), relative to the mean day, has a spread: the median absolute deviation times 1.4826,
-    which no outlier moves; where most differences are alike, as with rare things, the mean one times 1.2533. Means
+    which is robust to outliers; where most differences are equal, as for rare events, the mean one times 1.2533. Means
     over `days` days vary by that over the root of `days`; a change is unusual when it is more than `beyond` times as
     large. Null without a change, with fewer than 14 such pairs of days, or when all days are 0.
 
