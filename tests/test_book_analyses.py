@@ -80,7 +80,7 @@ def test_a_funnel_within_a_segment_a_window_and_by_country(book: Book) -> None:
     assert (clean.who(1), clean.who(2)) == (("ann", "bob", "cy", "dee"), ())
 
 
-def test_days_that_nobody_covers_are_unknown(book: Book) -> None:
+def test_uncovered_days_are_unknown(book: Book) -> None:
     before = book.between("2025-01-06", "2025-01-12")
     funnel = book.funnel(["pageview", "cart"], over=before)
     assert funnel.rows == ()

@@ -62,7 +62,7 @@ def test_a_window_by_its_dates(shop: Path, asked: dict[str, Any], first: date, l
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ({"first": "2026-06-11", "last": "2026-06-10"}, "Exchange the two dates."),
+        ({"first": "2026-06-11", "last": "2026-06-10"}, "Swap the two dates."),
         ({"first": "11.6.2026", "last": "2026-06-12"}, "'11.6.2026' is not a date. Write it as 2026-07-01."),
         ({"first": datetime(2026, 6, 1), "last": "2026-06-12"}, "is not a date"),
         ({"first": "2026-06-01", "last": "2026-06-12", "days": 7}, "Leave out one of the three."),

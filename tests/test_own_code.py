@@ -109,7 +109,7 @@ entries = Metric(
     definition="People who came through the door.",
 )
 '''
-# A pull, two builds (the second after an edit), the catalogue and a figure, as a person has them, in one process.
+# A pull, two builds (the second after an edit), the catalogue and a value, as a user has them, in one process.
 SCRIPT = """
 from pathlib import Path
 import tidings
@@ -200,7 +200,7 @@ def test_a_workbook_without_code_of_its_own_changes_nothing(own: None, tmp_path:
         ("twice", "from tidings.feeds.feed import Feed\nA = Feed('orders', '', (), {})", "Two feeds are called orders"),
     ],
 )
-def test_what_is_wrong_with_it_is_said(own: None, tmp_path: Path, name: str, source: str, said: str) -> None:
+def test_its_errors_are_named(own: None, tmp_path: Path, name: str, source: str, said: str) -> None:
     _own(tmp_path)
     (tmp_path / "lib" / f"{name}.py").write_text(source, encoding="utf-8")
     load_settings(tmp_path)

@@ -1,4 +1,4 @@
-"""Values, courses and answers made by hand for the tests of what is displayed."""
+"""Values, series and results made by hand for the tests of what is displayed."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ SPLIT = result(
 )
 
 
-def cohort_answer(cells: Sequence[tuple[str, int, int, float | None, str]]) -> Result:
+def cohort_result(cells: Sequence[tuple[str, int, int, float | None, str]]) -> Result:
     return result(
         cells,
         Field("cohort", "First purchase"),

@@ -47,7 +47,7 @@ def test_a_usual_change_is_marked_and_not_coloured() -> None:
         (0.1, 0.0, "Error rate 10.0 % from 0.00 % in the 28 days before"),
     ],
 )
-def test_what_is_missing_is_said_with_its_reason(now: float | None, before: float | None, said: str) -> None:
+def test_missing_values_have_their_reason(now: float | None, before: float | None, said: str) -> None:
     assert seen(card(value(now, before, ERRORS, "ratio"))) == said
 
 

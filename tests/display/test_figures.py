@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import altair as alt
 import nbformat
 import pytest
-from display_samples import ERRORS, ORIGIN, REVENUE, SPLIT, WINDOW, cohort_answer, result, retitled, series, value
+from display_samples import ERRORS, ORIGIN, REVENUE, SPLIT, WINDOW, cohort_result, result, retitled, series, value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -57,7 +57,7 @@ def every(text: str) -> dict[str, Figure]:
         "waterfall": show.waterfall(falls),
         "histogram": show.histogram(bins),
         "heatmap": show.heatmap(tiles, "more", "label", "n"),
-        "cohorts": show.cohorts(cohort_answer([(text, 3, 0, 1.0, "complete"), (text, 3, 1, 0.5, "incomplete")])),
+        "cohorts": show.cohorts(cohort_result([(text, 3, 0, 1.0, "complete"), (text, 3, 1, 0.5, "incomplete")])),
         "digest": show.digest([value(3, 2, metric), ranked]),
     }
 

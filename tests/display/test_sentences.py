@@ -1,4 +1,4 @@
-"""Findings: what is said, in which words, and which three."""
+"""Findings: which sentences, in which words, and which three."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_without_data_that_is_the_finding() -> None:
 )
 def test_direction_and_figures_agree(now: Decimal, before: Decimal, unusual: bool | None) -> None:
     said = of_value(value(now, before, unusual=unusual)).text
-    assert str(formats.short(now, "EUR")) in said, "the figure is quoted"
+    assert str(formats.short(now, "EUR")) in said, "the number is quoted"
     if " rose " in said:
         assert now > before
     elif " fell " in said:

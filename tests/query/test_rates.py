@@ -131,7 +131,7 @@ def test_a_rate_as_a_literal_is_itself(rate: Decimal) -> None:
 @pytest.mark.parametrize(
     ("fixed", "value", "notes"),
     [
-        ("2026-11-13", 8, ()),  # seven days before the last whole day
+        ("2026-11-13", 8, ()),  # seven days before the last complete day
         ("2026-11-12", 8, ("USD: converted at the exchange rate of 12 Nov 2026, which is 8 days old.",)),
         ("2026-10-21", 8, ("USD: converted at the exchange rate of 21 Oct 2026, which is 30 days old.",)),
         (
@@ -206,7 +206,7 @@ def _empty(root: Path) -> Path:
 
 
 def test_days_are_local(tmp_path: Path) -> None:
-    # In Auckland the 21st began eleven hours before: the last whole day there is the 20th.
+    # In Auckland the 21st began eleven hours before: the last complete day there is the 20th.
     found = book(
         tmp_path, "Date,USD\n2026-11-20,1.25\n", [{"amount": 10, "currency": "USD"}], timezone="Pacific/Auckland"
     )

@@ -55,8 +55,8 @@ GOOD = (
     'picture("Revenue rose </script><img src=x onerror=alert(1)> & fell")',
     'picture("A second chart")',
     "### By product",
-    'answer = Result("Revenue", (Field("product", "Product"), Field("value", "Net revenue", "EUR")),'
-    ' (("<b>Bag</b>", 120), ("Cup", 80)), origin)\nshow.bars(answer)',
+    'result = Result("Revenue", (Field("product", "Product"), Field("value", "Net revenue", "EUR")),'
+    ' (("<b>Bag</b>", 120), ("Cup", 80)), origin)\nshow.bars(result)',
     "print('printed <i>quietly</i>')",
     "## How are we doing?",
     "import pandas as pd\npd.DataFrame({'a': ['<script>alert(2)</script>']})",

@@ -1,4 +1,4 @@
-"""Pages: whole, offline, escaped, in order, and made from the executed notebook alone."""
+"""Pages: complete, offline, escaped, in order, and made from the executed notebook alone."""
 
 from __future__ import annotations
 

@@ -90,7 +90,9 @@ def _sections(table: Mapping[str, Any], file: Path, known: tuple[str, ...]) -> t
 
 def _parameters(table: Any, file: Path) -> Mapping[str, Parameter]:
     if not isinstance(table, dict):
-        raise UsageError(f"schedules/{file.name} has parameters that are no table.", "Write [parameters] above them.")
+        raise UsageError(
+            f"schedules/{file.name} has parameters that are not a table.", "Write [parameters] above them."
+        )
     for name, value in table.items():
         if not isinstance(value, bool | int | float | str):
             raise UsageError(

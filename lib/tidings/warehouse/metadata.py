@@ -61,7 +61,7 @@ _REJECTED = pa.schema(
 
 @dataclass(frozen=True)
 class TableInfo:
-    """One table of a build; `fresh_until` is its newest `ts` (aware UTC), null without rows or `ts`.
+    """One table of a build; `last_row_at` is its newest `ts` (aware UTC), None without rows or `ts`.
 
     `feeds` are those from which it is made.
     """
