@@ -62,7 +62,7 @@ def test_a_window_by_its_dates(shop: Path, asked: dict[str, Any], first: date, l
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ({"first": "2026-06-11", "last": "2026-06-10"}, "Swap the two dates."),
+        ({"first": "2026-06-11", "last": "2026-06-10"}, "Exchange the two dates."),
         ({"first": "11.6.2026", "last": "2026-06-12"}, "'11.6.2026' is not a date. Write it as 2026-07-01."),
         ({"first": datetime(2026, 6, 1), "last": "2026-06-12"}, "is not a date"),
         ({"first": "2026-06-01", "last": "2026-06-12", "days": 7}, "Leave out one of the three."),
@@ -86,7 +86,7 @@ def test_another_window_wherever_something_is_asked(shop: Path) -> None:
     assert book.split("orders", "country", window=window).column("orders")[0] == 5
     assert book.to_date("orders", window=window).rows[1][1] == "1 – 11 Jun 2026"
     assert book.rows("orders", window).count().to_pyarrow().as_py() == 5
-    with pytest.raises(WindowError, match="for 3 days and for a window"):
+    with pytest.raises(WindowError, match="has both `days` .3. and a window"):
         book.series("orders", days=3, window=window)
 
 

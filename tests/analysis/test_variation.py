@@ -33,7 +33,7 @@ def test_one_outlier_does_not_hide_a_change() -> None:
     assert is_unusual(0.2, daily, 4) is True
 
 
-def test_rare_things_vary_although_most_days_are_alike() -> None:
+def test_rare_things_vary_although_most_days_are_equal() -> None:
     # An error every tenth day: 11 instead of 7 of them in four weeks is chance.
     daily = [1 if n % 10 == 0 else 0 for n in range(90)]
     assert is_unusual(11 / 7 - 1, daily, 28) is False

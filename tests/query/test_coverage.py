@@ -433,7 +433,7 @@ def test_a_value_of_a_part_of_its_window_says_which_days(tmp_path: Path) -> None
     assert Book.open("2026-06-09", 3, "none", root=root).value("orders").part == ""
     # Beside a change that cannot be given the reason names the days.
     compared = of_value(Book.open("2026-06-09", 5, root=root).value("orders"))
-    assert compared.text.endswith("; no change is given: shop has orders for 5 – 8 Jun 2026.")
+    assert compared.text.endswith("; no comparison (shop has orders for 5 – 8 Jun 2026).")
 
 
 def test_the_half_day_at_the_end_is_no_complete_day(tmp_path: Path) -> None:
@@ -562,7 +562,7 @@ def test_no_line_falls_because_a_period_has_begun(tmp_path: Path) -> None:
     rows = _orders(*(f"2026-06-{day:02d}T09:00" for day in range(1, 17)))
     book = Book.open(root=_files(tmp_path, "orders", ("a.csv", rows)), days=14)
     drawn = trend(book.series("orders"))
-    assert "16 Jun 2026 covered in part only" in drawn.html
+    assert "16 Jun 2026 partly covered" in drawn.html
     assert [row.get("now") for row in drawn.spec["data"]["values"]][-2:] == [1.0, None]
     # Tuesday is the first day of the third week that is over but for half of it: one of seven days.
     weeks = trend(book.series("orders", "week"))
@@ -577,7 +577,7 @@ def test_no_line_falls_because_a_period_has_begun(tmp_path: Path) -> None:
     days=integers(1, 40),
     gaps=frozensets(integers(0, 80), max_size=9),
 )
-def test_the_share_of_days_is_that_of_counting_them(
+def test_the_share_of_days_agrees_with_counting(
     first: int, length: int, start: int, days: int, gaps: frozenset[int]
 ) -> None:
     def day(number: int) -> date:

@@ -95,7 +95,7 @@ def test_a_sum_is_that_of_exact_decimals_to_the_cent(
 
 @settings(max_examples=examples(2, 10), **_FEW)
 @given(_rates, _amounts, _into)
-def test_figures_of_days_are_converted_to_the_cent(
+def test_daily_metrics_are_converted_to_the_cent(
     rates: tuple[Decimal, ...], amounts: list[tuple[Decimal, str]], into: str
 ) -> None:
     line = ",".join(f"{rate:f}" for rate in rates)

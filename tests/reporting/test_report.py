@@ -47,7 +47,7 @@ def test_a_section_is_a_report_of_itself(settings: Settings) -> None:
         ('title = "W"\nsections = []\n', "lists no sections"),
         ('title = "W"\nsections = "commerce"\n', "lists no sections"),
         ('sections = ["commerce"]\n', "has no title"),
-        ('title = "W"\nsections = ["commerce"]\nparameters = 3\n', "no table"),
+        ('title = "W"\nsections = ["commerce"]\nparameters = 3\n', "not a table"),
         ('title = "W"\nsections = ["commerce"]\n[parameters]\nas_of = 2026-07-01\n', "dates and times in quotes"),
         ("title = W\n", "not valid TOML"),
     ],

@@ -199,7 +199,7 @@ def pull(settings: Settings, sources: tuple[str, ...], since: str | None, until:
         raise UsageError("No source is configured.", "Add a [tool.tidings.sources.<name>] table to pyproject.toml.")
     order = Pull(_now(), again, since=parse_date(since) if since else None, until=parse_date(until) if until else None)
     if order.since and order.until and order.since > order.until:
-        raise UsageError(f"--since {since} is after --until {until}.", "Swap the two dates.")
+        raise UsageError(f"--since {since} is after --until {until}.", "Exchange the two dates.")
     for sentence in dict.fromkeys((*settings.exposed(), *(each for source in opened for each in source.warnings()))):
         click.echo(f"  {sentence}", err=True)
     outcomes: list[Outcome] = []
