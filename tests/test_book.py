@@ -56,7 +56,7 @@ def _workbook(root: Path, **feeds: Rows) -> Path:
 
 
 ORDERS: Rows = [
-    # Failed, so in no figure: the data begin with it, in time for all that is compared.
+    # Failed, so in no metric: the data begins with it, in time for all that is compared.
     {"order_id": "o0", "amount": 1, "status": "failed", "fee": 0, "ts": utc("02-01T10:00")},
     # Berlin is two hours ahead: 22:30 UTC on the 31st of May is the 1st of June there.
     {"order_id": "o1", "amount": 119, "tax": 19, "customer_id": "a", "country": "DE", "ts": utc("05-31T22:30")},
@@ -128,7 +128,7 @@ def test_a_currency_without_a_rate_is_named(june: Book) -> None:
 
 
 def test_a_rate_holds_until_the_next_fixing(shop: Path) -> None:
-    # On Sunday the 28th the last whole day is Saturday, which has Friday's fixing; before the first there is none.
+    # On Sunday the 28th the last complete day is Saturday, which has Friday's fixing; before the first there is none.
     assert Book.open(root=shop, as_of="2026-06-28").context.rates["USD"] == Decimal("0.8")
     assert dict(Book.open(root=shop, as_of="2026-06-26").context.rates) == {"EUR": 1}
 
@@ -178,7 +178,7 @@ def test_days_of_a_distinct_count_do_not_add_up(june: Book) -> None:
     assert series.mean() == pytest.approx(4 / 30)
 
 
-def test_periods_are_whole_and_say_when_they_run(shop: Path) -> None:
+def test_periods_have_all_their_days_and_a_state(shop: Path) -> None:
     book = Book.open(root=shop, as_of="2026-06-10T12:30+02:00", days=7)
     # The day that runs is there, with what it has so far: o2 at 12:00, not o3 at 13:00.
     points = book.series("orders").points
@@ -193,7 +193,7 @@ def test_periods_are_whole_and_say_when_they_run(shop: Path) -> None:
 def test_trailing_users_reach_before_the_window(shop: Path) -> None:
     book = Book.open(root=shop, as_of="2026-06-10", days=7)
     dau, wau, mau, sticky = book.values("dau", "wau", "mau", "dau_mau")
-    # Nobody on the 9th, nobody in the week to it; v1 and v2 in the 30 days.
+    # No one on the 9th, no one in the week to it; v1 and v2 in the 30 days.
     assert (dau.value, wau.value, mau.value, sticky.value) == (0, 0, 2, 0.0)
     assert [p.value for p in book.series("mau").points] == [2] * 7
     assert [p.value for p in book.series("wau", days=9).points] == [
@@ -282,7 +282,7 @@ def test_growth_compares_to_date_with_to_date(june: Book) -> None:
 
 
 def test_trailing_metrics_of_windows_that_end_together(shop: Path) -> None:
-    # Both periods to date end on the 9th, one begins on the 8th and one on the 1st: they show one figure.
+    # Both periods to date end on the 9th, one begins on the 8th and one on the 1st: they show one value.
     week, month = Book.open(root=shop, as_of="2026-06-10", days=2).to_date("mau").rows
     assert week[2] == month[2] == 2
 
@@ -333,7 +333,7 @@ def test_what_cannot_be_used_is_refused_by_name(
         (lambda book: book.rows("dau_mau"), "Ask for the rows of one of them: dau, mau."),
         (lambda book: book.raw("order", book.rows("orders")), "There is no feed 'order'. Did you mean 'orders'?"),
         (lambda book: book.raw("events", book.rows("visits")), "they lack _line"),
-        (lambda book: book.raw("requests", book.rows("pageviews")), "No landed requests stand behind these rows."),
+        (lambda book: book.raw("requests", book.rows("pageviews")), "No landed requests are behind these rows."),
         (lambda book: book.ask("T", [Field("visit", "V")], book.mart("fct_events").select("event")), "field 'visit'"),
     ],
 )
@@ -351,7 +351,7 @@ def test_a_figure_can_be_followed_to_what_was_received(june: Book, shop: Path) -
     assert pq.read_metadata(shop / "data" / "raw" / received["_file"]).num_rows == len(ORDERS)
 
 
-def test_what_was_received_is_told_apart_by_part_and_by_pull(tmp_path: Path) -> None:
+def test_raw_records_are_identified_by_partition_and_pull(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.tidings]\n")
     workbook = load_settings(tmp_path)
 
@@ -382,12 +382,12 @@ def test_rows_behind_a_figure_are_as_many_as_it_says(june: Book, which: Which) -
             assert june.value(name).provenance.rows == counted, name
 
 
-def test_every_answer_says_where_it_comes_from(june: Book) -> None:
+def test_every_result_has_its_provenance(june: Book) -> None:
     for origin in (june.value("net_revenue").provenance, june.split("visits", "channel").provenance):
         assert origin.build == june.build_id
         assert origin.sql and all(sql.startswith("SELECT") for sql in origin.sql)
-    assert june.value("net_revenue").provenance.tables == {"fct_transactions": "fresh until 2026-06-30 22:00 UTC"}
-    # What a query shows is what was run: it gives the figure when run again.
+    assert june.value("net_revenue").provenance.tables == {"fct_transactions": "last row at 2026-06-30 22:00 UTC"}
+    # What a query shows is what was run: it gives the value when run again.
     (sql,) = june.value("visits").provenance.sql
     again = june.table("fct_sessions").get_backend().sql(sql).to_pyarrow().to_pylist()
     assert sorted(row["visits"] for row in again) == [4]
@@ -422,13 +422,13 @@ def test_another_window_is_compared_in_the_same_way(june: Book) -> None:
     assert value.before_window == replace(first, start=date(2026, 6, 1), end=date(2026, 6, 2))
 
 
-def test_any_question_becomes_an_answer(june: Book) -> None:
+def test_any_question_becomes_a_result(june: Book) -> None:
     orders = june.mart("fct_orders")
     found = orders.group_by("country").aggregate(gross=(orders.gross * orders.fx).sum()).order_by("country")
     result = june.ask("Orders", [Field("country", "Country"), Field("gross", "Gross", "money")], found)
     assert result.rows == (("AT", 40), ("DE", 150), ("FR", 50), ("US", 5))
     assert result.fields[1].unit == "EUR"
-    # What came back of an order is read off the movements before as_of.
+    # Refunds of an order are read off the movements before as_of.
     assert list(result.provenance.tables) == ["fct_orders", "fct_transactions"]
 
 

@@ -80,11 +80,11 @@ def test_a_funnel_within_a_segment_a_window_and_by_country(book: Book) -> None:
     assert (clean.who(1), clean.who(2)) == (("ann", "bob", "cy", "dee"), ())
 
 
-def test_days_that_nobody_covers_are_unknown(book: Book) -> None:
+def test_uncovered_days_are_unknown(book: Book) -> None:
     before = book.between("2025-01-06", "2025-01-12")
     funnel = book.funnel(["pageview", "cart"], over=before)
     assert funnel.rows == ()
-    assert "nothing is known of these days" in funnel.provenance.notes[-1]
+    assert "these days are unknown" in funnel.provenance.notes[-1]
     assert book.lifecycle(over=before).rows[0][1:5] == (None, None, None, None)
     retained = book.retention(over=before)
     assert (retained.column("size"), retained.average) == ([None], (None,))
@@ -119,7 +119,7 @@ def test_customers_by_recency_frequency_and_money(book: Book) -> None:
 @pytest.mark.parametrize(
     ("ask", "says"),
     [
-        (lambda book: book.funnel(["pageview", "purchse"]), "'purchse' never happened. Did you mean 'purchase'?"),
+        (lambda book: book.funnel(["pageview", "purchse"]), "'purchse' never occurred. Did you mean 'purchase'?"),
         (lambda book: book.funnel("pageview"), "The steps of a funnel are a list"),
         (lambda book: book.funnel([]), "A funnel of 0 steps"),
         (lambda book: book.funnel(["cart"], order="orderd"), "Did you mean 'ordered'?"),

@@ -1,4 +1,4 @@
-"""From raw data to finished pages, as a user does it, and the figures on them."""
+"""From raw data to finished pages, as a user does it, and the numbers on them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_weekly_report_is_whole(weekly: RunResult, sample_workbook: Path) ->
     assert (entry.id, entry.status) == (weekly.run.id, "done")
 
 
-def test_page_and_notebook_show_the_same_figures(weekly: RunResult, sample_workbook: Path) -> None:
+def test_page_and_notebook_show_the_same_numbers(weekly: RunResult, sample_workbook: Path) -> None:
     book = Book.open(root=sample_workbook)
     value = book.value("orders").value
     executed = nbformat.read(weekly.index.parent / "notebooks" / "commerce.ipynb", as_version=4)
@@ -102,7 +102,7 @@ def test_a_section_alone_speaks_of_the_days_asked_for(sample_workbook: Path) -> 
     assert "24 – 30 Jun 2026" in _text(alone.index.parent / "technical_performance.html")
 
 
-def test_a_number_can_be_followed_to_what_was_received(sample_workbook: Path) -> None:
+def test_a_number_can_be_traced_to_raw_records(sample_workbook: Path) -> None:
     book = Book.open(root=sample_workbook)
     rows = book.rows("net_revenue")
     assert rows.count().execute() == book.value("net_revenue").provenance.rows
@@ -119,7 +119,7 @@ NARROW = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
 @pytest.mark.parametrize(
     ("name", "context"),
     [
-        # The page with every kind of figure, and the list of pages; the others are made of the same.
+        # The page with every kind of output, and the index; the others consist of the same.
         pytest.param("commerce", WIDE, id="commerce-wide"),
         pytest.param("index", NARROW, id="index-narrow"),
         *(
@@ -144,9 +144,7 @@ def test_every_real_page_is_quiet_drawn_and_accessible(
 
 
 @pytest.mark.data
-def test_online_retail_and_access_log_end_in_pages_with_the_published_figures(
-    shared_data: Path, tmp_path: Path
-) -> None:
+def test_online_retail_and_access_log_give_pages_with_the_published_numbers(shared_data: Path, tmp_path: Path) -> None:
     root = make_workbook(tmp_path / "book", RETAIL.format(data=shared_data))
     settings = load_settings(root)
     for source in open_sources(settings):

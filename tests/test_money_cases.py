@@ -1,4 +1,4 @@
-"""Money from files to figures: movements by their own day, what came back, statuses of others, decimal places."""
+"""Money from files to metrics: movements by their own day, refunds, foreign statuses, decimal places."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Open = Callable[..., Book]
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Open:
-    """Opens a book on lines of a CSV file, by month unless told otherwise; settings are those above."""
+    """Opens a book on lines of a CSV file, by month by default, with the settings above."""
 
     def opened(lines: str, as_of: str, days: int, rejected: int = 0) -> Book:
         (tmp_path / "pyproject.toml").write_text(SETTINGS)
@@ -99,7 +99,7 @@ e,2026-03-05,10,EUR,,,z,,,
 rd,2026-03-09,10,EUR,refund,,y,d,,
 re,2026-04-09,10,EUR,refund,,z,e,,
 """
-    # x bought twice, y's second came back; that z's comes back in April is not known in March.
+    # x bought twice, y's second was refunded; z's refund in April is not known in March.
     assert amount(shop(lines, "2026-04-01", 31), "repeat_rate") == pytest.approx(1 / 3)
     assert amount(shop(lines, "2026-05-01", 61), "repeat_rate") == pytest.approx(1 / 2)
 
@@ -113,16 +113,16 @@ e,2026-03-05,10,EUR,,Refunded,x,,,app
 f,2026-03-06,10,EUR,,mislaid,x,,,app
 """
     march, april = shop(lines, "2026-04-01", 31, 1), shop(lines, "2026-05-01", 30, 1)
-    # 10 + 10 + 10 + 10 - 10: e is called refunded, and nobody says when
+    # 10 + 10 + 10 + 10 - 10: e has the status refunded without a date
     assert [amount(march, name) for name in ("net_revenue", "refunds", "orders")] == [30, 10, 4]
-    # The file ends in March: what came back in April is known, whether anything was ordered is not.
+    # The file ends in March: refunds of April are known, orders are not.
     assert [amount(april, name) for name in ("net_revenue", "refunds", "orders")] == [-10, 10, None]
     split = march.split("net_revenue", "origin")
     assert dict(zip(split.column("origin"), split.column("net_revenue"), strict=True)) == {
         "Total": 30, "web": 30, "app": 0,
     }  # fmt: skip
-    reported = dict(row[:2] for row in commerce.received(march).rows)
-    assert reported["Orders called refunded without a date (dated by their charge)"] == "1 (e)"
+    reported = dict(row[:2] for row in commerce.row_counts(march).rows)
+    assert reported["Orders with status refunded but no date (dated by their charge)"] == "1 (e)"
 
 
 def _case(shared_cases: Path, name: str, root: Path) -> Path:

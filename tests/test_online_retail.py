@@ -1,4 +1,4 @@
-"""A year of a real shop, from its file to its published figures."""
+"""A year of a real shop, from its file to its published numbers."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_countries_add_up(retail: Book) -> None:
 def _readme_example() -> tuple[str, list[str]]:
     """The settings and the commands of README's example, word for word."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    example = text[text.index("Online Retail](") : text.index("The page ends with what is in its figures")]
+    example = text[text.index("Online Retail](") : text.index("The page ends with what its numbers include")]
     (settings,) = re.findall(r"```toml\n(.*?)```", example, re.DOTALL)
     (console,) = re.findall(r"```console\n(.*?)```", example, re.DOTALL)
     return settings, re.split(r"\n\$ | && ", console.strip().removeprefix("$ "))

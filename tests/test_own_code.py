@@ -98,7 +98,7 @@ from tidings.schema import Column
     columns={
         "ts": Column("!timestamp(6)", "Midnight of the UTC day."),
         "people": Column("!int64", "People who came in."),
-        "_source": Column("!string", "Source that said it."),
+        "_source": Column("!string", "Source that reported it."),
         "_line": Column("!int64", "Position in what was received."),
     },
 )
@@ -117,7 +117,7 @@ entries = Metric(
     definition="People who came through the door.",
 )
 '''
-# A pull, two builds (the second after an edit), the catalogue and a figure, as a person has them, in one process.
+# A pull, two builds (the second after an edit), the catalogue and a value, as a user has them, in one process.
 SCRIPT = """
 from pathlib import Path
 import tidings
@@ -208,7 +208,7 @@ def test_a_workbook_without_code_of_its_own_changes_nothing(own: None, tmp_path:
         ("twice", "from tidings.feeds.feed import Feed\nA = Feed('orders', '', (), {})", "Two feeds are called orders"),
     ],
 )
-def test_what_is_wrong_with_it_is_said(own: None, tmp_path: Path, name: str, source: str, said: str) -> None:
+def test_its_errors_are_named(own: None, tmp_path: Path, name: str, source: str, said: str) -> None:
     _own(tmp_path)
     (tmp_path / "lib" / f"{name}.py").write_text(source, encoding="utf-8")
     load_settings(tmp_path)

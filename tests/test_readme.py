@@ -1,4 +1,4 @@
-"""What README shows, and what docs/sources/ says, is done word for word; a block that nobody executes fails."""
+"""The examples of README and docs/sources/ are executed; a block that no test executes fails."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Reader:
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self.own: Mapping[str, str] = {}
-        """What of a settings block is said otherwise: paths of the system, which a test keeps off, and addresses."""
+        """Changes to a settings block for the test: system paths and addresses."""
         self.said = ""
         self._monkeypatch = monkeypatch
         self._capsys = capsys
@@ -315,7 +315,7 @@ def _seen(reader: Reader) -> None:
 
 
 def _followed(reader: Reader) -> None:
-    """The rows behind a figure are those that it says, and there is a chart."""
+    """The rows behind a value are as many as it says, and there is a chart."""
     names = reader.names
     assert names["rows"].count().execute() == names["book"].value("net_revenue").provenance.rows > 0
     assert len(names["book"].raw("orders", names["rows"], limit=5).to_pandas()) == 5
@@ -323,7 +323,7 @@ def _followed(reader: Reader) -> None:
 
 
 def _retailed(reader: Reader) -> None:
-    """6 x 2.55 + 2 x 3.39 + 3 x 4.95, less 2.55 that came back, in pounds, which nothing converts."""
+    """6 x 2.55 + 2 x 3.39 + 3 x 4.95, less a refund of 2.55, in pounds, without conversion."""
     book = Book.open("2011-12-10", 374, "none", root=reader.root)
     net = book.value("net_revenue")
     assert (float(net.value or 0), net.unit) == (pytest.approx(34.38), "GBP")
@@ -480,7 +480,7 @@ def test_every_command_in_the_text_is_one(file: Path) -> None:
         try:
             command.make_context(verb, list(words))
         except click.MissingParameter:
-            # `tidings run` in a sentence is the verb; with words behind it has to be whole.
+            # `tidings run` in a sentence is the verb; with words after it must be complete.
             assert not words, f"tidings {line}"
         except click.UsageError as error:
             pytest.fail(f"tidings {line}: {error.format_message()}")

@@ -377,7 +377,7 @@ def test_pull_and_check_on_the_command_line_tell_no_canary(
     for fake in book.fakes.values():
         fake.response = _Careless(fake, 403, as_json=True, tokens_too=False)
     code, failed_out, failed = command(*pull, root=book.root)
-    assert code == 1 and "2 of 2 sources failed, or came in part only: search, site." in failed
+    assert code == 1 and "2 of 2 sources failed or are incomplete: search, site." in failed
     assert failed_out.count("cannot use") >= 2, "what servers said is told, but for the secrets"
     code, check_out, _ = command("check", root=book.root)
     assert code == 1 and check_out.count("FAIL source") == 3
@@ -395,7 +395,7 @@ def test_a_broken_source_is_told_beside_a_good_one(real_book: Book, command: Com
     (failed,) = [line for line in lines if line.startswith("site: ")]
     assert failed.startswith("site: failed. site is refused: ") and "Umami › Settings" in failed
     assert failed.endswith("See SITE_KEY, SITE_USERNAME, SITE_PASSWORD in the environment or .env.")
-    assert error == "tidings: 1 of 2 sources failed, or came in part only: site. See above.\n"
+    assert error == "tidings: 1 of 2 sources failed or are incomplete: site. See above.\n"
     assert {name: entry.status for name, entry in Ledger(book.settings.ledger).last_pulls().items()} == {
         "search": "done",
         "site": "failed",

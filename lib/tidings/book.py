@@ -1,4 +1,4 @@
-"""The book: what a notebook holds to ask one build about one window."""
+"""The book: the object with which a notebook asks one build about one window."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ DAYS = 28
 
 
 class Book:
-    """One build seen through one window, time zone, currency and segment; every figure says where it comes from.
+    """Questions to one build in one window, time zone, currency and segment; every result has its provenance.
 
-    Attributes: `window` and `before` (None without comparison), `zone`, `currency`, `settings`, `lens`.
+    Attributes: `window` and `before` (None without comparison), `zone`, `currency`, `settings`, `context`.
     """
 
     def __init__(self, settings: Settings, context: QueryContext, window: Window, compare: Comparison) -> None:
@@ -66,18 +66,17 @@ class Book:
         first: date | str = "",
         last: date | str = "",
     ) -> Book:
-        """Open a build (by default the current one) of the workbook at `root` (by default around this folder).
+        """Open a build (by default the current one) of the workbook at `root` (by default that of this folder).
 
-        The window is the `days` (28) complete local days before `as_of`, for "latest" the last ones that any source
-        covers; or the local days from `first` to `last`, both included, of which one may be left out: `first` alone
-        reaches up to the last complete day, or `days` far; `last` alone ends the `days`. It is compared with the
-        `previous` days, the same `weekdays` before, a `year` before or `none`. An empty time zone or currency is the
-        one of the settings.
-        `segment` limits all figures, as "country=DE|AT, device!=mobile, value>=10", or is the name of a saved one.
+        The window is the `days` (28) complete local days before `as_of`; for "latest" the last ones that any source
+        covers. Or it has the local days from `first` to `last`, both included: with `first` alone up to the last
+        complete day or for `days`, with `last` alone the `days` up to it. It is compared with the `previous` days, the
+        same `weekdays` before, a `year` before or `none`. An empty time zone or currency is that of the settings.
+        `segment` limits all results, as "country=DE|AT, device!=mobile, value>=10", or is the name of a saved one.
 
         Raises:
-            UsageError: a parameter cannot be used as written; the sentence names it and what is known.
-            WindowError: a date cannot be read, the window holds no day, or `days` is given beside both dates.
+            UsageError: a parameter is unknown or malformed.
+            WindowError: a date cannot be read, the window has no day, or `days` is given with both dates.
             WarehouseError: there is no such build.
         """
         _check_types(days, as_of=as_of, compare=compare, timezone=timezone, currency=currency, segment=segment)
@@ -88,7 +87,7 @@ class Book:
         if len(money) != 3 or not money.isascii() or not money.isalpha():
             raise UsageError(f"The currency '{currency}' is not an ISO code.", "Write three letters, as EUR.")
         zone = Zone(timezone or settings.timezone, settings.week_start)
-        # A run says which build all of its sections read.
+        # A run fixes the build that all of its sections read.
         warehouse = Warehouse.open(settings, build or settings.environment.get("TIDINGS_BUILD") or None)
         at = parse_as_of(as_of, zone, warehouse.complete_until)
         context = QueryContext(
@@ -98,17 +97,17 @@ class Book:
         window = Window.last(DAYS if days is None else days, at, zone)
         end = context.coverage.complete_end
         if as_of.strip().lower() == LATEST and end is not None and end < window.end:
-            # The data end within the day before: it is no complete day, and comparing it would be comparing a part.
+            # The data ends within the day before, which is therefore incomplete and must not be compared.
             window = replace(window, start=add_days(end, -window.days), end=end)
         if first or last:
             window = _by_dates(window, first, last, days)
-        # Charts and frames that the analyst adds below get the look of the report, offline.
+        # Charts and frames that the analyst adds get the style of the report, offline.
         own.enable()
         notebook.prepare(is_run=bool(settings.environment.get("TIDINGS_BUILD")))
         return cls(settings, context, window, cast(Comparison, compare))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
-        """The head of a section: period, comparison, segment, money, how fresh the data are, and the build."""
+        """The head of a section: period, comparison, segment, currency, end of the data, and the build."""
         until = self.context.coverage.until
         facts = {
             "Segment": self.segment,
@@ -144,17 +143,17 @@ class Book:
 
     @property
     def build_id(self) -> str:
-        """The build that all figures are read from."""
+        """The id of the build that all results are read from."""
         return self.context.warehouse.build_id
 
     @property
     def missing_fx(self) -> tuple[str, ...]:
-        """Currencies without a rate: their amounts are in no sum."""
+        """Currencies without a rate, whose amounts are left out of sums."""
         return self.context.missing_fx
 
     @property
     def freshness(self) -> Mapping[str, datetime | None]:
-        """Newest row of every fact table, aware UTC; null for an empty one."""
+        """Last row at, of every fact table, aware UTC; None for an empty one."""
         tables = self.context.warehouse.tables
         return {name: info.last_row_at for name, info in sorted(tables.items()) if name.startswith("fct_")}
 
@@ -164,21 +163,21 @@ class Book:
         return tuple(self.context.sql)
 
     def within(self, column: str, value: str) -> Book:
-        """The same book, limited to rows with a value in a column, too.
+        """The same book, further limited to rows with this value in a column.
 
         Raises:
-            UsageError: no mart has such a column, or no row the value.
+            UsageError: no mart has such a column, or no row has the value.
         """
         check_term(column, value, self.context.warehouse)
         return Book(self.settings, self.context.within(column, value), self.window, self.compare)
 
     def rejected(self, feed: str) -> Mapping[str, int]:
-        """Rows of a feed that were landed as rejected, by source; sources without any are there with 0."""
+        """Number of rejected rows of a feed by source; 0 for sources without any."""
         infos = [info for info in self.context.warehouse.feeds if info.feed == feed]
         return {s: sum(i.rejected for i in infos if i.source == s) for s in dict.fromkeys(i.source for i in infos)}
 
     def value(self, name: str, window: Window | None = None) -> Value:
-        """One metric over the window, beside the window before, with its daily course; of another window if given.
+        """One metric over the book's or another window, with the window compared with and daily values.
 
         Raises:
             MetricError: there is no such metric.
@@ -186,7 +185,7 @@ class Book:
         return self._values((name,), window or self.window)[0]
 
     def values(self, *names: str, window: Window | None = None) -> tuple[Value, ...]:
-        """Several metrics as `value` gives them; those of one mart are read in one pass.
+        """Several metrics as from `value`; those of one mart are read in one pass.
 
         Raises:
             MetricError: there is no such metric.
@@ -248,22 +247,22 @@ class Book:
     def series(
         self, name: str, grain: Unit | None = None, days: int | None = None, window: Window | None = None
     ) -> Series:
-        """A metric per calendar period of the window, of the last `days` days or of another window, each from its rows.
+        """A metric per calendar period of the window, of the last `days` days or of another window, from its own rows.
 
-        Without a `grain` by day, in long windows by week or month, so that a chart can be read (`Window.grain`).
+        The default `grain` is the day, in long windows week or month, so that a chart is readable (`Window.grain`).
 
-        A period that the window only touches is shown whole, and the one still running at `as_of` is there, too,
-        marked incomplete; of a `window` that is given no other periods than it touches.
+        A period that the window only touches has all its days, and the one still running at `as_of` is included, marked
+        incomplete; with a `window` given there are only the periods that it touches.
 
         Raises:
-            MetricError: there is no such metric, or it has no course.
+            MetricError: there is no such metric, or it has no values by period.
             WindowError: `grain` is not day, week, month, quarter or year, `days` is not positive, or both `days` and
                 `window` are given.
         """
         metric = get(name)
         if window is not None:
             if days is not None:
-                raise WindowError(f"The course of {name} was asked for {days} days and for a window.", "Give one.")
+                raise WindowError(f"The series of {name} has both `days` ({days}) and a window.", "Give one of them.")
             return self._series(metric, window, grain or window.grain())
         window = self.window if days is None else self.last(days)
         grain = grain or window.grain()
@@ -272,7 +271,7 @@ class Book:
         return self._series(metric, window, grain)
 
     def series_before(self, name: str, grain: Unit | None = None) -> Series | None:
-        """The course of the window that is compared with, period by period as `series`; None without comparison."""
+        """The series of the window compared with, by the same periods as `series`; None without comparison."""
         if self.before is None:
             return None
         return self._series(get(name), self.before, grain or self.window.grain())
@@ -293,7 +292,7 @@ class Book:
         return replace(self.window, start=add_days(self.window.end, -days))
 
     def between(self, first: date | str, last: date | str) -> Window:
-        """The local days from `first` to `last`, both included: a window to ask for in place of the book's.
+        """The window of local days from `first` to `last`, both included.
 
         Raises:
             WindowError: a date cannot be read, or `first` is after `last`.
@@ -321,13 +320,13 @@ class Book:
         over: Window | None = None,
         by: str = "user_id",
     ) -> FunnelResult:
-        """How many got how far through events of the book's days, or those `over` a window (metric definitions 1).
+        """A funnel over the events of the book's window, or of the window `over` (metric definitions 1).
 
         `window` is in seconds (14 days); `breakdown` is a column of fct_events; `by` is `user_id` or `visitor_id`.
 
         Raises:
-            UsageError: an event or a column that is not there.
-            MetricError: a funnel that is not possible.
+            UsageError: an event or a column does not exist.
+            MetricError: the funnel is not possible.
         """
         asked = Asked(self.context, over or self.window)
         return funnel(asked, steps, order=order, window=window, exclusions=exclusions, breakdown=breakdown, by=by)
@@ -343,12 +342,12 @@ class Book:
         over: Window | None = None,
         by: str = "user_id",
     ) -> RetentionResult:
-        """Of those with a target event in a period, how many had a return event in later ones (metric definitions 2).
+        """Users with a target event in a period who had a return event in later ones (metric definitions 2).
 
-        No event named is any event. The periods are those that the book's window touches, or a window `over`.
+        Without a name any event counts. The periods are those that the book's window, or `over`, touches.
 
         Raises:
-            UsageError: an event or a column that is not there.
+            UsageError: an event or a column does not exist.
             MetricError: `period`, `type` or `mode` is not known.
         """
         asked = Asked(self.context, over or self.window)
@@ -368,7 +367,7 @@ class Book:
         return rfm(Asked(self.context, self.window))
 
     def compares(self, mart: str) -> bool:
-        """True where the window and the one before are covered alike by all that a mart is made of (C14)."""
+        """Whether the window and the one before have the same coverage in all sources of a mart (C14)."""
         if self.before is None:
             return False
         now, then = (self.window.start, self.window.end), (self.before.start, self.before.end)
@@ -376,7 +375,7 @@ class Book:
         return coverage.same_coverage(coverage.of_mart(mart), now, then)
 
     def results(self, name: str) -> bool:
-        """True where some source fills what a metric needs.
+        """Whether some source fills what a metric needs.
 
         Raises:
             MetricError: there is no such metric.
@@ -384,7 +383,7 @@ class Book:
         return all(self.context.coverage.answerable([leaf]) for leaf in leaves(get(name)))
 
     def covers(self, mart: str) -> bool:
-        """True where a source covers a day of the window in a mart: no rows then mean that there was nothing."""
+        """Whether a source of a mart covers a day of the window, so that no rows mean 0."""
         coverage = self.context.coverage
         return coverage.extent(coverage.of_mart(mart), self.window.start, self.window.end) != "none"
 
@@ -400,10 +399,10 @@ class Book:
             return part
         context, both = self.context, (window, before)
         notes = [n for w in both for n in context.notes.lacking(leaves(metric), context.needed, w.start, w.end)]
-        return notes[0].rstrip(".") if notes else "the data do not cover both windows alike"
+        return notes[0].rstrip(".") if notes else "the two windows have different coverage"
 
     def split(self, name: str, by: str, top: int = 12, window: Window | None = None) -> Result:
-        """A metric by a column of its mart: the total first, the `top` largest, then the others from their own rows.
+        """A metric by a column of its mart: the total, the `top` largest groups, then the others from their own rows.
 
         Columns: `by`, the metric, `before` and `change` against the window before, then `share` of the total for what
         can be counted and `rows` for ratios and percentiles.
@@ -417,9 +416,9 @@ class Book:
         return breakdown_result(self.context, metric, by, top, over, over.compare(self.compare), self.unit(metric))
 
     def to_date(self, name: str, window: Window | None = None) -> Result:
-        """A metric week on week and month on month: the period to date against as many days of the one before.
+        """A metric for the week and the month so far, each against the same days of the one before.
 
-        To date is up to the last day of the window that was complete at `as_of`.
+        Both end with the last day of the window that was complete at `as_of`.
 
         Raises:
             MetricError: there is no such metric.
@@ -428,7 +427,7 @@ class Book:
         return to_date_result(self.context, metric, window or self.window, self.unit(metric))
 
     def mart(self, name: str) -> ir.Table:
-        """A table as the figures see it: rows before `as_of`, in the segment, with `local_ts` and, for money, `fx`.
+        """A table as metrics read it: rows before `as_of`, in the segment, with `local_ts` and, for money, `fx`.
 
         Raises:
             WarehouseError: there is no such table.
@@ -448,20 +447,20 @@ class Book:
 
         Raises:
             MetricError: there is no such metric.
-            UsageError: it is computed from other metrics, which have rows each.
+            UsageError: it is computed from other metrics, each with its own rows.
         """
         return rows_behind(self.context, get(name), window or self.window)
 
     def raw(self, feed: str, rows: ir.Table, limit: int = 100) -> ir.Table:
-        """The landed rows behind rows of a mart, as received in `_record`, with the file they lie in.
+        """The landed rows behind rows of a mart, with the raw record in `_record`, and the file.
 
         Raises:
-            UsageError: there is no such feed, or the rows do not say where they come from.
+            UsageError: there is no such feed, or the rows lack the columns to trace them.
         """
         return raw_rows(self.context, self.settings.raw, feed, rows, limit)
 
     def ask(self, title: str, fields: Sequence[Field], expression: ir.Table) -> Result:
-        """Any question as an Ibis table; `fields` say which of its columns to show, how named and in which unit.
+        """The result of an Ibis table; `fields` name the columns to show, with title and unit.
 
         Raises:
             UsageError: a field is not a column of the expression.
@@ -480,16 +479,16 @@ class Book:
         return Result(title, units, rows, found.provenance)
 
     def query(self, expression: ir.Expr, *, money: bool = False) -> QueryResult:
-        """Rows of an expression with where they come from; `money` says that they hold amounts in `currency`."""
+        """Rows of an expression with their provenance; with `money` they contain amounts in `currency`."""
         return self.context.query(expression, money=money)
 
     def unit(self, metric: Metric) -> str:
-        """What is printed behind a metric's value: its unit, for money the report's currency."""
+        """The unit printed after a metric's value, for money the report's currency."""
         return self.currency if metric.unit == "money" else metric.unit
 
 
 def _check_types(days: object, **texts: object) -> None:
-    """Notebooks are run by programs that take a value for what it looks like: `abc` for text, `2026` for a number."""
+    """papermill guesses the types of parameters: `abc` is text, `2026` a number."""
     if days is not None and (not isinstance(days, int) or isinstance(days, bool)):
         raise UsageError(f"days must be a whole number, not {days!r}.", "Give it as in days=28.")
     for name, text in texts.items():
@@ -498,10 +497,11 @@ def _check_types(days: object, **texts: object) -> None:
 
 
 def _by_dates(usual: Window, first: date | str, last: date | str, days: int | None) -> Window:
-    """The window from `first` to `last`, both included; where one is missing, as `Book.open` says."""
+    """The window from `first` to `last`, both included; see `Book.open` for one of them alone."""
     if first and last and days is not None:
         raise WindowError(
-            f"The window is given by its dates, {first} to {last}, and as {days} days.", "Leave out one of the three."
+            f"The window has both its dates, {first} to {last}, and a length of {days} days.",
+            "Leave out one of the three.",
         )
     if first and last:
         return Window.between(as_date(first), as_date(last), usual.as_of, usual.zone)

@@ -1,6 +1,6 @@
-"""Analyses of a book: funnels, retention, lifecycle, customers, over what its figures see (metric definitions 1-3, 10).
+"""Analyses of a book: funnels, retention, lifecycle, customers, over the book's rows (metric definitions 1-3, 10).
 
-Days that no source covers are unknown here as in figures (C14): no rows, or no value, and a note that says so.
+Days that no source covers are unknown, as for metrics (C14): no rows or no value, with a note.
 """
 
 from __future__ import annotations
@@ -29,49 +29,49 @@ _EVENTS, _ORDERS = "fct_events", "fct_orders"
 _FUNNEL = (
     Field("step", "Step"),
     Field("count", "Users", "count"),
-    Field("step_rate", "Of the step before", "ratio"),
-    Field("overall_rate", "Of the first", "ratio"),
+    Field("step_rate", "Of previous step", "ratio"),
+    Field("overall_rate", "Of first step", "ratio"),
     Field("drop_off", "Dropped off", "count"),
-    Field("average", "Average time to it", "s"),
-    Field("median", "Median time to it", "s"),
+    Field("average", "Average time from previous step", "s"),
+    Field("median", "Median time from previous step", "s"),
 )
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The data and the days that an analysis is about."""
+    """The query context and the days of an analysis."""
 
     context: QueryContext
     window: Window
 
     def events(self, by: str) -> ir.Table:
-        """What people did before `as_of`, in the segment, `by` as `user_id`; bots are none.
+        """Events before `as_of` in the segment, without bots, with the column `by` as `user_id`.
 
         Raises:
-            UsageError: nobody is known by `by`.
+            UsageError: `by` is not an identity.
         """
         if by not in IDENTITIES:
-            raise UsageError(f"People cannot be told apart by '{by}'.", suggest(by, IDENTITIES))
+            raise UsageError(f"'{by}' does not identify people.", suggest(by, IDENTITIES))
         hits = self.context.mart(_EVENTS)
         hits = hits.filter(~hits.is_bot)
         return hits if by == "user_id" else hits.mutate(user_id=hits[by])
 
     def check_events(self, events: ir.Table, names: Iterable[str | None]) -> None:
-        """Refuse an event that never happened; where there are no events at all, none is known."""
+        """Refuse an event that never occurred, unless there are no events at all."""
         known = {row["event"] for row in self.context.rows(events.select("event").distinct())}
         for name in names:
             if known and name is not None and name not in known:
-                raise UsageError(f"The event '{name}' never happened.", suggest(name, known))
+                raise UsageError(f"The event '{name}' never occurred.", suggest(name, known))
 
     def extent(self, mart: str, start: date, end: date) -> str:
-        """How much of some days is covered: `all`, `part` or `none`."""
+        """How much of the days is covered: `all`, `part` or `none`."""
         return self.context.coverage.extent(self.context.coverage.of_mart(mart), start, end)
 
     def origin(self, mart: str, start: int, rows: int | None, *, money: bool = False) -> Provenance:
-        """Where a result comes from: the queries since the `start`-th, and how much of the window is covered."""
+        """The provenance of a result: the queries since the `start`-th, with a note on coverage."""
         origin = self.context.provenance(self.context.sql[start:], [mart], rows, money=money)
         notes = {
-            "none": f"No source covers {self.window.label}: nothing is known of these days.",
+            "none": f"No source covers {self.window.label}: these days are unknown.",
             "part": f"Only a part of {self.window.label} is covered.",
         }
         extent = self.extent(mart, self.window.start, self.window.end)
@@ -80,12 +80,12 @@ class Asked:
 
 @dataclass(frozen=True, repr=False)
 class FunnelResult(Result):
-    """A funnel, one row per step (of each value of a breakdown), and who is behind each."""
+    """A funnel, one row per step (and value of a breakdown), with the users behind each."""
 
     steps: tuple[str, ...] = ()
     paths: tuple[Path, ...] = field(default=(), repr=False)
     events: ir.Table | None = field(default=None, compare=False)
-    """The events of the window that were looked at; `user_id` is who is listed."""
+    """The events of the window; `user_id` is the identity that `who` lists."""
 
     def who(self, step: int) -> tuple[str, ...]:
         """The users who reached a step (from 1), by name.
@@ -112,7 +112,7 @@ class FunnelResult(Result):
 
 @dataclass(frozen=True, repr=False)
 class RetentionResult(Result):
-    """Cohorts by periods passed, one row per cell, the weighted `average` by periods passed, and who is behind each."""
+    """Cohorts by periods passed, one row per cell, with the weighted `average` and the users behind each cell."""
 
     average: tuple[float | None, ...] = ()
     ask: Callable[[int, int], tuple[frozenset[str], frozenset[str]]] | None = field(default=None, compare=False)
@@ -121,7 +121,7 @@ class RetentionResult(Result):
         """The users of a cohort, named as in its column, who came back so many periods later, by name.
 
         Raises:
-            UsageError: the cell is not there, or not known.
+            UsageError: the cell does not exist, or is unknown.
         """
         members, returned = self._cell(cohort, interval)
         return tuple(sorted(members & returned))
@@ -130,7 +130,7 @@ class RetentionResult(Result):
         """The users of a cohort who did not come back so many periods later, by name.
 
         Raises:
-            UsageError: the cell is not there, or not known.
+            UsageError: the cell does not exist, or is unknown.
         """
         members, returned = self._cell(cohort, interval)
         return tuple(sorted(members - returned))
@@ -142,7 +142,7 @@ class RetentionResult(Result):
         known = [row[2] for row in self.rows if row[0] == cohort and row[3] is not None]
         if interval not in known or self.ask is None:
             raise UsageError(
-                f"Who of '{cohort}' came back after {interval} is not known.", f"Known: {', '.join(map(str, known))}."
+                f"It is unknown who of '{cohort}' came back after {interval}.", f"Known: {', '.join(map(str, known))}."
             )
         return self.ask(labels.index(cohort), interval)
 
@@ -288,7 +288,7 @@ def _funnel_row(step: StepResult) -> tuple[Any, ...]:
 
 
 def _average(cells: Sequence[tuple[Any, ...]]) -> tuple[float | None, ...]:
-    """Weighted by size, over the complete cells of cohorts with users (2); days that nobody covers enter none."""
+    """Weighted by size, over the complete cells of cohorts with users; uncovered days count in none."""
     found: list[float | None] = []
     for k in range(max((cell[2] for cell in cells), default=-1) + 1):
         whole = [cell for cell in cells if cell[2] == k and cell[1] and cell[3] is not None and cell[5] == "complete"]

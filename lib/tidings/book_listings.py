@@ -1,4 +1,4 @@
-"""What there is to ask for: the metrics of the workbook and the tables of a build, to be read or looked up."""
+"""Listings for analysts: the metrics of the workbook and the tables of a build."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Listing(Mapping[str, Any]):
-    """Entries by name; shown as a table, and an unknown name is answered with the nearest known one."""
+    """Entries by name, shown as a table; the error for an unknown name suggests the nearest one."""
 
     what: str
     entries: Mapping[str, Any] = field(hash=False)

@@ -44,7 +44,7 @@ def test_trailing_windows_include_the_day_and_reach_before_the_range() -> None:
     assert [(r["day"], r["dau"], r["wau"], r["mau"]) for r in found] == [
         (date(2026, 5, 3), 1, 2, 3),
         (date(2026, 5, 4), 1, 1, 2),
-        (date(2026, 5, 5), 0, 1, 2),  # nobody that day: 0, not missing
+        (date(2026, 5, 5), 0, 1, 2),  # no one that day: 0, not missing
     ]
     assert [r["dau_mau"] for r in found] == [1 / 3, 0.5, 0.0]
     assert [r["dau_wau"] for r in found] == [0.5, 1.0, 0.0]

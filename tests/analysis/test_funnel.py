@@ -88,7 +88,7 @@ def counts(rows: Sequence[tuple[Any, ...]], funnel: Funnel) -> list[int]:
     [
         ("ordered", "A X B X C", "A B C", 3, "other events between do not matter"),
         ("ordered", "B A C", "A B C", 1, "B before A does not count, C without B neither"),
-        ("ordered", "B C", "A B C", 0, "nobody enters without step 1"),
+        ("ordered", "B C", "A B C", 0, "no one enters without step 1"),
         ("ordered", "A", "A A", 1, "one event fills one step"),
         ("ordered", "A A", "A A", 2, "a repeated step takes another event"),
         ("ordered", "C|B|A", "A B C", 3, "equal timestamps may be taken in any order"),
@@ -133,7 +133,7 @@ def test_the_window_counts_from_the_first_step(order: Any, seconds: int, window:
 
 
 def test_the_window_is_absolute_and_of_the_whole_attempt() -> None:
-    # Each gap is within 60 s, the whole is not.
+    # Each gap is within 60 s, all together are not.
     assert counts([("u", "A", 0), ("u", "B", 50), ("u", "C", 100)], asked("A B C", window=60)) == [1, 1, 0]
 
 
@@ -145,7 +145,7 @@ def test_rates_and_drop_off_count_users_once() -> None:
     assert (third.count, third.step_rate, third.overall_rate, third.drop_off) == (0, 0.0, 0.0, 1)
 
 
-def test_nobody_gives_zeros_and_nulls() -> None:
+def test_no_users_give_zeros_and_nulls() -> None:
     funnel = asked("A B")
     for rows in ([], one("B")):
         first, second = summary(walked(rows, funnel), funnel)

@@ -113,7 +113,7 @@ def test_stickiness_counts_periods_once_and_lists_every_k() -> None:
 
 
 @pytest.mark.parametrize("unit", ["day", "month"])
-def test_nobody_gives_zeros(unit: str) -> None:
+def test_no_users_give_zeros(unit: str) -> None:
     window = Window.between(date(2026, 5, 1), date(2026, 5, 2), datetime(2026, 6, 1, tzinfo=UTC), Zone())
     for row in rows_of(lifecycle(user_days([]), window, unit)):  # type: ignore[arg-type]
         assert (row["new"], row["returning"], row["resurrecting"], row["dormant"]) == (0, 0, 0, 0)

@@ -115,7 +115,7 @@ def test_weeks_start_as_the_zone_says(week_start: Any, expected: tuple[int, int]
     assert cells(retention(list(rows), window, "week"))[0] == expected
 
 
-def test_nobody_gives_zeros_and_null_rates() -> None:
+def test_no_users_give_zeros_and_null_rates() -> None:
     found = retention([], DAYS, "day")
     assert cells(found) == [(0, 0, 0, 0)] * 4
     assert found.average == (None,) * 4

@@ -60,7 +60,7 @@ def test_all_equal_customers() -> None:
 def test_what_came_back_in_full_is_no_order() -> None:
     found = _scored(
         ("a", date(2026, 6, 1), 10, 4),
-        ("a", date(2026, 6, 20), 10, 10),  # came back: neither recency nor frequency know it
+        ("a", date(2026, 6, 20), 10, 10),  # refunded: not in recency or frequency
         ("b", date(2026, 6, 1), 10, 12),  # more than in full, and b's only order: not scored
         (None, date(2026, 6, 1), 10, 0),  # nobody
         ("", date(2026, 6, 1), 10, 0),
@@ -126,7 +126,7 @@ def test_repeat_purchases() -> None:
         ("a", date(2026, 6, 11), 20, 0),
         ("a", date(2026, 6, 21), 40, 10),
         ("b", date(2026, 6, 30), 7, 0),
-        ("b", date(2026, 7, 1), 7, 7),  # came back whole: no purchase
+        ("b", date(2026, 7, 1), 7, 7),  # fully refunded: not a purchase
         ("c", date(2026, 6, 2), 7, 8),  # and c has none left
         ("d", date(2026, 6, 2), 0, 0),  # was given away, and kept
         (None, date(2026, 6, 30), 7, 0),  # nobody

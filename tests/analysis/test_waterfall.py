@@ -1,4 +1,4 @@
-"""The waterfall: by hand, and that its parts add up to the change whatever the figures."""
+"""The waterfall: by hand, and that its parts add up to the change whatever the amounts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_parts_by_hand() -> None:
         ("price and mix", NEW, Decimal(24)),  # twelve orders at 2 more each
         ("volume", RETURNING, Decimal(-20)),  # one order less at the old 20
         ("price and mix", RETURNING, Decimal(6)),  # three orders at 2 more each
-        ("refunds", "", Decimal(12)),  # 12 less came back
+        ("refunds", "", Decimal(12)),  # 12 less refunded
         ("chargebacks", "", Decimal(-4)),
     ]
     assert (before.net, now.net) == (Decimal(155), Decimal(193))

@@ -29,7 +29,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def looked(root: Path, content: str | bytes, file: str = "export.csv", **table: Any) -> list[Finding]:
-    """What is said of a source that reads one file."""
+    """The findings of a source that reads one file."""
     (root / file).write_bytes(content if isinstance(content, bytes) else content.encode())
     return said(settings(root, {"kind": "orders", "path": file, **table}))
 
@@ -108,7 +108,7 @@ def test_a_kind_that_is_none_or_another_is_answered_by_the_one_it_is(root: Path)
     assert "It looks like events." in details(looked(root, events, columns={"order_id": "visitor_id"}))
 
 
-def test_what_fits_nothing_is_told_with_its_columns(root: Path) -> None:
+def test_a_file_that_fits_no_feed_is_named_with_its_columns(root: Path) -> None:
     text = details(looked(root, "1001,2026-10-05,12.50,EUR\n1002,2026-10-06,3.00,EUR\n", columns=SHOP))
     assert "its first line (1001, 2026-10-05, 12.50, EUR) is a row, no names" in text
 
@@ -154,7 +154,7 @@ def test_a_row_with_a_list_in_it_is_a_row(root: Path) -> None:
         ({"a": [1, 2], "b": [3, 4]}, "none is a list of objects"),
     ],
 )
-def test_an_object_that_holds_no_rows_is_told_by_its_members(root: Path, value: Any, reported: str) -> None:
+def test_an_object_without_rows_is_named_with_its_members(root: Path, value: Any, reported: str) -> None:
     text = details(looked(root, json.dumps(value, indent=1), "export.json"))
     assert reported in text and "not JSON lines" not in text
 
@@ -224,7 +224,7 @@ def test_currencies_are_looked_up_before_anything_lands(root: Path) -> None:
     assert "late.csv has none for CHF" in rates(late)
 
 
-def test_many_files_in_order_are_told_together(root: Path) -> None:
+def test_many_good_files_are_one_finding(root: Path) -> None:
     for day in range(1, 6):
         (root / f"{day}.csv").write_text(f"Order ID,Date,Total\n{day},2026-10-0{day},12.50\n")
     text = details(looked(root, "Order ID,Date,Total\n9,2026-10-05,x\n", "bad.csv", path="*.csv", columns=SHOP))

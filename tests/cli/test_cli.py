@@ -118,7 +118,7 @@ def test_a_source_that_fails_stops_no_other_and_the_exit_code_says_so(run: Run, 
     code, out, error = run("pull", root=root)
     assert code == 1
     assert "sample: " in out and "none rejected" in out, "the sample came after the failing shop"
-    assert "1 of 2 sources failed, or came in part only: shop" in error
+    assert "1 of 2 sources failed or are incomplete: shop" in error
 
 
 def test_nothing_built_yet_is_said_with_the_remedy(run: Run, no_kernels: None, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Values, courses and answers made by hand for the tests of what is displayed."""
+"""Values, series and results made by hand for the tests of what is displayed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AS_OF = datetime(2026, 6, 30, 22, tzinfo=UTC)
 WINDOW = Window.last(28, AS_OF, ZONE)
 RUNNING = Window(WINDOW.start, WINDOW.end, ZONE, datetime(2026, 6, 30, 9, tzinfo=UTC))
 ORIGIN = Provenance(
-    ("SELECT sum(net) FROM fct_orders WHERE country <> '<DE>'",), {"fct_orders": "fresh until 30 Jun 2026"}, "b1", 123
+    ("SELECT sum(net) FROM fct_orders WHERE country <> '<DE>'",), {"fct_orders": "last row at 30 Jun 2026"}, "b1", 123
 )
 
 REVENUE = Metric(
@@ -74,7 +74,7 @@ SPLIT = result(
 )
 
 
-def cohort_answer(cells: Sequence[tuple[str, int, int, float | None, str]]) -> Result:
+def cohort_result(cells: Sequence[tuple[str, int, int, float | None, str]]) -> Result:
     return result(
         cells,
         Field("cohort", "First purchase"),

@@ -45,13 +45,13 @@ def test_bars_leave_the_total_out_and_keep_the_order() -> None:
 def test_bars_of_an_unknown_column_are_refused_with_a_suggestion() -> None:
     with pytest.raises(UsageError, match=r"no column 'befor'\. Did you mean 'before'\?"):
         bars(SPLIT, "befor")
-    with pytest.raises(UsageError, match="no column of figures"):
+    with pytest.raises(UsageError, match="no column of numbers"):
         bars(result([("DE",)], COUNTRY))
 
 
 def test_without_rows_there_is_a_sentence() -> None:
     assert bars(result([], COUNTRY, NET)).title == "Net revenue: no data in this window"
-    assert columns(result([], COUNTRY, NET)).title == "Net revenue: none in this time"
+    assert columns(result([], COUNTRY, NET)).title == "Net revenue: none in this window"
     assert histogram(result([], *BINS, title="Latency")).title == "Latency: no data in this window"
     empty = result([], COUNTRY, Field("day", "Day"), NET)
     assert heatmap(empty, "day", "country", "net").title == "Net revenue: no data in this window"
@@ -70,7 +70,7 @@ def test_a_funnel_says_where_most_are_lost() -> None:
         [("view", 1000, None), ("cart", 300, 0.3), ("paid", 120, 0.4)],
         Field("step", "Step"),
         Field("count", "Visitors", "count"),
-        Field("step_rate", "Of the step before", "ratio"),
+        Field("step_rate", "Of previous step", "ratio"),
     )
     figure = funnel(steps)
     # 12 % of 1000; 700 are lost at the first step, 180 at the second.
@@ -80,7 +80,7 @@ def test_a_funnel_says_where_most_are_lost() -> None:
 
 def test_a_funnel_nobody_entered() -> None:
     steps = result([("view", 0), ("cart", 0)], Field("step", "Step"), COUNT)
-    assert funnel(steps).title == "Nobody took the first step in this window"
+    assert funnel(steps).title == "No one took the first step in this window"
 
 
 def test_a_waterfall_leads_from_total_to_total() -> None:
@@ -121,8 +121,8 @@ def test_the_last_bar_of_a_waterfall_ends_where_its_parts_lead(parts: list[Decim
     ("rows", "message"),
     [
         ([("May", 100), ("Volume", 40), ("June", 120)], "do not add up: they lead from 100 to 140, not to 120"),
-        ([("May", 100)], "is no waterfall"),
-        ([("May", 100), ("Volume", None), ("June", 120)], "is no waterfall"),
+        ([("May", 100)], "is not a waterfall"),
+        ([("May", 100), ("Volume", None), ("June", 120)], "is not a waterfall"),
     ],
 )
 def test_what_is_no_waterfall_is_refused(rows: list[tuple[str, Any]], message: str) -> None:
@@ -140,17 +140,17 @@ def test_a_histogram_draws_open_and_unequal_bins_equally_wide() -> None:
         "50 ms to 1 s: 8",
         "from 1 s: 2",
     ]
-    # 90 of 100 lie below 50 ms: the first bound that nine in ten lie below.
-    assert plain(figure.title) == "Latency: 90.0 % of requests lie below 50 ms"
+    # 90 of 100 are below 50 ms: the first bound that nine in ten are below.
+    assert plain(figure.title) == "Latency: 90.0 % of requests are below 50 ms"
 
 
 def test_a_histogram_whose_bulk_is_open_says_so() -> None:
     figure = histogram(result([(0.0, 5.0, 1), (5.0, None, 9)], *BINS, title="Latency"))
-    assert plain(figure.title) == "Latency: 90.0 % of requests lie at or above 5 ms"
+    assert plain(figure.title) == "Latency: 90.0 % of requests are at or above 5 ms"
 
 
 def test_a_distribution_needs_bounds_and_counts() -> None:
-    with pytest.raises(UsageError, match="is no distribution"):
+    with pytest.raises(UsageError, match="is not a distribution"):
         histogram(SPLIT.__class__("Latency", BINS[:2], ((0.0, 1.0),), SPLIT.provenance))
 
 
@@ -165,7 +165,7 @@ def test_a_tile_without_a_value_is_empty_not_zero() -> None:
     figure = heatmap(tiles, "hour", "weekday", "orders")
     assert [(row["y"], row["x"], row["v"]) for row in drawn(figure)] == [("Mon", "09", 3), ("Tue", "09", 0)]
     # Mon 10 has no value, Tue 10 no row.
-    assert "2 empty tiles: no data there, which is not zero." in figure.html
+    assert "2 empty tiles: no data, not zero." in figure.html
     assert figure.title == "Orders: highest 3 (Mon, 09)"
     assert "lowest 0 (Tue, 09)" in figure.alt and "1 cell without a value" in figure.alt
 

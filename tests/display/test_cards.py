@@ -45,11 +45,11 @@ def test_a_usual_change_is_marked_and_not_coloured() -> None:
     ("now", "before", "said"),
     [
         (None, 0.1, "Error rate – nothing to divide by in this window"),
-        (0.1, None, "Error rate 10.0 % no value in the 28 days before"),
-        (0.1, 0.0, "Error rate 10.0 % was 0.00 % in the 28 days before"),
+        (0.1, None, "Error rate 10.0 % unknown in the 28 days before"),
+        (0.1, 0.0, "Error rate 10.0 % from 0.00 % in the 28 days before"),
     ],
 )
-def test_what_is_missing_is_said_with_its_reason(now: float | None, before: float | None, said: str) -> None:
+def test_missing_values_have_their_reason(now: float | None, before: float | None, said: str) -> None:
     assert seen(card(value(now, before, ERRORS, "ratio"))) == said
 
 
@@ -118,5 +118,5 @@ def test_the_gauge_names_what_costs_most() -> None:
 
 def test_a_gauge_without_value_says_why() -> None:
     figure = gauge(value(None, None, get("health_score"), "score"))
-    title = "Health is not known: less than half of what it is made of has a value"
+    title = "Health is unknown: components with less than half of the weight have a value"
     assert figure.title == title and "td-fill" not in figure.html

@@ -94,7 +94,7 @@ def test_the_axis_starts_at_zero_or_says_so() -> None:
     assert "does not start at zero" not in far.html
 
 
-def test_an_empty_course_is_told_not_drawn_as_zero() -> None:
+def test_an_empty_series_is_a_sentence_not_drawn_as_zero() -> None:
     figure = trend(series(lambda _: None, ERRORS, "ratio"))
     assert figure.title == "Error rate: nothing to divide by in this window"
     assert "nothing to divide by" in figure.alt
@@ -156,6 +156,6 @@ def test_the_steps_of_a_ramp_are_round_rise_and_cover_the_values(values: list[fl
     assert found[-1] + width >= max(values) - slack and found[0] - width <= min([0.0, *values]) + slack
 
 
-def test_the_steps_of_counts_are_whole() -> None:
+def test_the_steps_of_counts_are_integers() -> None:
     assert axes.steps([0, 3, 28], 5) == [6, 12, 18, 24]
     assert axes.steps([], 5) == [1, 2, 3, 4], "without values any will do"

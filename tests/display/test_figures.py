@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import altair as alt
 import nbformat
 import pytest
-from display_samples import ERRORS, ORIGIN, REVENUE, SPLIT, WINDOW, cohort_answer, result, retitled, series, value
+from display_samples import ERRORS, ORIGIN, REVENUE, SPLIT, WINDOW, cohort_result, result, retitled, series, value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -58,7 +58,7 @@ def every(text: str) -> dict[str, Figure]:
         "waterfall": show.waterfall(falls),
         "histogram": show.histogram(bins),
         "heatmap": show.heatmap(tiles, "more", "label", "n"),
-        "cohorts": show.cohorts(cohort_answer([(text, 3, 0, 1.0, "complete"), (text, 3, 1, 0.5, "incomplete")])),
+        "cohorts": show.cohorts(cohort_result([(text, 3, 0, 1.0, "complete"), (text, 3, 1, 0.5, "incomplete")])),
         "digest": show.digest([value(3, 2, metric), ranked]),
     }
 
@@ -192,16 +192,16 @@ def test_bars_that_do_not_start_at_zero_are_refused(scale: dict[str, object]) ->
 
 def test_more_rows_than_can_be_seen_are_refused() -> None:
     table = Table((COUNT,), tuple((i,) for i in range(MOST_ROWS + 1)))
-    with pytest.raises(UsageError, match="would carry 1501 rows"):
+    with pytest.raises(UsageError, match="would have 1501 rows"):
         chart(title="t", subtitle="", alt="a", spec={"mark": "line"}, table=table, provenance=ORIGIN)
     many = {"data": {"values": [{"v": 1}] * (MOST_ROWS + 1)}, "mark": "line"}
-    with pytest.raises(UsageError, match="would carry 1501 rows"):
+    with pytest.raises(UsageError, match="would have 1501 rows"):
         chart(title="t", subtitle="", alt="a", spec=many, table=Table((COUNT,), ((1,),)), provenance=ORIGIN)
 
 
 def test_a_figure_tells_where_it_comes_from() -> None:
     shown = str(show.table(SPLIT).html)
-    assert "Source: fct_orders (fresh until 30 Jun 2026) · 123 rows · build b1" in shown
+    assert "Source: fct_orders (last row at 30 Jun 2026) · 123 rows · build b1" in shown
     assert "country &lt;&gt; &#39;&lt;DE&gt;&#39;" in shown, "the query, escaped"
     assert 'href="#def-net_revenue"' in shown, "a column that is a metric leads to its definition"
     assert 'href="#def-net_revenue">' in str(show.trend(series(lambda i: i)).html).replace(

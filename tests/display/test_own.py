@@ -75,7 +75,7 @@ def test_a_filter_of_the_chart_is_left_to_vega() -> None:
     assert ">A<" not in shown.html.split("<svg")[1].split("</svg>")[0]
 
 
-def test_parts_of_a_chart_are_read_alike() -> None:
+def test_parts_of_a_chart_are_read_in_the_same_way() -> None:
     bars = alt.Chart(ROWS).mark_bar().encode(x="net", y="shop")
     for chart in (bars + bars.mark_text().encode(text="net"), bars | bars, bars & bars, bars.facet("shop")):
         shown = own.figure(chart)

@@ -1,4 +1,4 @@
-"""Tables: totals first, one inline bar, signs, what is not shown, cohorts that are not yet whole."""
+"""Tables: totals first, one inline bar, signs, what is not shown, cohorts that are not yet complete."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 
 import pytest
-from display_samples import COUNTRY, NET, SPLIT, cohort_answer, result
+from display_samples import COUNTRY, NET, SPLIT, cohort_result, result
 
 from tidings.display import formats
 from tidings.display.tables import cohorts, ranking, segments, table
@@ -46,26 +46,26 @@ def test_a_change_in_a_table_has_an_arrow_and_no_colour_as_nobody_judged_it() ->
     assert "▼ −0.10 points" in ranking(points).html
 
 
-def test_the_order_is_that_of_the_answer() -> None:
+def test_the_order_is_that_of_the_result() -> None:
     # A ranking of rates goes by their rows: the rate of three rows is no leader.
     rates = result([("DE", 0.02), ("AT", 0.5)], COUNTRY, Field("error_rate", "Error rate", "ratio"))
     assert [row[0] for row in lines(ranking(rates).html)[1:]] == ["DE", "AT"]
 
 
-def test_of_more_than_twelve_the_rest_is_told_and_not_added_up() -> None:
+def test_beyond_twelve_the_rest_is_counted_and_not_added_up() -> None:
     figure = ranking(result([(f"p{i}", 100 - i) for i in range(15)], COUNTRY, NET))
-    assert len(lines(figure.html)) == 1 + 12 and "3 smaller ones not shown." in figure.html
+    assert len(lines(figure.html)) == 1 + 12 and "3 smaller rows not shown." in figure.html
     assert figure.table is not None and len(figure.table.rows) == 15, "the record holds all"
 
 
 def test_a_missing_figure_is_a_dash_with_its_reason() -> None:
     figure = table(result([("DE", None)], COUNTRY, NET))
-    assert lines(figure.html)[1] == ["DE", "–"] and "–: no value, as there were no rows" in figure.html
+    assert lines(figure.html)[1] == ["DE", "–"] and "–: no value, as there are no rows" in figure.html
     assert "no value" not in table(result([("DE", Decimal(1))], COUNTRY, NET)).html
 
 
-def test_an_empty_answer_is_a_sentence() -> None:
-    for figure in (table(result([], COUNTRY, NET)), ranking(result([], COUNTRY, NET)), cohorts(cohort_answer([]))):
+def test_an_empty_result_is_a_sentence() -> None:
+    for figure in (table(result([], COUNTRY, NET)), ranking(result([], COUNTRY, NET)), cohorts(cohort_result([]))):
         assert "No data in this window." in figure.html and "<table" not in figure.html
 
 
@@ -94,7 +94,7 @@ def test_segments_say_which_is_largest() -> None:
     assert segments(found).title.replace(formats.THIN, " ") == "Hibernating: 70 of 100 customers (70.0 %)"
 
 
-COHORTS = cohort_answer(
+COHORTS = cohort_result(
     [
         ("Apr 2026", 100, 0, 1.0, "complete"),
         ("Apr 2026", 100, 1, 0.4, "complete"),
@@ -115,11 +115,11 @@ def test_cohorts_are_a_triangle_whose_running_cells_are_marked() -> None:
     ]
     shown = str(figure.html)
     assert shown.count("td-immature") == 2 and shown.count("td-future") == 1
-    assert "that period is still running" in shown
+    assert "The period is still running" in shown
 
 
 def test_the_average_of_cohorts_leaves_running_cells_out() -> None:
-    # Only April's 40 % is whole; with May's 20 % so far it would be 25 %.
+    # Only April's 40 % is complete; with May's 20 % so far it would be 25 %.
     assert (
         cohorts(COHORTS).title.replace(formats.THIN, " ")
         == "40.0 % came back in the period after their first (1 cohort)"

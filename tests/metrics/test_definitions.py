@@ -19,14 +19,14 @@ HITS = [
     {"visitor_id": "a"},
     {"visitor_id": "a"},  # the same visitor again
     {"visitor_id": "b", "kind": "event", "event": "signup"},  # saw no page
-    {"visitor_id": "c", "is_bot": True},  # a bot is in no visitor figure
-    {"visitor_id": ""},  # nobody (C6), but a page view
+    {"visitor_id": "c", "is_bot": True},  # a bot is in no visitor metric
+    {"visitor_id": ""},  # no visitor (C6), but a page view
     {"visitor_id": None},
 ]
 VISITS = [
     {"pageviews": 1, "is_bounce": True, "duration_s": 0.0},
     {"pageviews": 3, "is_bounce": False, "duration_s": 90.0, "converted": True},
-    {"pageviews": 0, "is_visit": False, "is_bounce": False, "duration_s": 600.0},  # saw no page: in no visit figure
+    {"pageviews": 0, "is_visit": False, "is_bounce": False, "duration_s": 600.0},  # saw no page: in no visit metric
 ]
 MOVES = [
     {"order_id": "1", "net": 100, "customer_id": "a", "fee": 3, "units": 2},
@@ -41,7 +41,7 @@ ORDERS = [
     {"customer_id": "a", "is_first": True},
     {"customer_id": "a"},  # new in this window, although it bought twice
     {"customer_id": "b"},  # bought before
-    {"customer_id": "b", "gross": 10, "refunded": 10},  # came back whole: it is an order, and no repetition
+    {"customer_id": "b", "gross": 10, "refunded": 10},  # fully refunded: an order, but not a repeat one
     {"customer_id": None, "is_first": None},  # nobody's
 ]
 REQUESTS = [
@@ -151,7 +151,7 @@ def test_web_vitals_are_good_up_to_the_bound() -> None:
     rows = [{"value": 2500.0}, {"value": 2500.1}, {"metric": "CLS", "value": 0.1}]
     assert value("lcp_good_share", rows) == 0.5
     assert value("cls_good_share", rows) == 1.0
-    # p75 of LCP lies above 2,500: the page does not pass; a page without CLS is not judged.
+    # p75 of LCP lies above 2,500: the page does not pass; a page without CLS is left out.
     assert value("pages_passing", [*rows, {"path": "/other", "value": 1.0}]) == 0.0
     passing = [{"path": "/fast", "value": 2500.0}, {"path": "/fast", "metric": "CLS", "value": 0.1}]
     assert value("pages_passing", [*rows, *passing]) == 0.5

@@ -1,4 +1,4 @@
-"""Metrics of what platforms tell: sums of days, levels of the last day, weighted means, money at the day's rate."""
+"""Metrics over platform metrics: sums of days, levels of the last day, weighted means, money at the day's rate."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def test_a_level_of_each_slice_is_that_of_its_last_day() -> None:
     assert {row["day"]: float(row["revenuecat_mrr"]) for row in found} == {MONDAY: 50, TUESDAY: 60}
 
 
-def test_a_mean_is_weighted_where_its_number_is_told() -> None:
+def test_a_mean_is_weighted_where_weights_are_reported() -> None:
     rows = [reported("app_store", "rating", 5, weight=1), reported("app_store", "rating", 2, TUESDAY, weight=3)]
     assert value("app_store_rating", rows) == pytest.approx((5 + 6) / 4)
-    # Google Play does not tell how many rated.
+    # Google Play does not report how many rated.
     unweighted = [reported("google_play", "rating", 5), reported("google_play", "rating", 2, TUESDAY)]
     assert value("google_play_rating", unweighted) == pytest.approx(3.5)
 
@@ -97,7 +97,7 @@ def test_position_is_weighted_by_impressions() -> None:
     assert value("search_position", rows) == 3
 
 
-def test_everything_told_has_a_metric_of_its_own() -> None:
+def test_every_platform_metric_has_a_metric() -> None:
     assert set(PLATFORMS) == set(REPORTS)
     for platform, reports in REPORTS.items():
         assert set(reports) <= set(PLATFORM_METRICS)
@@ -117,7 +117,7 @@ def test_a_level_is_that_of_the_last_day_of_each_app() -> None:
     rows = [
         reported("google_play", "active_subscriptions", 50, app="a"),
         reported("google_play", "active_subscriptions", 30, TUESDAY, app="b"),
-        # The App Store tells all apps in one report: without a row an app has none any more.
+        # The App Store reports all apps at once: without a row an app's level is 0.
         reported("app_store", "active_subscriptions", 50, app="a"),
         reported("app_store", "active_subscriptions", 30, TUESDAY, app="b"),
     ]

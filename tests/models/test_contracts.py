@@ -79,7 +79,7 @@ def test_a_value_above_the_largest() -> None:
     assert _check(("a", None, "1000.5"))[1] == [expected]
 
 
-def test_several_breaks_are_all_told() -> None:
+def test_all_breaches_are_listed() -> None:
     assert len(_check(("a", "gift", -1), ("a", None, None))[1]) == 4  # unknown kind, too small, null, key twice
 
 

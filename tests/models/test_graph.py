@@ -38,13 +38,13 @@ def test_ancestors_descendants_and_lineage() -> None:
 
 def test_a_missing_table_is_named_with_the_nearest() -> None:
     with pytest.raises(
-        GraphError, match=r"Model b reads the table row_x, which nothing makes\. Did you mean 'raw_x'\?"
+        GraphError, match=r"Model b reads the table row_x, which no model makes\. Did you mean 'raw_x'\?"
     ):
         Graph.of([_model("b", "row_x")], ["raw_x"])
 
 
-def test_a_circle_is_shown() -> None:
-    with pytest.raises(GraphError, match=r"circle: (a → b → a|b → a → b)"):
+def test_a_cycle_is_shown() -> None:
+    with pytest.raises(GraphError, match=r"cycle: (a → b → a|b → a → b)"):
         Graph.of([_model("a", "b"), _model("b", "a")], [])
 
 
@@ -100,7 +100,7 @@ def _package(monkeypatch: pytest.MonkeyPatch, *models: Model) -> None:
     _found_in(monkeypatch, module)
 
 
-def test_a_model_may_read_all_tables_whose_names_begin_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_may_read_all_tables_of_one_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     partitions = [_model("figures_b", "raw_x"), _model("figures_a", "raw_x"), _model("not_figures_c", "raw_x")]
     _package(monkeypatch, _model("together", "raw_y", "*figures_"), *partitions)
     graph = Graph.of(known_models("fake_models"), ["raw_x", "raw_y"])
@@ -110,9 +110,9 @@ def test_a_model_may_read_all_tables_whose_names_begin_alike(monkeypatch: pytest
     assert graph.descendants("raw_x") == {"figures_a", "figures_b", "not_figures_c", "together"}
 
 
-def test_a_model_that_reads_its_own_kind_is_a_circle(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_reads_its_own_kind_is_a_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
     _package(monkeypatch, _model("figures_all", "*figures_"), _model("figures_a", "raw_x"))
-    with pytest.raises(GraphError, match="circle: figures_all → figures_all"):
+    with pytest.raises(GraphError, match="cycle: figures_all → figures_all"):
         Graph.of(known_models("fake_models"), ["raw_x"])
 
 

@@ -59,7 +59,7 @@ def test_a_pending_order_that_was_paid_is_one_order() -> None:
     assert only(rows, "status") == [("succeeded",)]
 
 
-def test_the_later_export_speaks_for_the_time_that_it_spans() -> None:
+def test_the_later_export_decides_for_the_time_that_it_spans() -> None:
     moved = {"ts": at("2026-06-03")}
     # It spans the 1st to the 4th and has order 1 on the 3rd: what the earlier one has on the 2nd is superseded.
     spanning = [

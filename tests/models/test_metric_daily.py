@@ -1,4 +1,4 @@
-"""All figures together: each with the rate of its own day, none lost and none doubled on the way."""
+"""All platform metrics together: each row with the rate of its own day, none lost and none doubled."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FX = (
 
 
 def counted(value: float, currency: str = "", **more: Any) -> dict[str, Any]:
-    """A figure as a source hands it over."""
+    """A platform metric as a source delivers it."""
     money = {"metric": "proceeds"} if currency else {"metric": "downloads"}
     return {"ts": FRIDAY, **money, "value": value, "currency": currency, **dict.fromkeys(DIMENSIONS, ""), **more}
 
@@ -71,7 +71,7 @@ def test_without_rates_figures_are_there_all_the_same() -> None:
     assert sorted((each["value"], each["per_euro"]) for each in found) == [(5, None), (7, None)]
 
 
-def test_figures_of_several_sources_stay_apart() -> None:
+def test_platform_metrics_of_several_sources_stay_apart() -> None:
     store = {
         "search_console_daily": [
             {

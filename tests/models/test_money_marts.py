@@ -49,7 +49,7 @@ def test_lines_of_one_number_type_status_and_time_are_one_transaction() -> None:
         ("charge", "succeeded", "EUR", at("12:00"), 129, 19, 110, 2, 3, 2, "u1", "DE"),
         ("charge", "succeeded", "EUR", at("12:01"), 3, 0, 3, 0, 1, 1, None, None),
         ("charge", "succeeded", "USD", at("12:00"), 5, 0, 5, 0, 1, 1, None, None),
-        # What came back has customer and country of its charge.
+        # A refund has customer and country of its charge.
         ("refund", "succeeded", "EUR", at("12:00"), 50, 0, 50, 0, 1, 1, "u1", "DE"),
     ]
 
@@ -67,7 +67,7 @@ def test_orders_are_succeeded_charges_less_what_came_back() -> None:
             _line("o2", 10, status="failed"),  # no order
             _line("o3", 10, type="payout"),  # neither revenue nor cost
             _line("o4", 20, _source="market"),
-            _line("r4", 30, type="refund", refund_of="o4", _source="market"),  # more came back than was paid: negative
+            _line("r4", 30, type="refund", refund_of="o4", _source="market"),  # more refunded than paid: negative
             _line("r5", 30, type="refund", refund_of="o4"),  # the o4 of another source
         ],
     )
@@ -93,7 +93,7 @@ def test_orders_of_a_customer_are_counted_in_order_of_time_then_input() -> None:
     assert only(rows, "order_id", "order_number", "is_first", "previous_ts") == [
         ("early", 1, True, None),
         ("late", 3, False, at("12:00")),
-        ("nobody", None, None, None),  # without a customer an order is in no customer figure
+        ("nobody", None, None, None),  # without a customer an order is in no customer metric
         ("nobody2", None, None, None),
         ("other", 1, True, None),
         ("same time, later line", 2, False, at("12:00")),
@@ -122,7 +122,7 @@ def test_lines_know_whether_their_order_is_the_first() -> None:
     ]
 
 
-def test_movements_with_ids_of_their_own_are_told_apart_by_them() -> None:
+def test_movements_with_ids_of_their_own_are_identified_by_them() -> None:
     rows = run_models(
         "fct_transactions",
         orders=[
@@ -163,7 +163,7 @@ def test_what_comes_back_has_the_origin_of_its_charge() -> None:
         _line("a", 10, origin="web", country="DE", customer_id="u1"),
         _line("b", 10),
         _line("c", 10, status="failed", origin="app", ts=at("11:00")),
-        _line("c", 10, origin="store", currency="USD"),  # the settled one says it, in whatever currency
+        _line("c", 10, origin="store", currency="USD"),  # the succeeded one decides, in whatever currency
         _line("ra", 5, type="refund", refund_of="a", origin="office", country="FR"),
         _line("rb", 5, type="chargeback", refund_of="b", origin="office"),  # its charge says nothing
         _line("c", 5, type="refund"),
@@ -182,12 +182,12 @@ def test_what_comes_back_has_the_origin_of_its_charge() -> None:
         assert only(back, "order_id", "origin", "country", "customer_id") == wanted
 
 
-def test_a_charge_called_refunded_is_a_charge_and_a_refund_of_the_whole() -> None:
+def test_a_charge_with_status_refunded_is_a_charge_and_a_full_refund() -> None:
     orders = [
         _line("a", 119, tax=19, fee=2, status="refunded", refunded_at=at("2026-07-03T00:00"), origin="web"),
-        _line("b", 10, status="refunded"),  # nobody says when: with its charge, and listed
+        _line("b", 10, status="refunded"),  # no date: dated as its charge, and listed
         _line("c", 10, status="refunded", refunded_at=at("2026-07-03T00:00")),
-        _line("rc", 4, type="refund", refund_of="c", ts=at("13:00")),  # refunds that are told say what came back
+        _line("rc", 4, type="refund", refund_of="c", ts=at("13:00")),  # reported refunds replace the assumed one
         _line("d", 5, type="refund", status="refunded"),  # a refund is what it is
     ]
     rows = run_models("fct_transactions", orders=orders)

@@ -18,8 +18,8 @@ from workbooks import at, only, run_models
         (400, False, True),  # the service worked
         (499, False, True),
         (500, True, False),
-        (0, True, False),  # no answer
-        (None, True, False),  # no answer
+        (0, True, False),  # no response
+        (None, True, False),  # no response
     ],
 )
 def test_errors(status: int | None, is_error: bool, is_client_error: bool) -> None:

@@ -105,7 +105,7 @@ def test_log_lines_never_merge() -> None:
     assert only(rows, "line_key") == [("shop#access1.1",), ("shop#access1.2",)]
 
 
-def test_calls_and_samples_are_said_once() -> None:
+def test_calls_and_samples_are_deduplicated() -> None:
     calls = run_models(
         "stg_requests", requests=[{"request_id": "r", "status": 200}, {"request_id": "r", "status": 500}]
     )
@@ -116,5 +116,5 @@ def test_calls_and_samples_are_said_once() -> None:
 
 @pytest.mark.parametrize("name", [model.name for model in known_models() if model.layer == "staging"])
 def test_nothing_landed_is_no_rows(name: str) -> None:
-    # The build relies on it: it makes the tables of what nobody feeds without asking their models.
+    # The build relies on it: it makes tables without a source without running their models.
     assert run_models(name) == []

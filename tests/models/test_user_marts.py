@@ -11,7 +11,7 @@ def test_a_user_is_known_from_events_or_orders_under_one_id() -> None:
         events=[
             {"visitor_id": "v1", "user_id": "u1", "ts": at("12:00"), "country": "DE", "device": "mobile"},
             {"visitor_id": "v1", "user_id": "u1", "ts": at("12:10"), "country": "FR", "event": "buy"},
-            {"visitor_id": "v2", "user_id": None},  # a visitor who is nobody's user
+            {"visitor_id": "v2", "user_id": None},  # a visitor without a user
             {"visitor_id": "v3", "user_id": "", "ts": at("11:00")},  # the empty id is no user
             {"visitor_id": "v4", "user_id": "bot", "is_bot": True},
         ],
@@ -50,7 +50,7 @@ def test_a_user_hour_is_there_once_with_what_its_first_event_says() -> None:
             {"user_id": "u", "ts": at("12:00"), "country": "DE", "event": "click"},
             {"user_id": "u", "ts": at("13:00"), "country": None},
             {"user_id": "u", "ts": at("13:00:01"), "country": "FR"},
-            {"user_id": "u", "ts": at("13:30"), "is_bot": True},  # bots are in no user figure
+            {"user_id": "u", "ts": at("13:30"), "is_bot": True},  # bots are in no user metric
             {"user_id": None, "ts": at("14:00")},
         ],
     )

@@ -124,6 +124,6 @@ def test_digests_are_of_the_sample_or_of_the_workbook_named(sample_workbook: Pat
     own = {name: value for name, value in os.environ.items() if name != "TIDINGS_ROOT"}
     plain = subprocess.run(command, capture_output=True, text=True, check=False, env=own)
     assert plain.returncode == 0, plain.stdout
-    # A sample of another size has other figures.
+    # A sample of another size has other numbers.
     other = {**own, "TIDINGS_ROOT": str(sample_workbook)}
     assert subprocess.run(command, capture_output=True, text=True, check=False, env=other).returncode == 1

@@ -1,4 +1,4 @@
-"""Coverage: which breakdown answers a question, whose day it is, what is not known and why."""
+"""Coverage: which breakdown answers a question, whose day it is, what is unknown and why."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from workbooks import land
 PROJECT = '[tool.tidings]\ntimezone = "Europe/Berlin"\ncurrency = "EUR"\n'
 HOUR = timedelta(hours=1)
 UNTIL = datetime(2026, 6, 30, 22, tzinfo=UTC)
-# Google tells of a day later: in California the 29th begins.
+# Google reports a day later: in California the 29th begins.
 WHOLE = datetime(2026, 6, 29, 7, tzinfo=UTC)
 
 
@@ -45,7 +45,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     land(
         settings,
         "search_console_daily",
-        # The 28th is the last day that Google tells.
+        # The 28th is the last day that Google reports.
         [_row(1, 4, 100, 5), _row(27, 10, 100, 4.0), _row(28, 20, 300, 8.0)],
         source="google",
         complete_until=WHOLE,
@@ -79,7 +79,7 @@ def _by(book: Book, name: str, column: str) -> dict[str, Any]:
     return {row[0]: row[1] for row in book.split(name, column).rows}
 
 
-def test_a_figure_is_the_whole_not_the_sum_of_its_cuts(site: Path) -> None:
+def test_a_metric_is_the_total_not_the_sum_of_its_breakdowns(site: Path) -> None:
     book = Book.open(root=site, days=30)
     clicks = book.value("search_clicks")
     assert clicks.value == 34
@@ -101,7 +101,7 @@ def test_a_segment_reads_the_cut_that_knows_it(site: Path) -> None:
     assert book.value("search_position").value == pytest.approx((2 * 50 + 3 * 100) / 150)
 
 
-def test_what_is_not_told_so_split_is_named(site: Path) -> None:
+def test_a_missing_breakdown_is_named(site: Path) -> None:
     result = Book.open(root=site, days=30).split("search_clicks", "country")
     assert [row[:2] for row in result.rows] == [("Total", 34)]
     assert "google (search_console) has no search clicks by country: left out." in result.provenance.notes
@@ -125,13 +125,13 @@ def _days(book: Book) -> list[tuple[date]]:
     return [(row["day"],) for row in rows]
 
 
-def test_silence_is_zero_only_where_the_source_has_spoken(site: Path) -> None:
+def test_no_rows_are_zero_only_on_covered_days(site: Path) -> None:
     course = {p.period.start: p.value for p in Book.open(root=site, days=30).series("search_clicks").points}
-    # Between its first and its last word nothing told is nothing there.
+    # Between its first and its last covered day, no rows are 0.
     assert course[date(2026, 6, 15)] == 0
-    # Of the 29th it has not spoken yet.
+    # The 29th is not reported yet.
     assert course[date(2026, 6, 29)] is None
-    # Nobody has told anything of May, nor has any store said a word.
+    # No source has reported May, and no store anything.
     assert Book.open(root=site, as_of="2026-05-20", days=7).value("search_clicks").value is None
     assert Book.open(root=site, days=30).value("downloads").value is None
     assert Book.open(root=site, days=30).value("app_store_conversion").value is None
@@ -140,22 +140,22 @@ def test_silence_is_zero_only_where_the_source_has_spoken(site: Path) -> None:
 def test_a_source_that_lags_is_named_and_the_section_waits_for_it(site: Path) -> None:
     book = Book.open(root=site, days=2)
     assert (
-        "google (search_console) has search clicks up to 2026-06-28 only."
+        "google (search_console) has search clicks only up to 2026-06-28."
         in book.value("search_clicks").provenance.notes
     )
-    settled = acquisition.settled(book)
-    assert (settled.window.start, settled.window.last_day) == (date(2026, 6, 27), date(2026, 6, 28))
-    assert settled.value("search_clicks").value == 30
-    assert settled.value("search_clicks").provenance.notes == ()
+    moved = acquisition.on_common_days(book)
+    assert (moved.window.start, moved.window.last_day) == (date(2026, 6, 27), date(2026, 6, 28))
+    assert moved.value("search_clicks").value == 30
+    assert moved.value("search_clicks").provenance.notes == ()
 
 
 def test_rankings_compare_positions(site: Path) -> None:
-    book = acquisition.settled(Book.open(root=site, days=1))
+    book = acquisition.on_common_days(Book.open(root=site, days=1))
     rows = {row[0]: row[1:] for row in acquisition.rankings(book, "query").rows}
-    # News: 9 clicks after 6; from place 2 to 3 is one lost. Tidings was not there before: no change can be told.
+    # News: 9 clicks after 6; from place 2 to 3 is one lost. Tidings was not there before: no change is known.
     assert rows["news"] == (9, 100, pytest.approx(0.09), 3.0, pytest.approx(0.5), pytest.approx(-1.0))
     assert rows["tidings"][-2:] == (None, None)
-    # Where withheld searches were shown is not told.
+    # The position of withheld searches is not reported.
     assert rows["(anonymised)"][:4] == (10, 190, pytest.approx(10 / 190), None)
 
 
@@ -170,7 +170,7 @@ def test_an_empty_workbook_has_nothing_to_split(tmp_path: Path) -> None:
     assert acquisition.conversions(book) == {}
 
 
-# Days that are not told
+# Days that are not reported
 
 
 @pytest.fixture(scope="module")
@@ -214,16 +214,16 @@ def test_a_day_that_was_never_landed_is_no_zero_and_is_named(stores: Path) -> No
     assert downloads.value == 280
     course = {p.period.start.day: p.value for p in book.series("app_store_downloads").points}
     assert [course[day] for day in (9, 10, 11, 12)] == [10, None, None, 10]
-    reported = "shop (app_store) has downloads but for 2 days that were never landed."
+    reported = "shop (app_store) has downloads except 2 days that were never landed."
     assert downloads.provenance.notes == (reported,)
     assert Book.open(root=stores, as_of="2026-07-01", days=10).value("app_store_downloads").provenance.notes == ()
 
 
-def test_a_day_that_is_not_whole_is_not_told(stores: Path) -> None:
+def test_an_incomplete_day_is_not_read(stores: Path) -> None:
     book = Book.open(root=stores, as_of="2026-07-01", days=10)
     views = book.value("app_store_views")
     assert views.value == 5 * 40, "the 21st to the 25th"
-    assert views.provenance.notes == ("shop (app_store) has store views up to 2026-06-25 only.",)
+    assert views.provenance.notes == ("shop (app_store) has store views only up to 2026-06-25.",)
     course = {p.period.start.day: p.value for p in book.series("app_store_views").points}
     assert (course[25], course[26], course[27]) == (40, None, None)
     reach = {row[2]: row[3:] for row in acquisition.reach(book).rows}
@@ -231,7 +231,7 @@ def test_a_day_that_is_not_whole_is_not_told(stores: Path) -> None:
     assert reach["Downloads"] == (date(2026, 6, 30), 0)
 
 
-def test_a_ratio_is_of_the_days_that_both_are_told_for(stores: Path) -> None:
+def test_a_ratio_is_over_the_common_days(stores: Path) -> None:
     # Downloads of 30 days over views of 11 would be 65 %.
     assert Book.open(root=stores, as_of="2026-07-01", days=30).value("app_store_conversion").value == 0.25
 
@@ -241,26 +241,26 @@ def test_parts_of_windows_are_not_compared(stores: Path) -> None:
         return Book.open(root=stores, as_of=as_of, days=days).value(name).change
 
     assert change(5, "app_store_views", "2026-06-25") == 0
-    # Five days of views against five of which two were told.
+    # Five days of views against five of which two were reported.
     assert change(5, "app_store_views", "2026-06-23") is None
-    # Three days that are told of five.
+    # Three reported days of five.
     assert change(5, "app_store_views", "2026-06-28") is None
-    # The days before were told but for two.
+    # The days before were reported except two.
     assert change(5, "app_store_downloads", "2026-06-17") is None
     assert change(5, "app_store_downloads", "2026-06-28") == 0
     split = Book.open(root=stores, as_of="2026-06-28", days=5).split("app_store_views", "country")
     assert [row[:4] for row in split.rows] == [("Total", 120, None, None), ("DE", 120, None, None)]
 
 
-def test_a_segment_that_nobody_tells_is_unknown_not_zero(stores: Path) -> None:
+def test_a_segment_without_a_breakdown_is_unknown_not_zero(stores: Path) -> None:
     book = Book.open(root=stores, as_of="2026-07-01", days=5, segment="country=DE, channel=Search")
     assert book.value("app_store_downloads").value is None
 
 
 def test_the_window_waits_for_each_figure_that_is_a_little_behind(stores: Path) -> None:
     # Downloads are there, views five days behind.
-    settled = acquisition.settled(Book.open(root=stores, as_of="2026-07-01", days=5))
-    assert settled.window.last_day == date(2026, 6, 25)
+    moved = acquisition.on_common_days(Book.open(root=stores, as_of="2026-07-01", days=5))
+    assert moved.window.last_day == date(2026, 6, 25)
 
 
 def test_seldom_is_not_unknown(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_seldom_is_not_unknown(tmp_path: Path) -> None:
     assert [point.value for point in course if point.period.state == "complete"] == [0, 0, 0]
 
 
-def test_a_level_is_told_on_the_days_that_have_one(tmp_path: Path) -> None:
+def test_a_level_is_read_on_the_days_that_have_one(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.tidings]\ntimezone = "UTC"\n')
     settings = load_settings(tmp_path)
     for day, value in ((22, 72), (29, 79)):
@@ -308,7 +308,7 @@ def test_a_level_is_told_on_the_days_that_have_one(tmp_path: Path) -> None:
     levels = Book.open(root=tmp_path, as_of="2026-07-01", days=7).value("revenuecat_active_subscriptions")
     assert (levels.value, levels.provenance.notes) == (
         79,
-        ("shop (revenuecat) has active subscriptions up to 2026-06-29 only.",),
+        ("shop (revenuecat) has active subscriptions only up to 2026-06-29.",),
     )
 
 
@@ -392,9 +392,9 @@ def _orders(*at: str, **more: Any) -> list[dict[str, Any]]:
 def test_days_that_no_file_covers_are_unknown_and_never_zero(tmp_path: Path) -> None:
     root = _files(tmp_path, "orders", ("a.csv", _orders("2026-06-01T09:00", "2026-06-03T09:00", "2026-06-10T15:00")))
     orders = Book.open(root=root, as_of="2026-06-15", days=7, compare="none").value("orders")
-    # The 8th and 9th are covered and had none; the 10th is there so far; of the days after it nobody knows.
+    # The 8th and 9th are covered and had none; the 10th is there so far; the days after it are unknown.
     assert orders.value == 1
-    assert orders.provenance.notes == ("shop has orders up to a part of 2026-06-10 only.",)
+    assert orders.provenance.notes == ("shop has orders only up to a part of 2026-06-10.",)
     course = Book.open(root=root, as_of="2026-06-15", days=7).series("orders").points
     assert [(p.period.start.day, p.value, p.share) for p in course] == [
         (8, 0, 1.0),
@@ -405,21 +405,21 @@ def test_days_that_no_file_covers_are_unknown_and_never_zero(tmp_path: Path) -> 
     for year in ("1999-01-01", "2031-01-01"):
         value = Book.open(root=root, as_of=year, days=7).value("net_revenue")
         assert (value.value, value.before, value.change) == (None, None, None)
-    assert value.why == "shop has orders of 1 – 9 Jun 2026"
+    assert value.why == "shop has orders for 1 – 9 Jun 2026"
 
 
-def test_a_change_is_given_only_where_both_windows_are_covered_alike(tmp_path: Path) -> None:
+def test_a_change_is_given_only_where_both_windows_have_the_same_coverage(tmp_path: Path) -> None:
     rows = _orders("2026-06-01T09:00", "2026-06-05T09:00", "2026-06-10T15:00")
     root = _files(tmp_path, "orders", ("a.csv", rows))
-    # 4 to 6 June against 1 to 3 June: both whole. 1 to 3 June against days before the first row: none.
+    # 4 to 6 June against 1 to 3 June: both complete. 1 to 3 June against days before the first row: none.
     whole = Book.open(root=root, as_of="2026-06-07", days=3).value("orders")
     assert (whole.value, whole.before, whole.change) == (1, 1, 0.0)
     first = Book.open(root=root, as_of="2026-06-04", days=3)
     assert (first.value("orders").value, first.value("orders").before) == (1, None)
-    assert first.value("orders").why_no_change == "shop has orders of 1 – 3 Jun 2026"
+    assert first.value("orders").why_no_change == "shop has orders for 1 – 3 Jun 2026"
     assert [row[2:4] for row in first.split("orders", "origin").rows] == [(None, None), (None, None)]
     assert [row[4:] for row in first.to_date("orders").rows] == [(None, None), (None, None)]
-    # Half a day against a whole one.
+    # Half a day against a complete one.
     assert Book.open(root=root, as_of="2026-06-11", days=1).value("orders").change is None
 
 
@@ -427,7 +427,7 @@ def test_a_value_of_a_part_of_its_window_says_which_days(tmp_path: Path) -> None
     orders = _orders(*(f"2026-06-{day:02}T12:00" for day in range(5, 10)))
     root = _files(tmp_path, "orders", ("a.csv", orders))
     found = Book.open("2026-06-09", 6, "none", root=root).value("orders")
-    said = "shop has orders from 2026-06-05 on only"
+    said = "shop has orders only from 2026-06-05 on"
     assert (found.value, found.part) == (4, said)
     told = findings(Book.open("2026-06-09", 6, "none", root=root).explain("orders")).text
     assert told == f"- Orders: 4 in 3 – 8 Jun 2026; {said}."
@@ -539,7 +539,7 @@ def test_events_without_a_page_view_say_so(tmp_path: Path) -> None:
     assert (visitors.value, visitors.change, events.value) == (None, None, 4)
     said = [note for note in visitors.provenance.notes if note.startswith("None of 4 events is called pageview")]
     assert said and "there are page_view, catalog, product_view" in said[0] and 'pageview = ["page_view"]' in said[0]
-    # The events have no user either: nobody signed in is not known.
+    # The events have no user either: whether anyone signed in is unknown.
     assert book.value("mau").why == "shop gives no user id"
 
 
@@ -563,7 +563,7 @@ def test_no_line_falls_because_a_period_has_begun(tmp_path: Path) -> None:
     rows = _orders(*(f"2026-06-{day:02d}T09:00" for day in range(1, 17)))
     book = Book.open(root=_files(tmp_path, "orders", ("a.csv", rows)), days=14)
     drawn = trend(book.series("orders"))
-    assert "16 Jun 2026 covered in part only" in drawn.html
+    assert "16 Jun 2026 partly covered" in drawn.html
     assert [row.get("now") for row in drawn.spec["data"]["values"]][-2:] == [1.0, None]
     # Tuesday is the first day of the third week that is over but for half of it: one of seven days.
     weeks = trend(book.series("orders", "week"))
@@ -578,7 +578,7 @@ def test_no_line_falls_because_a_period_has_begun(tmp_path: Path) -> None:
     days=integers(1, 40),
     gaps=frozensets(integers(0, 80), max_size=9),
 )
-def test_the_share_of_days_is_that_of_counting_them(
+def test_the_share_of_days_agrees_with_counting(
     first: int, length: int, start: int, days: int, gaps: frozenset[int]
 ) -> None:
     def day(number: int) -> date:

@@ -95,7 +95,7 @@ def test_a_sum_is_that_of_exact_decimals_to_the_cent(
 
 @settings(max_examples=examples(2, 10), **_FEW)
 @given(_rates, _amounts, _into)
-def test_figures_of_days_are_converted_to_the_cent(
+def test_daily_metrics_are_converted_to_the_cent(
     rates: tuple[Decimal, ...], amounts: list[tuple[Decimal, str]], into: str
 ) -> None:
     line = ",".join(f"{rate:f}" for rate in rates)
@@ -131,7 +131,7 @@ def test_a_rate_as_a_literal_is_itself(rate: Decimal) -> None:
 @pytest.mark.parametrize(
     ("fixed", "value", "notes"),
     [
-        ("2026-11-13", 8, ()),  # seven days before the last whole day
+        ("2026-11-13", 8, ()),  # seven days before the last complete day
         ("2026-11-12", 8, ("USD: converted at the exchange rate of 12 Nov 2026, which is 8 days old.",)),
         ("2026-10-21", 8, ("USD: converted at the exchange rate of 21 Oct 2026, which is 30 days old.",)),
         (
@@ -206,7 +206,7 @@ def _empty(root: Path) -> Path:
 
 
 def test_days_are_local(tmp_path: Path) -> None:
-    # In Auckland the 21st began eleven hours before: the last whole day there is the 20th.
+    # In Auckland the 21st began eleven hours before: the last complete day there is the 20th.
     found = book(
         tmp_path, "Date,USD\n2026-11-20,1.25\n", [{"amount": 10, "currency": "USD"}], timezone="Pacific/Auckland"
     )

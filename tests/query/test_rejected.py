@@ -30,7 +30,7 @@ def row(day: int | None, reason: str, rows: int, of: int, partition: str = "acce
     }
 
 
-def test_rows_of_the_window_are_told_of_all_of_their_file() -> None:
+def test_rejected_rows_of_the_window_are_given_with_all_rows_of_their_file() -> None:
     rejected = [
         row(1, "", 0, 10),
         row(1, "no format", 3, 3),
@@ -46,13 +46,13 @@ def test_a_window_without_rejected_rows_says_nothing() -> None:
     assert rejected_sentences([row(1, "", 0, 10), row(8, "no format", 5, 5)], WINDOW) == ()
 
 
-def test_rows_whose_day_nobody_knows_are_told_in_every_window() -> None:
+def test_rows_of_an_unknown_day_are_in_every_window() -> None:
     assert rejected_sentences([row(None, "no format", 5, 5)], WINDOW) == (
         "5 of 5 rows of access.log (web) were rejected, as no format",
     )
 
 
-def test_the_worst_three_are_told() -> None:
+def test_the_worst_three_are_listed() -> None:
     many = [row(1, "bad", n, n, partition=f"{n}.csv") for n in range(1, 6)]
     reported = rejected_sentences(many, WINDOW)
     assert [sentence.split(" ", 1)[0] for sentence in reported] == ["5", "4", "3", "and"]

@@ -23,7 +23,7 @@ from tidings.metrics.result import Result, Field, Provenance
 build = os.environ["TIDINGS_BUILD"]
 origin = Provenance(
     sql=("SELECT day, sum(net) FROM fct_orders GROUP BY day",),
-    tables={"fct_orders": "fresh until 30 Jun 2026"}, build=build, rows=1234, notes=("2 orders have no rate.",),
+    tables={"fct_orders": "last row at 30 Jun 2026"}, build=build, rows=1234, notes=("2 orders have no rate.",),
     views={"fct_orders_visible": "SELECT * FROM fct_orders WHERE ts < now"},
 )
 rows = tuple((date(2026, 6, 1) + timedelta(n), 100 + 7 * n % 40) for n in range(30))
@@ -55,8 +55,8 @@ GOOD = (
     'picture("Revenue rose </script><img src=x onerror=alert(1)> & fell")',
     'picture("A second chart")',
     "### By product",
-    'answer = Result("Revenue", (Field("product", "Product"), Field("value", "Net revenue", "EUR")),'
-    ' (("<b>Bag</b>", 120), ("Cup", 80)), origin)\nshow.bars(answer)',
+    'result = Result("Revenue", (Field("product", "Product"), Field("value", "Net revenue", "EUR")),'
+    ' (("<b>Bag</b>", 120), ("Cup", 80)), origin)\nshow.bars(result)',
     "print('printed <i>quietly</i>')",
     "## How are we doing?",
     "import pandas as pd\npd.DataFrame({'a': ['<script>alert(2)</script>']})",

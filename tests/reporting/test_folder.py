@@ -28,7 +28,7 @@ BERLIN = Zone("Europe/Berlin")
 
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No warm process: quicker where a single trivial section is run."""
+    """No forkserver: quicker where a single trivial section is run."""
     monkeypatch.delattr(os, "fork")
 
 
@@ -37,7 +37,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         # 22:00 UTC is 00:00 in Berlin.
         ("2026-06-30T22:00", False, {}, "2026-07-01"),
-        # Data that are whole up to 00:00 UTC: 02:00 in Berlin, the report of that day.
+        # Data that is complete up to 00:00 UTC: 02:00 in Berlin, the report of that day.
         ("2026-07-01T00:00", True, {}, "2026-07-01"),
         ("2026-07-01T00:00", False, {}, "2026-07-01T0200"),
         ("2026-06-30T22:00", True, {"days": 90}, "2026-07-01_days=90"),

@@ -1,4 +1,4 @@
-"""Kernels forked from a warm process, and plain ones where that process cannot be had."""
+"""Kernels forked from a forkserver, and plain ones without it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COLD = (
 
 
 @pytest.fixture(scope="module")
-def warm() -> Iterator[Kernels]:
+def forking() -> Iterator[Kernels]:
     warnings: list[str] = []
     with Kernels(warnings.append, command=COLD) as kernels:
         kernels.prepare({"TIDINGS_BUILD": "b1"})
@@ -59,49 +59,49 @@ def printed(execution: Execution) -> str:
 
 
 def test_a_forked_kernel_gets_parameters_environment_and_folder(
-    warm: Kernels, execute: Execute, tmp_path: Path
+    forking: Kernels, execute: Execute, tmp_path: Path
 ) -> None:
     code = "import os; print(days, os.environ['TIDINGS_BUILD'], os.getcwd(), os.getppid())"
-    went = execute(warm, code)
+    went = execute(forking, code)
     assert went.is_done
     days, build, folder, parent = printed(went).split()
     # 7 was given, 28 is the notebook's default.
     assert (days, build, Path(folder)) == ("7", "b1", tmp_path)
-    # Its parent is the warm process, not the one that runs the tests.
+    # Its parent is the forkserver, not the one that runs the tests.
     assert int(parent) != os.getpid()
-    assert warm.name() == FORKED
+    assert forking.name() == FORKED
 
 
-def test_forks_do_not_share_chance_or_state(warm: Kernels, execute: Execute) -> None:
+def test_forks_do_not_share_chance_or_state(forking: Kernels, execute: Execute) -> None:
     code = "import random, builtins, numpy.random; print(random.random(), numpy.random.random())\n"
     code += "print(hasattr(builtins, 'seen')); builtins.seen = 1"
-    first, second = (printed(execute(warm, code)).split() for _ in range(2))
+    first, second = (printed(execute(forking, code)).split() for _ in range(2))
     assert first[0] != second[0]
     assert first[1] != second[1]
     assert (first[2], second[2]) == ("False", "False")
 
 
-def test_a_failed_notebook_is_kept_up_to_the_error(warm: Kernels, execute: Execute) -> None:
-    went = execute(warm, "print('before')", "1 / 0", "print('after')")
+def test_a_failed_notebook_is_kept_up_to_the_error(forking: Kernels, execute: Execute) -> None:
+    went = execute(forking, "print('before')", "1 / 0", "print('after')")
     assert went.error == "ZeroDivisionError: division by zero"
     assert printed(went) == "before\n"
 
 
-def test_a_killed_kernel_fails_its_section_only(warm: Kernels, execute: Execute) -> None:
-    went = execute(warm, "print('before', flush=True)", "import os; os.kill(os.getpid(), 9)")
+def test_a_killed_kernel_fails_its_section_only(forking: Kernels, execute: Execute) -> None:
+    went = execute(forking, "print('before', flush=True)", "import os; os.kill(os.getpid(), 9)")
     assert went.error.startswith("The kernel died")
     assert "before" in printed(went)
-    assert execute(warm, "print(1)").is_done
+    assert execute(forking, "print(1)").is_done
 
 
-def test_a_kernel_can_be_interrupted_restarted_and_shut_down(warm: Kernels) -> None:
+def test_a_kernel_can_be_interrupted_restarted_and_shut_down(forking: Kernels) -> None:
     # In a thread of its own: a browser of other tests may have a loop running in this one.
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: asyncio.run(_interrupted_restarted_and_shut_down(warm))).result()
+        pool.submit(lambda: asyncio.run(_interrupted_restarted_and_shut_down(forking))).result()
 
 
-async def _interrupted_restarted_and_shut_down(warm: Kernels) -> None:
-    manager = warm.manager(kernel_name=warm.name())
+async def _interrupted_restarted_and_shut_down(forking: Kernels) -> None:
+    manager = forking.manager(kernel_name=forking.name())
     await manager.start_kernel()
     client = manager.client()
     client.start_channels()
@@ -128,18 +128,18 @@ async def _interrupted_restarted_and_shut_down(warm: Kernels) -> None:
         os.kill(before, 0)
 
 
-def test_secrets_do_not_reach_the_kept_notebook(warm: Kernels, execute: Execute) -> None:
+def test_secrets_do_not_reach_the_kept_notebook(forking: Kernels, execute: Execute) -> None:
     redact = Redactor([Secret("hunter22")])
     # Printed in two halves, which reach the notebook as one text or as two.
     halves = "import sys, time; print('hunt', end='', flush=True); time.sleep(0.3); print('er22')"
-    went = execute(warm, halves, "raise ValueError('hunter22 was refused')", redact=redact)
+    went = execute(forking, halves, "raise ValueError('hunter22 was refused')", redact=redact)
     assert went.error == "ValueError: [secret] was refused"
     assert printed(went) == "[secret]\n"
     # The code that the author wrote is no exception.
     assert "hunter22" not in went.notebook.read_text()
 
 
-def test_without_a_warm_process_plain_kernels_serve_with_one_warning(execute: Execute) -> None:
+def test_without_a_forkserver_plain_kernels_serve_with_one_warning(execute: Execute) -> None:
     warnings: list[str] = []
     broken = (sys.executable, "-c", "raise SystemExit('no module named what')")
     with Kernels(warnings.append, command=broken) as kernels:
@@ -151,7 +151,7 @@ def test_without_a_warm_process_plain_kernels_serve_with_one_warning(execute: Ex
     assert "no module named what" in warnings[0]
 
 
-def test_a_section_survives_the_death_of_the_warm_process(execute: Execute) -> None:
+def test_a_section_survives_the_death_of_the_forkserver(execute: Execute) -> None:
     warnings: list[str] = []
     # The first time, in a fork, the notebook kills its parent; the second time, in a plain kernel, it does not.
     code = "import os, signal, time\nif 'forkserver' in open(f'/proc/{os.getppid()}/cmdline').read():\n"

@@ -1,4 +1,4 @@
-"""Pages: whole, offline, escaped, in order, and made from the executed notebook alone."""
+"""Pages: complete, offline, escaped, in order, and made from the executed notebook alone."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_one_h1_and_headings_in_order_with_their_own_ids(page: BeautifulSoup) ->
         ("h2", "Notes, definitions, provenance"),
         ("h3", "Notes"),
         ("h3", "Definitions"),
-        ("h3", "Where the figures come from"),
+        ("h3", "Where the numbers come from"),
     ]
     ids = [tag["id"] for tag in page.select("[id]")]
     assert len(ids) == len(set(ids))
@@ -122,7 +122,7 @@ def test_provenance_names_tables_build_and_parameters(ran, page: BeautifulSoup) 
     said = page.select_one(".appendix").get_text(" ", strip=True)
     for part in (
         "fct_orders",
-        "fresh until 30 Jun 2026",
+        "last row at 30 Jun 2026",
         ran.result.run.build,
         "2026-07-01 00:00 Europe/Berlin",
         "days 14",

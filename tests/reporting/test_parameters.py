@@ -80,11 +80,11 @@ def test_a_mistyped_name_is_answered_with_the_nearest_and_the_list(tmp_path: Pat
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
-        ("days = 28", "holds 'days = 28'"),
-        ("days: list = []", "holds 'days: list = \\[\\]'"),
-        ("import os", "holds 'import os'"),
+        ("days = 28", "has 'days = 28'"),
+        ("days: list = []", "has 'days: list = \\[\\]'"),
+        ("import os", "has 'import os'"),
         ('days: int = "28x"', "a whole number, not '28x'"),
-        ("days: int = 7 * 4", "holds 'days: int = 7 \\* 4'"),
+        ("days: int = 7 * 4", "has 'days: int = 7 \\* 4'"),
         ("days: int = ", "cannot be read"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A run: one build and one instant for all sections, a folder put in place whole, and failures in plain sight."""
+"""A run: one build and one instant for all sections, an atomic folder, and visible failures."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_failed_section_leaves_the_others_and_makes_the_run_partly(ran) -> Non
     assert "ValueError" in outputs(ran.folder / "notebooks" / "web_traffic.ipynb")
 
 
-def test_warm_kernels_did_it(ran) -> None:
+def test_forked_kernels_did_it(ran) -> None:
     assert ran.result.warnings == ()
 
 
@@ -91,7 +91,7 @@ def tiny(workbook) -> Settings:
 
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No warm process: quicker where a single trivial section is run."""
+    """No forkserver: quicker where a single trivial section is run."""
     monkeypatch.delattr(os, "fork")
 
 
@@ -108,7 +108,7 @@ def test_a_second_run_replaces_the_slot_and_nothing_is_left_beside_it(tiny: Sett
     assert "28 2026-06-01" in outputs(slot / "notebooks" / "commerce.ipynb")
     assert not (slot / "old.html").exists()
     assert [path.name for path in slot.parent.iterdir()] == ["2026-06-01"]
-    # Plain kernels took over, and the reader of the run is told.
+    # Plain kernels took over, with a warning for the reader of the run.
     assert len(result.warnings) == 1
     assert "cannot fork" in (slot / "index.html").read_text()
 

@@ -80,7 +80,7 @@ def test_the_newest_words_come_first(root: Path) -> None:
 
 def test_what_two_sources_tell_stands_side_by_side(root: Path) -> None:
     rows = [row for row in source_health.differences(Book.open(root=root)).rows if row[1] == "Visitors per day"]
-    # The day that both told: Umami's other one is not compared with anything.
+    # The common day: Umami's other one is not compared.
     day = date(2026, 6, 28)
     assert rows == [
         ("sites", "Visitors per day", "Umami", day, day, 10.0, "count", None),
@@ -93,17 +93,17 @@ def test_every_endpoint_is_on_time_late_or_missing(root: Path) -> None:
     states = {(row[0], row[1]): row[2] for row in source_health.freshness(book).rows}
     assert states["search", "daily"] == "never landed"
     assert states["old", "posthog_daily"] == "no longer configured"
-    # Landed under a name that the source's endpoints do not have, so it is nobody's now.
+    # Landed under a name that the source's endpoints do not have, so it belongs to no endpoint now.
     assert states["stats", "umami_daily"] == "no longer configured"
     assert next(iter(states.values())) == "never landed", "what needs attention comes first"
 
 
-def test_refused_rows_are_told_by_reason(root: Path) -> None:
-    rows = source_health.refused(Book.open(root=root)).rows
+def test_rejected_rows_are_listed_by_reason(root: Path) -> None:
+    rows = source_health.rejected(Book.open(root=root)).rows
     assert rows == (("stats", "umami_daily", "visitors: is not a whole number, such as 'many'", 3),)
 
 
-def test_the_latest_pull_of_each_source_is_told(root: Path) -> None:
+def test_the_latest_pull_of_each_source_is_listed(root: Path) -> None:
     settings = load_settings(root)
     ledger = Ledger(settings.ledger)
     for status, error in (("done", ""), ("failed", "The credential is refused.")):
@@ -163,24 +163,24 @@ def test_a_run_tells_the_pulls_that_it_found_whatever_came_after(
     ledger.start_run("r-1", sections=(), started_at=NOW + timedelta(hours=1), **about)
     monkeypatch.setenv("TIDINGS_RUN", "r-1")
 
-    def told() -> list[list[Any]]:
+    def shown() -> list[list[Any]]:
         book = Book.open(root=tmp_path)
         return [
             [row[0], row[2], row[3]] for row in (*source_health.pulls(book).rows, *source_health.freshness(book).rows)
         ]
 
-    first = told()
+    first = shown()
     assert ["stats", NOW, "running"] in first and ["stats", "on time", NOW] in first
     # It ends, another one fails a week later, and whoever held the first lock is gone.
     ledger.finish_pull(unfinished, "done", seconds=5)
     ledger.finish_pull(ledger.start_pull("stats", NOW + timedelta(days=7)), "failed", seconds=1, messages=("M.",))
     monkeypatch.setattr(Leases, "is_alive", lambda self, name: False)
-    assert told() == first
+    assert shown() == first
     monkeypatch.delenv("TIDINGS_RUN")
-    assert ["stats", NOW + timedelta(days=7), "failed"] in told() and ["stats", "late", NOW] in told()
+    assert ["stats", NOW + timedelta(days=7), "failed"] in shown() and ["stats", "late", NOW] in shown()
 
 
-def test_versions_are_told_by_store_with_how_often_they_crash(tmp_path: Path) -> None:
+def test_versions_are_listed_by_store_with_their_crash_rate(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.tidings]\ntimezone = 'UTC'\n")
     settings = load_settings(tmp_path)
     ts, until = datetime(2026, 6, 29), datetime(2026, 6, 30, 7, tzinfo=UTC)
@@ -213,7 +213,7 @@ def test_versions_are_told_by_store_with_how_often_they_crash(tmp_path: Path) ->
     assert found.provenance.notes[0].startswith("Crash rate: App Store crashes per session")
 
 
-def test_proceeds_are_told_in_their_currency_and_in_the_reports(tmp_path: Path) -> None:
+def test_proceeds_are_in_their_currency_and_in_the_reports(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.tidings]\ntimezone = 'UTC'\ncurrency = 'EUR'\nfx = 'fx.csv'\n")
     (tmp_path / "fx.csv").write_text("Date,USD\n2026-06-01,1.25\n2026-06-29,2.0\n")
     settings = load_settings(tmp_path)

@@ -1,4 +1,4 @@
-"""Visits that reach over the end of a window or of what is known: each is seen whole (metric definitions 4)."""
+"""Visits beyond the end of a window or of the data: each counts with all its hits (metric definitions 4)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def hit(ts: str, visitor: str, path: str, event: str = "pageview") -> dict[str, 
 
 
 EVENTS = [
-    # over midnight: begins in the window, ends after it on a page that nobody saw in the window
+    # over midnight: begins in the window, ends after it on a page without views in the window
     hit("10T23:50", "v1", "/"),
     hit("10T23:55", "v1", "/a"),
     hit("11T00:10", "v1", "/late"),

@@ -43,14 +43,14 @@ def _files(settings: Settings) -> set[str]:
 
 
 @pytest.fixture
-def whole(tmp_path: Path) -> Settings:
+def full(tmp_path: Path) -> Settings:
     return workbook(tmp_path)
 
 
 @pytest.fixture
-def settings(whole: Settings, few_models: None) -> Settings:
+def settings(full: Settings, few_models: None) -> Settings:
     """The workbook, of whose models only two branches are built: most rules of building do not need more."""
-    return whole
+    return full
 
 
 @pytest.fixture
@@ -60,11 +60,11 @@ def few_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tidings.warehouse.build, "known_models", lambda: few)
 
 
-def test_a_build_holds_every_model_and_what_it_says_of_itself(whole: Settings) -> None:
-    result = build(whole)
+def test_a_build_holds_every_model_and_what_it_says_of_itself(full: Settings) -> None:
+    result = build(full)
     assert (result.unchanged, result.tables) == (False, len(known_models()))
-    assert current_build(whole) == result.build_id
-    with Warehouse.open(whole) as warehouse:
+    assert current_build(full) == result.build_id
+    with Warehouse.open(full) as warehouse:
         assert warehouse.build_id == result.build_id
         assert warehouse.complete_until == NOW
         info = warehouse.tables["fct_orders"]
@@ -86,14 +86,14 @@ def test_the_same_raw_data_and_code_are_not_built_again(settings: Settings) -> N
     assert first.file.stat().st_mtime_ns == written
 
 
-def test_deleting_the_warehouse_and_building_gives_equal_tables(whole: Settings) -> None:
-    first = build(whole)
-    before = _tables(whole)
-    for path in whole.warehouse.iterdir():
+def test_deleting_the_warehouse_and_building_gives_equal_tables(full: Settings) -> None:
+    first = build(full)
+    before = _tables(full)
+    for path in full.warehouse.iterdir():
         path.unlink()
-    second = build(whole)
+    second = build(full)
     assert (second.build_id, second.unchanged) == (first.build_id, False)
-    assert _tables(whole) == before
+    assert _tables(full) == before
 
 
 def test_the_id_does_not_depend_on_the_folder(settings: Settings, tmp_path: Path) -> None:
@@ -143,13 +143,13 @@ print(build(Settings(root=Path(sys.argv[1]))).unchanged)
 """
 
 
-def test_an_edited_model_makes_a_new_build(whole: Settings, tmp_path: Path) -> None:
-    build(whole)
+def test_an_edited_model_makes_a_new_build(full: Settings, tmp_path: Path) -> None:
+    build(full)
     lib = tmp_path / "lib"
     shutil.copytree(LIB, lib, ignore=shutil.ignore_patterns("__pycache__"))
 
     def unchanged() -> str:
-        command = [sys.executable, "-c", _EDITED, str(whole.root)]
+        command = [sys.executable, "-c", _EDITED, str(full.root)]
         environment = {**os.environ, "PYTHONPATH": str(lib)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
         return done.stdout.strip()
@@ -189,20 +189,20 @@ build(Settings(root=Path(sys.argv[1])), progress=progress)
 @pytest.mark.parametrize(
     "step", ["published", *(pytest.param(step, marks=pytest.mark.proof) for step in ("stg_orders", "fct_sessions"))]
 )
-def test_killed_at_any_step_the_last_good_build_stays(whole: Settings, step: str) -> None:
-    good = build(whole)
-    before = _tables(whole)
-    land(whole, "orders", [{"order_id": "o3", "amount": 1}], partition="b.csv")
-    command = [sys.executable, "-c", _KILLED, str(whole.root), step]
+def test_killed_at_any_step_the_last_good_build_stays(full: Settings, step: str) -> None:
+    good = build(full)
+    before = _tables(full)
+    land(full, "orders", [{"order_id": "o3", "amount": 1}], partition="b.csv")
+    command = [sys.executable, "-c", _KILLED, str(full.root), step]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(LIB)}, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL
-    assert current_build(whole) == good.build_id
-    assert _tables(whole) == before
-    result = build(whole)
-    # Killed after the rename, the new build is whole and only had to be pointed to.
+    assert current_build(full) == good.build_id
+    assert _tables(full) == before
+    result = build(full)
+    # Killed after the rename, the new build is complete and only had to be pointed to.
     assert result.unchanged is (step == "published")
-    assert _files(whole) == {"current", f"{good.build_id}.duckdb", f"{result.build_id}.duckdb"}
-    with Warehouse.open(whole) as warehouse:
+    assert _files(full) == {"current", f"{good.build_id}.duckdb", f"{result.build_id}.duckdb"}
+    with Warehouse.open(full) as warehouse:
         assert warehouse.tables["fct_orders"].rows == 3
 
 
@@ -236,7 +236,7 @@ def test_two_builds_at_once_are_refused_with_the_process(settings: Settings) -> 
         lock.flush()
         with pytest.raises(WarehouseError, match=r"Another build of .* is running \(process 4711\)"):
             build(settings)
-    assert not build(settings).unchanged  # the lock of a process that is gone holds nobody up
+    assert not build(settings).unchanged  # the lock of a process that is gone does not block
 
 
 def test_an_open_reader_keeps_its_build(settings: Settings) -> None:
@@ -314,11 +314,11 @@ def test_a_row_hidden_by_a_later_pull_is_not_built(tmp_path: Path, few_models: N
         ]
 
 
-def test_broken_contracts_are_all_told_and_nothing_is_published(
+def test_all_broken_contracts_are_listed_and_nothing_is_published(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = build(settings)
-    # Two breaks on two branches; what reads stg_orders is not built and so not told about.
+    # Two breaks on two branches; what reads stg_orders is not built and so not listed.
     models = []
     for found in tidings.warehouse.build.known_models():
         was = found.function
@@ -356,10 +356,10 @@ def test_stale_facts_are_warned_about(tmp_path: Path, few_models: None) -> None:
     warnings = build(settings).warnings
     # Orders end 29 days and 12 hours before the end of the data; vitals 4 hours; empty tables say nothing.
     assert sorted(text.split()[0] for text in warnings) == ["fct_orders", "fct_transactions"]
-    assert "708 h before the end of the data (2026-06-01 12:00 UTC); expected within 48 h" in warnings[0]
+    assert "708 h before the end of the data (2026-06-01 12:00 UTC); expected at most 48 h" in warnings[0]
 
 
-def test_feeds_and_rejected_rows_are_told(tmp_path: Path, few_models: None) -> None:
+def test_feeds_and_rejected_rows_are_in_the_metadata(tmp_path: Path, few_models: None) -> None:
     settings = Settings(root=tmp_path)
     land(settings, "orders", [{"order_id": "o1", "amount": 1}], rejected=["no date", "no date"], facts={"lines": 3})
     land(
@@ -423,7 +423,7 @@ def test_nothing_landed_is_an_empty_warehouse(tmp_path: Path, few_models: None) 
     settings = Settings(root=tmp_path)
     result = build(settings)
     assert result.rows == 0
-    assert result.warnings == ("Nothing is landed yet, so that all tables are empty. Run: tidings pull",)
+    assert result.warnings == ("Nothing is landed yet, so all tables are empty. Run: tidings pull",)
     with Warehouse.open(settings) as warehouse:
         assert warehouse.complete_until is None
         assert warehouse.last_row_at("fct_orders") is None
@@ -456,11 +456,11 @@ def test_readers_cannot_write(settings: Settings) -> None:
     assert result.tables == len(tidings.warehouse.build.known_models())
 
 
-def test_the_record_as_received_is_in_no_table(whole: Settings) -> None:
-    build(whole)
-    with Warehouse.open(whole) as warehouse:
+def test_the_raw_record_is_in_no_table(full: Settings) -> None:
+    build(full)
+    with Warehouse.open(full) as warehouse:
         assert all("_record" not in warehouse.table(name).columns for name in warehouse.tables)
-        assert "RECEIVED" not in json.dumps(_tables(whole))
+        assert "RECEIVED" not in json.dumps(_tables(full))
 
 
 def test_quotes_and_patterns_in_names_do_no_harm(tmp_path: Path, few_models: None) -> None:

@@ -30,8 +30,8 @@ def trailing_users(user_days: ir.Table, window: Window, lengths: Mapping[str, in
     `user_days` holds user_id and day (local date), repeated or not, of rows before `as_of`, reaching back before the
     window by the longest length. Rows without user are left out (C6); a day without users is 0 (C11).
 
-    Design 7: a user-day is seen from the `n` days it starts. Where the user's next day falls inside, the two covers
-    are one; +1 where a cover starts and -1 where it ends, summed up over the days, is the count of each day.
+    A user-day counts for the `n` days from it on. Overlapping spans of a user are merged; the count of a day is the
+    running sum of +1 where a span starts and -1 where it ends.
 
     Raises:
         MetricError: there are no lengths, or one is less than 1 day.
@@ -60,7 +60,7 @@ def trailing_users(user_days: ir.Table, window: Window, lengths: Mapping[str, in
     for name, length in lengths.items():
         begun, ended = turning[f"{name}_starts"].cast("int64"), -turning[f"{name}_ends"].cast("int64")
         for day, change in ((turning.day, begun), (days_after(turning.day, length), ended)):
-            # What happened before the window is there on its first day.
+            # Spans that began before the window count from its first day.
             since = ibis.greatest(day, ibis.literal(window.start))
             parts.append(turning.select(day=since, **{**zeros, name: change}))
     every = reduce(lambda left, right: left.union(right), parts)

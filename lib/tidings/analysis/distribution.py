@@ -1,4 +1,4 @@
-"""How values are spread: percentiles and histograms (metric definitions 8.1)."""
+"""Percentiles and histograms (metric definitions 8.1)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STEPS = (1.0, 2.0, 5.0)
 def percentiles(
     rows: ir.Table, column: str, by: Sequence[str] = (), points: Sequence[float] = (0.5, 0.9, 0.95, 0.99)
 ) -> ir.Table:
-    """One row per group: its values counted as n, and its percentiles as p50, p90 ..., by interpolation (type 7).
+    """One row per group: the number of values as n, and percentiles as p50, p90 ..., interpolated (type 7).
 
     In the unit of the column, as floats: engines round or refuse to interpolate integers and decimals. Null values
     are left out; a group without values has null percentiles.
@@ -31,8 +31,7 @@ def percentiles(
 def histogram(rows: ir.Table, column: str, edges: Sequence[float]) -> ir.Table:
     """One row per bin, lower <= value < upper, empty ones included: lower, upper, count, in order.
 
-    Below the first edge and from the last one on there is a bin each, with a null lower or upper bound, if it is
-    needed; null values are in none.
+    Values below the first edge or from the last one on get open bins with a null bound; null values are left out.
 
     Raises:
         MetricError: there are no edges, or they do not rise.
@@ -71,7 +70,7 @@ def log_edges(low: float, high: float) -> tuple[float, ...]:
 
 
 def linear_edges(low: float, high: float, bins: int = 20) -> tuple[float, ...]:
-    """Edges a readable step (1, 2 or 5 times a power of ten) apart, `bins` of them at most, the last above `high`.
+    """Edges at a readable step (1, 2 or 5 times a power of ten) for at most `bins` bins, the last above `high`.
 
     Raises:
         MetricError: `high` is below `low`, or `bins` is less than 2.

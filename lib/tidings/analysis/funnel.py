@@ -38,7 +38,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Funnel:
-    """What is asked: `window` in seconds (none or not above zero: 14 days), `order`, `exclusions` (1).
+    """Steps, `window` in seconds (14 days if not above zero), `order`, `exclusions` (metric definitions 1).
 
     Raises:
         MetricError: there is no step, an unknown order, or an exclusion that is not possible.
@@ -74,7 +74,7 @@ class Funnel:
 
     @property
     def rules(self) -> Rules:
-        """The same for the walk, in microseconds."""
+        """The rules for `funnel_paths`, in microseconds."""
         return Rules(len(self.steps), round(self.window_s * _SECOND), self.order, self.exclusions)
 
 
@@ -127,7 +127,7 @@ def funnel_rows(
     period: str | None = None,
     input_order: Sequence[str] = ("_source", "_line"),
 ) -> ir.Table:
-    """The events a funnel has to look at, one row each, in the order user, time, input (C5).
+    """The events relevant to a funnel, one row each, ordered by user, time, input (C5).
 
     `events` holds user_id, event, ts (naive UTC), where steps ask for them properties (a map of text), and the columns
     `input_order`; limited to the range, which ends the funnel too. `breakdown` and `period` name a column each: a
@@ -203,7 +203,7 @@ def by_value(paths: Sequence[Path], funnel: Funnel, top: int | None = None) -> d
     shown = {value: groups[value] for value in ranked[:top]}
     rest = [path for value in ranked[len(shown) :] for path in groups[value]]
     if rest:
-        # A value that is itself called Other joins the bucket of that name: users still add up to the total.
+        # A value named Other joins the bucket of that name, so users still add up to the total.
         shown[OTHER] = shown.pop(OTHER, []) + rest
     return {value: summary(group, funnel) for value, group in shown.items()}
 

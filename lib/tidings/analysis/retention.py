@@ -1,4 +1,4 @@
-"""Retention: of the users of a period, how many came back in the periods after it (metric definitions 2)."""
+"""Retention: how many users of a period came back in later periods (metric definitions 2)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def retention_counts(
     """Users by cohort and periods passed, one row per cohort (first local date) and k with at least one user (2).
 
     `events` holds user_id, event and day (local date) of all history before `as_of`; `event` is not read where
-    `target` and `return_event` are None (any event). Cohorts are the whole periods the window touches. Columns:
+    `target` and `return_event` are None (any event). Cohorts are all periods that the window touches. Columns:
     cohort, k (below the number of cohorts), users; the row k = 0 is the cohort's size.
 
     Raises:
@@ -86,7 +86,7 @@ def retention_counts(
     members = members.filter(members.period >= start, members.period < end).select("user_id", cohort="period")
     returns = active(since, return_event)
     if mode == "on_or_after":
-        # Whoever was last seen after k periods counts in every period up to then.
+        # A user last seen after k periods counts in every period up to then.
         returns = returns.group_by("user_id").aggregate(period=returns.period.max())
 
     sizes = members.group_by("cohort").aggregate(users=members.count())

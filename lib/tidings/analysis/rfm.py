@@ -25,10 +25,10 @@ def rfm(orders: ir.Table, as_of: date) -> ir.Table:
     """One row per customer with a kept order: recency (days), frequency (orders), monetary, scores and segment.
 
     `orders` holds customer_id, day (local date), amount and refunded_amount, in one currency, before `as_of` (local
-    date). Orders that came back in full, and those of nobody (C6), do not count.
+    date). Fully refunded orders and those without a customer (C6) do not count.
 
     Scores r, f, m from 1 to 5: 1 + the number of quintiles (8.1, over customers) strictly below the value, 6 minus
-    that for recency. Quintiles are compared in whole fifths, so that no rounding decides on a customer at the cut.
+    that for recency. Quintiles are compared in integer fifths, so that rounding decides nothing.
     """
     kept = _of_customers(orders).filter(lambda t: t.refunded_amount < t.amount)
     customers = kept.group_by("customer_id").aggregate(
@@ -68,8 +68,8 @@ def repeat_purchases(orders: ir.Table, as_of: date) -> ir.Table:
 
     Orders of one local day are one purchase. frequency counts purchases after the first; recency is from the first to
     the last, t from the first to `as_of`; monetary is the mean of the days after the first, 0 if there are none.
-    Columns of `orders` are as for `rfm`, and orders that came back in full do not count either; others count less what
-    came back. What was given away did not come back.
+    Columns of `orders` are as for `rfm`. Fully refunded orders do not count, others count less their refunds; an order
+    of 0 is not a refunded one.
     """
     kept = _of_customers(orders)
     kept = kept.filter((kept.refunded_amount < kept.amount) | (kept.refunded_amount == 0))

@@ -25,7 +25,7 @@ class Sales:
 
 @dataclass(frozen=True)
 class Side:
-    """One window: sales by group of customers, and what came back."""
+    """One window: sales by group of customers, refunds and chargebacks."""
 
     sales: Mapping[str, Sales] = field(default_factory=dict)
     refunds: Decimal = Decimal(0)
@@ -41,7 +41,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Part:
-    """One step of the waterfall; `customers` is empty for what is not split by them."""
+    """One step of the waterfall; `customers` is empty for parts that are not split by them."""
 
     kind: str
     customers: str
@@ -53,12 +53,12 @@ def waterfall(before: Side, now: Side) -> tuple[Part, ...]:
 
     Per group of customers, with n orders of gross revenue g (so a = g / n per order):
 
-    * volume = (n1 - n0) x a0: what the other number of orders would have made at the old value per order, to 4
-      decimals. Without orders before there is no old value, and all of g1 is volume.
-    * price and mix = (g1 - g0) - volume, that is n1 x (a1 - a0): dearer or cheaper articles, larger or smaller
-      orders, other articles, and the decimals left over from volume.
+    * volume = (n1 - n0) x a0: the change in the number of orders at the old value per order, to 4 decimals. Without
+      orders before there is no old value, and all of g1 is volume.
+    * price and mix = (g1 - g0) - volume, that is n1 x (a1 - a0): higher or lower prices, larger or smaller orders,
+      other products, and the rounding of volume.
 
-    And once, as money that came back carries the sign of a loss: refunds = r0 - r1, chargebacks = c0 - c1.
+    And not by group, with the sign of a loss: refunds = r0 - r1, chargebacks = c0 - c1.
     Groups without orders in both windows have no parts.
     """
     parts = []

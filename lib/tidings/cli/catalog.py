@@ -1,4 +1,4 @@
-"""The catalogue: every table, metric and section of the workbook, where it comes from and what it means."""
+"""The catalogue: every table, metric and section of the workbook, with lineage and meaning."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def sections(settings: Settings) -> tuple[Section, ...]:
     """Every section, by name.
 
     Raises:
-        UsageError: a notebook cannot be read, or its parameters cell is not as it should be.
+        UsageError: a notebook or its parameters cell cannot be read.
     """
     return tuple(_section(settings.notebooks / f"{name}.ipynb") for name in section_names(settings))
 
@@ -51,7 +51,7 @@ def graph() -> Graph:
 
 
 def analyses() -> Mapping[str, tuple[str, str]]:
-    """What a book analyses, by name: how it is called, and what it gives."""
+    """The analyses of a book by name: signature and first line of the docstring."""
     found = {}
     for function in (Book.funnel, Book.retention, Book.lifecycle, Book.rfm):
         parameters = list(inspect.signature(function).parameters.values())[1:]
@@ -90,7 +90,7 @@ def describe(settings: Settings, name: str) -> str:
     """One metric, table, feed or section, as text.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is nothing of that name.
     """
     models, metrics, notebooks = graph(), registry(), {section.name: section for section in sections(settings)}
     if name in metrics:
@@ -111,7 +111,7 @@ def describe(settings: Settings, name: str) -> str:
 
 
 def metrics_table() -> str:
-    """Every metric as a Markdown table, by name: what `docs/metrics.md` shows."""
+    """Every metric by name as the Markdown table of `docs/metrics.md`."""
     rows = ["| metric | title | kind | unit | mart | definition |", "|---|---|---|---|---|---|"]
     for name, metric in registry().items():
         marts = ", ".join(f"`{mart}`" for mart in dict.fromkeys(leaf.mart for leaf in leaves(metric)))
@@ -121,7 +121,7 @@ def metrics_table() -> str:
 
 
 def write_catalog(settings: Settings) -> Path:
-    """Write the catalogue as one page, `reports/catalog.html`, and say where."""
+    """Write the catalogue as one page, `reports/catalog.html`; returns its path."""
     models = graph()
     page = render(
         "catalog.html.j2",
@@ -148,7 +148,7 @@ def _section(file: Path) -> Section:
 
 
 def _shared(found: Iterable[Section]) -> list[tuple[Declared, str]]:
-    """Each parameter once, with the sections that have it where not all do."""
+    """Each parameter once, with its sections unless all have it."""
     listed = list(found)
     by_name: dict[str, list[Section]] = {}
     for section in listed:

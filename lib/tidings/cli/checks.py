@@ -1,4 +1,4 @@
-"""What `tidings check` looks at: everything that would keep a pull, a build or a run from succeeding."""
+"""The checks of `tidings check`: everything that would make a pull, a build or a run fail."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Level = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at, and what is to be said of it; `warn` keeps nothing from working."""
+    """The result of one check; `warn` does not make anything fail."""
 
     what: str
     level: Level
@@ -45,7 +45,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class _Looked:
-    """What was found of a source, and what became of its first rows."""
+    """The findings of a source, and the trial of its first rows."""
 
     source: str
     findings: Sequence[Finding]
@@ -53,7 +53,7 @@ class _Looked:
 
 
 def check(settings: Settings, now: datetime) -> Iterator[Finding]:
-    """Look at settings, sources, landed files, models, metrics, sections, reports and the current build."""
+    """Check settings, sources, landed files, models, metrics, sections, reports and the current build."""
     redact = credentials(settings).redactor
     for finding in _findings(settings, now):
         yield replace(finding, detail=redact(finding.detail))
@@ -88,7 +88,7 @@ def _tried(what: str, look: Callable[[], str]) -> Finding:
 
 
 def _sources(settings: Settings, now: datetime) -> Iterator[_Looked]:
-    """What each source says to its cheapest question; all are asked at once, as each may take its time to fail."""
+    """Check each source with its cheapest request; all at once, as each may take a while to fail."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         yield from pool.map(partial(_source, settings, now), settings.sources)
 
@@ -119,7 +119,7 @@ def _source(settings: Settings, now: datetime, name: str) -> _Looked:
 
 
 def _proposed(settings: Settings, name: str, now: datetime, trials: Sequence[Trial]) -> list[Finding]:
-    """The table that `tidings add` would write for a source whose own reads few rows or none."""
+    """The table that `tidings add` would write for a source whose own table reads few rows or none."""
     try:
         proposal = propose_again(settings, name, now, but=[trial.what for trial in trials if not trial.is_wrong])
     except SourceError as error:
@@ -133,7 +133,7 @@ def _proposed(settings: Settings, name: str, now: datetime, trials: Sequence[Tri
 
 
 def _previews(what: str, trials: Sequence[Trial]) -> Iterator[Finding]:
-    """What would become of the first rows of each file; many that are in order are told together."""
+    """What would happen to the first rows of each file; files without problems are one finding together."""
     good = [trial for trial in trials if trial.total and not (trial.rejected or trial.notes)]
     if len(good) > _EACH:
         yield Finding(what, "ok", f"{len(good)} files: all of their first rows can be used{spanned(good)}.")
@@ -141,7 +141,7 @@ def _previews(what: str, trials: Sequence[Trial]) -> Iterator[Finding]:
 
 
 def _preview(what: str, trial: Trial) -> Finding:
-    """What would become of the first rows of a file: one that loses all of them keeps the source from succeeding."""
+    """What would happen to the first rows of a file; rejecting all of them is a failure."""
     level: Level = "warn" if trial.is_bad or trial.notes else "ok"
     if trial.failed or (trial.rejected and not trial.used):
         level = "fail"
@@ -154,20 +154,20 @@ def _money(settings: Settings, first: Mapping[str, Sequence[Trial]]) -> Iterator
     try:
         yield from (Finding("exchange rates", level, said) for level, said in look_at_money(settings, amounts))
     except (TidingsError, OSError, pa.ArrowException):
-        # Landed files that cannot be read are told about already.
+        # Landed files that cannot be read have a finding already.
         return
 
 
 def _crawlers(now: datetime) -> Finding:
-    """How old the list is by which bots are known: new ones would count as visitors."""
+    """The age of the list of known bots: newer ones would count as visitors."""
     listed = list_date()
     if add_days(listed, _LIST_DAYS) < now.date():
         return Finding(
-            "list of crawlers",
+            "list of bots",
             "warn",
-            f"Its newest entry is of {listed}: younger bots count as visitors. Run: pip install -U crawler-user-agents",
+            f"Its newest entry is of {listed}: later bots count as visitors. Run: pip install -U crawler-user-agents",
         )
-    return Finding("list of crawlers", "ok", f"newest entry of {listed}")
+    return Finding("list of bots", "ok", f"newest entry of {listed}")
 
 
 def _report(settings: Settings, name: str) -> str:
@@ -190,9 +190,9 @@ def _metrics() -> str:
 
 
 def _build(settings: Settings) -> str:
-    """The current build; its contracts held when it was made, or it would not be current."""
+    """The current build; all contracts held when it was built."""
     build = current_build(settings)
     if build is None:
         return "none yet: run tidings build"
     with Warehouse.open(settings, build) as warehouse:
-        return f"{build}, {len(warehouse.tables)} tables, every contract held"
+        return f"{build}, {len(warehouse.tables)} tables, all contracts hold"

@@ -1,4 +1,4 @@
-"""The verbs for people's own files: `add` one as a source, `drop` what was landed wrongly."""
+"""The verbs for a user's own files: `add` one as a source, `drop` wrong loads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tidings.errors import TidingsError, UsageError
 from tidings.settings import Settings
 
 CLOCK = "tidings.clock"
-"""Where the command line leaves the clock that it alone reads."""
+"""The key under which the command line passes on the clock."""
 
 
 def _now() -> datetime:
@@ -21,14 +21,16 @@ def _now() -> datetime:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", help="Name of the source; else made of the file's name.")
-@click.option("--kind", help="What its rows are: orders, events, requests, vitals or figures; else what fits best.")
+@click.option("--name", help="Name of the source; by default from the name of the file.")
+@click.option(
+    "--kind", help="What its rows are: orders, events, requests, vitals or platform_metrics; by default the best match."
+)
 @click.option("--yes", is_flag=True, help="Write the table without asking.")
 @click.pass_obj
 def add(settings: Settings, file: Path, name: str | None, kind: str | None, yes: bool) -> None:
     """Look at a file, show its first rows as understood, and add it to the settings.
 
-    Nothing is landed by that. What cannot be known from the file alone is said, not guessed.
+    Nothing is landed. What the file alone does not show is listed, not guessed.
     """
     from tidings.intake.adding import propose, said, write
 
@@ -38,7 +40,8 @@ def add(settings: Settings, file: Path, name: str | None, kind: str | None, yes:
         raise UsageError(f"{file} was not added.", "Name its --kind, or rename its columns as `tidings catalog` shows.")
     if yes and proposal.trial.rejected and not proposal.trial.rows.num_rows:
         raise TidingsError(
-            f"{file} was not added: none of its rows can be used so.", "Leave out --yes, then set what is said above."
+            f"{file} was not added: none of its rows can be used this way.",
+            "Leave out --yes, then set what is listed above.",
         )
     if not yes and not click.confirm("\nAdd this to pyproject.toml?"):
         click.echo("Nothing was changed.")
@@ -49,15 +52,15 @@ def add(settings: Settings, file: Path, name: str | None, kind: str | None, yes:
 
 @click.command()
 @click.argument("source")
-@click.option("--load", "wanted", metavar="ID", help="One load, by its id or file; else all of the source.")
-@click.option("--yes", is_flag=True, help="Do it; without this only what would go is shown.")
+@click.option("--load", "wanted", metavar="ID", help="One load, by its id or file; by default all of the source.")
+@click.option("--yes", is_flag=True, help="Do it; without this it only shows what would be dropped.")
 @click.option("--undo", is_flag=True, help="Let dropped files be landed again by the next pull.")
 @click.pass_obj
 def drop(settings: Settings, source: str, wanted: str | None, yes: bool, undo: bool) -> None:
-    """Take out what was landed of a source, one load or all; without --yes only show it.
+    """Take out loads of a source, one or all; without --yes only show them.
 
-    A file that was dropped is not landed again until it changes, or until --undo. What was asked of a server is asked
-    for again by the next pull.
+    A dropped file is not landed again until it changes, or until --undo. What came from a server is requested again by
+    the next pull.
     """
     from tidings.intake import dropping
 
@@ -66,7 +69,7 @@ def drop(settings: Settings, source: str, wanted: str | None, yes: bool, undo: b
         click.echo(f"The next pull lands again: {', '.join(names)}.")
         return
     found = dropping.loads_of(settings, source, wanted)
-    click.echo(dropping.listed(found) or f"Nothing of {source} is in force.")
+    click.echo(dropping.listed(found) or f"{source} has no loads in force.")
     if not found:
         return
     rows = sum(listed.load.rows for listed in found)
@@ -77,6 +80,6 @@ def drop(settings: Settings, source: str, wanted: str | None, yes: bool, undo: b
     dropping.drop(settings, source, found, _now())
     click.echo(f"Dropped {loads} with {rows:,} rows. Next: tidings build")
     if any(listed.is_file for listed in found):
-        click.echo(f"The next pull does not land these files again; to let it: tidings drop {source} --undo")
+        click.echo(f"The next pull does not land these files again; to allow it: tidings drop {source} --undo")
     if not all(listed.is_file for listed in found):
-        click.echo("What was asked of a server is asked for again by the next pull.")
+        click.echo("What came from a server is requested again by the next pull.")

@@ -1,6 +1,6 @@
 """The command line: verbs only. Exit codes: 0 done, 1 failed, 2 used wrongly, 130 stopped by Ctrl-C, 143 by a signal.
 
-The one place that reads the clock: everything below gets `now` or `as_of` as a parameter.
+The only place that reads the clock: everything below gets `now` or `as_of` as a parameter.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class _Verbs(click.Group):
-    """A group that helps with a mistyped verb, and through which no error passes that is not one of ours."""
+    """A group that suggests verbs, and turns every error into one of ours."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the verb; what went wrong comes out as a sentence without secrets."""
+        """Run the verb; errors come out as sentences without secrets."""
         try:
             return super().invoke(ctx)
         except (BrokenPipeError, click.exceptions.Exit, click.ClickException, click.Abort):
@@ -82,14 +82,14 @@ class _Bars:
         self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
-        """Take the bar off the screen."""
+        """Remove the bar from the screen."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
 
 class _Lines:
-    """One line per source that is being pulled, on a terminal; what is said of a finished one stays above."""
+    """One line per source being pulled, on a terminal; messages of finished ones stay above."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._bars: dict[str, tqdm] = {}
@@ -105,14 +105,14 @@ class _Lines:
             self._bars[source].set_description_str(f"{source}: {what} {done:,}{of}")
 
     def done(self, source: str, said: str) -> None:
-        """Take a source's line away and say how it went."""
+        """Replace a source's line by its result."""
         if source in self._bars:
             self._bars.pop(source).close()
         tqdm.write(said, file=sys.stdout)
         sys.stdout.flush()
 
     def close(self) -> None:
-        """Take all lines off the screen."""
+        """Remove all lines from the screen."""
         for bar in self._bars.values():
             bar.close()
 
@@ -136,18 +136,18 @@ def _progress() -> Iterator[_Bars]:
 
 
 def _redactor(settings: Settings) -> Redactor:
-    """What keeps the workbook's secrets out of what is printed; without its sources if they cannot be opened."""
+    """The redactor of the workbook's secrets; without those of its sources if they cannot be opened."""
     try:
         from tidings.sources.credentials import credentials
 
         return credentials(settings).redactor
-    except Exception:  # noqa: BLE001 - an error is being told already: a second one must not take its place
+    except Exception:  # noqa: BLE001 - an error is being reported already: a second one must not replace it
         return Redactor(filter(None, map(settings.held, settings.withheld())))
 
 
 def _unknown(error: Exception, settings: Settings | None) -> TidingsError:
-    """An error that nobody foresaw: its traceback goes, without secrets, into a file, for whoever mends Tidings."""
-    reported = f"Tidings met an error that it does not know: {type(error).__name__}: {str(error)[:300]}".rstrip(": ")
+    """An unexpected error: its traceback goes, without secrets, into a file for a bug report."""
+    reported = f"Tidings met an unexpected error: {type(error).__name__}: {str(error)[:300]}".rstrip(": ")
     if settings is None:
         return TidingsError(f"{reported}.", "Please report it.")
     file = settings.root / "data" / "crash.txt"
@@ -164,10 +164,12 @@ def _now() -> datetime:
 
 @click.group(cls=_Verbs, context_settings=HELP)
 @click.version_option(package_name="tidings", prog_name="tidings")
-@click.option("--root", type=click.Path(path_type=Path), help="Folder of the workbook; else $TIDINGS_ROOT, else here.")
+@click.option(
+    "--root", type=click.Path(path_type=Path), help="Folder of the workbook; by default $TIDINGS_ROOT or here."
+)
 @click.pass_context
 def tidings(ctx: click.Context, root: Path | None) -> None:
-    """Pull figures from where they live, model them, and turn notebooks into reports.
+    """Pull data from where it lives, model it, and turn notebooks into reports.
 
     \b
     A day with it:  tidings pull && tidings build && tidings run weekly
@@ -179,15 +181,14 @@ def tidings(ctx: click.Context, root: Path | None) -> None:
 
 @tidings.command()
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
-@click.option("--since", metavar="DATE", help="Ask for the days from this one on, landed before or not.")
-@click.option("--until", metavar="DATE", help="Ask for the days up to this one, it included.")
-@click.option("--again", is_flag=True, help="Land anew what has not changed, too.")
+@click.option("--since", metavar="DATE", help="Request the days from this one on, landed before or not.")
+@click.option("--until", metavar="DATE", help="Request the days up to and including this one.")
+@click.option("--again", is_flag=True, help="Land again also what has not changed.")
 @click.pass_obj
 def pull(settings: Settings, sources: tuple[str, ...], since: str | None, until: str | None, again: bool) -> None:
-    """Land what the sources have to say (all configured ones, or those named), all at once.
+    """Land the data of all configured sources, or of those named, all at once.
 
-    Without dates each source is asked for what is new and what may have changed. A pull that was stopped goes on where
-    it was.
+    Without dates it requests what is new and what may have changed. A pull that was stopped continues where it was.
     """
     from tidings.intake.pulling import pull_sources
     from tidings.sources.source import Pull, open_sources
@@ -213,11 +214,11 @@ def pull(settings: Settings, sources: tuple[str, ...], since: str | None, until:
     failed = sorted(outcome.source for outcome in outcomes if outcome.error)
     if failed:
         of = "1 source" if len(opened) == 1 else f"{len(opened)} sources"
-        raise TidingsError(f"{len(failed)} of {of} failed, or came in part only: {', '.join(failed)}.", "See above.")
+        raise TidingsError(f"{len(failed)} of {of} failed or are incomplete: {', '.join(failed)}.", "See above.")
 
 
 def _reported(outcome: Outcome) -> str:
-    """What is to be said of one source: its sum, a line per endpoint, what a person should know."""
+    """The report on one source: its total, a line per endpoint, warnings."""
     rejected = f", {outcome.rejected:,} rejected" if outcome.rejected else ", none rejected"
     restated = f", {outcome.restated:,} days restated" if outcome.restated else ""
     rows = "1 row" if outcome.rows == 1 else f"{outcome.rows:,} rows"
@@ -228,7 +229,7 @@ def _reported(outcome: Outcome) -> str:
     for partition in outcome.partitions:
         partitions.setdefault((partition.endpoint, partition.skipped), []).append(partition)
     for (endpoint, skipped), group in partitions.items():
-        # Files are told one by one, days together.
+        # Files are listed one by one, days together.
         name = f" {group[0].partition}" if len(group) == 1 and group[0].partition else ""
         state = "unchanged, kept" if skipped else "landed"
         count = sum(partition.rows for partition in group)
@@ -239,7 +240,7 @@ def _reported(outcome: Outcome) -> str:
 @tidings.command()
 @click.pass_obj
 def build(settings: Settings) -> None:
-    """Model what was landed into a new warehouse, check every contract, then switch to it."""
+    """Build a new warehouse from the landed data, check every contract, then switch to it."""
     from tidings.warehouse.build import build as build_warehouse
 
     ledger = Ledger(settings.ledger)
@@ -251,7 +252,7 @@ def build(settings: Settings) -> None:
         stopped = isinstance(error, KeyboardInterrupt | SystemExit)
         known = understood(error, settings.root) or TidingsError(type(error).__name__)
         with suppress(TidingsError):
-            # Where the disk is full the ledger cannot be written either: that the process ended says the same.
+            # On a full disk the ledger cannot be written either; the ended process then means the same.
             ledger.finish_build(
                 number,
                 "interrupted" if stopped else "failed",
@@ -274,7 +275,7 @@ def build(settings: Settings) -> None:
 @click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE", help="Set a parameter; repeatable.")
 @click.pass_obj
 def run(settings: Settings, name: str, pairs: tuple[str, ...]) -> None:
-    """Run a report or a single section into HTML pages, and print where they are.
+    """Run a report or a single section into HTML pages, and print their path.
 
     \b
     tidings run weekly
@@ -325,14 +326,14 @@ def catalog(settings: Settings, name: str | None) -> None:
 
 
 @tidings.command()
-@click.option("--port", type=int, help="Port on this machine; else the next free one from 8888.")
+@click.option("--port", type=int, help="Port on this machine; by default the next free one from 8888.")
 @click.option("--no-browser", is_flag=True, help="Print the address instead of opening it.")
 @click.pass_obj
 def explore(settings: Settings, port: int | None, no_browser: bool) -> None:
     """Open JupyterLab on the sections."""
     arguments = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={settings.root}", "--ip=127.0.0.1"]
     arguments += [f"--ServerApp.port={port}"] if port else []
-    # In a container everybody is root; the server answers this machine only, and asks for its token.
+    # In a container every user is root; the server serves this machine only, and requires its token.
     arguments += ["--allow-root"] if os.geteuid() == 0 else []
     arguments += ["--no-browser"] if no_browser else [f"--LabApp.default_url=/lab/tree/{settings.notebooks.name}"]
     os.environ["TIDINGS_ROOT"] = str(settings.root)
@@ -342,9 +343,9 @@ def explore(settings: Settings, port: int | None, no_browser: bool) -> None:
 @tidings.command()
 @click.pass_obj
 def check(settings: Settings) -> None:
-    """Check settings, landed files, models and reports, and ask each source whether it would answer.
+    """Check settings, landed files, models and reports, and whether each source responds.
 
-    Nothing is changed. Each source is asked its cheapest question; what is missing is told in the words of its console.
+    Nothing is changed. Each source gets its cheapest request; what is missing is named in the words of its console.
     """
     from tidings.cli.checks import check as check_workbook
 
@@ -357,7 +358,7 @@ def check(settings: Settings) -> None:
     if problems:
         few = "thing needs" if problems == 1 else "things need"
         raise TidingsError(f"{problems} {few} attention.", "See above.")
-    click.echo("Nothing is in the way of a pull; see the warnings." if warnings else "Everything is in order.")
+    click.echo("Nothing prevents a pull; see the warnings." if warnings else "Everything is in order.")
 
 
 tidings.add_command(add)
@@ -365,15 +366,15 @@ tidings.add_command(drop)
 
 
 class _StoppedError(SystemExit):
-    """The system or another program asks this one to end."""
+    """The system or another program asked this one to end."""
 
 
 def main() -> None:
-    """Entry point: prints an error as one sentence and its remedy, never a traceback for what a user can mend."""
+    """Entry point: prints errors as one sentence and a remedy, never as a traceback."""
     _prepare()
     try:
         tidings.main(standalone_mode=False)
-        # Here, not at the very end, where Python could only print a traceback.
+        # Here, not at interpreter exit, where Python could only print a traceback.
         sys.stdout.flush()
     except TidingsError as error:
         _leave(f"tidings: {error}", error.exit_code)
@@ -384,35 +385,35 @@ def main() -> None:
         error.show()
         sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
-        _leave("tidings: stopped. What was done stays; run the command again to go on.", 130)
+        _leave("tidings: stopped. What was done stays; run the command again to continue.", 130)
     except _StoppedError as error:
-        _leave("tidings: stopped by a signal. What was done stays; run the command again to go on.", error.code)
+        _leave("tidings: stopped by a signal. What was done stays; run the command again to continue.", error.code)
     except BrokenPipeError:
-        # Whoever read the output has had enough of it.
+        # The reader of the output has closed the pipe.
         _leave("", 141)
     except OSError as error:
         _leave(f"tidings: {understood(error)}", 1)
 
 
 def _prepare() -> None:
-    """Make what is printed printable in any terminal, and let a request to end be as orderly as Ctrl-C."""
-    # Python has none where whoever started it closed them.
+    """Make output printable in any terminal, and handle a request to end like Ctrl-C."""
+    # Python has none if its parent closed them.
     sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open until the end
     sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    # What libraries log may quote what they were given; what matters of it they raise.
+    # Log messages of libraries may quote their input; what matters of them is raised.
     logging.getLogger().addHandler(logging.NullHandler())
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # One that is ignored was meant to be: nohup.
+            # An ignored signal stays ignored: nohup.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _stop)
 
 
 def _stop(number: int, frame: object) -> None:
-    """End in order; at once if that takes long, as where the signal came in the middle of a lock being taken."""
+    """End in order; at once if that takes long, as when the signal came while a lock was being taken."""
     del frame
     for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(other, signal.SIG_DFL)
@@ -425,12 +426,12 @@ def _stop(number: int, frame: object) -> None:
 
 
 def _end_at_once(number: int) -> None:
-    # What this process held, the system lets go of; what it left in folders, the next one takes away.
+    # The system releases its locks; the next process removes what it left in folders.
     os._exit(128 + number)
 
 
 def _leave(said: str, code: object) -> NoReturn:
-    """End with a sentence, if anybody reads it; output that cannot be written any more must not make a traceback."""
+    """End with a sentence; output that cannot be written any more must not cause a traceback."""
     try:
         if said:
             click.echo(said, err=True)

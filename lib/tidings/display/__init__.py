@@ -1,1 +1,1 @@
-"""What a reader sees inside a notebook's output: figures, charts, tables and sentences, in one look."""
+"""What notebooks show: cards, charts, tables and sentences, in one style."""

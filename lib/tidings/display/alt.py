@@ -1,4 +1,4 @@
-"""What a chart says to those who do not see it: what, which period, extremes, last value, trend."""
+"""Alt texts of charts: measure, period, extremes, last value, trend."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tidings.window import days_between, label_days
 
 
 def series(course: Series, before: Series | None = None) -> str:
-    """The course of one metric in sentences, its comparison named if there is one."""
+    """One metric over time, with its comparison if there is one."""
     points = known(course)
     measure = f"{course.metric.title} by {course.grain}"
     if not points:
         return f"Line chart of {measure}: {course.why or formats.why_missing(course.metric)}."
     low, high = extremes(points)
     unit = course.unit
-    said = [
+    sentences = [
         f"Line chart of {measure}, {span(course.points)}.",
         f"Lowest {formats.short(low.value, unit)} ({low.period.label}), "
         f"highest {formats.short(high.value, unit)} ({high.period.label}), "
@@ -28,25 +28,25 @@ def series(course: Series, before: Series | None = None) -> str:
         trend(points),
     ]
     if before is not None and known(before):
-        said.append(f"Grey: {span(before.points)}, last {formats.short(known(before)[-1].value, unit)}.")
-    return " ".join(filter(None, said))
+        sentences.append(f"Grey: {span(before.points)}, last {formats.short(known(before)[-1].value, unit)}.")
+    return " ".join(filter(None, sentences))
 
 
 def several(courses: Mapping[str, Series]) -> str:
-    """Several courses in one sentence each."""
+    """Several series in one sentence each."""
     first = next(iter(courses.values()))
-    said = [f"{len(courses)} lines by {first.grain}, {span(first.points)}."]
+    sentences = [f"{len(courses)} lines by {first.grain}, {span(first.points)}."]
     for name, course in courses.items():
         points = known(course)
         if not points:
-            said.append(f"{name}: {course.why or formats.why_missing(course.metric)}.")
+            sentences.append(f"{name}: {course.why or formats.why_missing(course.metric)}.")
             continue
         low, high = extremes(points)
-        said.append(
+        sentences.append(
             f"{name}: last {formats.short(points[-1].value, course.unit)}, "
             f"between {formats.short(low.value, course.unit)} and {formats.short(high.value, course.unit)}."
         )
-    return " ".join(said)
+    return " ".join(sentences)
 
 
 def ranking(what: str, bars: Sequence[tuple[str, Number]], unit: str) -> str:
@@ -78,7 +78,7 @@ def grid(what: str, cells: Sequence[tuple[str, str, Number]], unit: str) -> str:
 
 
 def trend(points: Sequence[Point]) -> str:
-    """How the later half of the complete periods compares with the earlier, by their medians; "" if unknown."""
+    """The medians of the later and the earlier half of the complete periods compared; "" if unknown."""
     values = [float(p.value) for p in points if p.is_whole and p.value is not None]
     half = len(values) // 2
     if half < 2:
@@ -90,10 +90,10 @@ def trend(points: Sequence[Point]) -> str:
 
 
 def state(point: Point, before: str = "") -> str:
-    """What keeps a period from being whole, `before` in front of it; "" for a whole one."""
+    """Why a period is incomplete, with `before` in front of it; "" for a complete one."""
     if point.period.state == "incomplete":
         return f"{before}still running"
-    return "" if point.is_whole or point.value is None else f"{before}covered in part"
+    return "" if point.is_whole or point.value is None else f"{before}partly covered"
 
 
 def known(course: Series) -> list[Point]:

@@ -1,4 +1,4 @@
-"""The pieces of a Vega-Lite specification that several charts share: axes, bounds, labels at the ends of lines."""
+"""Parts of Vega-Lite specifications that several charts share: axes, bounds, labels at the ends of lines."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def tick(period: Period) -> str:
 
 
 def time_axis(points: Sequence[Point], *, middle: bool = True) -> dict[str, Any]:
-    """Whole periods at equal steps, by name: no clock of a browser can move a day into its neighbour.
+    """Periods by name at equal steps, not as times: a browser's time zone cannot shift a day.
 
-    Only the first, the last and the `middle` one are named, the outer two inside the picture.
+    Only the first, the last and the `middle` one have labels, the outer two inside the picture.
     """
     names = [tick(point.period) for point in points if point.period.state != "future"]
     last = len(names) - 1
@@ -59,15 +59,15 @@ def value_axis(unit: str, low: float, high: float, ticks: int = 4) -> dict[str, 
 
 
 def grid_axis(unit: str, values: Sequence[float], ticks: int = 4) -> dict[str, Any]:
-    """A few grid lines between the least and the largest of these values; at whole numbers where all of them are."""
+    """A few grid lines between the least and the largest of these values; at integers if all of them are."""
     if values and _is_counted(unit) and all(float(value).is_integer() for value in values):
-        # The smallest step alone does not keep Vega from halves.
+        # `tickMinStep` alone does not keep Vega from halves.
         ticks = max(1, min(ticks, round(max(values) - min(values))))
     return {"grid": True, "tickCount": ticks, "title": None, **axis_format(unit)}
 
 
 def axis_format(unit: str) -> dict[str, Any]:
-    """How an axis or a legend prints figures of a unit; nothing for the open end of a legend."""
+    """How an axis or a legend prints numbers of a unit; nothing for the open end of a legend."""
     plain = "format(datum.value, '~s')"
     expression = {
         "ratio": "format(datum.value, '~%')",
@@ -81,19 +81,19 @@ def axis_format(unit: str) -> dict[str, Any]:
 
 
 def _is_counted(unit: str) -> bool:
-    """True where a figure is a whole number, or a mean of some: things, and money without cents."""
+    """Whether a unit counts things (or their mean), or is money without cents."""
     return unit == "count" or (formats.is_currency(unit) and not places(unit))
 
 
 def _label(unit: str) -> str:
-    """A figure below a thousand; of money with all decimals of its currency or with none."""
+    """A number below a thousand; money with all decimals of its currency or none."""
     if not formats.is_currency(unit) or not places(unit):
         return "datum.label"
     return f"indexof(datum.label, '.') < 0 ? datum.label : format(datum.value, ',.{places(unit)}f')"
 
 
 def band_axis(names: Sequence[str]) -> dict[str, Any]:
-    """The axis below columns or tiles: every so many names at equal steps, fewer where they are long."""
+    """The axis below columns or tiles: every n-th name, fewer if they are long."""
     room = min(8, max(3, _LETTERS // max(map(len, names), default=1)))
     return {
         "labelExpr": _only(names[:: max(1, -(-len(names) // room))]),
@@ -114,7 +114,7 @@ def bounds(values: Sequence[float], unit: str) -> tuple[float, float, bool]:
         if _is_counted(unit) and all(float(value).is_integer() for value in values):
             low, top = float(math.floor(low - room / 2)), float(math.ceil(top))
             return low, top, low > 0
-        # No rate is above 100 %: an axis that goes on would suggest it.
+        # A rate cannot exceed 100 %, so the axis must not either.
         return low - room / 2, min(top, 1.0) if unit == "ratio" and high <= 1 else top, True
     low, high = min(low, 0.0), max(high, 0.0)
     return (low, high, False) if high > low else (0.0, 1.0, False)
@@ -176,14 +176,14 @@ def apart(ends: Mapping[str, float], height: float) -> dict[str, float]:
 
 
 def hover(field: str = "") -> dict[str, Any]:
-    """What carries the tooltip, unseen: a strip per period, or a spot per point; the still picture leaves it out."""
+    """The invisible marks with the tooltips, a strip per period or a spot per point; the still picture has none."""
     mark = {"type": "point", "size": 300} if field else {"type": "rule", "strokeWidth": 12}
     place = {"y": {"field": field, "type": "quantitative"}} if field else {}
     return {"name": "hover", "mark": {**mark, "opacity": 0}, "encoding": {**place, "tooltip": {"field": "hover"}}}
 
 
 def tag(value: Number, unit: str) -> str:
-    """A figure at the end of a line or bar; the subtitle names the currency."""
+    """A number at the end of a line or bar; the subtitle names the currency."""
     shown = formats.short(value, unit)
     return shown.figure if formats.is_currency(unit) else str(shown)
 
@@ -194,14 +194,14 @@ def sized(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def drawn(value: Number) -> float | None:
-    """A value for a mark: seven digits are more than a screen shows, and keep the page light."""
+    """A value for a mark, rounded to seven digits, more than a screen shows, to keep pages small."""
     return float(f"{float(value):.7g}") if value is not None and formats.is_number(value) else None
 
 
 def _only(names: Sequence[str]) -> str:
     """Labels for these names alone. Not by `values`: Vega then loses labels when it fits a chart into its box.
 
-    JSON is a part of the expression language, and in ASCII nothing of a name can end its string.
+    JSON is part of the expression language, and in ASCII no character of a name can end its string.
     """
     return f"indexof({json.dumps(list(names))}, datum.value) >= 0 ? datum.label : ''"
 

@@ -16,10 +16,10 @@ STEP = 30  # px from bar to bar
 
 
 def bars(result: Result, value: str | None = None, title: str | None = None) -> Figure:
-    """One bar per row, in the answer's order, a total left out; `value` names the column, by default the first figure.
+    """One bar per row in the result's order, without the total; `value` names the column (the first of numbers).
 
     Raises:
-        UsageError: the answer has no column of figures, or `value` is not one of them.
+        UsageError: the result has no column of numbers, or `value` is not one of them.
     """
     measure, split = rows.value_field(result, value), rows.split(result)
     pairs = rows.pairs(result, [*split.parts, *filter(None, [split.others])], measure)
@@ -34,12 +34,12 @@ def bars(result: Result, value: str | None = None, title: str | None = None) -> 
 
 
 def funnel(result: Result, title: str | None = None) -> Figure:
-    """One bar per step in their order, each with its count and its share of the first step (1.1).
+    """One bar per step in order, with its count and its share of the first step.
 
-    The first text column names the steps; the column `count`, else the first of figures, counts them.
+    The first text column names the steps; the column `count`, else the first of numbers, counts them.
     """
     if len(result.rows) < 2:
-        return note(f"{result.title}: the data hold fewer than two of its steps.")
+        return note(f"{result.title}: the data has fewer than two of its steps.")
     has_count = any(field.name == "count" for field in result.fields)
     measure = rows.value_field(result, "count" if has_count else None)
     steps = rows.pairs(result, result.rows, measure)
@@ -50,10 +50,10 @@ def funnel(result: Result, title: str | None = None) -> Figure:
 
 
 def columns(result: Result, value: str | None = None, title: str | None = None) -> Figure:
-    """One column per row from left to right, for rows that have an order of their own, as minutes or ages.
+    """One column per row from left to right, for rows with an order of their own, such as minutes.
 
     Raises:
-        UsageError: the answer has no column of figures, or `value` is not one of them.
+        UsageError: the result has no column of numbers, or `value` is not one of them.
     """
     measure, label = rows.value_field(result, value), rows.label_field(result)
     pairs = rows.pairs(result, result.rows, measure)
@@ -92,12 +92,12 @@ def columns(result: Result, value: str | None = None, title: str | None = None) 
 
 
 def top_sentence(pairs: Sequence[tuple[str, Any]], label: Field, measure: Field) -> str:
-    """The finding of a ranking: who is first, with how much."""
+    """The title of a ranking: what is first, with which value."""
     known = [(name, value) for name, value in pairs if formats.is_number(value)]
     if not known:
         return f"{measure.title}: no data in this window"
     name, value = max(known, key=lambda pair: float(pair[1]))
-    # A bare number as a name needs to say of what: "Status 200 first".
+    # A bare number needs the name of its column: "Status 200 first".
     name = f"{label.title} {name}" if name[:1].isdigit() else name
     return f"{name} first, with {formats.short(value, measure.unit)} {rows.in_sentence(measure.title)}"
 
@@ -115,8 +115,8 @@ def _chart(
     measure: Field,
     texts: Sequence[str] | None = None,
 ) -> Figure:
-    said = texts or [axes.tag(value, measure.unit) for _, value in pairs]
-    data = [{"name": n, "v": axes.drawn(v), "text": text} for (n, v), text in zip(pairs, said, strict=True)]
+    labels = texts or [axes.tag(value, measure.unit) for _, value in pairs]
+    data = [{"name": n, "v": axes.drawn(v), "text": text} for (n, v), text in zip(pairs, labels, strict=True)]
     spec = {
         "data": {"values": data},
         "height": {"step": STEP},
@@ -151,7 +151,7 @@ def _measured(what: str, measure: Field) -> str:
 def _columns_title(pairs: Sequence[tuple[str, Any]], measure: Field) -> str:
     known = [(name, value) for name, value in pairs if formats.is_number(value)]
     if not any(value for _, value in known):
-        return f"{measure.title}: none in this time"
+        return f"{measure.title}: none in this window"
     name, value = max(known, key=lambda pair: float(pair[1]))
     last = known[-1]
     return (
@@ -163,7 +163,7 @@ def _columns_title(pairs: Sequence[tuple[str, Any]], measure: Field) -> str:
 def _funnel_title(steps: Sequence[tuple[str, Number]]) -> str:
     known = [(step, float(count)) for step, count in steps if count is not None]
     if len(known) < 2 or not known[0][1]:
-        return "Nobody took the first step in this window"
+        return "No one took the first step in this window"
     rate = formats.short(known[-1][1] / known[0][1], "ratio")
     losses = [(after[1] - step[1], step[0], after[0]) for step, after in itertools.pairwise(known)]
     lost, start, end = min(losses)

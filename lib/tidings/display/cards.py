@@ -1,4 +1,4 @@
-"""KPI cards: label, value, change in words, course of the last days, status in words."""
+"""KPI cards: label, value, change, sparkline, status in words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def cards(values: Sequence[Value]) -> Figure:
     """Up to six values side by side, three in a row on a desktop and two on a phone.
 
     Raises:
-        UsageError: more than six values, or none.
+        UsageError: no value, or more than six.
     """
     if not 1 <= len(values) <= MOST_CARDS:
         raise UsageError(f"{len(values)} cards were asked for.", f"Show 1 to {MOST_CARDS}, or use table().")
@@ -64,8 +64,8 @@ def delta(value: Value) -> Markup:
     words = formats.compared_with(value.window, value.before_window)
     if value.change is None:
         if value.why_no_change:
-            return Markup('<span class="td-muted">no change is given: {}</span>').format(value.why_no_change)
-        what = "no value in" if value.before is None else f"was {formats.short(value.before, value.unit)} in"
+            return Markup('<span class="td-muted">no change: {}</span>').format(value.why_no_change)
+        what = "unknown in" if value.before is None else f"from {formats.short(value.before, value.unit)} in"
         return Markup('<span class="td-muted">{} {}{}</span>').format(what, words, part)
     change = formats.difference(value.value, value.before, value.unit)
     usual = value.unusual is False
@@ -89,7 +89,7 @@ def _tone(value: Value) -> str:
 
 
 def status(state: str) -> Markup:
-    """The status as a quiet pill: a word, coloured; empty without thresholds."""
+    """The status as a coloured word; empty without thresholds."""
     if state not in _STATUS:
         return Markup("")
     return Markup(' <span class="td-status td-{}">{}</span>').format(state, _STATUS[state])
@@ -107,9 +107,9 @@ def spoken(value: Value) -> str:
 
 
 def sparkline(course: Sequence[Number], is_open: bool = False) -> Markup:
-    """The course as a line of 96 x 28 px with its last point marked; with `is_open` the last step is dashed.
+    """The daily values as a line of 96 x 28 px with its last point marked; with `is_open` the last step is dashed.
 
-    A missing day is a gap. Decoration: the figures are on the card, so it is hidden from screen readers.
+    A missing day is a gap. Hidden from screen readers, since the numbers are on the card.
     """
     known = [float(value) for value in course if value is not None and formats.is_number(value)]
     if len(known) < 2:

@@ -1,4 +1,4 @@
-"""Courses over time: one metric against its past, a few together, many as small multiples."""
+"""Line charts over time: one metric against its past, a few together, many as small multiples."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _CUT = "The vertical axis does not start at zero."
 def trend(series: Series, before: Series | None = None, title: str | None = None, zone: str = "") -> Figure:
     """One metric over time in the accent colour, `before` period by period in grey behind it.
 
-    A period that is still running is dashed if at least half of it is covered; what else is covered in part is in the
-    table only, as less of a period would look like a fall. The axis starts at zero unless all values lie far from it,
-    which is then said below the chart. `zone` is named in the subtitle.
+    A period that is still running is dashed if at least half of it is covered; other partly covered periods are in the
+    table only, since they would look like a drop. The axis starts at zero unless all values are far from it, with a
+    note below the chart. `zone` is named in the subtitle.
 
     Raises:
-        UsageError: more periods than a chart may carry.
+        UsageError: more periods than a chart may have.
     """
     points = _past(series)
     old = list(before.points[: len(points)]) if before is not None else []
@@ -93,7 +93,7 @@ def lines(courses: Mapping[str, Series], title: str | None = None, zone: str = "
     """Up to four metrics or parts of one unit on one scale, each labelled at its end.
 
     Raises:
-        UsageError: none, more than four, or courses of different units (a second axis is never drawn).
+        UsageError: none, more than four, or series of different units (there is never a second axis).
     """
     first = _same_unit(courses, MOST_LINES, "multiples()")
     rows = _long(courses)
@@ -118,13 +118,13 @@ def lines(courses: Mapping[str, Series], title: str | None = None, zone: str = "
 
 
 def multiples(courses: Mapping[str, Series], title: str | None = None, zone: str = "") -> Figure:
-    """One small chart per course, all on one scale, so that their heights can be compared.
+    """One small chart per series, all on one scale, so that their heights can be compared.
 
     Raises:
-        UsageError: more than twelve, or courses of different units.
+        UsageError: more than twelve, or series of different units.
     """
     if not courses:
-        return note(f"{title or 'By group'}: there are no data in this window.")
+        return note(f"{title or 'By group'}: no data in this window.")
     first = _same_unit(courses, MOST_PANELS, "ranking()")
     rows = _long(courses)
     columns = 2 if len(courses) in (2, 4) else 3
@@ -166,14 +166,14 @@ def _past(series: Series) -> list[Point]:
 
 
 def _drawn(point: Point) -> float | None:
-    """The value that a line has at a period: none where it is covered in part, or has only begun."""
+    """The value of a line at a period: none if the period is partly covered or has only begun."""
     so_far = point.period.state == "incomplete" and point.share >= _ENOUGH
     return axes.drawn(point.value) if point.is_whole or so_far else None
 
 
 def _nothing_drawn(course: Series) -> str:
     if any(point.value is not None for point in course.points):
-        return f"no {course.grain} is covered whole"
+        return f"no {course.grain} is complete"
     return course.why or formats.why_missing(course.metric)
 
 
@@ -182,7 +182,7 @@ def _left_out(points: Sequence[Point]) -> list[str]:
     if not left:
         return []
     what = left[0].period.label if len(left) == 1 else f"{len(left)} periods"
-    return [f"{what} covered in part only: in the data below, not in the line."]
+    return [f"{what} partly covered: in the data below, not in the line."]
 
 
 def _long(courses: Mapping[str, Series]) -> list[dict[str, Any]]:
@@ -199,7 +199,7 @@ def _long(courses: Mapping[str, Series]) -> list[dict[str, Any]]:
 
 
 def _end(points: Sequence[Point], values: Sequence[float | None]) -> Point | None:
-    """The last value of a line, placed at the period of the current line that it is drawn at."""
+    """The last value of a line, at the period of the current line where it is drawn."""
     last = next((i for i in range(len(values) - 1, -1, -1) if values[i] is not None), None)
     return None if last is None else Point(points[last].period, values[last])
 
@@ -210,8 +210,8 @@ def _ends(courses: Mapping[str, Series]) -> dict[str, Point]:
 
 
 def _hover(point: Point, old: Point | None, unit: str) -> str:
-    said = f"{point.period.label}: {formats.short(point.value, unit)}"
-    return said + (f"; {old.period.label}: {formats.short(old.value, unit)}" if old else "")
+    text = f"{point.period.label}: {formats.short(point.value, unit)}"
+    return text + (f"; {old.period.label}: {formats.short(old.value, unit)}" if old else "")
 
 
 def _key(points: Sequence[Point], old: Sequence[Point]) -> Markup:
@@ -231,7 +231,7 @@ def _subtitle(courses: Iterable[Series], zone: str) -> str:
 
 
 def _trend_title(series: Series, before: Series | None) -> str:
-    """The finding: a total and its change for a flow, else the last value and its range."""
+    """The title: a total and its change for a flow, else the last value and its range."""
     metric, unit = series.metric, series.unit
     points = alt.known(series)
     if not points:
@@ -248,8 +248,8 @@ def _trend_title(series: Series, before: Series | None) -> str:
     sentence = f"{metric.title}: {formats.short(total, unit)} in {alt.span([series.points[i] for i in done])}"
     if before is not None and len(before.points) > done[-1]:
         old = [before.points[i] for i in done]
-        alike = len(done) == len([p for p in points if p.period.state == "complete"])
-        change = relative_change(total, _total(old)) if alike and all(point.is_whole for point in old) else None
+        is_complete = len(done) == len([p for p in points if p.period.state == "complete"])
+        change = relative_change(total, _total(old)) if is_complete and all(point.is_whole for point in old) else None
         if change is not None:
             return f"{sentence}, {formats.percent(change)} against {alt.span(old)}"
     return f"{sentence}, most on {high.period.label} ({formats.short(high.value, unit)})"
@@ -305,5 +305,5 @@ def _wide_table(courses: Mapping[str, Series]) -> Table:
 
 
 def _running(point: Point) -> str:
-    said = alt.state(point)
-    return f" ({said})" if said else ""
+    text = alt.state(point)
+    return f" ({text})" if text else ""

@@ -1,4 +1,4 @@
-"""The one thing a notebook cell shows: a fragment to read, and the same content as data for the record."""
+"""What a notebook cell shows: an HTML fragment, and the same content as data for the record."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Figure:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         if self.kind == "digest":
-            # nbval compares every form that an output has, and the build's id in the others is not to be compared.
+            # nbval compares all forms of an output, and the others contain the build's id.
             return {TEXT: self.text}
         bundle: dict[str, Any] = {HTML: str(self.html), TEXT: self.text, TIDINGS: self.record()}
         if self.spec is not None:
@@ -73,11 +73,11 @@ class Figure:
         """The same chart as Altair's, validated, to be changed further: `.properties(...)`, layers.
 
         Raises:
-            UsageError: the figure is no chart.
+            UsageError: the figure is not a chart.
         """
         if self.spec is None:
             raise UsageError(
-                f"'{self.title or self.kind}' is no chart.", "Take one of show.lines, show.bars and so on."
+                f"'{self.title or self.kind}' is not a chart.", "Take one of show.lines, show.bars and so on."
             )
         # Imported here because it takes a second, and only an analyst who goes on drawing needs it.
         import altair as alt
@@ -109,7 +109,7 @@ class Figure:
 
 
 def note(text: str) -> Figure:
-    """A quiet remark, say that a window holds no data."""
+    """A muted remark, say that a window has no data."""
     return Figure("note", frame("note", "", "", Markup("<p>{}</p>").format(text)), text, title=text, alt=text)
 
 
@@ -130,12 +130,12 @@ def chart(
     `spec` is Vega-Lite without colours, config or title. `key` explains the lines where labels at their ends do not.
 
     Raises:
-        UsageError: more rows than a reader can see, or a bar that does not start at zero.
+        UsageError: more rows than allowed, or a bar that does not start at zero.
     """
     carried = max(len(table.rows), len(spec.get("data", {}).get("values", ())))
     if carried > MOST_ROWS:
         raise UsageError(
-            f"The chart '{title}' would carry {carried} rows.",
+            f"The chart '{title}' would have {carried} rows.",
             f"Group them before drawing: at most {MOST_ROWS} are allowed.",
         )
     _require_zero(spec, title)
@@ -156,12 +156,12 @@ def chart(
 
 
 def still(spec: Mapping[str, Any]) -> Markup:
-    """The chart as inline SVG in the page's colours: what is seen where no script draws it.
+    """The chart as inline SVG in the page's colours, for readers without scripts.
 
-    A `config` of its own outranks the page's.
+    The spec's own `config` overrides the page's.
     """
     config = theme.merged(theme.page_config(), spec.get("config", {}))
-    # One character that XML cannot hold, and the library ends the whole process.
+    # A character that XML does not allow makes the library abort the process.
     seen = plain_spec(_without_hover({**spec, "config": config}))
     svg: str = vl_convert.vegalite_to_svg(seen, vl_version="6.4")
     # The page sets the type; five thousand copies of the font stack do not help.
@@ -171,7 +171,7 @@ def still(spec: Mapping[str, Any]) -> Markup:
 
 
 def figure_of(value: Value) -> dict[str, Any]:
-    """One value as the record holds it."""
+    """One value for the record."""
     return {
         "metric": value.metric.name,
         "title": value.metric.title,
@@ -201,7 +201,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def plain_spec(part: Any) -> Any:
-    """A spec with its texts as a picture can hold them."""
+    """A spec whose texts have only characters that a picture allows."""
     if isinstance(part, Mapping):
         return {plain_text(key): plain_spec(value) for key, value in part.items()}
     if isinstance(part, list | tuple):

@@ -1,6 +1,6 @@
-"""Numbers as a reader sees them: short on cards, full in tables, "–" where there is none.
+"""Formats of numbers: short on cards, full in tables, "–" for none.
 
-Groups of three and units are set off by narrow no-break spaces, so that a figure never breaks over two lines.
+Groups of three and units are separated by narrow no-break spaces, so that a number never wraps.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TEXTUAL = ("text", "date", "")
 
 @dataclass(frozen=True)
 class Shown:
-    """A figure in two parts, because the unit is printed in grey."""
+    """A number and its unit, as the unit is printed in grey."""
 
     figure: str
     unit: str = ""
@@ -49,19 +49,19 @@ def is_currency(unit: str) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """True for a figure that can be printed and drawn: not null, not NaN, not infinite, not a truth value."""
+    """Whether a value can be printed and drawn: not None, NaN, infinite or a bool."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return False
     return value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
 
 
 def is_numeric_unit(unit: str) -> bool:
-    """True for units whose column holds figures, aligned right."""
+    """Whether a column of this unit has numbers, aligned right."""
     return unit not in _TEXTUAL
 
 
 def short(value: Any, unit: str) -> Shown:
-    """A figure for cards, sentences and labels: four significant digits; of money below a thousand all it has."""
+    """A number for cards, sentences and labels: four significant digits; money below a thousand in full."""
     if not is_number(value):
         return Shown(MISSING)
     amount = Decimal(str(value))
@@ -83,7 +83,7 @@ def short(value: Any, unit: str) -> Shown:
 
 
 def full(value: Any, unit: str) -> str:
-    """A figure or text for a table cell, unrounded where that can be read; the column's head says the unit."""
+    """A number or text for a table cell, unrounded as far as readable; the column head has the unit."""
     if value is None or (isinstance(value, float | Decimal) and not is_number(value)):
         return MISSING
     if isinstance(value, bool):
@@ -113,7 +113,7 @@ def full(value: Any, unit: str) -> str:
 
 
 def head_unit(unit: str) -> str:
-    """The unit as the head of a table column names it; empty where every cell says it itself."""
+    """The unit for a column head; empty if every cell has it."""
     return unit if unit == "ms" or is_currency(unit) else ""
 
 
@@ -123,7 +123,7 @@ def day(value: date) -> str:
 
 
 def percent(change: float) -> str:
-    """A signed relative change as "+2.7 %"; from a thousandfold on as a factor."""
+    """A signed relative change as "+2.7 %"; from 1,000 times on as a factor."""
     if abs(change) >= 10:
         return f"{'+' if change > 0 else MINUS}{_fixed(Decimal(str(abs(change))) * 100, 0)}{THIN}%"
     amount = _fixed(abs(Decimal(str(change))) * 100, 1)
@@ -132,7 +132,7 @@ def percent(change: float) -> str:
 
 
 def percentage(share: float) -> str:
-    """A ratio as a bare percentage with one decimal, for tables that say the unit elsewhere."""
+    """A ratio as a percentage with one decimal and no unit, for tables with the unit elsewhere."""
     return _fixed(Decimal(str(share)) * 100, 1)
 
 
@@ -203,13 +203,13 @@ def plural(number: int, word: str) -> str:
 
 
 def _money_places(amount: Decimal, usual: int) -> int:
-    """Decimals of an amount in full: a hundredth of a cent is not nothing, what a call costs is shown."""
+    """Decimals of an amount in full; small amounts get more, as the cost of a call may be below a cent."""
     least = Decimal(1).scaleb(min(0, 1 - usual))
     return usual + 3 if 0 < abs(amount) < least else usual
 
 
 def _percent_digits(amount: Decimal) -> int:
-    # 99.95 % and 99.99 % differ by a factor of five in what went wrong.
+    # 99.95 % and 99.99 % differ by a factor of five in errors.
     return 2 if abs(amount) < 10 or 99 <= abs(amount) < 100 else 1 if abs(amount) < 1000 else 0
 
 

@@ -1,4 +1,4 @@
-"""The markup of what is shown: frames with their sources, tables with heads and cells. All text is escaped."""
+"""HTML fragments: frames with their sources, tables with heads and cells. All text is escaped."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _NUMERIC = Markup(' class="td-num"')
 
 @dataclass(frozen=True)
 class Table:
-    """Rows behind a figure, as plain values; the columns' units say how they are printed."""
+    """Rows of a figure as plain values; the units of the fields decide their format."""
 
     fields: tuple[Field, ...]
     rows: tuple[tuple[Any, ...], ...]
 
     @classmethod
     def of(cls, result: Result) -> Table:
-        """The table of an answer."""
+        """The table of a result."""
         return cls(result.fields, result.rows)
 
     def html(self, label: str) -> Markup:
@@ -44,7 +44,7 @@ class Table:
         return scroll(label, Markup("").join(map(column_head, self.fields)), body)
 
     def data(self) -> dict[str, Any]:
-        """The table as the record holds it: JSON values, money as text so that no cent is lost."""
+        """The table for the record: JSON values, money as text so that no cent is lost."""
         return {
             "columns": [{"name": f.name, "title": f.title, "unit": f.unit} for f in self.fields],
             "rows": [[plain(value) for value in row] for row in self.rows],
@@ -61,25 +61,25 @@ def frame(
     provenance: Provenance = NOWHERE,
     metrics: Sequence[Metric] = (),
 ) -> Markup:
-    """The box around every figure: heading, body, notes, and what lies behind it."""
+    """The box of every figure: heading, body, notes, and the fragment of `behind`."""
     heading = Markup("")
     if title or subtitle:
         heading = Markup("<figcaption>{}{}</figcaption>").format(
             Markup('<p class="td-title">{}</p>').format(title) if title else "",
             Markup('<p class="td-subtitle">{}</p>').format(subtitle) if subtitle else "",
         )
-    said = [*notes, *provenance.notes]
+    all_notes = [*notes, *provenance.notes]
     return Markup('<figure class="td td-{}">{}{}{}{}</figure>').format(
         kind,
         heading,
         body,
-        Markup('<p class="td-notes">{}</p>').format(Markup("<br>").join(said)) if said else "",
+        Markup('<p class="td-notes">{}</p>').format(Markup("<br>").join(all_notes)) if all_notes else "",
         behind(title or kind, table, provenance, metrics),
     )
 
 
 def behind(label: str, table: Table | None, provenance: Provenance, metrics: Sequence[Metric] = ()) -> Markup:
-    """The source line with the way to the definitions, and folded below it the data as a table and the queries."""
+    """The source line with links to the definitions, and folded below it the data and the queries."""
     parts: list[Markup | str] = []
     if provenance.tables:
         named = [f"{name} ({state})" if state else name for name, state in provenance.tables.items()]
@@ -104,7 +104,7 @@ def behind(label: str, table: Table | None, provenance: Provenance, metrics: Seq
 
 
 def definition(metric: Metric) -> Markup:
-    """The name of a metric as the way to its definition, which is also shown on pointing at it."""
+    """The name of a metric as a link to its definition, which is also its tooltip."""
     return Markup('<a href="#def-{}" title="{}">{}</a>').format(metric.name, metric.definition, metric.title)
 
 
@@ -134,7 +134,7 @@ def cell(field: Field, value: Any, index: int) -> Markup:
 
 
 def scroll(label: str, heads: Markup, body: Markup, klass: str = "") -> Markup:
-    """A table in a box of its own that scrolls and takes the focus."""
+    """A table in a scrolling box that takes the focus."""
     return Markup(
         '<div class="td-scroll" tabindex="0" role="region" aria-label="{}"><table class="td-table{}">'
         "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"

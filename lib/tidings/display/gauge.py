@@ -1,4 +1,4 @@
-"""The health score: a bar from 0 to 100, its status in words, and what it is made of."""
+"""The health score: a bar from 0 to 100, its status in words, and its components."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FIELDS = (
 
 @dataclass(frozen=True)
 class _Part:
-    """One component: its value, its score from 0 to 1 and the points that it costs the whole; null without value."""
+    """One component: its value, its score from 0 to 1 and the points it takes off the total; None without value."""
 
     value: Value
     weight: float
@@ -36,7 +36,7 @@ def gauge(value: Value, parts: Sequence[Value] = ()) -> Figure:
     """The health score on a straight scale, with the values of its components, those that cost most points first.
 
     Component, weight and score of a value are found by its metric's name (metric definitions 8.6). One without a
-    value takes no part in the score and is listed as such.
+    value is not part of the score and is listed as left out.
     """
     costly = _scored(parts)
     title = _title(value, costly)
@@ -87,7 +87,7 @@ def _scored(parts: Sequence[Value]) -> list[_Part]:
 
 def _title(value: Value, costly: Sequence[_Part]) -> str:
     if value.value is None:
-        return f"{value.metric.title} is not known: less than half of what it is made of has a value"
+        return f"{value.metric.title} is unknown: components with less than half of the weight have a value"
     title = f"{value.metric.title} is {formats.short(value.value, 'score')} of 100"
     worst = costly[0] if costly else None
     if worst is None or worst.lost is None or worst.lost < 1:

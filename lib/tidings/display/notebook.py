@@ -15,7 +15,7 @@ from tidings.metrics.result import Field, Result, Series, Value
 
 
 def shown(item: Value | Series | Result) -> Figure:
-    """A value as a card, a series as a line, or as a table where a chart cannot carry it, a result as a table."""
+    """A value as a card, a series as a line (as a table if it has too many points), a result as a table."""
     if isinstance(item, Value):
         return cards([item])
     if isinstance(item, Result):
@@ -27,9 +27,9 @@ def shown(item: Value | Series | Result) -> Figure:
 def prepare(*, is_run: bool) -> None:
     """Show values, series and results richly where this process is a kernel, and run Ibis expressions to show rows.
 
-    Expressions stay as they are in a run: what a page shows is what a notebook asked for, and no query besides.
+    In a run, expressions stay unexecuted: a page shows only what its notebook asks for.
     """
-    # Not imported: what is not there yet is not what runs this code.
+    # Not imported: if IPython is not loaded yet, it does not run this code.
     module = sys.modules.get("IPython")
     shell = module.get_ipython() if module is not None else None
     if shell is None:

@@ -1,4 +1,4 @@
-"""An analyst's own charts and frames, as a cell's last line: shown in the house's look, with data and words beside."""
+"""An analyst's own charts and frames as a cell's last line, shown in our style with data and alt text."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tidings.enrich.characters import plain as plain_text
 from tidings.errors import TidingsError, UsageError
 from tidings.metrics.result import Field, Provenance
 
-# Above it the page carries the picture alone: what Vega would draw from, every reader would have to load.
+# Above it a page has the picture only: the data for Vega would be loaded by every reader.
 MOST_LIVE = 5_000
-# A picture of more cannot be read, and a browser stumbles over it.
+# A picture of more rows is unreadable and slow in a browser.
 _LARGEST_PICTURE = 4_000_000
 _LONGEST_CELL = 500
 _PARTS = ("layer", "concat", "hconcat", "vconcat")
@@ -51,10 +51,10 @@ def enable() -> None:
 
 
 def figure(thing: Any) -> Figure:
-    """A chart of Altair, or a frame or table of pandas, Ibis or Arrow, as it stands on a page.
+    """An Altair chart, or a pandas, Ibis or Arrow table, as it is on a page.
 
     Raises:
-        UsageError: the chart would load something, cannot be drawn, or is too large to be seen.
+        UsageError: the chart would load something, cannot be drawn, or is too large.
     """
     return (
         _chart(thing) if hasattr(thing, "to_dict") and hasattr(thing, "to_json") and _is_chart(thing) else _frame(thing)
@@ -83,19 +83,19 @@ def _chart(drawn: Any) -> Figure:
     held = list(_data(spec))
     carried = sum(map(len, held))
     first = held[0] if held else []
-    said = str(spec.get("description") or "") or _alt(spec, heading, first, carried)
+    caption = str(spec.get("description") or "") or _alt(spec, heading, first, carried)
     table = _table(first[:MOST_SHOWN]) if first else None
-    # The colours of the page are CSS variables; what the author set apart from them outranks them.
+    # The colours of the page are CSS variables; the author's own settings override them.
     chosen = theme.difference(spec.pop("config", {}), theme.config(theme.LIGHT))
     try:
         picture = still({**spec, "config": chosen})
     except ValueError as error:
         raise UsageError(
-            f"The chart cannot be drawn: {error}", "Correct what it says; Vega-Lite has no more."
+            f"The chart cannot be drawn: {error}", "Correct the specification: Vega-Lite gives no more detail."
         ) from error
     if len(picture) > _LARGEST_PICTURE:
         raise UsageError(
-            f"The chart has {formats.plural(carried, 'row')} and draws too much to be seen.",
+            f"The chart has {formats.plural(carried, 'row')} and draws too many marks.",
             "Aggregate or filter before drawing, say with mean(), count() or bins.",
         )
     notes = []
@@ -103,17 +103,17 @@ def _chart(drawn: Any) -> Figure:
         notes.append(f"{formats.plural(left, 'more row')} of the data not shown in the table.")
     if len(held) > 1:
         notes.append(f"{formats.plural(len(held) - 1, 'further table')} of data behind it not shown.")
-    box = Markup('<div class="td-vega" role="img" aria-label="{}">{}</div>').format(said, picture)
+    box = Markup('<div class="td-vega" role="img" aria-label="{}">{}</div>').format(caption, picture)
     title = {"text": heading, "subtitle": subtitle} if heading or subtitle else None
     config = theme.merged(theme.config(theme.LIGHT), chosen)
     whole = {**spec, **({"title": title} if title else {}), "config": config}
     return Figure(
         kind="chart",
         html=frame("chart", heading, subtitle, box, notes, table),
-        text=f"{heading}\n{said}".strip(),
+        text=f"{heading}\n{caption}".strip(),
         title=heading,
         subtitle=subtitle,
-        alt=said,
+        alt=caption,
         table=table,
         spec=whole if carried <= MOST_LIVE else None,
     )
@@ -128,7 +128,7 @@ def _spec(drawn: Any) -> dict[str, Any]:
         try:
             spec = own.to_dict()
         except Exception as error:
-            raise UsageError(f"The chart cannot be drawn: {error}", "Correct what it says.") from error
+            raise UsageError(f"The chart cannot be drawn: {error}", "Correct the specification.") from error
     spec.pop("usermeta", None)
     made: dict[str, Any] = plain_spec(_json({**spec, "$schema": SCHEMA}))
     return made
@@ -148,7 +148,7 @@ def _prepared(chart: Any) -> Any:
 
 
 def _readable(data: Any) -> Any:
-    """Decimals as numbers, and times as the clock of their own zone showed them: a browser would take its reader's."""
+    """Decimals as numbers, and times as wall clock of their own zone, since a browser would use its own."""
     if isinstance(data, ir.Table):
         data = data.to_pyarrow()
     if isinstance(data, pa.Table):
@@ -234,14 +234,14 @@ def _data(part: Any) -> Iterator[Sequence[Mapping[str, Any]]]:
 
 
 def _alt(spec: Mapping[str, Any], heading: str, rows: Sequence[Mapping[str, Any]], carried: int) -> str:
-    """What is on a chart: its marks, its fields with what they span, its rows."""
+    """The alt text of a chart: its marks, its fields with their ranges, its rows."""
     marks, channels = list(dict.fromkeys(_marks(spec))), dict(_channels(spec))
     what = f"Chart of {' and '.join(marks) or 'several parts'}"
     shown = ", ".join(f"{channel}: {name}" for channel, (name, _) in channels.items())
-    said = [f"{heading.rstrip('.')}." if heading else "", f"{what}; {shown}." if shown else f"{what}."]
+    caption = [f"{heading.rstrip('.')}." if heading else "", f"{what}; {shown}." if shown else f"{what}."]
     fields = dict.fromkeys(field for _, field in channels.values() if field)
-    said += [span for span in (_span(field, rows) for field in fields) if span]
-    return " ".join(filter(None, [*said, f"{formats.plural(carried, 'row')} of data."]))
+    caption += [span for span in (_span(field, rows) for field in fields) if span]
+    return " ".join(filter(None, [*caption, f"{formats.plural(carried, 'row')} of data."]))
 
 
 def _marks(part: Any) -> Iterator[str]:
@@ -257,7 +257,7 @@ def _marks(part: Any) -> Iterator[str]:
 
 
 def _channels(part: Any) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Each channel with what stands on it in words, and the field of the data behind it, if any."""
+    """Each channel with its content in words, and the field behind it, if any."""
     if isinstance(part, Mapping):
         for channel, held in (part.get("encoding") or {}).items():
             if not isinstance(held, Mapping) or not (held.get("field") or held.get("aggregate")):
@@ -307,14 +307,14 @@ def _frame(given: Any) -> Figure:
         left = f"{formats.plural(len(given) - MOST_SHOWN, 'more row')} not shown." if len(given) > MOST_SHOWN else ""
         size = formats.plural(len(given), "row")
     named = ", ".join(field.title for field in table.fields[:12]) + (" …" if len(table.fields) > 12 else "")
-    said = f"Table of {size}: {named}."
-    body = table.html(said) if table.rows else Markup('<p class="td-muted">No rows.</p>')
+    caption = f"Table of {size}: {named}."
+    body = table.html(caption) if table.rows else Markup('<p class="td-muted">No rows.</p>')
     origin = Provenance(sql, {}, "") if sql else NOWHERE
     return Figure(
         kind="table",
         html=frame("table", "", "", body, [left] if left else [], None, origin),
         text=text_table(table),
-        alt=said,
+        alt=caption,
         table=table,
         provenance=origin,
     )
@@ -365,7 +365,7 @@ def _scalar(value: Any) -> Any:
 
 
 def _cell(value: Any) -> Any:
-    """A value as a table prints it: nothing for NaN and NaT, a figure in words of its own where rounding would lie."""
+    """A value for a table: None for NaN and NaT, text for numbers that rounding would falsify."""
     value = _scalar(value)
     if value is None or type(value).__name__ in ("NaTType", "NAType"):
         return None
@@ -380,7 +380,7 @@ def _cell(value: Any) -> Any:
     if isinstance(value, int):
         return value if abs(value) < 10**15 else str(value)
     if isinstance(value, date):
-        # The base class: what pandas adds to it JSON does not know.
+        # The base class, since JSON does not know the subclass of pandas.
         return value.to_pydatetime(warn=False) if hasattr(value, "to_pydatetime") else value
     text = plain_text(value if isinstance(value, str) else str(value))
     return text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}…"

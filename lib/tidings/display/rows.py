@@ -1,4 +1,4 @@
-"""What the rows and columns of an answer stand for: label, measure, metric; the total and the others among them."""
+"""The roles of rows and columns of a result: label, measure, metric; total, parts and others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Parts:
-    """The rows of a split: the whole, its parts in their order, and what was left over."""
+    """The rows of a breakdown: the total, its parts in order, and the others."""
 
     total: Row | None
     parts: tuple[Row, ...]
@@ -28,7 +28,7 @@ class Parts:
 
 
 def split(result: Result) -> Parts:
-    """The rows of an answer, with a first row "Total" and a last row "others (n)" told apart."""
+    """The rows of a result, with a first row "Total" and a last row "others (n)" separated."""
     at = result.fields.index(label_field(result))
     rows = result.rows
     total = rows[0] if rows and rows[0][at] == TOTAL else None
@@ -38,21 +38,21 @@ def split(result: Result) -> Parts:
 
 
 def label_field(result: Result) -> Field:
-    """The column that names the rows: the first that holds no figures, else the first."""
+    """The column that names the rows: the first without numbers, else the first."""
     return next((f for f in result.fields if not formats.is_numeric_unit(f.unit)), result.fields[0])
 
 
 def value_field(result: Result, name: str | None = None) -> Field:
-    """The column that is drawn: the named one, else the first that holds figures.
+    """The column that is drawn: the named one, else the first of numbers.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such column.
     """
     if name is not None:
         return field_named(result, name)
     found = next((f for f in result.fields if formats.is_numeric_unit(f.unit)), None)
     if found is None:
-        raise UsageError(f"'{result.title}' has no column of figures.", "Give one of its fields a unit.")
+        raise UsageError(f"'{result.title}' has no column of numbers.", "Give one of its fields a unit.")
     return found
 
 
@@ -60,7 +60,7 @@ def field_named(result: Result, name: str) -> Field:
     """A column by name.
 
     Raises:
-        UsageError: the answer has none of that name.
+        UsageError: the result has no such column.
     """
     for field in result.fields:
         if field.name == name:
@@ -76,12 +76,12 @@ def pairs(result: Result, rows: Sequence[Row], measure: Field) -> list[tuple[str
 
 
 def metric_of(field: Field) -> Metric | None:
-    """The metric that a column of figures holds, found by its name."""
+    """The metric of a column, found by its name."""
     return registry().get(field.name) if formats.is_numeric_unit(field.unit) else None
 
 
 def metrics_of(fields: Sequence[Field]) -> tuple[Metric, ...]:
-    """The metrics that stand in columns."""
+    """The metrics of columns."""
     return tuple(metric for field in fields if (metric := metric_of(field)) is not None)
 
 

@@ -1,4 +1,4 @@
-"""What a notebook shows: every public function that makes a Figure, and the smallest of them."""
+"""The public functions of `display`: everything that makes a Figure."""
 
 from __future__ import annotations
 
@@ -54,25 +54,27 @@ def head(
     facts: Mapping[str, str] | None = None,
     provenance: Provenance | None = None,
 ) -> Figure:
-    """The head of a section: title, period and zone, what it is compared with, and facts such as freshness or build.
+    """The head of a section: title, period and zone, comparison, and facts such as the build.
 
-    It brings the stylesheet, so that JupyterLab shows the section as the page does.
+    It contains the stylesheet, so that JupyterLab shows the section as the page does.
     """
     period = f"{window.label} · {window.zone.name}"
-    said = {"Period": f"{window.label} ({formats.plural(window.days, 'day')}, {window.zone.name})"}
+    shown_facts = {"Period": f"{window.label} ({formats.plural(window.days, 'day')}, {window.zone.name})"}
     if compare is not None:
         words = formats.compared_with(window, compare)
-        said["Compared with"] = words if words == compare.label else f"{words} ({compare.label})"
-    said |= facts or {}
+        shown_facts["Compared with"] = words if words == compare.label else f"{words} ({compare.label})"
+    shown_facts |= facts or {}
     body = Markup('<dl class="td-facts">{}</dl>').format(
-        Markup("").join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(name, fact) for name, fact in said.items())
+        Markup("").join(
+            Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(name, fact) for name, fact in shown_facts.items()
+        )
     )
     # Safe: the stylesheet is ours.
     style = Markup(f"<style>{theme.stylesheet()}</style>")  # noqa: S704
     return Figure(
         kind="head",
         html=style + frame("head", title, "", body),
-        text="\n".join([title, *(f"{name}: {fact}" for name, fact in said.items())]),
+        text="\n".join([title, *(f"{name}: {fact}" for name, fact in shown_facts.items())]),
         title=title,
         subtitle=period,
         alt=f"{title}, {period}",
@@ -81,18 +83,18 @@ def head(
 
 
 def digest(items: Iterable[Value | Result]) -> Figure:
-    """The figures of a section as short plain lines that stay the same for equal data: name, value, unit, window.
+    """The values of a section as short plain lines, the same for equal data: name, value, unit, window.
 
-    Figures are exact to the cent or to six significant digits, so that another machine's rounding does not matter.
+    Exact to the cent or to six significant digits, so that another machine's rounding makes no difference.
     """
     given = list(items)
-    lines_said: list[str] = []
+    plain_lines: list[str] = []
     for item in given:
         if isinstance(item, Value):
-            lines_said.append(_value_line(item))
+            plain_lines.append(_value_line(item))
         else:
-            lines_said += [item.title, *(f"  {line}" for line in text_table(Table.of(item)).splitlines())]
-    text = "\n".join(lines_said).replace(formats.THIN, " ")
+            plain_lines += [item.title, *(f"  {line}" for line in text_table(Table.of(item)).splitlines())]
+    text = "\n".join(plain_lines).replace(formats.THIN, " ")
     values = tuple(item for item in given if isinstance(item, Value))
     return Figure(
         kind="digest",

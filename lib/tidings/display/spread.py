@@ -1,4 +1,4 @@
-"""How figures are spread: over the bins of a distribution, over the tiles of a heat map."""
+"""Distributions: histograms and heat maps."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from tidings.errors import UsageError
 from tidings.metrics.metric import Number
 from tidings.metrics.result import Result
 
-_MOST = 0.9  # the share of a distribution that its title speaks of
+_MOST = 0.9  # the share of a distribution named in its title
 
 
 def histogram(result: Result, title: str | None = None) -> Figure:
-    """A distribution: the first three columns of figures are a bin's lower bound, upper bound (null: open) and count.
+    """A histogram: the first three columns of numbers are a bin's lower bound, upper bound (null: open) and count.
 
     Bins are drawn equally wide whatever their bounds, so that a logarithmic split stays readable.
 
     Raises:
-        UsageError: fewer than three columns of figures.
+        UsageError: fewer than three columns of numbers.
     """
     fields = [field for field in result.fields if formats.is_numeric_unit(field.unit)]
     if len(fields) < 3:
-        raise UsageError(f"'{result.title}' is no distribution.", "Give lower bound, upper bound and count per bin.")
+        raise UsageError(f"'{result.title}' is not a distribution.", "Give lower bound, upper bound and count per bin.")
     low, high, count = (result.column(field.name) for field in fields[:3])
     unit = fields[0].unit
     bins = [(_bin(start, end, unit), n) for start, end, n in zip(low, high, count, strict=True)]
@@ -81,12 +81,12 @@ def histogram(result: Result, title: str | None = None) -> Figure:
 
 
 def heatmap(result: Result, x: str, y: str, value: str, title: str | None = None) -> Figure:
-    """A tile per row in five steps of one colour; columns and rows stand in the order in which they first come.
+    """A tile per row in five shades of one colour; columns and rows in order of first appearance.
 
-    A pair without a value is left empty, which is not zero.
+    A pair without a value is left empty, as it is not zero.
 
     Raises:
-        UsageError: more tiles than a chart may carry, or a column that the answer lacks.
+        UsageError: more tiles than a chart may have, or a column that the result lacks.
     """
     across, down, measure = (rows.field_named(result, name) for name in (x, y, value))
     cells = [
@@ -140,13 +140,13 @@ def heatmap(result: Result, x: str, y: str, value: str, title: str | None = None
         spec=axes.sized(spec),
         table=Table.of(result),
         provenance=result.provenance,
-        notes=[f"{formats.plural(empty, 'empty tile')}: no data there, which is not zero."] if empty else [],
+        notes=[f"{formats.plural(empty, 'empty tile')}: no data, not zero."] if empty else [],
         metrics=rows.metrics_of([measure]),
     )
 
 
 def _histogram_title(what: str, counted: str, high: Sequence[Any], count: Sequence[Any], unit: str) -> str:
-    """The share below the first bound that most lie below."""
+    """The share below the first bound below which most of them are."""
     total = sum(n for n in count if n)
     if not total:
         return f"{what}: no data in this window"
@@ -155,10 +155,10 @@ def _histogram_title(what: str, counted: str, high: Sequence[Any], count: Sequen
         below += n or 0
         if bound is not None and below / total >= _MOST:
             share = formats.short(below / total, "ratio")
-            return f"{what}: {share} of {rows.in_sentence(counted)} lie below {formats.short(bound, unit)}"
+            return f"{what}: {share} of {rows.in_sentence(counted)} are below {formats.short(bound, unit)}"
     last = next((bound for bound in reversed(high) if bound is not None), None)
     share = formats.short((count[-1] or 0) / total, "ratio")
-    return f"{what}: {share} of {rows.in_sentence(counted)} lie at or above {formats.short(last, unit)}"
+    return f"{what}: {share} of {rows.in_sentence(counted)} are at or above {formats.short(last, unit)}"
 
 
 def _bin(low: Number, high: Number, unit: str) -> str:

@@ -1,4 +1,4 @@
-"""Tables: rankings with one inline bar, cohorts as a tinted triangle, any answer as it is."""
+"""Tables: rankings with inline bars, cohorts as a tinted triangle, any result as it is."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _GAP = f">{formats.MISSING}</td>"
 
 
 def table(result: Result, title: str | None = None) -> Figure:
-    """An answer as it is, its first column heading the rows; more than a hundred rows are told, not shown."""
+    """A result as it is, its first column as row heads; rows beyond a hundred are only counted."""
     shown = Table(result.fields, result.rows[:MOST_SHOWN])
     left = len(result.rows) - len(shown.rows)
     name = title or result.title
     notes = [f"{formats.plural(left, 'more row')} not shown."] if left else []
     if len(shown.rows) > MOST_IN_SIGHT:
-        notes.append(f"{len(shown.rows)} rows: scroll in the table for those below.")
+        notes.append(f"{len(shown.rows)} rows: scroll for more.")
     return _figure(result, name, "", shown.html(name) if result.rows else _nothing(), notes)
 
 
 def ranking(result: Result, value: str | None = None, title: str | None = None) -> Figure:
-    """Rows in the answer's order, with an inline bar beside `value` (by default the first column of figures).
+    """Rows in the result's order, with an inline bar beside `value` (by default the first column of numbers).
 
-    A first row "Total" and a last row "others (n)" stand apart and have no bar. Of more than twelve parts the rest is
-    told, not added up: visitors of two pages may be the same people. A change has arrow and sign.
+    A first row "Total" and a last row "others (n)" are set apart without a bar. Beyond twelve parts the rest is
+    counted, not added up: visitors of two pages may be the same people. A change has arrow and sign.
 
     Raises:
-        UsageError: the answer has no column of figures, or `value` is not one of them.
+        UsageError: the result has no column of numbers, or `value` is not one of them.
     """
     measure, split = rows.value_field(result, value), rows.split(result)
     at = result.fields.index(measure)
@@ -54,7 +54,7 @@ def ranking(result: Result, value: str | None = None, title: str | None = None) 
     heads.insert(at + 1, Markup('<td class="td-barcell"></td>'))
     name = title or _ranking_title(result, split, measure)
     markup = scroll(name, Markup("").join(heads), Markup("").join(body), " td-ranking")
-    notes = [f"{formats.plural(left, 'smaller one')} not shown."] if left else []
+    notes = [f"{formats.plural(left, 'smaller row')} not shown."] if left else []
     return _figure(result, name, result.title, markup if result.rows else _nothing(), notes)
 
 
@@ -74,7 +74,7 @@ def segments(result: Result, title: str | None = None) -> Figure:
 def cohorts(result: Result, title: str | None = None) -> Figure:
     """Retention as a triangle: a row per cohort, a column per period since, tinted by rate.
 
-    The answer is long: columns `cohort`, `size`, `interval` (0, 1, 2 ...), `rate` and `state` (`complete`,
+    The result is long: columns `cohort`, `size`, `interval` (0, 1, 2 ...), `rate` and `state` (`complete`,
     `incomplete`, `future`). A cell whose period is still running is marked; one whose period has not begun is empty
     (metric definitions 2).
 
@@ -103,9 +103,9 @@ def cohorts(result: Result, title: str | None = None) -> Figure:
     )
     name = title or _cohort_title(cells, sizes)
     what = f"{result.title}, % of each cohort; {rows.in_sentence(columns['interval'][0].title)} across"
-    notes = ["Empty: that period has not begun, or nobody is in the cohort."]
+    notes = ["Empty: the period has not begun, or the cohort is empty."]
     if any(is_open for _, is_open in cells.values()):
-        notes.append("* that period is still running: the rate so far, in no average.")
+        notes.append("* The period is still running: the rate so far, left out of averages.")
     markup = scroll(name, Markup("").join(heads), body, " td-cohorts")
     return _figure(result, name, what, markup if sizes else _nothing(), notes if sizes else [])
 
@@ -131,7 +131,7 @@ def _plainly(unit: str, value: Any) -> str:
 
 def _figure(result: Result, title: str, subtitle: str, body: Markup, notes: Sequence[str]) -> Figure:
     if _GAP in body:
-        notes = ["–: no value, as there were no rows or nothing to divide by.", *notes]
+        notes = ["–: no value, as there are no rows or the denominator is 0.", *notes]
     return Figure(
         kind="table",
         html=frame("table", title, "" if subtitle == title else subtitle, body, notes, None, result.provenance),
@@ -145,7 +145,7 @@ def _figure(result: Result, title: str, subtitle: str, body: Markup, notes: Sequ
 
 
 def _ranking_title(result: Result, split: rows.Parts, measure: Field) -> str:
-    """Who is first, with the share of the total where the answer gives it."""
+    """The first row, with its share of the total if the result has it."""
     pairs = rows.pairs(result, split.parts, measure)
     sentence = top_sentence(pairs, rows.label_field(result), measure)
     if split.total is None or not any(field.name == "share" for field in result.fields):
@@ -192,6 +192,6 @@ def _cohort_title(cells: Mapping[tuple[Any, int], tuple[Any, bool]], sizes: Mapp
         if k == 1 and not is_open and formats.is_number(rate) and sizes[cohort]
     ]
     if not known:
-        return "No cohort has a whole period behind it yet"
+        return "No cohort has a complete period yet"
     share = formats.short(sum(back for back, _ in known) / sum(size for _, size in known), "ratio")
     return f"{share} came back in the period after their first ({formats.plural(len(known), 'cohort')})"

@@ -1,4 +1,4 @@
-"""Colours, type and the Altair theme: one set of tokens, from which stylesheet and chart config are made.
+"""Colours, type and the Altair theme: one set of tokens for the stylesheet and the chart config.
 
 Chart specs name styles, never colours. The record carries `config(LIGHT)` (opaque ground, right for a picture in a
 mail); the page replaces it by `page_config()`, whose colours are CSS variables: with Vega's SVG renderer one chart is
@@ -86,7 +86,7 @@ def stylesheet() -> str:
             "@media screen{",
             f"@media (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}",
             f":root[data-theme=dark]{{{dark}}}",
-            # JupyterLab has a theme of its own, which outranks that of the system.
+            # JupyterLab has a theme of its own, which overrides that of the system.
             f"body[data-jp-theme-light=true]{{{light}}}",
             f"body[data-jp-theme-light=false]{{{dark}}}",
             "}",
@@ -149,7 +149,7 @@ def config(colours: Palette) -> dict[str, Any]:
         },
         "mark": {"color": colours["accent"]},
         "range": {"category": series, "heatmap": ramp, "ramp": ramp, "ordinal": ramp},
-        # "color", not "stroke" or "fill": only this outranks Vega-Lite's own default.
+        # "color", not "stroke" or "fill": only this overrides Vega-Lite's own default.
         "style": {
             "now": {**line, "color": colours["accent"]},
             "open": {**line, "color": colours["accent"], "strokeDash": [3, 3]},
@@ -184,20 +184,20 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def difference(held: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-    """What a config says other than ours: `merged(ours, difference(held, ours))` says all of both."""
-    told: dict[str, Any] = {}
+    """The parts of a config that differ from ours, so that `merged(ours, difference(held, ours))` has both."""
+    found: dict[str, Any] = {}
     for key, value in held.items():
         own = ours.get(key)
         if isinstance(value, Mapping) and isinstance(own, Mapping):
             if inner := difference(value, own):
-                told[key] = inner
+                found[key] = inner
         elif key not in ours or value != own:
-            told[key] = value
-    return told
+            found[key] = value
+    return found
 
 
 def enable() -> None:
-    """Give the Altair charts that an analyst draws the look of the house, also where they are saved to a file."""
+    """Give an analyst's Altair charts our theme, also when they are saved to a file."""
     # Imported here because it takes a second, and only an analyst's own charts need it.
     import altair as alt
 

@@ -1,4 +1,4 @@
-"""What changed between two periods: how the parts lead from one total to the other."""
+"""Waterfall charts: the parts of the change between two totals."""
 
 from __future__ import annotations
 
@@ -14,29 +14,31 @@ from tidings.display.fragments import Table
 from tidings.errors import UsageError
 from tidings.metrics.result import Result
 
-_NEGLIGIBLE = Decimal("0.08")  # parts below this share of the total cannot be seen beside it
+_NEGLIGIBLE = Decimal("0.08")  # parts below this share of the total are too small to be seen
 
 
 def waterfall(result: Result, title: str | None = None) -> Figure:
-    """How the parts lead from the first row to the last: amounts in the first column of figures.
+    """The parts between the first row and the last: amounts in the first column of numbers.
 
-    The first and the last row are totals, all between are parts with their sign. Where the parts could not be seen
-    beside the totals, they alone are drawn, from zero to the whole change. Without rows it is a note.
+    The first and the last row are totals, those between are signed parts. If the parts are too small beside the totals,
+    only they are drawn, from zero to the change. Without rows it is a note.
 
     Raises:
         UsageError: fewer than two rows, an amount missing, or parts that do not add up to the difference.
     """
     if not result.rows:
-        return note(f"{result.title}: there is nothing to compare with.")
+        return note(f"{result.title}: nothing to compare with.")
     measure = rows.value_field(result)
     steps = rows.pairs(result, result.rows, measure)
     if len(steps) < 2 or not all(formats.is_number(amount) for _, amount in steps):
-        raise UsageError(f"'{result.title}' is no waterfall.", "Give the first total, the parts, and the last total.")
+        raise UsageError(
+            f"'{result.title}' is not a waterfall.", "Give the first total, the parts, and the last total."
+        )
     names = [name for name, _ in steps]
     amounts = [Decimal(str(amount)) for _, amount in steps]
     start, parts, end = amounts[0], amounts[1:-1], amounts[-1]
     made = start + sum(parts)
-    # Nobody sees less than the smallest coin.
+    # Differences below the smallest coin do not matter.
     if abs(made - end) > Decimal(1).scaleb(-places(measure.unit)):
         raise UsageError(
             f"The parts of '{result.title}' do not add up: they lead from {start} to {made}, not to {end}.",
@@ -73,13 +75,13 @@ def waterfall(result: Result, title: str | None = None) -> Figure:
             },
         ],
     }
-    said = ", ".join(f"{n} {formats.signed(a, measure.unit)}" for n, a in zip(names[1:-1], parts, strict=True))
+    listed = ", ".join(f"{n} {formats.signed(a, measure.unit)}" for n, a in zip(names[1:-1], parts, strict=True))
     unit = measure.unit if formats.is_currency(measure.unit) else ""
     return chart(
         title=title or _title(names, amounts, measure.unit),
         subtitle=" · ".join(filter(None, [result.title, unit])),
         alt=f"Waterfall from {names[0]} ({formats.short(start, measure.unit)}) to {names[-1]} "
-        f"({formats.short(end, measure.unit)}): {said or 'no parts'}.",
+        f"({formats.short(end, measure.unit)}): {listed or 'no parts'}.",
         spec=axes.sized(spec),
         table=Table.of(result),
         provenance=result.provenance,
@@ -113,8 +115,8 @@ def _fall(name: str, start: Decimal, end: Decimal, kind: str, text: str) -> dict
 
 
 def _title(names: Sequence[str], amounts: Sequence[Decimal], unit: str) -> str:
-    whole = f"{formats.signed(amounts[-1] - amounts[0], unit)} from {names[0]} to {names[-1]}"
+    change = f"{formats.signed(amounts[-1] - amounts[0], unit)} from {names[0]} to {names[-1]}"
     if len(names) == 2:
-        return whole
+        return change
     name, amount = max(zip(names[1:-1], amounts[1:-1], strict=True), key=lambda part: abs(part[1]))
-    return f"{whole}; largest part: {rows.in_sentence(name)}, {formats.signed(amount, unit)}"
+    return f"{change}; largest part: {rows.in_sentence(name)}, {formats.signed(amount, unit)}"

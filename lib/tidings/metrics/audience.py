@@ -13,8 +13,8 @@ from tidings.window import Window
 
 _MART = "fct_user_hours"
 _USER = Need(("user_id",), "gives no user id", table="fct_events")
-_NOT_PEOPLE = "An active user is a signed-in id: visitors who never sign in are not in it, nor is how much anyone did."
-_LOOK = "Split it by country, device and channel, then ask whether fewer arrived or more left."
+_NOT_PEOPLE = "Counts signed-in ids: visitors who never sign in are left out, and it does not show how much anyone did."
+_LOOK = "Split it by country, device and channel, then check whether fewer users arrived or more left."
 
 
 def _users(rows: ir.Table) -> ir.IntegerScalar:
@@ -22,7 +22,7 @@ def _users(rows: ir.Table) -> ir.IntegerScalar:
 
 
 def _user_days(rows: ir.Table) -> ir.IntegerScalar:
-    # The day goes first: it has a fixed width, so no two pairs give one text.
+    # The day goes first: it has a fixed width, so two pairs never give the same text.
     return (rows.local_ts.date().cast("string") + rows.user_id.nullif("")).nunique()
 
 
@@ -80,10 +80,10 @@ wau = Metric(
     unit="count",
     value=_users,
     trailing_days=7,
-    definition="Distinct users active on the 7 local days up to and including the day; over a window, its last day.",
+    definition="Distinct users active in the 7 local days up to and including the day; over a window, its last day.",
     better="higher",
     owner="product",
-    caveat=f"It reaches before the window where that is shorter than 7 days. {_NOT_PEOPLE}",
+    caveat=f"Starts before the window if that is shorter than 7 days. {_NOT_PEOPLE}",
     action=_LOOK,
     section="executive_overview",
 )
@@ -97,7 +97,7 @@ mau = Metric(
     unit="count",
     value=_users,
     trailing_days=30,
-    definition="Distinct users active on the 30 local days up to and including the day; over a window, its last day.",
+    definition="Distinct users active in the 30 local days up to and including the day; over a window, its last day.",
     better="higher",
     owner="product",
     caveat=f"30 trailing days, not a calendar month and not 28 days. {_NOT_PEOPLE}",
@@ -113,11 +113,11 @@ user_days = Metric(
     kind="flow",
     unit="count",
     value=_user_days,
-    definition="Pairs of a user and a local day on which the user was active.",
+    definition="Pairs of a user and a local day on which that user was active.",
     better="higher",
     owner="product",
     caveat="Not a number of people: a user active on ten days counts ten times.",
-    action="Read it with active users: is it more people, or the same people more often?",
+    action="Compare it with active users: more people, or the same people more often?",
     section="executive_overview",
 )
 
@@ -129,10 +129,10 @@ average_dau = Metric(
     combine=_per_day,
     kind="ratio",
     unit="count",
-    definition="Mean of daily active users over all local days of the window, days without anybody included.",
+    definition="Mean of daily active users over all local days of the window, days without active users included.",
     better="higher",
     owner="product",
-    caveat=f"Over the days that the data cover. {_NOT_PEOPLE}",
+    caveat=f"Over the days that the data covers. {_NOT_PEOPLE}",
     action=_LOOK,
     section="executive_overview",
 )
@@ -144,11 +144,11 @@ dau_mau = Metric(
     combine=_daily_of_monthly,
     kind="ratio",
     unit="ratio",
-    definition="Daily over monthly active users of the day; over a window, of its last day.",
+    definition="Daily active users over monthly active users; over a window, on its last day.",
     better="higher",
     owner="product",
-    caveat="Falls when many new users arrive, which is no bad news by itself; one day, so weekdays differ.",
-    action="Compare it by country and device, and ask what brings users back on the days on which it is high.",
+    caveat="Falls when many new users arrive, which is not bad by itself. One day, so weekdays differ.",
+    action="Compare it by country and device, and look at what brings users back on days with a high value.",
     section="executive_overview",
 )
 
@@ -159,10 +159,10 @@ dau_wau = Metric(
     combine=_daily_of_weekly,
     kind="ratio",
     unit="ratio",
-    definition="Daily over weekly active users of the day; over a window, of its last day.",
+    definition="Daily active users over weekly active users; over a window, on its last day.",
     better="higher",
     owner="product",
-    caveat="1/7 is the least possible mean of a week in which everybody comes once; weekdays differ.",
-    action="Compare it by country and device, and ask what brings users back on the days on which it is high.",
+    caveat="If every user came once a week, its mean over the week would be 1/7. One day, so weekdays differ.",
+    action="Compare it by country and device, and look at what brings users back on days with a high value.",
     section="executive_overview",
 )

@@ -1,4 +1,4 @@
-"""What is sold: metrics of orders, customers and money (metric definitions 7 and 10)."""
+"""Metrics of orders, customers and money (metric definitions 7 and 10)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ _MOVES = "fct_transactions"
 _ORDERS = "fct_orders"
 REVERSALS = ("refund", "chargeback")
 _CUSTOMER = Need(("customer_id",), "gives no customer id")
-_FX = "One rate per currency for the whole report; amounts in a currency without a rate are left out and listed."
-_CHECK_MIX = "Open the waterfall: volume, price and mix, refunds; then new against returning customers and products."
+_FX = "One exchange rate per currency for the whole report; amounts without a rate are left out and listed."
+_CHECK_MIX = (
+    "Look at the waterfall (volume, price and mix, refunds), then at new against returning customers, then at products."
+)
 
 
 def _settled(moves: ir.Table) -> ir.BooleanValue:
@@ -41,7 +43,7 @@ def _signed(moves: ir.Table) -> ir.DecimalColumn:
 
 
 def _kept(orders: ir.Table) -> ir.BooleanValue:
-    """Not come back whole; what was given away did not come back."""
+    """Not fully refunded; an order of 0 was never refunded."""
     return (orders.refunded < orders.gross) | (orders.refunded == 0)
 
 
@@ -83,7 +85,7 @@ refunds = Metric(
     definition="Sum of amount minus tax of succeeded refunds, by the date of the refund.",
     better="lower",
     owner="finance",
-    caveat=f"They belong to charges of earlier days, mostly; closed months stay closed. {_FX}",
+    caveat=f"Most belong to charges of earlier days; the months of these charges do not change. {_FX}",
     action="Split it by product and country, and read the newest refunds one by one.",
     section="commerce",
 )
@@ -99,8 +101,8 @@ chargebacks = Metric(
     definition="Sum of amount minus tax of succeeded chargebacks, by the date of the chargeback.",
     better="lower",
     owner="finance",
-    caveat=f"Weeks after the charge, so they say little about this window's orders. {_FX}",
-    action="Look for a pattern in country, product and amount: it may be fraud.",
+    caveat=f"They come weeks after the charge, so they say little about this window's orders. {_FX}",
+    action="Look for a pattern by country, product and amount: it may be fraud.",
     section="commerce",
 )
 
@@ -115,7 +117,7 @@ net_revenue = Metric(
     definition="Gross revenue minus refunds minus chargebacks, each by its own date.",
     better="higher",
     owner="finance",
-    caveat=f"May be negative. Not profit: fees and costs are not taken off. {_FX}",
+    caveat=f"May be negative. Not profit: fees and costs are not deducted. {_FX}",
     action=_CHECK_MIX,
     section="commerce",
 )
@@ -128,11 +130,11 @@ pending = Metric(
     unit="money",
     where=lambda moves: (moves.status == "pending") & (moves.type == "charge"),
     value=lambda moves: money(moves, moves.net),
-    definition="Sum of amount minus tax of charges that are neither settled nor refused, by the date of the charge.",
+    definition="Sum of amount minus tax of charges that have not succeeded or failed yet, by the date of the charge.",
     better="neutral",
     owner="finance",
-    caveat=f"In no revenue figure. {_FX}",
-    action="If it piles up, ask the payment provider what holds it.",
+    caveat=f"Not part of any revenue metric. {_FX}",
+    action="If it piles up, ask the payment provider why.",
     section="commerce",
 )
 
@@ -145,10 +147,10 @@ fees = Metric(
     unit="money",
     where=_settled,
     value=lambda moves: money(moves, moves.fee),
-    definition="Processor's fees of succeeded movements, also of charges that were refunded later.",
+    definition="Processor's fees of succeeded movements, including charges refunded later.",
     better="lower",
     owner="finance",
-    caveat=f"A cost, not taken off revenue. {_FX}",
+    caveat=f"A cost, not deducted from revenue. {_FX}",
     action="Compare it with gross revenue: the share should be steady.",
     section="commerce",
 )
@@ -163,7 +165,7 @@ refund_rate = Metric(
     definition="Refunds and chargebacks over gross revenue of the same window, each by its own date.",
     better="lower",
     owner="finance",
-    caveat="The refunds are of other charges than those below the line; after a strong month it rises for a while.",
+    caveat="Most refunds belong to charges before the window, so it rises for a while after a strong month.",
     action="Split refunds by product and country, and read the newest ones one by one.",
     section="commerce",
 )
@@ -175,7 +177,7 @@ orders = Metric(
     kind="flow",
     unit="count",
     value=lambda orders: orders.count(),
-    definition="Order numbers with a succeeded charge, each once, by the date of its first.",
+    definition="Order numbers with a succeeded charge, each counted once, by the date of its first succeeded charge.",
     better="higher",
     owner="business",
     caveat="Orders refunded later still count; pending, failed and cancelled ones do not.",
@@ -193,8 +195,8 @@ order_documents = Metric(
     definition="Distinct numbers of orders, refunds and other movements, whatever their status.",
     better="neutral",
     owner="finance",
-    caveat="What accountants file, not what customers ordered: a refund with a number of its own is a document.",
-    action="For reconciling with the books; compare the number, then look for missing ones.",
+    caveat="Documents for accounting, not orders: a refund with a number of its own is a document, too.",
+    action="Compare it with the number in the accounts, then look for missing documents.",
     section="commerce",
 )
 
@@ -210,7 +212,7 @@ customers = Metric(
     definition="Distinct customers with a succeeded charge, refund or chargeback.",
     better="higher",
     owner="business",
-    caveat="With customers who only returned something: those who bought are buyers. Rows without an id are nobody's.",
+    caveat="Includes customers who only returned something (buyers does not). Rows without an id are left out.",
     action="Compare it with buyers, then split it by country.",
     section="commerce",
 )
@@ -226,8 +228,8 @@ buyers = Metric(
     definition="Distinct customers with at least one order.",
     better="higher",
     owner="business",
-    caveat="Orders without a customer id are nobody's and not in it.",
-    action="Split it into new and returning ones.",
+    caveat="Orders without a customer id are left out.",
+    action="Split it into new and returning customers.",
     section="commerce",
 )
 
@@ -243,7 +245,7 @@ new_customers = Metric(
     definition="Customers whose first order ever is in the window.",
     better="higher",
     owner="marketing",
-    caveat="First in the data at hand: who bought before they begin looks new.",
+    caveat="First in the available data: a customer who bought before the data begins looks new.",
     action="Split it by country and origin, and compare it with visits by channel.",
     section="commerce",
 )
@@ -259,8 +261,8 @@ returning_customers = Metric(
     definition="Customers with an order in the window whose first order ever was before it.",
     better="higher",
     owner="business",
-    caveat="Who bought first and again inside the window is new, not returning; buyers = new + returning.",
-    action="Look at the cohort table: which cohorts stay away?",
+    caveat="A first and second order inside the window make a customer new, not returning; buyers = new + returning.",
+    action="Look at the cohort table for cohorts that stopped buying.",
     section="commerce",
 )
 
@@ -274,8 +276,8 @@ repeat_rate = Metric(
     where=lambda orders: orders.customer_id.nullif("").notnull() & _kept(orders),
     regroup=_per_customer,
     value=lambda customers: ratio(number_where(customers.orders >= 2), customers.count()),
-    definition="Customers with two or more orders in the window over customers with one or more; an order that came "
-    "back whole is none.",
+    definition="Customers with two or more orders in the window over customers with one or more; fully refunded orders "
+    "do not count.",
     better="higher",
     owner="business",
     caveat="Grows with the length of the window; compare windows of equal length only.",
@@ -294,7 +296,7 @@ average_order_value = Metric(
     definition="Net revenue over orders of the same window.",
     better="higher",
     owner="business",
-    caveat=f"Refunds of earlier orders lower it; a mean says nothing of the usual order where few are large. {_FX}",
+    caveat=f"Refunds of earlier orders lower it; a few large orders raise it above the typical order. {_FX}",
     action="Look at price and mix in the waterfall and at the top products.",
     section="commerce",
 )
@@ -307,10 +309,10 @@ units = Metric(
     unit="count",
     where=_charges,
     value=lambda moves: total(moves.units),
-    definition="Pieces on succeeded charges, by the date of the charge.",
+    definition="Units sold on succeeded charges, by the date of the charge.",
     better="higher",
     owner="business",
-    caveat="Before returns; pieces of different articles are not alike.",
+    caveat="Before returns; adds up units of different products.",
     action="Look at the top products.",
     section="commerce",
 )

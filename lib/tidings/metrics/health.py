@@ -1,4 +1,4 @@
-"""One number for the state of the business (metric definitions 8.6)."""
+"""The health score: one number for the state of the business (metric definitions 8.6)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LEAST_WEIGHT = 0.5
 
 @dataclass(frozen=True)
 class Component:
-    """One metric of the score: worth 1 at `best`, 0 at `worst`, in proportion between; `best` may be the smaller."""
+    """One metric of the score: 1 at `best`, 0 at `worst`, linear between; `best` may be the smaller number."""
 
     metric: str
     best: float
@@ -21,7 +21,7 @@ class Component:
     weight: float
 
     def score(self, value: Number) -> float | None:
-        """How good a value is, 0 to 1; null without a value."""
+        """0 (worst) to 1 (best); None without a value."""
         if value is None:
             return None
         return min(1.0, max(0.0, (float(value) - self.worst) / (self.best - self.worst)))
@@ -41,7 +41,7 @@ HEALTH = (
 def health_score(values: Mapping[str, Number], components: tuple[Component, ...] = HEALTH) -> float | None:
     """Weighted mean of the components' scores, 0 to 100, over those with a value (8.6).
 
-    Null when these hold less than half of the weight: one part in seven says little of the whole.
+    None when these hold less than half of the weight.
     """
     scored = [(c.weight, score) for c in components if (score := c.score(values.get(c.metric))) is not None]
     weighed = sum(weight for weight, _ in scored)
@@ -63,12 +63,12 @@ health = Metric(
     unit="score",
     definition="Weighted mean, 0 to 100, of "
     + ", ".join(f"{c.metric} ({c.worst:g} to {c.best:g}, weight {c.weight:g})" for c in HEALTH)
-    + "; each is worth nothing at its first bound and everything at its second. Metrics without a value are left "
-    "out; where they hold more than half of the weight there is no score.",
+    + "; each scores 0 at its first bound and 100 % at its second, linear between. Metrics without a value are left "
+    "out; if these hold more than half of the weight there is no score.",
     better="higher",
     thresholds=Thresholds(good=80, warn=60),
     owner="business",
-    caveat="Levels, not growth, and bounds chosen by us: it tells where to look, not how the business is doing.",
-    action="Look at the component that fell, then at its own page.",
+    caveat="Bounds and weights are defaults of Tidings: it shows where to look, not how the business is doing.",
+    action="Look at the component that fell, then at the page of that metric.",
     section="executive_overview",
 )

@@ -26,7 +26,7 @@ def ratio(numerator: ir.NumericScalar, denominator: ir.NumericScalar) -> ir.Floa
 
 
 def number_where(condition: ir.BooleanValue) -> ir.IntegerScalar:
-    """Rows for which a condition holds; a null condition does not hold, no rows are 0."""
+    """Number of rows for which a condition is true, not null; 0 without rows."""
     return cast(ir.IntegerScalar, condition.fill_null(False).cast("int64").sum().fill_null(0))
 
 
@@ -36,7 +36,7 @@ def total(column: ir.NumericValue) -> ir.NumericScalar:
 
 
 def distinct(column: ir.StringValue, where: ir.BooleanValue | None = None) -> ir.IntegerScalar:
-    """Distinct ids; null and empty ones are nobody (C6)."""
+    """Distinct ids, null and empty ones left out (C6)."""
     return cast(ir.IntegerScalar, column.nullif("").nunique(where=where))
 
 
@@ -57,15 +57,15 @@ def money(
 
 
 def _exact(value: ir.DecimalValue) -> Any:
-    # Ibis takes a product to have the decimals of one factor, an engine gives it those of both; as a node, since
-    # a cast to what Ibis takes it to be already would be left out.
+    # Ibis types a product with the decimals of one factor, engines with those of both. A node, as Ibis would drop a
+    # cast to the type that it assumes already.
     return ops.Cast(value, dt.dtype(_CONVERTED)).to_expr()
 
 
 def percentile(column: ir.NumericValue, p: float) -> ir.FloatingScalar:
-    """Percentile by linear interpolation, R type 7 (8.1); null without values.
+    """Percentile by linear interpolation, R type 7 (metric definitions 8.1); null without values.
 
-    On floats: engines interpolate decimals and integers with rounding, or not at all.
+    On floats, since engines round when they interpolate decimals and integers, or do not interpolate at all.
     """
     return cast(ir.FloatingScalar, column.cast("float64").quantile(p))
 
@@ -73,10 +73,9 @@ def percentile(column: ir.NumericValue, p: float) -> ir.FloatingScalar:
 def apdex(
     latency_ms: ir.NumericValue, is_error: ir.BooleanValue, target_ms: float = APDEX_TARGET_MS
 ) -> ir.FloatingScalar:
-    """Apdex, 0 to 1: satisfied up to T, half as much up to 4T, nothing beyond or for errors (8.4).
+    """Apdex, 0 to 1: 1 up to T, one half up to 4T, 0 beyond and for errors (metric definitions 8.4).
 
-    Requests without latency that are not errors are left out: it is not known how they felt. Where that holds for
-    all but the errors, it is null.
+    Requests without latency are left out unless they are errors; null if only errors are left.
     """
     failed = is_error.fill_null(False)
     satisfied = number_where(~failed & (latency_ms <= target_ms))

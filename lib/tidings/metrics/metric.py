@@ -1,4 +1,4 @@
-"""A metric: one mart, one unit, one definition, and the kind that says what may be done with it."""
+"""A metric: one mart, one unit, one definition, and the kind that says how it may be aggregated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Combine = Callable[[Mapping[str, Number], Window], Number]
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Where a value turns from good to warning to bad, bounds inclusive on the good side."""
+    """The last good value and the last that is only a warning, both inclusive."""
 
     good: float
     warn: float
@@ -31,9 +31,9 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Mark:
-    """A true/false column added to a mart's rows: does `mart` hold a row with the same `key` and `where`?
+    """A boolean column added to a mart's rows: does `mart` have a row with the same `key` for which `where` holds?
 
-    It asks for existence and joins nothing, so that a row stays one row however many there are.
+    A semi-join: rows are never multiplied.
     """
 
     name: str
@@ -44,10 +44,10 @@ class Mark:
 
 @dataclass(frozen=True)
 class Need:
-    """What some row of a source has to fill, or a metric over its rows would mean nothing: one of these columns.
+    """Columns of which a source must fill at least one in some row; else its rows are left out of the metric.
 
-    `table` is the metric's mart if not given; with `value` the column has to hold that value. `says` ends a sentence
-    that begins with the source: "gives no status".
+    `table` defaults to the metric's mart; with `value` the column must have that value. `says` is the clause after the
+    name of the source: "gives no status".
     """
 
     columns: tuple[str, ...]
@@ -58,13 +58,13 @@ class Need:
 
 @dataclass(frozen=True)
 class Reported:
-    """The condition of a metric over platform metrics: those of some platforms of one or more unified metrics."""
+    """The condition of a metric over platform metrics: these platforms, these names."""
 
     platforms: tuple[str, ...]
     metrics: tuple[str, ...]
 
     def __call__(self, rows: ir.Table) -> ir.BooleanValue:
-        """True for the rows of the metric."""
+        """Rows of these platforms and platform metrics."""
         return rows.platform.isin(self.platforms) & rows.metric.isin(self.metrics)
 
 
@@ -72,20 +72,18 @@ class Reported:
 class Metric:
     """One number of the workbook, computed from the rows of one mart, or from other metrics of the same window.
 
-    `value` aggregates the mart's rows, already limited to the window, `as_of` and the segment, where `where` holds.
-    `marks` are columns it needs besides; `needs` are what a source has to fill, else its rows are left out; `regroup`
-    makes another grain of the rows first (say, a row per customer), keeping the columns it is told to keep. Instead of
-    all that a metric may name `inputs`, other metrics, and `combine` their values; `alike` ones are those of the days
-    that the sources of all inputs cover.
+    `value` aggregates the mart's rows for which `where` holds, already limited to the window, `as_of` and the segment.
+    `marks` are further columns for it; sources that do not fill `needs` are left out; `regroup` changes the grain of
+    the rows first (say, to a row per customer), keeping the columns that it is given. Instead of all this a metric may
+    name other metrics as `inputs` and `combine` their values; with `common_days` over the days that the sources of all
+    inputs cover.
 
-    `kind`:
-    `flow` adds up over time; `stock` is read at the end of a window; `ratio` is a sum over a sum;
-    `distinct` counts things once however often they appear; `quantile` is read off the rows. Only a flow
-    may be summed over periods. `trailing_days` widens the window backwards: the value of a day then looks
-    at that many days up to and including it (WAU 7, MAU 30). `last_seconds` reads the seconds before `as_of` instead
-    of the window.
+    `kind`: a `flow` adds up over time; a `stock` is read at the end of a window; a `ratio` is a sum over a sum;
+    `distinct` counts each thing once; a `quantile` is a percentile of the rows. Only a flow may be summed over periods.
+    `trailing_days` widens the window backwards: a day's value covers that many days up to and including it (WAU 7,
+    MAU 30). `last_seconds` reads the seconds before `as_of` instead of the window.
 
-    `unit` is one of `count`, `money`, `ratio`, `ms`, `s`, `B`, `score`, or a word to print behind the value.
+    `unit` is `count`, `money`, `ratio`, `ms`, `s`, `B`, `score`, or a word to print after the value.
     """
 
     name: str
@@ -114,12 +112,12 @@ class Metric:
     def __post_init__(self) -> None:
         if bool(self.mart and self.value) == bool(self.inputs and self.combine):
             raise MetricError(
-                f"Metric {self.name} must say either mart and value, or inputs and combine.",
-                "Give one of the two pairs.",
+                f"Metric {self.name} needs either mart and value, or inputs and combine.",
+                "Give exactly one of the two pairs.",
             )
 
     def status(self, value: float | None) -> Literal["good", "warn", "bad", "none"]:
-        """The status of a value against the thresholds; `none` without thresholds or value."""
+        """By the thresholds; `none` without thresholds or value."""
         if value is None or self.thresholds is None:
             return "none"
         sign = 1 if self.better != "lower" else -1
@@ -136,10 +134,10 @@ class Metric:
         if self.kind == "flow":
             return
         why = {
-            "distinct": "it counts each one once, and whoever appears in two parts would be counted twice",
-            "ratio": "a ratio of the whole is the sum over the sum, not the sum of the ratios",
-            "quantile": "a percentile of the whole cannot be had from percentiles of its parts",
-            "stock": "a level is read at the end of a window, and levels of several days are the same things again",
+            "distinct": "it counts each one once, and one that appears in two of them would be counted twice",
+            "ratio": "a ratio over all of them is a sum over a sum, not the sum of the ratios",
+            "quantile": "a percentile of all rows cannot be computed from percentiles of some of them",
+            "stock": "a level is read at the end of a window, and levels of several days count the same things again",
         }[self.kind]
         raise MetricError(
             f"{self.title} ({self.name}) cannot be summed over {over}: {why}.",

@@ -1,7 +1,7 @@
-"""What places tell: metrics of downloads, proceeds, search, visitors and subscriptions, as each place counts them.
+"""Metrics over platform metrics: downloads, proceeds, search, visitors, subscriptions, as each platform counts them.
 
-Places that count the same thing (two web analytics, a store and a subscription service) have metrics of their own and
-are never added up; the two app stores sell to different people and are.
+Platforms that count the same things (two web analytics, a store and a subscription service) have separate metrics that
+are never added up. The two app stores have different customers and are added up.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ PLATFORMS: Mapping[str, str] = {
     "revenuecat": "RevenueCat",
     "revenuecat_events": "RevenueCat webhooks",
     "stripe": "Stripe",
-    "shared": "own figures",
+    "shared": "own files and databases",
 }
-"""How each platform is called in a report."""
+"""Names of the platforms on pages."""
 
 _STORE = (
     *("downloads", "updates", "uninstalls", "store_views", "rating", "reviews"),
@@ -63,7 +63,7 @@ REPORTS: Mapping[str, Sequence[str]] = {
     "stripe": (*("gross_sales", "refunds", "fees", "proceeds", "mrr"), *_SUBSCRIPTIONS, "cancellations"),
     "shared": tuple(PLATFORM_METRICS),
 }
-"""Which unified metrics each platform tells."""
+"""The platform metrics that each platform reports."""
 
 TOGETHER: Mapping[str, str] = {
     **{name: name for name in ("downloads", "updates", "uninstalls", "store_views")},
@@ -71,29 +71,29 @@ TOGETHER: Mapping[str, str] = {
     "gross_sales": "store_sales",
     "crashes": "app_crashes",
 }
-"""The unified metrics that both stores tell alike, and the name of the metric of both together.
+"""The platform metrics that both stores report in the same way, and the name of the metric of both together.
 
-Not what they pay out: one tells it by day, the other by month, weeks later.
+Not proceeds: one store reports them by day, the other by month, weeks later.
 """
 
 _KINDS: Mapping[str, Kind] = {"flow": "flow", "stock": "stock", "mean": "ratio", "distinct": "ratio"}
 _CAVEATS = {
     "flow": "As the source counts it, in days of the source's own time zone.",
-    "stock": "A level, read on the last day that the source told in the window.",
-    "mean": "An average weighted by what it is an average of, where the source tells how many.",
+    "stock": "A level, read on the last day of the window that the source has reported.",
+    "mean": "A weighted average where the source reports the weights (the number of ratings, say).",
     "distinct": (
-        "Who comes on two days, or to two sites, is counted on both: a mean per day, not a number of people. "
-        "Days of which the source tells nothing at all are left out."
+        "A mean per day, not a number of people: who comes on two days, or to two sites, is counted twice. "
+        "Days that the source does not report are left out."
     ),
 }
 _SEARCH = ("search_clicks", "search_impressions")
 
 
 def _last_day(rows: ir.Table, keep: Sequence[str]) -> ir.Table:
-    """The rows of the last day that each source told in each slice: levels of days before are the same things again.
+    """The rows of the last reported day of each source, app and group: levels of several days must not be added.
 
-    Apps of one source may be told up to different days. The App Store tells all of them in one report: there an app
-    without a row has none.
+    Apps of one source may be reported up to different days. The App Store reports all of them at once: there an app
+    without a row has the level 0.
     """
     app = ibis.ifelse(rows.platform == "app_store", "", rows.app.fill_null(""))
     rows = rows.mutate(reported_as=app)
@@ -104,7 +104,7 @@ def _last_day(rows: ir.Table, keep: Sequence[str]) -> ir.Table:
 def _mean(rows: ir.Table) -> ir.Scalar:
     value, weight = rows["value"].cast("float64"), rows.weight.cast("float64")
     weighted = (value * weight).sum() / weight.sum().nullif(0)
-    # Nothing weighs nothing: only where no weight is told at all each row counts alike.
+    # A missing weight counts as 0; only if all are missing, every row counts the same.
     return ibis.ifelse(weight.sum().isnull(), value.mean(), weighted)
 
 
@@ -125,7 +125,7 @@ def _level(rows: ir.Table) -> ir.Scalar:
 
 
 def _amount(rows: ir.Table) -> ir.DecimalValue:
-    # Times a rate of 20 digits an engine has 38; here as many decimals as a day's money can have.
+    # 20 digits, as a product with a rate of 20 may have 38 at most; 6 decimals are enough for a day's money.
     return cast(ir.DecimalValue, rows["value"].cast("decimal(20, 6)"))
 
 
@@ -160,7 +160,7 @@ def _metric(name: str, platform_metric_name: str, platforms: tuple[str, ...]) ->
         value=_value(unified),
         where=Reported(platforms, (platform_metric_name,)),
         regroup=_last_day if unified.kind == "stock" else None,
-        definition=f"{unified.doc} As {whose} {'tell' if len(platforms) > 1 else 'tells'} it.",
+        definition=f"{unified.doc} As reported by {whose}.",
         better=unified.better,
         owner="product" if unified.unit in ("count", "ratio") else "business",
         caveat=caveat,
@@ -170,7 +170,7 @@ def _metric(name: str, platform_metric_name: str, platforms: tuple[str, ...]) ->
 
 
 def name_of(platform: str, unified: str) -> str:
-    """The name of the metric of what one platform tells."""
+    """The name of the metric for a platform metric of one platform."""
     return unified if platform == "search_console" else f"{platform}_{unified.removeprefix('store_')}"
 
 
@@ -179,15 +179,14 @@ OF_EACH: tuple[Metric, ...] = tuple(
     for platform, reports in REPORTS.items()
     for unified in reports
 )
-"""A metric for everything that a platform tells."""
+"""A metric for every platform metric of every platform."""
 
 OF_BOTH_STORES: tuple[Metric, ...] = tuple(_metric(name, unified, STORES) for unified, name in TOGETHER.items())
-"""What the two stores tell, together."""
+"""Metrics of the two stores together."""
 
 
-def _over(part: str, whole: str) -> Callable[[Mapping[str, Number], Window], Number]:
-    """One figure over another."""
-    return lambda values, _: divided(values[part], values[whole])
+def _over(numerator: str, denominator: str) -> Callable[[Mapping[str, Number], Window], Number]:
+    return lambda values, _: divided(values[numerator], values[denominator])
 
 
 search_ctr = Metric(
@@ -198,11 +197,11 @@ search_ctr = Metric(
     inputs=_SEARCH,
     combine=_over("search_clicks", "search_impressions"),
     common_days=True,
-    definition="Search clicks over search impressions, both of the window (metric definitions 9).",
+    definition="Search clicks over search impressions of the same window.",
     better="higher",
     owner="marketing",
-    caveat="Falls when the site begins to be shown for more searches, which is no loss.",
-    action="Look at titles and descriptions of pages that are shown often and clicked seldom.",
+    caveat="Falls when the site is shown for more searches, which is not a loss.",
+    action="Look at titles and descriptions of pages that are shown often and clicked rarely.",
     section="acquisition",
 )
 
@@ -215,10 +214,10 @@ app_store_conversion = Metric(
     inputs=("app_store_downloads", "app_store_views"),
     combine=_over("app_store_downloads", "app_store_views"),
     common_days=True,
-    definition="First downloads over views of the product page, of the days on which both are told.",
+    definition="First downloads over views of the product page, over the days on which both are reported.",
     better="higher",
     owner="marketing",
-    caveat="Who installs from search results never sees the product page, so that it may exceed 100 %.",
+    caveat="May exceed 100 %, as people who install from search results never see the product page.",
     action="Look at the store page: screenshots, ratings, the first lines of the text.",
     section="acquisition",
 )
@@ -232,11 +231,11 @@ app_store_crashes_per_session = Metric(
     inputs=("app_store_crashes", "app_store_app_sessions"),
     combine=_over("app_store_crashes", "app_store_app_sessions"),
     common_days=True,
-    definition="Crashes over uses of the app, of the days on which both are told.",
+    definition="Crashes over uses of the app, over the days on which both are reported.",
     better="lower",
     owner="product",
-    caveat="Of people who share usage data; Google tells the share of users instead.",
-    action="Hold back or mend the version that does worse than the others.",
+    caveat="Only of people who share usage data. Google reports the share of users with a crash instead.",
+    action="Fix or stop the rollout of the version that does worse than the others.",
     section="acquisition",
 )
 
@@ -249,10 +248,10 @@ google_play_conversion = Metric(
     inputs=("google_play_acquisitions", "google_play_views"),
     combine=_over("google_play_acquisitions", "google_play_views"),
     common_days=True,
-    definition="Visitors of the store page who installed, over all visitors of the store page.",
+    definition="Visitors of the store page who installed the app over all its visitors.",
     better="higher",
     owner="marketing",
-    caveat="Counts visitors who did not have the app; it cannot be compared with the App Store's.",
+    caveat="Only of visitors who did not have the app; not comparable with the App Store's.",
     action="Look at the store page: screenshots, ratings, the first lines of the text.",
     section="acquisition",
 )

@@ -1,4 +1,4 @@
-"""The registry: every metric of the workbook by name."""
+"""The registry of metrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def registry() -> Mapping[str, Metric]:
 
     Raises:
         SettingsError: two metrics of one name.
-        MetricError: a metric with an input that is not one.
+        MetricError: a metric has an input that does not exist.
     """
     found = discover(Metric, "metric", "tidings.metrics")
     for metric in found.values():
@@ -28,7 +28,7 @@ def get(name: str) -> Metric:
     """A metric by name.
 
     Raises:
-        MetricError: there is none of this name.
+        MetricError: there is no such metric.
     """
     known = registry()
     if name not in known:
@@ -37,7 +37,7 @@ def get(name: str) -> Metric:
 
 
 def leaves(metric: Metric) -> tuple[Metric, ...]:
-    """The metrics that a metric is computed from in the end: itself, or those of its inputs that read a mart."""
+    """The metrics that read a mart from which a metric is computed: itself, or inputs of its inputs."""
     if not metric.inputs:
         return (metric,)
     return tuple(dict.fromkeys(leaf for name in metric.inputs for leaf in leaves(get(name))))

@@ -1,4 +1,4 @@
-"""How well the services answer: metrics of requests (metric definitions 8.1 to 8.4)."""
+"""Metrics of requests: errors, latency, availability, cost (metric definitions 8.1 to 8.4)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ LEAST_REQUESTS = 3
 
 _MART = "fct_requests"
 _SECTION = "technical_performance"
-_FAILED = "An error is a status of 500 or more, or no answer at all; 4xx are client errors, counted apart."
+_FAILED = "An error is a status of 500 or more, or no response; 4xx are client errors, counted separately."
 _STATUS = Need(("status",), "gives no status")
 _LATENCY = Need(("latency_ms",), "gives no latency")
 _COST = Need(("cost",), "gives no cost")
-_CHECK = "Find the service and endpoint in the heat map, then what was released or failed at that time."
+_CHECK = "Find the service and endpoint in the heat map, then check releases and outages at that time."
 
 
 def _timed(requests: ir.Table) -> ir.BooleanValue:
@@ -32,9 +32,9 @@ def _by_slot(requests: ir.Table, keep: Sequence[str]) -> ir.Table:
 
 
 def _up(slots: ir.Table) -> ir.FloatingScalar:
-    judged = slots.requests >= LEAST_REQUESTS
-    up = judged & (slots.errors < DOWN_SHARE * slots.requests)
-    return ratio(number_where(up), number_where(judged))
+    known = slots.requests >= LEAST_REQUESTS
+    up = known & (slots.errors < DOWN_SHARE * slots.requests)
+    return ratio(number_where(up), number_where(known))
 
 
 def _latency(name: str, title: str, p: float, caveat: str) -> Metric:
@@ -47,7 +47,7 @@ def _latency(name: str, title: str, p: float, caveat: str) -> Metric:
         unit="ms",
         where=_timed,
         value=lambda requests: percentile(requests.latency_ms, p),
-        definition=f"{p:.0%} of the requests with a latency took at most this long, errors included (8.1).",
+        definition=f"{p:.0%} of the requests with a latency took at most this long, errors included.",
         better="lower",
         owner="engineering",
         caveat=f"{caveat} It cannot be averaged over services or hours.",
@@ -63,11 +63,11 @@ requests = Metric(
     kind="flow",
     unit="count",
     value=lambda requests: requests.count(),
-    definition="Calls of services and lines of access logs, bots included.",
+    definition="Service calls and access-log lines, bots included.",
     better="neutral",
     owner="engineering",
     caveat="Retries count again, so errors raise it.",
-    action="Split it by service and endpoint; a jump of one endpoint is often one caller.",
+    action="Split it by service and endpoint; a jump at one endpoint often comes from one caller.",
     section=_SECTION,
 )
 
@@ -100,7 +100,7 @@ error_rate = Metric(
     better="lower",
     thresholds=Thresholds(good=0.01, warn=0.05),
     owner="engineering",
-    caveat=f"{_FAILED} A service that is down and not called does not show.",
+    caveat=f"{_FAILED} A service that is down but not called does not show.",
     action=_CHECK,
     section=_SECTION,
 )
@@ -113,7 +113,7 @@ availability = Metric(
     kind="ratio",
     unit="ratio",
     value=lambda requests: ratio(requests.count() - number_where(requests.is_error), requests.count()),
-    definition="Share of requests that were answered without an error: 1 - error rate.",
+    definition="Share of requests without an error: 1 - error rate.",
     better="higher",
     thresholds=Thresholds(good=0.999, warn=0.99),
     owner="engineering",
@@ -139,10 +139,10 @@ uptime_observed = Metric(
     thresholds=Thresholds(good=0.999, warn=0.99),
     owner="engineering",
     caveat=(
-        "Seen from requests, as no incidents are recorded: time with few requests is unknown and left out, so that an "
-        "outage which nobody met does not show."
+        "Derived from requests, as incidents are not recorded. Time with few requests is unknown and left out, so an "
+        "outage that nobody noticed does not show."
     ),
-    action="List the slots that were down and match them with releases and the provider's own status.",
+    action="List the slots that were down and compare them with releases and the provider's status page.",
     section=_SECTION,
 )
 
@@ -155,18 +155,18 @@ client_errors = Metric(
     unit="count",
     where=lambda requests: requests.is_client_error,
     value=lambda requests: requests.count(),
-    definition="Requests answered with a status from 400 to 499.",
+    definition="Requests with a status from 400 to 499.",
     better="lower",
     owner="engineering",
-    caveat="The service worked: the caller asked for something wrong. Bots looking for holes make many.",
-    action="Look at the paths: broken links and expired keys are worth fixing.",
+    caveat="The service worked; the request was wrong. Bots that probe for weaknesses cause many.",
+    action="Look at the paths: fix broken links and expired keys.",
     section=_SECTION,
 )
 
 latency_p50 = _latency("latency_p50", "Latency p50", 0.5, "Half of all requests took longer.")
 latency_p90 = _latency("latency_p90", "Latency p90", 0.9, "One request in ten took longer.")
 latency_p95 = _latency("latency_p95", "Latency p95", 0.95, "One request in twenty took longer.")
-latency_p99 = _latency("latency_p99", "Latency p99", 0.99, "Uncertain below some thousand requests.")
+latency_p99 = _latency("latency_p99", "Latency p99", 0.99, "Uncertain with less than a few thousand requests.")
 
 apdex_score = Metric(
     name="apdex",
@@ -178,13 +178,13 @@ apdex_score = Metric(
     value=lambda requests: apdex(requests.latency_ms, requests.is_error),
     definition=(
         f"(Satisfied + tolerating / 2) over requests: satisfied up to {APDEX_TARGET_MS} ms, tolerating up to "
-        f"{4 * APDEX_TARGET_MS} ms, frustrated beyond or with an error."
+        f"{4 * APDEX_TARGET_MS} ms, frustrated beyond that or with an error."
     ),
     better="higher",
     thresholds=Thresholds(good=0.94, warn=0.85),
     owner="engineering",
-    caveat="Of requests with a latency or an error: access logs without times are not in it. Bands, not speed.",
-    action="See whether errors or latency moved it, then split by service.",
+    caveat="Only of requests with a latency or an error, so not of access logs without times. Counts bands, not speed.",
+    action="Check whether errors or latency moved it, then split it by service.",
     section=_SECTION,
 )
 
@@ -196,10 +196,10 @@ request_cost = Metric(
     kind="flow",
     unit="money",
     value=lambda requests: money(requests, requests.cost),
-    definition="Sum of what the calls cost, by the time of the call.",
+    definition="Sum of the cost of the calls, by the time of the call.",
     better="lower",
     owner="finance",
-    caveat="As noted with each call, not as invoiced. Amounts in a currency without a rate are left out and listed.",
+    caveat="As logged with each call, not as invoiced. Amounts in a currency without a rate are left out and listed.",
     action="Split it by provider and model; compare cost per call and tokens per call.",
     section=_SECTION,
 )
@@ -216,7 +216,7 @@ cost_per_request = Metric(
     definition="Cost of calls over the calls that have a cost.",
     better="lower",
     owner="finance",
-    caveat="Calls differ in size: a provider with longer prompts looks dear. Amounts without a rate are left out.",
+    caveat="Calls differ in size: a provider with longer prompts looks expensive. Amounts without a rate are left out.",
     action="Compare tokens per call before changing the provider.",
     section=_SECTION,
 )
@@ -232,7 +232,7 @@ tokens = Metric(
     definition="Tokens sent to and received from models.",
     better="neutral",
     owner="engineering",
-    caveat="Models cut text differently, so tokens of two models are not alike.",
+    caveat="Models split text differently, so tokens of two models are not comparable.",
     action="Split it by endpoint and model; look for prompts that grew.",
     section=_SECTION,
 )
@@ -245,10 +245,10 @@ response_bytes = Metric(
     kind="flow",
     unit="B",
     value=lambda requests: total(requests.response_bytes),
-    definition="Size of all answers together.",
+    definition="Total size of all responses.",
     better="neutral",
     owner="engineering",
-    caveat="As the server noted it, mostly without headers; answers without a size count as 0.",
-    action="Split it by path: one large file is often all of it.",
+    caveat="As the server logged it, mostly without headers; responses without a size count as 0.",
+    action="Split it by path: often one large file accounts for most of it.",
     section=_SECTION,
 )

@@ -1,4 +1,4 @@
-"""What a question about the data gives back: values with their window, origin and state."""
+"""Results of questions: values with their window, provenance and state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN_ROWS = 20
 
 
 def relative_change(current: Number, previous: Number) -> float | None:
-    """Relative change, a plain ratio; null when the previous value is 0 or either is null (C9, C13)."""
+    """Relative change, a plain ratio; None when the previous value is 0 or either is None (C9, C13)."""
     if current is None or previous is None or previous == 0:
         return None
     return (float(current) - float(previous)) / float(previous)
@@ -38,7 +38,7 @@ def change_unit(metric: Metric) -> str:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a result comes from: the queries as run, the tables and how fresh they are, the build.
+    """Where a result comes from: the queries as run, the tables and their last rows, the build.
 
     `views` holds the SQL of each prepared view that the queries read.
     """
@@ -52,7 +52,7 @@ class Provenance:
 
 
 def joined(provenances: Iterable[Provenance]) -> Provenance:
-    """The origin of several results shown together: each query, view, table and note once."""
+    """The provenance of several results shown together: each query, view, table and note once."""
     every = list(provenances)
     counted = [p.rows for p in every if p.rows is not None]
     return Provenance(
@@ -67,12 +67,12 @@ def joined(provenances: Iterable[Provenance]) -> Provenance:
 
 @dataclass(frozen=True)
 class Value:
-    """One metric over one window, beside the window it is compared with.
+    """One metric over one window, with the window that it is compared with.
 
-    `spark` is the daily course up to the end of the window, oldest first; `chance` is how likely the history makes a
-    change as large as this, 0 to 1, None when that is not known. `why` says why there is no value and
-    `why_no_change` why none to compare with, as clauses; empty where the metric's kind says it. `part` says, as a
-    clause, which days it stands on where those are not all of its window; where both apply, `why_no_change` says it.
+    `spark` has the daily values up to the end of the window, oldest first; `chance` is how likely the history makes a
+    change as large as this, 0 to 1, None when that is not known. `why` (no value) and `why_no_change` (no value to
+    compare with) are clauses, empty where the metric's kind is the reason. `part` is a clause that names the days it is
+    of, if those are not all days of the window; where both apply, `why_no_change` says it.
     """
 
     metric: Metric
@@ -90,7 +90,7 @@ class Value:
 
     @property
     def change(self) -> float | None:
-        """Relative change against `before`, a plain ratio."""
+        """Relative change against `before`, a plain ratio: 0.1 is 10 %."""
         return relative_change(self.value, self.before)
 
     @property
@@ -104,16 +104,16 @@ class Value:
         return self.metric.status(None if self.value is None else float(self.value))
 
     def __repr__(self) -> str:
-        said = f"{self.metric.name} {_said(self.value, self.unit)}, {_days(self.window)}"
+        text = f"{self.metric.name} {_written(self.value, self.unit)}, {_days(self.window)}"
         if self.value is None and self.why:
-            said += f" ({self.why})"
+            text += f" ({self.why})"
         if self.part:
-            said += f" ({self.part})"
+            text += f" ({self.part})"
         if self.before_window is not None:
-            said += f"; before {_said(self.before, self.unit)}, {_days(self.before_window)}"
+            text += f"; before {_written(self.before, self.unit)}, {_days(self.before_window)}"
             if self.before is None and self.why_no_change:
-                said += f" ({self.why_no_change})"
-        return f"<Value {said}>"
+                text += f" ({self.why_no_change})"
+        return f"<Value {text}>"
 
     def to_pandas(self) -> pd.DataFrame:
         """One row: metric, unit, first and last day, value, before, change."""
@@ -124,7 +124,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Point:
-    """One period of a series; `share` of its days are covered whole, 0 to 1."""
+    """One period of a series; `share` is the share of its days that are complete, 0 to 1."""
 
     period: Period
     value: Number
@@ -132,13 +132,13 @@ class Point:
 
     @property
     def is_whole(self) -> bool:
-        """True where the period is over and nothing of it is missing."""
+        """The period is over and all its days are complete."""
         return self.period.state == "complete" and self.share == 1
 
 
 @dataclass(frozen=True)
 class Series:
-    """One metric, one row per local period, oldest first; each value computed from that period's rows.
+    """One metric per local period, oldest first; each value computed from that period's rows.
 
     `why` says why no point has a value, as a clause; empty where the metric's kind says it.
     """
@@ -161,7 +161,7 @@ class Series:
         return sum(known[1:], known[0]) if known else 0
 
     def mean(self) -> float | None:
-        """The mean over all complete periods, zero periods included; null if there are none.
+        """The mean over all complete periods, zeros included; None if there are none.
 
         Raises:
             MetricError: the metric is a ratio or a quantile, whose mean over periods means nothing.
@@ -184,7 +184,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Field:
-    """One column of an answer: its unit decides how it is printed (units as in Metric, `text`, `date`)."""
+    """One column of a result: its unit decides the format (units as in Metric, or `text`, `date`)."""
 
     name: str
     title: str
@@ -193,7 +193,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Result:
-    """A small table of plain values, and where they come from."""
+    """A small table of plain values, with its provenance."""
 
     title: str
     fields: tuple[Field, ...]
@@ -202,7 +202,7 @@ class Result:
     incomplete: tuple[date, ...] = ()
 
     def column(self, name: str) -> list[Any]:
-        """The values of one column, top to bottom."""
+        """The values of one column, in row order."""
         index = [f.name for f in self.fields].index(name)
         return [row[index] for row in self.rows]
 
@@ -212,11 +212,11 @@ class Result:
         return f"{head}\n{_lines(self.to_pandas())}" if self.rows else head
 
     def to_pandas(self) -> pd.DataFrame:
-        """The rows under the names of the fields; decimals stay decimals, and what is unknown is None."""
+        """Columns named as the fields; decimals stay decimals, and unknown values are None."""
         return _frame([f.name for f in self.fields], self.rows)
 
 
-def _said(value: Number, unit: str) -> str:
+def _written(value: Number, unit: str) -> str:
     return "unknown" if value is None else f"{value:,} {unit}"
 
 
@@ -228,7 +228,7 @@ def _frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
     # Imported here because it takes half a second, and a run never needs it.
     import pandas as pd
 
-    # Typed by column as found: a count beside an unknown one would else become a fraction.
+    # Types are set per column: pandas would turn counts into floats beside an unknown one.
     columns = {name: [row[n] for row in rows] for n, name in enumerate(names)}
     return pd.DataFrame({name: pd.Series(column, dtype=_dtype(column)) for name, column in columns.items()})
 

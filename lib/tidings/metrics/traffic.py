@@ -1,4 +1,4 @@
-"""Who visits the site: metrics of hits, visitors and visits (metric definitions 4)."""
+"""Metrics of hits, visitors and visits (metric definitions 4)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ CONVERSIONS = ("purchase", "signup")
 _VISITS = "fct_sessions"
 _HITS = "fct_events"
 _VISITOR = Need(("visitor_id",), "gives no visitor id", table=_HITS)
-PAGE_VIEW = Need(("kind",), "has no event that is a page view", table=_HITS, value="pageview")
-"""What every metric of page views needs: without an event called `pageview` there is none to count."""
+PAGE_VIEW = Need(("kind",), "has no event called pageview", table=_HITS, value="pageview")
+"""The need of every metric of page views."""
 _PSEUDONYM = (
-    "A visitor is a browser or device, not a person; without a stored id a pseudonym holds for one UTC day, so that "
-    "somebody who comes back another day is another visitor."
+    "A visitor is a browser or device, not a person. Without a stored id a pseudonym is valid for one UTC day, so "
+    "somebody who comes back another day is counted again."
 )
 
 
@@ -66,8 +66,8 @@ current_visitors = Metric(
     definition="Distinct visitors with any hit in the 300 seconds before as_of, bots left out.",
     better="neutral",
     owner="marketing",
-    caveat="As of the report's as_of, which is not the moment at which it is read.",
-    action="Nothing by itself; a zero by day means that no hits arrive: look at the freshness of the source.",
+    caveat="At the report's as_of, not at the time of reading.",
+    action="Nothing by itself; a zero in daytime means that no hits arrive: check the last row of the source.",
     section="web_traffic",
 )
 
@@ -80,11 +80,11 @@ pageviews = Metric(
     unit="count",
     where=_pageviews,
     value=lambda hits: hits.count(),
-    definition="Page views by their own time, bots left out.",
+    definition="Page views by the time of each, bots left out.",
     better="higher",
     owner="marketing",
-    caveat="A reload counts again; much seen is not much liked.",
-    action="See whether visits moved with it, else views per visit did: look at the entry pages.",
+    caveat="A reload counts again; many views do not mean that people like it.",
+    action="Check whether visits moved with it; if not, views per visit did: look at the entry pages.",
     section="web_traffic",
 )
 
@@ -96,11 +96,11 @@ events = Metric(
     unit="count",
     where=_people,
     value=lambda hits: hits.count(),
-    definition="Page views and named events by their own time, bots left out.",
+    definition="Page views and named events by the time of each, bots left out.",
     better="neutral",
     owner="product",
-    caveat="A new event in the product raises it without anybody doing more.",
-    action="Split it by event: a jump or a gap in one of them is mostly a change of tracking.",
+    caveat="Tracking a new event raises it without more activity.",
+    action="Split it by event: a jump or a gap in one of them is usually a change of tracking.",
     section="web_traffic",
 )
 
@@ -115,8 +115,8 @@ sessions = Metric(
     definition="Sessions by their first hit: hits of one visitor with no gap longer than 1,800 s, bots left out.",
     better="higher",
     owner="product",
-    caveat="With those that saw no page (an app in the background); sessions with a page view are visits.",
-    action="Compare it with visits: a gap that grows is activity without pages.",
+    caveat="Includes sessions without a page view (an app in the background); those with one are visits.",
+    action="Compare it with visits: a growing difference is activity without page views.",
     section="web_traffic",
 )
 
@@ -132,7 +132,7 @@ visits = Metric(
     definition="Sessions with at least one page view, by their first hit; a gap above 1,800 s starts a new one.",
     better="higher",
     owner="marketing",
-    caveat="Midnight or a new campaign do not split a visit, as they do in some tools.",
+    caveat="Midnight or a new campaign does not split a visit, as it does in some tools.",
     action="Split it by channel, then by source and campaign.",
     section="web_traffic",
 )
@@ -149,8 +149,8 @@ bounce_rate = Metric(
     definition="Visits with exactly one page view over all visits.",
     better="lower",
     owner="marketing",
-    caveat="A reader who finds the answer on the first page bounces, too; events on that page do not matter.",
-    action="Look at it by entry page and channel: which promise was not kept?",
+    caveat="A reader who finds everything on the first page bounces, too; events on that page make no difference.",
+    action="Split it by entry page and channel, and compare the page with what the link promised.",
     section="web_traffic",
 )
 
@@ -163,11 +163,11 @@ visit_duration = Metric(
     unit="s",
     where=_visits,
     value=lambda sessions: ratio(total(sessions.duration_s), sessions.count()),
-    definition="Mean of last hit minus first hit over all visits, bounces included with 0 s.",
+    definition="Mean of last hit minus first hit over all visits, bounces included as 0 s.",
     better="higher",
     owner="marketing",
-    caveat="The time on the last page is not known and not in it, so it understates.",
-    action="Read it beside the bounce rate: often only the share of bounces moved.",
+    caveat="Too low, as the time on the last page is unknown.",
+    action="Compare it with the bounce rate: often only the share of bounces moved.",
     section="web_traffic",
 )
 
@@ -183,7 +183,7 @@ views_per_visit = Metric(
     definition="Page views of the visits over visits.",
     better="higher",
     owner="marketing",
-    caveat="More pages can mean interest or a search in vain; page views after the window's end are in, too.",
+    caveat="More pages can mean interest or a fruitless search. Includes views after the window of visits begun in it.",
     action="Look at the entry pages with the largest change.",
     section="web_traffic",
 )
@@ -201,7 +201,7 @@ visit_conversion = Metric(
     definition=f"Visits with at least one {' or '.join(CONVERSIONS)} over all visits.",
     better="higher",
     owner="marketing",
-    caveat="A visit counts once however much it buys. Who converts on a later visit counts there.",
+    caveat="A visit counts once, whatever it buys. A conversion on a later visit counts for that visit.",
     action="Split it by channel and device, then follow the funnel to the step that loses more.",
     section="web_traffic",
 )
@@ -218,7 +218,7 @@ time_on_page = Metric(
     definition="Mean time from a page view to the next one of the visit, over page views that have a next one.",
     better="neutral",
     owner="marketing",
-    caveat="The last page of a visit has no time, so pages on which people leave are not in it.",
+    caveat="The last page of a visit has no time, so the pages on which people leave are left out.",
     action="Look at single pages: long on a guide is good, long on a form is not.",
     section="web_traffic",
 )
@@ -231,11 +231,11 @@ bot_hits = Metric(
     unit="count",
     where=lambda hits: hits.is_bot,
     value=lambda hits: hits.count(),
-    definition="Hits whose user agent says that it is a program; in no other figure of the traffic.",
+    definition="Hits whose user agent names a bot; all other traffic metrics leave them out.",
     better="neutral",
     owner="engineering",
-    caveat="Only bots that say so: a program that poses as a browser counts as a visitor.",
-    action="Split it by path and browser; shut out what does harm.",
+    caveat="Only bots that identify themselves: one that poses as a browser counts as a visitor.",
+    action="Split it by path and browser; block the harmful ones.",
     section="web_traffic",
 )
 
@@ -249,7 +249,7 @@ bot_share = Metric(
     definition="Bot hits over all hits.",
     better="neutral",
     owner="engineering",
-    caveat="Only bots that say so. A source that sends no bots (most scripts in a page) lowers it.",
-    action="If it jumps, see whether visitors jumped as well: bots that pose as browsers come along.",
+    caveat="Only bots that identify themselves. A source that reports no bots (most tracking scripts) lowers it.",
+    action="If it jumps, check whether visitors jumped as well: other bots may pose as browsers.",
     section="web_traffic",
 )

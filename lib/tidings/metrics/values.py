@@ -10,16 +10,16 @@ from tidings.metrics.metric import Number
 
 
 def divided(numerator: Number, denominator: Number) -> float | None:
-    """A plain ratio; null when the denominator is 0 or either is null (metric definitions C8, C9)."""
+    """A plain ratio; None when the denominator is 0 or either is None (metric definitions C8, C9)."""
     if numerator is None or denominator is None or denominator == 0:
         return None
     return float(numerator) / float(denominator)
 
 
 def plain(value: Any) -> Number:
-    """A value as the engine returned it, without what only the engine added: NaN and a decimal's trailing zeros.
+    """A value of the engine, with NaN as None and a decimal without trailing zeros.
 
-    The number stays the same: 12.3400000000 becomes 12.34, 5.000 becomes 5.
+    12.3400000000 becomes 12.34, 5.000 becomes 5.
     """
     if isinstance(value, float):
         return None if math.isnan(value) else value

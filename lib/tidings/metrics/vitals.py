@@ -1,4 +1,4 @@
-"""How fast pages feel: metrics of web-vital samples (metric definitions 8.5)."""
+"""Metrics of web-vital samples (metric definitions 8.5)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _NAMES = {
     "TTFB": "Time to first byte",
 }
 _ACTIONS = {
-    "LCP": "Look at the slowest pages and devices: large pictures and late fonts first.",
-    "INP": "Look at the pages with forms and menus: long scripts on the way.",
-    "CLS": "Look for pictures, banners and fonts that come late and push the page.",
-    "FCP": "Look at time to first byte first, then at what blocks drawing.",
-    "TTFB": "Look at the server's latency and at the distance to the country.",
+    "LCP": "Look at the slowest pages and devices: large images and late fonts first.",
+    "INP": "Look at pages with forms and menus for long-running scripts.",
+    "CLS": "Look for images, banners and fonts that load late and shift the page.",
+    "FCP": "Look at time to first byte first, then at what blocks rendering.",
+    "TTFB": "Look at the server's latency and the distance to the country.",
 }
 
 
@@ -44,11 +44,11 @@ def _p75(vital: str) -> Metric:
         unit="score" if vital == "CLS" else "ms",
         where=_samples(vital),
         value=lambda samples: percentile(samples.value, 0.75),
-        definition=f"{_NAMES[vital]}: three quarters of the samples were at least as good; interpolated (8.1).",
+        definition=f"{_NAMES[vital]}: 75th percentile of the samples, so three quarters of them were at least as good.",
         better="lower",
         thresholds=Thresholds(good=good, warn=poor),
         owner="engineering",
-        caveat="Of browsers that report it, so mostly not of Safari; it cannot be averaged over pages.",
+        caveat="Only of browsers that report it, so mostly without Safari. It cannot be averaged over pages.",
         action=_ACTIONS[vital],
         section=_SECTION,
     )
@@ -68,7 +68,7 @@ def _good_share(vital: str) -> Metric:
         better="higher",
         thresholds=Thresholds(good=0.75, warn=0.5),
         owner="engineering",
-        caveat="Of samples, not of visitors: who sees more pages counts more.",
+        caveat="Of samples, not of visitors: visitors of many pages count more.",
         action=_ACTIONS[vital],
         section=_SECTION,
     )
@@ -80,10 +80,10 @@ def _vitals_by_page(samples: ir.Table, keep: Sequence[str]) -> ir.Table:
 
 
 def _passing_share(pages: ir.Table) -> ir.FloatingScalar:
-    judged = pages.LCP.notnull() & pages.CLS.notnull()
+    known = pages.LCP.notnull() & pages.CLS.notnull()
     good = {vital: pages[vital] <= VITAL_BANDS[vital][0] for vital in CORE}
-    passing = judged & good["LCP"] & good["CLS"] & good["INP"].fill_null(True)
-    return ratio(number_where(passing), number_where(judged))
+    passing = known & good["LCP"] & good["CLS"] & good["INP"].fill_null(True)
+    return ratio(number_where(passing), number_where(known))
 
 
 def _site_passes(values: Mapping[str, Number], _: Window) -> Number:
@@ -111,12 +111,12 @@ core_web_vitals = Metric(
     combine=_site_passes,
     kind="quantile",
     unit="score",
-    definition="1 when the p75 of LCP, INP and CLS are all good, else 0; INP may lack samples, LCP and CLS may not.",
+    definition="1 when the p75 of LCP, INP and CLS are all good, else 0; only INP may be without samples.",
     better="higher",
     thresholds=Thresholds(good=1, warn=1),
     owner="engineering",
-    caveat="All pages together: one page with much traffic decides it. Pass or fail, nothing in between.",
-    action="Look at which of the three fails, then at the pages that do not pass.",
+    caveat="All pages together, so one page with much traffic decides it. Pass or fail, nothing in between.",
+    action="Look at which of the three fails, then at the failing pages.",
     section=_SECTION,
 )
 
@@ -133,7 +133,7 @@ pages_passing = Metric(
     better="higher",
     thresholds=Thresholds(good=0.75, warn=0.5),
     owner="engineering",
-    caveat="Every page weighs the same; a page with a handful of samples passes or fails by chance.",
+    caveat="Every page has the same weight; a page with few samples passes or fails by chance.",
     action="Take the failing pages with the most page views first.",
     section=_SECTION,
 )

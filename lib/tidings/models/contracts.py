@@ -1,4 +1,4 @@
-"""Contracts checked against tables: two passes over the rows, more only to tell about what is broken."""
+"""Contracts checked against tables: two passes over the rows, more only for examples of breaches."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Breach:
 
 
 def broken(breaches: Sequence[Breach]) -> ContractError:
-    """One error that tells of all breaches of a build."""
+    """One error that lists all breaches of a build."""
     tables = sorted({breach.table for breach in breaches})
     lines = "\n".join(f"  {breach}" for breach in breaches)
     return ContractError(
         f"{len(breaches)} broken contract{'' if len(breaches) == 1 else 's'} in {', '.join(tables)}; "
         f"nothing was published and the last good build stays:\n{lines}\n",
-        "Correct the data at their source and pull again, or change the model or its contract.",
+        "Correct the data at the source and pull again, or change the model or its contract.",
     )
 
 

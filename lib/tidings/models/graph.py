@@ -18,9 +18,9 @@ PACKAGES = (STAGING, MARTS)
 
 
 def known_models(*packages: str) -> tuple[Model, ...]:
-    """Every model of the packages (else ours) and of the workbook, sorted by name; with ours the defaults of feeds.
+    """Every model of the packages (by default ours) and of the workbook, sorted by name.
 
-    A feed without a staging model of its own has the default one, which takes the rows that count.
+    With our own packages, a feed without a staging model of its own gets `default_staging`.
 
     Raises:
         SettingsError: two models of one name.
@@ -45,18 +45,18 @@ def _filled(model: Model, names: Iterable[str]) -> Model:
 
 @dataclass(frozen=True)
 class Graph:
-    """Models in an order in which each comes after all it reads; `roots` are the tables that no model makes."""
+    """Models in build order: each after all that it reads. `roots` are the tables that no model makes."""
 
     models: Mapping[str, Model]
     roots: frozenset[str]
 
     @classmethod
     def of(cls, models: Iterable[Model], roots: Iterable[str]) -> Graph:
-        """Put models into building order, equal ones by name.
+        """Put models into build order, ties by name.
 
         Raises:
-            GraphError: a model reads a table that nothing makes, makes a table that is a root, or models read
-                each other in a circle.
+            GraphError: a model reads a table that no model makes, has the name of a root, or models read
+                each other in a cycle.
         """
         by_name = {model.name: model for model in models}
         given = frozenset(roots)
@@ -66,7 +66,7 @@ class Graph:
             for table in model.reads:
                 if table not in by_name and table not in given:
                     raise GraphError(
-                        f"Model {model.name} reads the table {table}, which nothing makes.",
+                        f"Model {model.name} reads the table {table}, which no model makes.",
                         suggest(table, [*by_name, *given]),
                     )
         reads = {name: [table for table in by_name[name].reads if table in by_name] for name in sorted(by_name)}
@@ -74,13 +74,11 @@ class Graph:
             order = tuple(TopologicalSorter(reads).static_order())
         except CycleError as error:
             circle = " → ".join(reversed(error.args[1]))
-            raise GraphError(
-                f"Models read each other in a circle: {circle}.", "Take one of these tables out."
-            ) from error
+            raise GraphError(f"Models read each other in a cycle: {circle}.", "Remove one of these reads.") from error
         return cls({name: by_name[name] for name in order}, given)
 
     def ancestors(self, table: str) -> frozenset[str]:
-        """All tables that a table is made from, directly or not, roots included.
+        """All tables that a table is made from, directly or indirectly, roots included.
 
         Raises:
             GraphError: no such table.
@@ -89,7 +87,7 @@ class Graph:
         return self._reach(table, {name: model.reads for name, model in self.models.items()})
 
     def descendants(self, table: str) -> frozenset[str]:
-        """All tables that are made from a table, directly or not.
+        """All tables that are made from a table, directly or indirectly.
 
         Raises:
             GraphError: no such table.

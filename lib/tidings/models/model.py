@@ -20,11 +20,12 @@ Money = Literal["", "report", "day"]
 
 @dataclass(frozen=True)
 class AsOf:
-    """What a report as of some instant may see of a table: rows whose `ts` is before it, and what they say then.
+    """What a report as of some instant sees of a table: rows whose `ts` is before it, with the values they had then.
 
-    Rows of the unit `instant` may put together what came later: `function` makes them of its parameters, tables limited
-    to before `as_of`, if one of these has later rows. Rows of an `hour` are made by it where `as_of` or a local day
-    parts an hour. Rows of a `day` are platform metrics: those of complete days are seen, of one breakdown each.
+    `instant`: a row may include later rows of other tables (an order its refunds). If there are any, `function`
+    recomputes the rows from its parameters, tables limited to before `as_of`.
+    `hour`: `function` gives finer rows for hours that `as_of` or the start of a local day splits.
+    `day`: platform metrics, of which only complete days are visible, and one breakdown each.
     """
 
     unit: Literal["instant", "hour", "day"] = "instant"
@@ -32,7 +33,7 @@ class AsOf:
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The tables that `function` is given, by the names of its parameters."""
+        """The tables that `function` reads, by the names of its parameters."""
         return () if self.function is None else tuple(inspect.signature(self.function).parameters)
 
 
@@ -40,9 +41,9 @@ class AsOf:
 class Model:
     """A table of the warehouse and how it is made from others.
 
-    A name in `reads` that ends with `*` stands for every table whose name begins so; `known_models` fills them in.
-    `money` is set where amounts of money are first said, others being made of them: `report` ones are converted at one
-    rate per currency for a whole report, those of a `day` at that of their day, too.
+    A name in `reads` that ends with `*` stands for every table with that prefix; `known_models` expands it.
+    `money` is set on the model in which amounts first appear, not on those derived from it: `report` amounts are
+    converted at one rate per currency for the whole report, `day` amounts at the rate of their day as well.
     """
 
     name: str
@@ -55,7 +56,7 @@ class Model:
 
     @property
     def layer(self) -> str:
-        """`staging`, which makes rows of rows, or `marts`; by its name, as a workbook names its modules as it likes."""
+        """`staging` or `marts`: taken from the model's name, since a workbook may name its modules freely."""
         return "staging" if self.name.startswith(("stg_", "platform_metrics_")) else "marts"
 
 
@@ -78,10 +79,10 @@ def model(
         name = function.__name__
         doc = inspect.getdoc(function)
         if not doc:
-            raise GraphError(f"Model {name} has no docstring.", "Say in one line what a row stands for.")
+            raise GraphError(f"Model {name} has no docstring.", "Say in one line what a row is.")
         unknown = [column for column in key if column not in columns]
         if unknown:
-            raise GraphError(f"Model {name} names {unknown} as key but not as columns.", "Declare them.")
+            raise GraphError(f"Model {name} has {unknown} in its key but not among its columns.", "Declare them.")
         return Model(
             name=name,
             contract=Contract(grain, key, columns, fresh_hours),

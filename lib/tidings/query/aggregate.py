@@ -1,4 +1,4 @@
-"""Metrics over rows: many of them, many windows and groups, in one pass over a mart."""
+"""Aggregates many metrics, windows and groups in one pass over a mart."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ def rows_column(metric: Metric) -> str:
 
 
 def aggregate(rows: ir.Table, metrics: Sequence[Metric], by: Mapping[str, ir.Value] | None = None) -> ir.Table:
-    """One row per group of `by` (one in all without), read in one pass: per metric its value, and the rows behind it.
+    """One row per group of `by` (one row without `by`): per metric its value and the number of rows behind it.
 
-    `rows` are those of the metrics' mart, with their marks. The metrics agree on `regroup`, and on `where` if there is
-    one. Columns are the metrics' names and `rows_column`; metrics of the same rows share one that counts them.
+    `rows` are those of the metrics' mart, with their marks. The metrics must have the same `regroup`, and with one also
+    the same `where`. Columns are the metrics' names and `rows_column`, one per `counted_by`.
 
     Raises:
         MetricError: the metrics regroup differently, or one is not computed from a mart.
     """
     regroups = {metric.regroup for metric in metrics}
     if len(regroups) > 1:
-        raise MetricError("Metrics of different grain were asked for in one pass.", "Ask for them one by one.")
+        raise MetricError("Metrics of different grain cannot be computed in one pass.", "Ask for them one by one.")
     regroup = regroups.pop() if regroups else None
     groups: Mapping[str, ir.Value] = by or {}
     if regroup is not None:
-        # A regrouping counts rows, so that only the rows of the metric may reach it.
+        # A regrouping counts rows, so the metric's condition must be applied before it.
         (condition,) = {metric.where for metric in metrics}
         rows = rows.mutate(**groups)
         rows = regroup(rows if condition is None else rows.filter(condition(rows)), list(groups))
@@ -45,7 +45,7 @@ def aggregate(rows: ir.Table, metrics: Sequence[Metric], by: Mapping[str, ir.Val
 
 
 def counted_by(metrics: Sequence[Metric]) -> Mapping[Metric, Metric]:
-    """For each metric the first one of the same rows, which counts them for both."""
+    """For each metric the first one over the same rows, whose count holds for both."""
     firsts: dict[Any, Metric] = {}
     return {metric: firsts.setdefault(metric.where, metric) for metric in metrics}
 
@@ -64,7 +64,7 @@ def _column(metric: Metric, rows: ir.Table, *, filtered: bool) -> ir.Scalar:
 
 
 def limited(value: ir.Scalar, condition: ir.BooleanValue) -> ir.Scalar:
-    """An aggregate over the rows for which a condition holds, as if they had been filtered before.
+    """An aggregate limited to rows for which a condition holds, as if they had been filtered before.
 
     Each reduction in it gets the condition (SQL's FILTER), so that aggregates over different rows share one pass.
     """
@@ -77,12 +77,12 @@ def limited(value: ir.Scalar, condition: ir.BooleanValue) -> ir.Scalar:
         where = holds if rebuilt.where is None else ops.And(rebuilt.where, holds)
         return cast(ops.Node, rebuilt.copy(where=where))
 
-    # Values only: the rows themselves may come from aggregates, which are not ours to limit.
+    # Values only: the rows themselves may come from aggregates, which must not be limited.
     return cast(ir.Scalar, value.op().replace(limit, filter=ops.Value).to_expr())
 
 
 def batches(windows: Iterable[Window]) -> list[list[Window]]:
-    """The windows in as few lists as it takes, no two windows of a list sharing a day."""
+    """The windows in lists (as few as possible) whose windows share no day."""
     found: list[list[Window]] = []
     for window in dict.fromkeys(windows):
         for batch in found:

@@ -25,18 +25,19 @@ def breakdown_result(
 ) -> Result:
     """The result that `Book.split` describes.
 
-    Groups are ranked by their value, those of ratios and percentiles by their rows; equal ones by name.
+    Groups are ranked by value, for ratios and percentiles by rows; ties by name.
 
     Raises:
         UsageError: `by` is not a column of all of the metric's marts, or `top` is not positive.
     """
     if top < 1:
-        raise UsageError(f"A split cannot show {top} groups.", "Give top=1 or more.")
+        raise UsageError(f"A breakdown cannot show {top} groups.", "Give top=1 or more.")
     for leaf in leaves(metric):
         columns = context.table(leaf.mart).columns
         if by not in columns:
             raise UsageError(
-                f"{metric.title} cannot be split by '{by}': {leaf.mart} has no such column.", suggest(by, columns)
+                f"{metric.title} ({metric.name}) cannot be split by '{by}': {leaf.mart} has no such column.",
+                suggest(by, columns),
             )
     windows = [window] if before is None else [window, before]
     split = context.split_by(by)
@@ -52,8 +53,8 @@ def breakdown_result(
         )
         lines.append((f"others ({len(left)})", others, "others"))
         origins.append(others.provenance([metric], window))
-    whole = total.value(metric, window)
-    rows = [_row(metric, label, found, group, windows, whole) for label, found, group in lines]
+    over = total.value(metric, window)
+    rows = [_row(metric, label, found, group, windows, over) for label, found, group in lines]
     return Result(
         f"{metric.title} by {by}",
         _fields(metric, by, unit, compared=before is not None),
@@ -74,11 +75,11 @@ def _rank(metric: Metric, found: Found, windows: list[Window], name: str) -> tup
     return (*(-size for size in sizes), name)
 
 
-def _row(metric: Metric, label: str, found: Found, group: Any, windows: list[Window], whole: Number) -> tuple[Any, ...]:
+def _row(metric: Metric, label: str, found: Found, group: Any, windows: list[Window], over: Number) -> tuple[Any, ...]:
     values = [found.value(metric, windows[0], group)]
     values += [found.value_before(metric, windows[0], before, group) for before in windows[1:]]
     compared = (values[1], change_of(metric, values[0], values[1])) if len(values) > 1 else ()
-    weight: Any = divided(values[0], whole)
+    weight: Any = divided(values[0], over)
     if metric.kind not in _COUNTABLE:
         weight = found.rows_behind(metric, windows[0], group)
     return (label, values[0], *compared, weight)

@@ -1,4 +1,4 @@
-"""The query context: a build as one report sees it, through its as_of, time zone, currency and segment."""
+"""The query context: the build, as_of, time zone, currency and segment of a report's questions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tidings.window import Window, Zone, as_utc
 
 @dataclass(frozen=True)
 class QueryResult:
-    """What one query gave, and where it comes from."""
+    """The rows of one query, and their provenance."""
 
     table: pa.Table
     provenance: Provenance
@@ -41,10 +41,10 @@ class QueryResult:
 
 
 class QueryContext:
-    """Prepared views of one build, the queries run on them, and what there is to say of their origin.
+    """Runs queries on the prepared views of one build, and keeps their SQL and provenance.
 
     `as_of` is aware UTC; `currency` is what money is converted to at one rate per currency (metric definitions 6.1);
-    `rates_file` is how the file of exchange rates is called; `sql` holds every query run, oldest first.
+    `rates_file` is the name of the file of exchange rates in sentences; `sql` has every query run, oldest first.
     """
 
     def __init__(
@@ -70,27 +70,27 @@ class QueryContext:
         self._by: tuple[str, ...] = ()
 
     def within(self, column: str, value: str) -> QueryContext:
-        """The same, limited to rows with a value in a column, too; both note their queries in one list."""
+        """The same context, further limited to rows with this value in a column; both record queries in one list."""
         narrower = copy(self)
         narrower.segment = self.segment.within(column, value)
         return narrower
 
     def split_by(self, column: str) -> QueryContext:
-        """The same, platform metrics read from breakdowns that have a column; both note their queries in one list."""
+        """The same context, platform metrics from breakdowns by this column; both record queries in one list."""
         split = copy(self)
         split._by = (*self._by, column)
         return split
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """The columns by which figures have to be told."""
+        """The columns that a breakdown of platform metrics must have."""
         return (*self._by, *(column for column, _ in self.segment.terms))
 
     def query(self, expression: ir.Expr, *, money: bool = False) -> QueryResult:
         """Run an expression; `money` says that its rows hold amounts in the report's currency.
 
         Raises:
-            UsageError: it is made of tables of another book, which may have another as_of.
+            UsageError: it is made from tables of another book, which may have another as_of.
         """
         self.warehouse.require_own(expression)
         sql = self.warehouse.sql(expression)
@@ -99,7 +99,7 @@ class QueryContext:
         return QueryResult(table, self.provenance([sql], self.views.tables_in(expression), table.num_rows, money=money))
 
     def rows(self, expression: ir.Expr) -> list[dict[str, Any]]:
-        """The rows of an expression as plain values."""
+        """Run an expression; the rows as plain values."""
         return self.query(expression).rows
 
     def mart(self, name: str, marks: Iterable[Mark] = ()) -> ir.Table:
@@ -126,28 +126,28 @@ class QueryContext:
         return self.views.table(name)
 
     def without_rows(self, metric: Metric, start: date, end: date) -> Number:
-        """The value of a metric over no rows of these days: as C11 says, and unknown where no source covers them."""
+        """The value of a metric without rows on these days: by C11 if a source covers them, else unknown."""
         covers = self.coverage.behind(metric, self.needed)
         if metric.last_seconds:
-            # What happens now is known by those only whose data reach up to now.
+            # A value of the last seconds is known only to sources whose data reaches up to now.
             return without_rows(metric) if any(each.until >= self.as_of for each in covers) else None
         return None if self.coverage.extent(covers, start, end) == "none" else without_rows(metric)
 
     @property
     def rates(self) -> Mapping[str, Decimal]:
-        """What one unit of each currency is worth in the report's at the fixing of the last whole day (6.1)."""
+        """What one unit of each currency is worth in the report's at the last complete day's fixing (6.1)."""
         return self.exchange.worth
 
     @property
     def missing_fx(self) -> tuple[str, ...]:
-        """Currencies that occur and have no rate; their rows are in no sum of money (6.1)."""
+        """Currencies that occur and have no rate; their rows are left out of sums of money (6.1)."""
         return tuple(sorted(self.views.held - set(self.rates)))
 
     def check_currency(self, usual: str) -> None:
-        """Refuse a currency that nobody knows; the `usual` one is known, whether it has rates or not.
+        """Refuse an unknown currency; the `usual` one is accepted with or without rates.
 
         Raises:
-            UsageError: there never was a rate for it, and there is no row in it.
+            UsageError: it has no rate on any day and occurs in no row.
         """
         known = self.views.held | set(self.exchange.known) | {usual}
         if self.views.held and self.currency not in known:
@@ -166,9 +166,9 @@ class QueryContext:
         metrics: Sequence[Metric] = (),
         window: Window | None = None,
     ) -> Provenance:
-        """Where a result comes from: its SQL, the freshness of the tables behind it, the build, what to know.
+        """The provenance of a result: SQL, tables with their last rows, build, notes.
 
-        `metrics` are those that read marts of which it is made, and `window` the days that it is about.
+        `metrics` are those that read marts from which it is computed, `window` its days.
         """
         names, queries = tuple(dict.fromkeys(tables)), tuple(dict.fromkeys(sql))
         notes = [note for name in names for note in self.segment.lacking(name, self.table(name))]
@@ -185,7 +185,7 @@ class QueryContext:
     def provenance_of(
         self, metrics: Iterable[Metric], sql: Iterable[str], rows: int | None, window: Window
     ) -> Provenance:
-        """Where values of metrics over a window come from that these queries gave."""
+        """The provenance of values of metrics over a window that these queries gave."""
         inputs = [leaf for metric in metrics for leaf in leaves(metric)]
         tables = [name for leaf in inputs for name in (leaf.mart, *(mark.mart for mark in leaf.marks))]
         money = any(leaf.unit == "money" for leaf in inputs)
@@ -193,4 +193,4 @@ class QueryContext:
 
     def _fresh(self, name: str) -> str:
         until = self.warehouse.last_row_at(name)
-        return "without a time" if until is None else f"fresh until {until:%Y-%m-%d %H:%M} UTC"
+        return "without a time" if until is None else f"last row at {until:%Y-%m-%d %H:%M} UTC"

@@ -1,7 +1,7 @@
-"""Coverage: which days a question can be answered for, and by which sources.
+"""Coverage: for which days sources have data, and which sources a question is answered from.
 
-A source reports a platform metric several times: in total, by country, by page. Rows of one breakdown only may be put
-together. Of a day that is not complete in its source no platform metric is read.
+A source reports a platform metric several times: in total, by country, by page. Only rows of one breakdown may be added
+up. Platform metrics are read for complete days of their source only.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _SEPARATOR = "\x1f"
 
 
 class Coverage:
-    """What the sources of a build cover of the days before `as_of`, in days of `zone`.
+    """What the sources of a build cover before `as_of`, in days of `zone`.
 
-    `rows` are those of `meta_coverage`; `filled` those of `meta_filled` as (table, source, column, value); `feeds` say
-    of which feeds each table is made.
+    `rows` are those of `meta_coverage`; `filled` those of `meta_filled` as (table, source, column, value); `feeds` are
+    the feeds that each table is made from.
     """
 
     def __init__(
@@ -72,28 +72,28 @@ class Coverage:
 
     @property
     def complete_end(self) -> date | None:
-        """The first day that no source has covered whole, of those before `as_of`; None without any source."""
+        """The first day before `as_of` that is complete in no source; None without sources."""
         return max((each.end for each in self._covers), default=None)
 
     @property
     def until(self) -> datetime | None:
-        """Up to which instant the newest source is known, aware UTC; None without any source."""
+        """Up to which instant the newest source has data, aware UTC; None without sources."""
         return max((each.until for each in self._covers), default=None)
 
     def behind(self, metric: Metric, needed: Iterable[str] = ()) -> list[Covered]:
-        """What a metric that reads a mart is answered from; a source that lacks what it needs is not among it."""
+        """The coverage behind a metric that reads a mart, without sources that lack what it needs."""
         if isinstance(metric.where, Reported):
             return self._answering([metric.where], needed)
         lacking = self.lacking(metric)
         return [each for each in self.of_mart(metric.mart) if each.source not in lacking]
 
     def of_mart(self, mart: str) -> list[Covered]:
-        """What is covered of the feeds that a mart is made of."""
+        """The coverage of the feeds that a mart is made from."""
         feeds = self.feeds.get(mart, ())
         return [each for each in self._instants if each.feed in feeds]
 
     def lacking(self, metric: Metric) -> dict[str, Need]:
-        """The sources of a metric's mart that never fill what it needs, each with the first such need."""
+        """The sources of a metric's mart that never fill what it needs, with the first such need of each."""
         found: dict[str, Need] = {}
         for need in metric.needs:
             table = need.table or metric.mart
@@ -108,7 +108,7 @@ class Coverage:
         return found
 
     def answerable(self, metrics: Iterable[Metric]) -> list[Metric]:
-        """Metrics that read marts, each limited to the sources that fill what it needs, if any does."""
+        """The metrics that have sources that fill what they need, each limited to the rows of these."""
         found = []
         for metric in metrics:
             lacking = sorted(self.lacking(metric))
@@ -120,17 +120,17 @@ class Coverage:
         return found
 
     def extent(self, covers: Sequence[Covered], start: date, end: date) -> Extent:
-        """How many of the days from `start` to before `end` all of these cover that cover any of them."""
+        """How much of the days from `start` to before `end` is covered by all of these that cover any of them."""
         extents = {each.extent(start, end) for each in covers} - {"none"}
         return "none" if not extents else "all" if extents == {"all"} else "part"
 
     def share(self, covers: Sequence[Covered], start: date, end: date) -> float:
-        """The share of the days from `start` to before `end` that all of these cover that cover any of them; 0 to 1."""
+        """The share of the days from `start` to before `end` covered by all of these that cover any of them, 0 to 1."""
         shares = [each.share(start, end) for each in covers if each.extent(start, end) != "none"]
         return min(shares, default=0.0)
 
     def compares(self, metric: Metric, now: tuple[date, date], before: tuple[date, date]) -> bool:
-        """True where two windows, as (start, end), are covered alike by all that a metric is answered from.
+        """Whether two windows, as (start, end), have the same coverage in all sources behind a metric.
 
         Means and levels of platform metrics may always be compared.
         """
@@ -140,42 +140,42 @@ class Coverage:
             return all(
                 each.first_day <= before[0] and now[1] <= each.end and not each.lacks(before[0], now[1])
                 for each in self.behind(metric)
-                # What ended before both windows is in neither.
+                # A source that ended before both windows is in neither.
                 if each.end > before[0]
             )
         return self.same_coverage(self.behind(metric), now, before)
 
     def same_coverage(self, covers: Sequence[Covered], now: tuple[date, date], before: tuple[date, date]) -> bool:
-        """True where each of these covers both windows whole or neither, and one of them both."""
+        """Whether each of these covers all days of both windows or none, and at least one covers all of both."""
         pairs = [(each.extent(*now), each.extent(*before)) for each in covers]
         return ("all", "all") in pairs and all(pair in (("all", "all"), ("none", "none")) for pair in pairs)
 
-    def of(self, figures: ir.Table, needed: Iterable[str]) -> ir.Table:
-        """The rows of one breakdown per source and metric, of complete days: the least split one that fits."""
-        figures = self._complete_days(figures)
+    def of(self, rows: ir.Table, needed: Iterable[str]) -> ir.Table:
+        """Rows of complete days, of one breakdown per source and metric: the coarsest that has the needed columns."""
+        rows = self._complete_days(rows)
         names = frozenset(needed) & frozenset(DIMENSIONS)
         if not names:
-            return figures.filter(figures.is_total)
+            return rows.filter(rows.is_total)
         pairs: dict[str, list[str]] = {}
         for chosen in self._chosen(names):
             pairs.setdefault(chosen.breakdown, []).append(_SEPARATOR.join(chosen.whose))
-        pair = ibis.literal(_SEPARATOR).join([figures["_source"], figures.platform, figures.metric])
-        inside = [(figures.breakdown == breakdown) & pair.isin(held) for breakdown, held in pairs.items()]
-        return figures.filter(ibis.or_(*inside) if inside else ibis.literal(False))
+        pair = ibis.literal(_SEPARATOR).join([rows["_source"], rows.platform, rows.metric])
+        inside = [(rows.breakdown == breakdown) & pair.isin(held) for breakdown, held in pairs.items()]
+        return rows.filter(ibis.or_(*inside) if inside else ibis.literal(False))
 
-    def _complete_days(self, figures: ir.Table) -> ir.Table:
+    def _complete_days(self, rows: ir.Table) -> ir.Table:
         by_end: dict[date, set[str]] = {}
         for each in self._metrics:
             if each.end < self._before:
                 reported = (*each.whose, each.breakdown, each.feed, each.zone)
                 by_end.setdefault(each.end, set()).add(_SEPARATOR.join(reported))
         names = ("_source", "platform", "metric", "breakdown", "feed", "zone")
-        whose = ibis.literal(_SEPARATOR).join([figures[name] for name in names])
-        later = [whose.isin(sorted(held)) & (figures.day >= ibis.literal(end)) for end, held in sorted(by_end.items())]
-        return figures.filter(~ibis.or_(*later)) if later else figures
+        whose = ibis.literal(_SEPARATOR).join([rows[name] for name in names])
+        later = [whose.isin(sorted(held)) & (rows.day >= ibis.literal(end)) for end, held in sorted(by_end.items())]
+        return rows.filter(~ibis.or_(*later)) if later else rows
 
     def _chosen(self, names: frozenset[str]) -> list[Covered]:
-        """The breakdown of each source, platform and metric that has all the dimensions, if one has."""
+        """The breakdown of each source, platform and metric that has all these dimensions, if there is one."""
         best: dict[tuple[str, str, str], Covered] = {}
         for each in self._metrics:
             held = best.get(each.whose)
@@ -184,11 +184,11 @@ class Coverage:
         return list(best.values())
 
     def days(self, covers: Sequence[Covered]) -> tuple[date, date] | None:
-        """The days that all of these cover, as (first, end); None without any."""
+        """The days that all of these cover, as (first, end); None without days."""
         return (max(each.first_day for each in covers), min(each.end for each in covers)) if covers else None
 
     def newest(self, reported: Iterable[Reported]) -> dict[tuple[str, str, str], date]:
-        """The last day of each of these platform metrics that its source covers, by (source, platform, metric)."""
+        """The last covered day of each of these platform metrics, by (source, platform, metric)."""
         found: dict[tuple[str, str, str], date] = {}
         for each in self._answering(reported, ()):
             found[each.whose] = min(each.last_day, found.get(each.whose, each.last_day))
@@ -198,7 +198,7 @@ class Coverage:
         return iter(self._metrics)
 
     def of_reported(self, reported: Iterable[Reported]) -> list[Covered]:
-        """What is covered of platform metrics, in total and by every breakdown."""
+        """The coverage of platform metrics, in total and by every breakdown."""
         conditions = list(reported)
         return [
             each
@@ -207,7 +207,7 @@ class Coverage:
         ]
 
     def _answering(self, reported: Iterable[Reported], needed: Iterable[str]) -> list[Covered]:
-        """What platform metrics are answered from."""
+        """The coverage behind platform metrics."""
         names = frozenset(needed) & frozenset(DIMENSIONS)
         covered = self.of_reported(reported)
         if not names:
@@ -222,7 +222,7 @@ def _splitting(each: Covered) -> tuple[bool, int, str]:
 
 def _not_from(sources: Sequence[str], where: Condition | None) -> Condition:
     def holds(rows: ir.Table) -> ir.BooleanValue:
-        # Where a mart has no source, it has no rows either that lack what is needed.
+        # A mart without `_source` has no sources to leave out.
         others = rows["_source"].notin(sources) if "_source" in rows.columns else ibis.literal(True)
         return others if where is None else others & where(rows)
 

@@ -26,7 +26,7 @@ Grouping = Callable[[ir.Table], ir.StringValue]
 
 @dataclass
 class Found:
-    """Values by window, then group, then name of a metric that reads a mart; the rows behind and the SQL run."""
+    """Values by window, group and name of a metric that reads a mart, with the rows behind them and the SQL."""
 
     context: QueryContext
     values: dict[Window, dict[Any, dict[str, Number]]] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Found:
     common_days: dict[tuple[str, Window], tuple[Window, Found] | None] = field(default_factory=dict)
 
     def add(self, window: Window, group: Any, metrics: Sequence[Metric], row: Mapping[str, Any]) -> None:
-        """Take one row of a result."""
+        """Add one row of a result."""
         cell = self.values.setdefault(window, {}).setdefault(group, {})
         for metric, counting in counted_by(metrics).items():
             count = row[rows_column(counting)]
@@ -44,7 +44,7 @@ class Found:
             self.rows[window, group, metric.name] = count
 
     def value(self, metric: Metric, window: Window, group: Any = None) -> Number:
-        """The value of a metric, from its inputs if it has some; over no rows as C11 says."""
+        """The value of a metric, from its inputs if it has some; without rows by C11."""
         if (metric.name, window) in self.common_days:
             common = self.common_days[metric.name, window]
             return None if common is None else common[1].value(metric, common[0], group)
@@ -56,25 +56,25 @@ class Found:
         return combined(metric, inputs, window)
 
     def value_before(self, metric: Metric, window: Window, before: Window, group: Any = None) -> Number:
-        """The value over the window that another is compared with; null where the two are not covered alike.
+        """The value over the window compared with; None where the two have different coverage.
 
-        A part of a window is no less than the whole of another.
+        A part of a window must not be compared with all of another.
         """
         return self.value(metric, before, group) if comparable(self.context, metric, window, before) else None
 
     def rows_behind(self, metric: Metric, window: Window, group: Any = None) -> int:
-        """How many rows a value was computed from; of rows behind several inputs, those of each input."""
+        """How many rows a value was computed from; for several inputs the sum of theirs."""
         return sum(self.rows.get((window, group, leaf.name), 0) for leaf in leaves(metric))
 
     def note(self, metrics: Iterable[Metric], ran: QueryResult) -> None:
-        """Take down the query that metrics were computed by."""
+        """Record the query that metrics were computed by."""
         for metric in metrics:
             self.sql.setdefault(metric.name, []).extend(ran.provenance.sql)
 
     def provenance(self, metrics: Sequence[Metric], window: Window, rows: int | None = None) -> Provenance:
-        """Where the values of metrics come from; `rows` are those behind, by default those of the first over a window.
+        """The provenance of values of metrics; `rows` is by default the number behind the first metric over the window.
 
-        What is told of coverage and rates is that of the window.
+        Notes on coverage and rates are those of the window.
         """
         sql = [query for metric in metrics for query in self._sql_of(metric)]
         rows = self.rows_behind(metrics[0], window) if rows is None else rows
@@ -90,7 +90,7 @@ class Found:
 
 
 def comparable(context: QueryContext, metric: Metric, window: Window, before: Window) -> bool:
-    """True where a change of a metric between two windows may be given: both are covered alike (C14)."""
+    """Whether a change of a metric between two windows may be given: both have the same coverage (C14)."""
     return all(
         context.coverage.compares(leaf, _days(window, leaf), _days(before, leaf))
         for leaf in context.coverage.answerable(leaves(metric))
@@ -98,7 +98,7 @@ def comparable(context: QueryContext, metric: Metric, window: Window, before: Wi
 
 
 def known_part(context: QueryContext, metric: Metric, window: Window) -> str:
-    """Which days of a window a metric stands on, as a clause; empty where on all of them (C14)."""
+    """The days of a window that a metric is computed from, as a clause; empty if these are all days (C14)."""
     parts = [
         context.notes.known_part(leaf, context.needed, *_days(window, leaf))
         for leaf in context.coverage.answerable(leaves(metric))
@@ -114,9 +114,9 @@ def _days(window: Window, leaf: Metric) -> tuple[date, date]:
 def over_windows(
     context: QueryContext, metrics: Sequence[Metric], windows: Sequence[Window], grouping: Grouping | None = None
 ) -> Found:
-    """Values of all metrics over all windows, and of each group that `grouping` makes of a mart's rows.
+    """Values of all metrics over all windows, in total and for each group of `grouping`.
 
-    Metrics of one mart are computed together, and windows that share no day with them, in one pass.
+    Metrics of one mart, and windows that share no day, are computed in one pass.
     """
     found = Found(context)
     for metric in (metric for metric in metrics if metric.common_days):
@@ -129,12 +129,12 @@ def over_windows(
                     common,
                     over_windows(context, leaves(metric), [common], grouping),
                 )
-    for together in alike(context, metrics):
+    for together in of_one_pass(context, metrics):
         first = together[0]
         if first.last_seconds:
             _add_last_seconds(context, together, windows, grouping, found)
             continue
-        # Trailing metrics of windows that end together are the same figure.
+        # A trailing metric has the same value for all windows with one end.
         reach: dict[Window, list[Window]] = {}
         for window in windows:
             reach.setdefault(_reach(window, first.trailing_days), []).append(window)
@@ -152,7 +152,7 @@ def over_windows(
 
 
 def common_days(context: QueryContext, metric: Metric, window: Window) -> Window | None:
-    """The days of a window that the sources of all inputs of a metric have spoken for."""
+    """The common days: those of a window that the sources of all inputs of a metric cover."""
     spans = [_span(context, leaf) for leaf in leaves(metric)]
     first = max([window.start, *(span[0] for span in spans if span)])
     end = min([window.end, *(span[1] for span in spans if span)])
@@ -168,10 +168,10 @@ def _span(context: QueryContext, leaf: Metric) -> tuple[date, date] | None:
 
 
 def rows_behind(context: QueryContext, metric: Metric, window: Window) -> ir.Table:
-    """The rows of its mart that a metric's value over a window is computed from.
+    """The rows of a mart from which a metric's value over a window is computed.
 
     Raises:
-        UsageError: it is computed from other metrics, which have rows each.
+        UsageError: it is computed from other metrics, each with its own rows.
     """
     if metric.inputs:
         raise UsageError(
@@ -186,8 +186,8 @@ def rows_behind(context: QueryContext, metric: Metric, window: Window) -> ir.Tab
     return rows if metric.where is None else rows.filter(metric.where(rows))
 
 
-def alike(context: QueryContext, metrics: Sequence[Metric]) -> list[list[Metric]]:
-    """The metrics that read marts and that some source can answer, in lists that one pass computes."""
+def of_one_pass(context: QueryContext, metrics: Sequence[Metric]) -> list[list[Metric]]:
+    """The metrics that read marts and have a source, in lists that one pass computes."""
     lists: dict[Any, list[Metric]] = {}
     for leaf in context.coverage.answerable(dict.fromkeys(leaf for metric in metrics for leaf in leaves(metric))):
         grain = (leaf.regroup, leaf.where if leaf.regroup else None)
@@ -196,7 +196,7 @@ def alike(context: QueryContext, metrics: Sequence[Metric]) -> list[list[Metric]
 
 
 def _reach(window: Window, trailing_days: int) -> Window:
-    """The days whose rows a metric needs for a window: for a trailing one those up to its last complete day."""
+    """The days whose rows a metric needs for a window; a trailing one those up to its last complete day."""
     if not trailing_days:
         return window
     complete = min(window.end, window.zone.day_of(window.as_of))
@@ -209,7 +209,7 @@ def rows_of(context: QueryContext, metrics: Sequence[Metric], windows: Sequence[
     rows = context.mart(metrics[0].mart, dict.fromkeys(mark for metric in metrics for mark in metric.marks))
     reported = [metric.where for metric in metrics if isinstance(metric.where, Reported)]
     if len(reported) == len(metrics):
-        # Rows of other figures would make groups of their own.
+        # Rows of other platform metrics would form groups of their own.
         rows = rows.filter(ibis.or_(*(condition(rows) for condition in dict.fromkeys(reported))))
     return rows.filter(ibis.or_(*(window.holds(rows.ts) for window in windows)))
 

@@ -1,4 +1,4 @@
-"""What a reader has to know of a result: what its sources lack, and at which rates its money is converted."""
+"""Notes on results for readers: what its sources lack, and exchange rates that are missing or old."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHOWN_NAMES = 8
 
 
 class Notes:
-    """The sentences on metrics that read marts; `needed` are the columns by which they have to be told apart."""
+    """Sentences about metrics that read marts; `needed` are the columns that their breakdown must have."""
 
     def __init__(self, warehouse: Warehouse, coverage: Coverage, views: Views, exchange: Rates) -> None:
         self._warehouse = warehouse
@@ -33,7 +33,7 @@ class Notes:
         self._of_days: dict[Any, list[str]] = {}
 
     def of(self, metrics: Sequence[Metric], needed: tuple[str, ...], window: Window | None, money: bool) -> list[str]:
-        """All that there is to say of metrics over a window, and of sums of money."""
+        """All notes on metrics over a window, and on sums of money."""
         reported = [metric for metric in metrics if isinstance(metric.where, Reported)]
         notes: list[str] = []
         if metrics and window is not None:
@@ -46,14 +46,14 @@ class Notes:
 
     @cached_property
     def money(self) -> tuple[str, ...]:
-        """What is to be known of every sum of money: what is in none for lack of a rate, and which rates are old."""
+        """Notes on all sums of money: currencies left out for lack of a rate, and old rates."""
         held = self._views.held
         return tuple(filter(None, (self._exchange.left_out(held), self._exchange.aged(held))))
 
     def lacking(self, metrics: Sequence[Metric], needed: Iterable[str], start: date, end: date) -> list[str]:
-        """Sentences on what metrics of the days from `start` to before `end` lack.
+        """Sentences on what metrics lack on the days from `start` to before `end`.
 
-        Sources that do not report them so split or lack a column, that begin later, end earlier, or lack days between.
+        Sources without such a breakdown or column, that begin later, end earlier, or have gaps.
         """
         names = frozenset(needed) & frozenset(DIMENSIONS)
         notes = self._unsplit([metric.where for metric in metrics if isinstance(metric.where, Reported)], names)
@@ -64,7 +64,7 @@ class Notes:
         return notes + _limits([c for metric in metrics for c in self._coverage.behind(metric, names)], start, end)
 
     def known_part(self, metric: Metric, needed: Iterable[str], start: date, end: date) -> str:
-        """Which of the days from `start` to before `end` a metric stands on, as a clause; "" for all or none."""
+        """The days from `start` to before `end` that a metric is computed from, as a clause; "" for all or none."""
         covers = self._coverage.behind(metric, needed)
         if self._coverage.extent(covers, start, end) != "part":
             return ""
@@ -72,11 +72,11 @@ class Notes:
         return "; ".join(limit.removesuffix(".") for limit in _limits(answering, start, end))
 
     def why_unknown(self, metrics: Iterable[Metric], needed: Iterable[str], start: date, end: date) -> str:
-        """Why metrics are not known for the days from `start` to before `end`: a clause without a full stop, or ""."""
+        """Why metrics are unknown for the days from `start` to before `end`: a clause without a full stop, or ""."""
         coverage = self._coverage
         for metric in metrics:
             if metric.last_seconds and coverage.behind(metric):
-                return f"the data do not reach up to {coverage.as_of.astimezone(coverage.zone.info):%Y-%m-%d %H:%M}"
+                return f"the data does not reach up to {coverage.as_of.astimezone(coverage.zone.info):%Y-%m-%d %H:%M}"
             if why := self._why_unknown(metric, needed, start, end):
                 return why
         return ""
@@ -93,8 +93,8 @@ class Notes:
             return ""
         each = covers[0]
         if each.end <= each.first_day:
-            return f"{each.name} has {each.what} of a part of {each.first_day} only"
-        return f"{each.name} has {each.what} of {label_days(each.first_day, each.last_day)}"
+            return f"{each.name} has {each.what} only for a part of {each.first_day}"
+        return f"{each.name} has {each.what} for {label_days(each.first_day, each.last_day)}"
 
     def _unsplit(self, reported: Sequence[Reported], names: frozenset[str]) -> list[str]:
         covered = self._coverage.of_reported(reported)
@@ -109,7 +109,7 @@ class Notes:
         ]
 
     def _no_such_events(self, metrics: Iterable[Metric]) -> list[str]:
-        """That none of the events has a name that metrics need, which names there are, and which look like it."""
+        """A note that no event has a name that metrics need, with the names there are and those that look like it."""
         unmet = [metric for metric in metrics if not self._coverage.behind(metric)]
         needs = [need for metric in unmet for need in self._coverage.lacking(metric).values() if need.value]
         for need in needs:
@@ -130,7 +130,7 @@ class Notes:
         )
 
     def _rates_of_days(self, reported: Sequence[Metric], needed: tuple[str, ...], window: Window) -> list[str]:
-        """What is to be known of the rates of days, by which flows are converted: days without one, and old ones."""
+        """Notes on the daily rates, by which flows are converted: days without one, and old ones."""
         flows = tuple(metric for metric in reported if _is_of_days(metric))
         key = tuple(metric.where for metric in flows), needed, window
         if flows and key not in self._of_days:
@@ -160,7 +160,7 @@ def _limits(covers: Iterable[Covered], start: date, end: date) -> list[str]:
 
 
 def _is_of_days(metric: Metric) -> bool:
-    """True for what moved on a day and is converted at its rate, not a level."""
+    """Whether it is converted at the rate of each day: flows are, levels are not."""
     where = metric.where
     return isinstance(where, Reported) and all(PLATFORM_METRICS[name].kind == "flow" for name in where.metrics)
 

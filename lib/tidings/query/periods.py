@@ -14,7 +14,7 @@ from tidings.metrics.result import Point, Provenance
 from tidings.metrics.values import plain
 from tidings.query.aggregate import aggregate, combined, counted_by, rows_column
 from tidings.query.context import QueryContext
-from tidings.query.evaluation import alike, common_days, rows_of
+from tidings.query.evaluation import common_days, of_one_pass, rows_of
 from tidings.window import Period, Unit, Window, add_days, period_start
 
 _PERIOD = "period_"
@@ -37,7 +37,7 @@ class Course:
         return tuple(_value(metric, cell, period, self.window) for period, cell in self.cells.items())
 
     def points(self, metric: Metric) -> tuple[Point, ...]:
-        """The values of a metric with the share of each period that is covered."""
+        """The values of a metric with the share of days of each period that are complete."""
         shares = (_share(self.context, metric, period) for period in self.cells)
         return tuple(map(Point, self.cells, self.values(metric), shares))
 
@@ -59,17 +59,17 @@ class Course:
         return Days(values, rows, is_mean=metric.kind in ("ratio", "quantile"))
 
     def provenance(self, metric: Metric) -> Provenance:
-        """Where the values come from."""
+        """The provenance of the values of a metric."""
         return self.context.provenance_of([metric], self.sql, None, self.window)
 
 
 def over_periods(context: QueryContext, metrics: Sequence[Metric], window: Window, unit: Unit) -> Course:
-    """Values of all metrics that read marts, of each calendar period the window touches, oldest first.
+    """Values of all metrics that read marts for each calendar period that the window touches, oldest first.
 
-    A trailing metric is read on the last day of the period that was complete at `as_of`.
+    A trailing metric is read on the period's last day that was complete at `as_of`.
     """
     periods = window.periods(unit)
-    whole = window.widened(unit)
+    widened = window.widened(unit)
     found: dict[Period, dict[str, Number]] = {period: {} for period in periods}
     by_start = {period.start: period for period in periods}
     counts: dict[Period, dict[str, int]] = {period: {} for period in periods}
@@ -78,11 +78,11 @@ def over_periods(context: QueryContext, metrics: Sequence[Metric], window: Windo
         leaf for metric in metrics for leaf in context.coverage.answerable(leaves(metric)) if leaf.trailing_days
     ]
     if trailing:
-        sql += _add_trailing(context, list(dict.fromkeys(trailing)), whole, periods, found)
-    for together in alike(context, metrics):
+        sql += _add_trailing(context, list(dict.fromkeys(trailing)), widened, periods, found)
+    for together in of_one_pass(context, metrics):
         if together[0].trailing_days:
             continue
-        rows = rows_of(context, together, [whole])
+        rows = rows_of(context, together, [widened])
         by = {_PERIOD: period_start(rows.local_ts, unit, context.zone.week_start)}
         ran = context.query(aggregate(rows, together, by))
         sql += ran.provenance.sql
@@ -100,10 +100,10 @@ def over_periods(context: QueryContext, metrics: Sequence[Metric], window: Windo
         for period, cell in found.items()
     }
     for metric in (metric for metric in metrics if metric.common_days):
-        common = common_days(context, metric, whole)
+        common = common_days(context, metric, widened)
         for period, values in cells.items():
             if common is None or period.start < common.start or period.end > common.end:
-                # Of a part of it one input is told and another is not.
+                # One input covers only a part of the period.
                 values[metric.name] = None
     return Course(context, window, dict(cells), tuple(sql), counts)
 
@@ -125,7 +125,7 @@ def _value(metric: Metric, cell: Cell, period: Period, window: Window) -> Number
 
 
 def _share(context: QueryContext, metric: Metric, period: Period) -> float:
-    """The share of a period's days that the sources of a metric cover whole, 0 to 1; of several inputs the least."""
+    """The share of a period's days that are complete in a metric's sources, 0 to 1; the least of several inputs."""
     coverage = context.coverage
     return min(
         coverage.share(coverage.behind(leaf, context.needed), period.start, period.end) for leaf in leaves(metric)
@@ -135,21 +135,21 @@ def _share(context: QueryContext, metric: Metric, period: Period) -> float:
 def _add_trailing(
     context: QueryContext,
     metrics: Sequence[Metric],
-    whole: Window,
+    widened: Window,
     periods: Sequence[Period],
     found: Mapping[Period, dict[str, Number]],
 ) -> tuple[str, ...]:
-    """Trailing distinct users of each period's last day, all days in one pass, whose SQL is returned."""
+    """Add trailing distinct users of each period's last day, all days in one pass; returns its SQL."""
     lengths = {metric.name: metric.trailing_days for metric in metrics}
-    reach = replace(whole, start=add_days(whole.start, -max(lengths.values())))
+    reach = replace(widened, start=add_days(widened.start, -max(lengths.values())))
     users = rows_of(context, metrics, [reach])
-    days = trailing_users(users.select("user_id", day=users.local_ts.date()), whole, lengths)
+    days = trailing_users(users.select("user_id", day=users.local_ts.date()), widened, lengths)
     ran = context.query(days)
     counts = {row["day"]: row for row in ran.rows}
     for period in periods:
         day = _read_on(period, context)
         for metric in metrics:
-            # Of days that nobody covers, users may have been active: fewer days would make fewer users.
+            # Users may have been active on days without coverage, so a count over the others would be too low.
             first, end = add_days(day, 1 - metric.trailing_days), add_days(day, 1)
             covers = context.coverage.behind(metric)
             known = context.coverage.extent(covers, first, end) == "all"
@@ -158,6 +158,6 @@ def _add_trailing(
 
 
 def _read_on(period: Period, context: QueryContext) -> date:
-    """The last day of a period that was complete at `as_of`; its first day while none was."""
+    """The last day of a period that was complete at `as_of`, else its first day."""
     complete = min(period.end, context.zone.day_of(context.as_of))
     return max(period.start, add_days(complete, -1))

@@ -1,4 +1,4 @@
-"""What money is converted at: one rate per currency for a whole report, or that of each day; and how old a rate is."""
+"""Exchange rates: one per currency for a whole report, or that of each day; and notes on missing and old ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tidings.warehouse.reader import Warehouse
 from tidings.window import label_days
 
 NAMED_DAYS = 7
-"""A rate that is older than this on the day that it is used for is used, and named (metric definitions 7)."""
+"""A rate older than this on the day for which it is used is still used, with a note (metric definitions 7)."""
 EURO = "EUR"
 _FIXINGS = "dim_fx"
 _DIGITS = 20
@@ -26,16 +26,16 @@ _EXACT = Context(prec=50)
 
 @dataclass(frozen=True)
 class Fixing:
-    """Units of a currency for one euro, and the day on which that was fixed."""
+    """Units of a currency per euro, and the day of the fixing."""
 
     per_euro: Decimal
     day: date
 
 
 class Rates:
-    """The rates of a build as a report in one currency sees them, at the last whole day before it.
+    """The rates of a build for a report in one currency, as of the last complete day before it.
 
-    `file` is how the file of rates is called in sentences, empty where there is none.
+    `file` is the name of the file of rates in sentences, empty without one.
     """
 
     def __init__(self, warehouse: Warehouse, currency: str, day: date, file: str) -> None:
@@ -46,7 +46,7 @@ class Rates:
 
     @cached_property
     def worth(self) -> Mapping[str, Decimal]:
-        """What one unit of each currency is worth in the report's: one rate for all, so that none makes a movement."""
+        """What one unit of each currency is worth in the report's; one rate for all days, so rates cause no change."""
         own = {self._currency: Decimal(1)}
         if self._currency not in self._in_force:
             return own
@@ -56,7 +56,7 @@ class Rates:
 
     @cached_property
     def known(self) -> Mapping[str, tuple[date, date]]:
-        """The currencies that have a rate at any time, with the first and the last day on which one was fixed."""
+        """The currencies that ever had a rate, with the first and last day of a fixing."""
         if _FIXINGS not in self._warehouse.tables:
             return {}
         table = self._warehouse.table(_FIXINGS)
@@ -64,7 +64,7 @@ class Rates:
         return {row["currency"]: (row["first"], row["last"]) for row in self._rows(spans)}
 
     def of(self, currency: ir.StringValue, held: Collection[str]) -> ir.DecimalValue:
-        """The rate to the report's currency, null where there is none; `held` are the currencies that occur."""
+        """The rate to the report's currency, null if there is none; `held` are the currencies that occur."""
         worth = {code: self.worth[code] for code in sorted(held) if code in self.worth}
         if not worth:
             return cast(ir.DecimalValue, ibis.null(rate_type(Decimal(1))))
@@ -73,9 +73,9 @@ class Rates:
         return cast(ir.DecimalValue, ibis.cases(*branches, else_=ibis.null(type_)))
 
     def of_days(self, rows: ir.Table, held: Collection[str]) -> ir.Table:
-        """Figures with `fx_of_day`, the rate of their day to the report's currency, and `fixed_on`, the day it is of.
+        """Rows with `fx_of_day`, the rate of their day to the report's currency, and `fixed_on`, the day of its fixing.
 
-        The quotient is of floats: sixteen digits are right, which is a cent in ten trillion.
+        The quotient is of floats: sixteen digits are exact, a cent in ten trillion.
         """
         if self._currency == EURO:
             here, fixed = ibis.literal(1.0), ibis.ifelse(rows.currency == EURO, rows.day, rows.fixed_on)
@@ -97,7 +97,7 @@ class Rates:
         return rows.drop("here", "here_on") if "here" in rows.columns else rows
 
     def _largest_of_days(self, held: Collection[str]) -> Decimal:
-        """No rate of any day is above this."""
+        """An upper bound of all daily rates."""
         if _FIXINGS not in self._warehouse.tables:
             return Decimal(1)
         table = self._warehouse.table(_FIXINGS)
@@ -112,24 +112,24 @@ class Rates:
         return max(Decimal(1), _EXACT.divide(found["most"], found["least"]))
 
     def left_out(self, held: Collection[str]) -> str:
-        """Which of these currencies have no rate and what the file of rates has of them; empty where all have one."""
+        """A note on which of these currencies have no rate and what the file has of them; empty if all have one."""
         lacking = [code for code in sorted(held) if code not in self.worth]
         if not lacking:
             return ""
-        said = f"Amounts in {', '.join(lacking)} are left out: there is no exchange rate"
+        note = f"Amounts in {', '.join(lacking)} are left out: there is no exchange rate"
         if not self._file:
-            return f'{said}, as no file of rates is named. Set currency = "{lacking[0]}" or `fx` in [tool.tidings].'
-        # Without a rate of its own nothing else can be converted into the report's currency.
+            return f'{note}, as no file of rates is named. Set currency = "{lacking[0]}" or `fx` in [tool.tidings].'
+        # Without a rate of the report's own currency nothing can be converted into it.
         asked = lacking if self._currency in self._in_force else [self._currency]
-        return f"{said} for {self._day}. {self._has(asked)}"
+        return f"{note} for {self._day}. {self._has(asked)}"
 
     def left_out_of_days(self, codes: Collection[str]) -> str:
-        """That amounts of days are left out, as these currencies or the report's own had no rate then."""
-        said = f"Amounts in {', '.join(codes)} of days without an exchange rate are left out."
-        return f"{said} {self._has(sorted({*codes, self._currency} - {EURO}))}" if self._file else said
+        """A note that amounts are left out on days on which these currencies, or the report's own, had no rate."""
+        note = f"Amounts in {', '.join(codes)} of days without an exchange rate are left out."
+        return f"{note} {self._has(sorted({*codes, self._currency} - {EURO}))}" if self._file else note
 
     def _has(self, codes: Collection[str]) -> str:
-        """From when to when the file has rates for some currencies."""
+        """The span of days for which the file has rates of some currencies."""
         spans: dict[tuple[date, date] | None, list[str]] = {}
         for code in codes:
             spans.setdefault(self.known.get(code), []).append(code)
@@ -138,7 +138,7 @@ class Rates:
         return f"{self._file} has {' and '.join(has)}."
 
     def aged(self, held: Collection[str]) -> str:
-        """Which of these currencies are converted at a rate that is older than a week; empty where none is."""
+        """A note on which of these currencies are converted at a rate older than a week; empty if none is."""
         own = self._in_force.get(self._currency)
         by_day: dict[date, list[str]] = {}
         for code in sorted(set(held) & set(self.worth) - {self._currency}):
@@ -163,24 +163,24 @@ class Rates:
 
 
 def old_rate(codes: Collection[str], day: date, age: int) -> str:
-    """That a rate is older than it should be."""
+    """The note on a rate that is too old."""
     return f"{', '.join(codes)}: converted at the exchange rate of {label_days(day, day)}, which is {age} days old."
 
 
 def rate_type(largest: Decimal) -> str:
-    """The decimal type for rates up to `largest`: as many decimals as there is room for, as a dong needs them all.
+    """The decimal type for rates up to `largest`, with as many decimals as fit: a dong in euros needs them all.
 
-    20 digits, so that times an amount of 18 an engine has 38.
+    20 digits, since a product with an amount of 18 digits may have 38 at most.
     """
-    whole = max(1, (largest * Decimal("1.0001")).adjusted() + 1)
-    places = max(_LEAST_PLACES, _DIGITS - whole)
-    return f"decimal({max(_DIGITS, whole + places)}, {places})"
+    digits = max(1, (largest * Decimal("1.0001")).adjusted() + 1)
+    places = max(_LEAST_PLACES, _DIGITS - digits)
+    return f"decimal({max(_DIGITS, digits + places)}, {places})"
 
 
 def exactly(value: Decimal, type_: str) -> ir.DecimalValue:
-    """A decimal as a literal of a decimal type with all the decimals that fit.
+    """A decimal as a literal of a decimal type, with all decimals that fit.
 
-    Written as text: a bare number passes through the engine's own guess at its type, or through a float.
+    Cast from text: for a bare number the engine guesses a type, or it becomes a float.
     """
     places = int(type_.rpartition(",")[2].rstrip(") "))
     rounded = value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=_EXACT)

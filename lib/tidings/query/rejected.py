@@ -1,4 +1,4 @@
-"""What could not be used of the rows of a window, as sentences for the head of a page."""
+"""Rejected rows of a window, as sentences for the head of a page."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _REPORTED = 3
 
 
 def rejected_sentences(rejected: Iterable[Mapping[str, Any]], window: Window) -> tuple[str, ...]:
-    """A sentence for each file or endpoint of which rows of the window were rejected, those with most rows first.
+    """A sentence for each file or endpoint with rejected rows in the window, most rows first.
 
-    Rows whose day nobody knows, as nothing of their file could be used, are told in every window.
+    Rows of an unknown day, of files that could not be used at all, are listed in every window.
     """
     counts: dict[tuple[str, str], Counter[str]] = {}
     reasons: dict[tuple[str, str], Counter[str]] = {}
@@ -27,7 +27,7 @@ def rejected_sentences(rejected: Iterable[Mapping[str, Any]], window: Window) ->
     found = sorted((key for key, count in counts.items() if count["rows"]), key=lambda key: (-counts[key]["rows"], key))
     reported = [_sentence(key, counts[key], reasons[key]) for key in found[:_REPORTED]]
     more = len(found) - len(reported)
-    return (*reported, f"and of {more} more: see the section on the sources") if more > 0 else tuple(reported)
+    return (*reported, f"and rows of {more} more: see the section on sources") if more > 0 else tuple(reported)
 
 
 def _sentence(key: tuple[str, str], count: Counter[str], reasons: Counter[str]) -> str:

@@ -1,4 +1,4 @@
-"""A segment: the rows that a whole report is limited to, written as `country=DE|AT, device!=mobile, value>=10`."""
+"""A segment: the rows to which a report is limited, written as `country=DE|AT, device!=mobile, value>=10`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tidings.feeds import feeds
 from tidings.warehouse.reader import Warehouse
 from tidings.window import parse_date
 
-_LIKE = 'Write it as "country=DE", "country=DE|FR", "country!=DE" or "value>=10"; several with commas: all must hold.'
+_LIKE = 'Write it as "country=DE", "country=DE|FR", "country!=DE" or "value>=10"; several, by commas: all hold.'
 _TERM = re.compile(r"([^=!<>]+)(!=|>=|<=|=|>|<)(.+)", re.DOTALL)
 _RANGES: Mapping[str, Callable[[Any, Any], Any]] = {">=": ge, "<=": le, ">": gt, "<": lt}
 _OFFERED = 5000
-# An error may be read by others than those who may see who somebody is.
+# Errors may be read by people who must not see personal data.
 
 
 @cache
@@ -32,7 +32,7 @@ def _personal() -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Condition:
-    """What a column has to hold: any of the values, none of them (`!=`), or a value of a range."""
+    """A condition on a column: any of the values, none of them (`!=`), or a range."""
 
     sign: str
     values: tuple[str, ...]
@@ -41,10 +41,10 @@ class Condition:
         return f"{self.sign}{'|'.join(self.values)}"
 
     def of(self, held: ir.Value) -> ir.BooleanValue:
-        """True where it holds; a row without a value is in no range and none of any values.
+        """Whether it holds for a row; a null is in no range and equals no value.
 
         Raises:
-            UsageError: the bound of a range is not of the column's type.
+            UsageError: the bound of a range does not have the column's type.
         """
         if self.sign in _RANGES:
             bound = _bound(held, self.values[0])
@@ -57,7 +57,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Segment:
-    """Columns and what each must hold; empty for all rows."""
+    """Columns with the condition on each; empty for all rows."""
 
     terms: tuple[tuple[str, Condition], ...] = ()
 
@@ -65,17 +65,17 @@ class Segment:
         return ", ".join(f"{column}{condition}" for column, condition in self.terms)
 
     def within(self, column: str, value: str) -> Segment:
-        """This segment limited by one more term, which replaces others of its column."""
+        """This segment with one more term, which replaces those of its column."""
         kept = (term for term in self.terms if term[0] != column)
         return Segment((*kept, (column, Condition("=", (value,)))))
 
     def of(self, table: ir.Table) -> ir.Table:
-        """The rows of the segment; terms whose column the table lacks do not limit it (`lacking`)."""
+        """The rows of the segment; terms with a column that the table lacks are ignored (see `lacking`)."""
         held = [condition.of(table[column]) for column, condition in self.terms if column in table.columns]
         return table.filter(reduce(and_, held)) if held else table
 
     def lacking(self, name: str, table: ir.Table) -> tuple[str, ...]:
-        """A sentence for each term that cannot limit a table."""
+        """A sentence for each term whose column the table lacks."""
         return tuple(
             f"Not limited to {column}{condition}: {name} has no {column}."
             for column, condition in self.terms
@@ -84,10 +84,10 @@ class Segment:
 
 
 def parse_segment(text: str, warehouse: Warehouse, saved: Mapping[str, str] | None = None) -> Segment:
-    """A segment as written: terms separated by `;`, or by `,` where there is no `;`; or the name of a `saved` one.
+    """Parse terms separated by `;`, or by `,` if there is no `;`; or look up a `saved` segment by name.
 
     Raises:
-        UsageError: not of this form, a column no mart has, a value that no row has, or a column named twice.
+        UsageError: not of this form, a column of no mart, a value of no row, or a column named twice.
     """
     saved = saved or {}
     text = saved.get(text.strip(), text)
@@ -105,9 +105,7 @@ def parse_segment(text: str, warehouse: Warehouse, saved: Mapping[str, str] | No
             raise UsageError(f"The segment '{term.strip()}' cannot be read.", _LIKE)
         others = {c.sign for name, c in terms if name == column}
         if others and (sign in others or not {sign, *others} <= set(_RANGES)):
-            raise UsageError(
-                f"The segment names {column} twice, and a row has one.", "Keep one of them; any of several is DE|FR."
-            )
+            raise UsageError(f"The segment names {column} twice.", "Keep one of them; DE|FR means any of the two.")
         condition = Condition(sign, values)
         if sign in _RANGES:
             _check_range(column, condition, warehouse)
@@ -126,7 +124,7 @@ def _bound(held: ir.Value, text: str) -> Any:
     except InvalidOperation:
         number = Decimal("nan")
     if not held.type().is_numeric() or not number.is_finite():
-        raise UsageError(f"'{text}' is no bound for {held.get_name()}.", "Give a number, or a date as 2026-07-01.")
+        raise UsageError(f"'{text}' is not a bound for {held.get_name()}.", "Give a number, or a date as 2026-07-01.")
     return float(number) if held.type().is_floating() else int(number) if number == int(number) else number
 
 
@@ -134,17 +132,17 @@ def _check_range(column: str, condition: Condition, warehouse: Warehouse) -> Non
     marts = [warehouse.table(name) for name in sorted(warehouse.tables) if name.startswith("fct_")]
     ranged = {c for t in marts for c, type_ in t.schema().items() if type_.is_numeric() or type_.is_date()}
     if column not in ranged:
-        raise UsageError(f"'{column}' holds no numbers or dates to give a range of.", suggest(column, ranged))
+        raise UsageError(f"'{column}' has no numbers or dates for a range.", suggest(column, ranged))
     for table in marts:
         if column in table.columns:
             condition.of(table[column])
 
 
 def check_term(column: str, value: str, warehouse: Warehouse) -> None:
-    """Refuse a term that can hold nowhere.
+    """Refuse a term that holds for no row.
 
     Raises:
-        UsageError: no mart has the column, or no row the value.
+        UsageError: no mart has the column, or no row has the value.
     """
     marts = [warehouse.table(name) for name in sorted(warehouse.tables) if name.startswith("fct_")]
     having = [table for table in marts if column in _segmentable(table)]
@@ -156,7 +154,7 @@ def check_term(column: str, value: str, warehouse: Warehouse) -> None:
     found = [table.filter(Condition("=", (value,)).of(table[column])).limit(1).count() for table in having]
     if not any(warehouse.query(rows).column(0)[0].as_py() for rows in found):
         if column in _personal():
-            raise UsageError(f"No row has the {column} '{value}'.", "Look it up in the table it comes from.")
+            raise UsageError(f"No row has the {column} '{value}'.", "Look up its values in the table.")
         values = [table.select(value=table[column].cast("string")).distinct().limit(_OFFERED) for table in having]
         offered = {row for table in values for row in warehouse.query(table).column(0).to_pylist() if row}
         raise UsageError(f"No row has the {column} '{value}'.", suggest(value, offered))

@@ -1,4 +1,4 @@
-"""A metric to date: the running week and month against as many days of the ones before."""
+"""Period to date: the running week and month against the same days of the ones before."""
 
 from __future__ import annotations
 
@@ -28,4 +28,4 @@ def to_date_result(context: QueryContext, metric: Metric, window: Window, unit: 
         Field("change", "Change", change_unit(metric)),
     )
     count = found.rows_behind(metric, pairs[-1][1])
-    return Result(f"{metric.title}: growth", fields, tuple(rows), found.provenance([metric], window, count))
+    return Result(f"{metric.title}: period to date", fields, tuple(rows), found.provenance([metric], window, count))

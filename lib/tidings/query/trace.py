@@ -1,4 +1,4 @@
-"""The way back: from rows of a mart to the records as they were received."""
+"""Traces rows of a mart back to their raw records."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _ORIGIN = ("_source", "_line", "ts")
 
 
 def raw_rows(context: QueryContext, raw: Path, feed: str, rows: ir.Table, limit: int) -> ir.Table:
-    """The landed rows of a feed that stand behind rows of a mart, at most for `limit` of those.
+    """The landed rows of a feed behind rows of a mart, for at most `limit` of those.
 
-    Columns: the feed's, `_line`, `_record` (as received), `_source`, `_file` (below the folder of landed files).
-    Found by source, position and time, so that only the files that may hold them are read.
+    Columns: the feed's, `_line`, `_record` (the raw record), `_source`, `_file` (relative to the raw folder).
+    Found by source, position and time, so that only files that may hold them are read.
 
     Raises:
         UsageError: there is no such feed, or the rows lack `_source`, `_line` or `ts`.
@@ -34,15 +34,15 @@ def raw_rows(context: QueryContext, raw: Path, feed: str, rows: ir.Table, limit:
     lacking = [name for name in _ORIGIN if name not in rows.columns]
     if lacking:
         raise UsageError(
-            f"The rows do not say where they come from: they lack {', '.join(lacking)}.",
-            "Start from a mart whose rows were landed, such as book.rows('pageviews').",
+            f"The rows cannot be traced: they lack {', '.join(lacking)}.",
+            "Use rows of a mart with these columns, such as book.rows('pageviews').",
         )
     wanted = context.query(rows.select(*_ORIGIN).limit(limit)).table
     found = [_from_file(landed, raw, wanted) for landed in landed_files(raw) if landed.feed == feed]
     received = [table for table in found if table is not None and table.num_rows]
     if not received:
         raise UsageError(
-            f"No landed {feed} stand behind these rows.", f"Name the feed they come from: {', '.join(feeds())}."
+            f"No landed {feed} are behind these rows.", f"Name the feed they come from: {', '.join(feeds())}."
         )
     return ibis.memtable(pa.concat_tables(received).sort_by([("_source", "ascending"), ("_line", "ascending")]))
 
@@ -58,7 +58,7 @@ def _from_file(landed: LandedFile, raw: Path, wanted: pa.Table) -> pa.Table | No
     origin = {"_source": landed.source, "_file": landed.path.relative_to(raw).as_posix()}
     for name, text in origin.items():
         lines = lines.append_column(name, pa.array([text] * lines.num_rows, pa.string()))
-    # Each file carries its own identity as metadata, which would keep the files from being one table.
+    # Each file has its own identity as schema metadata, which would prevent concatenation.
     return lines.replace_schema_metadata(None)
 
 

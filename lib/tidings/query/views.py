@@ -1,6 +1,6 @@
-"""Prepared views: the rows of each mart that a report may see, made once and read by name.
+"""Prepared views: the rows of each mart that a report may see, created once and read by name.
 
-They are temporary and live in the connection, so that a read-only build takes them (docs/decisions/0016).
+They are temporary views of the connection, which a read-only build allows (docs/decisions/0016).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ANY_TIME = AsOf()
 
 
 class Views:
-    """The marts of a build as of one instant, in one time zone and currency; how is said by their models."""
+    """The marts of a build as of one instant, in one time zone and currency, by the rules of their models."""
 
     def __init__(self, warehouse: Warehouse, zone: Zone, as_of: datetime, exchange: Rates, coverage: Coverage) -> None:
         self._warehouse = warehouse
@@ -46,15 +46,15 @@ class Views:
         Raises:
             WarehouseError: there is no such table.
         """
-        # The engine is asked for the columns of a table once only, as every figure needs some.
+        # Cached, since every metric needs the columns of a table and the engine is slow to give them.
         if name not in self._tables:
             self._tables[name] = self._warehouse.table(name)
         return self._tables[name]
 
     def of(self, name: str, needed: Iterable[str] = ()) -> ir.Table:
-        """The prepared view of a table; the table itself where it has neither a time nor a currency.
+        """The prepared view of a table; the table itself if it has neither a time nor a currency.
 
-        Of platform metrics there is one for each choice of dimensions among the columns `needed`.
+        Platform metrics have one view per set of dimensions among the columns `needed`.
         """
         rule = self._as_of_rule(name)
         split = frozenset(needed) & frozenset(DIMENSIONS) if rule.unit == "day" else frozenset()
@@ -69,7 +69,7 @@ class Views:
         return self._views[name, split]
 
     def tables_in(self, expression: ir.Expr) -> tuple[str, ...]:
-        """The tables that an expression reads, itself or by a prepared view, sorted."""
+        """The tables that an expression reads, directly or through a prepared view, sorted."""
         names = (node.name for node in expression.op().find(ops.DatabaseTable))
         return tuple(sorted({table for name in names for table in self._read.get(name, (name,))}))
 
@@ -108,7 +108,7 @@ class Views:
     def _visible(self, name: str, rule: AsOf, split: frozenset[str]) -> ir.Table:
         if rule.unit == "day":
             return self._days(name, split)
-        if rule.function is not None and self._is_cut(name, rule):
+        if rule.function is not None and self._is_split(name, rule):
             return rule.function(**{read: self._before(read) for read in rule.reads})
         return self._before(name)
 
@@ -116,15 +116,15 @@ class Views:
         table = self.table(name)
         return table.filter(table.ts < literal(self._as_of)) if "ts" in table.columns else table
 
-    def _is_cut(self, name: str, rule: AsOf) -> bool:
-        """True where `as_of` or a local day parts what a row of a table puts together."""
+    def _is_split(self, name: str, rule: AsOf) -> bool:
+        """Whether `as_of` or the start of a local day splits what a row of a table aggregates."""
         if rule.unit == "hour":
             return not self._hours_fit(name)
         newest = [self._warehouse.last_row_at(read) for read in rule.reads if read != name]
         return any(last is not None and last >= self._as_of for last in newest)
 
     def _hours_fit(self, name: str) -> bool:
-        """True where a UTC hour lies inside one local day and on one side of `as_of`."""
+        """Whether each UTC hour lies inside one local day and on one side of `as_of`."""
         first = self._first_ts(name)
         if first is None:
             return True
@@ -136,7 +136,7 @@ class Views:
         )
 
     def _days(self, name: str, split: frozenset[str]) -> ir.Table:
-        """Platform metrics of complete days, each day beginning where the report's day does."""
+        """Platform metrics of complete days, each taken as the report's own day."""
         rows = self.table(name)
         today = self._zone.day_of(self._as_of)
         rows = self._coverage.of(rows.filter(rows.day < ibis.literal(today)), split)

@@ -1,4 +1,4 @@
-"""What a run delivers: sections executed side by side, a page for each as it finishes, the index, the manifest."""
+"""Makes the pages of a run: sections executed in parallel, a page for each as it finishes, the index, the manifest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tidings.reporting.pinned import Run, RunProgress, SectionResult, status_of
 from tidings.secrets import Redactor
 from tidings.settings import Settings
 
-# Two kernels keep two cores busy; a third only makes all of them later.
+# Two kernels keep two cores busy; a third makes all of them slower.
 _AT_ONCE = 2
 _PACKAGES = ("tidings", "papermill", "nbconvert", "ibis-framework", "duckdb")
 
@@ -33,10 +33,10 @@ def deliver(
     progress: RunProgress,
     start: float,
 ) -> tuple[tuple[SectionResult, ...], Path]:
-    """Fill the run's folder, put it in place and say where its index lies; `start` is on the performance counter.
+    """Fill the run's folder, put it in place and return the path of its index; `start` is on the performance counter.
 
     Raises:
-        RunError: the disk does not take it.
+        RunError: the files cannot be written.
     """
     with atomic_folder(run.folder(settings), ledger.leases) as filled:
         folder = filled.folder
@@ -53,7 +53,7 @@ def deliver(
             try:
                 results = _write_pages(settings, run, folder, waiting, ledger, warnings, progress)
             except BaseException:
-                # Otherwise the pool would wait for what nobody will read.
+                # Otherwise the pool would wait for results that are not needed.
                 pool.shutdown(wait=False, cancel_futures=True)
                 kernels.close()
                 raise
@@ -96,7 +96,7 @@ def _write_pages(
     records = [record for _, record in in_order]
     failed = [record.title for e, record in in_order if e.error]
     if failed:
-        # Whoever opens one page of a report should know that others are missing; at its time none had failed yet.
+        # Every page names the missing ones; when it was first written none had failed yet.
         for page, text in written.items():
             page.write_text(incomplete(text, failed, len(in_order)), encoding="utf-8")
     index = write_index(run, records, entries, status=status_of(results), warnings=warnings)
@@ -107,7 +107,7 @@ def _write_pages(
 def _manifest(
     settings: Settings, run: Run, results: tuple[SectionResult, ...], warnings: list[str], seconds: float
 ) -> dict[str, Any]:
-    """What the run was, for a program: `run.json`. Seconds are wall time."""
+    """The run for programs: `run.json`. Seconds are wall time."""
     return {
         "id": run.id,
         "report": run.report,

@@ -1,4 +1,4 @@
-"""Executing one section: papermill over its notebook, the executed notebook kept whatever happens."""
+"""Executes one section with papermill; the executed notebook is kept whatever happens."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tidings.reporting.notebook import output_node, read_notebook, write_noteboo
 from tidings.reporting.report import Parameter
 from tidings.secrets import Redactor
 
-# A cell that redraws a progress bar is not worth writing the file for.
+# Redrawing a progress bar is not worth writing the file.
 _AUTOSAVE_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Execution:
-    """How one section went: `error` is empty when it is done, else one sentence with the reason."""
+    """The result of one section: `error` is empty when it is done, else one sentence with the reason."""
 
     section: str
     notebook: Path
@@ -41,15 +41,15 @@ class Execution:
 def execute_section(
     notebook: Path, output: Path, parameters: Mapping[str, Parameter], kernels: Kernels, redact: Redactor
 ) -> Execution:
-    """Execute a notebook in its own folder and write it to `output`, whole or up to the cell that failed.
+    """Execute a notebook in its own folder and write it to `output`, complete or up to the cell that failed.
 
-    A kernel lost because the process it was forked from died is no failure of the section: it is executed
-    again in a plain one; what cannot be executed at all fails with a sentence. All text of the result passes `redact`.
+    If a kernel is lost because its forkserver died, the section is executed again in a plain kernel. All text of the
+    result passes `redact`.
 
     Raises:
-        OSError: the disk does not take it.
+        OSError: the output cannot be written.
     """
-    # Unknown parameters are refused before; what papermill logs about those it cannot infer would only worry.
+    # Unknown parameters are refused before; papermill's warnings about types it cannot infer would only confuse.
     logging.getLogger("papermill").setLevel(logging.ERROR)
     start = time.perf_counter()
     kernel = kernels.name()
@@ -64,7 +64,7 @@ def execute_section(
     except Exception as failed:  # noqa: BLE001 - Jupyter's parts have errors of their own, and so has any broken notebook
         said = (str(failed).strip().splitlines() or [""])[0][:300]
         error = f"The notebook could not be executed ({type(failed).__name__}{': ' * bool(said)}{said})."
-    # An empty one is what a kernel left that could not even be started.
+    # An empty notebook means that the kernel could not even start.
     executed = read_notebook(output if output.is_file() and output.stat().st_size else notebook)
     for cell in executed.cells:
         if cell.cell_type == "code":
@@ -84,7 +84,7 @@ def _execute(notebook: Path, output: Path, parameters: Mapping[str, Parameter], 
             kernel_name=kernel,
             kernel_manager_class=kernels.manager,
             language="python",
-            # Not papermill's cwd: it changes the folder of this process, under the feet of the other threads.
+            # Not papermill's cwd: it changes the folder of this process, and so of the other threads.
             resources={"metadata": {"path": str(notebook.parent)}},
             progress_bar=False,
             log_output=False,
@@ -96,7 +96,7 @@ def _execute(notebook: Path, output: Path, parameters: Mapping[str, Parameter], 
 
 
 def _joined(outputs: Sequence[Any]) -> list[Any]:
-    """Outputs without seams in what was printed: a secret must not hide on both sides of one."""
+    """Outputs with printed text joined, so that no secret is split between two of them."""
     joined: list[Any] = []
     for output in outputs:
         last = joined[-1] if joined else None

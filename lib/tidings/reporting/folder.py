@@ -1,4 +1,4 @@
-"""The folder of a slot: filled beside its place, then put there by one exchange, so that the place is never empty."""
+"""The atomic folder of a slot: filled beside its place, then exchanged with it, so that the place is never empty."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP
 
 
 class AtomicFolder:
-    """A folder that is being filled: `folder` takes the files; `succeeded` says whether they are a report."""
+    """A folder being filled: write files to `folder`; set `succeeded` if they are a report."""
 
     def __init__(self, folder: Path, target: Path) -> None:
         self.folder = folder
@@ -33,12 +33,12 @@ class AtomicFolder:
 
     @property
     def place(self) -> Path:
-        """Where it goes: what failed wholly lies beside the slot, whose last good report stays."""
+        """The final place: a run that failed completely goes beside the slot, whose last good report stays."""
         return self.target if self.succeeded else failed_place(self.target)
 
 
 def failed_place(target: Path) -> Path:
-    """The folder of a run of which nothing could be finished."""
+    """The folder of a run that failed completely."""
     return target.with_name(f"{target.name}{_FAILED}")
 
 
@@ -59,7 +59,7 @@ def atomic_folder(target: Path, leases: Leases) -> Iterator[AtomicFolder]:
         yield filled
         put(beside, filled.place)
         if filled.succeeded:
-            # What went wrong before has been put right.
+            # This run succeeded, so the folder of an earlier failed one goes.
             shutil.rmtree(failed_place(target), ignore_errors=True)
     except OSError as error:
         reason, remedy = remedy_of(error)
@@ -69,12 +69,12 @@ def atomic_folder(target: Path, leases: Leases) -> Iterator[AtomicFolder]:
 
 
 def put(new: Path, place: Path) -> None:
-    """Put a folder in its place; at every moment there is a whole report there, the old one or the new one.
+    """Put a folder in its place; at every moment there is a complete report, the old one or the new one.
 
     Where the file system cannot exchange two folders, the files are replaced one by one, the index last.
     """
     try:
-        # A folder takes the place of none, or of an empty one, by a plain rename.
+        # A missing or empty folder is replaced by a plain rename.
         new.rename(place)
     except OSError as error:
         if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
@@ -87,7 +87,7 @@ def put(new: Path, place: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two folders in one step of the system; False where it cannot."""
+    """Exchange two folders in one system call; False where that is not possible."""
     libc = ctypes.CDLL(None, use_errno=True)
     paths = os.fsencode(one), os.fsencode(other)
     try:
@@ -118,7 +118,7 @@ def _replace_files(new: Path, place: Path) -> None:
 
 
 def _sweep(folder: Path, leases: Leases) -> None:
-    """Take away what killed runs left: unfinished folders, or reports that had been exchanged."""
+    """Remove what killed runs left: unfinished folders, or exchanged reports."""
     for left in folder.glob(f".*.{_NEW}.*"):
         if not leases.is_alive(left.name.rpartition(".")[2]):
             shutil.rmtree(left, ignore_errors=True)

@@ -25,7 +25,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-# A thread pool opened by an import would be gone in every fork, and its locks with it.
+# A thread pool opened by an import would be missing in every fork, with its locks held.
 SINGLE_THREADED = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 _PRELOAD = (
@@ -47,7 +47,7 @@ _PRELOAD = (
 )
 # Packages of which every module is imported.
 _PRELOAD_ALL = ("tidings.sections",)
-# Costly to import and of no use here: nobody debugs a report, and without the second only a check of URI
+# Costly to import and unused here: reports are not debugged, and without the second only a check of URI
 # formats in JSON schemas is left out.
 _LEFT_OUT = ("debugpy", "rfc3987_syntax")
 
@@ -60,14 +60,14 @@ def main() -> None:
     listener.listen(16)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    # What kernels print below Python goes where errors go: nobody reads the pipe any more.
+    # Output of kernels below Python goes to standard error, as the pipe has no reader any more.
     os.dup2(2, 1)
     Server(listener).serve()
 
 
 def _preload() -> None:
     for name in _LEFT_OUT:
-        sys.modules[name] = None  # type: ignore[assignment]  # how Python is told that an import shall fail
+        sys.modules[name] = None  # type: ignore[assignment]  # makes the import fail
     for name in _PRELOAD:
         importlib.import_module(name)
     for package in _PRELOAD_ALL:
@@ -75,12 +75,12 @@ def _preload() -> None:
         for module in pkgutil.iter_modules(folders, prefix=f"{package}."):
             importlib.import_module(module.name)
     gc.collect()
-    # Objects that the collector never looks at again stay shared between all kernels.
+    # Objects that the garbage collector does not touch stay shared between all kernels.
     gc.freeze()
 
 
 class Server:
-    """Forks kernels, passes signals on to them and tells when they ended."""
+    """Forks kernels, passes signals on to them and reports when they end."""
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
@@ -109,9 +109,9 @@ class Server:
                         self._woken.recv(4096)
                     self._reap()
                 elif isinstance(key.fileobj, socket.socket):
-                    self._answer(key.fileobj)
+                    self._serve_client(key.fileobj)
 
-    def _answer(self, client: socket.socket) -> None:
+    def _serve_client(self, client: socket.socket) -> None:
         message = read_message(client)
         pid = next((pid for pid, other in self._kernels.items() if other is client), None)
         if message is None:
@@ -203,11 +203,11 @@ def send_message(connection: socket.socket, message: dict[str, Any]) -> None:
 
 
 def read_message(connection: socket.socket) -> dict[str, Any] | None:
-    """Read one line of JSON, None at the end of the stream. Blocks until the line is whole."""
+    """Read one line of JSON, None at the end of the stream. Blocks until the line is complete."""
     line = bytearray()
     while not line.endswith(b"\n"):
         try:
-            # Byte for byte, so that nothing of the next message is taken along; messages are few and short.
+            # Byte by byte, so that no byte of the next message is read; messages are few and short.
             byte = connection.recv(1)
         except ConnectionResetError:
             return None

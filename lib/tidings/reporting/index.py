@@ -1,4 +1,4 @@
-"""The index of a run: what each section found, derived from the records alone."""
+"""The index of a run: the findings of each section, from the records alone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class IndexRow:
 
 
 def entry_of(record: NotebookRecord, *, error: str, seconds: float) -> IndexRow:
-    """What the index says of a section."""
+    """The index row of a section."""
     charts = len(record.of_kind("chart"))
     return IndexRow(
         section=record.section,

@@ -1,4 +1,4 @@
-"""Kernels for a run: forked from a process that is already warm, else plain ones."""
+"""Kernels for a run: forked from a forkserver with everything imported, else plain ones."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ _ARGV = ["-f", "{connection_file}", "--HistoryManager.enabled=False"]
 class Kernels:
     """The kernels of one run, as a context manager: `name()` is the kernel to ask `manager` for.
 
-    Entering starts the warm process; `prepare` adds to what the kernels find in their environment. When the warm
-    process cannot be had or dies, `warn` is called once with the reason and plain kernels take over: slower, same
-    results. Nothing is installed and nothing of this process is changed, so that it may run several at once.
+    Entering starts the forkserver; `prepare` adds to the environment of the kernels. If the forkserver cannot start or
+    dies, `warn` is called once with the reason and plain kernels take over, slower with the same results. Nothing is
+    installed and this process is not changed, so that several runs may share it.
 
-    Kernels do not find the variables of this process that are `withheld`: a report reads what was landed, and needs no
+    Kernels do not get the variables of this process that are `withheld`: a report reads landed data and needs no
     credentials.
     """
 
@@ -90,14 +90,14 @@ class Kernels:
         self.environment |= environment
 
     def spec(self, name: str) -> KernelSpec:
-        """How a kernel of that name is started."""
+        """The spec of a kernel by name."""
         provisioner = {"provisioner_name": FORKED, "config": {"socket_path": str(self._socket)}}
         metadata = {"supported_encryption": ["curve"]} | ({"kernel_provisioner": provisioner} if name == FORKED else {})
         launcher = [] if name == FORKED else [sys.executable, "-m", "ipykernel_launcher"]
         return KernelSpec(argv=[*launcher, *_ARGV], display_name=name, language="python", metadata=metadata)
 
     def name(self) -> str:
-        """The kernel to use now; waits until the warm process has finished importing.
+        """The kernel to use now; waits until the forkserver has finished importing.
 
         Raises:
             RunError: the context has been left.
@@ -105,23 +105,23 @@ class Kernels:
         with self._lock:
             if self._closed:
                 raise RunError("The run was stopped.", "Repeat the command.")
-            if self._process is not None and not self._is_warm():
+            if self._process is not None and not self._is_running():
                 self._stop()
-                self._warn(f"No warm kernels ({self._reason()}): sections start plain ones, which takes longer.")
+                self._warn(f"No forkserver ({self._reason()}): sections start plain ones, which takes longer.")
             return FORKED if self._process is not None else PLAIN
 
     def is_lost(self) -> bool:
-        """Whether a kernel died because the warm process did, which is no fault of the notebook."""
+        """Whether a kernel died because the forkserver did, not because of the notebook."""
         with self._lock:
-            return not self._closed and not self._is_warm()
+            return not self._closed and not self._is_running()
 
     def close(self) -> None:
-        """End the warm process, and its kernels with it."""
+        """End the forkserver, and its kernels with it."""
         with self._lock:
             self._closed = True
             self._stop()
 
-    def _is_warm(self) -> bool:
+    def _is_running(self) -> bool:
         if self._process is None or self._process.stdout is None:
             return False
         if not self._ready:
@@ -133,7 +133,7 @@ class Kernels:
     def _start(self) -> None:
         if not hasattr(os, "fork") or sys.platform == "darwin":
             # macOS aborts forked processes that use its frameworks, and numpy does.
-            self._warn("This system cannot fork warm kernels: sections start plain ones, which takes longer.")
+            self._warn("This system cannot fork kernels: sections start plain ones, which takes longer.")
             return
         if not socket_fits(self._socket):
             self._warn("The temporary folder's path is too long for a socket: sections start plain kernels.")
@@ -145,7 +145,7 @@ class Kernels:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=self.environment,
-                # A Ctrl-C is for the run; it ends the kernels itself.
+                # Ctrl-C is for the run, which ends the kernels itself.
                 start_new_session=True,
             )
 
@@ -177,21 +177,21 @@ class KernelManager(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        """That of the run: none is looked for on this machine."""
+        """The spec of the run, without a lookup on this machine."""
         return self.kernels.spec(self.kernel_name)
 
     async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # nbclient takes both
-        """Start it in the run's environment, whatever this process has."""
+        """Start it in the run's environment, not in that of this process."""
         await self._async_start_kernel(**{"env": self.kernels.environment, **options})
 
 
 class ForkedProvisioner(LocalProvisioner):
-    """Launches a kernel by asking the warm process at `socket_path` to fork one."""
+    """Launches a kernel by asking the forkserver at `socket_path` to fork one."""
 
     socket_path = Unicode()
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
-        """Launch the kernel; its process is a child of the warm process, which passes signals on."""
+        """Launch the kernel; its process is a child of the forkserver, which passes signals on."""
         cwd = kwargs.get("cwd") or Path.cwd()
         forked = ForkedProcess(self.socket_path, {"argv": cmd, "env": dict(kwargs["env"]), "cwd": str(cwd)})
         self.process = forked  # type: ignore[assignment]  # has what LocalProvisioner asks of a Popen
@@ -201,10 +201,10 @@ class ForkedProvisioner(LocalProvisioner):
 
 
 class ForkedProcess:
-    """What `subprocess.Popen` is for a child of one's own, for a kernel that is the warm process's child.
+    """The interface of `subprocess.Popen` for a kernel that is a child of the forkserver.
 
     Raises:
-        ConnectionError: the warm process is gone.
+        ConnectionError: the forkserver is gone.
     """
 
     stdin = stdout = stderr = None
@@ -216,7 +216,7 @@ class ForkedProcess:
         send_message(self._connection, dict(request))
         answer = read_message(self._connection)
         if answer is None:
-            raise ConnectionResetError("The warm process ended while it was asked for a kernel.")
+            raise ConnectionResetError("The forkserver ended while it was asked for a kernel.")
         self.pid: int = answer["pid"]
 
     def poll(self) -> int | None:
@@ -250,14 +250,14 @@ class ForkedProcess:
                 if not selector.select(timeout):
                     return None
             message = read_message(self._connection)
-            # The end of the stream: the warm process died, and its kernels with it.
+            # The end of the stream: the forkserver died, and its kernels with it.
             self.returncode = -signal.SIGKILL if message is None else int(message["exit"])
             self._connection.close()
         return self.returncode
 
 
 def _sweep() -> None:
-    """Take away what killed runs of this user left in the temporary folder."""
+    """Remove what killed runs of this user left in the temporary folder."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             is_left = folder.stat().st_uid == os.getuid() and (folder / _LEASE).is_file()

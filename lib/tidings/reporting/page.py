@@ -1,4 +1,4 @@
-"""From executed notebooks to pages: one whole, offline, accessible HTML file per section."""
+"""From executed notebooks to pages: one self-contained, accessible HTML file per section."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tidings.reporting.pinned import Run
 from tidings.reporting.record import Failure, Item, NotebookRecord, is_item, item_of, plain_text, record_of
 from tidings.reporting.site import TEMPLATES, environment, render
 
-# The digest is for nbval; the head stands in the page's header, not where the notebook opened its book.
+# The digest is for nbval; the head goes to the page's header, not where the notebook opened its book.
 _ELSEWHERE = ("digest", "head")
 _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
-# Where page.html.j2 leaves room for what is known only when the whole report is.
+# The place in page.html.j2 for what is known only after all sections.
 _STATE = "<!-- state of the report -->"
-# Names of elements that the page itself has: a heading called "Figure 3" must not be taken for the third figure.
+# Ids of the page itself: a heading "Figure 3" must not get the id of the third figure.
 _OURS = re.compile(r"main|appendix|charts|figure-\d+|def-.*", re.IGNORECASE)
 _NO_WORD = re.compile(r"[\W_]+")
 _LONGEST_ID = 64
@@ -43,7 +43,7 @@ class Heading:
 
 
 class Pages:
-    """Writes pages; one instance serves a whole run, because making an exporter takes longer than using it.
+    """Writes pages; one instance per run, because making an exporter takes longer than using it.
 
     `runtime` is the JavaScript that draws charts (`vega_runtime`).
     """
@@ -69,7 +69,7 @@ class Pages:
         """The page of one executed section.
 
         `run` gives id, title, slot, build, version and labels to the page's head and foot; `error` is the reason
-        why the section failed, in case the notebook itself could not say so.
+        why the section failed, used if the notebook itself has none.
         """
         book = read_notebook(notebook)
         record = record_of(book, notebook.stem)
@@ -98,7 +98,7 @@ class Pages:
         )
 
     def _place(self, output: Mapping[str, Any]) -> str:
-        """Called by the template: a mark where the figure goes, so that its markup is not parsed again."""
+        """Called by the template: a placeholder for the figure, so that its markup is not parsed again."""
         item = item_of(output)
         if item.kind in _ELSEWHERE:
             return ""
@@ -109,7 +109,7 @@ class Pages:
         def figure(match: re.Match[str]) -> str:
             number = int(match[1])
             if number >= len(self._figures):
-                # Not a mark of ours: something that a notebook printed.
+                # Not a placeholder of ours: something that a notebook printed.
                 return ""
             return f'<div id="figure-{number + 1}" class="item">{self._figures[number].html}</div>'
 
@@ -135,7 +135,7 @@ class Pages:
         return Markup(text.replace("<", "\\u003c"))  # noqa: S704
 
     def _setup(self, book: NotebookNode) -> str:
-        """The code of the cells that ran and print nothing here, one after the other."""
+        """The code of cells without output on the page."""
         sources = [
             cell.source
             for cell in book.cells
@@ -146,7 +146,7 @@ class Pages:
 
 
 def incomplete(page: str, failed: Sequence[str], sections: int) -> str:
-    """A page of `Pages`, which says that other sections of its report failed."""
+    """A page of `Pages` with a warning that other sections of its report failed."""
     macro = environment().get_template("parts.html.j2").module
     return page.replace(_STATE, str(macro.incomplete(failed, sections)), 1)  # type: ignore[attr-defined]
 
@@ -156,7 +156,7 @@ def _is_shown(output: Mapping[str, Any]) -> bool:
 
 
 def _take_lede(soup: BeautifulSoup) -> str:
-    """Take the first Markdown cell out of the fragment, without its title: it belongs under the page's heading."""
+    """Remove the first Markdown cell from the fragment and return it without its title, for the page's header."""
     for heading in soup.find_all("h1"):
         box = heading.parent
         heading.extract()
@@ -166,9 +166,9 @@ def _take_lede(soup: BeautifulSoup) -> str:
 
 
 def _order_headings(soup: BeautifulSoup) -> list[Heading]:
-    """Make headings start at h2, skip no level and have an id of their own; return those of the contents."""
+    """Make headings start at h2, skip no level and have unique ids; return those of the table of contents."""
     for element in soup.find_all(id=True):
-        # An author's own HTML: what is ours keeps its names.
+        # An author's own HTML must not take our ids.
         if element.name in _HEADINGS or _OURS.fullmatch(str(element["id"])):
             del element["id"]
     contents, level = [], 1
@@ -176,7 +176,7 @@ def _order_headings(soup: BeautifulSoup) -> list[Heading]:
     for heading in soup.find_all(_HEADINGS):
         text = " ".join(heading.get_text().split())
         if not text:
-            # It would be a link of no words in the contents.
+            # It would be an empty link in the contents.
             heading.unwrap()
             continue
         level = min(max(int(heading.name[1]), 2), level + 1)
@@ -194,14 +194,14 @@ def _order_headings(soup: BeautifulSoup) -> list[Heading]:
 
 
 def _page_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A chart for the page: colours come from its style, the title stands above the box, page.js sets the width."""
+    """A chart for the page: its stylesheet sets the colours, the title is above the box, page.js sets the width."""
     held = {key: value for key, value in spec.items() if key not in ("autosize", "config", "title", "$schema")}
     chosen = theme.difference(spec.get("config", {}), theme.config(theme.LIGHT))
     return {**held, "config": chosen} if chosen else held
 
 
 def _definitions(record: NotebookRecord) -> list[dict[str, str]]:
-    """What each metric of the page means; an entry for every link, also to a metric that is no longer defined."""
+    """The definitions of the page's metrics, one per link, also for metrics that are no longer defined."""
     known = registry()
     return [
         {

@@ -32,14 +32,14 @@ class Declared:
         """The value in the declared type; text, as from the command line, is read as that type.
 
         Raises:
-            UsageError: it cannot be.
+            UsageError: the value does not fit the type.
         """
         if isinstance(value, str) and self.type is not str:
             parsed = _from_text(value.strip(), self.type)
         elif self.type is float and isinstance(value, int) and not isinstance(value, bool):
             parsed = float(value)
         else:
-            # A bool is an int to Python, not to a reader.
+            # In Python a bool is an int.
             parsed = value if type(value) is self.type else None
         if parsed is None:
             kind = {bool: "true or false", float: "a number", int: "a whole number", str: "text"}[self.type]
@@ -53,7 +53,7 @@ class Declared:
 def declared_parameters(notebook: Path) -> Mapping[str, Declared]:
     """The parameters of a section, in the order of its cell tagged `parameters`.
 
-    Read from the syntax tree: papermill's own inspection passes over a line whose help contains an `=`.
+    Read from the syntax tree: papermill's own inspection skips a line whose help contains an `=`.
 
     Raises:
         UsageError: the notebook cannot be read, has no such cell, or a line is not `name: type = value  # help`.
@@ -103,7 +103,7 @@ def _declared(source: str, file: str) -> Mapping[str, Declared]:
             and statement.annotation.id in _TYPES
             and isinstance(statement.value, ast.Constant | ast.UnaryOp)
         ):
-            raise UsageError(f"The parameters cell of {file} holds '{ast.unparse(statement)}'.", _FORM)
+            raise UsageError(f"The parameters cell of {file} has '{ast.unparse(statement)}'.", _FORM)
         name, kind = statement.target.id, _TYPES[statement.annotation.id]
         help_text = comments.get(statement.end_lineno or statement.lineno, "")
         undeclared = Declared(name, kind, kind(), help_text)

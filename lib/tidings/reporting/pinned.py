@@ -1,4 +1,4 @@
-"""What is run, fixed before any work, and how it went: the values that all of a run's steps pass on."""
+"""A run, fixed before any work, and its result: the values that all steps of a run pass on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _UNSAFE = re.compile(r"[^\w.=+-]+", re.ASCII)
 
 @dataclass(frozen=True)
 class Run:
-    """What one run is about, fixed before any work: every section reads this build as of this instant.
+    """One run, fixed before any work: every section reads this build as of this instant.
 
     `slot` names the run's folder (`slot_of`). `parameters` are those given, in their
     declared types. Instants are aware.
@@ -44,7 +44,7 @@ class Run:
     zone: Zone
 
     def folder(self, settings: Settings) -> Path:
-        """Where its pages lie."""
+        """The folder of its pages."""
         return settings.reports / self.report / self.slot
 
     @property
@@ -60,7 +60,7 @@ class Run:
 
 @dataclass(frozen=True)
 class SectionResult:
-    """How one section went: status done or failed, wall seconds, the reason in one sentence."""
+    """The result of one section: status done or failed, wall seconds, the error in one sentence."""
 
     section: str
     status: Literal["done", "failed"]
@@ -70,7 +70,7 @@ class SectionResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run went: `done`, `partly` (a section failed, the others are there), `failed` (all did)."""
+    """The result of a run: `done`, `partly` (some sections failed), `failed` (all did)."""
 
     run: Run
     title: str
@@ -82,7 +82,7 @@ class RunResult:
 
 
 def status_of(results: tuple[SectionResult, ...]) -> RunStatus:
-    """The status of a run whose sections went like this."""
+    """The status of a run with these sections."""
     failed = sum(result.status == "failed" for result in results)
     return "done" if not failed else "failed" if failed == len(results) else "partly"
 
@@ -90,9 +90,9 @@ def status_of(results: tuple[SectionResult, ...]) -> RunStatus:
 def slot_of(as_of: datetime, zone: Zone, other: Mapping[str, Parameter], *, is_latest: bool) -> str:
     """The folder of a run within its report's: `2026-07-01`, or `2026-07-01_days=90_segment=country=DE`.
 
-    `latest` stands for the local day that it falls on, whatever the hour; any other time of day is named. `other` are
-    the parameters that are not as the report sets them. Where a value has characters that a name should not have, or
-    the name would be long, it ends in some digits of what was really asked.
+    `latest` gives its local day, whatever the hour; any other time of day is part of the name. `other` are parameters
+    that differ from the report's. If a value has characters unfit for a name, or the name would be long, it ends in
+    digits of a hash.
     """
     local = as_of.astimezone(zone.info)
     is_day = is_latest or as_of == zone.first_instant(local.date())

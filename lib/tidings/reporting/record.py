@@ -1,4 +1,4 @@
-"""Reading the record: what an executed notebook says it computed. Pages and all that follow read only this."""
+"""Reads the record, the results in an executed notebook. Pages and deliveries read nothing else."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Failure:
-    """Where and why a section stopped: the question it was answering, the error in one line, code and traceback."""
+    """Where and why a section failed: the heading above, the error in one line, code and traceback."""
 
     question: str
     reason: str
@@ -71,7 +71,7 @@ class NotebookRecord:
 
     @property
     def tables(self) -> Mapping[str, str]:
-        """The tables read and how fresh each is."""
+        """The tables read, with their last rows."""
         return {name: state for item in self.items for name, state in item.provenance.get("tables", {}).items()}
 
     @property
@@ -81,7 +81,7 @@ class NotebookRecord:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What has to be said about the figures, each once."""
+        """The notes on all results, each once."""
         return tuple(dict.fromkeys(note for item in self.items for note in item.provenance.get("notes", [])))
 
 

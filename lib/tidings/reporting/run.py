@@ -22,7 +22,7 @@ from tidings.warehouse.folder import still
 if TYPE_CHECKING:
     from tidings.sources.credentials import Credentials
 
-# How often a run looks for a build that builds made meanwhile have not removed.
+# How often a run retries if its build was removed by newer builds meanwhile.
 _TRIES = 5
 _BOOK = ("as_of", "days", "compare", "timezone", "currency", "segment")
 
@@ -33,12 +33,12 @@ def run(
     """Run a report or section into `reports/<report>/<slot>/`; an earlier run of that slot is replaced.
 
     `given` overrides the report's parameters; texts are read as the declared types. `progress` is called with
-    what, done, total. A section that fails is shown as such and the others are delivered; a run of which nothing could
-    be finished lies beside its slot, whose last report stays.
+    what, done, total. A failed section is shown as such and the others are delivered; a run that failed completely goes
+    beside its slot, whose last report stays.
 
     Raises:
         UsageError: an unknown report, section or parameter, or a value of the wrong type.
-        WarehouseError: nothing has been built, or not this build.
+        WarehouseError: there is no build, or not this one.
         RunError: the pages cannot be written.
     """
     start = time.perf_counter()
@@ -46,14 +46,14 @@ def run(
     warnings: list[str] = []
     known = cache(lambda: _credentials(settings))
     with Kernels(lambda said: warnings.append(known().redactor(said)), withheld=settings.withheld()) as kernels:
-        # From here the warm process imports, while this one does and finds out what to run.
+        # From here the forkserver imports in parallel with this process.
         ledger = Ledger(settings.ledger)
         pinned = _begin(settings, report, given, now, ledger)
         try:
             kernels.prepare(
                 {"TIDINGS_ROOT": str(settings.root), "TIDINGS_BUILD": pinned.build, "TIDINGS_RUN": pinned.id}
             )
-            # Imported here for the same reason.
+            # Imported here to run in parallel with the forkserver.
             from tidings.reporting.deliver import deliver
 
             redact, watch = known().redactor, progress or _silent
@@ -63,7 +63,7 @@ def run(
             stopped = isinstance(error, KeyboardInterrupt | SystemExit)
             message = "It was stopped." if stopped else known().redactor(str(error)) or type(error).__name__
             with suppress(TidingsError):
-                # Where the disk is full the ledger cannot be written either: that the process ended says the same.
+                # On a full disk the ledger cannot be written either; the ended process then means the same.
                 ledger.finish_run(
                     pinned.id,
                     "interrupted" if stopped else "failed",
@@ -77,8 +77,8 @@ def run(
 
 
 def _begin(settings: Settings, report: Report, given: Mapping[str, Any], now: datetime, ledger: Ledger) -> Run:
-    """Fix what is run and say so in the ledger while its build is still there: from then on builds leave it alone."""
-    # Imported here because it takes half a second, in which the warm process imports as well.
+    """Fix the run and write it to the ledger while its build exists; from then on builds keep it."""
+    # Imported here because it takes half a second, in which the forkserver imports as well.
     from tidings.warehouse.reader import build_file
 
     for _ in range(_TRIES):
@@ -97,12 +97,12 @@ def _begin(settings: Settings, report: Report, given: Mapping[str, Any], now: da
                     started_at=now,
                 )
                 return pinned
-    raise RunError("Builds are made faster than a run can begin.", "Repeat the command when they are done.")
+    raise RunError("New builds replace old ones faster than a run can begin.", "Repeat the command when they are done.")
 
 
 def _pin(settings: Settings, report: Report, given: Mapping[str, Any], now: datetime) -> Run:
-    """Settle build and instant once, so that all sections speak of the same."""
-    # Imported here because it takes half a second, in which the warm process imports as well.
+    """Fix build and instant once, so that all sections use the same."""
+    # Imported here because it takes half a second, in which the forkserver imports as well.
     from tidings.book import Book
     from tidings.reporting.parameters import bind, declared_parameters
 
@@ -111,7 +111,7 @@ def _pin(settings: Settings, report: Report, given: Mapping[str, Any], now: date
     other: dict[str, Parameter] = {}
     for section in report.sections:
         if section.casefold() == "index":
-            raise UsageError("A section cannot be called index: so is the page of the whole report.", "Rename it.")
+            raise UsageError("A section cannot be called index: that is the page of the report.", "Rename it.")
         declared = declared_parameters(settings.notebooks / f"{section}.ipynb")
         if "as_of" not in declared:
             raise UsageError(f"The section {section} has no parameter 'as_of'.", "Every section needs it: add it.")

@@ -1,4 +1,4 @@
-"""The frame of every page: head, style, scripts, that of the charts too, and the policy that forbids any request."""
+"""The layout of every page: head, styles, scripts, and a content security policy that forbids any request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(template: str, *, runtime: str = "", **content: Any) -> str:
-    """A whole page from a template that extends `layout.html.j2`; all content is escaped unless it is Markup.
+    """A page from a template that extends `layout.html.j2`; all content is escaped unless it is Markup.
 
     `runtime` is the JavaScript that draws the page's charts, if it has any (`vega_runtime`).
     """
@@ -42,7 +42,7 @@ def render(template: str, *, runtime: str = "", **content: Any) -> str:
 
 @cache
 def environment() -> jinja2.Environment:
-    """Our templates, escaping on; a name that is missing is an error, not a gap in a report."""
+    """Our templates, with escaping; a missing name is an error, not a gap in a report."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -58,7 +58,7 @@ def _file(name: str) -> str:
 
 
 def _policy(*scripts: str) -> str:
-    """Nothing may be fetched from anywhere, and of scripts only these run."""
+    """The policy: nothing may be fetched, and only these scripts run."""
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
     )
@@ -69,7 +69,7 @@ def _policy(*scripts: str) -> str:
 
 
 def vega_runtime(folder: Path) -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script for the page, 0.9 MB; kept in `folder`, as making it takes 1 s."""
+    """Vega, Vega-Lite and Vega-Embed as one script of 0.9 MB; cached in `folder`, as making it takes 1 s."""
     file = folder / f"vega-{version('vl-convert-python')}.js"
     if not file.is_file():
         # Imported here because it takes 80 MB, and only the first run needs it.

@@ -1,1 +1,1 @@
-"""What sections ask beyond single metrics: a book in, answers and series out; one module per section."""
+"""What sections ask beyond single metrics: a book in, results and series out; one module per section."""

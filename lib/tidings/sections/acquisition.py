@@ -1,4 +1,4 @@
-"""What the section on acquisition asks: how people find the app and the site, in the stores and in search."""
+"""Questions of the section on acquisition: how people find the app and the site, in the stores and in search."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _REPORTED = Reported((*STORES, "search_console"), ("downloads", "store_views", "
 _SEARCH = ("search_clicks", "search_impressions", "search_ctr", "search_position")
 
 
-def settled(book: Book) -> Book:
-    """The same book with its window moved back, by a week at most, to end with the last day that all sources told.
+def on_common_days(book: Book) -> Book:
+    """The book with its window moved back, by a week at most, to end with the last day that all sources have reported.
 
-    Stores and search engines tell of a day two or three days later; a window that ends before they do compares days
-    that are there with days that are not. A source that is further behind is left behind, and its figures say so.
+    Stores and search engines report a day two or three days later; a window beyond their last day would compare
+    reported days with missing ones. A source that lags more is not waited for; its results have a note.
     """
     last_day = book.window.last_day
     reported = [(last_day - day).days for day in book.context.coverage.newest([_REPORTED]).values()]
@@ -38,7 +38,7 @@ def settled(book: Book) -> Book:
 
 
 def stores(book: Book, name: str) -> Result:
-    """A metric of both stores by store, as `Book.split` gives it."""
+    """A metric of both stores by store, as from `Book.split`."""
     result = book.split(name, "platform")
     store = replace(result.fields[0], title="Store")
     rows = tuple((PLATFORMS.get(row[0], row[0]), *row[1:]) for row in result.rows)
@@ -48,9 +48,9 @@ def stores(book: Book, name: str) -> Result:
 
 
 def versions(book: Book, top: int = 8) -> Result:
-    """Versions of the app by store: downloads, crashes and how often it crashes; most downloads first.
+    """Versions of the app by store: downloads, crashes, crash rate; most downloads first.
 
-    Stores name versions and count crashes in their own ways: rows of one store can be compared, not those of two.
+    Stores name versions and count crashes differently, so only rows of one store can be compared.
     """
     rows: list[tuple[object, ...]] = []
     origins = []
@@ -74,9 +74,9 @@ def versions(book: Book, top: int = 8) -> Result:
 
 
 def proceeds(book: Book) -> Result:
-    """What each store pays out, in the currency that it pays in and in the report's at the rate of each day.
+    """Proceeds by store, in the currency of the payout and in the report's at the rate of each day.
 
-    One row per store and currency; in the report's currency null where no day of it has a rate.
+    One row per store and currency; null in the report's currency if no day has a rate.
     """
     rows = book.mart(METRIC_DAILY)
     reported = Reported(STORES, ("proceeds",))
@@ -89,23 +89,23 @@ def proceeds(book: Book) -> Result:
     fields = (
         Field("store", "Store"),
         Field("currency", "Currency"),
-        Field("own", "Paid out in it", "figure"),
-        Field("here", "In the report's", "money"),
+        Field("own", "In this currency", "figure"),
+        Field("here", "In the report's currency", "money"),
         Field("first", "From", "date"),
         Field("last", "To", "date"),
     )
     result = book.ask(
-        "What the stores pay out", fields, found.mutate(store=name).order_by("store", ibis.desc("here"), "currency")
+        "Proceeds of the stores", fields, found.mutate(store=name).order_by("store", ibis.desc("here"), "currency")
     )
     behind = [get(name_of(platform, "proceeds")) for platform in STORES]
     notes = book.context.notes.lacking(behind, (), book.window.start, book.window.end)
-    # Each row is in a currency of its own, with decimals of its own.
+    # Each row has its own currency with its own decimals.
     rows = tuple((store, code, formats.full(own, code or ""), *rest) for store, code, own, *rest in result.rows)
     return replace(result, rows=rows, provenance=replace(result.provenance, notes=(*result.provenance.notes, *notes)))
 
 
 def conversions(book: Book) -> dict[str, Series]:
-    """Share of store visitors who install, by store and week, where the store tells it."""
+    """Share of store visitors who install, by store and week, for stores that report it."""
     found = {
         "App Store": book.series("app_store_conversion", "week", days=7 * 13),
         "Google Play": book.series("google_play_conversion", "week", days=7 * 13),
@@ -114,7 +114,7 @@ def conversions(book: Book) -> dict[str, Series]:
 
 
 def ratings(book: Book) -> dict[str, Series]:
-    """Mean stars by store and week, where the store tells them."""
+    """Mean stars by store and week, for stores that report them."""
     found = {
         "App Store": book.series("app_store_rating", "week", days=7 * 13),
         "Google Play": book.series("google_play_rating", "week", days=7 * 13),
@@ -161,14 +161,14 @@ def reviews(book: Book, top: int = 12) -> Result:
         Field("version", "Version"),
     )
     newest = said.order_by(ibis.desc("ts"), "store", "said").limit(top)
-    return book.ask("The newest reviews", fields, newest)
+    return book.ask("Newest reviews", fields, newest)
 
 
 def rankings(book: Book, by: str, top: int = 15) -> Result:
     """Clicks, impressions, click rate and position in search by query or page; most clicks, now or before, first.
 
-    `moved` is the position before less that of now, so that more is better; null for what is missing in one of the
-    two windows (metric definitions 9).
+    `moved` is the previous position minus the current one, so higher is better; null if one of the windows has none
+    (metric definitions 9).
     """
     metrics = [get(name) for name in _SEARCH]
     windows = [book.window] if book.before is None else [book.window, book.before]
@@ -188,15 +188,15 @@ def rankings(book: Book, by: str, top: int = 15) -> Result:
         rows.append((name, *values, *compared))
     fields = [Field(by, by.capitalize()), *(Field(m.name, m.title, m.unit) for m in metrics)]
     if book.before is not None:
-        fields += [Field("change", "Change of clicks", "ratio"), Field("moved", "Places gained", "score")]
+        fields += [Field("change", "Change in clicks", "ratio"), Field("moved", "Places gained", "score")]
     origin = found.provenance(metrics, book.window, len(names))
     if len(names) > top:
-        origin = replace(origin, notes=(*origin.notes, f"{len(names) - top} more are not shown."))
+        origin = replace(origin, notes=(*origin.notes, f"{len(names) - top} more not shown."))
     return Result(f"Search by {by}", tuple(fields), tuple(rows), origin)
 
 
 def reach(book: Book) -> Result:
-    """Up to which day each source of the section told, one row per source and metric, and the days that are missing."""
+    """The last reported day of each source of the section, one row per source and metric, and the missing days."""
     rows = tuple(
         (source, PLATFORMS[platform], PLATFORM_METRICS[metric].title, day, max(0, (book.window.last_day - day).days))
         for (source, platform, metric), day in sorted(book.context.coverage.newest([_REPORTED]).items())
@@ -205,10 +205,10 @@ def reach(book: Book) -> Result:
         Field("source", "Source"),
         Field("platform", "Platform"),
         Field("metric", "Figure"),
-        Field("last_day", "Told up to", "date"),
+        Field("last_day", "Reported up to", "date"),
         Field("missing", "Days missing at the end", "count"),
     )
-    return Result("Up to which day the sources told", fields, rows, book.context.provenance((), (METRIC_DAILY,)))
+    return Result("Last reported day by source", fields, rows, book.context.provenance((), (METRIC_DAILY,)))
 
 
 def _known(found: dict[str, Series]) -> dict[str, Series]:

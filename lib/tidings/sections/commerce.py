@@ -1,4 +1,4 @@
-"""What the section on commerce asks: why revenue moved, who comes back, what sells, when."""
+"""Questions of the section on commerce: why revenue moved, who comes back, what sells, when."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tidings.query.evaluation import Found, over_windows
 from tidings.window import Window
 
 COHORT_DAYS = 365
-_NET = "Net revenue of the whole history"
+_NET = "Net revenue, all time"
 _ODD = {
-    "refunded_above_charge": "Orders of which more came back than was charged (counted in full)",
-    "refund_of_unknown_order": "Orders that a refund names and that no charge has (origin unknown)",
-    "refunded_without_date": "Orders called refunded without a date (dated by their charge)",
+    "refunded_above_charge": "Orders with more refunded than charged (counted in full)",
+    "refund_of_unknown_order": "Refunds of orders without a charge (origin unknown)",
+    "refunded_without_date": "Orders with status refunded but no date (dated by their charge)",
 }
 _NAMED = 5
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -33,8 +33,8 @@ _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 def cohorts(book: Book, days: int = COHORT_DAYS) -> Result:
     """Buyers by the month of their first purchase, and how many bought again in each month after (definitions 2).
 
-    `first_time`, `on`: purchases are succeeded charges with an amount above zero and a customer; refunds and
-    cancelled documents are none. Cohorts are the whole months that the last `days` days touch.
+    With `first_time` and `on`. Purchases are succeeded charges above zero with a customer; refunds and cancelled
+    documents are not. Cohorts are all calendar months that the last `days` days touch.
     """
     orders = book.mart("fct_orders")
     bought = orders.filter(orders.gross > 0)
@@ -60,7 +60,7 @@ def cohorts(book: Book, days: int = COHORT_DAYS) -> Result:
 
 
 def products(book: Book, top: int = 12) -> Result:
-    """Articles by net revenue in the window: charged lines minus lines that came back, each by its own date."""
+    """Products by net revenue in the window: charged lines minus refunded lines, each by its own date."""
     lines = book.mart("fct_order_lines")
     lines = lines.filter(lines.status == "succeeded", lines.type.isin(("charge", "refund", "chargeback")))
     windows = [w for w in (book.window, book.before) if w is not None]
@@ -81,9 +81,9 @@ def products(book: Book, top: int = 12) -> Result:
         Field("buyers", "Buyers", "count"),
     ]
     result = book.ask("Products", fields, found.order_by(ibis.desc("net_revenue"), "product").limit(top))
-    alike = book.compares("fct_order_lines")
+    same = book.compares("fct_order_lines")
     changed = tuple(
-        (p, now, then if alike else None, relative_change(now, then if alike else None), *rest)
+        (p, now, then if same else None, relative_change(now, then if same else None), *rest)
         for p, now, then, *rest in result.rows
     )
     shown = (*result.fields[:3], Field("change", "Change", "ratio"), *result.fields[3:])
@@ -100,7 +100,7 @@ def week_hours(book: Book) -> Result:
     fields = (Field("weekday", "Weekday", "count"), Field("hour", "Hour", "count"), Field("orders", "Orders", "count"))
     result = book.ask("Orders by weekday and hour", fields, counted)
     found = {(weekday, hour): count for weekday, hour, count in result.rows}
-    # An hour without an order is none only where somebody would know of one.
+    # An hour without an order is 0 only on covered days.
     silent = 0 if book.covers("fct_orders") else None
     rows = tuple(
         (name, f"{hour:02d}", found.get((weekday, hour), silent))
@@ -111,8 +111,8 @@ def week_hours(book: Book) -> Result:
     return Result(result.title, named, rows, result.provenance)
 
 
-def received(book: Book) -> Result:
-    """From landed rows to figures: what the whole history before `as_of` holds, and what of it counts where."""
+def row_counts(book: Book) -> Result:
+    """Row counts of all data before `as_of`, and what counts where."""
     lines = book.mart("fct_order_lines")
     known = lines.customer_id.nullif("").notnull()
     back = lines.type.isin(("refund", "chargeback"))
@@ -121,9 +121,9 @@ def received(book: Book) -> Result:
     moved = lines.type.isin(("charge", "refund", "chargeback")) & rest
     facts = {
         "Lines": lines.count(),
-        "Order numbers, refunds and cancellations included": distinct(lines.order_id),
-        "Lines that give money back": lines.count(where=back),
-        "Lines pending, failed or canceled (in no revenue)": lines.count(where=~rest),
+        "Order numbers, including refunds and cancellations": distinct(lines.order_id),
+        "Lines of refunds and chargebacks": lines.count(where=back),
+        "Lines pending, failed or canceled (not in revenue)": lines.count(where=~rest),
         "Lines with a customer": lines.count(where=known),
         "Customers": distinct(lines.customer_id),
         _NET: money(lines, signed, moved),
@@ -136,13 +136,13 @@ def received(book: Book) -> Result:
     odd, origin_of_odd = _odd(book)
     rejected = [(f"Rows rejected by {source}", count) for source, count in book.rejected("orders").items() if count]
     origin = replace(joined([found.provenance, origin_of_odd]), rows=row["f0"])
-    fields = (Field("what", "What the data hold"), Field("number", "Number", "figure"))
+    fields = (Field("what", "What the data contains"), Field("number", "Number", "figure"))
     named = [(f"{name}, {book.currency}" if name == _NET else name, text) for name, text in shown]
-    return Result("From rows to figures", fields, tuple(named + odd + rejected), origin)
+    return Result("From rows to metrics", fields, tuple(named + odd + rejected), origin)
 
 
 def _odd(book: Book) -> tuple[list[tuple[str, str]], Provenance]:
-    """What is odd about orders before `as_of`: how many, and the first of their numbers; all are in the mart."""
+    """Orders before `as_of` that look wrong: how many, with the first few order numbers; all are in the mart."""
     rows = book.mart("dim_order_anomalies").select("anomaly", "ts", "order_id")
     found = book.query(rows.order_by("anomaly", "ts", "order_id"))
     named = {kind: [row["order_id"] for row in found.rows if row["anomaly"] == kind] for kind in _ODD}
@@ -181,9 +181,9 @@ def segments(book: Book) -> Result:
 
 
 def what_changed(book: Book) -> Result:
-    """Net revenue of the window before, the parts of its change, and net revenue now; the parts add up exactly.
+    """Net revenue of the window before, the parts of the change, and net revenue now; the parts add up exactly.
 
-    No rows where the book compares with nothing, or with days that are not covered alike (C14).
+    No rows if the book compares with nothing, or if the two windows have different coverage (C14).
     """
     fields = (Field("part", "Part"), Field("amount", "Amount", book.currency))
     if book.before is None or not book.compares("fct_transactions"):
@@ -193,7 +193,7 @@ def what_changed(book: Book) -> Result:
     found = over_windows(book.context, parts_of, [book.before, book.window])
     origin = found.provenance(parts_of, book.window)
     if None in [found.value(metric, window) for metric in parts_of for window in (book.before, book.window)]:
-        # A part without any rate is unknown, and so is what it changed.
+        # A part without any rate is unknown, and so is its change.
         return Result("What changed in net revenue", fields, (), replace(origin, sql=(), rows=None))
     (old, of_old), (new, of_new) = (_side(book, window, found) for window in (book.before, book.window))
     parts = waterfall(old, new)
@@ -214,7 +214,7 @@ def _named(part: Part) -> str:
 
 
 def _side(book: Book, window: Window, found: Found) -> tuple[Side, Provenance]:
-    """What was charged in a window, by the customers whose orders it was, and what came back in it."""
+    """Charges of a window by kind of customer, and its refunds and chargebacks."""
     charges = book.mart("fct_transactions")
     charges = charges.filter(
         window.holds(charges.ts), charges.status == "succeeded", charges.type == "charge", charges.fx.notnull()

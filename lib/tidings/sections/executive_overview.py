@@ -1,4 +1,4 @@
-"""What the executive overview asks: metrics over several horizons, growth, and how many people use it."""
+"""Questions of the executive overview: metrics over several horizons, period to date, active users."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HORIZONS = (7, 30, 90)
 
 
 def horizons(book: Book, *names: str) -> Result:
-    """Metrics over the last 7, 30 and 90 complete days, each beside as many days before: one row per metric."""
+    """Metrics over the last 7, 30 and 90 complete days, each against as many days before; one row per metric."""
     windows = [book.last(days) for days in HORIZONS]
     rows = []
     metrics = [get(name) for name in names]
@@ -34,8 +34,8 @@ def horizons(book: Book, *names: str) -> Result:
     return Result("7, 30 and 90 days", tuple(fields), tuple(rows), found.provenance(metrics, book.window, len(rows)))
 
 
-def growth_rates(book: Book, *names: str) -> Result:
-    """Metrics week on week and month on month, the period to date against as many days of the one before (C13)."""
+def to_date(book: Book, *names: str) -> Result:
+    """Metrics for the week and month so far, against the same days of the ones before (metric definitions C13)."""
     rows, origins = [], []
     for name in names:
         result, unit = book.to_date(name), book.unit(get(name))
@@ -47,11 +47,11 @@ def growth_rates(book: Book, *names: str) -> Result:
     fields = (
         Field("metric", "Metric"),
         Field("week", "Week to date", "figure"),
-        Field("week_change", "Week on week", "ratio"),
+        Field("week_change", "Against last week's same days", "ratio"),
         Field("month", "Month to date", "figure"),
-        Field("month_change", "Month on month", "ratio"),
+        Field("month_change", "Against last month's same days", "ratio"),
     )
-    return Result("Growth", fields, tuple(rows), replace(joined(origins), rows=len(rows)))
+    return Result("Period to date", fields, tuple(rows), replace(joined(origins), rows=len(rows)))
 
 
 def active_users(book: Book, days: int = 90) -> dict[str, Series]:

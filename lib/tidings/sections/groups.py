@@ -1,4 +1,4 @@
-"""Several metrics by one column, and one metric's course in each of its groups."""
+"""Several metrics by one column, and one metric over time in each of its groups."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LATENCY = ("requests", "latency_p50", "latency_p90", "latency_p95", "latency_p99
 def profile(book: Book, by: str, *names: str, top: int = 12) -> Result:
     """Several metrics over the window, one row per value of `by`; most of the first metric first.
 
-    Rows without the column are left out: they belong to no group. Beyond `top` groups a last line tells how many more.
+    Rows with a null in the column are left out. Beyond `top` groups a note gives the number of further ones.
     """
     metrics = [get(name) for name in names]
     found = over_windows(book.context.split_by(by), metrics, [book.window], lambda rows: _label(rows, by))
@@ -35,12 +35,12 @@ def profile(book: Book, by: str, *names: str, top: int = 12) -> Result:
     count = sum(found.rows_behind(metrics[0], book.window, group) for group in groups)
     origin = found.provenance(metrics, book.window, count)
     if left:
-        origin = replace(origin, notes=(*origin.notes, f"{left} smaller ones are not shown."))
+        origin = replace(origin, notes=(*origin.notes, f"{left} smaller ones not shown."))
     return Result(f"{metrics[0].title} and more by {by}", fields, rows, origin)
 
 
 def courses(book: Book, name: str, by: str, grain: Unit | None = None, top: int = 4) -> dict[str, Series]:
-    """A metric's course in the `top` largest groups of a column, by group, each computed from its own rows.
+    """A metric over time in the `top` largest groups of a column, each computed from its own rows.
 
     By day, in long windows by week or more, as a small chart has room for few points. A group without any value is left
     out.

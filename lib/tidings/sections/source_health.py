@@ -1,4 +1,4 @@
-"""What the section on the sources asks: does each one arrive, on time and whole, and do they agree?"""
+"""Questions of the section on sources: does each arrive, on time and complete, and do they agree?"""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ OVERLAPPING: Mapping[str, Sequence[tuple[str, str]]] = {
     "Google Play": (("google_play", ""), ("revenuecat", "play_store"), ("revenuecat_events", "play_store")),
     "Stripe": (("stripe", ""), ("revenuecat", "stripe"), ("revenuecat_events", "stripe")),
 }
-"""What several platforms tell of, and which they are: each limited to one store, if it knows several."""
+"""Groups of platforms that report the same things, each limited to one store if it has several."""
 
 
 def pulls(book: Book) -> Result:
-    """The latest pull of each source, one row per source: when, how it went, and what it brought; failed ones first."""
+    """The latest pull of each source, one row per source: when, its result, rows landed; failed ones first."""
     last, _ = _last_pulls(book)
     kinds = {name: str(table.get("kind", "")) for name, table in book.settings.sources.items()}
     rows: list[tuple[Any, ...]] = []
@@ -56,19 +56,18 @@ def pulls(book: Book) -> Result:
         Field("rows", "Rows", "count"),
         Field("rejected", "Rejected", "count"),
         Field("restated", "Days restated", "count"),
-        Field("said", "What it said"),
+        Field("said", "Message"),
     )
     return Result("The latest pull of each source", fields, tuple(rows), book.context.provenance((), ()))
 
 
 def freshness(book: Book) -> Result:
-    """How far each endpoint of each source is whole, and whether that is late; late ones first.
+    """Up to when each endpoint of each source is complete, and whether that is late; late ones first.
 
-    Of several sites or apps the one that lags most counts. Days never landed lie between others that were.
+    Of several sites or apps the one that lags most counts. Days never landed are gaps between landed ones.
 
-    An endpoint is late when more days than it needs are not whole yet, seen from the report's as_of, or from the start
-    of its run if that is later (without a run: of the newest one or the newest pull): a workbook that nobody pulls is
-    late, too.
+    An endpoint is late when more days than allowed are incomplete, counted from the report's as_of or the start of its
+    run, whichever is later (without a run: the newest run or pull), so that a workbook that nobody pulls is late, too.
     """
     _, started = _last_pulls(book)
     now = max([book.as_of, *started])
@@ -77,14 +76,14 @@ def freshness(book: Book) -> Result:
     rows = []
     for key in sorted({*known, *landed}):
         feed = landed.get(key)
-        whole = feed.complete_until if feed else None
+        until = feed.complete_until if feed else None
         endpoint = known.get(key)
         rows.append(
             (
                 *key,
-                _state(endpoint, whole, now),
-                None if whole is None else whole.astimezone(book.zone.info),
-                None if whole is None else max(0.0, days_since(whole, now)),
+                _state(endpoint, until, now),
+                None if until is None else until.astimezone(book.zone.info),
+                None if until is None else max(0.0, days_since(until, now)),
                 None if endpoint is None else endpoint.promise_days,
                 _missing(feed) if feed and not _is_snapshot(endpoint) else 0,
                 feed.rows if feed else 0,
@@ -96,18 +95,18 @@ def freshness(book: Book) -> Result:
         Field("source", "Source"),
         Field("endpoint", "What"),
         Field("state", "State"),
-        Field("whole", "Whole until", "date"),
+        Field("complete_until", "Complete until", "date"),
         Field("days", "Days ago", "score"),
-        Field("promise", "Days it may take", "count"),
+        Field("promise", "Days allowed", "count"),
         Field("missing", "Days never landed", "count"),
         Field("rows", "Rows", "count"),
         Field("rejected", "Rejected", "count"),
     )
-    return Result("How fresh each source is", fields, tuple(rows), book.context.provenance((), ()))
+    return Result("Last complete day by source", fields, tuple(rows), book.context.provenance((), ()))
 
 
-def refused(book: Book) -> Result:
-    """Rows that were landed but could not be used, one row per source, endpoint and reason; most rows first."""
+def rejected(book: Book) -> Result:
+    """Rejected rows, one row per source, endpoint and reason; most rows first."""
     counts: dict[tuple[str, str, str], int] = {}
     examples: dict[tuple[str, str, str], str] = {}
     for found in book.context.warehouse.rejected:
@@ -127,20 +126,20 @@ def refused(book: Book) -> Result:
         Field("rows", "Rows", "count"),
     )
     lines = tuple(sorted(rows, key=lambda row: (-row[3], *row[:3])))
-    return Result("Rows that were refused", fields, lines, book.context.provenance((), ()))
+    return Result("Rejected rows", fields, lines, book.context.provenance((), ()))
 
 
 def differences(book: Book) -> Result:
-    """The same figure as several sources tell it, on the days of the window that all of them tell.
+    """Metrics that several platforms report, over the common days of the window.
 
-    One row per figure and source, beside the distance from the first of them.
+    One row per metric and source, with the difference to the first of them.
     """
     rows: list[tuple[object, ...]] = []
     origins = []
-    for about, tellers in OVERLAPPING.items():
-        for unified in dict.fromkeys(name for platform, _ in tellers for name in REPORTS[platform]):
-            asked = [(platform, store) for platform, store in tellers if unified in REPORTS[platform]]
-            known = [teller for teller in asked if _days(book, unified, teller)]
+    for about, reporting in OVERLAPPING.items():
+        for unified in dict.fromkeys(name for platform, _ in reporting for name in REPORTS[platform]):
+            asked = [(platform, store) for platform, store in reporting if unified in REPORTS[platform]]
+            known = [each for each in asked if _days(book, unified, each)]
             window = _common(book, unified, known)
             if len(known) > 1 and window is not None:
                 compared, origin = _compared(book, about, unified, known, window)
@@ -148,23 +147,26 @@ def differences(book: Book) -> Result:
                 origins.append(origin)
     fields = (
         Field("about", "Of"),
-        Field("metric", "Figure"),
-        Field("platform", "As told by"),
+        Field("metric", "Metric"),
+        Field("platform", "Reported by"),
         Field("first_day", "From", "date"),
         Field("last_day", "To", "date"),
         Field("value", "Value", "score"),
         Field("unit", "Unit"),
-        Field("difference", "Change from the first", "ratio"),
+        Field("difference", "Difference to the first", "ratio"),
     )
     origin = replace(joined(origins), rows=len(rows))
-    note = "They count differently: who blocks scripts, other time zones, trials and grace periods."
+    note = "Platforms count differently: blocked scripts, time zones, trials and grace periods."
     return Result(
-        "What several sources tell", fields, tuple(rows), replace(origin, notes=(*origin.notes, note) if rows else ())
+        "The same metric from several sources",
+        fields,
+        tuple(rows),
+        replace(origin, notes=(*origin.notes, note) if rows else ()),
     )
 
 
 def reported(book: Book) -> Result:
-    """What each source tells, one row per source, platform and figure: first and last day, and what it is split by."""
+    """What each source reports, one row per source, platform and metric: first and last day, and breakdowns."""
     found: dict[tuple[str, str, str], list[Covered]] = {}
     for breakdown in book.context.coverage:
         found.setdefault(breakdown.whose, []).append(breakdown)
@@ -175,38 +177,38 @@ def reported(book: Book) -> Result:
             PLATFORM_METRICS[metric].title,
             min(breakdown.first_day for breakdown in breakdowns),
             max(breakdown.last_day for breakdown in breakdowns),
-            "; ".join(sorted(breakdown.breakdown.replace(",", " + ") or "whole" for breakdown in breakdowns)),
+            "; ".join(sorted(breakdown.breakdown.replace(",", " + ") or "total" for breakdown in breakdowns)),
         )
         for (source, platform, metric), breakdowns in sorted(found.items())
     )
     fields = (
         Field("source", "Source"),
         Field("platform", "Platform"),
-        Field("metric", "Figure"),
+        Field("metric", "Metric"),
         Field("first", "From", "date"),
         Field("last", "To", "date"),
-        Field("breakdowns", "Told by"),
+        Field("breakdowns", "Breakdowns"),
     )
-    return Result("What each source tells", fields, rows, book.context.provenance((), (METRIC_DAILY,)))
+    return Result("What each source reports", fields, rows, book.context.provenance((), (METRIC_DAILY,)))
 
 
-_STATES = ("never landed", "late", "on time", "as brought", "no longer configured")
+_STATES = ("never landed", "late", "on time", "no deadline", "no longer configured")
 
 
-def _state(endpoint: Endpoint | None, whole: datetime | None, now: datetime) -> str:
+def _state(endpoint: Endpoint | None, until: datetime | None, now: datetime) -> str:
     if endpoint is None:
         return "no longer configured"
-    if whole is None:
+    if until is None:
         return "never landed"
     if endpoint.promise_days is None:
-        return "as brought"
-    return "late" if days_since(whole, now) > endpoint.promise_days else "on time"
+        return "no deadline"
+    return "late" if days_since(until, now) > endpoint.promise_days else "on time"
 
 
 def _last_pulls(book: Book) -> tuple[Mapping[str, PullEntry], list[datetime]]:
-    """The latest pull of each source and when work was begun last: as the run found them, so that it can be repeated.
+    """The latest pull of each source and when work last began, as the run found them, so that it can be repeated.
 
-    Where no run reads, as a person in JupyterLab does, they are those of now.
+    Outside of a run, as in JupyterLab, they are read from the ledger now.
     """
     ledger = Ledger(book.settings.ledger)
     name = book.settings.environment.get("TIDINGS_RUN")
@@ -217,27 +219,27 @@ def _last_pulls(book: Book) -> tuple[Mapping[str, PullEntry], list[datetime]]:
     return pulls, [*(pull.started_at for pull in pulls.values()), *(run.started_at for run in ledger.runs(1))]
 
 
-def _days(book: Book, unified: str, teller: tuple[str, str]) -> tuple[date, date] | None:
-    platform, store = teller
+def _days(book: Book, unified: str, reporter: tuple[str, str]) -> tuple[date, date] | None:
+    platform, store = reporter
     coverage = book.context.coverage
     return coverage.days(coverage.behind(get(name_of(platform, unified)), ("store",) if store else ()))
 
 
-def _common(book: Book, unified: str, tellers: Sequence[tuple[str, str]]) -> Window | None:
-    """The days of the window that all tell."""
-    spans = [span for teller in tellers if (span := _days(book, unified, teller))]
+def _common(book: Book, unified: str, reporting: Sequence[tuple[str, str]]) -> Window | None:
+    """The days of the window that all report."""
+    spans = [span for each in reporting if (span := _days(book, unified, each))]
     first = max([book.window.start, *(start for start, _ in spans)])
     end = min([book.window.end, *(end for _, end in spans)])
     return replace(book.window, start=first, end=end) if first < end else None
 
 
 def _compared(
-    book: Book, about: str, unified: str, tellers: Sequence[tuple[str, str]], window: Window
+    book: Book, about: str, unified: str, reporting: Sequence[tuple[str, str]], window: Window
 ) -> tuple[list[tuple[object, ...]], Provenance]:
     rows: list[tuple[object, ...]] = []
     origins = []
     first: Number = None
-    for platform, store in tellers:
+    for platform, store in reporting:
         metric = get(name_of(platform, unified))
         context = book.context.within("store", store) if store else book.context
         found = over_windows(context, [metric], [window])
@@ -267,5 +269,5 @@ def _missing(feed: FeedInfo) -> int:
 
 
 def _is_snapshot(endpoint: Endpoint | None) -> bool:
-    """Levels are of the days of pulls: a day without one is no fault."""
+    """Levels exist for days of pulls only, so a day without one is not a gap."""
     return isinstance(endpoint, ApiEndpoint) and endpoint.snapshot

@@ -1,4 +1,4 @@
-"""What the section on technical performance asks: how latency is spread, where errors fall, how pages feel."""
+"""Questions of the section on technical performance: the spread of latency, where errors occur, how fast pages are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FEWEST_REQUESTS = 100
 
 
 def latency_spread(book: Book) -> Result:
-    """Requests of the window by latency, one row per bin: from, to, requests; those without a latency are in none."""
+    """Requests of the window by latency, one row per bin: from, to, requests; those without a latency are left out."""
     fields = (
         Field("lower", "From", "ms"),
         Field("upper", "To below", "ms"),
@@ -55,13 +55,13 @@ def slowest_endpoints(book: Book, top: int = 12) -> Result:
 
 
 def statuses(book: Book) -> Result:
-    """Requests and bytes by HTTP status, no answer included, over the window; most requests first.
+    """Requests and bytes by HTTP status over the window, those without a response included; most requests first.
 
-    Of sources that give a status only: of others it is not known whether they were answered.
+    Only of sources that give a status: for others it is unknown whether there was a response.
     """
     rows = _requests(book, "error_rate")
     status = rows.status.fill_null(0)
-    found = rows.group_by(status=ibis.ifelse(status == 0, "no answer", status.cast("string"))).aggregate(
+    found = rows.group_by(status=ibis.ifelse(status == 0, "no response", status.cast("string"))).aggregate(
         requests=rows.count(), response_bytes=rows.response_bytes.sum().fill_null(0)
     )
     fields = (
@@ -72,8 +72,8 @@ def statuses(book: Book) -> Result:
     return book.ask("Requests by status", fields, found.order_by(ibis.desc("requests"), "status"))
 
 
-def received(book: Book) -> Result:
-    """What was landed for this section, one row per source and feed: rows, rejected rows, and what the source told."""
+def landed_rows(book: Book) -> Result:
+    """What was landed for this section, one row per source and feed: rows, rejected rows, and facts about the load."""
     feeds = [feed for feed in book.context.warehouse.feeds if feed.feed in ("requests", "access", "vitals")]
     rows = tuple(
         (
@@ -96,7 +96,7 @@ def received(book: Book) -> Result:
 
 
 def vitals(book: Book, top: int = 12) -> Result:
-    """p75 of LCP, INP and CLS by page, and whether it passes (8.5); pages with most samples first."""
+    """p75 of LCP, INP and CLS by page, and whether it passes; pages with most samples first."""
     samples = book.mart("fct_web_vitals")
     samples = samples.filter(book.window.holds(samples.ts), samples.path.notnull())
     p75 = {
@@ -104,9 +104,9 @@ def vitals(book: Book, top: int = 12) -> Result:
         for vital in ("LCP", "INP", "CLS")
     }
     pages = samples.group_by("path").aggregate(samples=samples.count(), **p75)
-    judged = pages.lcp.notnull() & pages.cls.notnull()
+    known = pages.lcp.notnull() & pages.cls.notnull()
     good = [(pages[v.lower()] <= VITAL_BANDS[v][0]).fill_null(v == "INP") for v in ("LCP", "INP", "CLS")]
-    pages = pages.mutate(passes=ibis.cases((~judged, "not known"), (ibis.and_(*good), "yes"), else_="no"))
+    pages = pages.mutate(passes=ibis.cases((~known, "not known"), (ibis.and_(*good), "yes"), else_="no"))
     fields = (
         Field("path", "Page"),
         Field("samples", "Samples", "count"),

@@ -1,4 +1,4 @@
-"""What the section on web traffic asks: pages, campaigns, the way to a purchase, what happens right now."""
+"""Questions of the section on web traffic: pages, campaigns, the funnel to a purchase, the last 30 minutes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SHOP_STEPS = ("pageview", "add_to_cart", "checkout", "purchase")
 _FUNNEL_FIELDS = (
     Field("step", "Step"),
     Field("count", "Visitors", "count"),
-    Field("step_rate", "Of the step before", "ratio"),
-    Field("overall_rate", "Of the first", "ratio"),
-    Field("median", "Median time to it", "s"),
+    Field("step_rate", "Of previous step", "ratio"),
+    Field("overall_rate", "Of first step", "ratio"),
+    Field("median", "Median time from previous step", "s"),
 )
 FUNNEL_DAYS = 14
 _SECONDS_PER_DAY = 86_400
@@ -30,7 +30,7 @@ _SECONDS_PER_DAY = 86_400
 def exit_pages(book: Book, top: int = 12) -> Result:
     """Pages on which visits end: exits, page views and exit rate by path (metric definitions 4).
 
-    A visit is seen whole: one that began in the window may end after it, on a page that nobody saw in the window.
+    A visit that began in the window counts with its end, even if that is after the window.
     """
     visits = book.mart("fct_sessions")
     visits = visits.filter(visits.is_visit, book.window.holds(visits.ts))
@@ -91,7 +91,7 @@ def campaigns(book: Book, top: int = 12) -> Result:
 def conversion(book: Book, steps: str) -> Result:
     """An ordered funnel of visitors over the window, 14 days to complete it (metric definitions 1.1).
 
-    `steps` are event names separated by `>`; empty: page view, cart, checkout, purchase, as far as they occur.
+    `steps` are event names separated by `>`; by default page view, cart, checkout, purchase, as far as they occur.
 
     Raises:
         UsageError: fewer than two steps, or an event that never happened.
@@ -106,7 +106,7 @@ def conversion(book: Book, steps: str) -> Result:
     names = names or [name for name in SHOP_STEPS if name in known]
     for name in names:
         if known and name not in known:
-            raise UsageError(f"The funnel names the event '{name}', which never happened.", suggest(name, known))
+            raise UsageError(f"The funnel names the event '{name}', which never occurred.", suggest(name, known))
     if not names:
         return Result("Conversion funnel", _FUNNEL_FIELDS, (), events.provenance)
     funnel = Funnel(tuple(Step(name) for name in names), window=FUNNEL_DAYS * _SECONDS_PER_DAY)
@@ -121,16 +121,16 @@ def conversion(book: Book, steps: str) -> Result:
 def live(book: Book) -> Result:
     """Visitors and page views of each of the last 30 minutes before `as_of`, one row per minute, oldest first.
 
-    A minute without a hit is 0; no rows where the data do not reach up to `as_of`.
+    A minute without a hit is 0; no rows if the data does not reach up to `as_of`.
     """
     fields = (
-        Field("label", "Minute before as_of"),
+        Field("label", "Minutes before as_of"),
         Field("visitors", "Visitors", "count"),
         Field("pageviews", "Page views", "count"),
     )
     now = book.value("current_visitors")
     if now.value is None:
-        note = f"What happened in the last 30 minutes is not known: {now.why}."
+        note = f"The last 30 minutes are unknown: {now.why}."
         return Result("The last 30 minutes", fields, (), replace(now.provenance, notes=(note,)))
     hits = book.mart("fct_events")
     ago = seconds_before(hits.ts, book.as_of)

@@ -1,1 +1,1 @@
-"""Builds of the warehouse, and reading them; only here is an engine known."""
+"""Builds of the warehouse, and reading them; only this package knows an engine."""

@@ -1,4 +1,4 @@
-"""Building a warehouse: from what was landed and the models to a new file that readers are then pointed to."""
+"""Builds the warehouse: from the landed data and the models to a new file, to which readers are then pointed."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ from tidings.warehouse.reader import (
 
 @dataclass(frozen=True)
 class BuildResult:
-    """A build that readers now get; `unchanged` is True when it was there already and nothing was done.
+    """The build that readers now get; `unchanged` is True when it existed already and nothing was done.
 
-    `tables` and `rows` count what it holds; `warnings` are sentences about facts older than they should be.
+    `tables` and `rows` are counts; `warnings` are sentences about tables without recent rows.
     """
 
     build_id: str
@@ -55,10 +55,10 @@ class BuildResult:
 
 
 def known_files(settings: Settings) -> list[LandedFile]:
-    """What was landed, all of it of feeds that are known: rows of another would be in no table, without a word.
+    """All landed files. Refuses unknown feeds, whose rows would silently be in no table.
 
     Raises:
-        SourceError: a manifest is damaged, or names a feed that is not known.
+        SourceError: a manifest is damaged, or names an unknown feed.
     """
     files = landed_files(settings.raw)
     for file in files:
@@ -71,15 +71,15 @@ def known_files(settings: Settings) -> list[LandedFile]:
 
 
 def build(settings: Settings, *, keep: Collection[str] = (), progress: Progress = silent) -> BuildResult:
-    """Make the warehouse that the raw data and the models describe, and point readers to it.
+    """Build the warehouse from the raw data and the models, and point readers to it.
 
-    The same raw data and the same code give the same build id, and then nothing is done. Killed at any moment it
-    leaves the last good build. The last three builds stay, those named in `keep`, and those that a run still reads.
+    The same raw data and code give the same build id, and nothing is done if that exists. If it is killed, the last
+    good build stays in place. Kept are the last three builds, those in `keep`, and those that a run still reads.
 
     Raises:
         SourceError: landed files were changed or lost.
         GraphError: the models do not fit together.
-        ContractError: tables broke what their models declare; all of them are told, nothing is published.
+        ContractError: tables break their contracts; all breaches are listed, nothing is published.
         WarehouseError: another build is running, or the engine failed.
     """
     folder = settings.warehouse
@@ -106,7 +106,7 @@ def _is_current(settings: Settings, build_id: str) -> bool:
     try:
         return current_build(settings) == build_id
     except WarehouseError:
-        # A pointer that cannot be read is written anew.
+        # An unreadable pointer is written again.
         return False
 
 
@@ -121,10 +121,10 @@ def _result(settings: Settings, build_id: str, graph: Graph, unchanged: bool) ->
             if hours > allowed:
                 warnings.append(
                     f"{name} has its newest row {hours:.0f} h before the end of the data "
-                    f"({info.last_row_at:%Y-%m-%d %H:%M} UTC); expected within {allowed:g} h."
+                    f"({info.last_row_at:%Y-%m-%d %H:%M} UTC); expected at most {allowed:g} h."
                 )
         if not warehouse.feeds:
-            warnings.append("Nothing is landed yet, so that all tables are empty. Run: tidings pull")
+            warnings.append("Nothing is landed yet, so all tables are empty. Run: tidings pull")
         rows = sum(info.rows for info in warehouse.tables.values())
         return BuildResult(build_id, warehouse.file, unchanged, len(warehouse.tables), rows, tuple(warnings))
 
@@ -147,7 +147,7 @@ def _make(
             writer.close()
         if not can_be_read(Warehouse(draft, build_id)):
             raise WarehouseError(
-                f"The build in {settings.warehouse} cannot be read again.", "Look whether the disk is full or failing."
+                f"The build in {settings.warehouse} cannot be read back.", "Check whether the disk is full or failing."
             )
         publish(draft, build_file(settings, build_id))
         progress("published", len(graph.models) + 1, len(graph.models) + 1)
@@ -158,7 +158,7 @@ def _make(
 def _show_raw(writer: Writer, settings: Settings, files: list[LandedFile]) -> None:
     for feed in feeds().values():
         landed = [file for file in files if file.feed == feed.name]
-        # The ordinal is made anew over all endpoints of the feed, so that with the line it names one row.
+        # Numbered over all endpoints of the feed, so that ordinal and line identify one row.
         raw = [
             RawFile(
                 file.path, file.source, file.partition, number, tuple((span.start, span.end) for span in file.hidden)
@@ -182,7 +182,7 @@ def _make_tables(writer: Writer, graph: Graph, fed: set[str], progress: Progress
             stopped.add(model.name)
             continue
         schemas[model.name] = declared(model.contract)
-        # Staging makes rows of rows, so none of none. Most workbooks feed few feeds, and compiling takes longest.
+        # Staging of an empty feed is empty. Most workbooks use few feeds, and compiling takes longest.
         if model.layer == "staging" and unfed.issuperset(model.reads):
             unfed |= {model.name}
             sql = sql_of_no_rows(schemas[model.name])
@@ -220,7 +220,7 @@ def _coverage(
     marts = [table for name, table in made.items() if table.model.layer == "marts" and name != METRIC_DAILY]
     seen = {feed for mart in marts for feed in mart.feeds}
     schemas = {**root_schemas(), **{name: declared(table.model.contract) for name, table in made.items()}}
-    # As landed, as staging puts a number where none was given.
+    # From the raw tables, since staging puts numbers where none were given.
     columns = {f"raw_{feed}": feeds()[feed].columns for feed in sorted(seen & {file.feed for file in files})}
     columns |= {mart.model.name: mart.model.contract.columns for mart in marts if mart.rows}
     columns = {name: of_table for name, of_table in columns.items() if "_source" in schemas[name].names}
@@ -249,7 +249,7 @@ def _build_id(settings: Settings, files: Iterable[LandedFile], code: str) -> str
         ]
         for file in files
     ]
-    # A file that is not there makes another id too, so that it is missed when the build is made.
+    # A missing file changes the id as well, so that the build fails on it.
     rates = settings.fx and (hashlib.sha256(settings.fx.read_bytes()).hexdigest() if settings.fx.is_file() else "lost")
     text = json.dumps([landed, rates, code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

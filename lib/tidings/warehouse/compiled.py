@@ -1,4 +1,4 @@
-"""Models as SQL: expressed, compiled, and kept per version of the code, as compiling takes longer than running."""
+"""The SQL of models, cached per version of the code, since compiling takes longer than running."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tidings.models.staging.landed import default_staging
 from tidings.warehouse.reader import ENGINE_VERSION, ORIGIN, compile_sql
 
 RAW_FX = "raw_fx"
-# Packages and modules that decide what a build holds: an edit of any of them makes a new build.
+# Packages and modules that determine the content of a build: editing one makes a new build.
 _MAKERS = (
     "tidings.models",
     "tidings.feeds",
@@ -57,7 +57,7 @@ def express(model: Model, schemas: Mapping[str, ibis.Schema]) -> ir.Table:
     """A model as an Ibis expression over unbound tables of the schemas given.
 
     Raises:
-        WarehouseError: the model asks for a column or operation that is not there.
+        WarehouseError: the model uses a column or operation that does not exist.
     """
     try:
         return model.function(*(ibis.table(schemas[table], name=table) for table in model.reads))
@@ -69,7 +69,7 @@ def express(model: Model, schemas: Mapping[str, ibis.Schema]) -> ir.Table:
 
 
 def sql_of(model: Model, schemas: Mapping[str, ibis.Schema]) -> str:
-    """The SQL of a model over tables of these schemas; made once per version of the code, as that takes longest.
+    """The SQL of a model over tables of these schemas, cached per version of the code.
 
     Raises:
         WarehouseError: as `express`.
@@ -85,12 +85,12 @@ def sql_of(model: Model, schemas: Mapping[str, ibis.Schema]) -> str:
 
 
 def kept_folder() -> Path:
-    """Where SQL of models is kept: with Python's own compiled code, which is shared and thrown away in the same way."""
+    """The folder of cached SQL: beside Python's bytecode, which is shared and deleted in the same way."""
     return Path(cache_from_source(__file__)).with_suffix("")
 
 
 def _kept_file(model: Model, schemas: Mapping[str, ibis.Schema]) -> Path | None:
-    """The file of its SQL; None where the hash of the code does not cover the model, as with a workbook's own."""
+    """The cache file; None where the code hash does not cover the model, as for a workbook's own models."""
     module = sys.modules.get(model.function.__module__)
     file = getattr(module, "__file__", None)
     written = getattr(getattr(module, model.name, None), "function", None)
@@ -106,7 +106,7 @@ def _kept_file(model: Model, schemas: Mapping[str, ibis.Schema]) -> Path | None:
 
 @cache
 def _loaded_code() -> str:
-    """The hash of the code as this process has it: files that are edited later are not what it runs."""
+    """The hash of the code that this process loaded, so later edits of files do not count."""
     return hashlib.sha256(f"{code_hash()}, sqlglot {version('sqlglot')}".encode()).hexdigest()[:16]
 
 
@@ -118,25 +118,25 @@ def _read(file: Path) -> str:
 
 
 def _keep(file: Path, sql: str) -> None:
-    """Keep it if that can be: not where the package was installed by somebody else."""
+    """Keep it if the folder is writable: it is not where another user installed the package."""
     with suppress(OSError):
         if not file.parent.is_dir():
             file.parent.mkdir(parents=True, exist_ok=True)
             versions = sorted(file.parent.parent.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
             for old in versions[_KEPT_VERSIONS:]:
                 shutil.rmtree(old, ignore_errors=True)
-        # Named when it is whole, as other processes may read it.
+        # Renamed when complete, since other processes may read it.
         draft = file.with_name(f".{file.name}.{os.getpid()}")
-        # Bytes, as text would come back without the carriage returns that models look for.
+        # Bytes: text mode would lose the carriage returns in some models' patterns.
         draft.write_bytes(sql.encode("utf-8"))
         draft.replace(file)
 
 
 def code_hash() -> str:
-    """What makes the tables: models, feeds, this machinery, the workbook's own `lib/`, versions of tool and engine.
+    """A hash of all that makes the tables: models, feeds, the builder, the workbook's own `lib/`, tool and engine.
 
     Raises:
-        ModuleNotFoundError: a name of `_MAKERS` is no module any more; then nothing could tell that it was edited.
+        ModuleNotFoundError: a name in `_MAKERS` is not a module any more, so that edits of it would go unnoticed.
     """
     digest = hashlib.sha256(f"tidings {version('tidings')}, {ENGINE_VERSION}".encode())
     for name in _MAKERS:
@@ -150,6 +150,6 @@ def code_hash() -> str:
 def _sources_of(name: str) -> list[Path]:
     found = importlib.util.find_spec(name)
     if found is None or found.origin is None:
-        raise ModuleNotFoundError(f"There is no module {name}, which builds are made by.", name=name)
+        raise ModuleNotFoundError(f"There is no module {name}, which `_MAKERS` lists.", name=name)
     folder = Path(found.origin).parent
     return sorted(folder.rglob("*.py")) if found.submodule_search_locations else [Path(found.origin)]

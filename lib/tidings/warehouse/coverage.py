@@ -1,9 +1,9 @@
 """What each source covers (metric definitions C14), found by the build: its days, and which columns it fills.
 
-A feed that is landed by windows covers those; one that declares how far it is complete covers the days from its first
-row up to there. A file covers the days from its first row to the day of its last row: that day is complete where rows
-have dates only, and incomplete where they have times. What lies between two files of a source is covered where it is no
-longer than the longest pause inside its files, where silence is known to be real; a longer gap is unknown.
+A feed landed by windows covers those; one that declares up to when it is complete covers the days from its first row to
+that day. A file covers the days from its first row to that of its last row, which is complete if rows have dates only
+and incomplete if they have times. Days between two files of a source are covered if they are no more than the longest
+run of days without rows inside a file, where there really was nothing; a longer gap is unknown.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ SCHEMA = pa.schema(
 )
 """A row is a source and feed, or a source, platform metric and breakdown.
 
-Covered are the instants from `start` up to `until` but for those in `gaps`; `zone` is that of the source's own days,
-null where rows are instants, whose days are those of the report. `ended` are parts that are pulled no more.
+Covered are the instants from `start` up to `until` except those in `gaps`; `zone` is that of the source's own days,
+null where rows are instants, whose days are those of the report. `ended` are partitions no longer pulled.
 """
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What one source's rows of one feed cover; the days are those of its zone where it has one."""
+    """The coverage of one source and feed; its days are those of `zone`, if set."""
 
     start: datetime
     until: datetime
@@ -60,10 +60,10 @@ def coverage_table(
     schemas: Mapping[str, ibis.Schema],
     run: RunQuery,
 ) -> pa.Table:
-    """The table `meta_coverage` of a build, made from what was landed and `meta_feeds` says of it.
+    """The table `meta_coverage` of a build, from the landed files and `meta_feeds`.
 
-    `seen` are the feeds whose rows are instants that marts are made of; `schemas` those of the raw tables and of the
-    platform metrics, over which `run` runs an expression.
+    `seen` are the feeds of instants that marts are made of; `schemas` those of the raw tables and platform metrics,
+    over which `run` executes expressions.
     """
     by_feed: dict[str, list[LandedFile]] = {}
     for file in files:
@@ -97,7 +97,7 @@ def _row(source: str, feed: str, known: _Known) -> dict[str, Any]:
 
 
 def _of_feed(raw: ir.Table, files: Sequence[LandedFile], run: RunQuery) -> dict[str, _Known]:
-    """What each source of a feed covers, by source."""
+    """The coverage of a feed by source."""
     time = raw[files[0].time]
     bounds = raw.group_by("_source", "_partition").aggregate(first=time.min(), last=time.max())
     first_last = {
@@ -113,7 +113,7 @@ def _of_feed(raw: ir.Table, files: Sequence[LandedFile], run: RunQuery) -> dict[
         found = _of_partition(of_partition, first_last.get(key), is_dated=key in dated)
         if found is not None:
             spans.setdefault(key[0], []).append(found)
-    # Only files of one source that follow one another have something between them.
+    # Only consecutive files of one source have days between them.
     several = {file.source for file in files if file.load.covers.startswith(ROWS_OF)}
     several = {source for source in several if len(spans.get(source, ())) > 1}
     pauses = _pauses(raw, time, several, run)
@@ -121,7 +121,7 @@ def _of_feed(raw: ir.Table, files: Sequence[LandedFile], run: RunQuery) -> dict[
 
 
 def _of_partition(loads: Sequence[Load], bounds: tuple[datetime, datetime] | None, *, is_dated: bool) -> _Known | None:
-    """What one part covers; None for one without rows that declares nothing of its own."""
+    """The coverage of one partition; None if it has no rows and declares no coverage."""
     starts, ends = [], []
     for load in loads:
         if load.covers.startswith(DECLARED_DAYS):
@@ -149,7 +149,7 @@ def _dated(
     first_last: Mapping[tuple[str, str], tuple[datetime, datetime]],
     run: RunQuery,
 ) -> set[tuple[str, str]]:
-    """The parts all of whose rows are at midnight of their zone: they have dates only."""
+    """The partitions with dates only: all their rows are at midnight of their zone."""
     zones: dict[str, set[str]] = {}
     for file in files:
         if file.load.covers.startswith(ROWS_OF):
@@ -168,7 +168,7 @@ def _dated(
 
 
 def _pauses(raw: ir.Table, time: ir.TimestampValue, sources: Collection[str], run: RunQuery) -> dict[str, int]:
-    """The longest run of days without a row inside the parts of each of these sources, in days."""
+    """The longest run of days without a row inside the partitions of each of these sources."""
     if not sources:
         return {}
     rows = raw.mutate(day=time.date()).filter(raw["_source"].isin(sorted(sources)))
@@ -179,14 +179,14 @@ def _pauses(raw: ir.Table, time: ir.TimestampValue, sources: Collection[str], ru
 
 
 def _joined(spans: Sequence[_Known], pause: int | None) -> _Known:
-    """Parts of one source put together; without a `pause` nothing is missing between them."""
+    """The coverage of several partitions of one source; without a `pause` there are no gaps between them."""
     ordered = sorted(spans, key=lambda span: (span.start, span.until))
     gaps: list[tuple[datetime, datetime]] = []
     until = ordered[0].until
     utc = Zone()
     for span in ordered[1:]:
         if pause is not None and span.start > until:
-            # The day on which a file ends need not be over, so it counts as one that may be without rows.
+            # The last day of a file may be incomplete, so it counts as one without rows.
             between = len(days_between(utc.day_of(until), utc.day_of(span.start))) - 2
             if between > pause:
                 gaps.append((until, span.start))
@@ -195,11 +195,11 @@ def _joined(spans: Sequence[_Known], pause: int | None) -> _Known:
 
 
 def _of_platform_metrics(
-    figures: ir.Table, infos: Sequence[Mapping[str, Any]], known: Mapping[tuple[str, str], _Known], run: RunQuery
+    rows: ir.Table, infos: Sequence[Mapping[str, Any]], known: Mapping[tuple[str, str], _Known], run: RunQuery
 ) -> list[dict[str, Any]]:
-    keys = [figures[name] for name in ("platform", "metric", "breakdown", "is_total", "feed", "zone")]
-    grouped = figures.group_by(figures["_source"].name("source"), *keys).aggregate(
-        first_day=figures.day.min(), last_day=figures.day.max()
+    keys = [rows[name] for name in ("platform", "metric", "breakdown", "is_total", "feed", "zone")]
+    grouped = rows.group_by(rows["_source"].name("source"), *keys).aggregate(
+        first_day=rows.day.min(), last_day=rows.day.max()
     )
     by_feed: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for info in infos:
@@ -216,7 +216,7 @@ def _breakdown(
     known: Mapping[tuple[str, str], _Known],
     dense: Collection[str],
 ) -> dict[str, Any]:
-    """One breakdown of a platform metric, as a source reports it, and the days of the source that it covers."""
+    """One breakdown of a platform metric as a source reports it, and the days that it covers."""
     names = row["feed"].split(",")
     of_feeds = [by_feed.get((row["source"], name), ()) for name in names]
     from_rows = [known[row["source"], name] for name in names if (row["source"], name) in known]
@@ -224,11 +224,11 @@ def _breakdown(
     first, end = row["first_day"], add_days(row["last_day"], 1)
     gaps: list[tuple[datetime, datetime]] = []
     ended: Iterable[tuple[str, date]] = ()
-    # Where each day has a row, a row is all that covers it.
+    # Where every day has a row, only a row covers a day.
     if not any(name in dense for name in names):
         first = min([first, *(i["first_day"] for infos in of_feeds for i in infos if i["first_day"])])
-        # A source that is complete up to a day covers it, though there was nothing to report. Endpoints of one feed
-        # report the same, and one of them is enough.
+        # A source that is complete up to a day covers it even without rows. Endpoints of one feed report the same, so
+        # one of them is enough.
         ends = [
             max(zone.day_of(info["complete_until"]) for info in infos if info["complete_until"])
             for name, infos in zip(names, of_feeds, strict=True)
@@ -253,7 +253,7 @@ def _breakdown(
 
 
 def _missing(of_feeds: Iterable[Sequence[Mapping[str, Any]]]) -> list[date]:
-    """The days that no endpoint of some feed has landed, though others around them were."""
+    """The days between landed ones that no endpoint of some feed has landed."""
     found: set[date] = set()
     for infos in of_feeds:
         if infos and all(info["first_day"] is not None for info in infos):
@@ -263,7 +263,7 @@ def _missing(of_feeds: Iterable[Sequence[Mapping[str, Any]]]) -> list[date]:
 
 
 FILLED = pa.schema([(name, pa.string()) for name in ("table", "source", "column", "value")])
-"""A row is a column that some row of a source fills in a table; of enumerated columns also each value that occurs."""
+"""A row is a column that a source fills in some row of a table; for enumerated columns also one per value."""
 
 
 def filled_table(

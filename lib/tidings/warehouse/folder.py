@@ -1,4 +1,4 @@
-"""The folder of builds: one writer at a time, a pointer that is replaced whole, old builds removed."""
+"""The folder of builds: one writer at a time, an atomically replaced pointer, old builds removed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PRUNING = ".pruning"
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the warehouse for this build; the system lets go of it when the process dies."""
+    """Hold the write lock of the warehouse; the system releases it when the process dies."""
     with (folder / _LOCK).open("a+", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -29,7 +29,7 @@ def locked(folder: Path) -> Iterator[None]:
             lock.seek(0)
             raise WarehouseError(
                 f"Another build of {folder} is running (process {lock.read().strip() or 'unknown'}).",
-                "Wait until it is done, or end that process.",
+                "Wait until it has finished, or end that process.",
             ) from error
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -39,9 +39,9 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def still(folder: Path) -> Iterator[None]:
-    """While it is held no build is removed: for a run that looks whether its build is there and says that it reads it.
+    """While held, no build is removed: a run checks that its build exists and registers itself as a reader under it.
 
-    Held for an instant by both sides, unlike `locked`, so that both wait.
+    Both sides hold it for an instant, so unlike `locked` they wait for it.
     """
     with (folder / _PRUNING).open("a", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -49,7 +49,7 @@ def still(folder: Path) -> Iterator[None]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a killed or failed build left behind."""
+    """Remove the remains of killed or failed builds."""
     for path in [folder / _POINTER_DRAFT, *folder.glob(f".*{DRAFT}*")]:
         if path.is_dir():
             shutil.rmtree(path)
@@ -58,14 +58,14 @@ def sweep(folder: Path) -> None:
 
 
 def publish(draft: Path, final: Path) -> None:
-    """Give a finished build its name: whole on disk before the name is, so a named build is never half of one."""
+    """Give a finished build its name after syncing it to disk, so a named build is always complete."""
     _sync(draft)
     draft.replace(final)
     _sync(final.parent)
 
 
 def point(folder: Path, build_id: str) -> None:
-    """Make a finished build the one that readers get."""
+    """Point readers to a finished build."""
     draft = folder / _POINTER_DRAFT
     draft.write_text(f"{build_id}\n", encoding="utf-8")
     publish(draft, folder / POINTER)
@@ -74,7 +74,7 @@ def point(folder: Path, build_id: str) -> None:
 def prune(folder: Path, build_id: str, keep: Callable[[], Collection[str]]) -> None:
     """Remove old builds, except the current one, the newest beside it and those that `keep` names.
 
-    `keep` is asked while no run can begin, so that none begins with a build that is about to go.
+    `keep` is called while no run can begin, so that no run begins with a build about to be removed.
     """
     others = [path for path in folder.glob("*.duckdb") if path.stem != build_id and path.is_file()]
     others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)

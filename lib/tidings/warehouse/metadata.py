@@ -1,4 +1,4 @@
-"""What a build says of itself: the meta tables, made of Arrow rows."""
+"""The meta tables of a build: its tables, columns, feeds, rejected rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tidings.landing.store import LandedFile
 from tidings.models.model import Model
 from tidings.window import add_days, days_since
 
-# What other parts of an endpoint were pulled without for so long was taken out of the settings.
+# A partition not pulled for so long while others of its endpoint were has been taken out of the settings.
 _GONE_DAYS = 3
 _TS = pa.timestamp("us")
 _BUILD = pa.schema([("id", pa.string()), ("tool_version", pa.string()), ("code", pa.string()), ("complete_until", _TS)])
@@ -61,9 +61,9 @@ _REJECTED = pa.schema(
 
 @dataclass(frozen=True)
 class TableInfo:
-    """One table of a build; `fresh_until` is its newest `ts` (aware UTC), null without rows or `ts`.
+    """One table of a build; `last_row_at` is its newest `ts` (aware UTC), None without rows or `ts`.
 
-    `feeds` are those that it is made of.
+    `feeds` are those from which it is made.
     """
 
     name: str
@@ -78,11 +78,11 @@ class TableInfo:
 
 @dataclass(frozen=True)
 class FeedInfo:
-    """What one endpoint of one source has landed in one feed; instants are aware UTC.
+    """What one endpoint of one source has landed of one feed; instants are aware UTC.
 
-    Of several parts the one that lags most says up to when it is complete. Of what is landed by days `first_day` is
-    the first, and `missing` those between that were never landed, as (first, last). `ended` are parts that the others
-    were pulled without for days, with the first day that they do not tell any more.
+    `complete_until` is that of the partition that lags most. For feeds landed by days, `first_day` is the first of them
+    and `missing` the days between that were never landed, as (first, last). `ended` are partitions that have not been
+    pulled for days while others were, with the first day that they lack.
     """
 
     source: str
@@ -101,7 +101,7 @@ class FeedInfo:
 
 @dataclass(frozen=True)
 class TableBuilt:
-    """A table just made: its model, rows, newest `ts` (naive UTC) and the SQL that made it."""
+    """A table just built: its model, rows, newest `ts` (naive UTC) and SQL."""
 
     model: Model
     rows: int
@@ -190,7 +190,7 @@ def _feeds(files: list[LandedFile]) -> list[dict[str, Any]]:
 
 
 def _asked_for(loads: list[Load]) -> list[Load]:
-    """The entries of parts that are still pulled: a site or an app that was taken out of the settings lags for ever."""
+    """The loads of partitions that are still pulled: one taken out of the settings would lag forever."""
     newest: dict[str, datetime] = {}
     for load in loads:
         newest[load.partition] = max(load.fetched_at, newest.get(load.partition, load.fetched_at))
@@ -201,12 +201,12 @@ def _asked_for(loads: list[Load]) -> list[Load]:
 
 
 def _complete_until(loads: list[Load], *, is_sparse: bool) -> datetime | None:
-    """Up to when all parts are complete that are landed by days; files follow one another."""
+    """Up to when all partitions are complete, of those landed by days; of files, the last one counts."""
     newest: dict[str, datetime] = {}
     asked_for = _asked_for([load for load in loads if load.window])
     for load in asked_for or loads:
         if load.complete_until:
-            # Of what is told only when it happens, the part in which something happened last says how far it is.
+            # A sparse feed has rows only when something happens, so the partition with the newest ones counts.
             partition = load.partition if load.window and not is_sparse else ""
             newest[partition] = max(load.complete_until, newest.get(partition, load.complete_until))
     return min(newest.values(), default=None)
@@ -232,7 +232,7 @@ def _days(loads: list[Load], *, is_sparse: bool) -> dict[str, Any]:
 
 
 def _rejected(files: list[LandedFile]) -> list[dict[str, Any]]:
-    """Rejected rows by load, day and reason, beside all rows of that load and day."""
+    """Rejected rows by load, day and reason, with the number of all rows of that load and day."""
     found = []
     for file in files:
         if file.rejected_path is None:

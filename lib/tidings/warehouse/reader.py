@@ -34,15 +34,15 @@ ENGINE_VERSION = f"duckdb {duckdb.__version__}, ibis {ibis.__version__}"
 
 
 def build_file(settings: Settings, build: str) -> Path:
-    """Where a finished build lies."""
+    """The file of a finished build."""
     return settings.warehouse / f"{build}.duckdb"
 
 
 def current_build(settings: Settings) -> str | None:
-    """The id of the build that readers get, null before the first.
+    """The id of the build that readers get, None before the first.
 
     Raises:
-        WarehouseError: the pointer to it cannot be read, or names none.
+        WarehouseError: the pointer cannot be read, or names no build.
     """
     pointer = settings.warehouse / POINTER
     if not os.path.lexists(pointer):
@@ -53,12 +53,12 @@ def current_build(settings: Settings) -> str | None:
         reason, remedy = remedy_of(error)
         raise WarehouseError(f"{pointer} cannot be read: {reason}.", remedy) from error
     if not _BUILD_ID.fullmatch(named):
-        raise WarehouseError(f"{pointer} names no build.", "Run `tidings build`: it writes it anew.")
+        raise WarehouseError(f"{pointer} names no build.", "Run `tidings build`, which writes it again.")
     return named
 
 
 def is_whole(settings: Settings, build: str) -> bool:
-    """Whether a build is there and can be read; one cut short by a full disk or a copy cannot."""
+    """Whether a build exists and can be read; one truncated by a full disk or a broken copy cannot."""
     try:
         return can_be_read(Warehouse.open(settings, build))
     except WarehouseError:
@@ -66,7 +66,7 @@ def is_whole(settings: Settings, build: str) -> bool:
 
 
 def can_be_read(warehouse: Warehouse) -> bool:
-    """Whether all of a build's tables are there; it is closed then."""
+    """Whether all of a build's tables are there; closes it."""
     try:
         with warehouse:
             _ = warehouse.meta, warehouse.tables, warehouse.feeds, warehouse.rejected
@@ -88,7 +88,7 @@ def sql_of_no_rows(schema: ibis.Schema) -> str:
 
 
 class Warehouse:
-    """One finished build, opened to be read; any number of processes may read the same one."""
+    """One finished build, opened read-only; any number of processes may read it at once."""
 
     def __init__(self, file: Path, build_id: str) -> None:
         self.build_id = build_id
@@ -104,10 +104,10 @@ class Warehouse:
 
     @classmethod
     def open(cls, settings: Settings, build: str | None = None) -> Warehouse:
-        """Open a build read-only: the one named, else the current one.
+        """Open a build read-only, by default the current one.
 
         Raises:
-            WarehouseError: nothing has been built, no such build, or its file is damaged.
+            WarehouseError: nothing has been built, there is no such build, or its file is damaged.
         """
         wanted = build or current_build(settings)
         if wanted is None:
@@ -119,7 +119,7 @@ class Warehouse:
         return cls(file, wanted)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the connection and with it the file."""
         self._backend.disconnect()
 
     def __enter__(self) -> Warehouse:
@@ -148,10 +148,10 @@ class Warehouse:
         return int(rows)
 
     def view(self, name: str, expression: ir.Table) -> ir.Table:
-        """An expression as a temporary view of this connection, called `name`, or numbered where that is another's.
+        """A temporary view of this connection for an expression, called `name`, with a number if the name is taken.
 
         Raises:
-            WarehouseError: the engine refused it.
+            WarehouseError: the engine rejected it.
         """
         sql = self.sql(expression)
         names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
@@ -169,7 +169,7 @@ class Warehouse:
         return {name: made for name, made in self._views.items() if _name(name) in sql}
 
     def require_own(self, expression: ir.Expr) -> None:
-        """Refuse what another connection made: its names may stand for other rows here.
+        """Refuse an expression of another connection, whose names may mean other rows here.
 
         Raises:
             UsageError: the expression reads a table or view of another connection.
@@ -177,7 +177,7 @@ class Warehouse:
         foreign = [node.name for node in expression.op().find(ops.DatabaseTable) if node.source is not self._backend]
         if foreign:
             raise UsageError(
-                f"The question reads {foreign[0]} of another book.", "Ask the book whose tables it is made of."
+                f"The expression reads {foreign[0]} of another book.", "Run it with the book that its tables come from."
             )
 
     def sql(self, expression: ir.Expr) -> str:
@@ -185,18 +185,18 @@ class Warehouse:
         return compile_sql(expression)
 
     def query(self, expression: ir.Expr) -> pa.Table:
-        """Run an expression; a scalar comes as a table of one row, a column as a table of one column.
+        """Run an expression; a scalar gives a table of one row, a column a table of one column.
 
         Raises:
-            WarehouseError: the engine refused it.
+            WarehouseError: the engine rejected it.
         """
         return self.run(self.sql(expression), expression)
 
     def run(self, sql: str, expression: ir.Expr) -> pa.Table:
-        """Run what `sql` made of an expression: compiling takes longer than many a query, and is done once.
+        """Run SQL that `sql` made from an expression: compiled once, as that is often the slowest step.
 
         Raises:
-            WarehouseError: the engine refused it.
+            WarehouseError: the engine rejected it.
         """
         schema = expression.as_table().schema().to_pyarrow()
         try:
@@ -218,7 +218,7 @@ class Warehouse:
 
     @cached_property
     def meta(self) -> Mapping[str, Any]:
-        """What the build says of itself: id, tool_version, code, complete_until (aware UTC)."""
+        """Facts about the build: id, tool_version, code, complete_until (aware UTC)."""
         return self._rows("meta_build")[0]
 
     @cached_property
@@ -245,7 +245,7 @@ class Warehouse:
 
     @cached_property
     def coverage(self) -> tuple[Mapping[str, Any], ...]:
-        """What each source covers, as `covered.SCHEMA` describes it; instants are aware UTC."""
+        """The rows of `meta_coverage`, instants as aware UTC."""
         rows = self._rows("meta_coverage")
         return tuple({**row, "gaps": [[_aware(end) for end in gap] for gap in row["gaps"] or ()]} for row in rows)
 
@@ -256,15 +256,15 @@ class Warehouse:
 
     @cached_property
     def rejected(self) -> tuple[Mapping[str, Any], ...]:
-        """Rejected rows (`rows`) counted by source, endpoint, feed, part, day and reason, with a first cell as example.
+        """Rejected rows (`rows`) by source, endpoint, feed, partition, day and reason, with a first cell as example.
 
-        `day` (UTC) is null where it is not known. `of` counts all rows of the part and day under this reason; days of
-        such a part without a rejected row are there with an empty reason.
+        `day` (UTC) is null if unknown. `of` counts all rows of the partition and day; its days without rejected rows
+        are included with an empty reason.
         """
         return tuple(self._rows("meta_rejected"))
 
     def last_row_at(self, table: str) -> datetime | None:
-        """The newest `ts` of a table, aware UTC; null without rows or `ts`.
+        """The newest `ts` of a table, aware UTC; None without rows or `ts`.
 
         Raises:
             WarehouseError: no such table.
@@ -275,7 +275,7 @@ class Warehouse:
 
     @property
     def complete_until(self) -> datetime | None:
-        """Up to when the data of all landings reach, the newest of them, aware UTC; null when nothing was landed."""
+        """Up to when the newest source has data, aware UTC; None when nothing was landed."""
         until: datetime | None = self.meta["complete_until"]
         return until
 
@@ -285,7 +285,7 @@ class Warehouse:
 
 
 def _with_all_decimals(schema: pa.Schema, found: pa.Schema) -> pa.Schema:
-    """A schema with the engine's decimals: a product has more of them than Ibis takes it to have."""
+    """A schema with the engine's decimals, as a product has more of them than Ibis declares."""
     fields = zip(schema, found, strict=True)
     decimals = pa.types.is_decimal
     return pa.schema([f.with_type(e.type) if decimals(f.type) and decimals(e.type) else f for f, e in fields])
@@ -297,7 +297,7 @@ def _aware(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class RawFile:
-    """A landed Parquet file as the build reads it; rows whose time lies in a hidden window [from, to) are left out."""
+    """A landed Parquet file; rows whose time lies in a hidden window [from, to) are left out."""
 
     path: Path
     source: str
@@ -307,10 +307,10 @@ class RawFile:
 
 
 class Writer:
-    """A new build being written; nobody else can read the file until it is closed and renamed."""
+    """A new build being written; no other process can read it until it is closed and renamed."""
 
     def __init__(self, file: Path) -> None:
-        # The newest file format writes a third faster; that older engines cannot read it matters to no cache.
+        # The newest file format writes a third faster; older engines cannot read it, which is fine for a cache.
         config: dict[str, str | bool | int | float | list[str]] = {
             "preserve_insertion_order": False,
             "storage_compatibility_version": "latest",
@@ -319,24 +319,24 @@ class Writer:
         self._con = duckdb.connect(str(file), config=config)
 
     def finish(self) -> None:
-        """Write everything to the file: closing alone would be silent about a disk that is full.
+        """Write everything to the file; closing alone would not report a full disk.
 
         Raises:
-            WarehouseError: the disk does not take it.
+            WarehouseError: the file cannot be written.
         """
         try:
             self._con.execute("CHECKPOINT")
         except duckdb.Error as error:
             raise WarehouseError(
-                f"The build could not be written to {self._file.parent}: {error}.", "Free some disk space, then repeat."
+                f"The build could not be written to {self._file.parent}: {error}.", "Free disk space, then repeat."
             ) from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the connection and with it the file."""
         self._con.close()
 
     def raw_view(self, name: str, columns: Mapping[str, str], time: str, files: Sequence[RawFile]) -> None:
-        """Show landed files as one table: typed columns, `_source`, `_partition`, `_pull`, `_line`; never `_record`."""
+        """A view of landed files: typed columns, `_source`, `_partition`, `_pull`, `_line`; never `_record`."""
         types = _types(columns)
         selects = [self._select(file, types, time) for file in files] or [_no_rows({**types, **_types(ORIGIN)})]
         self._con.execute(f"CREATE TEMP VIEW {_name(name)} AS {' UNION ALL '.join(selects)}")
@@ -344,7 +344,7 @@ class Writer:
     def _select(self, file: RawFile, types: Mapping[str, str], time: str) -> str:
         source = f"read_parquet({_text(glob.escape(str(file.path)))})"
         there = {row[0] for row in self._con.execute(f"DESCRIBE FROM {source}").fetchall()}
-        # A file landed before the feed had a column has nulls in it.
+        # A file landed before the feed had a column gives nulls for it.
         shown = [f"CAST({_name(c) if c in there else 'NULL'} AS {t}) AS {_name(c)}" for c, t in types.items()]
         origin = f"{_text(file.source)} AS _source, {_text(file.partition)} AS _partition"
         origin += f", CAST({file.pull:d} AS BIGINT) AS _pull"
@@ -355,28 +355,28 @@ class Writer:
         return f"SELECT {', '.join(shown)}, {origin}, CAST(_line AS BIGINT) AS _line FROM {source} WHERE TRUE{hidden}"  # noqa: S608 - every part is quoted above
 
     def create(self, name: str, sql: str) -> ibis.Schema:
-        """Make a table of a query; its schema as the engine made it.
+        """Create a table from a query; returns its schema as the engine has it.
 
         Raises:
-            WarehouseError: the engine refused the query or ran out of room.
+            WarehouseError: the engine rejected the query or ran out of space.
         """
         try:
             self._con.execute(f"CREATE TABLE {_name(name)} AS {sql}")
         except duckdb.Error as error:
             raise WarehouseError(
-                f"The table {name} could not be made: {error}.", "Correct its model, or free memory and disk space."
+                f"The table {name} could not be created: {error}.", "Correct its model, or free memory and disk space."
             ) from error
         described = self._con.execute(f"DESCRIBE {_name(name)}").fetchall()
         return ibis.schema({row[0]: _type(row[1]) for row in described})
 
     def insert(self, name: str, rows: pa.Table) -> None:
-        """Make a table of Arrow rows."""
+        """Create a table from Arrow rows."""
         self._con.register("rows_to_insert", rows)
         self._con.execute(f"CREATE TABLE {_name(name)} AS FROM rows_to_insert")
         self._con.unregister("rows_to_insert")
 
     def show(self, name: str, rows: pa.Table) -> None:
-        """Show Arrow rows as a table to the models, without storing them."""
+        """Give the models Arrow rows as a table, without storing them."""
         self._con.register(name, rows)
 
     def run(self, expression: ir.Expr) -> pa.Table:

@@ -36,16 +36,16 @@ _SECONDS = "float64"
         "seconds_to_next_view": Column(
             _SECONDS, "Page views: time to the session's next page view; null for its last.", unit="s", minimum=0
         ),
-        "_source": Column("!string", "Source that said it."),
-        "_line": Column("!int64", "Position in what was received, from 1."),
+        "_source": Column("!string", "Source that reported it."),
+        "_line": Column("!int64", "Position in the input, from 1."),
     },
     fresh_hours=48,
 )
 def fct_events(stg_events: ir.Table, stg_access: ir.Table) -> ir.Table:
-    """An event or page view, from event sources and access logs, bots included, with its place in its session.
+    """An event or page view, from event sources and access logs, bots included, with its session and position in it.
 
-    A session is the hits of one visitor of one source in order of time, then of input (C5); a pause of more than
-    1,800 s starts the next. Visitors of two sources are different visitors: their pseudonyms have nothing in common.
+    A session is the hits of one visitor of one source, ordered by time, then by input; a pause of more than
+    1,800 s starts the next. Visitors of two sources are different visitors, since their pseudonyms differ.
     """
     hits = ibis.union(_from_events(stg_events), _from_access(stg_access))
     places = _places(hits)

@@ -1,4 +1,4 @@
-"""All figures that places tell of a day, in one long table."""
+"""The metrics that platforms report per day, in one long table."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ from tidings.schema import Column
     key=("platform_metric_key",),
     columns={
         **PLATFORM_COLUMNS,
-        "ts": Column("!timestamp(6)", "Midnight of the day, in the zone of the day; a report reads it as its own day."),
-        "per_euro": Column(RATE, "Units of `currency` for one euro at the fixing that holds on the day."),
+        "ts": Column(
+            "!timestamp(6)", "Midnight of the day in the platform's time zone; a report takes it as its own day."
+        ),
+        "per_euro": Column(RATE, "Units of `currency` per euro, by the fixing in force on the day."),
         "fixed_on": Column("date", "Day of that fixing."),
     },
-    # Stores tell of a day two or three days later.
+    # Stores report a day two or three days later.
     fresh_hours=120,
     as_of=AsOf("day"),
     money="day",
 )
 def fct_metric_daily(dim_fx: ir.Table, *platform_metrics_: ir.Table) -> ir.Table:
-    """A figure of a day as a place told it: downloads, proceeds, clicks, subscriptions … by source and dimensions.
+    """A daily metric as a platform reports it: downloads, proceeds, clicks, subscriptions … by source and dimensions.
 
-    Figures of several sources stay apart. Within a source and metric only the rows of one cut may be added (those of
-    `is_total` make the whole), and only where the metric is a flow.
+    Sources are never added up. Within a source and metric, add only the rows of one breakdown (those with `is_total`
+    give the total), and only if the metric is a flow.
     """
     rows = reduce(lambda table, other: table.union(other), platform_metrics_)
     pairs = rows.filter(rows.currency.notnull()).select("currency", "day").distinct()

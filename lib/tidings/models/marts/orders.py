@@ -13,7 +13,7 @@ from tidings.schema import Column, joined
 
 RETURNED = ("refund", "chargeback")
 STATUSES = ("succeeded", "pending", "failed", "canceled")
-_STATUS = Column("!string", "What became of it.", values=STATUSES)
+_STATUS = Column("!string", "Status of the movement.", values=STATUSES)
 _COMMON = {**{name: ORDERS.columns[name] for name in ("order_id", "ts", "type")}, "status": _STATUS}
 _COMMON["customer_id"] = ORDERS.columns["customer_id"]
 _NET = Column(f"!{MONEY}", "Amount minus tax, never negative.")
@@ -35,24 +35,28 @@ _ORDER = ("_source", "order_id", "currency")
         "currency": ORDERS.columns["currency"],
         "units": Column(f"!{_UNITS}", "Pieces."),
         "lines": Column("!int64", "Lines.", minimum=1),
-        "is_order": Column("!boolean", "True for the first succeeded charge of an order number: there it is counted."),
+        "is_order": Column(
+            "!boolean", "True for the first succeeded charge of an order number, at which the order is counted."
+        ),
         "refund_of": ORDERS.columns["refund_of"],
         "origin": Column(
-            "string", "Where the revenue comes from; of what came back that of its charge, if it has one."
+            "string", "Where the revenue comes from; a refund or chargeback has that of its charge, if known."
         ),
-        "country": Column("string", "Country of the buyer, as given; of what came back else that of its charge."),
-        "_source": Column("!string", "Source that said it."),
-        "_pull": Column("!int64", "Landing of its first line."),
-        "_line": Column("!int64", "Its first line: position in what was received, from 1."),
+        "country": Column(
+            "string", "Country of the buyer, as given; a refund or chargeback without one has that of its charge."
+        ),
+        "_source": Column("!string", "Source that reported it."),
+        "_pull": Column("!int64", "Load of its first line."),
+        "_line": Column("!int64", "Position of its first line in the input, from 1."),
     },
     fresh_hours=48,
     money="report",
 )
 def fct_transactions(stg_orders: ir.Table) -> ir.Table:
-    """A money movement, dated by itself: the lines of one order number with one type, status, time and currency.
+    """A money movement with its own date: the lines of one order number that share type, status, time and currency.
 
-    Where a movement has an id of its own, its lines are one whatever their times, and it is dated by the first.
-    Customer, origin, country and refunded order are the first that a line gives.
+    A movement with an id of its own is one row whatever the times of its lines, dated by the first.
+    Customer, origin, country and refunded order are the first value among its lines.
     """
     lines = _lines(stg_orders)
     lines = lines.mutate(moved_at=ibis.ifelse(lines.movement_id.isnull(), lines.ts, ibis.null("timestamp(6)")))
@@ -85,7 +89,7 @@ def fct_transactions(stg_orders: ir.Table) -> ir.Table:
 
 
 def _money_so_far(fct_orders: ir.Table, fct_transactions: ir.Table) -> ir.Table:
-    """What had been charged and had come back by then: what is later is not known yet (C12)."""
+    """Charges and refunds up to `as_of` only: later ones were not known yet (C12)."""
     return money_of_orders(fct_orders, fct_transactions.filter(fct_transactions.status == "succeeded"))
 
 
@@ -95,34 +99,34 @@ def _money_so_far(fct_orders: ir.Table, fct_transactions: ir.Table) -> ir.Table:
     columns={
         "order_id": ORDERS.columns["order_id"],
         "order_key": Column("!string", "Source, order number and currency."),
-        "ts": Column("!timestamp(6)", "When it was charged first."),
+        "ts": Column("!timestamp(6)", "Time of the first succeeded charge."),
         "customer_id": ORDERS.columns["customer_id"],
         "gross": Column(f"!{MONEY}", "Amount minus tax of all its succeeded charges."),
         "tax": Column(f"!{MONEY}", "Tax on top."),
         "fee": Column(f"!{MONEY}", "Processor's fee."),
         "refunded": Column(
-            f"!{MONEY}", "Succeeded refunds and chargebacks that name it, net of tax, whenever they came."
+            f"!{MONEY}", "Succeeded refunds and chargebacks of the order, net of tax, whatever their date."
         ),
-        "net": Column(f"!{MONEY}", "Gross minus refunded; negative if more came back than was paid."),
+        "net": Column(f"!{MONEY}", "Gross minus refunded; negative if more was refunded than paid."),
         "currency": ORDERS.columns["currency"],
         "units": Column(f"!{_UNITS}", "Pieces."),
         "lines": Column("!int64", "Lines.", minimum=1),
         "origin": ORDERS.columns["origin"],
         "country": ORDERS.columns["country"],
         "order_number": Column(
-            "int64", "The customer's how manieth order, from 1; null without a customer.", minimum=1
+            "int64", "Number of the order among the customer's orders, from 1; null without a customer.", minimum=1
         ),
         "is_first": Column("boolean", "True for the customer's first order; null without a customer."),
-        "previous_ts": Column("timestamp(6)", "The customer's order before; null for the first."),
-        "_source": Column("!string", "Source that said it."),
+        "previous_ts": Column("timestamp(6)", "Time of the customer's previous order; null for the first."),
+        "_source": Column("!string", "Source that reported it."),
     },
     fresh_hours=48,
     as_of=AsOf(function=_money_so_far),
 )
 def fct_orders(fct_transactions: ir.Table) -> ir.Table:
-    """An order, counted once at its first succeeded charge: what was charged and what came back of it in all.
+    """An order, counted once at its first succeeded charge, with all that was ever charged and refunded for it.
 
-    Which order of its customer it was follows the time of that charge (C5).
+    A customer's orders are numbered by the time of that charge.
     """
     moved = fct_transactions.filter(fct_transactions.status == "succeeded")
     charges = moved.filter(moved.type == "charge")
@@ -148,7 +152,7 @@ def fct_orders(fct_transactions: ir.Table) -> ir.Table:
 
 
 def money_of_orders(orders: ir.Table, moved: ir.Table) -> ir.Table:
-    """Orders with gross, tax, fee, refunded, net, units and lines by the succeeded movements given."""
+    """Orders with gross, tax, fee, refunded, net, units and lines from the succeeded ones of the movements given."""
     charged = moved.type == "charge"
     order = ibis.ifelse(charged, moved.order_id, ibis.coalesce(moved.refund_of, moved.order_id))
     moved = moved.filter(moved.type.isin(("charge", *RETURNED)))
@@ -161,7 +165,7 @@ def money_of_orders(orders: ir.Table, moved: ir.Table) -> ir.Table:
     found = moved.group_by(_source=moved._source, order_id=order, currency=moved.currency).aggregate(
         **{name: sum_.fill_null(0).cast(MONEY) for name, sum_ in sums.items()},
         units=moved.units.sum(where=charged).fill_null(0).cast(_UNITS),
-        # Engines add whole numbers up to a wider type than Ibis takes them to.
+        # Engines sum integers into a wider type than Ibis declares.
         lines=moved.lines.cast("decimal(18, 0)").sum(where=charged).fill_null(0).cast("int64"),
     )
     kept = [name for name in orders.columns if name not in (*found.columns, "net") or name in _ORDER]
@@ -183,17 +187,19 @@ def money_of_orders(orders: ir.Table, moved: ir.Table) -> ir.Table:
         "net": _NET,
         "currency": ORDERS.columns["currency"],
         "origin": Column(
-            "string", "Where the revenue comes from; of what came back that of its charge, if it has one."
+            "string", "Where the revenue comes from; a refund or chargeback has that of its charge, if known."
         ),
-        "country": Column("string", "Country of the buyer, as given; of what came back else that of its charge."),
-        "is_first": Column("boolean", "True if the order (of a refund: the refunded order) is its customer's first."),
-        "_source": Column("!string", "Source that said it."),
-        "_line": Column("!int64", "Position in what was received, from 1."),
+        "country": Column(
+            "string", "Country of the buyer, as given; a refund or chargeback without one has that of its charge."
+        ),
+        "is_first": Column("boolean", "True if the order (for a refund, the refunded order) is the customer's first."),
+        "_source": Column("!string", "Source that reported it."),
+        "_line": Column("!int64", "Position in the input, from 1."),
     },
     fresh_hours=48,
 )
 def fct_order_lines(stg_orders: ir.Table, fct_orders: ir.Table) -> ir.Table:
-    """A line of a money movement, of every type and status; amounts are never negative, the type says which way."""
+    """A line of a money movement of any type and status; amounts are never negative, the type gives the direction."""
     orders = fct_orders.select("order_id", "currency", "_source", "is_first")
     lines = _lines(stg_orders)
     lines = _as_charged(lines, lines)
@@ -207,25 +213,25 @@ def fct_order_lines(stg_orders: ir.Table, fct_orders: ir.Table) -> ir.Table:
 
 
 @model(
-    grain="order number and what is odd about it",
+    grain="order number and anomaly",
     key=("anomaly_key",),
     columns={
-        "anomaly_key": Column("!string", "Source, order number, currency and what is odd."),
+        "anomaly_key": Column("!string", "Source, order number, currency and anomaly."),
         "order_id": ORDERS.columns["order_id"],
-        "ts": Column("!timestamp(6)", "The movement that made it odd, the last of several."),
+        "ts": Column("!timestamp(6)", "Time of the movement that caused it, the last if there are several."),
         "anomaly": Column(
             "!string",
-            "More came back than was charged; a refund names an order without a charge; a charge is called refunded, "
-            "and nobody says when.",
+            "More was refunded than charged; a refund names an order without a charge; a charge has the status "
+            "refunded without a date of the refund.",
             values=("refunded_above_charge", "refund_of_unknown_order", "refunded_without_date"),
         ),
-        "amount": Column(f"!{MONEY}", "How much, net of tax: beyond the charge, or that came back."),
+        "amount": Column(f"!{MONEY}", "Amount net of tax: the excess over the charge, or the refund."),
         "currency": ORDERS.columns["currency"],
-        "_source": Column("!string", "Source that said it."),
+        "_source": Column("!string", "Source that reported it."),
     },
 )
 def dim_order_anomalies(stg_orders: ir.Table, fct_transactions: ir.Table, fct_orders: ir.Table) -> ir.Table:
-    """What is odd about orders. It is counted as it was told; here it is listed."""
+    """Orders that look wrong. They are counted as reported, and listed here to be checked."""
     moved = fct_transactions.filter(fct_transactions.status == "succeeded", fct_transactions.type.isin(RETURNED))
     order = ibis.coalesce(moved.refund_of, moved.order_id)
     back = moved.group_by(_source=moved._source, order_id=order, currency=moved.currency).aggregate(
@@ -234,7 +240,7 @@ def dim_order_anomalies(stg_orders: ir.Table, fct_transactions: ir.Table, fct_or
     charged = fct_orders.select(*_ORDER, "gross")
     above = back.join(charged, list(_ORDER))
     above = above.filter(above.back > above.gross)
-    # What came back under a number of its own names no order: many books keep it so.
+    # A refund with a number of its own names no order; many accounting systems keep it so.
     unknown = back.filter(back.is_named == 1).anti_join(
         fct_orders.select("_source", "order_id"), ["_source", "order_id"]
     )
@@ -255,10 +261,10 @@ def dim_order_anomalies(stg_orders: ir.Table, fct_transactions: ir.Table, fct_or
 
 
 def _lines(stg_orders: ir.Table) -> ir.Table:
-    """Lines with the four statuses that money has; `is_undated` marks what came back at a time that nobody said.
+    """Lines with the four statuses of money; `is_undated` marks refunds whose date was not reported.
 
-    A charge that is called refunded was charged, and the whole came back: two lines. Where refunds name its order, they
-    say what came back.
+    A charge with the status "refunded" becomes two lines, the charge and a refund of all of it, unless refunds that
+    name its order are reported.
     """
     called = stg_orders.status == "refunded"
     settled = stg_orders.mutate(
@@ -268,7 +274,7 @@ def _lines(stg_orders: ir.Table) -> ir.Table:
     reported = reported.select("_source", order_id=ibis.coalesce(reported.refund_of, reported.order_id)).distinct()
     whole = stg_orders.filter(called, stg_orders.type == "charge").anti_join(reported, ["_source", "order_id"])
     whole = whole.mutate(
-        # No name of a source has a blank, so that no other line has such a key.
+        # Names of sources have no blank, so no other line has such a key.
         line_key=ibis.literal("refunded ") + whole.line_key,
         ts=ibis.coalesce(whole.refunded_at, whole.ts),
         type=ibis.literal("refund"),
@@ -282,9 +288,9 @@ def _lines(stg_orders: ir.Table) -> ir.Table:
 
 
 def _as_charged(rows: ir.Table, lines: ir.Table) -> ir.Table:
-    """Rows of which those that came back have the origin of their charge, else customer and country if they lack them.
+    """Rows whose refunds and chargebacks have the origin of the charge, and its customer and country if they lack them.
 
-    Where an order has several charges, it is what the first says that says something, settled ones before others.
+    Of several charges of an order the first with a value is taken, succeeded ones before others.
     """
     charges = lines.filter(lines.type == "charge")
     order_by = [(charges.status != "succeeded").cast("int64"), "ts", "_pull", "_line", "line_key"]
@@ -305,5 +311,5 @@ def _as_charged(rows: ir.Table, lines: ir.Table) -> ir.Table:
 
 
 def _firsts(rows: ir.Table, columns: Sequence[str]) -> dict[str, ir.Value]:
-    """Of each column the first value that is known, in the order of `nth`."""
+    """The first non-null value of each column, in the order of `nth`."""
     return {name: rows[name].argmin(rows.nth, where=rows[name].notnull()) for name in columns}

@@ -18,18 +18,18 @@ _CALL_ONLY = ("provider", "latency_ms", "tokens_in", "tokens_out", "model", "cos
     columns={
         "request_key": Column("!string", "Source and request id, or position."),
         **{name: column for name, column in REQUESTS.columns.items() if name != "request_id"},
-        "is_error": Column("!boolean", "Status 500 or more, or no answer (null or 0)."),
-        "is_client_error": Column("!boolean", "Status 400 to 499: reported apart, not an error."),
+        "is_error": Column("!boolean", "Status 500 or more, or no response (null or 0)."),
+        "is_client_error": Column("!boolean", "Status 400 to 499, counted separately and not as an error."),
         "is_bot": Column("boolean", "True for bots by user agent; null for calls."),
         "kind": Column("!string", "Call or access-log line.", values=("call", "access")),
-        "_source": Column("!string", "Source that said it."),
-        "_line": Column("!int64", "Position in what was received, from 1."),
+        "_source": Column("!string", "Source that reported it."),
+        "_line": Column("!int64", "Position in the input, from 1."),
     },
     fresh_hours=48,
     money="report",
 )
 def fct_requests(stg_requests: ir.Table, stg_access: ir.Table) -> ir.Table:
-    """A call or an access-log line, bots included; the service of a log line is its host, else its source."""
+    """A service call or an access-log line, bots included; the service of a log line is its host, else its source."""
     shared = [name for name in REQUESTS.columns if name != "request_id"]
     calls = stg_requests.select(
         *("request_key", *shared, "_source", "_line"),

@@ -1,4 +1,4 @@
-"""Sessions, of which those with a page view are visits (metric definitions 4 and 5.4)."""
+"""Sessions; those with a page view are visits (metric definitions 4 and 5.4)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OF_FIRST_VIEW = (
         "ts": Column("!timestamp(6)", "First hit."),
         "last_ts": Column("!timestamp(6)", "Last hit."),
         "visitor_id": Column("!string", "Pseudonym of the browser or device.", personal=True),
-        "user_id": Column("string", "Who was signed in, the last one known in the session.", personal=True),
+        "user_id": Column("string", "The signed-in user, the last one known in the session.", personal=True),
         "is_visit": Column("!boolean", "True with a page view; every visit metric leaves the others out."),
         "pageviews": Column("!int64", "Page views.", minimum=0),
         "events": Column("!int64", "Other events.", minimum=0),
@@ -32,12 +32,12 @@ _OF_FIRST_VIEW = (
         "entry_page": Column("string", "Path of the first page view."),
         "exit_page": Column("string", "Path of the last page view."),
         **{name: EVENTS.columns[name] for name in _OF_FIRST_VIEW},
-        "_source": Column("!string", "Source that said it."),
+        "_source": Column("!string", "Source that reported it."),
     },
     fresh_hours=48,
 )
 def fct_sessions(fct_events: ir.Table) -> ir.Table:
-    """A session of one visitor, formed on all data; source, device and country are those of its first page view.
+    """A session of one visitor, built from all data; origin, device and country are those of its first page view.
 
     A session without a page view takes them from its first hit.
     """

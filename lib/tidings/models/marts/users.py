@@ -14,7 +14,7 @@ from tidings.schema import Column
     grain="user",
     key=("user_id",),
     columns={
-        "user_id": Column("!string", "Who: signed in with an event, or buyer of an order.", personal=True),
+        "user_id": Column("!string", "Id of who signed in with an event or bought an order.", personal=True),
         "first_seen": Column("!timestamp(6)", "First event or order."),
         "last_seen": Column("!timestamp(6)", "Last event or order."),
         "first_order_at": Column("timestamp(6)", "First order; null without one."),
@@ -26,7 +26,7 @@ from tidings.schema import Column
     },
 )
 def dim_users(fct_events: ir.Table, fct_sessions: ir.Table, fct_orders: ir.Table) -> ir.Table:
-    """A user known by an id, from events (bots left out) and orders; a customer id and a user id are the same id."""
+    """A user with an id, from events (bots left out) and orders; a customer id and a user id are the same id."""
     active = fct_events.filter(fct_events.user_id.notnull(), ~fct_events.is_bot)
     active = active.group_by("user_id").aggregate(
         first_seen=active.ts.min(), last_seen=active.ts.max(), events=active.count()
@@ -72,7 +72,7 @@ def _hits(fct_events: ir.Table) -> ir.Table:
     grain="user and active hour (UTC)",
     key=("user_id", "ts"),
     columns={
-        "user_id": Column("!string", "Who.", personal=True),
+        "user_id": Column("!string", "Id of the user.", personal=True),
         "ts": Column("!timestamp(6)", "Start of the hour."),
         "events": Column("!int64", "Events and page views in that hour.", minimum=1),
         "country": EVENTS.columns["country"],
@@ -82,7 +82,7 @@ def _hits(fct_events: ir.Table) -> ir.Table:
     as_of=AsOf("hour", _hits),
 )
 def fct_user_hours(fct_events: ir.Table) -> ir.Table:
-    """A user and an hour with at least one event, bots left out; country and device are those of its first event."""
+    """A user and an hour with at least one event, bots left out; country and device are those of the first event."""
     active = fct_events.filter(fct_events.user_id.notnull(), ~fct_events.is_bot)
     active = active.select(
         "user_id", "event_key", "country", "device", at=active.ts, ts=active.ts.truncate("h").cast("timestamp(6)")

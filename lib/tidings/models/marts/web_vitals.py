@@ -22,8 +22,8 @@ RATINGS = ("good", "needs-improvement", "poor")
         "sample_key": Column("!string", "Source and sample id, or position."),
         **{name: column for name, column in VITALS.columns.items() if name != "sample_id"},
         "rating": Column("!string", "Rating of this sample, upper bounds included.", values=RATINGS),
-        "_source": Column("!string", "Source that said it."),
-        "_line": Column("!int64", "Position in what was received, from 1."),
+        "_source": Column("!string", "Source that reported it."),
+        "_line": Column("!int64", "Position in the input, from 1."),
     },
     fresh_hours=48,
 )

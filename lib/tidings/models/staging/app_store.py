@@ -1,4 +1,4 @@
-"""App Store Connect: cleaned, and its figures."""
+"""App Store Connect, cleaned, and its platform metrics."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def platform_metrics_app_store(
 
 
 def _of_apps(sales: ir.Table) -> ir.Table:
-    """Sales with the number of the app, by which all other reports name it: what is sold inside names its SKU only."""
+    """Sales with the app's number, as all other reports have it: in-app purchases give only the app's SKU."""
     own = sales.filter(sales.parent_sku.isnull())
     apps = own.group_by("_source", app_sku=own.sku).aggregate(number=own.app_id.max())
     rows = sales.mutate(app_sku=ibis.coalesce(sales.parent_sku, sales.sku))
@@ -78,9 +78,9 @@ def _subscriptions(rows: ir.Table) -> list[ir.Table]:
 def _movements(rows: ir.Table) -> list[ir.Table]:
     """Subscriptions that began and ended, and trials that began and became paid, by what Apple's events mean.
 
-    Paid begins what is not free: at the standard price, in an offer that costs something, or with the first payment
-    after one that did not. A trial that lapsed never paid, and is no loss of a subscription. What is about an offer
-    whose type is not told is neither, and was named when it was pulled.
+    A paid subscription begins at the standard price, in an offer that costs something, or with the first payment after
+    a free one. A trial that lapsed was never paid and is not a churned subscription. Events of an offer of unknown type
+    count as neither; the pull has listed them.
     """
     by = {"app": "app_id", "product": "product", "country": "country"}
     event, offer = _plain(rows.event), _plain(rows.offer.fill_null(""))
@@ -88,9 +88,9 @@ def _movements(rows: ir.Table) -> list[ir.Table]:
     has_begun = event.isin(meant("begins", "returns"))
     is_free = (offer == FREE_OFFER) | ((offer == "") & event.isin(FREE_EVENTS))
     is_paid = offer.isin(PAID_OFFERS) | ((offer == "") & event.notin(FREE_EVENTS + OFFERED_EVENTS))
-    # Where the type is left out, a first payment tells that nothing was paid before.
+    # Without an offer type, a first payment means that nothing was paid before.
     was_free = is_free | ((offer == "") & (periods == 1).fill_null(False))
-    # What they were given in between does not make subscribers new ones.
+    # A free offer in between does not make a subscriber a new one.
     had_paid = event.isin(SUBSCRIBERS_EVENTS) & (periods > 1).fill_null(False)
     is_late = event.isin(LATE_EVENTS) & (periods == 1).fill_null(False)
     has_converted = (event.isin(meant("to_standard")) & was_free & ~had_paid) | is_late
@@ -110,7 +110,7 @@ def _movements(rows: ir.Table) -> list[ir.Table]:
 
 
 def _plain(name: ir.StringValue) -> ir.StringValue:
-    """A name as the tables of Apple's have it (`vocabulary.plain`, but for hyphens of other kinds)."""
+    """A name as in the tables of Apple's values (`vocabulary.plain`, except for other kinds of hyphens)."""
     return name.lower().strip().re_replace(r"\s+", " ")
 
 

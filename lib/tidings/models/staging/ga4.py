@@ -1,4 +1,4 @@
-"""Google Analytics 4: cleaned, and its figures."""
+"""Google Analytics 4, cleaned, and its platform metrics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MEASURES = {
     "visits": "sessions",
     "engaged_visits": "engaged_sessions",
 }
-# Google counts a page view as an event, too; elsewhere they are told apart.
+# Google counts a page view as an event, too; other sources keep them apart.
 _VIEWS = ("page_view", "screen_view")
 _UNKNOWN = "(unknown)"
 
@@ -24,7 +24,7 @@ _UNKNOWN = "(unknown)"
 def platform_metrics_ga4(stg_ga4_daily: ir.Table, stg_ga4_breakdowns: ir.Table, stg_ga4_events: ir.Table) -> ir.Table:
     """Users, sessions, page views and events by day, and by country, channel, page and device.
 
-    Google withholds rows and puts others together, so that no cut but the totals adds up to the whole.
+    Google withholds some rows and merges others, so that no breakdown adds up to the total.
     """
     app = {"app": "property"}
     totals = {**_MEASURES, "active_users": "active_users"}

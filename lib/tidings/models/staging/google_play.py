@@ -1,4 +1,4 @@
-"""Google Play: cleaned, and its figures."""
+"""Google Play, cleaned, and its platform metrics."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from tidings.platform_metrics import PLATFORM_COLUMNS, PLATFORM_KEY, platform_me
 
 _ZONE = "America/Los_Angeles"
 _OVERVIEW = "overview"
-_BREAKDOWN_KEY = "Source, package, day, cut and name."
+_BREAKDOWN_KEY = "Source, package, day, breakdown and name."
 
 
 @staging(GOOGLE_PLAY_REVIEWS)
 def stg_google_play_reviews(raw_google_play_reviews: ir.Table) -> ir.Table:
-    """A rating or written review, as it was last changed; its time is the first that was told.
+    """A rating or written review as last changed; its time is the earliest one reported.
 
-    Files tell when it was written, the reviews of the last week only when it was last changed.
+    Files give the time of writing, the API (last week only) just the time of the last change.
     """
     latest = first_per_key(raw_google_play_reviews, GOOGLE_PLAY_REVIEWS)
     key = ["_source", *GOOGLE_PLAY_REVIEWS.key]
     reported = raw_google_play_reviews.group_by(key).aggregate(
         first_ts=raw_google_play_reviews.ts.min(), changed_at=raw_google_play_reviews.updated_at.max()
     )
-    # Of two tellings the one that was changed last, whichever was landed last.
+    # Of two versions the one changed last, whichever was landed last.
     newest = raw_google_play_reviews.semi_join(
         reported,
         [*key, raw_google_play_reviews.updated_at.fill_null(raw_google_play_reviews.ts) == reported.changed_at],
@@ -94,9 +94,9 @@ def platform_metrics_google_play(
 
 
 def _ratings(ratings: ir.Table, reviews: ir.Table) -> list[ir.Table]:
-    """Stars: of each rating that is listed, else of the days that the overview tells; by country; and of all so far.
+    """Stars: from single ratings where listed, else from the days in the overview; by country; and of all time.
 
-    Google's means do not say of how many ratings they are: those that are listed are counted where there are any.
+    Google's means come without the number of ratings; where single ratings are listed, these are counted instead.
     """
     rows = ratings.mutate(unknown=ibis.null("decimal(28, 8)"))
     by_country, whole = rows.filter(rows.breakdown == "country"), rows.filter(rows.breakdown == _OVERVIEW)
@@ -121,7 +121,7 @@ def _ratings(ratings: ir.Table, reviews: ir.Table) -> list[ir.Table]:
 def _money(sales: ir.Table, earnings: ir.Table) -> list[ir.Table]:
     by = {"app": "package", "product": "sku", "country": "country"}
     nothing = ibis.null("decimal(28, 8)")
-    # What a status that is not known says of an amount is not guessed at.
+    # The meaning of an unknown status for an amount is not guessed.
     sales = sales.filter(_plain(sales.status).isin(tuple(FINANCIAL_STATUSES)))
     # Sales are dated in UTC, payouts in California.
     sold = sales.mutate(zone=ibis.literal("UTC"), returned=ibis.ifelse(sales.amount < 0, -sales.amount, nothing))
@@ -136,5 +136,5 @@ def _money(sales: ir.Table, earnings: ir.Table) -> list[ir.Table]:
 
 
 def _plain(name: ir.StringValue) -> ir.StringValue:
-    """A name as the tables of Google's have it (`vocabulary.plain`, but for hyphens of other kinds)."""
+    """A name as in the tables of Google's values (`vocabulary.plain`, except for other kinds of hyphens)."""
     return name.lower().strip().re_replace(r"\s+", " ")

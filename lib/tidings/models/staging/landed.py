@@ -1,8 +1,8 @@
-"""What every staging model does with a raw table: a key, the rows that count (C7), empty ids as null.
+"""What every staging model does with a raw table: deduplicate (C7), give each row a key, turn empty ids into null.
 
-A feed whose staging does no more than that needs no model: `default_staging` makes it.
+A feed whose staging does only that needs no model: `default_staging` makes it.
 
-Loads are ordered by `_pull`. Only rows that share something with others are looked at closely: most share nothing, and
+Loads are ordered by `_pull`. Only rows that share a key with others are ranked: most do not, and
 ranking all rows would cost as much again as reading them.
 """
 
@@ -20,28 +20,28 @@ from tidings.models.model import Model, model
 from tidings.schema import Column, joined
 
 ORIGIN: Mapping[str, Column] = {
-    "_source": Column("!string", "Source that said it."),
-    "_partition": Column("!string", "Part of the source: the input file, empty for an API."),
-    "_pull": Column("!int64", "Ordinal of the landing, later ones higher."),
-    "_line": Column("!int64", "Position in what was received, from 1."),
+    "_source": Column("!string", "Source that reported it."),
+    "_partition": Column("!string", "Partition of the source: the input file, empty for an API."),
+    "_pull": Column("!int64", "Ordinal of the load, later ones higher."),
+    "_line": Column("!int64", "Position in the input, from 1."),
 }
-"""Where a row was landed; with these it can be found in data/raw as it was received."""
+"""Where a row was landed; these lead to its raw record in data/raw."""
 
 # As `enrich/pseudonyms.py` makes them.
 _PSEUDONYM = "^[0-9a-f]{24}$"
 
 
 def staging(feed: Feed) -> Callable[[Callable[..., ir.Table]], Model]:
-    """Declare a function as the model of a feed's staging table: what it promises, the feed says."""
+    """Declare a function as the staging model of a feed, whose contract comes from the feed."""
     given = {name: column for name, column in feed.columns.items() if name != feed.row_key}
     key = Column("!string", feed.row_key_doc or f"Source, {feed.grain}.")
     return model(grain=feed.grain, key=(feed.row_key,), columns={feed.row_key: key, **given, **ORIGIN})
 
 
-# The same function each time that it is asked for: what was compiled is known by its function.
+# Cached, since kept SQL is looked up by the function object.
 @cache
 def default_staging(name: str) -> Model:
-    """The model `stg_<feed>` of the feed of that name: its rows that count, and nothing else done to them."""
+    """The model `stg_<feed>` that only deduplicates."""
     feed = feeds()[name]
 
     def rows_that_count(raw: ir.Table) -> ir.Table:
@@ -52,9 +52,9 @@ def default_staging(name: str) -> Model:
 
 
 def first_per_key(raw: ir.Table, feed: Feed) -> ir.Table:
-    """The rows that count, each with a key of its own, by the rules of the feed (metric definitions C7).
+    """Rows deduplicated by the rules of the feed, each with a unique key (metric definitions C7).
 
-    A row whose key has a null part is keyed by its position in the input.
+    A row with a null in its key is keyed by its position in the input.
     """
     rows, named = _named(raw, feed)
     key = feed.row_key
@@ -66,25 +66,25 @@ def first_per_key(raw: ir.Table, feed: Feed) -> ir.Table:
     once = identified.anti_join(shared, who).mutate(**{key: by_id}).select(shown)
     kept = _ranked(identified.semi_join(shared, who), feed).filter(ibis._.kept)
     nth = ibis.row_number().over(ibis.window(group_by=who, order_by="_line"))
-    # Of several rows that one key has in one load the first has the plain key.
+    # Of several rows with one key in one load the first gets the plain key.
     kept = kept.mutate(nth=nth)
     kept = kept.mutate(**{key: by_id + ibis.ifelse(kept.nth == 0, "", "#" + kept["_line"].cast("string"))})
     found = once.union(kept.select(shown))
     if not _may_be_unnamed(feed):
         return found
     counted = _unnamed(rows.filter(~named), feed)
-    # Sources are named with letters, digits, - and _: the character after tells ids and positions apart.
+    # Names of sources have letters, digits, - and _ only: the character after one separates ids from positions.
     position = counted["_pull"].cast("string") + "." + counted["_line"].cast("string")
     counted = counted.mutate(**{key: counted["_source"] + f"#{feed.name}" + position})
     return found.union(counted.select(shown))
 
 
 def overlaps(raw: ir.Table, feed: Feed) -> ir.Table:
-    """What loads of one source have in common: a row per two loads and how it ends.
+    """Overlaps of the loads of one source: a row per pair of loads and outcome.
 
-    Columns: `source`, `part` whose rows do not count, `by` the part whose rows do, `state`, `rows`, `example` (first
-    part of the key). `state` is `equal` (said twice), `differ` (two versions) or `both` (of the same thing at another
-    time, so that both count).
+    Columns: `source`, `part` (the partition whose rows do not count), `by` (the one whose rows do), `state`, `rows`,
+    `example` (first column of the key). `state` is `equal` (the same rows), `differ` (two versions) or `both` (the same
+    thing at other times, so both count).
     """
     rows, named = _named(raw, feed)
     identified = rows.filter(named)
@@ -106,7 +106,7 @@ def overlaps(raw: ir.Table, feed: Feed) -> ir.Table:
 
 
 def _named(raw: ir.Table, feed: Feed) -> tuple[ir.Table, ir.BooleanValue]:
-    """The rows with empty ids as null, and which of them have a whole key."""
+    """The rows with empty ids as null, and the condition of a complete key."""
     ids = [name for name in feed.columns if name.endswith("_id") or name == "refund_of"]
     rows = raw.mutate(**{name: raw[name].nullif("") for name in ids})
     return rows, ibis.and_(*(rows[name].notnull() for name in feed.key))
@@ -117,14 +117,14 @@ def _may_be_unnamed(feed: Feed) -> bool:
 
 
 def _shared(rows: ir.Table, who: Sequence[str]) -> ir.Table:
-    """The keys that several rows have."""
+    """Keys of more than one row."""
     times = rows.group_by(who).aggregate(times=rows.count())
     return times.filter(times.times > 1).select(who)
 
 
 def _ranked(shared: ir.Table, feed: Feed) -> ir.Table:
-    """Rows of shared keys, each with the load whose row stands for it (`best`), whether it is the one that is `kept`,
-    and whether that load has the very same row (`agrees`)."""
+    """Rows of shared keys, each with the load whose row wins (`best`), whether it is that row (`kept`), and whether
+    that load has the same row (`agrees`)."""
     who = ["_source", *feed.key]
     stands = shared["_pull"].max() if feed.keeps == "later" else shared["_pull"].min()
     rows = shared.mutate(best=stands.over(ibis.window(group_by=who)))
@@ -142,7 +142,7 @@ def _agreeing(rows: ir.Table, feed: Feed) -> ir.Table:
 
 
 def _unnamed(rows: ir.Table, feed: Feed) -> ir.Table:
-    """Rows without a key that count: all that share nothing across loads, and of the others what `_candidates` keep."""
+    """Rows without a key that count: those found in one load only, and of the others those that `_candidates` keeps."""
     group = _group(feed)
     alone = rows.anti_join(_in_several_loads(rows, group), group)
     kept = _candidates(rows, feed).filter(ibis._.kept)
@@ -150,7 +150,7 @@ def _unnamed(rows: ir.Table, feed: Feed) -> ir.Table:
 
 
 def _group(feed: Feed) -> list[str]:
-    """What rows without a key must have in common to be looked at."""
+    """Columns that rows without a key must share to be compared."""
     return ["_source", *(feed.belongs or (feed.time,))]
 
 
@@ -160,10 +160,10 @@ def _in_several_loads(rows: ir.Table, group: Sequence[str]) -> ir.Table:
 
 
 def _candidates(rows: ir.Table, feed: Feed) -> ir.Table:
-    """Rows without a key that several loads may have: `kept`, `best` and `agrees` as in `_ranked`.
+    """Rows without a key that may be in several loads, with `kept`, `best` and `agrees` as in `_ranked`.
 
-    Of equal rows the nth of each load is one row, that of the first load stays. Where rows belong to something, the
-    latest load that has it and spans their time says which of them there are.
+    The nth of equal rows is the same row in each load; that of the first load is kept. Where rows belong to something
+    (an order, say), the latest load that has it and spans their time decides which rows exist.
     """
     group = _group(feed)
     found = rows.semi_join(_in_several_loads(rows, group), group)
@@ -175,7 +175,7 @@ def _candidates(rows: ir.Table, feed: Feed) -> ir.Table:
         newest=found["_pull"].max().over(ibis.window(group_by=same)),
     )
     if feed.belongs:
-        found = found.join(_said_last(rows, found, feed), [*group, feed.time])
+        found = found.join(_latest_loads(rows, found, feed), [*group, feed.time])
         found = found.select(name for name in found.columns if not name.endswith("_right"))
     else:
         found = found.mutate(reported=found.newest)
@@ -184,13 +184,13 @@ def _candidates(rows: ir.Table, feed: Feed) -> ir.Table:
     kept = found.agrees & (found["_pull"] == found.first)
     best = ibis.ifelse(found.agrees, found.first, found.reported)
     made_here = {"nth", "newest", "reported", "first", *made}
-    # Not `drop`: of several columns it writes another SQL each time.
+    # Not `drop`: with several columns its SQL differs each time.
     given = [name for name in found.columns if name not in made_here]
     return found.select(*given, kept=kept, best=best)
 
 
-def _said_last(rows: ir.Table, candidates: ir.Table, feed: Feed) -> ir.Table:
-    """For each thing and time the latest load (`told`) that has the thing and whose rows span the time."""
+def _latest_loads(rows: ir.Table, candidates: ir.Table, feed: Feed) -> ir.Table:
+    """For each thing and time, the latest load (`reported`) that has the thing and whose rows span the time."""
     group = _group(feed)
     time = rows[feed.time]
     spans = rows.group_by("_source", "_pull").aggregate(start=time.min(), end=time.max())
@@ -203,7 +203,7 @@ def _said_last(rows: ir.Table, candidates: ir.Table, feed: Feed) -> ir.Table:
 
 
 def _pairs(rows: ir.Table, feed: Feed) -> ir.Table:
-    """Rows that do not count, by load, load that counts instead, and whether that has the same row."""
+    """Rows that do not count, by load, the load that counts instead, and whether that has the same row."""
     state = ibis.ifelse(rows.agrees, "equal", "differ")
     example = rows[(feed.belongs or feed.key)[0]].cast("string")
     rows = rows.mutate(state=state, example=example)
@@ -211,7 +211,7 @@ def _pairs(rows: ir.Table, feed: Feed) -> ir.Table:
 
 
 def _also(kept: ir.Table, feed: Feed) -> ir.Table:
-    """What counts in two loads at different times: charges of one order, say, that two exports have."""
+    """Things that count in two loads at different times: charges of one order in two exports, say."""
     group = _group(feed)
     other = kept.select(**{f"o{n}": kept[name] for n, name in enumerate(group)}, best="_pull", at=feed.time)
     other = other.filter(other.best.notnull())

@@ -1,4 +1,4 @@
-"""PostHog: cleaned, and its figures."""
+"""PostHog, cleaned, and its platform metrics."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tidings.platform_metrics import PLATFORM_COLUMNS, PLATFORM_KEY, platform_me
 def platform_metrics_posthog(
     stg_posthog_daily: ir.Table, stg_posthog_breakdowns: ir.Table, stg_posthog_events: ir.Table
 ) -> ir.Table:
-    """Page views, visitors, visits and active users by day, cuts beside them, and events by name.
+    """Page views, visitors, visits and active users by day, with breakdowns, and events by name.
 
-    A visitor of two pages is in both, so that no cut of visitors adds up to the whole.
+    A visitor of two pages counts in both, so that no breakdown of visitors adds up to the total.
     """
     app = {"app": "project"}
     parts = [

@@ -1,4 +1,4 @@
-"""RevenueCat's API as landed, cleaned, and its figures."""
+"""RevenueCat's API, cleaned, and its platform metrics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tidings.models.staging.landed import first_per_key, staging
 from tidings.platform_metrics import AMOUNT, PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
 
 _SPLITS = ("country", "store", "product")
-# The first measure of these charts is what they are named after.
+# The first measure of these charts is the one in their name.
 _LEVELS: Mapping[str, str] = {"mrr": "mrr", "active_subscriptions": "actives", "active_trials": "trials"}
 _FLOWS: Mapping[str, str] = {"revenue": "revenue", "trial_starts": "trials_new"}
 _MONEY = ("mrr", "revenue")
@@ -32,7 +32,7 @@ def stg_revenuecat_subscriptions(raw_revenuecat_subscriptions: ir.Table) -> ir.T
 def platform_metrics_revenuecat(stg_revenuecat_charts: ir.Table, stg_revenuecat_overview: ir.Table) -> ir.Table:
     """Recurring revenue, subscriptions, trials and churn by day; days that RevenueCat calls incomplete are left out.
 
-    Levels of a day that no chart tells (yet) are those of the overview at the pull of that day.
+    For days missing from a chart (or not in it yet), levels are those of the overview at that day's pull.
     """
     whole = stg_revenuecat_charts.filter(~stg_revenuecat_charts.is_incomplete)
     parts = []
@@ -63,16 +63,16 @@ def _first(rows: ir.Table, chart: str) -> ir.Table:
 
 
 def _snapshots(overview: ir.Table, metric: str, reported: ir.Table) -> ir.Table:
-    """Levels of the overview on days of a project that its chart does not tell, shaped like `told`."""
+    """Levels of the overview for days of a project that its chart does not have, shaped like `reported`."""
     levels = overview.filter(overview.metric == metric).mutate(segment=ibis.literal("all"))
     levels = levels.select("_source", "project", "ts", "segment", "value", "currency")
     return levels.anti_join(reported.filter(reported["value"].notnull()), ["_source", "project", "ts"])
 
 
 def _started(rows: ir.Table) -> ir.Table:
-    """Paid subscriptions that began and those of them that were trials before: a project's day, or a segment of it.
+    """Paid subscriptions that began, and those of them that were trials before, per day of a project or segment.
 
-    The chart tells them by how they began; whether it tells their sum as well depends on its version.
+    The chart splits them by how they began; whether it has their sum as well depends on its version.
     """
     rows = rows.filter(rows.chart == "actives_new")
     name = rows.measure.lower()
@@ -88,9 +88,9 @@ def _started(rows: ir.Table) -> ir.Table:
 
 
 def _churn(rows: ir.Table) -> ir.Table:
-    """Subscriptions at the start of a project's day (or a segment's), those that ended on it, and the share of these.
+    """Subscriptions at the start of a day of a project or segment, those that ended on it, and the share of these.
 
-    The rate is computed from the two; where they are not told it is the chart's own, which is in percent.
+    The rate is computed from the two; where they are missing it is the chart's own, which is in percent.
     """
     rows = rows.filter(rows.chart == "churn")
     name = rows.measure.lower()

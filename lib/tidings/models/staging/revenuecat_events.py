@@ -1,4 +1,4 @@
-"""RevenueCat's webhooks as landed, each event once, and what they count."""
+"""RevenueCat's webhooks, each event once, and their platform metrics."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tidings.platform_metrics import AMOUNT, PLATFORM_COLUMNS, PLATFORM_KEY, pla
 def platform_metrics_revenuecat_events(stg_revenuecat_events_deliveries: ir.Table) -> ir.Table:
     """Subscriptions that began, were cancelled and ended, trials, revenue and refunds by day of the event.
 
-    Neither the sandbox nor family shares nor what was given away counts.
+    Sandbox events, family shares and granted (free) access do not count.
     """
     rows = stg_revenuecat_events_deliveries
     rows = rows.filter((rows.environment == "PRODUCTION") & ~rows.is_family_share)
-    # Support cancels for nothing, too: what was given back has an amount.
+    # Support also cancels without a refund: a refund has an amount.
     given_back = ibis.coalesce(rows.price, rows.price_usd).fill_null(0) < 0
     is_refund = (rows.type == "CANCELLATION") & (rows.reason == REFUND) & given_back
     is_paid = rows.period_type.isin(PAID_PERIODS)
@@ -49,9 +49,9 @@ def platform_metrics_revenuecat_events(stg_revenuecat_events_deliveries: ir.Tabl
 
 
 def _money(rows: ir.Table, is_refund: ir.BooleanValue) -> ir.Table:
-    """Payments, refunds (below 0) and refunds taken back, in the currency paid in, or in dollars if only they are told.
+    """Payments, refunds (below 0) and reversed refunds, in the currency paid, or in dollars if only these are given.
 
-    A price stands in other events, too, where nobody paid.
+    Other events have a price as well, without a payment.
     """
     in_local = rows.price.notnull() & rows.currency.notnull()
     amount = ibis.ifelse(in_local, rows.price, rows.price_usd).cast(AMOUNT)

@@ -1,4 +1,4 @@
-"""Google Search Console as landed, cleaned, and its figures."""
+"""Google Search Console, cleaned, and its platform metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def platform_metrics_search_console(
     stg_search_console_page: ir.Table,
     stg_search_console_query: ir.Table,
 ) -> ir.Table:
-    """Clicks, impressions and position by day; what Google withholds of the queries is the query `(anonymised)`."""
+    """Clicks, impressions and position by day; queries that Google withholds are the query `(anonymised)`."""
     whose = {"app": "site", "search_type": "search_type"}
     parts = []
     for reported, split, total in (
@@ -29,7 +29,7 @@ def platform_metrics_search_console(
         (_with_withheld(stg_search_console_query, stg_search_console_daily), {"query": "query"}, False),
     ):
         by = {**whose, **split}
-        # What Google still moves is no figure of the day yet.
+        # Days that Google may still revise are left out.
         rows = (
             _with_devices(reported.filter(reported.is_final))
             if "device" in split
@@ -44,17 +44,17 @@ def platform_metrics_search_console(
 
 
 def _with_devices(rows: ir.Table) -> ir.Table:
-    """Devices in the words of all other sources; kinds of search that know none have none."""
+    """Devices in the words of the other sources; search types without devices have none."""
     device = rows.device.lower()
     return rows.mutate(device=ibis.ifelse(device == "all", ibis.null("string"), device))
 
 
 def _with_withheld(queries: ir.Table, totals: ir.Table) -> ir.Table:
-    """Rows by query, and for each of their days what the totals hold beyond them (never below 0)."""
+    """Rows by query, and for each of their days the rest of the totals (never below 0)."""
     key = ["_source", "site", "search_type", "ts"]
     columns = [*key, "query", "clicks", "impressions", "position", "is_final"]
     reported = queries.group_by(key).aggregate(reported_clicks=queries.clicks.sum(), reported=queries.impressions.sum())
-    # Days before the first and after the last that was told by query may not have been asked for so.
+    # Days outside of the first and last with queries may not have been requested by query.
     reach = queries.group_by(key[:3]).aggregate(first_ts=queries.ts.min(), last_ts=queries.ts.max())
     asked = totals.join(reach, key[:3])
     asked = asked.filter(asked.ts.between(asked.first_ts, asked.last_ts))
@@ -65,7 +65,7 @@ def _with_withheld(queries: ir.Table, totals: ir.Table) -> ir.Table:
         clicks=ibis.greatest(clicks, 0).cast("int64"),
         impressions=ibis.greatest(impressions, 0).cast("int64"),
         query=ibis.literal(ANONYMISED),
-        # Google does not tell where these were shown.
+        # Google does not report the position of these.
         position=ibis.null("float64"),
     )
     withheld = withheld.filter((withheld.clicks > 0) | (withheld.impressions > 0)).select(*columns)

@@ -1,4 +1,4 @@
-"""Stripe as landed, cleaned, and its figures."""
+"""Stripe, cleaned, and its platform metrics."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def platform_metrics_stripe(
 ) -> ir.Table:
     """Sales, refunds, fees and proceeds by UTC day of the balance, subscriptions that began and ended, and levels.
 
-    Money is in the currency of the balance. Levels are of days on which there was a pull. Plans without a price are
-    neither begun nor ended nor cancelled subscriptions.
+    Money is in the currency of the balance. Levels exist for days with a pull only. Plans without a price do not count
+    as subscriptions.
     """
     balance = stg_stripe_balance
     sales = balance.filter(balance.category.isin(_SALES))
     given_back = _given_back(balance, stg_stripe_refunds)
     counted = balance.filter(balance.category.isin((*_SALES, *_COSTS, *moved("other"))))
-    # A fee of its own is an amount that leaves the balance; another one is taken of a payment.
+    # A separate fee is an amount that leaves the balance; other fees are deducted from a payment.
     counted = counted.mutate(kept=counted.fee - ibis.ifelse(counted.category.isin(_COSTS), counted.amount, 0))
     is_charged = counted.category.isin(_COSTS) | (counted.fee != 0)
     paid = _paid(stg_stripe_subscriptions)
     ended = paid.filter(paid.ended_at.notnull() & (paid.ended_at >= paid.began_at))
-    # Ended on the spot is no cancellation whose paid time still runs.
+    # An immediate end is not a cancellation with paid time left.
     still_runs = paid.ended_at.isnull() | (paid.canceled_at < paid.ended_at)
     cancelled = paid.filter((paid.canceled_at >= paid.began_at) & still_runs)
     one, of = ibis.literal(1), {"product": "product"}
@@ -57,7 +57,7 @@ def platform_metrics_stripe(
 
 
 def _given_back(balance: ir.Table, refunds: ir.Table) -> ir.Table:
-    """Movements to buyers and back from them, with the reason that the refund tells."""
+    """Refunds and disputes, with the reason given with the refund."""
     reported = refunds.select("_source", source_id=refunds.refund_id, reported=refunds.reason)
     rows = balance.filter(balance.category.isin(moved("refund", "dispute")))
     rows = rows.left_join(reported, ["_source", "source_id"]).select(rows, "reported")
@@ -65,10 +65,10 @@ def _given_back(balance: ir.Table, refunds: ir.Table) -> ir.Table:
 
 
 def _paid(rows: ir.Table) -> ir.Table:
-    """Subscriptions that were ever paid for, with the instant from which: after the trial that they began with.
+    """Subscriptions that were ever paid, with the instant of their begin: the end of a trial that they began with.
 
-    A trial that is given later is free time of a subscription that was paid for before. A paused one was paid for until
-    it was paused, unless that was because its trial ended without anything to pay with, or while it was on trial.
+    A trial granted later is free time of a paid subscription. A paused one was paid until then, unless it was paused
+    during its trial, or because the trial ended without a payment method.
     """
     began_on_trial = rows.trial_ends_at.notnull() & (
         rows.trial_began_at.isnull() | (rows.trial_began_at <= rows.started_at)
@@ -76,7 +76,7 @@ def _paid(rows: ir.Table) -> ir.Table:
     is_on_trial = rows.is_on_trial.fill_null(rows.status == "trialing")
     ended_on_trial = rows.ended_at.notnull() & (rows.ended_at <= rows.trial_ends_at)
     is_paused = rows.status == "paused"
-    # Without a reason (versions before endive) there was but that one, and none without a trial.
+    # API versions before endive give no reason: there was only that one, and only after a trial.
     paused_after_trial = (rows.pause_reason == PAUSED_AFTER_TRIAL).fill_null(False) | (
         rows.pause_reason.isnull() & rows.trial_ends_at.notnull()
     )

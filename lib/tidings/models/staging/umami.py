@@ -1,4 +1,4 @@
-"""Umami: cleaned, and its figures."""
+"""Umami, cleaned, and its platform metrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DIMENSIONS = {"path": "page", "channel": "channel", "country": "country", "devi
 
 
 def _named(rows: ir.Table, daily: ir.Table) -> ir.Table:
-    """The rows under the newest name of their website, which its id (the part) stays with when its domain changes."""
+    """The rows under the newest name of their website, whose id (the partition) stays when its domain changes."""
     whose = ("_source", "_partition")
     pulls = daily.group_by(*whose).aggregate(_pull=daily["_pull"].max())
     newest = daily.semi_join(pulls, [*whose, "_pull"])
@@ -47,7 +47,7 @@ def platform_metrics_umami(
 ) -> ir.Table:
     """Visitors, page views, visits, bounces and time by day; visitors by page, channel, country, device and system.
 
-    Visitors of two pages are in both, so that no cut adds up to the whole.
+    Visitors of two pages count in both, so that no breakdown adds up to the total.
     """
     whole = {
         "visitors": "visitors",

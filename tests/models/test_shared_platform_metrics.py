@@ -1,4 +1,4 @@
-"""Figures that somebody has counted: one cut per source and metric, sums, weighted means."""
+"""Daily metrics of files and databases: one breakdown per source and metric, sums, weighted means."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def shared(*rows: dict[str, Any]) -> list[tuple[Any, ...]]:
 def test_rows_of_a_metric_are_one_cut() -> None:
     rows = shared(
         counted("downloads", 3, country="DE"),
-        # A download of nobody knows where belongs to the same cut.
+        # A download of an unknown country belongs to the same breakdown.
         counted("downloads", 2),
         counted("visitors", 9),
         counted("downloads", 7, _source="other"),
@@ -39,7 +39,7 @@ def test_rows_of_a_metric_are_one_cut() -> None:
     ]
 
 
-def test_a_figure_told_twice_counts_once_and_the_last_word_holds() -> None:
+def test_a_value_reported_twice_counts_once_by_its_last_version() -> None:
     rows = shared(counted("downloads", 3, _pull=1), counted("downloads", 5, _pull=2))
     assert [row[3] for row in rows] == [5]
 

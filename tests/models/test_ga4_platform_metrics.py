@@ -1,4 +1,4 @@
-"""Figures of Google Analytics: totals from totals, cuts beside them, page views no events."""
+"""Platform metrics of Google Analytics: totals from totals, breakdowns apart, page views are not events."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ WHOSE = {"property": "411", "ts": datetime(2026, 6, 1), "zone": "Europe/Tallinn"
 MEASURES = {"active_users": 10, "sessions": 12, "engaged_sessions": 7, "page_views": 30}
 
 
-def test_totals_are_the_whole_and_page_views_are_no_events() -> None:
+def test_totals_are_totals_and_page_views_are_not_events() -> None:
     found = run_models(
         "platform_metrics_ga4",
         ga4_daily=[{**WHOSE, **MEASURES, "new_users": 5, "engagement_s": 60}],
-        # One of ten users is withheld: the countries do not add up to the whole.
+        # One of ten users is withheld: the countries do not add up to the total.
         ga4_breakdowns=[{**WHOSE, "type": "country", "name": "DE", **MEASURES, "active_users": 9}],
         ga4_events=[
             {**WHOSE, "event": "page_view", "events": 30, "users": 10, "key_events": 0.0},

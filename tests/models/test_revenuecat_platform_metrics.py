@@ -90,12 +90,12 @@ def test_charts_become_figures_of_the_project_by_day() -> None:
     )
 
 
-def test_an_incomplete_day_and_a_value_that_is_not_told_are_no_figures() -> None:
+def test_incomplete_days_and_missing_values_are_left_out() -> None:
     rows = platform_metrics(
         revenuecat_charts=[
             point("revenue", 3, unit="$", currency="EUR", is_incomplete=True),
             point("mrr", None, unit="$", currency="EUR"),
-            # A day without a sale is told as 0, and is one.
+            # A day without a sale is reported as 0, and counts.
             point("trials_new", 0),
         ]
     )
@@ -112,7 +112,7 @@ def test_new_subscriptions_are_the_sum_of_how_they_began() -> None:
         ("new_subscriptions", Decimal(7)),
         ("trial_conversions", Decimal(4)),
     ]
-    # Where the chart tells the sum as well, it is not added to its parts.
+    # Where the chart has the sum as well, it is not added to its parts.
     summed = [*kinds, point("actives_new", 7, "Total New Paid Subscriptions", 3)]
     assert only(platform_metrics(revenuecat_charts=summed), "metric", "value") == [
         ("new_subscriptions", Decimal(7)),
@@ -164,16 +164,16 @@ def test_a_split_chart_is_a_cut_of_its_own_and_no_total() -> None:
     ]
 
 
-def test_the_overview_fills_in_days_that_no_chart_tells() -> None:
+def test_the_overview_fills_days_that_no_chart_has() -> None:
     rows = platform_metrics(
         revenuecat_charts=[point("actives", 10), point("actives", 3, ts=datetime(2026, 6, 2), is_incomplete=True)],
         revenuecat_overview=[
-            # The chart tells this day.
+            # The chart has this day.
             level("active_subscriptions", 11, 1),
             # The chart calls this day incomplete.
             level("active_subscriptions", 12, 2),
             level("mrr", 99, 2),
-            # Of the last 28 days: no figure of a day.
+            # Of the last 28 days: not a daily value.
             level("revenue", 1000, 2),
             level("new_customers", 50, 2),
         ],
@@ -264,7 +264,7 @@ def test_revenue_is_what_was_paid_in_its_own_currency_less_refunds() -> None:
     rows = counted(
         event("p1", "INITIAL_PURCHASE", price=Decimal(10), currency="EUR", price_usd=Decimal(11)),
         event("p2", "RENEWAL", price=Decimal(10), currency="USD", price_usd=Decimal(10)),
-        # Only the dollars are told.
+        # Only dollars are reported.
         event("p3", "NON_RENEWING_PURCHASE", price_usd=Decimal(3)),
         event("r1", "CANCELLATION", reason="CUSTOMER_SUPPORT", price=Decimal(-4), currency="EUR"),
         # A refund taken back.
@@ -279,7 +279,7 @@ def test_revenue_is_what_was_paid_in_its_own_currency_less_refunds() -> None:
     assert sum(row["value"] for row in named(rows, "refunds")) == Decimal(3)
 
 
-def test_events_are_told_by_store_product_country_and_app() -> None:
+def test_events_are_split_by_store_product_country_and_app() -> None:
     rows = counted(
         event("e1", "INITIAL_PURCHASE"),
         event("e2", "INITIAL_PURCHASE", store="play_store", product="pro:month", country=None, app=None),

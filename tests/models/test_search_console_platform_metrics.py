@@ -1,4 +1,4 @@
-"""Figures of Google Search Console: totals from totals, cuts beside them, the withheld queries as one row."""
+"""Platform metrics of Google Search Console: totals from totals, breakdowns apart, withheld queries as one row."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def platform_metrics(**raw: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return run_models("platform_metrics_search_console", **named)
 
 
-def reported(found: list[dict[str, Any]], metric: str, cut: str, *names: str) -> list[tuple[Any, ...]]:
-    rows = [row for row in found if (row["metric"], row["breakdown"]) == (metric, cut)]
+def reported(found: list[dict[str, Any]], metric: str, breakdown: str, *names: str) -> list[tuple[Any, ...]]:
+    rows = [row for row in found if (row["metric"], row["breakdown"]) == (metric, breakdown)]
     return sorted((*(row[name] for name in names), float(row["value"]), row["is_total"]) for row in rows)
 
 
-def test_the_whole_is_that_of_the_totals() -> None:
+def test_totals_come_from_the_totals() -> None:
     found = platform_metrics(
         daily=[row(10, 100, 4.0)], query=[row(4, 30, 2.0, query="news")], page=[row(9, 140, 5.0, page="/a")]
     )
     assert reported(found, "search_clicks", "app,search_type", "app") == [("sc-domain:x", 10, True)]
     assert reported(found, "search_clicks", "app,page,search_type", "page") == [("/a", 9, False)]
-    # Google tells the query of 4 clicks of 10.
+    # Google reports the query of 4 clicks of 10.
     assert reported(found, "search_clicks", "app,query,search_type", "query") == [
         ("(anonymised)", 6, False),
         ("news", 4, False),
@@ -40,7 +40,7 @@ def test_the_whole_is_that_of_the_totals() -> None:
     assert reported(found, "search_position", "app,query,search_type", "query") == [("news", 2, False)]
 
 
-def test_a_day_without_any_told_query_is_withheld_whole_where_days_around_it_are_told() -> None:
+def test_a_day_without_queries_between_days_with_queries_is_all_withheld() -> None:
     def on(day: int, *platform_metrics_: Any, **more: Any) -> dict[str, Any]:
         return row(*platform_metrics_, **more) | {"ts": datetime(2026, 6, day)}
 
@@ -64,7 +64,7 @@ def test_devices_are_named_as_everywhere_else() -> None:
     assert {row["device"] for row in found} == {"mobile", None}
 
 
-def test_more_told_by_query_than_in_total_withholds_nothing() -> None:
+def test_more_by_query_than_in_total_withholds_nothing() -> None:
     # A query shown with two pages counts twice there.
     found = platform_metrics(daily=[row(3, 20, 4.0)], query=[row(3, 25, 4.0, query="a")])
     assert reported(found, "search_impressions", "app,query,search_type", "query") == [("a", 25, False)]

@@ -1,4 +1,4 @@
-"""Figures of PostHog: totals of days, cuts beside them, events by name."""
+"""Platform metrics of PostHog: totals of days, breakdowns apart, events by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from workbooks import run_models
 WHOSE = {"project": "4711", "ts": datetime(2026, 6, 1), "zone": "Europe/Berlin"}
 
 
-def test_totals_are_the_whole_and_cuts_are_not() -> None:
+def test_totals_are_totals_and_breakdowns_are_not() -> None:
     found = run_models(
         "platform_metrics_posthog",
         posthog_daily=[{**WHOSE, "pageviews": 30, "visitors": 10, "visits": 12, "active_users": 11}],

@@ -1,4 +1,4 @@
-"""Figures of Google Play: wholes from the overview files, money by sign, rates weighted by users."""
+"""Platform metrics of Google Play: totals from the overview files, money by sign, rates weighted by users."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def reported(found: list[dict[str, Any]], metric: str, *names: str) -> list[tupl
 
 
 def test_countries_are_not_added_to_the_overview() -> None:
-    def row(cut: str, name: str, installs: int, active: int) -> dict[str, Any]:
-        whose = {"package": "com.a", "ts": DAY, "breakdown": cut, "name": name}
+    def row(breakdown: str, name: str, installs: int, active: int) -> dict[str, Any]:
+        whose = {"package": "com.a", "ts": DAY, "breakdown": breakdown, "name": name}
         return {**whose, "installs": installs, "active_devices": active}
 
     found = run_models(
@@ -31,13 +31,13 @@ def test_countries_are_not_added_to_the_overview() -> None:
     )
     assert reported(found, "downloads", "country") == [("", 10, True), ("DE", 7, False), ("US", 3, False)]
     assert reported(found, "active_devices", "country")[0] == ("", 100, True)
-    # Removals were not told: they are no zero.
+    # Removals were not reported: unknown, not zero.
     assert reported(found, "uninstalls", "country") == []
 
 
-def test_store_visitors_by_country_are_the_whole() -> None:
-    def row(number: int, cut: str, name: str, visitors: int) -> dict[str, Any]:
-        whose = {"package": "com.a", "ts": DAY, "breakdown": cut, "name": name, "row": number}
+def test_store_visitors_by_country_give_the_total() -> None:
+    def row(number: int, breakdown: str, name: str, visitors: int) -> dict[str, Any]:
+        whose = {"package": "com.a", "ts": DAY, "breakdown": breakdown, "name": name, "row": number}
         return {**whose, "visitors": visitors, "acquisitions": visitors // 4}
 
     found = run_models(
@@ -105,7 +105,7 @@ def test_rates_and_stars() -> None:
         ],
     )
     assert reported(found, "crash_rate", "app_version") == [("", 0.004, True), ("341", 0.006, False)]
-    # The whole is that of the ratings that are listed; Google's means by country do not say of how many.
+    # The total is that of the listed ratings; Google's means by country come without their number.
     assert reported(found, "rating", "country") == [("", 3.5, True), ("DE", 4.5, False)]
     assert [row["weight"] for row in found if row["metric"] == "rating" and not row["is_total"]] == [None]
     # What the store shows: all ratings ever.
@@ -113,7 +113,7 @@ def test_rates_and_stars() -> None:
     assert [float(row["weight"]) for row in found if row["metric"] == "crash_rate" and row["is_total"]] == [1000]
 
 
-def test_a_review_is_as_it_was_last_changed_and_dated_as_first_told() -> None:
+def test_a_review_has_its_last_text_and_its_first_date() -> None:
     review = {"package": "com.a", "review_id": "a"}
     written, changed = datetime(2026, 6, 1, 9), datetime(2026, 6, 20, 9)
     month = {**review, "ts": written, "updated_at": written, "rating": 2, "body": "So so"}

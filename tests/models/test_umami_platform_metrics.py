@@ -1,4 +1,4 @@
-"""Figures of Umami: totals of days, cuts beside them, events by name."""
+"""Platform metrics of Umami: totals of days, breakdowns apart, events by name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workbooks import run_models
 WHOSE = {"website": "shop.example", "ts": datetime(2026, 6, 1), "zone": "Europe/Berlin"}
 
 
-def test_totals_are_the_whole_and_cuts_are_not() -> None:
+def test_totals_are_totals_and_breakdowns_are_not() -> None:
     daily = {**WHOSE, "pageviews": 30, "visitors": 10, "visits": 12, "bounces": 4, "seconds": 600}
     found = run_models(
         "platform_metrics_umami",
@@ -19,7 +19,7 @@ def test_totals_are_the_whole_and_cuts_are_not() -> None:
             # Both pages were seen by some of the ten visitors.
             {**WHOSE, "type": "path", "name": "/a", "visitors": 8},
             {**WHOSE, "type": "path", "name": "/b", "visitors": 7},
-            # Referrers are staged, and are no figure: a channel says where people came from.
+            # Referrers are staged, but not a metric: channels are.
             {**WHOSE, "type": "referrer", "name": "x.example", "visitors": 2},
         ],
         umami_events=[{**WHOSE, "event": "signup", "events": 2}, {**WHOSE, "event": "download", "events": 3}],

@@ -1,4 +1,4 @@
-"""Figures that somebody has counted: cleaned, and in the shape of all figures."""
+"""Daily metrics from files and databases, cleaned, in the shape of all platform metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MEANS = tuple(name for name, unified in PLATFORM_METRICS.items() if unified.kin
 
 @model(grain="source, metric, day and dimensions", key=PLATFORM_KEY, columns=PLATFORM_COLUMNS)
 def platform_metrics_shared(stg_platform_metrics: ir.Table) -> ir.Table:
-    """Figures of files and databases. All rows of a source and metric are one cut: by the dimensions that any has."""
+    """Daily metrics of files and databases; a metric of a source is broken down by all dimensions that any row has."""
     rows = stg_platform_metrics.mutate(
         day=stg_platform_metrics.ts.date(),
         currency=stg_platform_metrics.currency.nullif(""),

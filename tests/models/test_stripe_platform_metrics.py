@@ -50,7 +50,7 @@ def test_money_is_that_of_the_balance_and_adds_up() -> None:
         balance=[
             moved(1, "charge", "100", "3"),
             moved(2, "refund", "-20"),
-            moved(3, "refund_failure", "5"),  # came back from a bank: not given back after all
+            moved(3, "refund_failure", "5"),  # returned by the bank: no refund after all
             moved(4, "dispute", "-30", "15"),
             moved(5, "dispute_reversal", "30", "-15"),
             moved(6, "partial_capture_reversal", "-10"),
@@ -58,7 +58,7 @@ def test_money_is_that_of_the_balance_and_adds_up() -> None:
             moved(8, "network_cost", "-1"),
             moved(9, "tax", "-2"),
             moved(10, "other_adjustment", "7"),
-            moved(11, "payout", "-60"),  # moves what was told before
+            moved(11, "payout", "-60"),  # moves what was counted before
             moved(12, "transfer", "-9"),
             moved(13, "topup", "500"),
             moved(14, "something_new", "1000"),
@@ -73,7 +73,7 @@ def test_money_is_that_of_the_balance_and_adds_up() -> None:
     assert reported(found, "refunds", "reason") == [("dispute", 0), (None, 15)]
 
 
-def test_a_refund_has_the_reason_that_it_tells() -> None:
+def test_a_refund_has_its_own_reason() -> None:
     refund = {"ts": DAY, "amount": 20, "currency": "EUR"}
     found = platform_metrics(
         balance=[
