@@ -16,7 +16,15 @@ from tidings.enrich.hosts import site_host
 from tidings.errors import SettingsError, remedy_of, suggest
 from tidings.secrets import Secret, is_secret_name
 
-_KNOWN = ("timezone", "currency", "week_start", "site", "fx", "geoip", "sources", "segments")
+_KNOWN = (
+    *("timezone", "currency", "week_start", "fiscal_year_start", "business_days", "holidays"),
+    *("site", "fx", "geoip", "sources", "segments"),
+)
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
 _LARGEST_KEY = 1 << 16
 WITHOUT_SECRETS = "TIDINGS_WITHOUT_SECRETS"
 """Set where sections run: they read what was landed, and the file .env is not read for them."""
@@ -28,8 +36,10 @@ class Settings:
     """One workbook: where it lives and what it says of itself.
 
     `root` holds pyproject.toml; `timezone` (IANA) and `week_start` set the report's calendar, `currency` its
-    money; `site` is the host whose own links are internal; `fx` and `geoip` are files, relative to `root`;
-    `sources` maps a source's name to its table as written, `segments` a name to a segment.
+    money; `fiscal_year_start` is a month, `business_days` are weekdays (none where not said) and `holidays` says whose
+    public ones (DE, DE-BY), all for `business_calendar.py`; `site` is the host whose own links are internal; `fx` and
+    `geoip` are files, relative to `root`; `sources` maps a source's name to its table as written, `segments` a name to
+    a segment.
     """
 
     root: Path
@@ -42,6 +52,9 @@ class Settings:
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     segments: Mapping[str, str] = field(default_factory=dict)
+    fiscal_year_start: str = "january"
+    business_days: tuple[str, ...] = ()
+    holidays: str = ""
 
     @property
     def raw(self) -> Path:
@@ -57,6 +70,11 @@ class Settings:
     def ledger(self) -> Path:
         """What the workbook did: pulls, builds, runs."""
         return self.root / "data" / "ledger.sqlite"
+
+    @property
+    def closed_days(self) -> Path:
+        """The workbook's own closed days, where there are any."""
+        return self.root / "data" / "holidays.csv"
 
     @property
     def notebooks(self) -> Path:
@@ -212,6 +230,9 @@ def load_settings(root: Path | None = None) -> Settings:
         timezone=_zone(table.get("timezone", "UTC")),
         currency=_currency(table.get("currency", "EUR")),
         week_start=_week_start(table.get("week_start", "monday")),
+        fiscal_year_start=_one_of("fiscal_year_start", table.get("fiscal_year_start", "january"), MONTHS),
+        business_days=_business_days(table.get("business_days")),
+        holidays=_text(table, "holidays").strip(),
         site=site_host(_text(table, "site"), "[tool.tidings]"),
         fx=_file(table, "fx", root),
         geoip=_file(table, "geoip", root),
@@ -297,6 +318,20 @@ def _week_start(value: object) -> WeekStart:
     if value not in ("monday", "sunday"):
         raise SettingsError(f"[tool.tidings] week_start is '{value}'.", "Write monday or sunday.")
     return value
+
+
+def _one_of(key: str, value: object, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise SettingsError(f"[tool.tidings] {key} has {value!r}.", suggest(str(value).lower(), known))
+    return str(value)
+
+
+def _business_days(value: object) -> tuple[str, ...]:
+    if value is not None and (not isinstance(value, list) or not value):
+        raise SettingsError(
+            f"[tool.tidings] business_days must list weekdays, not {value!r}.", 'Write ["monday", "tuesday"].'
+        )
+    return tuple(_one_of("business_days", day, WEEKDAYS) for day in value or ())
 
 
 def _sources(value: object) -> Mapping[str, Mapping[str, Any]]:
