@@ -27,6 +27,7 @@ _FEWER_YEARS: Mapping[str, tuple[int, int]] = {
     **dict.fromkeys(("GY", "IN", "MU", "SR"), (2001, 2035)),
     "NP": (1950, 2032),
 }
+_FIRST_IN_TABLE = date(1990, 1, 1)
 _USUAL_WEEKEND = frozenset({6, 7})
 _HEADER = ["date", "name"]
 _AS_IN = "Write a date and a name, as 2026-12-24,Christmas Eve; a name with a comma in quotes."
@@ -76,18 +77,27 @@ def calendar_of(settings: Settings, zone: Zone | None = None) -> Calendar:
 
 
 def day_table(calendar: Calendar) -> pa.Table:
-    """What a calendar says of each day of the years that holidays may be known of."""
-    first, last = (date(_YEARS[0], 1, 1), date(_YEARS[1], 12, 31))
-    return pa.Table.from_pylist([_day_row(calendar, day) for day in days_between(first, last)], schema=_SCHEMA)
+    """What a calendar says of each day of the years 1990 to 2035."""
+    days = days_between(_FIRST_IN_TABLE, date(_YEARS[1], 12, 31))
+    columns = zip(*(_said_of(calendar, day) for day in days), strict=True)
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, _SCHEMA.types, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=_SCHEMA)
 
 
-def _day_row(calendar: Calendar, day: date) -> dict[str, object]:
+def _said_of(calendar: Calendar, day: date) -> tuple[date, int, int | None, bool | None, str | None]:
     quarter = calendar.fiscal(day, "quarter")
-    row: dict[str, object] = {"day": day, "fiscal_year": quarter.year, "fiscal_quarter": quarter.quarter}
     try:
-        return {**row, "is_business_day": calendar.is_business_day(day), "holiday": calendar.holiday(day) or None}
+        is_open, holiday = calendar.is_business_day(day), calendar.holiday(day) or None
     except WindowError:
-        return row
+        is_open, holiday = None, None
+    return day, quarter.year, quarter.quarter, is_open, holiday
+
+
+def fingerprint(calendar: Calendar) -> str:
+    """A text that differs where what a calendar says of some day differs, its zone aside."""
+    named = sorted((day.isoformat(), name) for day, name in calendar.holidays.items())
+    worked = sorted(day.isoformat() for day in calendar.working)
+    return repr((calendar.fiscal_start, sorted(calendar.business_weekdays), named, worked, calendar.known))
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,7 @@ def _place(place: str) -> tuple[str, str | None]:
     if country not in known:
         meant = alpha2(place)
         raise SettingsError(
-            f"[tool.tidings] holidays: no country '{place}' is known.",
+            f"[tool.tidings] holidays has '{place}', which is no known country.",
             f"Did you mean '{meant}'?" if meant in known else suggest(country, known),
         )
     if not part:
@@ -139,7 +149,7 @@ def _place(place: str) -> tuple[str, str | None]:
         return country, parts[part.casefold()]
     meant = country_holidays(country).subdivisions_aliases.get(part, "")
     raise SettingsError(
-        f"[tool.tidings] holidays: {country} has no part '{part}' with holidays of its own.",
+        f"[tool.tidings] holidays has '{place}', but {country} has no part '{part}' with holidays of its own.",
         f"Did you mean '{country}-{meant}'?" if meant else f"{suggest(part, parts.values())} Or write '{country}'.",
     )
 

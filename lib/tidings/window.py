@@ -370,7 +370,7 @@ class FiscalPeriod:
 
 @dataclass(frozen=True)
 class Calendar:
-    """What a business calls a year and a working day: its zone, fiscal year, weekdays of business, holidays.
+    """What a business calls a year and a working day: zone, fiscal year, weekdays of business, holidays (C15, C16).
 
     The fiscal year begins on the first of the month `fiscal_start`. Weekdays are those of ISO (Monday 1). `holidays`
     are names by day, own closed days among them; `working` are days off by their weekday on which the country works.
