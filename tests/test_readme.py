@@ -14,7 +14,7 @@ import textwrap
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from tidings.sources.api.source import ApiSource
 from tidings.sources.clock import Clock
 from tidings.sources.source import Pull, open_sources
 from tidings.warehouse.build import build
+from tidings.window import days_between
 from workbook_folders import ROOT, SAMPLE_SETTINGS, make_workbook
 
 NOW = datetime(2026, 7, 2, 6, tzinfo=UTC)
@@ -322,6 +323,15 @@ def _followed(reader: Reader) -> None:
     assert sum(names["by_country"].to_pandas()["orders"]) == names["book"].table("fct_orders").count().execute()
 
 
+def _worked(reader: Reader) -> None:
+    """The fiscal year of the settings, open on its weekdays but for Easter, May and Corpus Christi."""
+    names = reader.names
+    assert names["this_year"].start == date(2026, 4, 1)
+    assert names["last"] == date(2026, 6, 30)
+    weekdays = [day for day in days_between(date(2026, 4, 1), names["this_year"].last_day) if day.isoweekday() < 6]
+    assert len(weekdays) - len(names["open_days"]) == 6
+
+
 def _retailed(reader: Reader) -> None:
     """6 x 2.55 + 2 x 3.39 + 3 x 4.95, less a refund of 2.55, in pounds, without conversion."""
     book = Book.open("2011-12-10", 374, "none", root=reader.root)
@@ -355,6 +365,7 @@ WORLDS: Mapping[str, tuple[Set, Callable[[Reader], None]]] = {
     "Follow a number to its rows": (_sample, _followed),
     "Orders, events, calls: CSV, Parquet, JSON lines": (_invoices, _retailed),
     "Web server access logs": (_log, _logged),
+    "Fiscal year, business days, holidays": (_sample, _worked),
     "Stores, search, web analytics, subscriptions, payments: APIs": (_search, _searched),
 }
 

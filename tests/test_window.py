@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tidings.errors import WindowError
 from tidings.window import (
+    Calendar,
     Window,
     Zone,
     add_days,
@@ -455,3 +456,138 @@ def test_a_long_window_has_a_course_of_few_points(days: int, grain: str) -> None
     assert window.grain() == grain
     assert len(window.periods(window.grain())) <= 402, "whole periods that the window only touches come on top"
     assert len(window.periods(window.grain(120))) <= 122
+
+
+# Leap days and changes of the clock are days like any other: 29 Feb, Berlin's March and October, Havana's midnight.
+marked = st.sampled_from(
+    [date(2024, 2, 29), date(2028, 2, 29), date(2026, 3, 29), date(2026, 10, 25), date(2025, 11, 2)]
+)
+fiscal_days = st.one_of(dates, marked)
+calendars = st.builds(
+    Calendar,
+    zone=zones,
+    fiscal_start=st.integers(1, 12),
+    business_weekdays=st.frozensets(st.integers(1, 7), min_size=1),
+    holidays=st.dictionaries(fiscal_days, st.just("Closed"), max_size=40),
+    working=st.frozensets(fiscal_days, max_size=5),
+)
+
+
+@given(calendars, fiscal_days)
+def test_every_day_lies_in_one_fiscal_quarter_and_quarters_tile_the_year(calendar: Calendar, day: date) -> None:
+    year = calendar.fiscal(day)
+    assert year.start <= day < year.end
+    assert (year.start.day, year.start.month) == (1, calendar.fiscal_start)
+    assert (year.end.day, year.end.month, year.end.year) == (1, calendar.fiscal_start, year.start.year + 1)
+    # Named by the year in which it ends.
+    assert (year.year, year.quarter, year.label) == (year.last_day.year, None, f"FY{year.last_day.year}")
+    quarters = {calendar.fiscal(each, "quarter") for each in days_between(year.start, year.last_day)}
+    ordered = sorted(quarters, key=lambda quarter: quarter.start)
+    assert [quarter.label for quarter in ordered] == [f"{year.label} Q{n}" for n in (1, 2, 3, 4)]
+    assert (ordered[0].start, ordered[-1].end) == (year.start, year.end)
+    assert all(one.end == other.start for one, other in pairwise(ordered))
+    assert sum(quarter.start <= day < quarter.end for quarter in ordered) == 1
+
+
+@given(calendars, fiscal_days, instants)
+def test_a_fiscal_window_has_the_instants_of_its_days(calendar: Calendar, day: date, as_of: datetime) -> None:
+    window = calendar.fiscal_window(day, as_of, "quarter")
+    assert window.start_at == calendar.zone.first_instant(calendar.fiscal(day, "quarter").start)
+    assert calendar.fiscal_window(window.last_day, as_of, "quarter") == window
+    following = calendar.fiscal_window(window.end, as_of, "quarter")
+    assert (following.start, following.start_at) == (window.end, window.end_at)
+
+
+@given(windows, st.integers(1, 12))
+def test_a_fiscal_period_to_date_meets_as_many_days_of_the_one_before(window: Window, start: int) -> None:
+    calendar = Calendar(window.zone, start)
+    for unit in ("quarter", "year"):
+        now, before = calendar.fiscal_to_date(window, unit)  # type: ignore[arg-type]
+        assert now.start == calendar.fiscal(now.last_day, unit).start  # type: ignore[arg-type]
+        assert now.is_complete
+        assert before.end <= now.start and before.days <= now.days
+        assert calendar.fiscal(before.start, unit).end == now.start  # type: ignore[arg-type]
+    # One that begins in January is the calendar's.
+    assert Calendar(window.zone).fiscal_to_date(window) == window.to_date("year")
+    assert Calendar(window.zone).fiscal_to_date(window, "quarter") == window.to_date("quarter")
+
+
+@given(calendars, fiscal_days)
+def test_the_nth_business_day_has_as_many_before_it_in_its_month(calendar: Calendar, day: date) -> None:
+    last = add_days(next_first_day(day, "month"), -1)
+    every = days_between(first_day(day, "month"), last)
+    count = sum(calendar.is_business_day(each) for each in every)
+    for n in range(1, count + 1):
+        found = calendar.nth_business_day(day, n)
+        assert found in every and calendar.is_business_day(found)
+        assert sum(calendar.is_business_day(each) for each in every if each < found) == n - 1
+        assert calendar.nth_business_day(day, n - count - 1) == found  # the same, counted from the end
+    for n in (0, count + 1, -count - 1):
+        with pytest.raises(WindowError, match=f"has {count} business days: there is no number {n}"):
+            calendar.nth_business_day(day, n)
+
+
+@given(calendars, fiscal_days)
+def test_the_next_business_day_has_none_before_it(calendar: Calendar, day: date) -> None:
+    following, before = calendar.next_business_day(day), calendar.previous_business_day(day)
+    assert before < day < following
+    between = [each for each in days_between(before, following) if calendar.is_business_day(each)]
+    assert set(between) - {day} == {before, following}
+    assert (day in between) == calendar.is_business_day(day)
+
+
+@given(calendars, windows)
+def test_days_of_a_window_are_business_days_holidays_or_off_by_their_weekday(
+    calendar: Calendar, window: Window
+) -> None:
+    open_days, holidays = calendar.business_days(window), calendar.holidays_in(window)
+    assert not set(open_days) & set(holidays)
+    others = set(days_between(window.start, window.last_day)) - set(open_days) - set(holidays)
+    assert not any(calendar.is_business_weekday(day) or day in calendar.working for day in others)
+    assert list(open_days) == sorted(open_days)
+
+
+def test_fiscal_periods_by_hand() -> None:
+    april = Calendar(BERLIN, 4)
+    assert april.fiscal(date(2026, 3, 31), "quarter").label == "FY2026 Q4"
+    assert april.fiscal(date(2026, 4, 1), "quarter").label == "FY2027 Q1"
+    assert april.fiscal(date(2026, 4, 1)).label == "FY2027"
+    assert april.fiscal_window(date(2028, 2, 29), at("2028-03-01")).days == 366
+    # In the middle of June 2026: 1 Apr to 15 Jun against 1 Apr to 15 Jun of the year before.
+    now, before = april.fiscal_to_date(Window.last(28, at("2026-06-15T22:00"), BERLIN))
+    assert (now.label, before.label) == ("1 Apr – 15 Jun 2026", "1 Apr – 15 Jun 2025")
+    march = Calendar(BERLIN, 3).fiscal(date(2028, 2, 29), "quarter")
+    assert (march.label, march.start, march.last_day) == ("FY2028 Q4", date(2027, 12, 1), date(2028, 2, 29))
+
+
+def test_a_country_works_on_a_saturday_that_it_declares_but_not_on_an_own_closed_day() -> None:
+    saturday, sunday = date(2026, 2, 14), date(2026, 2, 15)
+    calendar = Calendar(holidays={sunday: "Inventory"}, working=frozenset({saturday, sunday}))
+    assert calendar.is_business_day(saturday) and not calendar.is_business_day(sunday)
+
+
+def test_a_day_of_which_nobody_knows_whether_it_is_a_holiday_is_refused() -> None:
+    known = (date(2026, 1, 1), date(2026, 12, 31))
+    calendar = Calendar(holidays={date(2027, 1, 1): "Closed"}, known=known, country="XX")
+    assert calendar.holiday(date(2027, 1, 1)) == "Closed"  # said by the workbook itself
+    assert calendar.nth_business_day(date(2026, 12, 5), -1) == date(2026, 12, 31)
+    said = r"Whether 2027-01-02 is a holiday is not known: those of XX are from 2026-01-01 to 2026-12-31\."
+    with pytest.raises(WindowError, match=said):
+        calendar.next_business_day(date(2026, 12, 31))
+    with pytest.raises(WindowError, match="Whether 2025-12-31"):
+        calendar.holidays_in(Window.between(date(2025, 12, 31), date(2026, 1, 1), at("2026-06-01"), BERLIN))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Calendar(fiscal_start=13), "no month 13"),
+        (lambda: Calendar(business_weekdays=frozenset()), "no weekdays of business"),
+        (lambda: Calendar(business_weekdays=frozenset({0, 1})), "no weekdays of business"),
+        (lambda: Calendar().fiscal(date(2026, 1, 1), "quater"), "Did you mean 'quarter'"),  # type: ignore[arg-type]
+        (lambda: Calendar(fiscal_start=4).fiscal(date(9999, 12, 31)), "outside the calendar"),
+    ],
+)
+def test_an_impossible_calendar_is_refused(make, said: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(WindowError, match=said):
+        make()

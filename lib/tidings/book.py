@@ -16,6 +16,7 @@ from tidings.analysis.retention import Grain, Mode, Type
 from tidings.analysis.usual import HISTORY_DAYS, chance_of_change
 from tidings.book_analyses import Asked, FunnelResult, RetentionResult, funnel, lifecycle, retention, rfm
 from tidings.book_listings import Listing, metrics_listing, tables_listing
+from tidings.business_calendar import calendar_of
 from tidings.display import notebook, own
 from tidings.display.show import head
 from tidings.errors import UsageError, WindowError, suggest
@@ -33,7 +34,18 @@ from tidings.query.to_date import to_date_result
 from tidings.query.trace import raw_rows
 from tidings.settings import Settings, load_settings
 from tidings.warehouse.reader import Warehouse
-from tidings.window import LATEST, Comparison, Unit, Window, Zone, add_days, as_date, parse_as_of
+from tidings.window import (
+    LATEST,
+    Calendar,
+    Comparison,
+    FiscalUnit,
+    Unit,
+    Window,
+    Zone,
+    add_days,
+    as_date,
+    parse_as_of,
+)
 
 SPARK_DAYS = 90
 DAYS = 28
@@ -42,7 +54,7 @@ DAYS = 28
 class Book:
     """Questions to one build in one window, time zone, currency and segment; every result has its provenance.
 
-    Attributes: `window` and `before` (None without comparison), `zone`, `currency`, `settings`, `context`.
+    Attributes: `window` and `before` (None without comparison), `zone`, `calendar`, `currency`, `settings`, `context`.
     """
 
     def __init__(self, settings: Settings, context: QueryContext, window: Window, compare: Comparison) -> None:
@@ -76,6 +88,7 @@ class Book:
 
         Raises:
             UsageError: a parameter is unknown or malformed.
+            SettingsError: the settings, or the workbook's own closed days, cannot be used as written.
             WindowError: a date cannot be read, the window has no day, or `days` is given with both dates.
             WarehouseError: there is no such build.
         """
@@ -91,7 +104,13 @@ class Book:
         warehouse = Warehouse.open(settings, build or settings.environment.get("TIDINGS_BUILD") or None)
         at = parse_as_of(as_of, zone, warehouse.complete_until)
         context = QueryContext(
-            warehouse, zone, at, money, parse_segment(segment, warehouse, settings.segments), settings.rates_file
+            warehouse,
+            zone,
+            at,
+            money,
+            parse_segment(segment, warehouse, settings.segments),
+            settings.rates_file,
+            calendar_of(settings, zone),
         )
         context.check_currency(settings.currency)
         window = Window.last(DAYS if days is None else days, at, zone)
@@ -123,8 +142,13 @@ class Book:
 
     @property
     def zone(self) -> Zone:
-        """The report's calendar."""
+        """The report's time zone and first weekday."""
         return self.window.zone
+
+    @property
+    def calendar(self) -> Calendar:
+        """The fiscal year, business days and holidays of the workbook: `business_days`, `holidays_in` take a window."""
+        return self.context.calendar
 
     @property
     def as_of(self) -> datetime:
@@ -217,7 +241,9 @@ class Book:
                 if compared is None or was is not None
                 else self._why_no_change(metric, window, compared),
                 part="" if known is None or metric.last_seconds else known_part(self.context, metric, window),
-                provenance=found.provenance([metric], window),
+                provenance=self.context.compared(
+                    found.provenance([metric], window), (window, compared if was is not None else None)
+                ),
             )
             if course is not None and compared is not None and was is not None and known is not None:
                 length = span_of(metric, window)
@@ -274,7 +300,8 @@ class Book:
         """The series of the window compared with, by the same periods as `series`; None without comparison."""
         if self.before is None:
             return None
-        return self._series(get(name), self.before, grain or self.window.grain())
+        series = self._series(get(name), self.before, grain or self.window.grain())
+        return replace(series, provenance=self.context.compared(series.provenance, (self.window, self.before)))
 
     def _series(self, metric: Metric, window: Window, grain: Unit) -> Series:
         course = over_periods(self.context, [metric], window, grain)
@@ -298,6 +325,33 @@ class Book:
             WindowError: a date cannot be read, or `first` is after `last`.
         """
         return Window.between(as_date(first), as_date(last), self.as_of, self.zone)
+
+    def fiscal_year(self, day: date | str | None = None) -> Window:
+        """The whole fiscal year that holds a day, by default the last one of the book's window; the rest is to come.
+
+        Raises:
+            WindowError: the date cannot be read.
+        """
+        return self._fiscal("year", day)
+
+    def fiscal_quarter(self, day: date | str | None = None) -> Window:
+        """The whole quarter of the fiscal year that holds a day, as `fiscal_year`.
+
+        Raises:
+            WindowError: the date cannot be read.
+        """
+        return self._fiscal("quarter", day)
+
+    def fiscal_year_to_date(self) -> Window:
+        """The fiscal year up to the last day of the book's window that was complete at `as_of`."""
+        return self.calendar.fiscal_to_date(self.window, "year")[0]
+
+    def fiscal_quarter_to_date(self) -> Window:
+        """The quarter of the fiscal year up to the last day of the book's window that was complete at `as_of`."""
+        return self.calendar.fiscal_to_date(self.window, "quarter")[0]
+
+    def _fiscal(self, unit: FiscalUnit, day: date | str | None) -> Window:
+        return self.calendar.fiscal_window(self.window.last_day if day is None else as_date(day), self.as_of, unit)
 
     @property
     def metrics(self) -> Listing:

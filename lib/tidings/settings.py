@@ -15,9 +15,14 @@ from msgspec import Meta
 from tidings import discovery
 from tidings.enrich.hosts import site_host
 from tidings.errors import SettingsError, remedy_of
-from tidings.options import Currency, OptionalText, Options, Text, ZoneName, read_options
+from tidings.options import Currency, OptionalText, Options, SomeTexts, Text, ZoneName, known, read_options
 from tidings.secrets import Secret, is_secret_name
 
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
 _LARGEST_KEY = 1 << 16
 WITHOUT_SECRETS = "TIDINGS_WITHOUT_SECRETS"
 """Set where sections run: they read what was landed, and the file .env is not read for them."""
@@ -33,6 +38,9 @@ class _Table(Options, frozen=True):
     timezone: Annotated[ZoneName, "zone of the report's days"] = "UTC"
     currency: Annotated[Currency, "currency of the report's money"] = "EUR"
     week_start: Annotated[WeekStart, "day on which weeks start"] = "monday"
+    fiscal_year_start: Annotated[Text, "month with which the fiscal year begins", known(MONTHS)] = "january"
+    business_days: Annotated[SomeTexts, "weekdays on which you work", known(WEEKDAYS)] = ()
+    holidays: Annotated[OptionalText, "country whose public holidays count, as DE or DE-BY"] = ""
     site: Annotated[OptionalText, "host whose own links are internal"] = ""
     fx: Annotated[_File, "file of exchange rates"] = ""
     geoip: Annotated[_File, "file of countries by address"] = ""
@@ -45,8 +53,10 @@ class Settings:
     """One workbook: where it lives and what it says of itself.
 
     `root` holds pyproject.toml; `timezone` (IANA) and `week_start` set the report's calendar, `currency` its
-    money; `site` is the host whose own links are internal; `fx` and `geoip` are files, relative to `root`;
-    `sources` maps a source's name to its table as written, `segments` a name to a segment.
+    money; `fiscal_year_start` is a month, `business_days` are weekdays (none where not said) and `holidays` says whose
+    public ones (DE, DE-BY), all for `business_calendar.py`; `site` is the host whose own links are internal; `fx` and
+    `geoip` are files, relative to `root`; `sources` maps a source's name to its table as written, `segments` a name to
+    a segment.
     """
 
     root: Path
@@ -59,6 +69,9 @@ class Settings:
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     segments: Mapping[str, str] = field(default_factory=dict)
+    fiscal_year_start: str = "january"
+    business_days: tuple[str, ...] = ()
+    holidays: str = ""
 
     @property
     def raw(self) -> Path:
@@ -74,6 +87,11 @@ class Settings:
     def ledger(self) -> Path:
         """What the workbook did: pulls, builds, runs."""
         return self.root / "data" / "ledger.sqlite"
+
+    @property
+    def closed_days(self) -> Path:
+        """The workbook's own closed days, where there are any."""
+        return self.root / "data" / "holidays.csv"
 
     @property
     def notebooks(self) -> Path:
@@ -232,6 +250,9 @@ def load_settings(root: Path | None = None) -> Settings:
         timezone=table.timezone,
         currency=table.currency,
         week_start=table.week_start,
+        fiscal_year_start=table.fiscal_year_start,
+        business_days=table.business_days,
+        holidays=table.holidays.strip(),
         site=site_host(table.site, "[tool.tidings]"),
         fx=root / table.fx if table.fx else None,
         geoip=root / table.geoip if table.geoip else None,

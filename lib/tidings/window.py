@@ -7,8 +7,8 @@ zone (metric definitions C1-C4, C12, C13). Nothing here reads the clock.
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Literal, cast, get_args
@@ -20,6 +20,7 @@ import ibis.expr.types as ir
 from tidings.errors import WindowError, suggest
 
 Unit = Literal["day", "week", "month", "quarter", "year"]
+FiscalUnit = Literal["quarter", "year"]
 WeekStart = Literal["monday", "sunday"]
 State = Literal["complete", "incomplete", "future"]
 Comparison = Literal["previous", "weekdays", "year", "none"]
@@ -295,9 +296,12 @@ class Window:
         this day, so on the first of a month the month to date is the whole month just ended. A previous period
         that is shorter is taken whole: 1 – 31 March meets 1 – 28 February.
         """
+        return self._so_far(lambda day: self.zone.first_day(day, unit))
+
+    def _so_far(self, first_of: Callable[[date], date]) -> tuple[Window, Window]:
         end = min(self.end, self.zone.day_of(self.as_of))
-        start = self.zone.first_day(end - _DAY, unit)
-        before = self.zone.first_day(start - _DAY, unit)
+        start = first_of(add_days(end, -1))
+        before = first_of(add_days(start, -1))
         return (
             replace(self, start=start, end=end),
             replace(self, start=before, end=min(before + (end - start), start)),
@@ -343,6 +347,172 @@ class Window:
         """True for naive UTC timestamps in the window and before `as_of`: start_at <= ts < min(end_at, as_of)."""
         end = literal(min(self.end_at, self.as_of))
         return cast(ir.BooleanValue, (ts >= literal(self.start_at)) & (ts < end))
+
+
+@dataclass(frozen=True)
+class FiscalPeriod:
+    """A fiscal year or one of its quarters in local dates, `end` exclusive; `quarter` is None for the whole year.
+
+    `year` is the calendar year in which the fiscal year ends, by which both are called: FY2027, FY2027 Q1.
+    """
+
+    start: date
+    end: date
+    year: int
+    quarter: int | None = None
+
+    @property
+    def last_day(self) -> date:
+        """The last local day that belongs to the period."""
+        return self.end - _DAY
+
+    @property
+    def label(self) -> str:
+        """Its name for a reader."""
+        return f"FY{self.year}" if self.quarter is None else f"FY{self.year} Q{self.quarter}"
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """What a business calls a year and a working day: zone, fiscal year, weekdays of business, holidays (C15, C16).
+
+    The fiscal year begins on the first of the month `fiscal_start`. Weekdays are those of ISO (Monday 1). `holidays`
+    are names by day, own closed days among them; `working` are days off by their weekday on which the country works.
+    Where `known` is set (first and last day), a day outside of it is refused, as nobody knows whether it is a holiday;
+    `country` is whose they are, for that sentence.
+
+    Raises:
+        WindowError: there is no such month or weekday, or no weekday of business.
+    """
+
+    zone: Zone = Zone()
+    fiscal_start: int = 1
+    business_weekdays: frozenset[int] = frozenset({1, 2, 3, 4, 5})
+    holidays: Mapping[date, str] = field(default_factory=dict)
+    working: frozenset[date] = frozenset()
+    known: tuple[date, date] | None = None
+    country: str = ""
+
+    def __post_init__(self) -> None:
+        if self.fiscal_start not in range(1, 13):
+            raise WindowError(f"There is no month {self.fiscal_start} for a fiscal year to begin.", "Give 1 to 12.")
+        if not self.business_weekdays or not self.business_weekdays <= set(range(1, 8)):
+            raise WindowError(
+                f"{sorted(self.business_weekdays)} are no weekdays of business.", "Give some of 1 (Monday) to 7."
+            )
+
+    def fiscal(self, day: date, unit: FiscalUnit = "year") -> FiscalPeriod:
+        """The fiscal year or quarter that holds a day.
+
+        Raises:
+            WindowError: `unit` is neither, or the period reaches beyond the years 1 to 9999.
+        """
+        if unit not in get_args(FiscalUnit):
+            raise WindowError(f"'{unit}' is not a fiscal period.", suggest(str(unit), get_args(FiscalUnit)))
+        passed = (day.month - self.fiscal_start) % 12
+        year = _months_after(day, 12 - passed) - _DAY
+        if unit == "year":
+            return FiscalPeriod(_months_after(day, -passed), add_days(year, 1), year.year)
+        start = _months_after(day, -(passed % 3))
+        return FiscalPeriod(start, _months_after(start, 3), year.year, passed // 3 + 1)
+
+    def fiscal_window(self, day: date, as_of: datetime, unit: FiscalUnit = "year") -> Window:
+        """The whole fiscal year or quarter that holds a day, also where some of it is yet to come.
+
+        Raises:
+            WindowError: as `fiscal`.
+        """
+        period = self.fiscal(day, unit)
+        return Window(period.start, period.end, self.zone, as_of)
+
+    def fiscal_to_date(self, window: Window, unit: FiscalUnit = "year") -> tuple[Window, Window]:
+        """The fiscal year or quarter so far, and as many days of the one before it, as `Window.to_date` has them.
+
+        Raises:
+            WindowError: as `fiscal`.
+        """
+        return window._so_far(lambda day: self.fiscal(day, unit).start)
+
+    def holiday(self, day: date) -> str:
+        """The name of the holiday on a day; empty where it is none.
+
+        Raises:
+            WindowError: whether it is one is not known.
+        """
+        name = self.holidays.get(day, "")
+        if not name and self.known is not None and not self.known[0] <= day <= self.known[1]:
+            raise WindowError(
+                f"Whether {day} is a holiday is not known: those of {self.country} are from {self.known[0]} to "
+                f"{self.known[1]}.",
+                "Ask for days in between.",
+            )
+        return name
+
+    def is_business_day(self, day: date) -> bool:
+        """True for a weekday of business that is no holiday.
+
+        Raises:
+            WindowError: whether it is a holiday is not known.
+        """
+        return not self.holiday(day) and (self.is_business_weekday(day) or day in self.working)
+
+    def is_business_weekday(self, day: date) -> bool:
+        """True where only a holiday keeps the business closed."""
+        return day.isoweekday() in self.business_weekdays
+
+    def holidays_in(self, window: Window) -> Mapping[date, str]:
+        """The names of the holidays in a window by day, those on days that are off anyway among them.
+
+        Raises:
+            WindowError: of some day it is not known whether it is one.
+        """
+        named = ((day, self.holiday(day)) for day in days_between(window.start, window.last_day))
+        return {day: name for day, name in named if name}
+
+    def business_days(self, window: Window) -> tuple[date, ...]:
+        """The business days of a window; `len` of it counts them.
+
+        Raises:
+            WindowError: of some day it is not known whether it is a holiday.
+        """
+        return tuple(day for day in days_between(window.start, window.last_day) if self.is_business_day(day))
+
+    def nth_business_day(self, month: date, n: int) -> date:
+        """The first (1), second (2), last (-1) business day of the month that holds a day.
+
+        Raises:
+            WindowError: the month has fewer, `n` is 0, or it is not known which days are holidays.
+        """
+        start = _months_after(month, 0)
+        days = [day for day in days_between(start, _months_after(month, 1) - _DAY) if self.is_business_day(day)]
+        if n == 0 or abs(n) > len(days):
+            raise WindowError(
+                f"{_MONTHS[start.month - 1]} {start.year} has {len(days)} business days: there is no number {n}.",
+                "Count from 1, or from -1 for the last.",
+            )
+        return days[n - 1 if n > 0 else n]
+
+    def next_business_day(self, day: date) -> date:
+        """The first business day after a day.
+
+        Raises:
+            WindowError: it is not known which days are holidays.
+        """
+        return self._business_day(day, 1)
+
+    def previous_business_day(self, day: date) -> date:
+        """The last business day before a day.
+
+        Raises:
+            WindowError: it is not known which days are holidays.
+        """
+        return self._business_day(day, -1)
+
+    def _business_day(self, day: date, step: int) -> date:
+        day = add_days(day, step)
+        while not self.is_business_day(day):
+            day = add_days(day, step)
+        return day
 
 
 def as_utc(instant: datetime) -> datetime:
@@ -396,6 +566,15 @@ def add_days(day: date, days: int) -> date:
         return day + timedelta(days=days)
     except OverflowError as error:
         raise WindowError(f"{days} days from {day} lies outside the calendar.", "Give fewer days.") from error
+
+
+def _months_after(day: date, months: int) -> date:
+    """The first of the month that lies so many months after that of a day."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    try:
+        return date(year, month + 1, 1)
+    except ValueError as error:
+        raise WindowError(f"{months} months from {day} lies outside the calendar.", "Give another day.") from error
 
 
 def days_between(first: date, last: date) -> tuple[date, ...]:

@@ -11,6 +11,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from tidings.business_calendar import calendar_of
 from tidings.cli.catalog import graph, sections
 from tidings.enrich.bots import list_date
 from tidings.errors import SourceError, TidingsError, understood
@@ -62,6 +63,7 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
 def _findings(settings: Settings, now: datetime) -> Iterator[Finding]:
     yield Finding("settings", "ok", f"{settings.timezone}, {settings.currency}, weeks start on {settings.week_start}")
     yield from (Finding("settings", "warn", sentence) for sentence in settings.exposed())
+    yield _tried("calendar", lambda: _calendar(settings))
     first: dict[str, Sequence[Trial]] = {}
     for looked in _sources(settings, now):
         yield from looked.findings
@@ -85,6 +87,14 @@ def _tried(what: str, look: Callable[[], str]) -> Finding:
         if known is None:
             raise
         return Finding(what, "fail", str(known))
+
+
+def _calendar(settings: Settings) -> str:
+    calendar = calendar_of(settings)
+    said = [f"the fiscal year starts in {settings.fiscal_year_start.capitalize()}"]
+    if calendar.known is not None:
+        said.append(f"holidays of {calendar.country} are known from {calendar.known[0]} to {calendar.known[1]}")
+    return ", ".join(said)
 
 
 def _sources(settings: Settings, now: datetime) -> Iterator[_Looked]:

@@ -59,7 +59,7 @@ def breakdown_result(
         f"{metric.title} by {by}",
         _fields(metric, by, unit, compared=before is not None),
         tuple(rows),
-        replace(joined(origins), rows=total.rows_behind(metric, window)),
+        context.compared(replace(joined(origins), rows=total.rows_behind(metric, window)), (window, before)),
     )
 
 

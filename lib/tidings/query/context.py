@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,12 +18,12 @@ from tidings.metrics.registry import leaves
 from tidings.metrics.result import Provenance
 from tidings.query.aggregate import without_rows
 from tidings.query.coverage import Coverage
-from tidings.query.notes import Notes
+from tidings.query.notes import Notes, uneven_holidays
 from tidings.query.rates import Rates
 from tidings.query.segment import Segment
 from tidings.query.views import Views
 from tidings.warehouse.reader import Warehouse
-from tidings.window import Window, Zone, as_utc
+from tidings.window import Calendar, Window, Zone, as_utc
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class QueryContext:
     """Runs queries on the prepared views of one build, and keeps their SQL and provenance.
 
     `as_of` is aware UTC; `currency` is what money is converted to at one rate per currency (metric definitions 6.1);
-    `rates_file` is the name of the file of exchange rates in sentences; `sql` has every query run, oldest first.
+    `rates_file` is the name of the file of exchange rates in sentences; `calendar` is the workbook's, without holidays
+    if none is given; `sql` has every query run, oldest first.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class QueryContext:
         currency: str,
         segment: Segment,
         rates_file: str = "",
+        calendar: Calendar | None = None,
     ) -> None:
         self.warehouse = warehouse
+        self.calendar = calendar or Calendar(zone)
         self.zone = zone
         self.as_of = as_utc(as_of)
         self.currency = currency
@@ -190,6 +193,11 @@ class QueryContext:
         tables = [name for leaf in inputs for name in (leaf.mart, *(mark.mart for mark in leaf.marks))]
         money = any(leaf.unit == "money" for leaf in inputs)
         return self.provenance(sql, tables, rows, money=money, metrics=inputs, window=window)
+
+    def compared(self, origin: Provenance, *pairs: tuple[Window, Window | None]) -> Provenance:
+        """The origin of values over windows and those before them, with the holidays that make a pair uneven."""
+        told = [note for now, before in pairs if before for note in uneven_holidays(self.calendar, now, before)]
+        return replace(origin, notes=tuple(dict.fromkeys((*origin.notes, *told))))
 
     def _fresh(self, name: str) -> str:
         until = self.warehouse.last_row_at(name)

@@ -9,6 +9,7 @@ from typing import Any
 
 import ibis
 
+from tidings.errors import WindowError
 from tidings.metrics.metric import Metric, Need, Reported
 from tidings.platform_metrics import DIMENSIONS, PLATFORM_METRICS
 from tidings.query.coverage import Coverage
@@ -16,9 +17,10 @@ from tidings.query.covered import Covered, title_of
 from tidings.query.rates import NAMED_DAYS, Rates, old_rate
 from tidings.query.views import Views
 from tidings.warehouse.reader import Warehouse
-from tidings.window import Window, label_days
+from tidings.window import Calendar, Window, label_days
 
 _SHOWN_NAMES = 8
+_SHOWN_HOLIDAYS = 4
 
 
 class Notes:
@@ -148,6 +150,32 @@ class Notes:
             old = [row for row in found if row["age"] is not None and row["age"] > NAMED_DAYS]
             self._of_days[key] = notes + [old_rate([row["currency"]], row["fixed_on"], row["age"]) for row in old]
         return self._of_days.get(key, [])
+
+
+def uneven_holidays(calendar: Calendar, window: Window, before: Window) -> list[str]:
+    """The sentence that two windows lose different numbers of business days to holidays; none where they do not.
+
+    Holidays on days that are off anyway make no difference.
+    """
+    try:
+        lost, lost_before = (_lost_days(calendar, each) for each in (window, before))
+    except WindowError as error:
+        return [error.failed]
+    if len(lost) == len(lost_before):
+        return []
+    first, then = _said_lost(window, lost), _said_lost(before, lost_before)
+    return [f"Holidays on business days: {first}, {then}."]
+
+
+def _lost_days(calendar: Calendar, window: Window) -> list[tuple[date, str]]:
+    holidays = calendar.holidays_in(window)
+    return [(day, name) for day, name in holidays.items() if calendar.is_business_weekday(day)]
+
+
+def _said_lost(window: Window, lost: list[tuple[date, str]]) -> str:
+    named = [f"{name}, {label_days(day, day)}" for day, name in lost[:_SHOWN_HOLIDAYS]]
+    named += [f"{len(lost) - len(named)} more"] if len(lost) > len(named) else []
+    return f"{len(lost) or 'none'} in {window.label}" + (f" ({'; '.join(named)})" if named else "")
 
 
 def _limits(covers: Iterable[Covered], start: date, end: date) -> list[str]:

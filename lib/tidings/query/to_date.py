@@ -28,4 +28,5 @@ def to_date_result(context: QueryContext, metric: Metric, window: Window, unit: 
         Field("change", "Change", change_unit(metric)),
     )
     count = found.rows_behind(metric, pairs[-1][1])
-    return Result(f"{metric.title}: period to date", fields, tuple(rows), found.provenance([metric], window, count))
+    origin = context.compared(found.provenance([metric], window, count), *((now, then) for _, now, then in pairs))
+    return Result(f"{metric.title}: period to date", fields, tuple(rows), origin)

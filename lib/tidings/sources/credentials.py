@@ -54,6 +54,7 @@ def _variables(settings: Settings, source: str) -> tuple[str, ...]:
 def _in_the_open(settings: Settings) -> Iterator[str]:
     """The words of the settings: whoever writes one as a password has told it already."""
     yield from (settings.timezone, settings.currency, settings.week_start, settings.site)
+    yield from (settings.fiscal_year_start, settings.holidays, *settings.business_days)
     yield from _texts(settings.sources)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import ibis
 import pyarrow as pa
 
+from tidings.business_calendar import calendar_of, day_table, fingerprint
 from tidings.errors import SourceError, WarehouseError, suggest
 from tidings.feeds import feeds
 from tidings.landing.exchange_rates import no_fixings, read_fixings
@@ -23,7 +24,7 @@ from tidings.models.model import Model
 from tidings.platform_metrics import METRIC_DAILY
 from tidings.settings import Settings
 from tidings.sources.source import Progress, silent
-from tidings.warehouse.compiled import RAW_FX, code_hash, root_schemas, sql_of
+from tidings.warehouse.compiled import RAW_CALENDAR, RAW_FX, code_hash, root_schemas, sql_of
 from tidings.warehouse.coverage import coverage_table, filled_table
 from tidings.warehouse.folder import DRAFT, locked, point, prune, publish, sweep
 from tidings.warehouse.metadata import TableBuilt, meta_tables
@@ -78,6 +79,7 @@ def build(settings: Settings, *, keep: Collection[str] = (), progress: Progress 
 
     Raises:
         SourceError: landed files were changed or lost.
+        SettingsError: the calendar cannot be used as written.
         GraphError: the models do not fit together.
         ContractError: tables break their contracts; all breaches are listed, nothing is published.
         WarehouseError: another build is running, or the engine failed.
@@ -138,7 +140,7 @@ def _make(
         try:
             _show_raw(writer, settings, files)
             fed = {f"raw_{file.feed}" for file in files}
-            built = _make_tables(writer, graph, fed | {RAW_FX}, progress)
+            built = _make_tables(writer, graph, fed | {RAW_FX, RAW_CALENDAR}, progress)
             meta = meta_tables(build_id, code, built, files)
             for name, rows in {**meta, **_coverage(graph, built, files, meta["meta_feeds"], writer)}.items():
                 writer.insert(name, rows)
@@ -168,6 +170,7 @@ def _show_raw(writer: Writer, settings: Settings, files: list[LandedFile]) -> No
         types = {name: column.type.removeprefix("!") for name, column in feed.columns.items()}
         writer.raw_view(f"raw_{feed.name}", types, feed.time, raw)
     writer.show(RAW_FX, read_fixings(settings.fx) if settings.fx else no_fixings())
+    writer.show(RAW_CALENDAR, day_table(calendar_of(settings)))
 
 
 def _make_tables(writer: Writer, graph: Graph, fed: set[str], progress: Progress) -> list[TableBuilt]:
@@ -251,5 +254,5 @@ def _build_id(settings: Settings, files: Iterable[LandedFile], code: str) -> str
     ]
     # A missing file changes the id as well, so that the build fails on it.
     rates = settings.fx and (hashlib.sha256(settings.fx.read_bytes()).hexdigest() if settings.fx.is_file() else "lost")
-    text = json.dumps([landed, rates, code], sort_keys=True)
+    text = json.dumps([landed, rates, fingerprint(calendar_of(settings)), code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -20,6 +20,7 @@ import ibis.expr.types as ir
 from ibis.common.exceptions import IbisError
 
 import tidings
+from tidings.business_calendar import COLUMNS as CALENDAR_COLUMNS
 from tidings.discovery import own_files
 from tidings.errors import WarehouseError
 from tidings.feeds import feeds
@@ -30,9 +31,11 @@ from tidings.models.staging.landed import default_staging
 from tidings.warehouse.reader import ENGINE_VERSION, ORIGIN, compile_sql
 
 RAW_FX = "raw_fx"
+RAW_CALENDAR = "raw_calendar"
 # Packages and modules that determine the content of a build: editing one makes a new build.
 _MAKERS = (
     "tidings.models",
+    "tidings.business_calendar",
     "tidings.feeds",
     "tidings.warehouse",
     "tidings.landing.exchange_rates",
@@ -45,12 +48,14 @@ _compiled: dict[Any, str] = {}
 
 
 def root_schemas() -> dict[str, ibis.Schema]:
-    """The tables that no model makes and their columns: `raw_<feed>` for every feed, and `raw_fx`."""
+    """The tables that no model makes and their columns: `raw_<feed>` for every feed, `raw_fx`, and `raw_calendar`."""
     roots = {
         f"raw_{feed.name}": ibis.schema({**{c: nullable(column.type) for c, column in feed.columns.items()}, **ORIGIN})
         for feed in feeds().values()
     }
-    return {**roots, RAW_FX: ibis.schema({name: nullable(column.type) for name, column in FX_COLUMNS.items()})}
+    told = {RAW_FX: FX_COLUMNS, RAW_CALENDAR: CALENDAR_COLUMNS}
+    others = {name: {c: nullable(column.type) for c, column in columns.items()} for name, columns in told.items()}
+    return {**roots, **{name: ibis.schema(columns) for name, columns in others.items()}}
 
 
 def express(model: Model, schemas: Mapping[str, ibis.Schema]) -> ir.Table:
