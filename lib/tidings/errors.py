@@ -80,7 +80,7 @@ class StoppedError(SourceError):
     """Whoever pulls has stopped the pull: nothing else is asked for."""
 
     def __init__(self) -> None:
-        super().__init__("The pull was stopped.", "Run tidings pull again: it goes on where it was.")
+        super().__init__("The pull was stopped.", "Run tidings pull again: it continues where it stopped.")
 
 
 class ContractError(TidingsError):

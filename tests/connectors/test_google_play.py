@@ -252,7 +252,7 @@ def test_what_is_no_file_is_not_one_without_rows(tmp_path: Path, change: Any) ->
 def test_the_head_alone_is_a_file_without_rows_if_it_is_whole(tmp_path: Path) -> None:
     assert list(table("a.csv", b"Date,Package Name\n", ("date",))) == []
     for body in (b"Date,Pack", b"", b"Date,Package Name"):
-        with pytest.raises(SourceError, match=r"no table that Tidings knows: (its head is cut off|it is empty)"):
+        with pytest.raises(SourceError, match=r"no table that Tidings knows: (its header is cut off|it is empty)"):
             list(table("a.csv", body, ("date",)))
 
 

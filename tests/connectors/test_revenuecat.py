@@ -193,7 +193,7 @@ def test_a_day_that_is_not_told_yet_is_not_zero(fake: FakeRevenueCat, tmp_path: 
     late = fake.rows["revenuecat_charts"].pop()
     workbook = book(tmp_path, fake)
     messages = [message for pulled in workbook.pull() for message in pulled.messages]
-    assert messages == ["2026-11-19 is not there yet: it will be asked for again."]
+    assert messages == ["2026-11-19 is not available yet: it will be requested again."]
     assert mrr(workbook) == ALL_DAYS[:2]
     fake.rows["revenuecat_charts"].append(late)
     workbook.pull()

@@ -234,7 +234,9 @@ def test_a_day_that_still_moves_holds_back_later_chunks(tmp_path: Path) -> None:
 def test_a_property_that_is_listed_but_not_verified_is_no_empty_one(tmp_path: Path, level: str) -> None:
     with Site(tmp_path, {"daily": [row(5)]}) as site:
         site.fake.sites[SITE] = level
-        reported = f"The property '{SITE}' is listed for the account .* but not verified: Google tells nothing of it."
+        reported = (
+            f"The property '{SITE}' is listed for the account .* but not verified: Google returns no data for it."
+        )
         with pytest.raises(SourceError, match=reported):
             site.pull()
         assert "not verified" in site.workbook.check()[0]

@@ -224,7 +224,7 @@ def test_a_pull_that_is_left_stops_what_still_runs(book: Book) -> None:
     assert (stopped.status, stopped.rows, stopped.messages) == ("interrupted", 4, ("half of it",)), (
         "what was landed stays"
     )
-    assert stopped.error == "The pull was stopped. Run tidings pull again: it goes on where it was."
+    assert stopped.error == "The pull was stopped. Run tidings pull again: it continues where it stopped."
     assert (book.load("busy").status, book.load("busy").rows) == ("interrupted", 0)
 
 

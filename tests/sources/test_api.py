@@ -92,7 +92,7 @@ def test_since_and_until_ask_for_their_days_landed_or_not(toy: Toy) -> None:
     assert toy.asked_days() == [(30, 29)], "further back than a first pull reaches"
     (reported,) = toy.pull_all(since=back(0), until=back(-5))
     assert toy.asked_days() == [], "today is not over, and what is ahead has not been"
-    assert reported.messages == ("daily: none of the days that were asked for is over, or kept by the source.",)
+    assert reported.messages == ("daily: none of the requested days is over, or the source no longer has them.",)
     toy.pull_all(since=back(9), until=back(2), again=True)
     assert toy.asked_days() == [(9, 6), (5, 2)]
 
@@ -398,7 +398,7 @@ def test_not_there_yet_is_not_zero_and_is_asked_for_again(tmp_path: Path) -> Non
         toy.tell(back(day), day)
     toy.on_page = late = Late(back(1))
     pulled = toy.pull_all()
-    assert pulled[-1].messages == ("2026-11-19 is not there yet: it will be asked for again.",)
+    assert pulled[-1].messages == ("2026-11-19 is not available yet: it will be requested again.",)
     assert back(1) not in toy.held() and back(2) in toy.held()
     windows = [entry.window for entry in Landing(toy.settings.raw).loads("api", "daily") if entry.window]
     assert max(window.end for window in windows).date() == back(1), "nothing is said of the missing day"
@@ -418,7 +418,7 @@ def test_a_missing_day_does_not_keep_out_those_after_it(tmp_path: Path) -> None:
     pulled = toy.pull_all()
     assert set(toy.held()) == {back(day) for day in (10, 9, 6, 5, 4, 2, 1)}
     assert [partition.messages for partition in pulled if partition.messages] == [
-        ("3 days from 2026-11-12 to 2026-11-17 are not there yet: they will be asked for again.",)
+        ("3 days from 2026-11-12 to 2026-11-17 are not available yet: they will be requested again.",)
     ]
     toy.pull_all()
     assert toy.asked_days() == [(8, 7), (7, 7), (3, 3)]
@@ -438,7 +438,7 @@ def test_days_that_are_known_to_be_missing_are_not_asked_for_one_by_one(tmp_path
     assert toy.asked_days() == [(10, 1), (3, 1)]
     assert toy.held() == {back(10): [10], back(2): [2]}
     assert pulled[-1].messages == (
-        "6 days from 2026-11-11 to 2026-11-16 are not there yet: they will be asked for again.",
+        "6 days from 2026-11-11 to 2026-11-16 are not available yet: they will be requested again.",
     )
     toy.pull_all()
     assert toy.asked_days() == [(9, 4)]

@@ -33,8 +33,8 @@ def response(content: Any, type_: str = "application/json") -> Response:
         (OBJECT, b"", "it is empty"),
         (OBJECT, b" \n", "it is empty"),
         (OBJECT, b'{"a": 1', "it is not JSON (7 bytes)"),
-        (OBJECT, {"error": {"message": "later"}, "rows": []}, "it tells an error: later"),
-        (OBJECT, {"errors": ["later"]}, "it tells an error: "),
+        (OBJECT, {"error": {"message": "later"}, "rows": []}, "it reports an error: later"),
+        (OBJECT, {"errors": ["later"]}, "it reports an error: "),
         # Where nothing went wrong some APIs say so.
         (OBJECT, {"error": None, "a": 1}, ""),
         (ROWS, {"rows": []}, ""),
@@ -51,7 +51,7 @@ def response(content: Any, type_: str = "application/json") -> Response:
         (LIST, [{"x": 1}], ""),
         (LIST, [{"x": 1}, None], "its list holds nothing (null)"),
         (LIST, {}, "it is an empty object, not a list"),
-        (LIST, {"error": "later"}, "it tells an error: later"),
+        (LIST, {"error": "later"}, "it reports an error: later"),
         (FILE, b"", "it is empty"),
         (FILE, {"error": "later"}, "it is JSON where a file is expected: later"),
     ],
@@ -107,5 +107,5 @@ def test_a_page_is_known_by_how_it_begins(body: bytes, type_: str, title: str | 
 
 
 def test_not_json_is_told() -> None:
-    with pytest.raises(ResponseError, match="did not answer with JSON"):
+    with pytest.raises(ResponseError, match="did not respond with JSON"):
         response(b"no").json()

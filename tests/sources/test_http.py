@@ -509,7 +509,7 @@ def test_numbers_stay_exact() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>Log in</html>", b"", b"\xff\xfe\x00", b"[" * 100_000, b"9" * 5000])
 def test_what_is_not_json_is_said_without_its_content(body: bytes) -> None:
-    with pytest.raises(ResponseError, match=rf"x did not answer with JSON \({len(body)} bytes\)\. Check base_url"):
+    with pytest.raises(ResponseError, match=rf"x did not respond with JSON \({len(body)} bytes\)\. Check base_url"):
         Response(200, {}, body, "x").json()
 
 

@@ -1,6 +1,6 @@
-"""Feeds: the typed shapes in which sources land what they were told, one module per place they come from.
+"""Feeds: the typed rows that sources land, one module per vendor.
 
-Adding a feed is adding a module-level `Feed` to a module of this folder, or of a workbook's own `lib/`.
+Add a feed by adding a module-level `Feed` to a module of this folder, or of a workbook's own `lib/`.
 """
 
 from __future__ import annotations

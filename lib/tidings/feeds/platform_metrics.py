@@ -1,4 +1,4 @@
-"""The feed of figures: numbers of a day that somebody has already counted."""
+"""The feed of platform metrics: daily numbers that someone else has counted already."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PLATFORM_METRIC_ROWS = Feed(
     row_key_doc="Source, metric, day, currency and dimensions.",
     staged_doc="A figure of a day as it was counted elsewhere.",
     key=("metric", "ts", "currency", *DIMENSIONS),
-    # Rows of one load that are split by more than is mapped are added up.
+    # Rows of one load with more dimensions than are mapped are added up.
     apart=("_line",),
     columns={
         "ts": Column("!timestamp(6)", "The day; its time of day is not looked at."),

@@ -1,7 +1,7 @@
-"""What rows say that whoever pulls should know: values a vendor has added, and what it says of its own figures.
+"""Remarks on rows that the user should know: values a vendor has added, and its own qualifications of its numbers.
 
-A vendor adds names whenever it likes. A row with one is landed as it came, stays out of the figures that would have to
-guess its meaning, and is counted and named.
+A vendor adds names whenever it likes. A row with an unknown one is landed as it is, stays out of metrics that would
+have to guess its meaning, and is counted and reported.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LONGEST = 80
 
 @dataclass(frozen=True, order=True)
 class Remark:
-    """Something that rows say: `text`, what is `counted`, and what `becomes` of it."""
+    """A remark on rows: `text`, what is `counted`, and what `becomes` of it."""
 
     text: str
     counted: str
@@ -28,10 +28,10 @@ class Remark:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The values of a feed's column that are known, compared by `plain`; empty and null ones need not be.
+    """The known values of a feed's column, compared by `plain`; null and empty values always pass.
 
-    `what` names such a value in a sentence, `becomes` says what its rows are used for. Counted are `counted`, by the
-    column `quantity` where there is one, else the rows. With `last_word` only the last word has to be known.
+    `what` names such a value in a sentence, `becomes` says what its rows are used for. The sentence counts `counted`,
+    by the column `quantity` if given, else by rows. With `last_word` only the last word has to be known.
     """
 
     column: str
@@ -43,7 +43,7 @@ class Vocabulary:
     last_word: bool = False
 
     def remarks(self, rows: pa.Table) -> Counter[Remark]:
-        """How often values that are not known came."""
+        """How often unknown values occur."""
         found: Counter[Remark] = Counter()
         if self.column not in rows.column_names:
             return found
@@ -63,7 +63,7 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Notice:
-    """A column in which a vendor says something of its own figures: true, or a text that stands in `text` as {}."""
+    """A column in which a vendor qualifies its own numbers: true, or a text that replaces {} in `text`."""
 
     column: str
     text: str
@@ -71,7 +71,7 @@ class Notice:
     counted: str = "rows"
 
     def remarks(self, rows: pa.Table) -> Counter[Remark]:
-        """How often it is said."""
+        """How often it occurs."""
         found: Counter[Remark] = Counter()
         values = rows[self.column].value_counts().to_pylist() if self.column in rows.column_names else ()
         for each in values:
@@ -87,19 +87,19 @@ def _shown(value: object) -> str:
 
 
 def plain(text: str) -> str:
-    """A name as names are compared: in lower case, with single spaces, whatever hyphen or apostrophe it has."""
+    """A name normalised for comparison: lower case, single spaces, any kind of hyphen or apostrophe."""
     for one, other in (("\u2010", "-"), ("\u2011", "-"), ("\u2012", "-"), ("\u2013", "-"), ("\u2019", "'")):
         text = text.replace(one, other)
     return " ".join(text.lower().split())
 
 
 def names(*texts: str) -> frozenset[str]:
-    """Known values, as they are compared."""
+    """Known values, normalised for comparison."""
     return frozenset(plain(text) for text in texts)
 
 
 def reported(endpoint: str, remarks: Mapping[Remark, int]) -> Iterable[str]:
-    """A sentence for each remark, the commonest first, and one for those that are too many."""
+    """A sentence for each remark, the most common first, and one for the rest if there are too many."""
     most = sorted(remarks.items(), key=lambda item: (-item[1], item[0]))
     for each, count in most[:_REPORTED]:
         yield f"{endpoint}: {each.text}: {count:,} {each.counted}, {each.becomes}."

@@ -1,4 +1,4 @@
-"""Adding a file as a source: what it was understood as, and the table of settings that says so."""
+"""Adding a file as a source: the proposed interpretation, and the settings table for it."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _WIDE = 28
 _NAMED = 12
 _TRIED = 20
 _REASONS = 3
-# What a file does not say, so that whoever wrote it down is believed.
+# Not recognisable from a file, so what a person has written is kept.
 _KEPT = ("timezone", "currency", "covers", "pageview")
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A file and the source it would be; `trial` is null where no feed fits."""
+    """A file and the proposed source; `trial` is null if no feed fits."""
 
     name: str
     table: Mapping[str, Any]
@@ -51,7 +51,7 @@ class Proposal:
 
 
 def propose(settings: Settings, path: Path, name: str | None, kind: str | None, now: datetime) -> Proposal:
-    """What a file was understood as.
+    """The proposed source for a file.
 
     Raises:
         UsageError: there is no such file, it is a source already, or the name is taken.
@@ -67,10 +67,10 @@ def propose(settings: Settings, path: Path, name: str | None, kind: str | None, 
 
 
 def propose_again(settings: Settings, name: str, now: datetime, but: Collection[str] = ()) -> Proposal | None:
-    """The table that would be written for a source whose own does not do, by its first file that is not `but` one.
+    """A settings table for a source whose own does not work, by its first file other than `but`.
 
-    What its table says of path, zone, currency and days is kept, and so are mappings and constants that can be meant.
-    Null where that is no source of files, or it has none.
+    Path, zone, currency and days are kept from its table, and so are plausible mappings and constants. Null if it is
+    not a file source, or has no other file.
 
     Raises:
         SourceError: none of its files can be read.
@@ -108,7 +108,7 @@ def _understood(
     files.check_content(file)
     encoding, doubt = encoding_of(head_bytes(file)) if file.form != "parquet" else ("utf-8", "")
     if doubt and "encoding" in table:
-        # Nothing but letters tells encodings of one byte apart: whoever wrote it down knows better.
+        # Single-byte encodings can only be distinguished by letters: what a person has written is more certain.
         encoding, doubt = str(table["encoding"]), ""
     with parser() as connection:
         head = reading.head(connection, file, encoding, ())
@@ -128,12 +128,12 @@ def _understood(
 
 
 def _texts(given: Any) -> dict[str, str]:
-    """A table of texts as somebody wrote it; what is none is left out."""
+    """The texts of a table; other values are left out."""
     return {name: text for name, text in given.items() if isinstance(text, str)} if isinstance(given, dict) else {}
 
 
 def suggested(proposal: Proposal, configured: object) -> str:
-    """A proposal for a source that is configured already, to be pasted in place of its table."""
+    """A proposal for an existing source, to replace its table."""
     found, trial = proposal.guess, proposal.trial
     if trial is None:
         names = ", ".join(f"'{seen.name}'" for seen in found.columns[:_NAMED])
@@ -150,7 +150,7 @@ def suggested(proposal: Proposal, configured: object) -> str:
 
 
 def said(proposal: Proposal) -> str:
-    """A proposal as text: what each column holds, the first rows as understood, doubts, and the table."""
+    """A proposal as text: the kind of each column, the first rows as interpreted, doubts, and the table."""
     found, trial = proposal.guess, proposal.trial
     lines = [f"{proposal.file.name}: {_form(proposal)}", *map(_column, found.columns[:_NAMED])]
     if len(found.columns) > _NAMED:
@@ -166,12 +166,12 @@ def said(proposal: Proposal) -> str:
 
 
 def table_text(proposal: Proposal) -> str:
-    """The table of the settings, as it is written."""
+    """The settings table in TOML."""
     return tomlkit.dumps({"tool": {"tidings": {"sources": {proposal.name: _table(proposal.table)}}}}).strip()
 
 
 def write(settings: Settings, proposal: Proposal) -> Path:
-    """Add the table to pyproject.toml; all else in the file stays as it is, comments too.
+    """Add the table to pyproject.toml; everything else in the file stays as it is, comments too.
 
     Raises:
         SettingsError: the file cannot be read, or has a source of that name by now.
@@ -221,7 +221,7 @@ def _require_new(settings: Settings, path: Path) -> None:
 
 
 def _free(settings: Settings, wanted: str | None, path: Path) -> str:
-    """The name asked for, or one made of the file's that is not taken."""
+    """The given name, or one made of the file's that is not taken."""
     if wanted is not None:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", wanted):
             raise UsageError(f"'{wanted}' cannot name a source.", "Use letters, digits, - and _, a letter first.")

@@ -1,4 +1,4 @@
-"""Taking a wrong import out again: which loads there are, and letting go of one."""
+"""Taking a wrong import out again: lists loads and drops them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["ListedLoad", "drop", "listed", "loads_of", "undo"]
 
 
 def loads_of(settings: Settings, source: str, wanted: str | None) -> list[ListedLoad]:
-    """The loads of a source, or those that an id or a file's name means.
+    """The loads of a source, or those that an id or a file's name selects.
 
     Raises:
         UsageError: nothing is landed of the source.
-        SourceError: no load is meant, or several.
+        SourceError: no load matches, or several.
     """
     found = loads(settings.raw, source)
     return chosen(found, wanted) if wanted else found
@@ -37,7 +37,7 @@ def drop(settings: Settings, source: str, gone: Sequence[ListedLoad], now: datet
 
 
 def undo(settings: Settings, source: str) -> list[str]:
-    """Let dropped files be landed again by the next pull; their names.
+    """Let the next pull land dropped files again; returns their names.
 
     Raises:
         UsageError: nothing was dropped.
@@ -58,7 +58,7 @@ def undo(settings: Settings, source: str) -> list[str]:
 
 
 def listed(found: Sequence[ListedLoad]) -> str:
-    """Loads as lines: id, file, rows, first and last day, when it came."""
+    """Loads as lines: id, file, rows, first and last day, when landed."""
     lines = []
     for listed in found:
         load = listed.load

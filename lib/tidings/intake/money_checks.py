@@ -1,4 +1,4 @@
-"""What `tidings check` says of money: the rates there are, and amounts that a report could not convert."""
+"""Currency checks of `tidings check`: available rates, and amounts that a report could not convert."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Said = tuple[Literal["ok", "warn", "fail"], str]
 
 @dataclass
 class _Held:
-    """Where amounts in a currency are, and of which day the last of them is; null where nothing is landed yet.
+    """Where amounts in a currency are, and the day of the last one; null if nothing is landed yet.
 
     `first_rows` are the days of the first rows of sources that have landed nothing.
     """
@@ -35,7 +35,7 @@ class _Held:
 
 
 def look_at_money(settings: Settings, first: Mapping[str, Sequence[Amounts]]) -> Iterator[Said]:
-    """The rates, then each thing about currencies that would leave amounts out of a report.
+    """The rates, then each problem with currencies that would leave amounts out of a report.
 
     `first`: the currencies of the first rows of each source, for those that have landed nothing.
     """
@@ -59,7 +59,7 @@ def look_at_money(settings: Settings, first: Mapping[str, Sequence[Amounts]]) ->
         yield "warn", _none_in_own(settings, held, others)
     for code in others:
         each = held[code]
-        # Of rows that have not landed only the first are known: a report of later days may well have a rate.
+        # Before landing only the first rows are known: for later days there may well be a rate.
         known = each.first_rows if each.last is None and each.first_rows else (each.last,)
         lacking = [name for name in (code, settings.currency) if not all(_has_rate(rates, name, day) for day in known)]
         if lacking:
@@ -105,13 +105,13 @@ def _spans(rates: list[dict[str, Any]]) -> dict[str, tuple[date, date]]:
 
 
 def _has_rate(rates: list[dict[str, Any]], code: str, day: date | None) -> bool:
-    """Whether a currency has a rate on a day, at any time where no day is known."""
+    """Whether a currency has a rate on a day, or at any time if no day is known."""
     of_code = [row for row in rates if row["currency"] == code]
     return code == EURO or any(day is None or row["day"] <= day < row["until"] for row in of_code)
 
 
 def _held(settings: Settings, first: Mapping[str, Sequence[Amounts]]) -> dict[str, _Held]:
-    """The currencies of what is landed, and of what the first rows or the settings of other sources say."""
+    """The currencies of landed data, and of the first rows or the settings of other sources."""
     found: dict[str, _Held] = {}
     landed = set()
     for file in landed_files(settings.raw):

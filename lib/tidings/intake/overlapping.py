@@ -1,4 +1,4 @@
-"""What the files of a source have in common, as sentences: which rows count once, and where two files disagree."""
+"""Overlaps of a source's files as sentences: which rows count once, and where two files disagree."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _REPORTED = 5
 
 
 def overlap_sentences(raw: Path, source: str, endpoint: str) -> list[str]:
-    """Sentences on the files of an endpoint that share rows; empty where no two of them do.
+    """Sentences on the files of an endpoint that share rows; empty if no two of them do.
 
-    The rows are found by the same rule by which a build counts them.
+    The rows are matched by the same rule by which a build counts them.
     """
     files = [file for file in landed_files(raw) if (file.source, file.endpoint) == (source, endpoint)]
     files = [file for file in files if file.load.received_at and file.load.rows]

@@ -1,4 +1,4 @@
-"""Pulling several sources at once: each in a thread of its own, none in the way of another, all in the ledger."""
+"""Pulls several sources in parallel, each in a thread of its own, and records all of them in the ledger."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tidings.sources.credentials import credentials
 from tidings.sources.source import Pull, Pulled, Source
 
 Watch = Callable[[str, str, int, int], None]
-"""Told how far a source is: its name, what it is at, done, total (0: not known)."""
+"""Called with the progress of a source: its name, the current unit, done, total (0: unknown)."""
 
 
 @dataclass
 class Outcome:
-    """How the pull of one source went; `error` is what ended it, `parts` what was landed until then."""
+    """The result of pulling one source; `error` is what ended it, `parts` what was landed up to then."""
 
     source: str
     partitions: list[Pulled] = field(default_factory=list)
@@ -37,22 +37,22 @@ class Outcome:
 
     @property
     def rows(self) -> int:
-        """Rows that were landed; what is as it was is not landed again."""
+        """Newly landed rows; unchanged partitions are not landed again."""
         return sum(partition.rows for partition in self.partitions if not partition.skipped)
 
     @property
     def rejected(self) -> int:
-        """Rows that were refused."""
+        """Rejected rows."""
         return sum(partition.rejected for partition in self.partitions if not partition.skipped)
 
     @property
     def restated(self) -> int:
-        """Days that were told otherwise than before, summed over endpoints."""
+        """Days that were reported differently than before, summed over endpoints."""
         return sum(partition.restated for partition in self.partitions)
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """What a person should know, once each; what rows say is counted over all parts."""
+        """Messages for the user, once each; remarks on rows are summed over all partitions."""
         remarks: dict[str, Counter[Remark]] = {}
         for partition in self.partitions:
             remarks.setdefault(partition.endpoint, Counter()).update(partition.remarks)
@@ -62,7 +62,7 @@ class Outcome:
 
     @property
     def status(self) -> Status:
-        """`done`, `interrupted` by whoever pulls, `failed` with nothing new landed, or `partly`."""
+        """`done`, `interrupted` by the user, `failed` with nothing new landed, or `partly`."""
         if self.error is None:
             return "done"
         if isinstance(self.error, StoppedError):
@@ -70,17 +70,17 @@ class Outcome:
         return "partly" if any(not partition.skipped and partition.rows for partition in self.partitions) else "failed"
 
     def reported(self) -> str:
-        """The error as sentences; of one that is not ours the kind only, as its text may hold what must not be told."""
+        """The error as sentences; of an unexpected one only the type, as its text may hold a secret."""
         if self.error is None or isinstance(self.error, TidingsError):
             return str(self.error or "")
         return f"It met an error that Tidings does not know: {type(self.error).__name__}."
 
 
 def pull_sources(settings: Settings, sources: Sequence[Source], order: Pull, watch: Watch) -> Iterator[Outcome]:
-    """Pull all sources at once and tell each outcome as soon as it is there; the ledger knows before and after.
+    """Pull all sources in parallel, yielding each outcome as soon as it is there; the ledger records start and end.
 
-    When the caller stops listening (Ctrl-C), what still runs is told to stop, and the ledger says so; whatever was
-    landed stays, and the next pull goes on from there.
+    If the caller stops iterating (Ctrl-C), running pulls are asked to stop, and the ledger records that; whatever was
+    landed stays, and the next pull continues from there.
     """
     landing, ledger, redact = Landing(settings.raw), Ledger(settings.ledger), credentials(settings).redactor
     numbers = {source.name: ledger.start_pull(source.name, order.now) for source in sources}
@@ -109,7 +109,7 @@ def pull_sources(settings: Settings, sources: Sequence[Source], order: Pull, wat
         outcomes.put(outcome)
 
     for source in sources:
-        # Daemons: landing is atomic, so that nobody has to wait for a server before leaving.
+        # Daemons: landing is atomic, so nobody has to wait for a server before leaving.
         threading.Thread(
             target=work, args=(source, waiting[source.name]), name=f"pull {source.name}", daemon=True
         ).start()
@@ -124,12 +124,12 @@ def pull_sources(settings: Settings, sources: Sequence[Source], order: Pull, wat
         for name, running in sorted(waiting.items()):
             stopped = Outcome(name, list(running.partitions), time.monotonic() - began, StoppedError())
             with suppress(TidingsError):
-                # Where the ledger cannot be written, that the process ended says the same.
+                # If the ledger cannot be written, the end of the process has the same effect.
                 _note(ledger, numbers[name], stopped, redact)
 
 
 def _add_overlaps(landing: Landing, source: Source, outcome: Outcome) -> None:
-    """Say what the files of a source have in common, where some were landed anew."""
+    """Report overlaps between the files of a source if some were landed again."""
     for endpoint in source.endpoints:
         landed = [
             n

@@ -1,1 +1,1 @@
-"""The raw store `data/raw`: loads, their manifest, what was restated."""
+"""The raw store `data/raw`: loads, their manifest, restatements."""

@@ -18,7 +18,7 @@ from tidings.schema import Column
 from tidings.window import add_days
 
 MOST_DAYS = 30
-"""A rate that is older than this on the day that it is used for is none (metric definitions 7)."""
+"""A rate that is older than this on the day of use does not count (metric definitions 7)."""
 RATE = "decimal(38, 20)"
 COLUMNS = {
     "day": Column("!date", "Day of the fixing."),
@@ -42,18 +42,18 @@ _EXACT = Context(prec=50)
 
 
 def no_fixings() -> pa.Table:
-    """The table of a workbook without a file of rates."""
+    """The rates of a workbook without a rates file."""
     return _SCHEMA.empty_table()
 
 
 def read_fixings(file: Path) -> pa.Table:
     """One row per currency and fixing, rate in units per euro, the euro itself at 1.
 
-    An empty cell says nothing: the rate before holds on, for 30 days at most. `N/A` is the ECB's word for a currency
-    without a rate, and ends it at once. A rate has as many decimals as it is given, 20 are kept.
+    An empty cell means no new rate: the one before stays valid, for 30 days at most. `N/A` ends it at once: the ECB
+    writes that for a currency without a rate. A rate has as many decimals as it is given, 20 are kept.
 
     Raises:
-        SourceError: the file is missing, not in the format, or a line has a date or rate that cannot be read.
+        SourceError: the file is missing, in another format, or a line has an unreadable date or rate.
     """
     header, lines = _rows(file)
     codes = [code for code in header[1:] if code]
@@ -97,7 +97,7 @@ def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
                 names = [name for name in archive.namelist() if name.lower().endswith(".csv")]
                 data = archive.read(names[0]) if names else b""
         lines = list(map(_short, csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))))
-    # An archive may be damaged, packed in a way that is not known here, or locked by a password.
+    # An archive may be damaged, compressed in an unknown way, or password-protected.
     except (OSError, ValueError, RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise SourceError(
             f"The file of exchange rates {file.name} cannot be read: {error}.",
@@ -109,7 +109,7 @@ def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
 
 def _short(line: list[str]) -> list[str]:
-    # The reader has a limit of its own, but others of this process may have raised it.
+    # The reader has a limit of its own, but others in this process may have raised it.
     if any(len(cell) > _LONGEST_CELL for cell in line):
         raise csv.Error(f"field larger than {_LONGEST_CELL} characters")
     return line
@@ -118,7 +118,7 @@ def _short(line: list[str]) -> list[str]:
 def _fixing(
     file: Path, header: list[str], number: int, line: list[str]
 ) -> tuple[date, list[tuple[str, Decimal | None]]]:
-    """A day and its rates; null where a currency has come to its end, nothing where the cell says nothing."""
+    """A day and its rates; null for N/A, no entry for an empty cell."""
     cells = [cell.strip() for cell in line]
     rates: list[tuple[str, Decimal | None]] = []
     try:

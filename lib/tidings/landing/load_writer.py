@@ -1,4 +1,4 @@
-"""A landing in the making: rows of one feed on their way into an immutable file."""
+"""Writes one load: rows of one feed into an immutable file."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from tidings.window import hours_before
 DRAFT = ".draft.parquet"
 DRAFT_REJECTED = ".draft.rejected.parquet"
 _ROW_GROUP = 122_880
-# More than any time zone is away from another, and a clock that is a day off.
+# More than any difference between time zones, plus a clock that is a day off.
 _AHEAD_HOURS = 48
 _REJECTED = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("record", pa.string())])
 
 
 def arrow_schema(feed: Feed) -> pa.Schema:
-    """The columns of a landed file: the feed's, then `_line` (1-based) and `_record` (text as received)."""
+    """The columns of a landed file: the feed's, then `_line` (1-based) and `_record` (the raw record)."""
     columns = ibis.schema({name: column.type.removeprefix("!") for name, column in feed.columns.items()})
     return pa.schema([*columns.to_pyarrow(), pa.field("_line", pa.int64()), pa.field("_record", pa.string())])
 
 
 class LoadWriter:
-    """A landing in the making: rows go in batch by batch, on a clean end it is committed.
+    """Writes a load batch by batch; it is committed if the block ends without an error.
 
     Until then `complete_until` may be set (by default the end of the window, or the time of the pull if that is
-    earlier), and `covers` (as in the manifest) and `facts`; `part` and `window` may be changed, rows then go there;
-    `entry` and `restated_days` (days that were told otherwise before) are there afterwards. `remarks` counts what rows
-    say that whoever pulls should know; `newest` is the time of the latest row taken so far, naive UTC.
+    earlier), and `covers` (as in the manifest) and `facts`; `partition` and `window` may be changed to redirect the
+    rows; `load` and `restated_days` (days that were reported differently before) are set afterwards. `remarks` counts
+    what rows contain that the user should know; `newest` is the time of the latest row so far, naive UTC.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class LoadWriter:
         self.window = window
         self._feed = feed
         self._schema = arrow_schema(feed)
-        # The identity of the landing is part of the file, so that equal rows of two parts are two files.
+        # The identity of the load is part of the file, so that equal rows of two partitions make two files.
         identity = {
             "partition": partition,
             "window": span_json(window),
@@ -81,14 +81,14 @@ class LoadWriter:
         self._rejects = _Writer(folder / DRAFT_REJECTED, _REJECTED)
 
     def add(self, rows: pa.RecordBatch | pa.Table) -> None:
-        """Take rows with the feed's columns, `_line` and `_record`; feed columns left out are null.
+        """Add rows with the feed's columns, `_line` and `_record`; feed columns left out are null.
 
-        Rows outside of the draft's window are rejected: they would double what another window holds. So are rows of a
-        time more than two days after the pull: a mistyped year would be taken for how far the data reach.
-        Characters that stand for nothing are replaced, here and in `reject`: nothing lands but by these two.
+        Rows outside of the window are rejected: they would duplicate rows of another window. So are rows more than two
+        days after the pull: a mistyped year would be taken for the end of the data. Unprintable characters are
+        replaced, here and in `reject`: nothing is landed in any other way.
 
         Raises:
-            SourceError: a column is not the feed's, has another type, or a required one holds nulls.
+            SourceError: a column is unknown or has another type, or a required one contains nulls.
         """
         table = self._in_time(self._conform(rows))
         if self.window is not None:
@@ -111,12 +111,12 @@ class LoadWriter:
         self._writer.write(table)
 
     def _possible(self, table: pa.Table) -> pa.Table:
-        """The rows of times that there can be; the others are rejected."""
+        """The rows with possible times; the others are rejected."""
         name, times = self._feed.time, table[self._feed.time]
         first, end = (pa.scalar(at, times.type) for at in (EARLIEST, LATEST))
         within = pc.and_(pc.greater_equal(times, first), pc.less(times, end))
         if not pc.all(within).as_py():
-            # Not shown: infinity is no date that could be written.
+            # Not shown: infinity cannot be written as a date.
             strange = table.filter(pc.invert(within))
             reasons = pa.repeat(pa.scalar(f"{name}: lies outside of the years 1900 to 2199"), strange.num_rows)
             self.reject(strange["_line"], reasons, strange["_record"])
@@ -134,7 +134,7 @@ class LoadWriter:
         return table.filter(pc.invert(ahead))
 
     def reject(self, lines: Any, reasons: Any, records: Any) -> None:
-        """Take rows that cannot be used: position in the input, a sentence each, and the row as received."""
+        """Add unusable rows: position in the input, a sentence each, and the raw record."""
         table = pa.table(list(map(_column, (lines, reasons, records), _REJECTED)), schema=_REJECTED)
         self.rejected += table.num_rows
         self._rejects.write(table)
@@ -144,8 +144,8 @@ class LoadWriter:
         missing = [name for name in ("_line", "_record") if name not in rows.schema.names]
         if unknown or missing:
             raise SourceError(
-                f"Rows for the feed {self._feed.name} have columns {unknown} too many and lack {missing}.",
-                "Hand over the feed's columns, _line and _record.",
+                f"Rows for the feed {self._feed.name} have unknown columns {unknown} and lack {missing}.",
+                "Pass the feed's columns, _line and _record.",
             )
         columns = []
         for column in self._schema:
@@ -170,7 +170,7 @@ class LoadWriter:
         return table
 
     def _in_time(self, table: pa.Table) -> pa.Table:
-        """The rows but those with an instant outside of all data's years, which are rejected."""
+        """The rows without those that have an instant outside of the supported years, which are rejected."""
         for field in self._schema:
             if not pa.types.is_timestamp(field.type) or not table.num_rows:
                 continue
@@ -233,7 +233,7 @@ class _Writer:
             self._thread = ThreadPoolExecutor(1)
         waiting = pa.concat_tables(self._waiting) if self._waiting else self._schema.empty_table()
         self._waiting, self._count = [], 0
-        # One group ahead at the most.
+        # At most one group ahead.
         self._finish_group()
         if self._thread is not None:
             self._writing = self._thread.submit(self._write_group, self._file, waiting)
@@ -242,7 +242,7 @@ class _Writer:
         file.write_table(rows.cast(self._schema), row_group_size=_ROW_GROUP)
 
     def _finish_group(self) -> None:
-        """Wait for the group that is being written; what failed there is raised here."""
+        """Wait for the group that is being written, and raise what failed there."""
         if self._writing is not None:
             writing, self._writing = self._writing, None
             writing.result()
@@ -254,11 +254,11 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _column(values: Any, field: pa.Field) -> pa.ChunkedArray:
-    """A column of rejected rows, of whatever kind it comes."""
+    """A column of rejected rows, from any iterable."""
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return _plain(pa.chunked_array(values if isinstance(values, pa.ChunkedArray) else [values], field.type))
     if pa.types.is_string(field.type):
-        # Halves of characters, which Arrow cannot hold, can come in Python's texts only.
+        # Lone surrogates, which Arrow cannot hold, only occur in Python strings.
         values = [None if value is None else plain(value) for value in values]
     return pa.chunked_array([pa.array(values, field.type)], field.type)
 
@@ -269,5 +269,4 @@ def _inside(times: pa.ChunkedArray, window: Span) -> pa.ChunkedArray:
 
 
 def tool_version() -> str:
-    """The version of this package."""
     return version("tidings")

@@ -1,4 +1,4 @@
-"""Loads: in which order the files of a source count, what each of them holds, and taking one out again."""
+"""Loads: their order of precedence, the rows of each, and how to take one out again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _APART_DAYS = 5 * 365
 
 @dataclass(frozen=True)
 class ListedLoad:
-    """One landing that is in force, with the instants (aware UTC) of its first and last row."""
+    """One load in force, with the instants (aware UTC) of its first and last row."""
 
     source: str
     endpoint: str
@@ -30,7 +30,7 @@ class ListedLoad:
 
     @property
     def is_file(self) -> bool:
-        """True for a file that somebody brought, false for what was asked for."""
+        """True for a file that the user provided, false for pulled data."""
         return self.load.received_at is not None
 
 
@@ -51,7 +51,7 @@ def span_of_rows(path: Path, time: str) -> tuple[datetime, datetime] | None:
 
 
 def lone_past(path: Path, time: str) -> tuple[int, date, date] | None:
-    """Rows that lie years before all others, as a mistyped year does: how many, their last day, the next one."""
+    """Rows that lie years before all others, as after a mistyped year: how many, their last day, the next one."""
     span = span_of_rows(path, time)
     if span is None or add_days(span[0].date(), _APART_DAYS) > span[1].date():
         return None
@@ -67,10 +67,11 @@ def lone_past(path: Path, time: str) -> tuple[int, date, date] | None:
 
 
 def in_load_order(folder: Path, manifest: Manifest) -> tuple[Load, ...]:
-    """The entries in the order in which they count, earlier loads first.
+    """The loads in order of precedence, earlier ones first.
 
-    Of files the one whose bytes came earlier, however often it was landed anew; of those that came in one pull the one
-    whose rows end earlier, as an export made later reaches further; then by name. All else in the order of landing.
+    Of files the one whose bytes were first seen earlier, even if landed again since; of those first seen in one pull
+    the one whose rows end earlier, as a later export reaches further; then by name. Everything else in the order of
+    landing.
     """
     loads = manifest.loads
     if not any(load.received_at for load in loads):
@@ -88,7 +89,7 @@ def in_load_order(folder: Path, manifest: Manifest) -> tuple[Load, ...]:
 
 
 def loads(raw: Path, source: str) -> list[ListedLoad]:
-    """The loads of a source in the order in which they count.
+    """The loads of a source in order of precedence.
 
     Raises:
         UsageError: nothing of that name was landed.
@@ -107,10 +108,10 @@ def loads(raw: Path, source: str) -> list[ListedLoad]:
 
 
 def chosen(found: list[ListedLoad], wanted: str) -> list[ListedLoad]:
-    """The loads whose id begins so, or whose file is called so.
+    """The loads whose id starts with the text, or whose file has that name.
 
     Raises:
-        SourceError: none, or several loads of different ids.
+        SourceError: there are none, or several of different ids.
     """
     matching = [listed for listed in found if listed.load.id.startswith(wanted) or listed.load.partition == wanted]
     if not matching:

@@ -1,4 +1,4 @@
-"""The manifest of an endpoint: which landed files are in force, what each one holds and where it came from."""
+"""The manifest of an endpoint: which landed files are in force, the content of each, and where it came from."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tidings.errors import SourceError
 
 MANIFEST = "manifest.json"
 ROWS_OF = "rows in "
-"""Begins `Entry.covers` of a file: the days from its first row to that of its last, in the zone named after it."""
+"""Prefix of `Load.covers` for a file: the days from its first to its last row, in the zone named after it."""
 DECLARED_DAYS = "days "
-"""Begins `Entry.covers` where the settings say which days are covered: two instants with a slash between follow."""
+"""Prefix of `Load.covers` if the settings declare the days: followed by two instants with a slash between."""
 
 
 @dataclass(frozen=True, order=True)
@@ -29,7 +29,7 @@ class Span:
 
     def __post_init__(self) -> None:
         if not self.start < self.end:
-            raise SourceError(f"The window from {self.start} to {self.end} holds nothing.", "End it after its start.")
+            raise SourceError(f"The window from {self.start} to {self.end} is empty.", "End it after its start.")
 
     def minus(self, others: Iterable[Span]) -> list[Span]:
         """What is left of it without the others, in order of time."""
@@ -46,7 +46,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Input:
-    """What was read: its name as the user knows it, the sha256 of its bytes, and that of how it was read."""
+    """An input: its name for the user, the sha256 of its bytes, and that of the options it was read with."""
 
     name: str
     sha256: str
@@ -55,13 +55,12 @@ class Input:
 
 @dataclass(frozen=True)
 class Load:
-    """One landing in a manifest; instants are aware UTC, `facts` are numbers that the source told about the input.
+    """One load in a manifest; instants are aware UTC, `facts` are numbers that the source reported about the input.
 
-    `covers` says of which days the rows are all there is: empty for the window or, without one, from the first row up
-    to `complete_until`; else a text that begins with `ROWS_OF` or `DECLARED_DAYS`.
-    `received_at`: when a file with these bytes came for the first time, which may be long before it was landed anew.
-    `quarantined`: none of its rows could be used; they are kept beside what the partition held before, which stays in
-    force.
+    `covers` says for which days the rows are complete: empty for the window or, without one, from the first row up to
+    `complete_until`; else a text that starts with `ROWS_OF` or `DECLARED_DAYS`. `received_at`: when a file with these
+    bytes was first seen, possibly long before this load. `quarantined`: none of its rows could be used; they are kept
+    beside what the partition held before, which stays in force.
     """
 
     file: str
@@ -84,13 +83,13 @@ class Load:
 
     @property
     def id(self) -> str:
-        """What a person calls it by."""
+        """The short id shown to users."""
         return self.file.partition(".")[0]
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """A file that somebody took out: its name and bytes, and when; it is not landed again unasked."""
+    """A file that the user dropped: its name and bytes, and when; it is not landed again unless restored."""
 
     partition: str
     sha256: str
@@ -99,7 +98,7 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is in force for one endpoint, oldest landing first; `time` is the feed's time column."""
+    """The loads in force for one endpoint, oldest first; `time` is the feed's time column."""
 
     feed: str
     time: str
@@ -108,9 +107,10 @@ class Manifest:
 
 
 def still_seen(loads: tuple[Load, ...], new: Load) -> list[Load]:
-    """The loads of which something is still seen once the new one is there, in their order.
+    """The loads that the new one does not hide completely, in their order.
 
-    One in quarantine hides nothing, and goes when what it stood for, or the first day of that, is landed or kept anew.
+    A quarantined load hides nothing, and is removed when its partition, or the first day of its window, is landed or
+    quarantined again.
     """
     kept = []
     for number, load in enumerate(loads):
@@ -135,7 +135,7 @@ def _takes_its_place(new: Load, quarantined: Load) -> bool:
 
 
 def hiding(later: Iterable[Load], partition: str) -> list[Span]:
-    """The windows in which later loads hide the rows of a partition that were landed before them."""
+    """The windows in which later loads hide earlier rows of a partition."""
     return [load.window for load in later if load.partition == partition and load.window and not load.quarantined]
 
 
@@ -157,7 +157,7 @@ def sha256_of(path: Path) -> str:
 
 
 def move_durably(draft: Path, final: Path) -> None:
-    """Put a written file under its final name: its bytes are on disk before the name is."""
+    """Rename a written file durably: its bytes are on disk before the name is."""
     with draft.open("rb+") as file:
         os.fsync(file.fileno())
     draft.replace(final)
@@ -169,7 +169,7 @@ def move_durably(draft: Path, final: Path) -> None:
 
 
 def replace_durably(file: Path, text: str) -> None:
-    """Put a text in place of a file's, atomically."""
+    """Replace the text of a file durably and atomically."""
     draft = file.with_name(f".{file.name}.draft")
     draft.write_text(text, encoding="utf-8")
     draft.chmod(file.stat().st_mode & 0o777)
@@ -177,7 +177,7 @@ def replace_durably(file: Path, text: str) -> None:
 
 
 def commit(folder: Path, source: str, endpoint: str, manifest: Manifest) -> None:
-    """Make a manifest the one in force, atomically."""
+    """Replace the manifest in force, atomically."""
     table = {
         "format": 1,
         "source": source,
@@ -193,7 +193,7 @@ def commit(folder: Path, source: str, endpoint: str, manifest: Manifest) -> None
 
 
 def read(folder: Path) -> Manifest:
-    """The manifest in force of an endpoint's folder; an empty one before the first landing.
+    """The manifest in force of an endpoint's folder; an empty one before the first load.
 
     Raises:
         SourceError: it is damaged.
@@ -232,7 +232,7 @@ def _load_json(load: Load) -> dict[str, Any]:
 
 
 def _expect(table: Mapping[str, Any], kind: type, *names: str) -> None:
-    """Somebody may have edited the file, or a disk have mixed it up: what is wrong now is found now."""
+    """Strict, as someone may have edited the file or a disk have damaged it: errors surface here, not later."""
     for name in names:
         if not isinstance(table[name], kind) or isinstance(table[name], bool):
             raise TypeError(f"its {name} is {table[name]!r}")
@@ -269,12 +269,10 @@ def _load_of(raw: Mapping[str, Any]) -> Load:
 
 
 def span_json(span: Span | None) -> list[str] | None:
-    """A window as two ISO instants."""
     return [_text(span.start), _text(span.end)] if span else None
 
 
 def input_json(source_input: Input | None) -> dict[str, str] | None:
-    """An input as a JSON object."""
     return dict(vars(source_input)) if source_input else None
 
 

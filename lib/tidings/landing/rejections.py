@@ -1,4 +1,4 @@
-"""Why rows were rejected, in few words: reasons that differ only in the cell they quote are one reason."""
+"""Summaries of rejections: reasons that differ only in the cell they quote count as one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SHOWN = 40
 
 @dataclass(frozen=True)
 class Reason:
-    """One reason, how many rows it concerns, and the first cell that shows it, redacted (empty: it quotes none)."""
+    """One reason, how many rows it concerns, and the first cell as an example, redacted (empty: it quotes none)."""
 
     kind: str
     rows: int
@@ -39,7 +39,7 @@ class Reason:
 
 
 def kinds_of(reason: str) -> list[tuple[str, str]]:
-    """The reasons that a rejected row gives, each without the cell, and that cell."""
+    """The reasons in a rejected row's text, each without the cell, and that cell."""
     found = []
     for sentence in _SENTENCES.split(reason):
         cell = _CELL.match(sentence)
@@ -52,7 +52,7 @@ def kinds_of(reason: str) -> list[tuple[str, str]]:
 
 
 def reasons_in(file: Path) -> list[Reason]:
-    """The reasons in a file of rejected rows, the commonest first; a row with two faults counts under both."""
+    """The reasons in a file of rejected rows, the most common first; a row with two faults counts under both."""
     counts = pc.value_counts(pq.read_table(file, columns=["reason"])["reason"])
     return commonest((row["values"], row["counts"]) for row in counts.to_pylist())
 
@@ -60,9 +60,9 @@ def reasons_in(file: Path) -> list[Reason]:
 def by_day(landed: Path, time: str, rejected: Path) -> list[dict[str, Any]]:
     """The rejected rows of a load counted by day and reason: `day`, `reason`, `example`, `rows`, and `of`, all rows.
 
-    A row that could not be used has no time of its own: its day is that of the landed row before it (the first after
-    it, at the beginning), null where nothing was landed. A row counts under the first of its reasons. Days without
-    rejected rows are there with an empty reason.
+    A rejected row has no time of its own: its day is that of the landed row before it (at the beginning the first after
+    it), null if nothing was landed. A row counts under the first of its reasons. Days without rejected rows are
+    included with an empty reason.
     """
     bad = pq.read_table(rejected, columns=["line", "reason"])
     good = pq.read_table(landed, columns=["_line", time])
@@ -85,7 +85,7 @@ def by_day(landed: Path, time: str, rejected: Path) -> list[dict[str, Any]]:
 
 
 def _before(lines: npt.NDArray[np.int64], asked: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
-    """For each line the place of the last of `lines` before it; null where there are none."""
+    """For each line the index of the last of `lines` before it; null if there is none."""
     if not len(lines):
         return None
     order = np.argsort(lines, kind="stable")
@@ -93,7 +93,7 @@ def _before(lines: npt.NDArray[np.int64], asked: npt.NDArray[np.int64]) -> npt.N
 
 
 def commonest(reasons: Iterable[tuple[str, int]]) -> list[Reason]:
-    """Reasons as rows give them, counted, put together; the commonest first."""
+    """Reasons of rows counted and grouped, the most common first."""
     found: dict[str, Reason] = {}
     for reason, rows in reasons:
         for kind, cell in kinds_of(reason):
@@ -103,7 +103,7 @@ def commonest(reasons: Iterable[tuple[str, int]]) -> list[Reason]:
 
 
 def shown(cell: str) -> str:
-    """A cell as it may be shown: redacted, one line, not too long."""
+    """A cell that is safe to show: redacted, one line, not too long."""
     text = " ".join(redact(cell).split())
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 

@@ -1,4 +1,4 @@
-"""Restatements: days of which a source now says something else than it did."""
+"""Restatements: days for which a source now reports something else than before."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ import pyarrow.parquet as pq
 
 from tidings.landing.manifest import Load, Span, merged
 
-# Beyond this many rows, comparing would cost more than knowing is worth: a first pull is no restatement.
+# Beyond this many rows comparing would cost more than it is worth: a first pull is not a restatement.
 _COMPARED = 500_000
 
 
 def restated_days(folder: Path, time: str, before: Iterable[Load], new: Load) -> int:
-    """Days inside the window of `new` that `before` (oldest first) told otherwise; days first told now do not count.
+    """Days inside the window of `new` that `before` (oldest first) reported differently; days reported for the first
+    time do not count.
 
-    Rows are compared by the feed's columns, regardless of their order. Of a file all days that it told before count. 0
-    for what is asked for as a whole, and where there are too many rows to compare.
+    Rows are compared by the feed's columns, regardless of their order. For a file all days of its earlier load count. 0
+    for a full refresh, and if there are too many rows to compare.
     """
     loads = [load for load in before if load.partition == new.partition and not load.quarantined]
     if new.quarantined:
@@ -39,9 +40,9 @@ def restated_days(folder: Path, time: str, before: Iterable[Load], new: Load) ->
     try:
         tables = {load.file: pq.read_table(folder / load.file) for load in overlapping}
     except (OSError, pa.ArrowException):
-        # Lost or damaged on disk, which is why it is pulled again: what it said cannot be compared.
+        # Lost or damaged on disk, which is why it is pulled again: there is nothing to compare with.
         return 0
-    # A newer version may know columns that the older one did not: they were not told otherwise.
+    # A newer version may have columns that the older one did not: that is not a restatement.
     columns = columns.intersection(*(table.column_names for table in tables.values()))
     for number, load in enumerate(loads):
         later = merged(other.window for other in loads[number + 1 :] if other.window)
@@ -55,7 +56,7 @@ def restated_days(folder: Path, time: str, before: Iterable[Load], new: Load) ->
 
 
 def _in_file(folder: Path, time: str, old: Load, new: Load) -> int:
-    """Days that a file told before, and now tells otherwise or no more."""
+    """Days in a file's earlier load that are now different or gone."""
     if old.rows + new.rows > _COMPARED:
         return 0
     rows = pq.read_table(folder / new.file)

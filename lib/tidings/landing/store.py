@@ -1,7 +1,8 @@
-"""The landing: what sources said, kept as immutable Parquet files under one manifest per endpoint.
+"""The landing: what sources reported, kept as immutable Parquet files under one manifest per endpoint.
 
-A file is written beside, synced and renamed; then the manifest is replaced. The manifest is the commit point: a
-pull killed before it has changed nothing, one killed after it is done, and what lies about unnamed is debris.
+A file is written under a temporary name, synced and renamed; then the manifest is replaced. The manifest is the commit
+point: a pull killed before it has changed nothing, one killed after it is done, and files that no manifest names are
+debris.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _LOCK = ".lock"
 
 @dataclass(frozen=True)
 class LandedFile:
-    """One file that a build reads, and the windows in which its rows are hidden by later pulls of its part.
+    """One file that a build reads, and the windows in which later loads of its partition hide its rows.
 
     `pull` is the ordinal of the load within its endpoint (see `in_load_order`), later ones higher; `time` the feed's
     time column.
@@ -67,15 +68,15 @@ class Landing:
         self.raw = raw
 
     def loads(self, source: str, endpoint: str) -> tuple[Load, ...]:
-        """What is in force for an endpoint, oldest landing first."""
+        """The loads in force for an endpoint, oldest first."""
         return tuple(load for load in read(self.raw / source / endpoint).loads if not load.quarantined)
 
     def quarantined(self, source: str, endpoint: str) -> tuple[Load, ...]:
-        """What is kept of an endpoint though none of its rows could be used, oldest landing first."""
+        """The quarantined loads of an endpoint, oldest first."""
         return tuple(load for load in read(self.raw / source / endpoint).loads if load.quarantined)
 
     def unchanged(self, source: str, endpoint: str, partition: str, source_input: Input) -> Load | None:
-        """The landing of exactly this input with this mapping by this version of the tool, if its files are there."""
+        """The load of exactly this input with this mapping by this version of the tool, if its files exist."""
         folder = self.raw / source / endpoint
         for load in self.loads(source, endpoint):
             same = load.partition == partition and load.input == source_input and load.tool_version == tool_version()
@@ -85,7 +86,7 @@ class Landing:
 
     @contextmanager
     def pulling(self, source: str) -> Iterator[None]:
-        """Hold a source for the whole of one pull.
+        """Lock a source for the whole of one pull.
 
         Raises:
             SourceError: another pull of it is running.
@@ -108,15 +109,15 @@ class Landing:
         source_input: Input | None = None,
         is_file: bool = False,
     ) -> Iterator[LoadWriter]:
-        """Open a landing; it is committed when the block ends, and nothing has happened if it raises.
+        """Write a load; it is committed when the block ends, and nothing has happened if it raises.
 
-        It replaces what the partition held inside `window`, or all of it when there is no window. Other partitions are
-        never touched. Where all rows were rejected nothing is replaced: the load is kept in quarantine, and nothing is
-        covered by it. `now`, aware UTC, is noted as the time of fetching; of what `is_file`, the first time that its
-        bytes came stays known, so that landing it anew does not make it the later one of two.
+        It replaces what the partition held inside `window`, or all of it without a window. Other partitions are never
+        touched. If all rows were rejected nothing is replaced: the load is quarantined, and covers nothing. `now`,
+        aware UTC, is the time of fetching; for a file (`is_file`) the time when its bytes were first seen is kept, so
+        that landing it again does not move it behind later files.
 
         Raises:
-            SourceError: another pull of this endpoint is running, or the endpoint held another feed so far.
+            SourceError: another pull of this endpoint is running, or the endpoint holds another feed.
         """
         folder = self.raw / source / endpoint
         folder.mkdir(parents=True, exist_ok=True)
@@ -166,7 +167,7 @@ class Landing:
             _sweep(folder, manifest)
 
     def confirm(self, source: str, endpoint: str, partition: str, now: datetime) -> None:
-        """Note that a part is still all there is, up to `now`: it was read again and had not changed.
+        """Note that a partition is still complete up to `now`: it was read again and had not changed.
 
         Raises:
             SourceError: a pull of this endpoint is running.
@@ -181,9 +182,9 @@ class Landing:
             commit(folder, source, endpoint, replace(manifest, loads=loads))
 
     def drop(self, source: str, endpoint: str, partition: str, *, is_quarantined: bool = False) -> None:
-        """Take a partition (or what of it `is_quarantined`) out of force and off the disk, atomically.
+        """Take a partition (or its quarantined loads, if `is_quarantined`) out of force and off the disk, atomically.
 
-        Nothing happens if there is none of the name.
+        Nothing happens if there is no such partition.
 
         Raises:
             SourceError: a pull of this endpoint is running.
@@ -197,7 +198,7 @@ class Landing:
             commit(folder, source, endpoint, replace(manifest, loads=kept))
 
     def drop_loads(self, source: str, endpoint: str, gone: Collection[Load], now: datetime) -> None:
-        """Take landings out of force and off the disk, atomically. Files among them are not landed again unasked.
+        """Take loads out of force and off the disk, atomically. Files among them are not landed again unless restored.
 
         Raises:
             SourceError: a pull of this endpoint is running.
@@ -209,11 +210,11 @@ class Landing:
             commit(folder, source, endpoint, replace(manifest, loads=kept, dropped=dropped))
 
     def dropped(self, source: str, endpoint: str) -> dict[str, Dropped]:
-        """The files that somebody took out, by the sha256 of their bytes."""
+        """The files that the user dropped, by the sha256 of their bytes."""
         return {each.sha256: each for each in read(self.raw / source / endpoint).dropped}
 
     def forget_dropped(self, source: str, endpoint: str) -> int:
-        """Let dropped files be landed again by the next pull; how many there are.
+        """Let the next pull land dropped files again; returns how many.
 
         Raises:
             SourceError: a pull of this endpoint is running.
@@ -224,7 +225,9 @@ class Landing:
 
     @contextmanager
     def _changing(self, source: str, endpoint: str) -> Iterator[tuple[Path, Manifest]]:
-        """The folder of an endpoint, held, and its manifest; what the new one does not name is removed afterwards."""
+        """The locked folder of an endpoint and its manifest; files that the new one does not name are removed
+        afterwards.
+        """
         folder = self.raw / source / endpoint
         with _locked(folder, f"{source}/{endpoint}"):
             yield folder, read(folder)
@@ -232,7 +235,9 @@ class Landing:
 
 
 def landed_files(raw: Path) -> list[LandedFile]:
-    """All files in force, by source, endpoint and landing, each with the windows that later pulls of its part hide."""
+    """All files in force, by source, endpoint and load, each with the windows that later loads of its partition
+    hide.
+    """
     found = []
     for folder in _endpoints(raw):
         manifest = read(folder)
@@ -259,7 +264,7 @@ def verify(raw: Path) -> None:
     """Compare every file in force with the sha256 noted when it was landed.
 
     Raises:
-        SourceError: files were changed or lost; each is named with the command that fetches it anew.
+        SourceError: files were changed or lost; each is named with the command that fetches it again.
     """
     broken = []
     for landed in landed_files(raw):
@@ -294,7 +299,7 @@ def _endpoints(raw: Path) -> list[Path]:
 
 @contextmanager
 def _locked(folder: Path, what: str) -> Iterator[None]:
-    """Hold the endpoint for this pull; the system lets go of it when the process dies."""
+    """Lock the endpoint for this pull; the system releases the lock when the process dies."""
     with (folder / _LOCK).open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -304,16 +309,16 @@ def _locked(folder: Path, what: str) -> Iterator[None]:
 
 
 def _sweep(folder: Path, manifest: Manifest) -> None:
-    """Remove what the manifest does not name: debris of a killed pull, files no longer seen."""
+    """Remove what the manifest does not name: debris of a killed pull, files no longer in force."""
     named = {MANIFEST, _LOCK, *(name for load in manifest.loads for name in _files(load))}
     for file in folder.iterdir():
-        # A folder is none of ours: file servers leave some everywhere.
+        # A folder is not ours: file servers leave some everywhere.
         if file.name not in named and not file.is_dir():
             file.unlink()
 
 
 def _received(loads: tuple[Load, ...], source_input: Input | None, now: datetime) -> datetime:
-    """When a file with these bytes came for the first time."""
+    """When a file with these bytes was first seen."""
     same = [e for e in loads if e.input and source_input and e.input.sha256 == source_input.sha256]
     return min((load.received_at or load.fetched_at for load in same), default=now)
 
@@ -323,7 +328,7 @@ def _files(load: Load) -> tuple[str, ...]:
 
 
 def _name_files(folder: Path, load: Load) -> Load:
-    """Sync both drafts and rename them after the content of the first."""
+    """Sync both temporary files and rename them after the content of the first."""
     writer, rejected = folder / DRAFT, folder / DRAFT_REJECTED
     sha256 = sha256_of(writer)
     rejected_file = rejected_sha256 = None

@@ -1,1 +1,1 @@
-"""From the columns of somebody's file or table to the columns of a feed."""
+"""Maps the columns of a user's file or table to the columns of a feed."""

@@ -1,6 +1,6 @@
-"""The SQL that turns input columns into a feed's typed columns, and says of each row what is wrong with it.
+"""The SQL that converts input columns to a feed's typed columns, and states for each row what is wrong with it.
 
-DuckDB is used as a parser only (decision 4): each function gives an expression, `tabular.py` puts them together.
+DuckDB is used as a parser only (decision 4): each function returns an expression, `statement.py` puts them together.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _INTEGERS: Final[tuple[str, ...]] = (
 )
 _EXPECTED = {"decimal": "a number", "float64": "a number", "int64": "a whole number", "boolean": "true or false"}
 _EXPECTED |= {"timestamp": "a time", "date": "a day", "string": "text"}
-# What a value is where the column's type shows that it is nothing that the feed wants.
+# Names of types that can never be what the feed needs.
 _IS = {"nested": "is a list or an object", "clock": "is a time of day", "duration": "is a duration"}
 _IS |= {"boolean": "is true or false", "time": "is a time", "single": "is a number of seven digits"}
 _IS |= {"bytes": "is bytes", "wide": "is a decimal of more than 38 digits"}
@@ -40,23 +40,24 @@ _PLAIN = "____-__-_____:__:__"
 _DAY = "____-__-__"
 _FULL = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-](0\d|1[0-3]):[0-5]\d)"
 _EPOCH = r"\d{9,19}(\.\d+)?"
-# Wall clocks that come twice do so an hour apart, on Lord Howe Island half an hour.
+# A repeated wall clock repeats an hour later, on Lord Howe Island half an hour.
 _REPEATS = ("1 HOUR", "30 MINUTE")
-# Where an amount may be a percentage: daily figures that somebody counted.
+# Where an amount may be a percentage: platform metrics.
 _WITH_PERCENT = AMOUNT
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a feed column is read from: an expression over `c0` …, null where nothing was given, and its type."""
+    """The input of a feed column: an expression over `c0` …, null if there is none, and its type."""
 
     expression: str
     type: str
 
 
 def kind(type_: str) -> str:
-    """What a parser's type holds: text, whole, exact, double, single, boolean, day, time, instant, bytes, clock,
-    duration, wide, nested."""
+    """The kind of a parser's type: text, whole, exact, double, single, boolean, day, time, instant, bytes, clock,
+    duration, wide, nested.
+    """
     if type_ in ("VARCHAR", "UUID", "JSON", "BIGNUM", '"NULL"') or type_.startswith("ENUM("):
         return "text"
     if type_.endswith("]") or type_.startswith(("STRUCT", "MAP(", "UNION(", "VARIANT", "GEOMETRY")):
@@ -73,7 +74,7 @@ def kind(type_: str) -> str:
 
 
 def given(number: int, type_: str, default: str | None) -> Given:
-    """An input column; text is trimmed, empty text and NaN are null, null is the default."""
+    """An input column; text is trimmed, empty text and NaN are null, null becomes the default."""
     column = f"c{number}"
     if kind(type_) == "bytes":
         column = f"nullif({column}, ''::BLOB)"
@@ -84,7 +85,7 @@ def given(number: int, type_: str, default: str | None) -> Given:
         column = f"nullif(CASE WHEN {column} LIKE ' %' OR {column} LIKE '% ' THEN trim({column}) ELSE {column} END, '')"
     elif type_ in ("DOUBLE", "FLOAT"):
         column = f"CASE WHEN NOT isnan({column}) THEN {column} END"
-    # A list has no text that could stand beside a default.
+    # A list has no text that a default could replace.
     if default is None or kind(type_) in ("nested", "clock", "duration", "bytes", "wide"):
         return Given(column, type_)
     text = column if type_ == "VARCHAR" else typed("string", "", Given(column, type_), None)
@@ -97,11 +98,11 @@ def constant(default: str | None) -> Given:
 
 
 def typed(type_: str, name: str, raw: Given, options: FileOptions | None) -> str:
-    """The value of a feed column of Ibis type `type_`, null where it cannot be read as that."""
+    """The value of a feed column of Ibis type `type_`, null if it cannot be read as that."""
     type_ = type_.removeprefix("!")
     base = type_.partition("(")[0]
     if kind(raw.type) == "bytes":
-        # Text that nobody marked as text; null where the bytes are none.
+        # Text that was not declared as text; null if the bytes are not text.
         raw = Given(f"nullif(trim(TRY(decode({raw.expression}))), '')", "VARCHAR")
     what, text = kind(raw.type), raw.expression
     if base == "string":
@@ -115,7 +116,7 @@ def typed(type_: str, name: str, raw: Given, options: FileOptions | None) -> str
     if what not in ("text", "whole", "exact", "double", "single"):
         return f"CAST(NULL AS {sql_type(type_)})"
     if what == "single":
-        # As it is shown: in binary 1234.56 is 1234.56005859375.
+        # As it is displayed: in binary 1234.56 is 1234.56005859375.
         text = f"CAST({text} AS VARCHAR)"
     if base == "decimal":
         return _number(text, what, options, type_.upper(), "read_percent" if type_ == _WITH_PERCENT else "read_number")
@@ -130,7 +131,7 @@ def typed(type_: str, name: str, raw: Given, options: FileOptions | None) -> str
 def wrong(
     name: str, column: Column, raw: str, value: str, given: Given | None = None, options: FileOptions | None = None
 ) -> list[tuple[str, str]]:
-    """What can be wrong with a value that was given: conditions, each with the sentence on it."""
+    """What can be wrong with a given value: conditions, each with its reason."""
     base = column.type.removeprefix("!").partition("(")[0]
     checks = [(f"{raw} IS NOT NULL AND {value} IS NULL", _why(base, raw, given, options))]
     if column.values:
@@ -142,12 +143,12 @@ def wrong(
 
 
 def other_currency(name: str, raw: str, code: str, options: FileOptions) -> tuple[str, str]:
-    """The condition under which an amount names another currency than its row, and the sentence on it."""
+    """The condition that an amount names another currency than its row, and the reason."""
     mark = literal(options.decimal)
-    # Only a text that does not end and begin as a number can name one.
+    # Only a text that does not start and end like a number can name one.
     is_named = f"({raw} > ':' OR {raw} < '0' OR right({raw}, 1) NOT BETWEEN '0' AND '9')"
     sentence = f"{_shown(name, raw)}{literal(' is not in ')} || {code}"
-    # As a case, for the engine works out both sides of an AND.
+    # A CASE, because the engine evaluates both sides of an AND.
     return f"CASE WHEN {is_named} THEN NOT in_currency({raw}, {mark}, {code}) ELSE false END", sentence
 
 
@@ -164,7 +165,7 @@ def _shown(name: str, raw: str) -> str:
 
 
 def _why(base: str, raw: str, given: Given | None, options: FileOptions | None) -> str:
-    """The sentence on a value that cannot be read."""
+    """The reason for an unreadable value."""
     expected = literal(f" is not {_EXPECTED.get(base, 'such a value')}")
     if given is None:
         return expected
@@ -198,7 +199,7 @@ def _why(base: str, raw: str, given: Given | None, options: FileOptions | None) 
 
 
 def _unknown(value: str, values: Sequence[str]) -> str:
-    """That a value is none of those known: which these are, or of many the one that is nearly the same."""
+    """The reason for a value that is not a known one: lists these, or of many suggests the most similar."""
     listed = literal(f" is not one of {', '.join(values)}")
     if len(values) <= _MANY:
         return listed
@@ -212,12 +213,12 @@ def _unknown(value: str, values: Sequence[str]) -> str:
 
 
 def missing(name: str, raw: str, value: str) -> tuple[str, str]:
-    """The condition under which a required value was not given and cannot be derived, and the sentence on it."""
+    """The condition that a required value was not given and cannot be derived, and the reason."""
     return f"{value} IS NULL AND {raw} IS NULL", literal(f"{name}: is missing")
 
 
 def reason(bad: str, checks: list[tuple[str, str]]) -> str:
-    """All that is wrong with a row as one text, null for a good row; only `bad` is told of a row that has it."""
+    """All that is wrong with a row as one text, null for a good row; a row with `bad` gets only that."""
     # Building the text for every row would cost as much as reading it.
     any_of = " OR ".join(f"({condition})" for condition, _ in checks)
     sentences = ", ".join(f"CASE WHEN {condition} THEN {sentence} END" for condition, sentence in checks)
@@ -225,7 +226,7 @@ def reason(bad: str, checks: list[tuple[str, str]]) -> str:
 
 
 def same_case(column: Column, value: str) -> str:
-    """A value in the letter case of the column's known values, and one of them where it is a synonym."""
+    """A value in the letter case of the column's known values, synonyms replaced."""
     if not column.values:
         return value
     cased = f"lower({value})" if column.values[0].islower() else f"upper({value})"
@@ -236,7 +237,7 @@ def same_case(column: Column, value: str) -> str:
 
 
 def record(names: Mapping[str, str]) -> str:
-    """The row as received, a JSON object of the input columns by name (their expressions as values)."""
+    """The raw record, a JSON object of the input columns by name (their expressions as values)."""
     pairs = ", ".join(f"{literal(name)}, {expression}" for name, expression in names.items())
     return f"CAST(json_object({pairs}) AS VARCHAR)"
 
@@ -273,8 +274,9 @@ def _boolean(raw: Given) -> str:
 
 
 def _number(text: str, what: str, options: FileOptions | None, sql_type: str, reader: str = "read_number") -> str:
-    """A number as `sql_type`, null where it is none or too large. The engine reads the plainest form, and nothing else
-    than that; any other is read by the grammar."""
+    """A number as `sql_type`, null if it is not one or too large. The engine reads the plainest form and nothing
+    else; any other is read by the grammar.
+    """
     if what != "text":
         return f"TRY_CAST({text} AS {sql_type})"
     mark = options.decimal if options is not None else "."
@@ -292,7 +294,7 @@ def _number(text: str, what: str, options: FileOptions | None, sql_type: str, re
 
 
 def within(instant: str) -> str:
-    """An instant, null outside of the years in which somebody's data can lie."""
+    """An instant, null outside of the supported years."""
     first, end = (f"TIMESTAMP '{bound:%Y-%m-%d}'" for bound in (EARLIEST, LATEST))
     return f"CASE WHEN {instant} >= {first} AND {instant} < {end} THEN {instant} END"
 
@@ -303,7 +305,7 @@ def _timestamp(raw: Given, options: FileOptions | None) -> str:
     if what == "instant":
         return f"TRY_CAST({text} AS TIMESTAMP)"
     if raw.type == "TIMESTAMP_NS":
-        # Cut off to microseconds, as texts are; a cast would round times before 1970 up.
+        # Truncated to microseconds, as texts are; a cast would round times before 1970 up.
         nanos = f"epoch_ns({text})"
         return _from_zone(f"make_timestamp(({nanos} - (({nanos} % 1000) + 1000) % 1000) // 1000)", zone)
     if what in ("time", "day"):
@@ -323,7 +325,7 @@ def _timestamp(raw: Given, options: FileOptions | None) -> str:
     if options is not None and options.time_format:
         read = f"TRY_CAST(try_strptime({text}, {literal(options.time_format)}) AS TIMESTAMP)"
         return read if "%z" in options.time_format.lower() else _from_zone(read, zone)
-    # The commonest forms are read by the engine, several times as fast as by the grammar.
+    # The engine reads the most common forms, several times as fast as the grammar.
     plain = _from_zone(f"TRY_CAST({text} AS TIMESTAMP)", zone)
     instant = f"CAST(TRY_CAST({text} AS TIMESTAMPTZ) AS TIMESTAMP)"
     common = f"CASE WHEN {text} LIKE '{_PLAIN}' OR {text} LIKE '{_DAY}' THEN {plain} "
@@ -333,8 +335,10 @@ def _timestamp(raw: Given, options: FileOptions | None) -> str:
 
 
 def _unix(number: str, what: str = "text") -> str:
-    """Seconds, milli-, micro- or nanoseconds since 1970, told apart by size: from 1973 to 2200 they do not overlap."""
-    # A double holds microseconds of today, if it is not asked for nine places behind them.
+    """Seconds, milli-, micro- or nanoseconds since 1970, distinguished by size: from 1973 to 2200 they do not
+    overlap.
+    """
+    # A double can hold today's microseconds, but not nine decimal places after the seconds.
     exact = number if what == "double" else f"TRY_CAST({number} AS DECIMAL(28, 9))"
     cut = "round" if what == "double" else "floor"
     whens = " ".join(
@@ -346,7 +350,7 @@ def _unix(number: str, what: str = "text") -> str:
 
 
 def _from_zone(wall: str, zone: str) -> str:
-    """Naive local time as naive UTC: the first of a time that comes twice, a skipped one with the offset before."""
+    """Naive local time as naive UTC: a repeated time is the first one, a skipped one is read with the offset before."""
     if zone == "UTC":
         return wall
     name = literal(zone)

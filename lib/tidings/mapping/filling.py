@@ -1,4 +1,4 @@
-"""Rows that a statement converted go into a draft: the good ones landed, the others refused with their reason."""
+"""Writes converted rows to a load: good ones are landed, the others rejected with their reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tidings.sources.source import Progress
 
 
 def parser() -> duckdb.DuckDBPyConnection:
-    """DuckDB in memory, offline, with UTC as the zone of times without one and the grammar of values as functions."""
+    """DuckDB in memory, offline, with UTC for times without a zone and the grammar of values as functions."""
     connection = duckdb.connect(config={"autoinstall_known_extensions": False})
     connection.execute("SET TimeZone = 'UTC'; SET streaming_buffer_size = '32MB'; SET enable_progress_bar = false")
     readers.register(connection)
@@ -27,7 +27,7 @@ def parser() -> duckdb.DuckDBPyConnection:
 def fill(
     writer: LoadWriter, tables: Iterator[pa.Table], web: WebRows | None, progress: Progress, what: str, total: int
 ) -> datetime | None:
-    """Land the good rows, reject the others; the instant of the latest that was landed, aware UTC."""
+    """Land the good rows, reject the others; returns the latest landed instant, aware UTC."""
     for table in tables:
         rows = web.complete(table) if web else table
         good = pc.is_null(rows["_reason"])
@@ -44,7 +44,7 @@ def fill(
 def converted(
     connection: duckdb.DuckDBPyConnection, query: str, chunk: pa.Table, rejects: list[tuple[int, str, str]]
 ) -> Iterator[pa.Table]:
-    """What a statement over the relation `chunk` makes of a chunk; a row that breaks it is rejected alone."""
+    """The result of a statement over the relation `chunk`; a row that breaks the statement is rejected alone."""
     connection.register("chunk", chunk)
     try:
         table = connection.sql(query).to_arrow_table()
@@ -66,7 +66,7 @@ def converted(
 
 
 def _shown(value: pa.Scalar) -> str | None:
-    """A value as text, whatever it is: times beyond all calendars have none in Python."""
+    """Any value as text: Python cannot represent times beyond its calendar."""
     if not value.is_valid:
         return None
     try:
@@ -76,5 +76,5 @@ def _shown(value: pa.Scalar) -> str | None:
 
 
 def refuse(writer: LoadWriter, lines: Iterable[int], reasons: Iterable[str], records: Iterable[str]) -> None:
-    """Reject rows, what must not be stored taken out of their records."""
+    """Reject rows, with personal data removed from their records."""
     writer.reject(list(lines), [scrubbed(each) for each in reasons], [scrubbed(each) for each in records])

@@ -1,4 +1,4 @@
-"""Which feed an unknown file is of, and how it is to be read: a proposal with its reasons, for a person to look at."""
+"""Guesses the feed and the options of an unknown file: a proposal with reasons, for the user to confirm."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NUMBERS: Final = (
 MONEY: Final = ("amount", "unit_price", "tax", "fee", "cost")
 """Columns whose cells may name a currency."""
 _TEXTS: Final = ("product", "category", "currency", "event", "path", "url", "endpoint", "method", "metric")
-# Columns with known values only, and what those are.
+# Columns with a fixed set of values.
 _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "type": ("charge", "refund", "chargeback", "payout", "transfer"),
     "status": ("succeeded", "pending", "failed", "canceled"),
@@ -50,7 +50,7 @@ _CLOCK: Final = re.compile(r"\d\d?:\d\d(:\d\d)?( ?[AaPp][Mm])?$")
 
 @dataclass(frozen=True)
 class Seen:
-    """One column of a file: its name, what it holds, its cells in the sample, and the share of rows that fill it."""
+    """One column of a file: its name, its kind, its cells in the sample, and the share of rows that fill it."""
 
     name: str
     what: What
@@ -61,9 +61,9 @@ class Seen:
 
 @dataclass(frozen=True)
 class Guess:
-    """A proposal: the feed (null: none fits), the options of a source but for its path, and what is to be said.
+    """A proposal: the feed (null: none fits), the options of a source except its path, and messages.
 
-    `doubts` are what nobody but a person can decide; `lacks` what keeps a file that fits nothing from fitting.
+    `doubts` are questions that only a person can answer; `lacks` is what keeps a file from fitting any feed.
     """
 
     kind: str | None
@@ -76,7 +76,7 @@ class Guess:
 
 
 def columns_of(head: Head) -> tuple[Seen, ...]:
-    """What each column of a file holds."""
+    """The kind of each column of a file."""
     found = []
     for number, name in enumerate(head.names):
         kind, values = head.types[number], tuple(filled(row[number] for row in head.sample))
@@ -104,12 +104,12 @@ def _seen(name: str, values: tuple[str, ...]) -> Seen:
 
 
 def _is_plain_number(name: str, values: Sequence[str]) -> bool:
-    """True for numbers that could be Unix times but are not called so: ids, mostly."""
+    """True for numbers in the range of Unix times without such a name: ids, mostly."""
     return all(text.replace(".", "").isdigit() for text in values) and likeness(name, COLUMNS["orders"]["ts"]) < _LIKE
 
 
 def marks_of(columns: Sequence[Seen]) -> Marks:
-    """The decimal mark that the columns of numbers show together; where one shows it, no other leaves a doubt."""
+    """The decimal mark of the number columns together; if one proves it, no other leaves a doubt."""
     found = [decimal_mark(column.values) for column in columns if column.what == "number"]
     proved = {marks.decimal for marks in found if marks.decimal}
     if len(proved) == 1:
@@ -128,13 +128,13 @@ def guess(
     pinned: Mapping[str, str] | None = None,
     defaults: Mapping[str, str] | None = None,
 ) -> Guess:
-    """A proposal for a file by its first rows; of the feed `wanted`, if one is.
+    """A proposal for a file by its first rows; of the feed `kind`, if given.
 
-    `pinned` are columns as somebody has mapped them, kept where they are in the file and hold what they should;
-    `defaults` constants that somebody has given.
+    `pinned` are columns that a person has mapped, kept if the file has them with suitable content; `defaults` constants
+    that a person has set.
 
     Raises:
-        UsageError: files cannot be of the feed wanted.
+        UsageError: there is no such kind of file source.
     """
     if wanted is not None and wanted not in COLUMNS:
         raise UsageError(f"'{wanted}' is no kind of files.", suggest(wanted, COLUMNS))
@@ -206,7 +206,9 @@ def _amounts(kept: Mapping[str, Seen]) -> list[str]:
 
 
 def _first_lines(kept: dict[str, Seen]) -> str:
-    """What is to be said of orders whose time is on their first line only; where totals are, too, lines are let go."""
+    """The message on orders whose time is on their first line only; if totals are there too, further lines are left
+    out.
+    """
     when = kept["ts"]
     empty = f"'{when.name}' is empty in {1 - when.share:.0%} of the rows, which are rejected"
     if "amount" not in kept or kept["amount"].share > when.share:
@@ -223,13 +225,13 @@ def _columns_of(kind: str) -> tuple[str, ...]:
 
 
 def _mapped(kind: str, columns: Sequence[Seen], pinned: Mapping[str, str]) -> dict[str, Seen]:
-    """Feed columns and the file's columns that are called so and hold what they should; the surest first."""
+    """Matches of feed columns and the file's columns by name and content; the most certain first."""
     pairs = []
     for column, known in COLUMNS[kind].items():
         for place, seen in enumerate(columns):
             like = likeness(seen.name, known)
             if like > _LIKE and _fits(column, seen):
-                # What names every row is likelier to be meant than what names some.
+                # A column that is filled in every row is the likelier match.
                 pairs.append((like * (0.5 + seen.share / 2), -place, column, seen))
     named = {seen.name: seen for seen in columns}
     found = {
@@ -262,7 +264,7 @@ def _fits(column: str, seen: Seen) -> bool:
 
 
 def _score(kind: str, mapped: Mapping[str, Seen], columns: Sequence[Seen]) -> int:
-    """How much speaks for a feed; 0 where something that it cannot do without is missing."""
+    """The score of a feed; 0 if something essential is missing."""
     if "ts" not in mapped:
         return 0
     if kind == "orders":
@@ -289,8 +291,7 @@ def _are(values: Sequence[str], known: Sequence[str]) -> bool:
 
 
 def _wide(columns: Sequence[Seen], wanted: str | None) -> tuple[dict[str, Seen], str] | None:
-    """A table with a day and a figure in a column of its own: the mapping for the first figure that has a name, or for
-    the one `wanted`."""
+    """A table with a day and one column per metric: the mapping for the first known metric, or for `metric`."""
     day = next((seen for seen in columns if seen.what == "time"), None)
     for metric, known in PLATFORM_METRIC_ROWS.items():
         if wanted not in (None, metric):
@@ -302,7 +303,7 @@ def _wide(columns: Sequence[Seen], wanted: str | None) -> tuple[dict[str, Seen],
 
 
 def _is_aligned(seen: Seen) -> bool:
-    """True where one column holds what are several, set apart by blanks."""
+    """True if one column holds several, separated by spaces."""
     widths = {len(value.split()) for value in seen.values}
     return len(widths) == 1 and max(widths) > 1 and len(seen.name.split()) in widths
 

@@ -1,4 +1,4 @@
-"""What sources that map columns to a feed have in common, whatever they read."""
+"""What all sources with mapped columns have in common."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class MappedSource(Protocol):
 
     @property
     def shape(self) -> Shape:
-        """What its rows are."""
+        """The feed, with its helper and derived columns."""
 
     @property
     def options(self) -> FileOptions:
-        """How they are read."""
+        """The options of its mapping."""
 
     @property
     def settings(self) -> Settings:

@@ -1,4 +1,4 @@
-"""How files become rows of each feed: what may be mapped beside the feed's columns, and what follows from what."""
+"""How files become rows of each feed: which extra columns may be mapped, and which columns are derived."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Derive = Callable[[Values, FileOptions, str], Mapping[str, str]]
 class Shape:
     """How files become rows of a feed.
 
-    `helpers` are columns that may be mapped beside the feed's own; `web.py` resolves them. `derived`: as in
-    `read_options`. `derive(value, options, source)` gives SQL for feed columns that follow from others;
-    `value(column)` is the SQL of a typed feed column, null if it is not mapped.
+    `helpers` are columns that may be mapped beside the feed's own; `web_events.py` resolves them. `derived`: as in
+    `read_options`. `derive(value, options, source)` returns SQL for derived feed columns; `value(column)` is the SQL of
+    a typed feed column, null if it is not mapped.
     """
 
     feed: Feed

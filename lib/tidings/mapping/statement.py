@@ -1,9 +1,9 @@
 # ruff: noqa: S608 - names are positions or the feeds' own, everything from outside is a literal
-"""One SELECT that turns the rows of an input file into a feed's typed rows, each with what is wrong with it.
+"""One SELECT that converts the rows of an input file to a feed's typed rows, each with what is wrong with it.
 
-Stages: `i` the input columns and the row as received, `r` what each feed column is read from, `v` typed values,
-`f` derived values; then the rows with `_record` and `_reason` (null: the row is good). Columns `h_…` carry what
-`web.py` resolves.
+Stages: `i` the input columns and the raw record, `r` the input of each feed column, `v` typed values, `f` derived
+values; then the rows with `_record` and `_reason` (null: the row is good). Columns `h_…` carry the helpers that
+`web_events.py` resolves.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tidings.mapping.shapes import Shape
 from tidings.parsing.reading import Head, literal
 from tidings.schema import Column
 
-# What columns of addresses are called, where their values do not show it.
+# Names of columns with addresses, if their values do not show it.
 _ADDRESSES = ("ip", "$ip", "ip_address", "ipaddress", "ip_addr", "client_ip", "remote_ip", "remote_addr", "browser_ip")
 # Helpers whose input is stored redacted, not as received.
 _URLS = ("url", "referrer")
@@ -46,7 +46,7 @@ _TEXT = Column("string", "A helper.")
 class Plan:
     """How one file is read: the shape, the source's options, the beginning of the file.
 
-    `plain` are input columns whose text no person has written: `decimal` and `time_format` do not say how.
+    `plain` are input columns whose text a database wrote: `decimal` and `time_format` do not apply to them.
     """
 
     shape: Shape
@@ -58,7 +58,7 @@ class Plan:
 
     @property
     def is_json(self) -> bool:
-        """True where rows come as lines of JSON."""
+        """True if rows are lines of JSON."""
         return bool(self.head.paths)
 
     def number(self, name: str) -> int:
@@ -67,7 +67,7 @@ class Plan:
 
     @property
     def needed(self) -> int:
-        """How many of the input columns hold all that the feed requires: a row may leave out the others behind them."""
+        """How many leading input columns contain everything the feed requires: a row may leave out those after them."""
         required = [self.options.columns[name] for name in self.shape.feed.required if name in self.options.columns]
         return max((self.number(name) + 1 for name in required), default=1)
 
@@ -88,7 +88,7 @@ def plan(
     """Check the mapping against a file.
 
     Raises:
-        SourceError: a mapped column is not in the file, or a mapping would store addresses in clear.
+        SourceError: a mapped column is not in the file, or a mapping would store addresses in clear text.
     """
     options.require_inputs(file, head.names)
     addresses = {name for number, name in enumerate(head.names) if holds_addresses(name, number, head)}
@@ -105,7 +105,7 @@ def plan(
 
 
 def statement(this: Plan, rows: str, *, numbered: bool) -> str:
-    """The SELECT over the relation `rows`, with `_line` where the relation is `numbered`."""
+    """The SELECT over the relation `rows`, with `_line` if the relation is `numbered`."""
     feed, options = this.shape.feed, this.options
     raw = _raw(this)
     columns = [column for column in raw if column in feed.columns]
@@ -149,8 +149,8 @@ def statement(this: Plan, rows: str, *, numbered: bool) -> str:
 
 
 def _in_time(before: str, instants: list[str]) -> str:
-    """Instants that lie outside of all data's years as null."""
-    # In a stage of its own: the engine would work out an instant anew for each comparison.
+    """Instants outside of the supported years as null."""
+    # In a stage of its own: the engine would compute an instant again for each comparison.
     clamped = ", ".join(f"{within(f'v_{name}')} AS v_{name}" for name in instants)
     return f"SELECT *{f' REPLACE ({clamped})' if clamped else ''} FROM {before}"
 
@@ -163,7 +163,7 @@ def _amounts(this: Plan, raw: Mapping[str, Given]) -> list[str]:
 
 
 def _texts(this: Plan) -> list[str]:
-    """The mapped columns and helpers that take text from lines of JSON, where a list may stand instead."""
+    """The mapped columns and helpers that take text from lines of JSON, where there may be a list instead."""
     columns = this.shape.feed.columns
     names = [name for name in this.options.columns if name not in columns or columns[name].type.endswith("string")]
     return names if this.is_json else []
@@ -181,7 +181,7 @@ def _stage(before: str, columns: Mapping[str, str]) -> str:
 
 
 def _raw(this: Plan) -> dict[str, Given]:
-    """What each feed column and helper is read from; `properties` are gathered apart."""
+    """The input of each feed column and helper; `properties` are collected separately."""
     found = {}
     for column in (*this.shape.feed.columns, *this.shape.helpers):
         default = this.options.defaults.get(column)
@@ -211,7 +211,7 @@ def _read_numbers(this: Plan) -> list[int]:
 
 
 def _document(this: Plan) -> str:
-    """For lines of JSON the line as `doc`, null if it is no object."""
+    """For lines of JSON the line as `doc`, null if it is not an object."""
     if not this.is_json:
         return ""
     return ", CASE WHEN TRY(json_type(line)) = 'OBJECT' THEN line END AS doc"
@@ -224,11 +224,11 @@ def _fields(this: Plan) -> str:
 
 
 def _inputs(this: Plan) -> dict[str, str]:
-    """The input columns that JSON lines hold, the row as received (without addresses and URLs), its faults."""
+    """The input columns of JSON lines, the raw record (without addresses and URLs), its faults."""
     hidden = this.addresses | set(this.urls.values())
     columns = {}
     if this.is_json:
-        # All fields in one go, so that a line is parsed once.
+        # All fields at once, so that a line is parsed once.
         for place, number in enumerate(_read_numbers(this), start=1):
             columns[f"c{number}"] = f"_read[{place}]"
         columns["_record"] = f"coalesce({_without(this, hidden)}, line)"
@@ -263,7 +263,7 @@ def _properties(this: Plan, hidden: Set[str]) -> str:
 
 
 def _json_properties(this: Plan, hidden: Set[str]) -> str:
-    """All fields that are not mapped, as a map of text; those of an object `properties` beside the others."""
+    """All fields that are not mapped, as a map of text, together with those of an object `properties`."""
     own = this.options.columns.get("properties", "properties")
     rest = _without(this, hidden | {name for column, name in this.options.columns.items() if column != "properties"})
     outer = _members(rest, but=own)
@@ -273,7 +273,7 @@ def _json_properties(this: Plan, hidden: Set[str]) -> str:
 
 
 def _members(doc: str, but: str = "") -> str:
-    """The members of a JSON object as a map of text; null if one is there twice."""
+    """The members of a JSON object as a map of text; null if one occurs twice."""
     whole = f"""map_entries(from_json({doc}, '"MAP(VARCHAR, VARCHAR)"'))"""
     kept = f"lambda e: e.value NOT IN ('', '{{}}') AND e.key <> {literal(but)}"
     return f"TRY(map_from_entries(list_filter({whole}, {kept})))"
@@ -296,7 +296,7 @@ def _pointer(path: tuple[str, ...]) -> str:
 
 
 def holds_addresses(name: str, number: int, head: Head) -> bool:
-    """True for a column that is called so, or most of whose values are addresses."""
+    """True for a column with such a name, or with addresses in most of its values."""
     if name.rpartition(".")[2].lower() in _ADDRESSES:
         return True
     values = [value for row in head.sample if (value := row[number])]

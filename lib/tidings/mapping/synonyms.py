@@ -1,4 +1,4 @@
-"""What people call the columns of a feed in their files, in several languages; compared without case and accents."""
+"""Column names that people use for the columns of a feed, in several languages; compared without case and accents."""
 
 from __future__ import annotations
 
@@ -205,27 +205,29 @@ PLATFORM_METRIC_ROWS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-# Words that make another thing of what they stand beside: a discount amount is no amount.
+# Words that change the meaning of the one next to them: a discount amount is not an amount.
 _OTHER: Final = frozenset({
     "discount", "shipping", "refund", "refunded", "balance", "handling", "coupon", "compare", "tip", "gift", "adjusted",
     "old", "previous", "rabatt", "versand", "remise", "descuento", "sconto", "desconto", "korting",
 })
 
-# Words that say nothing of what they are the name of.
+# Words that add no meaning to a name.
 _OF_ANYTHING: Final = frozenset({"name", "number", "type", "code"})
 
 # fmt: on
 
 
 def plain(name: str) -> str:
-    """A column name without case, accents and punctuation, its words apart: `OrderID` and `order_id` are one."""
+    """A column name without case, accents and punctuation, in separate words: `OrderID` and `order_id` are equal."""
     text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name.replace("ß", "ss"))
     text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return " ".join(re.findall(r"[a-z0-9]+", text))
 
 
 def likeness(name: str, known: tuple[str, ...]) -> float:
-    """How well a column is called as one of those known, from 0 to 1: equal ones by their place, then those inside."""
+    """How well a column name matches the known ones, from 0 to 1: exact matches by rank, then names that contain
+    one.
+    """
     words = plain(name)
     if words in known:
         return 1.0 - known.index(words) / (4 * len(known))

@@ -1,7 +1,7 @@
-"""Web events: what URL, referrer, user agent and address of a row say, resolved once per distinct value.
+"""Web events: resolves the URL, referrer, user agent and address of a row, once per distinct value.
 
-An address leaves this module as a country and a pseudonym only, a URL as path and traffic; the record as received
-gets its URLs back redacted.
+An address leaves this module as a country and a pseudonym only, a URL as path and traffic; URLs in the raw record are
+redacted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TRAFFIC = ("path", "host", "referrer_host", "source", "medium", "channel", "cam
 _HOSTS = ("host", "referrer_host")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _AGENT = ("device", "browser", "os", "is_bot")
-# What a text must hold for one of the redaction rules to apply.
+# Characters that a text must contain for one of the redaction rules to apply.
 _SUSPECT = r"[@=]|%3|40|eyJ|\d[\d .()-]{5,}\d|:.*:"
 _remembered = functools.lru_cache(maxsize=100_000)
 
@@ -47,7 +47,7 @@ class WebRows:
         self._traffic = _remembered(functools.partial(_traffic, site=site))
 
     def complete(self, rows: pa.Table) -> pa.Table:
-        """The rows with what their helper columns say, and without these columns."""
+        """The rows with their helper columns resolved and removed."""
         helpers, given = self._plan.helpers, rows.schema.names
         for name in _HOSTS:
             if name in given:
@@ -69,7 +69,7 @@ class WebRows:
         return rows.drop_columns([f"h_{helper}" for helper in helpers])
 
     def _with_outer_referrer(self, rows: pa.Table) -> pa.Table:
-        """Referrers that are given as hosts: those of the site itself are none (5.1)."""
+        """Referrers that are given as hosts: those of the site itself do not count (5.1)."""
         outer = functools.partial(_outer, site=self._site)
         return _put(rows, "referrer_host", _mapped(rows["referrer_host"], outer), over=True)
 
@@ -77,13 +77,13 @@ class WebRows:
         names = ["h_url" if "url" in self._plan.helpers else "path", "h_referrer", *_UTM.values()]
         keys = [_column(rows, name) for name in names]
         if "referrer" not in self._plan.helpers and "referrer_host" in rows.schema.names:
-            # Only its host is known: that is all that the source follows from.
+            # Only its host is known, which is enough for the source.
             keys[1] = pc.binary_join_element_wise("https://", rows["referrer_host"], "")
         found, places = _together(*keys)
         resolved = [self._traffic(key) for key in found]
         for name in _TRAFFIC:
             values = pa.array([each[name] for each in resolved], pa.string())
-            # What the utm columns say has gone into the answer; any other column that is mapped stays.
+            # The utm columns have gone into the result; any other mapped column stays.
             over = name in _UTM.values() or name == "path"
             rows = _put(rows, name, values.take(places), over=over)
         return rows
@@ -114,13 +114,13 @@ class WebRows:
         return _put(rows, "visitor_id", pa.array(places, pa.string()), over=False)
 
     def _records(self, rows: pa.Table) -> pa.ChunkedArray:
-        """The rows as received, their URLs redacted and put back."""
+        """The raw records, with redacted URLs."""
         records = rows["_record"]
         for helper, name in self._plan.urls.items():
             values = _mapped(rows[f"h_{helper}"], _json_text)
             member = pc.binary_join_element_wise(f",{json.dumps(name)}:", values, "}", "")
             whole = pc.binary_join_element_wise(pc.utf8_slice_codeunits(records, 0, -1), member, "")
-            # A line that was not JSON stays as it is, an object without members needs no comma.
+            # A line that was not JSON stays as it is; an object without members needs no comma.
             usable = pc.and_(pc.ends_with(records, "}"), pc.is_valid(member))
             records = pc.if_else(usable, pc.replace_substring(whole, "{,", "{", max_replacements=1), records)
         return records
@@ -145,7 +145,7 @@ def _clean_path(url: str) -> str:
 
 @_remembered
 def _host(text: str) -> str | None:
-    """The host of a column that holds hosts, hosts with ports, or whole URLs."""
+    """The host of a column of hosts, hosts with ports, or full URLs."""
     name = re.split(r"[/?#\\]", _SCHEME.sub("", text.strip(), count=1), maxsplit=1)[0]
     return redact(shown(name)) or None
 
@@ -187,11 +187,11 @@ def _dictionary(values: pa.Array | pa.ChunkedArray) -> pa.DictionaryArray:
 
 
 def _together(*columns: pa.ChunkedArray) -> tuple[list[tuple[str | None, ...]], pa.Array]:
-    """The distinct rows of some columns of text, and which of them each row is; no value can pass for two others."""
+    """The distinct rows of some text columns, and the index of each row; separators in values cannot cause a mix-up."""
     codes, sizes = [], []
     for column in columns:
         found = _dictionary(column)
-        # Null is one more.
+        # Null counts as one more value.
         sizes.append([*found.dictionary.to_pylist(), None])
         codes.append(pc.fill_null(found.indices.cast(pa.int64()), len(found.dictionary)).to_numpy(zero_copy_only=False))
     if not codes[0].size:
@@ -202,7 +202,7 @@ def _together(*columns: pa.ChunkedArray) -> tuple[list[tuple[str | None, ...]], 
         number = pairs.indices.to_numpy().astype(np.int64)
     encoded = pa.array(number).dictionary_encode()
     places = encoded.indices.to_numpy()
-    # The row at which each is seen first: written back to front, the first one stays.
+    # The row where each occurs first: written back to front, the first one stays.
     first = np.empty(len(encoded.dictionary), np.int64)
     first[places[::-1]] = np.arange(places.size)[::-1]
     values = [[size[at] for at in code[first]] for code, size in zip(codes, sizes, strict=True)]
@@ -220,7 +220,7 @@ def _column(rows: pa.Table, name: str) -> pa.ChunkedArray:
 
 
 def _put(rows: pa.Table, name: str, values: Any, *, over: bool) -> pa.Table:
-    """Set a column; where it is there already its values win unless `over`."""
+    """Set a column; existing values win unless `over`."""
     if name not in rows.schema.names:
         return rows.append_column(name, values)
     at = rows.schema.get_field_index(name)

@@ -1,1 +1,1 @@
-"""Files into cells, and cells into values, by a grammar; knows no feed."""
+"""Files into cells, and cells into values; knows no feed."""

@@ -1,4 +1,4 @@
-"""What the beginning of an input file tells of it."""
+"""The beginning of an input file: its columns and first rows."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Reject = tuple[int, str, str]
 
 @dataclass(frozen=True)
 class Head:
-    """What the beginning of a file tells: its column names in order, their DuckDB types, some rows as text.
+    """The beginning of a file: column names in order, their DuckDB types, some rows as text.
 
-    `paths` are the places of the fields in a JSON object; a field inside of another is named `outer.inner`. A Parquet
-    file that `is_odd` has types that only `parquet_chunks` reads. `before` counts the lines before the header; `inside`
-    is the place of the list of rows in a file that is one JSON object.
+    `paths` are the places of the fields in a JSON object; a field inside another is named `outer.inner`. A Parquet file
+    that `is_odd` has types that only `parquet_chunks` reads. `before` counts the lines before the header; `inside` is
+    the place of the list of rows in a file that is one JSON object.
     """
 
     names: tuple[str, ...]
@@ -36,10 +36,10 @@ class Head:
 
 
 def require_unique(file: File, names: tuple[str, ...], wanted: Collection[str] | None = None) -> None:
-    """Check that no column, or none of those `wanted`, is there twice.
+    """Check that no column, or none of the `needed`, occurs twice.
 
     Raises:
-        SourceError: one is.
+        SourceError: one does.
     """
     counts = Counter(names).items()
     twice = sorted(name for name, count in counts if count > 1 and (wanted is None or name in wanted))

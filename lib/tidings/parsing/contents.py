@@ -1,4 +1,4 @@
-"""What a file holds by its first bytes, and what to do with one that is no table of text."""
+"""Detects a file's format by its first bytes, and says what to do with one that is not a table of text."""
 
 from __future__ import annotations
 
@@ -53,14 +53,16 @@ _ENDINGS: Final = {
 
 
 def by_ending(ending: str) -> tuple[str, str] | None:
-    """What files with such an ending are, and what to do with them; None where it says nothing."""
+    """The format that a file name extension suggests, and what to do with it; None if unknown."""
     if ending in _WORKBOOKS:
         return _WORKBOOKS[ending], _SAVE
     return _ENDINGS.get(ending)
 
 
 def by_content(head: bytes, path: Path | None = None) -> tuple[str, str]:
-    """What a file that begins so holds ("text" if nothing else), and what to do with it; `path` to look into a ZIP."""
+    """The format of a file by its first bytes ("text" by default), and what to do with it; `path` to look into a
+    ZIP.
+    """
     for magic, what, remedy in _MAGIC:
         if head.startswith(magic):
             return _zipped(path) if what == "a ZIP archive" and path else (what, remedy)

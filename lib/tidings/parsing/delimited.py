@@ -1,4 +1,4 @@
-"""CSV and its kin as people have them: the header found, records told apart, a broken one set aside alone."""
+"""CSV and relatives as found in practice: finds the header, splits records, rejects a broken one alone."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tidings.parsing.files import File, lines
 _DELIMITERS: Final = ",;\t|:"
 # A quoted value with more line breaks than this is taken for a quote that was never closed.
 _LONGEST_RECORD: Final = 200
-# The header is looked for in so many lines.
+# How many lines are searched for the header.
 _FIRST_LINES: Final = 60
 _SEPARATOR: Final = re.compile(r'\s*"?sep=(?P<mark>[^"])"?[\s;,]*', re.IGNORECASE)
-# Numbers and times in any notation: what a column of a table often holds and prose hardly ever.
+# Numbers and times in any notation: frequent in tables and rare in prose.
 _COUNTED: Final = re.compile(r"[-+(]?[\d.,:/ '€$£%TZ+-]*\d[\d.,:/ '€$£%TZ)+-]*")
 _STRAY: Final = "a quoted value does not end, or text follows its closing quote"
 _SWALLOWED: Final = "a quoted value goes on over lines that are rows of their own"
@@ -33,17 +33,17 @@ Record = tuple[int, list[str], str]
 def csv_chunks(
     file: File, found: Head, encoding: str, rejects: list[Reject], needed: int | None = None
 ) -> Iterator[pa.Table]:
-    """The records of any CSV file as `c0` …, `_line` (where the record starts); what is no record is rejected.
+    """The records of any CSV file as `c0` …, `_line` (where the record starts); a line that is not a record is
+    rejected.
 
-    A record may leave out trailing cells, but for the first `needed` (all of them where that is None), and have empty
-    ones too many.
+    A record may leave out trailing cells, except the first `needed` (all if None), and may have extra empty ones.
     """
     width = len(found.names)
     schema = pa.schema([*((f"c{number}", pa.string()) for number in range(width)), ("_line", pa.int64())])
     is_row = _row_like(found)
     if found.before:
         for number, _, text in islice(lines(file, encoding), found.before):
-            # A line about the file is no row; one that looks like all the others is.
+            # A comment about the file is not a row; a line like all the others is.
             if is_row(text.split(found.delimiter)):
                 rejects.append((number, "the line stands before the header", text))
     records = _records(file, found.delimiter, encoding, rejects, found.before, is_row)
@@ -66,7 +66,7 @@ def _fitted(
     short: Record | None = None
     for number, values, text in records:
         if short is not None:
-            # It was not the last one, which might be cut off.
+            # It was not the last one, which might be truncated.
             yield short[0], _filled(short[1], width)
             short, has_short = None, True
         if needed <= len(values) < width:
@@ -103,10 +103,10 @@ def _records(
 ) -> Iterator[Record]:
     """Each CSV record: the number of its first line, its values, its text. A bad quote costs one line, not the rest.
 
-    `is_row` tells whether a line could be a row by itself: a value that goes on over such lines is a stray quote.
+    `is_row` tells whether a line could be a row by itself: a value that spans such lines is a stray quote.
     """
     source = lines(file, encoding)
-    # Of quoted values Python reads 128 KB, if nobody says otherwise.
+    # Python reads quoted values up to 128 KB by default.
     csv.field_size_limit(sys.maxsize)
     waiting: list[tuple[int, str | None, str]] = []
     stray: set[int] = set()
@@ -142,7 +142,7 @@ def _records(
             is_stray = ahead and is_row is not None and _swallows(taken, delimiter, is_row)
             if values is None or is_stray:
                 rejects.append((number, _STRAY if values is None else _SWALLOWED, text))
-                # The quote that would have closed it is in a value that nobody put into quotes.
+                # Its closing quote would be inside a value that is not quoted.
                 stray |= set() if values is None else {number + ahead}
             else:
                 del waiting[:ahead]
@@ -166,17 +166,17 @@ def _is_open(taken: list[str], delimiter: str) -> bool:
 
 
 def _swallows(taken: Sequence[str], delimiter: str, is_row: Callable[[list[str]], bool]) -> bool:
-    """True where a value over several lines holds what are rows by themselves.
+    """True if a value over several lines contains lines that are rows by themselves.
 
-    Of the first and the last line only a part is inside the quotes: where that has no delimiter, the line is as it is
-    because the value stands at its end or beginning.
+    The first and the last line are only partly inside the quotes: without a delimiter, such a part may simply be the
+    end or the beginning of the value.
     """
     inside = [taken[0].rpartition('"')[2], *taken[1:-1], taken[-1].partition('"')[0]]
     return any(delimiter in part and is_row(text.split(delimiter)) for part, text in zip(inside, taken, strict=True))
 
 
 def _row_like(found: Head) -> Callable[[list[str]], bool]:
-    """Whether a line is a row by itself: a value for each column, numbers and times where rows have them."""
+    """Whether a line is a row by itself: a value for each column, and numbers and times where rows have them."""
     width = len(found.names)
     if width < 2:
         return lambda values: False
@@ -202,11 +202,11 @@ def _is_counted(cell: str) -> bool:
 
 
 def csv_head(file: File, encoding: str, wanted: Collection[str]) -> Head:
-    """The header and the first rows of a CSV file. The header is the first line that has all `wanted` names, whatever
-    stands before it; without one the first line that is neither Excel's `sep=` nor begins with #.
+    """The header and the first rows of a CSV file. The header is the first line that has all `needed` names, whatever
+    comes before it; without such a line, the first that is neither Excel's `sep=` nor starts with #.
 
     Raises:
-        SourceError: there is no header, or it has a wanted name twice.
+        SourceError: there is no header, or it has a needed name twice.
     """
     first = [text or shown for _, text, shown in islice(lines(file, encoding), _FIRST_LINES)]
     separator = _SEPARATOR.fullmatch(first[0].removesuffix("\n")) if first else None
@@ -221,7 +221,7 @@ def csv_head(file: File, encoding: str, wanted: Collection[str]) -> Head:
         same = sum(width == widths[0] for width in widths) if widths else 0
         return (same if widths and widths[0] > 1 else 0), (widths[0] if widths else 0)
 
-    # The delimiter by which most of the first rows have as many values as the header; the earlier one if equal.
+    # The delimiter by which most of the first rows have as many values as the header; the earlier one on a tie.
     delimiter = max(delimiters, key=lambda each: (*fit(each), -delimiters.index(each)))
     rows = records(delimiter, SAMPLE + 1)
     if not rows:
@@ -233,7 +233,7 @@ def csv_head(file: File, encoding: str, wanted: Collection[str]) -> Head:
 
 
 def _header(first: Sequence[str], start: int, delimiters: str, wanted: Collection[str]) -> tuple[int, str]:
-    """How many lines stand before the header, and the delimiters by which it is one."""
+    """How many lines come before the header, and its possible delimiters."""
     names = {" ".join(name.split()) for name in wanted}
     for number, text in enumerate(first[start:] if names else (), start=start):
         by = [mark for mark in delimiters if names <= {_name(cell) for cell in _parsed([text], mark) or ()}]
@@ -246,7 +246,7 @@ def _header(first: Sequence[str], start: int, delimiters: str, wanted: Collectio
 
 
 def _is_preamble(first: Sequence[str], number: int, delimiters: str) -> bool:
-    """True for an empty line, and for one that begins with # unless the next one has as many values."""
+    """True for an empty line, and for one that starts with # unless the next one has as many values."""
     text = first[number]
     if not text.strip():
         return True
@@ -261,7 +261,7 @@ def _name(cell: str) -> str:
 
 
 def _names(cells: Sequence[str], wanted: Collection[str]) -> tuple[str, ...]:
-    """The names of the columns: as they are wanted where they differ by blanks only, a number where there is none."""
+    """The names of the columns: as in `needed` if they differ by spaces only, a number if there is none."""
     as_wanted = {" ".join(name.split()): name for name in wanted}
     exact = [cell.strip() for cell in cells]
     names = [name if name in wanted else as_wanted.get(_name(name), _name(name)) for name in exact]
@@ -269,7 +269,7 @@ def _names(cells: Sequence[str], wanted: Collection[str]) -> tuple[str, ...]:
 
 
 def _apart(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names with a number behind those that were there before."""
+    """The names, repeated ones with a number appended."""
     seen: dict[str, int] = {}
     out = []
     for name in names:

@@ -1,4 +1,4 @@
-"""Input files as they lie on disk: which ones are meant, what they are, and whether they are what their name says."""
+"""Input files on disk: which ones a pattern matches, their format, and whether they match their name."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _HEAD = 4096
 
 @dataclass(frozen=True)
 class File:
-    """One input file: its path, the name a user knows it by, its form and how it is packed."""
+    """One input file: its path, the name shown to users, its format and compression."""
 
     path: Path
     name: str
@@ -52,13 +52,15 @@ class File:
     packing: Packing | None
 
     def open(self) -> pa.NativeFile:
-        """Its bytes, unpacked, as a stream."""
+        """Its decompressed bytes as a stream."""
         return pa.input_stream(str(self.path), compression=self.packing)
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What one pass over a file told: the sha256 of its bytes on disk, its lines, and whether all of it is UTF-8."""
+    """The result of one pass over a file: the sha256 of its bytes on disk, its lines, and whether all of it is
+    UTF-8.
+    """
 
     sha256: str
     lines: int
@@ -67,19 +69,19 @@ class Scan:
 
 
 def matching(root: Path, patterns: tuple[str, ...], failed: list[SourceError] | None = None) -> list[File]:
-    """The files that the patterns name, relative to `root`, each once, in order of name.
+    """The files that the patterns match, relative to `root`, each once, in order of name.
 
-    What a name shows to be no input is put into `failed`, so that one of them stops no other; without it the first is
-    raised.
+    Files whose name shows that they cannot be read are added to `failed`, so that one does not stop the others; without
+    it the first is raised.
 
     Raises:
-        SourceError: a pattern names nothing.
+        SourceError: a pattern matches nothing.
     """
     found: dict[Path, None] = {}
     wrong: list[SourceError] = []
     for pattern in patterns:
         names = sorted(glob.glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207 - may be absolute
-        # Brackets are common in names of downloads: a file that is called exactly so is meant.
+        # Brackets are common in names of downloads: a file with exactly that name wins.
         names = names or [pattern]
         meant = [root / name for name in names if _is_meant(root / name, pattern)]
         meant = [path for path in meant if os.path.lexists(path)]
@@ -103,16 +105,18 @@ def matching(root: Path, patterns: tuple[str, ...], failed: list[SourceError] | 
 
 
 def _is_meant(path: Path, pattern: str) -> bool:
-    """False for folders that a pattern with * goes through; one that is named or called like a file is meant."""
+    """False for folders matched by a * pattern; a folder that is named explicitly, or like a file, is kept to be
+    reported.
+    """
     is_named = not glob.has_magic(pattern)
     return is_named or not os.path.isdir(path) or path.suffix.lower() in _FORMS  # noqa: PTH112 - never raises
 
 
 def file_at(path: Path, root: Path) -> File:
-    """One input file, named as it is seen from `root`.
+    """One input file, named relative to `root`.
 
     Raises:
-        SourceError: its ending says nothing, or it is no file that can be opened.
+        SourceError: its extension is unknown, or it is not a file that can be opened.
     """
     name = _shown_name(Path(os.path.relpath(path, root)).as_posix())
     try:
@@ -142,16 +146,16 @@ def file_at(path: Path, root: Path) -> File:
 
 
 def _shown_name(name: str) -> str:
-    """A name as it may be shown and written down: bytes that are no UTF-8 and controls as escapes."""
+    """A name that is safe to show and store: bytes that are not UTF-8 and control characters as escapes."""
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
 
 
 def check_content(file: File) -> None:
-    """Compare the first bytes with what the name says.
+    """Compare the first bytes with the file's name.
 
     Raises:
-        SourceError: the file is empty or damaged, cannot be opened, or is something else than its name says.
+        SourceError: the file is empty or damaged, cannot be opened, or does not match its name.
     """
     try:
         with file.path.open("rb") as raw:
@@ -163,7 +167,7 @@ def check_content(file: File) -> None:
     if head and is_now != says:
         endings = {"gzip": "….gz", "zstd": "….zst", "parquet": "….parquet", "text": "….csv or ….jsonl"}
         remedy = remedy or f"Name it {endings[is_now]}, or export it again."
-        raise SourceError(f"{file.name} is not what its name says: it holds {is_now}, not {says}.", remedy)
+        raise SourceError(f"{file.name} does not match its name: it holds {is_now}, not {says}.", remedy)
     if file.form == "parquet":
         return
     is_empty = True
@@ -183,7 +187,7 @@ def scan(file: File) -> Scan:
     """Read a file once: its digest, and for text its lines and whether it is UTF-8.
 
     Raises:
-        SourceError: a packed file is damaged, or it cannot be read.
+        SourceError: a compressed file is damaged, or it cannot be read.
     """
     try:
         with file.path.open("rb") as raw:
@@ -215,10 +219,10 @@ def scan(file: File) -> Scan:
 
 
 def blocks(file: File) -> Iterator[bytes]:
-    """The unpacked bytes of a file, block by block.
+    """The decompressed bytes of a file, block by block.
 
     Raises:
-        SourceError: the packed file is cut off or damaged.
+        SourceError: the compressed file is truncated or damaged.
     """
     try:
         with file.open() as stream:
@@ -231,10 +235,10 @@ def blocks(file: File) -> Iterator[bytes]:
 
 
 def line_blocks(file: File, encoding: str) -> Iterator[tuple[int, list[str]]]:
-    """The lines of a file, many at a time: the number of the first, counted from 1, and their texts without LF.
+    """The lines of a file in batches: the number of the first, counted from 1, and their texts without LF.
 
-    Bytes that are not in the encoding are kept as lone surrogates. A byte order mark says more than `encoding` does.
-    Where the first block has no LF, lines end with CR.
+    Bytes that are invalid in the encoding are kept as lone surrogates. A byte order mark overrides `encoding`. If the
+    first block has no LF, lines end with CR.
     """
     decoder: codecs.IncrementalDecoder | None = None
     first, rest, end = 1, "", ""
@@ -255,7 +259,7 @@ def line_blocks(file: File, encoding: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _kept(error: UnicodeError) -> tuple[str, int]:
-    """Bytes that are not in the encoding as lone surrogates, by which `shown` knows them."""
+    """Bytes that are invalid in the encoding as lone surrogates, by which `shown` recognises them."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "\udc80" * (error.end - error.start), error.end
@@ -268,15 +272,16 @@ def _decoder(block: bytes, encoding: str) -> codecs.IncrementalDecoder:
 
 
 def lines(file: File, encoding: str) -> Iterator[tuple[int, str | None, str]]:
-    """Each line without its end (LF, CRLF or CR): its number, its text (null where it is not `encoding`), its text with
-    damaged bytes replaced."""
+    """Each line without its end (LF, CRLF or CR): its number, its text (null if it is not `encoding`), its text
+    with damaged bytes replaced.
+    """
     for first, texts in line_blocks(file, encoding):
         for number, text in enumerate(texts, start=first):
             yield (number, *shown(text.removesuffix("\r")))
 
 
 def shown(text: str) -> tuple[str | None, str]:
-    """A line of `line_blocks`: null and its text with damaged bytes replaced, or twice the line if it is whole."""
+    """A line of `line_blocks`: null and its text with damaged bytes replaced, or twice the intact line."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -285,10 +290,10 @@ def shown(text: str) -> tuple[str | None, str]:
 
 
 def require_encoding(file: File, encoding: str) -> None:
-    """Tell a file in another encoding from a file with damaged lines.
+    """Distinguish a file in another encoding from a file with damaged lines.
 
     Raises:
-        SourceError: more lines with letters beyond ASCII are wrong than right, and more than a tenth of all.
+        SourceError: more lines with non-ASCII letters are wrong than right, and more than a tenth of all.
     """
     right = wrong = first = number = 0
     for number, text, visible in lines(file, encoding):

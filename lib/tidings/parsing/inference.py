@@ -1,6 +1,6 @@
-"""What the cells of a file show of how it is to be read: decimal mark, time format, encoding, each with its reason.
+"""Infers from cells how a file is to be read: decimal mark, time format, encoding, each with a reason.
 
-Nothing ambiguous is decided: "03/04/2026" alone may be March or April, and that is said.
+Nothing ambiguous is decided: "03/04/2026" alone may be March or April, and the user is told so.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _COMMA: Final = re.compile(r"[-+]?(?:\d{1,3}(?:[.'’  ]\d{3})+,\d+|\d+,(?:\d{1,
 _POINT: Final = re.compile(r"[-+]?(?:\d{1,3}(?:[,'’  ]\d{3})+\.\d+|\d*\.(?:\d{1,2}|\d{4,})|0*\.\d+)-?$")
 _EITHER: Final = re.compile(r"[-+]?[1-9]\d{0,2}[.,]\d{3}-?$")
 _MOST: Final = 0.9
-# What a sign that many currencies have is likelier to mean.
+# The likelier currency of a sign that several share.
 _LIKELY: Final = ("USD", "CAD", "AUD", "GBP", "JPY", "CNY", "SEK", "NOK", "DKK")
 _DATES: Final = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%y", "%d/%m/%y"),
@@ -44,7 +44,7 @@ _PARTS: Final = {
 }
 _JOINTS: Final = (" ", ", ", "T", " - ", ":")
 _ZONES: Final = ("", " %z", "%z")
-# Those that letters beyond ASCII may be in, likelier ones first.
+# Encodings for non-ASCII letters, likelier ones first.
 _NOT_LATIN: Final = ("cp1251", "cp1253", "shift_jis", "gb18030")
 _SIGN_IN_WORD: Final = re.compile(r"[^\W\d_][\u0080-\u009f¡-©«-´¶-¹»-¿×÷][^\W\d_]|[^\W\d_][¹²³¼½¾¿]|[\u0080-\u009f]")
 _ENCODINGS: Final = ("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp437", "mac_roman", "shift_jis", "gb18030")
@@ -52,7 +52,7 @@ _ENCODINGS: Final = ("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp437", 
 
 @dataclass(frozen=True)
 class Times:
-    """What a column of times shows: `form` is the `time_format` to set (empty: none is needed, null: not known)."""
+    """The result for a column of times: `form` is the `time_format` to set (empty: none needed, null: unknown)."""
 
     form: str | None
     share: float
@@ -62,7 +62,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Marks:
-    """What columns of numbers show: the decimal mark (null: none shows it), a cell that proves it, a doubt."""
+    """The result for columns of numbers: the decimal mark (null: undecided), a cell that proves it, a doubt."""
 
     decimal: str | None
     example: str
@@ -70,7 +70,7 @@ class Marks:
 
 
 def filled(values: Iterable[str | None]) -> list[str]:
-    """The cells that hold something, trimmed."""
+    """The non-empty cells, trimmed."""
     return [text for value in values if value is not None and (text := value.strip())]
 
 
@@ -80,7 +80,7 @@ def bare(text: str) -> str:
 
 
 def is_number(text: str) -> bool:
-    """True for what reads as a number in some notation."""
+    """True for a number in any notation."""
     return bool(_NUMBER.match(bare(text)))
 
 
@@ -102,12 +102,12 @@ def decimal_mark(values: Sequence[str]) -> Marks:
 
 
 def is_value(text: str) -> bool:
-    """True for what stands in a row rather than above it: a time or a number."""
+    """True for cells of rows rather than headers: a time or a number."""
     return is_number(text) or times((text,)).share == 1
 
 
 def currency_of(values: Iterable[str], decimal: str) -> tuple[str | None, str]:
-    """The currency that amounts name beside them (null: none, or not one), and a doubt."""
+    """The currency next to amounts (null: none, or several), and a doubt."""
     found: frozenset[str] | None = None
     first = ""
     for text in values:
@@ -127,7 +127,7 @@ def currency_of(values: Iterable[str], decimal: str) -> tuple[str | None, str]:
 
 
 def times(values: Sequence[str]) -> Times:
-    """How a column of times is written."""
+    """The format of a column of times."""
     if not values:
         return Times(None, 0.0, "")
     plain = sum(bool(_ISO.match(text) or _UNIX.match(text) or _COMPACT.match(text)) for text in values)
@@ -156,7 +156,7 @@ def encoding_of(sample: bytes) -> tuple[str, str]:
     try:
         sample.decode("utf-8")
     except UnicodeDecodeError as error:
-        # A letter that was cut at the end of the sample is none that is wrong.
+        # A character cut off at the end of the sample is not invalid.
         if error.start < len(sample) - 4:
             return _other(sample)
     return "utf-8", ""
@@ -168,14 +168,14 @@ def _other(sample: bytes) -> tuple[str, str]:
     found = from_bytes(text, cp_isolation=list(_ENCODINGS)).best()
     name = found.encoding if found else "cp1252"
     if name not in _NOT_LATIN:
-        # Of two Latin encodings the commoner one, unless it shows signs within words: those of Central Europe.
+        # Of two Latin encodings the more common one, unless it shows signs within words: then that of Central Europe.
         name = "cp1252" if _is_in_words(text, "cp1252") or not _is_in_words(text, "cp1250") else "cp1250"
     first = lines[0].decode(name, "replace").strip()[:60] if lines else ""
     return name, f"letters beyond ASCII were taken for {name}: look whether '{first}' is right"
 
 
 def _is_in_words(sample: bytes, encoding: str) -> bool:
-    """True where nothing but letters stands between letters."""
+    """True if there are only letters between letters."""
     try:
         return not _SIGN_IN_WORD.search(sample.decode(encoding))
     except UnicodeDecodeError:
@@ -183,7 +183,7 @@ def _is_in_words(sample: bytes, encoding: str) -> bool:
 
 
 def _forms(text: str) -> Iterable[str]:
-    """The forms in which a text may be written, as its date begins it."""
+    """The candidate formats of a text, by how its date begins."""
     for date in _DATES:
         begin = _pattern(date).match(text)
         if not begin:
@@ -198,7 +198,7 @@ def _forms(text: str) -> Iterable[str]:
 
 @cache
 def _pattern(form: str) -> re.Pattern[str]:
-    """What a date in a form looks like; `strptime` compiles each form anew, and there are thousands."""
+    """A pattern of a date in a format; `strptime` compiles each format anew, and there are thousands."""
     return re.compile(re.sub(r"%(\w)|([^%])", lambda part: _PARTS[part[1]] if part[1] else re.escape(part[2]), form))
 
 
@@ -218,7 +218,7 @@ def _meaning(form: str, values: Sequence[str]) -> tuple[datetime | None, ...]:
 
 
 def _apart(values: Sequence[str], forms: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """The first cell that two forms read differently, and as what day each does."""
+    """The first cell that two formats read differently, and the day in each."""
     for text in values:
         read = {form: at for form in forms if (at := _read(text, form))}
         if len(set(read.values())) > 1:

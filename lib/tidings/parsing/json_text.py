@@ -1,6 +1,6 @@
-"""JSON lines, and lists of objects: each object as a text of its own, however deep, a broken one set aside alone.
+"""JSON lines and lists of objects: each object as a text of its own, however deep; a broken one is rejected alone.
 
-A list may stand inside of one object, as programs answer: `{"data": [{…}, {…}]}`.
+The list may be inside of one object, as in API responses: `{"data": [{…}, {…}]}`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tidings.errors import SourceError
 from tidings.parsing.beginning import CHUNK, SAMPLE, Head, Reject
 from tidings.parsing.files import File, line_blocks, shown
 
-# The engine's own reader ends the process somewhere beyond a hundred thousand.
+# The engine's own reader crashes the process somewhere beyond a hundred thousand.
 _DEEPEST: Final = 500
 _TOO_DEEP: Final = f"the line is nested more than {_DEEPEST} deep"
 _LIST: Final = re.compile(r"\s*\[\s*(?:[{\]]|\Z)")
@@ -27,7 +27,7 @@ _OBJECT: Final = re.compile(r'(?P<gap>\s*)\{\s*(?P<key>"(?:[^"\\]|\\.)*")')
 _NEXT: Final = re.compile(r"\s*(?P<mark>[,\]])?\s*")
 _MARKS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
 _ELEMENTS: Final = 10_000
-# One object is read as a whole.
+# A single object is read into memory in full.
 _LONGEST: Final = 1 << 29
 _BLANK: Final = re.compile(r"\s*")
 _SHOWN: Final = 6
@@ -35,9 +35,9 @@ _ONE_EACH: Final = "Each row must be an object of its own: one per line, or all 
 
 
 def json_chunks(file: File, encoding: str, rejects: list[Reject], inside: tuple[str, ...] = ()) -> Iterator[pa.Table]:
-    """The lines of a JSON lines file, or the elements of a list, as `line`, `_line`; empty lines are left out.
+    """The lines of a JSON lines file, or the elements of a list, as `line`, `_line`; empty lines are skipped.
 
-    `inside`: where the list is, if it is a member of one object.
+    `inside`: the place of the list, if it is a member of one object.
     """
     blocks: list[pa.Table] = []
     for first, texts in json_texts(file, encoding, inside):
@@ -52,9 +52,9 @@ def json_chunks(file: File, encoding: str, rejects: list[Reject], inside: tuple[
 
 
 def json_texts(file: File, encoding: str, inside: tuple[str, ...] = ()) -> Iterator[tuple[int, list[str]]]:
-    """The texts of a file that are one row each: elements, if it is a list of objects or has one `inside`, else lines.
+    """The texts of a file that are one row each: elements if it is a list of objects or has one `inside`, else lines.
 
-    The number of the first comes with them; bytes that are not in the encoding are lone surrogates.
+    The number of the first comes with them; bytes that are invalid in the encoding are lone surrogates.
     """
     if inside:
         text = _whole(file, encoding)
@@ -70,7 +70,7 @@ def _whole(file: File, encoding: str) -> str:
     """The text of a file.
 
     Raises:
-        SourceError: it is too long to be one object.
+        SourceError: it is too long for one object.
     """
     pieces: list[str] = []
     length = 0
@@ -83,17 +83,17 @@ def _whole(file: File, encoding: str) -> str:
 
 
 def _is_one_object(file: File, encoding: str) -> bool:
-    """True where the file begins with an object that goes on behind its first line, or ends with it."""
+    """True if the file begins with an object that continues after its first line, or ends with it."""
     lines = (text for _, texts in line_blocks(file, encoding) for text in texts if text.strip())
     first, second = next(lines, ""), next(lines, None)
     if not first.lstrip().startswith("{"):
         return False
-    # A first line that is broken stands among others that are whole.
+    # A broken first line is followed by intact ones.
     return second is None or (_read(first) is None and not isinstance(_read(second), dict))
 
 
 def _lists(text: str) -> Mapping[tuple[str, ...], int]:
-    """Where in the text of one object its lists of objects begin; nothing is found behind what is broken."""
+    """The start of each list of objects in the text of one object; nothing is found after a syntax error."""
     found: dict[tuple[str, ...], int] = {}
     begin = _BLANK.match(text)
     decoder = JSONDecoder(parse_int=str, parse_float=str, strict=False)
@@ -103,7 +103,7 @@ def _lists(text: str) -> Mapping[tuple[str, ...], int]:
 
 
 def _walk(decoder: JSONDecoder, text: str, at: int, outer: tuple[str, ...], found: dict[tuple[str, ...], int]) -> int:
-    """Go through the members of the object that begins at a place; where it ends."""
+    """Visit the members of the object that begins at a position; returns where it ends."""
 
     def beyond(place: int) -> int:
         blank = _BLANK.match(text, place)
@@ -126,10 +126,10 @@ def _walk(decoder: JSONDecoder, text: str, at: int, outer: tuple[str, ...], foun
 
 
 def _inside(file: File, encoding: str, wanted: Collection[str]) -> tuple[str, ...]:
-    """Where the list of rows is in a file that is one object; empty where its rows are lines, or a list.
+    """The place of the list of rows in a file that is one object; empty if its rows are lines, or a list.
 
     Raises:
-        SourceError: there is none, or there are several and the `wanted` names do not say which.
+        SourceError: there is none, or there are several and the `needed` names do not decide.
     """
     if not _is_one_object(file, encoding):
         return ()
@@ -170,9 +170,9 @@ def _names_at(text: str, at: int) -> set[str]:
 
 
 def _elements(pieces: Iterator[str], *, is_inside: bool = False) -> Iterator[tuple[int, list[str]]]:
-    """The elements of a list, numbered from 1; text that is none stands for itself, to be rejected.
+    """The elements of a list, numbered from 1; text that is not an element is returned as it is, to be rejected.
 
-    `is_inside`: what follows the list is that of an object around it.
+    `is_inside`: what follows the list belongs to an object around it.
     """
     # Numbers stay text: those of thousands of digits cannot be converted, and need not be.
     decoder = JSONDecoder(parse_int=str, parse_float=str, strict=False)
@@ -185,7 +185,7 @@ def _elements(pieces: Iterator[str], *, is_inside: bool = False) -> Iterator[tup
         at += len(buffer[at:]) - len(buffer[at:].lstrip()) if at + 1 >= len(buffer) else 0
         opened = _OBJECT.match(buffer, at)
         if again is None and opened:
-            # By which the next element is found behind a broken one: as it is set apart, and what it begins with.
+            # How the next element is found after a broken one: by the separator, and the beginning of elements.
             gap = re.escape(opened["gap"]) if "\n" in opened["gap"] else "[ \t]*"
             again = re.compile(rf",(?={gap}\{{\s*{re.escape(opened['key'])})")
         end = _end(decoder, buffer, at)
@@ -197,7 +197,7 @@ def _elements(pieces: Iterator[str], *, is_inside: bool = False) -> Iterator[tup
                 continue
             end = found.start() if found else len(buffer)
             rest = buffer[at:end].rstrip()
-            # The list's own end is no part of what is broken in it.
+            # The list's own end is not part of its broken element.
             text = rest.removesuffix("]") if found is None and rest.endswith("]") else rest
         else:
             text = buffer[at:end].strip()
@@ -224,7 +224,7 @@ def _elements(pieces: Iterator[str], *, is_inside: bool = False) -> Iterator[tup
 
 
 def _end(decoder: JSONDecoder, buffer: str, at: int) -> int | None:
-    """Where the value at a place ends; None where it is broken or goes on."""
+    """Where the value at a position ends; None if it is broken or incomplete."""
     start = at + len(re.match(r"\s*", buffer[at : at + 1_000])[0])  # type: ignore[index]  # it always matches
     if buffer[start : start + 1] in ("]", ""):
         return start
@@ -232,7 +232,7 @@ def _end(decoder: JSONDecoder, buffer: str, at: int) -> int | None:
         _, end = decoder.raw_decode(buffer, start)
     except (JSONDecodeError, RecursionError):
         return None
-    # What goes on with neither a comma nor the list's end is broken, unless it is the end of what was read so far.
+    # A value followed by neither a comma nor the list's end is broken, unless it is at the end of the text read so far.
     following = _NEXT.match(buffer, end)
     return end if following and (following["mark"] or following.end() == len(buffer)) else None
 
@@ -267,7 +267,7 @@ def _depth(text: str) -> int:
 
 
 def json_head(file: File, encoding: str, wanted: Collection[str]) -> Head:
-    """The fields of the first objects; fields come and go, so as many are read as show all `wanted` names.
+    """The fields of the first objects; fields come and go, so as many are read as needed to see all `needed` names.
 
     Raises:
         SourceError: there is no object in it.
@@ -299,7 +299,7 @@ def json_head(file: File, encoding: str, wanted: Collection[str]) -> Head:
 
 
 def _read(text: str) -> Any:
-    """What a line holds; None where it is no JSON, or too deep."""
+    """A parsed line; None if it is not JSON, or too deep."""
     if text.count("[") + text.count("{") > _DEEPEST and _depth(text) > _DEEPEST:
         return None
     try:

@@ -1,6 +1,7 @@
-"""The grammar of `values` as functions that the parsing engine calls, for texts that are not in the plainest form.
+"""The grammar of `values` as functions for the parsing engine, for texts that are not in the plainest form.
 
-Each value is read once per batch. None of them ever raises: what cannot be read is null, and `why_…` says why.
+Each value is read once per batch. None of them ever raises: an unreadable value is null, and `why_…` returns the
+reason.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from tidings.window import Zone
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the functions known: read_number(text, mark), read_percent(text, mark), read_time(text, zone),
-    read_epoch(number, unit), why_number(text, mark), why_time(text, zone), in_currency(text, mark, code)."""
+    """Register the functions: read_number(text, mark), read_percent(text, mark), read_time(text, zone),
+    read_epoch(number, unit), why_number(text, mark), why_time(text, zone), in_currency(text, mark, code).
+    """
     text, micros = pa.string(), pa.timestamp("us")
     for name, function, parameters, result, type_ in (
         ("read_number", _number, 2, VARCHAR, text),
@@ -109,7 +111,7 @@ def _epoch(text: str, unit: str) -> Any:
 
 
 def _in_currency(text: str, mark: str, code: str) -> bool:
-    """False where a text names another currency than `code`."""
+    """False if a text names another currency than `code`."""
     try:
         said = values.number(text, mark).currencies
     except UnreadableError:

@@ -1,4 +1,4 @@
-"""Files as tables of input columns `c0`, `c1` …: what DuckDB reads by itself, and what has to be read with care.
+"""Files as tables of input columns `c0`, `c1` …: those that DuckDB reads by itself, and those that need care.
 
 A well-formed CSV or Parquet file is one SQL relation. JSON, and a CSV file with anything unusual in it (a broken row, a
 line break inside quotes, an empty line, another encoding), come in chunks with exact line numbers.
@@ -23,19 +23,18 @@ from tidings.parsing.json_text import json_chunks, json_head
 __all__ = ["WIDE", "Head", "Reject", "csv_chunks", "head", "json_chunks", "literal", "parquet_chunks", "relation"]
 
 WIDE: Final = "DECIMAL256"
-"""The type of decimals that the engine cannot hold; they come as text."""
+"""The type of decimals that the engine cannot hold; they are passed as text."""
 
 
 def literal(text: str) -> str:
-    """A SQL text literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def head(connection: duckdb.DuckDBPyConnection, file: File, encoding: str, wanted: Collection[str]) -> Head:
-    """Read the beginning of a file; of JSON lines, whose fields come and go, as much as shows all `wanted` names.
+    """Read the beginning of a file; of JSON lines, whose fields come and go, enough to see all `needed` names.
 
     Raises:
-        SourceError: there is no header, it has a wanted name twice, or the file is not what its name says.
+        SourceError: there is no header, it has a needed name twice, or the file does not match its name.
     """
     if file.form == "parquet":
         return _parquet_head(connection, file)
@@ -57,7 +56,9 @@ def relation(file: File, found: Head) -> str:
 
 
 def parquet_chunks(file: File, found: Head) -> Iterator[pa.Table]:
-    """The rows of a Parquet file as `c0` …, `_line`, read by Arrow: what the engine cannot read, or reads wrongly."""
+    """The rows of a Parquet file as `c0` …, `_line`, read by Arrow: for types that the engine cannot read, or reads
+    wrongly.
+    """
     line = 1
     with pq.ParquetFile(file.path) as parquet:
         for batch in parquet.iter_batches(CHUNK):
@@ -68,7 +69,7 @@ def parquet_chunks(file: File, found: Head) -> Iterator[pa.Table]:
 
 
 def _held(table: pa.Table) -> pa.Table:
-    """Columns as the engine can hold them: wide decimals as text."""
+    """Columns converted to what the engine can hold: wide decimals as text."""
     columns = [column.cast(pa.string()) if pa.types.is_decimal256(column.type) else column for column in table.columns]
     return pa.table(columns, names=table.column_names)
 
@@ -79,7 +80,7 @@ def _parquet_head(connection: duckdb.DuckDBPyConnection, file: File) -> Head:
     query = f"SELECT * FROM read_parquet({literal(glob.escape(str(file.path)))})"  # noqa: S608 - a literal
     try:
         schema = pq.read_schema(file.path)
-        # The engine takes wide decimals for something else, and durations for whole numbers.
+        # The engine misreads wide decimals, and takes durations for integers.
         is_odd = any(pa.types.is_decimal256(field.type) or pa.types.is_duration(field.type) for field in schema)
         require_unique(file, tuple(schema.names))
         if is_odd:

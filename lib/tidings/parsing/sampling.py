@@ -1,4 +1,4 @@
-"""The beginning of a file as a file of its own, so that what a pull would make of it can be seen before."""
+"""Copies the beginning of a file into a file of its own, for a trial before a pull."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def beginning(
 ) -> tuple[File, bool]:
     """The first rows of a file, written into a folder under the same name, and whether that is all of it.
 
-    Of JSON, whose rows may go on over lines, they are lines of UTF-8, however the file holds them, `inside` as in
-    `json_texts`; null: its lines are taken as they are.
+    A sample of JSON is lines of UTF-8, whatever the file's form and encoding, `inside` as in `json_texts`; null: its
+    lines are copied as they are.
 
     Raises:
         SourceError: it cannot be read.
@@ -43,10 +43,10 @@ def beginning(
 
 
 def head_bytes(file: File, size: int = 1 << 20) -> bytes:
-    """The first bytes of a file, unpacked.
+    """The first bytes of a file, decompressed.
 
     Raises:
-        SourceError: it is packed and damaged.
+        SourceError: it is compressed and damaged.
     """
     return next(files.blocks(file), b"")[:size]
 
@@ -66,18 +66,18 @@ def _parquet(file: File, target: Path, rows: int) -> bool:
 def _json(file: File, target: File, inside: tuple[str, ...], encoding: str, rows: int) -> bool:
     kept: list[str] = []
     for _, texts in json_texts(file, encoding, inside):
-        # Line ends between the members of an object are blanks; in a text there are none.
+        # Line ends between the members of an object are whitespace; inside a text there are none.
         kept += [text.replace("\n", " ").replace("\r", " ") for text in texts if text.strip()]
         if len(kept) > rows:
             break
     with pa.output_stream(str(target.path), compression=file.packing) as out:
-        # What could not be decoded stays what cannot be; the mark says more than the option of the source does.
+        # What could not be decoded stays undecodable; the byte order mark overrides the source's option.
         out.write(codecs.BOM_UTF8 + "\n".join(kept[:rows]).encode("utf-8", "surrogateescape") + b"\n")
     return len(kept) <= rows
 
 
 def _cut(data: bytes, rows: int) -> int:
-    """Where the line after so many rows begins, no quoted value being cut in two."""
+    """Where the line after so many rows begins, never inside a quoted value."""
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     newline = "\n".encode("utf-16-le" if data.startswith(b"\xff\xfe") else "utf-16-be") if wide else b"\n"
     place = number = 0

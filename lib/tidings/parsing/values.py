@@ -1,7 +1,8 @@
-"""Numbers, times, yes and no as people write them, read by a grammar: what does not fit is not read, and told why.
+"""Strict grammar for numbers, times and booleans as people write them: a text that does not fit is rejected with a
+reason.
 
-One grammar for files, databases and APIs. Nothing is deleted from a text to make it fit: `12.50` is no number where
-the comma is the decimal mark.
+Shared by files, databases and APIs. Nothing is deleted from a text to make it fit: `12.50` is not a number if the comma
+is the decimal mark.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from tidings.window import Zone, instant_of, naive_utc
 
 EARLIEST: Final = datetime.fromisoformat("1900-01-01")
 LATEST: Final = datetime.fromisoformat("2200-01-01")
-"""Instants (naive UTC) outside of [EARLIEST, LATEST) are nobody's data: markers of "never", slips of the hand."""
+"""Instants (naive UTC) outside of [EARLIEST, LATEST) are not real data: markers of "never", typing errors."""
 
 TRUE: Final = ("true", "t", "yes", "y", "on", "1", "1.0")
 FALSE: Final = ("false", "f", "no", "n", "off", "0", "0.0")
 
 _MOST_DIGITS: Final = 60
 _LONGEST: Final = 6_000
-# Spaces that set thousands apart: plain, no-break, thin and narrow no-break.
+# Spaces as thousands separators: plain, no-break, thin and narrow no-break.
 _SPACES: Final = " \u00a0\u2009\u202f"
 _APOSTROPHES: Final = "'\u2019"
 _CODE: Final = r"[A-Za-z]{0,3}[$\u20a0-\u20cf\u00a3\u00a5]|[A-Za-zč\u0142\u010d]{2,3}\.?"
 
-# Signs that stand for one currency or several; any three letters stand for themselves.
+# Signs of one or several currencies; any three letters stand for themselves.
 _SIGNS: Final = {
     "€": "EUR",
     "£": "GBP EGP GIP FKP SHP SSP SDG SYP LBP",
@@ -75,12 +76,12 @@ _SIGN: Final = "[+\\-\u2212]"
 
 
 class UnreadableError(ValueError):
-    """A text that is no such value; the message goes on after "'12.50' ", as in "is not a number"."""
+    """The text is not such a value; the message continues "'12.50' ", as in "is not a number"."""
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number, the currencies of which it may be by its text (none: it does not say), and whether it is in percent."""
+    """A number, its possible currencies by its text (none: not given), and whether it is in percent."""
 
     value: Decimal
     currencies: frozenset[str] = frozenset()
@@ -104,11 +105,11 @@ _NUMBERS: Final = {mark: _pattern(mark) for mark in (".", ",")}
 def number(text: str, decimal: str = ".") -> Number:
     """A number whose decimal mark is `decimal`.
 
-    Thousands may be set apart by the other mark, spaces or apostrophes, always in threes (with a decimal point also as
-    in 1,00,000); negative is `-5`, `5-` or `(5)`; a currency may stand before or behind.
+    Thousands may be separated by the other mark, spaces or apostrophes, always in threes (with a decimal point also as
+    in 1,00,000); negative is `-5`, `5-` or `(5)`; a currency may come before or after.
 
     Raises:
-        UnreadableError: it is none, or has too many digits.
+        UnreadableError: it is not a number, or has too many digits.
     """
     text = text.strip()
     found = _match(text, decimal)
@@ -140,7 +141,7 @@ def number(text: str, decimal: str = ".") -> Number:
 
 
 def plain(value: Decimal) -> str:
-    """A number in digits, without an exponent: what every engine reads."""
+    """A number in digits, without an exponent, which every engine reads."""
     return f"{value:f}"
 
 
@@ -159,7 +160,7 @@ def _match(text: str, decimal: str) -> re.Match[str] | None:
 
 
 def _currencies(unit: str) -> frozenset[str]:
-    """What a sign or code before or behind a number stands for; nothing if it is no currency."""
+    """The currencies of a sign or code next to a number; empty if it is not a currency."""
     shown = unit.upper().removesuffix(".")
     if shown in _SIGNS:
         return frozenset(_SIGNS[shown].split())
@@ -185,11 +186,11 @@ _FROM_1973: Final = 100_000_000
 def time(text: str, zone: Zone) -> datetime:
     """An instant as naive UTC, from ISO 8601 (year first) or Unix time; without an offset it is local to `zone`.
 
-    A local time that comes twice is the first one; one that the clock skips is read with the offset before. 24:00 is
-    the end of the day, second 60 (a leap second) the beginning of the next minute. Beyond microseconds it is cut off.
+    A repeated local time is the first one; a skipped one is read with the offset before. 24:00 is the end of the day,
+    second 60 (a leap second) the beginning of the next minute. Digits beyond microseconds are truncated.
 
     Raises:
-        UnreadableError: it is none, there is no such day or time, or it lies outside of the years 1900 to 2199.
+        UnreadableError: it is not a time, there is no such day or time, or it is outside of the years 1900 to 2199.
     """
     text = text.strip()
     if _EPOCH.fullmatch(text):
@@ -217,10 +218,10 @@ def time(text: str, zone: Zone) -> datetime:
 
 
 def epoch(count: Decimal, digits: int | None = None) -> datetime:
-    """Unix time as naive UTC: in units of 10 to the minus `digits` seconds, else told by its size (from 1973 on).
+    """Unix time as naive UTC: in units of 10 to the minus `digits` seconds, else by its size (from 1973 on).
 
     Raises:
-        UnreadableError: it lies outside of the years 1900 to 2199, or could be anything.
+        UnreadableError: it is outside of the years 1900 to 2199, or ambiguous.
     """
     if digits is None:
         digits = next((n for n in (0, 3, 6, 9) if _FROM_1973 * 10**n <= count < 73 * _FROM_1973 * 10**n), None)
@@ -234,7 +235,7 @@ def within(instant: datetime) -> datetime:
     """The instant, naive UTC.
 
     Raises:
-        UnreadableError: it lies outside of the years 1900 to 2199.
+        UnreadableError: it is outside of the years 1900 to 2199.
     """
     if not EARLIEST <= instant < LATEST:
         raise UnreadableError("lies outside of the years 1900 to 2199")
@@ -254,7 +255,7 @@ def truth(text: str) -> bool:
 
 
 def _minutes(offset: str | None) -> int | None:
-    """Minutes east of UTC; None where the text has no offset."""
+    """Minutes east of UTC; None if the text has no offset."""
     if offset is None:
         return None
     digits = re.sub(r"\D", "", offset).ljust(4, "0")

@@ -1,4 +1,4 @@
-"""Time as a pull sees it: when it began, how long it has gone on, and waiting that can be interrupted."""
+"""Time as a pull sees it: when it started, how long it has been running, and sleeping that can be interrupted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tidings.errors import StoppedError
 
 
 class Clock:
-    """Instants since a pull began at `now` (aware UTC). Tests hand in one of their own that never really waits."""
+    """The time since a pull started at `now` (aware UTC). Tests pass in one that never really sleeps."""
 
     def __init__(self, now: datetime, stop: threading.Event | None = None) -> None:
         self._began = now.astimezone(UTC).timestamp()
@@ -18,15 +18,14 @@ class Clock:
         self._stop = stop or threading.Event()
 
     def seconds(self) -> float:
-        """Seconds since the pull began."""
         return time.monotonic() - self._origin
 
     def epoch(self) -> float:
-        """The present instant as Unix seconds: what tokens are dated with."""
+        """The present instant as Unix seconds, for token claims."""
         return self._began + self.seconds()
 
     def sleep(self, seconds: float) -> None:
-        """Wait.
+        """Sleep unless the pull is stopped.
 
         Raises:
             StoppedError: the pull was stopped meanwhile.

@@ -1,4 +1,4 @@
-"""The credentials of a workbook: which variables hold them, and the redactor that knows all of their values."""
+"""The credentials of a workbook: the variables that hold them, and a redactor for all of their values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tidings.secrets import Redactor, is_public_name, is_secret_name
 from tidings.settings import Settings
 from tidings.sources.source import open_sources
 
-# What passwords of examples are, and what is written on every page as well.
+# Passwords from examples, and words that are on every page anyway.
 _WORDS = (
     "tidings", "default", "example", "localhost", "password", "production", "development", "staging", "sandbox",
     "testing", "postgres", "username", "public", "private", "secret", "service_account", "authorized_user",
@@ -21,16 +21,16 @@ _WORDS = (
 
 @dataclass(frozen=True)
 class Credentials:
-    """`variables` are the names of the environment that hold secrets; `redactor` hides their values."""
+    """`variables` are environment variables that hold secrets; `redactor` hides their values."""
 
     variables: tuple[str, ...]
     redactor: Redactor
 
 
 def credentials(settings: Settings) -> Credentials:
-    """Every variable that a configured source names, and every other one that is called like a secret.
+    """Every variable that a configured source names, and every other one whose name looks like a secret.
 
-    Of a source that cannot be opened, all variables are meant that begin with its name.
+    For a source that cannot be opened, all variables that start with its name.
     """
     named = dict.fromkeys(name for source in settings.sources for name in _variables(settings, source))
     called = [name for name in settings.environment if is_secret_name(name) and name not in named]
@@ -52,7 +52,7 @@ def _variables(settings: Settings, source: str) -> tuple[str, ...]:
 
 
 def _in_the_open(settings: Settings) -> Iterator[str]:
-    """The words of the settings: whoever writes one as a password has told it already."""
+    """The words of the settings: a password that is one of them is public already."""
     yield from (settings.timezone, settings.currency, settings.week_start, settings.site)
     yield from (settings.fiscal_year_start, settings.holidays, *settings.business_days)
     yield from _texts(settings.sources)

@@ -1,4 +1,4 @@
-"""Files that somebody brings, whatever is in them: which are to be read, and what a pull says of those that are not."""
+"""Input files of any kind: which ones a pull has to read, and what it reports of the others."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def passed_over(
     *,
     is_all: bool = False,
 ) -> Pulled | None:
-    """What a pull says of a file that was dropped, or that is landed as it is; null for one that is to be read.
+    """What a pull reports for a file that was dropped or is landed already; null if the file has to be read.
 
-    `is_all`: the file is all there is at the time of a pull, so that one without a change is complete up to now.
+    `is_all`: the file is all the data there are at the time of the pull, so an unchanged one is complete up to now.
     """
     if gone := landing.dropped(source, endpoint.name).get(source_input.sha256):
         message = (

@@ -1,4 +1,4 @@
-"""From records as an API sends them to typed rows of a feed; what cannot be used gets a reason and is kept."""
+"""Turns raw records of an API into typed rows of a feed; unusable ones are kept with a reason."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from tidings.window import Zone
 _MOST_DIGITS = 400
 
 UNUSABLE = "!"
-"""Under this name a connector writes why a record cannot be used, where it finds out on reading."""
+"""The field in which a connector notes why a record is unusable, if it finds out while reading."""
 Record = Mapping[str, Any]
 Parse = Callable[[Record], Mapping[str, Any]]
 
 
 class UnusableError(ValueError):
-    """A record that cannot become a row; the text is its reason. Raised by `parse`."""
+    """Raised by `parse`: the record cannot become a row; the text is the reason."""
 
 
 @dataclass
 class Rows:
-    """Typed rows of some records, and those that could not be used: position, reason, record as received."""
+    """Typed rows of some records, and the rejected ones: position, reason, raw record."""
 
     table: pa.Table
     lines: list[int] = field(default_factory=list)
@@ -41,23 +41,22 @@ class Rows:
     records: list[str] = field(default_factory=list)
 
     def refuse(self, line: int, reason: str, record: str) -> None:
-        """Set a record aside."""
         self.lines.append(line)
         self.reasons.append(_whole_text(reason))
         self.records.append(record)
 
 
 def as_received(record: Record) -> str:
-    """A record as JSON text; exact but for numbers beyond 15 digits."""
+    """A raw record as JSON text; exact except for numbers beyond 15 digits."""
     text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=_plain)
-    # Half of a character outside the basic plane, as cut-off texts end with, cannot be written but as an escape.
+    # A lone surrogate, as truncated texts end with, can only be written as an escape.
     return text if _whole_text(text) == text else json.dumps(record, separators=(",", ":"), default=_plain)
 
 
 def typed(feed: Feed, records: Iterable[Record], parse: Parse, first_line: int) -> Rows:
     """The rows that `parse` makes of records, numbered from `first_line`, with the feed's types.
 
-    `parse` names the feed's columns; a `KeyError` in it means that the API left out a field. Values may be text:
+    `parse` returns the feed's columns; a `KeyError` in it means that the API left out a field. Values may be text:
     numbers with thousands separators, ISO times, `YYYY-MM-DD`. An aware instant becomes naive UTC, a date its midnight.
     """
     schema = arrow_schema(feed)
@@ -100,7 +99,7 @@ def typed(feed: Feed, records: Iterable[Record], parse: Parse, first_line: int) 
 
 
 def _column(name: str, given: Sequence[Any], type_: pa.DataType, bad: dict[int, str]) -> pa.Array:
-    """Values as one Arrow column, null where there is none or where it cannot be read: then `bad` says why."""
+    """Values as one Arrow column, null if missing or unreadable; `bad` gets the reason for the latter."""
     taken_wrongly = _taken_wrongly(type_)
     if not any(isinstance(value, taken_wrongly) for value in given):
         try:
@@ -123,7 +122,7 @@ def _column(name: str, given: Sequence[Any], type_: pa.DataType, bad: dict[int, 
     try:
         return pa.array(out, type_)
     except (pa.ArrowInvalid, OverflowError):
-        # Found out value by value only now: this is rare, and slow.
+        # Checked value by value only here: this is rare, and slow.
         for number, value in enumerate(out):
             try:
                 pa.scalar(value, type_)
@@ -139,7 +138,7 @@ def _out_of_time(instants: pa.Array) -> bool:
 
 
 def _outside(held: pa.Array, column: Column) -> Iterator[tuple[int, str]]:
-    """The positions of values that the column's range does not hold, with what is wrong about each."""
+    """The positions of values outside the column's range, each with what is wrong."""
     for bound, is_outside, side in ((column.minimum, pc.less, "below"), (column.maximum, pc.greater, "above")):
         if bound is not None and pc.any(is_outside(held, bound)).as_py():
             for number in pc.indices_nonzero(is_outside(held, bound)).to_pylist():
@@ -147,11 +146,11 @@ def _outside(held: pa.Array, column: Column) -> Iterator[tuple[int, str]]:
 
 
 def _taken_wrongly(type_: pa.DataType) -> tuple[type, ...]:
-    """What Arrow would convert to a type without a word: true to 1, 5.7 to 5, a number to a time in microseconds."""
+    """Python types that Arrow would convert silently: true to 1, 5.7 to 5, a number to a time in microseconds."""
     if pa.types.is_integer(type_):
         return (bool, float, Decimal)
     if pa.types.is_floating(type_):
-        # Not a number and infinity are floats, too, and would spoil every sum.
+        # NaN and infinity are floats too, and would spoil every sum.
         return (bool, float)
     return (int, float, Decimal) if pa.types.is_timestamp(type_) else ()
 
@@ -161,7 +160,7 @@ def _quoted(value: Any) -> str:
 
 
 def _whole_text(text: str) -> str:
-    """A text that can be written: halves of characters become question marks."""
+    """A text that can be written: lone surrogates become question marks."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
@@ -188,12 +187,12 @@ def _decimal(value: Any) -> Decimal:
     # 1e999999999 is a number, too; written out it would fill the memory.
     if not number.is_finite() or number.adjusted() > _MOST_DIGITS:
         raise ValueError
-    # Beyond eight places there is only the noise of binary fractions.
+    # Beyond eight places there is only binary rounding noise.
     return number.quantize(Decimal(1).scaleb(-8)) if number.as_tuple().exponent < -8 else number  # type: ignore[operator]
 
 
 def _written(text: str) -> Decimal:
-    """A number in text; APIs tell currencies and shares in fields of their own."""
+    """A number in text; a currency or percent sign is not allowed, as APIs have separate fields for these."""
     read = values.number(text)
     if read.currencies or read.is_percent:
         raise ValueError
@@ -220,7 +219,7 @@ def _truth(value: Any) -> bool:
 def _instant(value: Any) -> datetime:
     if isinstance(value, str):
         if value.strip().replace(".", "", 1).isdigit() and len(value.strip()) > len("20260701"):
-            # Unix time comes as a number, whose unit `parse` knows.
+            # Unix time is a number whose unit only `parse` knows.
             raise ValueError
         return values.time(value, Zone())
     if isinstance(value, datetime):

@@ -1,8 +1,8 @@
-"""A source: where data come from, which endpoints it has, and how one pull of it goes.
+"""The source protocol: its endpoints, and what a pull of it does.
 
-Adding a source is adding a module-level `SourceKind` to `connectors/` or to a workbook's own `lib/`. A kind turns the
-table `[tool.tidings.sources.<name>]` of the settings into a `Source`; a source hands everything it was told to
-`landing.py` and keeps nothing itself.
+Add a source by adding a module-level `SourceKind` to `connectors/` or to a workbook's own `lib/`. A kind turns the
+settings table `[tool.tidings.sources.<name>]` into a `Source`; a source lands everything it reads in the `Landing` and
+stores nothing itself.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ KINDS_IN = ("tidings.connectors", "tidings.sample")
 
 
 class Progress(Protocol):
-    """Told now and then how far a pull is: `done` of `total` units (0: not known) of `what`."""
+    """Called from time to time with the progress of a pull: `done` of `total` units (0: unknown) of `what`."""
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Show it; must return quickly and never raise."""
+        """Must return quickly and never raise."""
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -37,10 +37,10 @@ def silent(what: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Pull:
-    """One pull, as the person who ordered it wants it.
+    """The options of one pull.
 
-    `now` is its aware UTC instant; `again` lands anew what did not change; `since` and `until` (both included) ask for
-    certain days of sources that count by days, whether they were landed before or not.
+    `now` is its aware UTC instant; `again` lands unchanged data again; `since` and `until` (both included) request
+    certain days of sources with daily data, even if they are landed already.
     """
 
     now: datetime
@@ -51,17 +51,17 @@ class Pull:
     clock: Clock | None = None
 
     def running(self) -> Clock:
-        """The clock of the pull; by default one that began at `now`."""
+        """The clock of the pull; by default one that started at `now`."""
         return self.clock or Clock(self.now)
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """What one landing of a pull brought: one per part (an input file, or an API's window).
+    """The outcome of one load: one per partition (an input file, or an API's window).
 
-    `skipped`: the input is as it was when it was last landed, nothing was read; `rows` and `rejected` are then
-    those landed before. `messages` are sentences for the person who pulls. `restated`: days told otherwise than before.
-    `remarks`: what rows said that a person should know, and how often.
+    `skipped`: the input has not changed since it was last landed and was not read; `rows` and `rejected` are those of
+    that load. `messages` are sentences for the user. `restated`: days reported differently than before. `remarks`: what
+    rows contain that the user should know, and how often.
     """
 
     source: str
@@ -76,17 +76,17 @@ class Pulled:
     remarks: Mapping[Remark, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # Names of fields, files and websites are from outside: they are printed and stored as they may be.
+        # Names of fields, files and websites come from outside: make them safe to print and store.
         object.__setattr__(self, "partition", printable(self.partition))
         object.__setattr__(self, "messages", tuple(map(printable, self.messages)))
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One thing a source can be asked for, landed in `data/raw/<source>/<name>` in the shape of `feed`.
+    """One thing a source offers, landed in `data/raw/<source>/<name>` with the columns of `feed`.
 
-    `lookback_days`: how far back the source still restates what it said; `lag_days`: how many days it takes after its
-    end until a day is whole there. `is_asked`: it answers when it is asked, unlike a file that somebody brings.
+    `lookback_days`: how far back the source still restates data; `lag_days`: how many days after its end a day is
+    complete there. `is_asked`: it is pulled from a server, unlike a file that the user provides.
     """
 
     name: str
@@ -98,9 +98,9 @@ class Endpoint:
 
     @property
     def promise_days(self) -> int | None:
-        """Days after which what is whole should have moved on; null for what comes when somebody brings it.
+        """Days after which complete data should have moved on; null for files, which come when the user provides them.
 
-        The lag, the day that still runs, and a day between two nightly pulls.
+        The lag, the day that is still running, and a day between two nightly pulls.
         """
         return self.lag_days + 2 if self.is_asked else None
 
@@ -118,16 +118,16 @@ class Source(Protocol):
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """What it can be asked for."""
+        """The endpoints, each landed in a folder of its own."""
 
     def check(self, pull: Pull) -> list[str]:
-        """What would keep a pull from succeeding, one sentence each, found without reading everything."""
+        """What would make a pull fail, one sentence each, found without reading everything."""
 
     def warnings(self) -> list[str]:
-        """What does not keep a pull from succeeding but should not stay as it is, one sentence each."""
+        """What does not make a pull fail but should be fixed, one sentence each."""
 
     def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
-        """Land what is new, one `Pulled` as soon as each part is safe on disk.
+        """Land what is new, yielding a `Pulled` as soon as each partition is safe on disk.
 
         Raises:
             SourceError: the source cannot be read; what was yielded before stays landed.
@@ -163,7 +163,7 @@ def open_sources(settings: Settings, names: Iterable[str] | None = None) -> list
     """The sources of a workbook in the order of its settings, or only those named.
 
     Raises:
-        SettingsError: a name, a kind or an option is not known, or an option's value cannot be used.
+        SettingsError: a name, a kind or an option is unknown, or an option's value is not valid.
     """
     wanted = list(settings.sources) if names is None else list(names)
     for name in wanted:

@@ -1,4 +1,4 @@
-"""What a source would make of the first rows of what it reads, before anything lands."""
+"""A trial: what would become of the first rows of a source, before anything is landed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _HALF: Final = 0.5
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of the first rows of a file or table: those that can be used, how many cannot, and why.
+    """The result for the first rows of a file or table: how many are usable, how many not, and why.
 
-    `days` are the first and the last day of those that can, null where there are none; `amounts` those days by
-    currency. `is_all`: there are no more rows; `advice` says what would read more of them, `cured` how many; `notes`
-    are what the rows alone leave open; `failed` is why no row could be read at all.
+    `days` are the first and last day of the usable rows, null if there are none; `amounts` those days by currency.
+    `is_all`: there are no more rows; `advice` says what would make more of them usable, `cured` how many; `notes` are
+    questions that the rows leave open; `failed` is why no row could be read at all.
     """
 
     what: str
@@ -47,26 +47,25 @@ class Trial:
 
     @property
     def total(self) -> int:
-        """All rows that were tried."""
         return self.used + self.rejected
 
     @property
     def lost(self) -> float:
-        """The share of rows that cannot be used."""
+        """The share of rejected rows."""
         return self.rejected / self.total if self.total else 0.0
 
     @property
     def is_bad(self) -> bool:
-        """More than a tenth is lost."""
+        """More than a tenth is rejected."""
         return self.lost > _TENTH
 
     @property
     def is_wrong(self) -> bool:
-        """Most rows are lost, and not for want of what the advice says."""
+        """Most rows are rejected, and the advice would not change that."""
         return bool(self.failed) or (self.lost > _HALF and self.cured <= self.total * _HALF)
 
     def said(self) -> str:
-        """What became of the rows, in one sentence."""
+        """The result in one sentence."""
         if self.failed:
             return self.failed
         of = f"{self.total:,} {self.noun}" if self.is_all else f"the first {self.total:,} {self.noun}"
@@ -80,7 +79,7 @@ class Trial:
 
 
 def spanned(trials: Iterable[Trial]) -> str:
-    """The days of the rows, as a sentence goes on; empty where there are none."""
+    """The days of the rows, to continue a sentence; empty if there are none."""
     days = [day for trial in trials for day in trial.days or ()]
     if not days:
         return ""
@@ -92,12 +91,11 @@ class Previewed(Protocol):
     """A source that can show what a pull would make of its first rows."""
 
     def preview(self, pull: Pull) -> Iterator[Trial]:
-        """One trial for each file or table, those that fail included; none where there is nothing to try."""
+        """One trial for each file or table, including those that fail; none if there is nothing to try."""
 
 
 def landed_trial(what: str, landing: Landing, source: str, feed: Feed, endpoint: str = "", *, is_all: bool) -> Trial:
-    """What the one load of a landing that was made to be looked at says; its endpoint is named after the feed, if not
-    otherwise."""
+    """The trial of a scratch landing with a single load; its endpoint is named after the feed unless given."""
     endpoint = endpoint or feed.name
     (load,) = (*landing.loads(source, endpoint), *landing.quarantined(source, endpoint))
     where = landing.raw / source / endpoint

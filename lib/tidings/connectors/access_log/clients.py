@@ -1,4 +1,4 @@
-"""Who asked, as a line of a log says before its time: host, list of addresses, names of users (none is kept)."""
+"""The client fields of a log line, which stand before its time: host, address list and user names (never kept)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEADER: Final = re.compile(
     r"^(?:(?:<\d{1,3}>)?(?:1 )?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) "
     r"(?:\S+ )?[^\s:\[\"]+(?:\[\d+\])?: +|[\w.-]+ +\| +)"
 )
-"""What syslog or a composer of containers writes before a line."""
+"""The prefix that syslog or Docker Compose writes before a line."""
 _WORD: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
 _NAME: Final = re.compile(r"(?=.*[^\W\d_])[\w%-]+(?:\.[\w%-]+)*\.?(?::\d{1,5})?")
 _V6_PORT: Final = re.compile(r"\[(?P<address>[^\]]+)\](?::\d{1,5})?")
@@ -25,7 +25,7 @@ _UNKNOWN: Final = ("unknown", "-")
 
 
 class Client(NamedTuple):
-    """What stands before the time: the host asked (empty if none), the client's address, the names without the names.
+    """The fields before the time: the requested host (empty if none) and the client's address. User names are dropped.
 
     `is_inner`: the address is of a private network, so a proxy may stand before the server.
     """
@@ -37,10 +37,10 @@ class Client(NamedTuple):
 
 
 def clients(prefixes: Sequence[str], site: str) -> list[Client | None]:
-    """What each prefix says; null for one that says nobody.
+    """Parse each prefix; null for one that names no client.
 
-    Prefixes of one log are read together: where some begin with a host by name, those with two addresses begin with
-    a host, too (somebody asked for the bare address).
+    Prefixes of one log are read together: if some start with a host name, then those with two addresses start with a
+    host as well (the client requested the bare address).
     """
     read = [_client(prefix, site, two_are_host=False) for prefix in prefixes]
     if any(client and client.host and _address(client.host) is None for client in read):
@@ -65,17 +65,17 @@ def _client(prefix: str, site: str, *, two_are_host: bool) -> Client | None:
     address, taken, is_list = _listed(words)
     rest = words[taken:]
     if address is None:
-        # The name of a subscriber's line or a socket: good for a pseudonym, if the rest is as usual.
+        # A subscriber's line name or a socket: usable for a pseudonym if the rest of the line is normal.
         is_usual = len(rest) > 1 and (rest[0] == "-" or ("." in words[0] and _NAME.fullmatch(words[0])))
         if not is_usual:
             return None
         address = words[0]
     elif len(rest) > 2 and (_address(rest[0]) or (address in _UNKNOWN and rest[0] != "-")):
-        # The server wrote its own peer behind the list: who is before it if the list knows nobody.
+        # The server appended its own peer to the list: use it when the list names no client.
         peer = _address(rest[0]) or (rest[0] if "." in rest[0] and _NAME.fullmatch(rest[0]) else address)
         address, rest, is_list = peer if address in _UNKNOWN else address, rest[1:], True
     if rest and not host and site and is_within(rest[0], site):
-        # lighttpd writes the host where others write the name of RFC 1413, which nobody has.
+        # lighttpd writes the host where other servers write the RFC 1413 identity, which is always empty.
         host, rest = rest[0], ["-", *rest[1:]]
     names = " ".join(
         [
@@ -107,7 +107,7 @@ def _begins_with_host(words: list[str], *, two_are_host: bool) -> bool:
 
 
 def _listed(words: list[str]) -> tuple[str | None, int, bool]:
-    """The first address of the list that words begin with, how many words it takes, and whether it has several."""
+    """The first address of the list at the start of `words`, its length in words, and whether it has several."""
     parts = [words[0]]
     while len(parts) < len(words) and (parts[-1].endswith(",") or words[len(parts)].startswith(",")):
         parts.append(words[len(parts)])

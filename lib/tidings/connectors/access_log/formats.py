@@ -1,4 +1,4 @@
-"""Lines of other formats rewritten in the combined one: W3C (IIS, CloudFront), JSON, lines behind a syslog header."""
+"""Other log formats rewritten as the combined one: W3C (IIS, CloudFront), JSON, lines with a syslog header."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READ: Final = (
 )
 _OCTET: Final = re.compile(r"(?<!\\)\\x")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-# What each thing is called in logs of JSON: Caddy, Traefik, nginx.
+# Field names in JSON logs: Caddy, Traefik, nginx.
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "time": ("ts", "StartUTC", "time_iso8601", "time_local", "time", "timestamp", "@timestamp"),
     "address": ("client_ip", "remote_ip", "remote_addr", "ClientHost"),
@@ -46,7 +46,7 @@ _WRONG: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
         re.compile(r"(?:https?|h2|grpcs?|wss?) \d{4}-\d\d-\d\dT\S+ \S+/"),
         "The log of an AWS load balancer has no referrer: read the web server's log.",
     ),
-    (re.compile(r"\{"), "The JSON names no time, address, request or status that is known."),
+    (re.compile(r"\{"), "The JSON has no time, address, request or status field that Tidings knows."),
     (
         re.compile(r".*\[[^\]]*\d\d:\d\d:\d\d[^\]+-]*\]"),
         "The time has no offset from UTC, as [20/Nov/2026:10:00:00 +0000] has.",
@@ -56,9 +56,10 @@ _TIMED: Final = re.compile(r".*\[[^\]]*\d\d:\d\d:\d\d[^\]]*\]")
 
 
 class Formats:
-    """Reads the lines of one file that are in no common format; a line `#Fields:` says how those after it are.
+    """Reads the lines of one file that are not in the common format; a `#Fields:` line defines the format of those
+    below.
 
-    `read` counts the lines that were, by format.
+    `read` counts the lines read, by format.
     """
 
     def __init__(self) -> None:
@@ -66,7 +67,7 @@ class Formats:
         self.read: Counter[str] = Counter()
 
     def rewritten(self, line: str) -> str | None:
-        """The same as a line of the combined format, empty for a directive; null for a line in no known format."""
+        """The line in combined format, empty for a directive; null for a line in no known format."""
         if line.startswith("#"):
             return self._directive(line)
         if self._columns and not line.startswith("{"):
@@ -94,7 +95,7 @@ class Formats:
             name.lower(): value for name, value in zip(self._columns, values, strict=True) if value not in ("-", "")
         }
         stem, query = given.get("cs-uri-stem", ""), given.get("cs-uri-query")
-        # IIS writes blanks as +, CloudFront encodes them.
+        # IIS writes spaces as +, CloudFront encodes them.
         plus = "\t" not in line
 
         def said(name: str) -> str | None:
@@ -120,18 +121,18 @@ class Formats:
 
 
 def why_not(line: str) -> str:
-    """Why a line that nothing reads is not read."""
+    """The reason why a line cannot be read."""
     found = next((reason for pattern, reason in _WRONG if pattern.match(line)), None)
     if found:
         return found
     if _TIMED.match(line):
-        return "After the time no request in quotes, status and size follow: the line is cut off or in another format."
+        return "No quoted request, status and size follow the time: the line is cut off or in another format."
     return "There is no time as in [20/Nov/2026:10:00:00 +0000]: the line is cut off or in another format."
 
 
 def _from_json(line: str) -> str | None:
     try:
-        # Octets that are no UTF-8 stand as \\xhh, which JSON does not know.
+        # Bytes that are not UTF-8 are written as \\xhh, which is not valid JSON.
         doc = json.loads(_OCTET.sub(r"\\\\x", line) if "\\x" in line else line, parse_int=str)
     except (ValueError, RecursionError):
         return None
@@ -143,7 +144,7 @@ def _from_json(line: str) -> str | None:
     places += [headers] if isinstance(headers, dict) else []
     found = {thing: _first(names, places) for thing, names in _NAMES.items()}
     for thing in ("referrer", "agent"):
-        # Caddy writes all headers, the others all that they were told to: what is empty there was not sent.
+        # Caddy writes all headers, the others only the configured ones: an empty one was not sent.
         if isinstance(headers, dict) or any(name in doc for name in _NAMES[thing]):
             found[thing] = found[thing] or "-"
     return _line(found | {"request": inner if isinstance(inner, str) else None})
@@ -161,7 +162,7 @@ def _first(names: tuple[str, ...], places: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _line(found: Mapping[str, Any]) -> str | None:
-    """The line, its address in quotes, so that it is told from the host before it."""
+    """The line with its address in quotes, which sets it apart from the host before it."""
     time, status = _time(found["time"]), str(found["status"] or "")
     if time is None or not found["address"] or not status.isdigit():
         return None

@@ -30,11 +30,12 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 _FIRST, _END = 1900, 2200
 
 _QUOTED: Final = r'[^"\\]*(?:\\.[^"\\]*)*'
-# In brackets nginx writes who answered; a time there begins another line.
+# nginx writes the upstream in brackets; a time there starts another line.
 _FIELD: Final = r'(?:[^\s"\[]\S*|\[[^\s/\]]*\])'
 _OFFSET: Final = r"(?:Z|[+-]\d{2}:?\d{2})"
 _CLOCK: Final = r"\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?"
-# Who asked is taken apart by `log_clients.py`, once for each that is different. Many servers add fields of their own.
+# The fields before the time are parsed in `clients.py`, once per distinct value. Many servers append fields of their
+# own.
 _LINE: Final = (
     r"^ *(?P<who>[^\s{].*?) "
     rf"\[(?P<time>\d{{1,2}}/\w{{3}}/\d{{4}}:{_CLOCK} {_OFFSET}|\d{{4}}-\d{{2}}-\d{{2}}T{_CLOCK}{_OFFSET})\] "
@@ -47,9 +48,9 @@ _FORWARDED: Final = r' "(?P<list>[0-9A-Fa-f:.,\[\] ]*[0-9A-Fa-f][.:][0-9A-Fa-f:.
 
 @dataclass(frozen=True)
 class Lines:
-    """A stretch of a log: `text` without line ends, `first` the 1-based number of its first line.
+    """A chunk of a log: `text` without line ends, `first` the 1-based number of its first line.
 
-    `read` of `size` bytes of the file as it lies on disk are behind it.
+    `read` is how many of the `size` bytes on disk have been consumed.
     """
 
     text: pa.StringArray
@@ -59,10 +60,10 @@ class Lines:
 
 
 def read_lines(path: Path) -> Iterator[Lines]:
-    """The lines of a log, plain, `.gz` or `.zst`, in stretches of about 32 MB. Bytes that are not UTF-8 become `\\xhh`.
+    """The lines of a log, plain, `.gz` or `.zst`, in chunks of about 32 MB. Bytes that are not UTF-8 become `\\xhh`.
 
     Raises:
-        SourceError: the file is missing, is not what its name says, breaks off, or has no line ends.
+        SourceError: the file is missing, does not match its name, is truncated, or has no line ends.
     """
     size, number, rest = path.stat().st_size, 1, b""
     with _opened(path) as (stream, raw):
@@ -84,7 +85,7 @@ def read_lines(path: Path) -> Iterator[Lines]:
 
 
 def first_lines(path: Path, count: int) -> tuple[Lines, bool]:
-    """The first lines of a log, and whether these are all.
+    """The first lines of a log, and whether that is all of them.
 
     Raises:
         SourceError: as in `read_lines`.
@@ -98,9 +99,9 @@ def first_lines(path: Path, count: int) -> tuple[Lines, bool]:
 
 
 def fields(text: pa.StringArray, formats: Formats) -> tuple[pa.StringArray, pa.StructArray]:
-    """The lines, those of other formats rewritten as the combined one and directives made empty, and their fields.
+    """The lines in combined format (directives empty), and their fields.
 
-    A line that cannot be read has null for its fields; `tail` is what stands behind the size.
+    The fields of an unreadable line are null; `tail` is what follows the size.
     """
     parsed = pc.extract_regex(text, _LINE)
     if not parsed.null_count:
@@ -121,7 +122,7 @@ def forwarded(tail: pa.StringArray) -> pa.StringArray:
 
 
 def instants(time: pa.StringArray) -> pa.Array:
-    """`17/May/2015:10:05:03 +0200` as a naive UTC timestamp; null for what is not a date."""
+    """`17/May/2015:10:05:03 +0200` as a naive UTC timestamp; null if it is not a date."""
     encoded = time.dictionary_encode()
     return pa.array([_instant(value) for value in encoded.dictionary.to_pylist()], pa.timestamp("us")).take(
         encoded.indices
@@ -129,7 +130,7 @@ def instants(time: pa.StringArray) -> pa.Array:
 
 
 def first_instant(path: Path) -> datetime | None:
-    """The instant (naive UTC) of the first line that can be read, null if there is none near the start.
+    """The instant (naive UTC) of the first readable line, null if there is none near the start.
 
     Raises:
         SourceError: as in `read_lines`.
@@ -141,7 +142,7 @@ def first_instant(path: Path) -> datetime | None:
 
 
 def content_sha256(path: Path) -> str:
-    """The sha256 of a log's text, whatever it is compressed with: it survives rotation.
+    """The sha256 of a log's uncompressed text, so that a log is recognised after rotation.
 
     Raises:
         SourceError: as in `read_lines`.
@@ -155,7 +156,7 @@ def content_sha256(path: Path) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """The text of a log as a stream of bytes, and the file below it, which knows how far it is read."""
+    """The text of a log as a byte stream, and the file underneath it, whose position shows the progress."""
     try:
         with pa.OSFile(str(path)) as raw:
             _check_name(path, bytes(raw.read(4)))
@@ -178,7 +179,7 @@ def _check_name(path: Path, start: bytes) -> None:
     if start and said != found:
         suffix = next((end for end, codec in _CODECS.items() if codec == found), ".log")
         raise SourceError(
-            f"{path.name} is not what its name says: it is {found or 'not'} compressed.",
+            f"{path.name} does not match its name: it is {found or 'not'} compressed.",
             f"Rename it so that it ends in {suffix}.",
         )
     if start.startswith(_UTF16):

@@ -1,4 +1,6 @@
-"""Rejected lines without what tells who asked: by what each piece is, as the grammar of the whole has just failed."""
+"""Rejected lines without anything that identifies a client. The line's grammar has just failed, so each piece is
+matched alone.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,10 @@ _STATUS: Final = re.compile(r"[1-5]\d\d|-")
 
 
 def scrubbed(line: str) -> str:
-    """The line with times, requests, links, browsers and states; of all else its shape: letters as x, digits as 9.
+    """The line with times, requests, links, user agents and status codes; the rest as its shape: letters as x, digits
+    as 9.
 
-    Only what stands behind the last time is looked at: a name may hold what looks like a request.
+    Only the text after the last time is searched: a user name may contain something that looks like a request.
     """
     pieces = [match[0] for match in _PIECE.finditer(line)]
     times = [number for number, piece in enumerate(pieces) if _TIME.fullmatch(piece)]
@@ -38,5 +41,5 @@ def _kept(piece: str) -> str:
 
 
 def shape(piece: str) -> str:
-    """Letters as x, digits as 9, signs as they are."""
+    """Letters as x, digits as 9, other characters as they are."""
     return "".join("9" if c.isdigit() else "x" if not (c.isascii() and not c.isalpha()) else c for c in piece)

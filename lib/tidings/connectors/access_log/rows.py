@@ -1,4 +1,4 @@
-"""Fields of an access log into rows of the feed `access`: agents, traffic, countries, pseudonyms (no clear address)."""
+"""Fields of an access log as rows of the feed `access`: agents, traffic, countries, pseudonyms (no raw addresses)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ASSET: Final = re.compile(
     r"|csv|docx?|xlsx?|pptx?|rss|atom)|.*/favicon[^/]*",
     re.IGNORECASE | re.DOTALL,
 )
-# Servers write octets that are no letters as \\xhh; in a URL they are %hh.
+# Servers write bytes that are not letters as \\xhh; in a URL they are %hh.
 _ESCAPE: Final = re.compile(r"\\(?:x(?P<octet>[0-9A-Fa-f]{2})|(?P<sign>.))")
 _SIGNS: Final = {"n": "%0A", "r": "%0D", "t": "%09", "b": "%08", "v": "%0B", "f": "%0C", "a": "%07"}
 _TAIL: Final = re.compile(r'(?: "(?:[^"\\]|\\.)*" "(?:[^"\\]|\\.)*")?')
@@ -37,7 +37,7 @@ _TRAFFIC: Final = ("referrer_host", "source", "medium", "channel", "campaign", "
 
 @dataclass(frozen=True, slots=True)
 class _Landing:
-    """A request with its referrer, as the feed holds it."""
+    """A request and its referrer as rows of the feed hold them."""
 
     method: str | None
     path: str | None
@@ -55,9 +55,9 @@ class _Landing:
 
 
 class Translator:
-    """Turns parsed lines into rows; each distinct agent, request, address is worked out once.
+    """Turns parsed lines into rows; each distinct agent, request and address is processed once.
 
-    `site` is the host whose links are internal; without `places` the country is null.
+    `site` is the host whose links count as internal; without `places` the country is null.
     """
 
     def __init__(self, site: str, pseudonyms: Pseudonyms, places: Places | None) -> None:
@@ -67,20 +67,20 @@ class Translator:
         self._landing = functools.lru_cache(maxsize=131_072)(self._resolve)
 
     def visitors(self, fields: pa.StructArray, ts: pa.Array) -> pa.StringArray:
-        """The pseudonym of each line; lines of several files have to come in the order of time (11)."""
+        """The pseudonym of each line; lines of several files must come in time order (11)."""
         clients = _joined(fields.field("address"), fields.field("agent")).dictionary_encode()
         pairs = [tuple(client.split("\n")) for client in clients.dictionary.to_pylist()]
         codes = clients.indices.to_numpy().astype(np.int64)
         return pa.array(self._pseudonyms.assign(ts.cast(pa.int64()).to_numpy(), pairs, codes), pa.string())
 
     def rows(self, fields: pa.StructArray, ts: pa.Array, line: pa.Array) -> pa.Table:
-        """Rows of the feed with `_line` and `_record`: the line with a pseudonym for its address, redacted."""
-        # Nobody known is no visitor (C6): a proxy that hides all of them would otherwise be one.
+        """Rows of the feed with `_line` and `_record`: the redacted line, with a pseudonym in place of the address."""
+        # An unknown client is not a visitor (C6): otherwise a proxy that hides all of them would count as one.
         visitor = pc.if_else(pc.equal(fields.field("address"), "-"), None, self.visitors(fields, ts))
         landings = _mapped(
             _joined(fields.field("request"), fields.field("referrer"), fields.field("vhost")), self._landing
         )
-        # The common format does not tell the agent, which is not the same as a client that sent none.
+        # The common format has no user agent, which is not the same as a client that sent none.
         reported = pc.not_equal(fields.field("agents"), "")
         agents = _mapped(pc.if_else(reported, fields.field("agent"), None), describe, Agent("other", None, None, False))
         status = _number(fields.field("status"))
@@ -95,7 +95,7 @@ class Translator:
                 "query": landings["query"],
                 "protocol": landings["protocol"],
                 "status": status,
-                # A dash is how the format writes that no bytes were sent.
+                # A dash means that no bytes were sent.
                 "response_bytes": pc.fill_null(_number(fields.field("bytes")), 0),
                 "is_page": pc.fill_null(is_page, False),
                 "host": landings["host"],
@@ -176,7 +176,7 @@ def _record(fields: pa.StructArray, visitor: pa.StringArray) -> pa.StringArray:
 def _clean_tail(tail: str) -> str:
     match = _TAIL.match(tail)
     known = match.end() if match else 0
-    # What servers write of their own behind it is of unknown meaning: it may be a name.
+    # Fields that servers append have no known meaning: one may be a name.
     return f"{_clean(tail[:known]) or ''}{_OWN.sub(_harmless, tail[known:]) if tail[known:] else ''}"
 
 
@@ -195,12 +195,12 @@ def _number(column: pa.StringArray) -> pa.Int64Array:
 
 
 def _joined(*columns: pa.StringArray) -> pa.StringArray:
-    # No line holds a line end, so it parts the fields for certain.
+    # No line contains a line end, so it separates the fields safely.
     return pc.binary_join_element_wise(*columns, "\n")
 
 
 def _mapped(column: pa.StringArray, function: Callable[[str], Any], blank: Any = None) -> dict[str, pa.Array]:
-    """The attributes of `function(value)` as columns, worked out once per distinct value; `blank` stands for null."""
+    """The attributes of `function(value)` as columns, computed once per distinct value; `blank` stands for null."""
     encoded = column.dictionary_encode()
     found = [function(value) for value in encoded.dictionary.to_pylist()]
     if blank is not None:

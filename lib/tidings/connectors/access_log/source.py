@@ -1,4 +1,4 @@
-"""Access logs of web servers: files in the formats of `log_formats.READ` into the feed `access`."""
+"""Access logs of web servers: files in the formats of `formats.READ` into the feed `access`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from tidings.sources.trial import ROWS, Trial
 from tidings.window import Zone, end_of_local_day
 
 _ENDPOINT: Final = Endpoint(name="access", feed=ACCESS, doc="Requests as the web server logged them.")
-# What rotation adds to a log's name: access.log.1, access.log.2.gz, access.log-20261120.
+# The suffixes that rotation adds to a log's name: access.log.1, access.log.2.gz, access.log-20261120.
 _ROTATED: Final = re.compile(r"(?:[.-]\d+)?(?:\.gz|\.zst)?$", re.IGNORECASE)
 _NOBODY: Final = (
     "What stands before the time is no address, no list of addresses, and no host with an address behind it."
@@ -64,7 +64,7 @@ _NO_DATE: Final = "The time of the line is not a date between 1900 and 2199."
 
 @dataclass(frozen=True)
 class _Log:
-    """A log file; `part` names it by its first instant, so that it stays itself when it is rotated."""
+    """A log file; `partition` names it by its first instant, which survives rotation."""
 
     path: Path
     name: str
@@ -77,7 +77,7 @@ class _Log:
 
 @dataclass(frozen=True)
 class _Taken:
-    """Lines taken apart: who asked what, when and in which line; the numbers of those that cannot be used, and why."""
+    """Parsed lines: client, request, time and line number; the numbers of the rejected ones, and why."""
 
     asked: pa.StructArray
     ts: pa.Array
@@ -89,7 +89,7 @@ class _Taken:
 
 @dataclass(frozen=True)
 class AccessLog:
-    """The access logs that a path (with `*` and `?`) names; `site` is the host whose links are internal."""
+    """The access logs matched by a path (with `*` and `?`); `site` is the host whose links count as internal."""
 
     name: str
     path: str
@@ -102,15 +102,13 @@ class AccessLog:
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """One: the requests."""
         return (_ENDPOINT,)
 
     def warnings(self) -> list[str]:
-        """None."""
         return []
 
     def check(self, pull: Pull) -> list[str]:
-        """Files that are missing or not logs, a country file that cannot be used; one sentence each."""
+        """Missing files, files that are not logs, an unusable country file; one sentence each."""
         problems = []
         try:
             for path in self._paths():
@@ -125,7 +123,7 @@ class AccessLog:
         return problems
 
     def preview(self, pull: Pull) -> Iterator[Trial]:
-        """What would become of the first lines of each log, and in which format they are."""
+        """A trial of the first lines of each log, with the format they are in."""
         try:
             paths = self._paths()
         except SourceError:
@@ -161,13 +159,14 @@ class AccessLog:
             form=" and ".join(forms),
         )
         if not used:
-            return replace(trial, advice=f"Read are: {READ}." if taken.reasons else "")
+            return replace(trial, advice=f"Supported formats: {READ}." if taken.reasons else "")
         days = pc.min_max(taken.ts).as_py()
         notes = () if has_agents else (_NO_AGENTS,)
         return replace(trial, days=(days["min"].date(), days["max"].date()), notes=notes)
 
     def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
-        """Land the logs that are new or have grown, oldest first. A log that was only rotated is the one it was.
+        """Land the logs that are new or have grown, oldest first. A log that was only rotated is recognised and
+        skipped.
 
         Raises:
             SourceError: no file, or one that is not a log; what was yielded before stays landed.
@@ -181,12 +180,12 @@ class AccessLog:
                 is_all = self.covers == PULL
                 known = passed_over(self.name, _ENDPOINT, log.partition, source_input, landing, pull, is_all=is_all)
                 if known:
-                    # Nobody is known again by a log that was dropped.
+                    # A dropped log must not help to recognise anyone.
                     before = before if known.messages else log.path
                     yield known
                     continue
                 if before is not None:
-                    # Whoever was on the site when the log before ended keeps the pseudonym of that session.
+                    # A visitor still active when the previous log ended keeps the pseudonym of that session.
                     self._follow(before, translator)
                     before = None
                 with landing.writer(
@@ -220,7 +219,7 @@ class AccessLog:
             agents = agents or pc.any(pc.not_equal(known.field("agents"), "")).as_py()
             pull.progress(log.path.name, lines.read, lines.size)
         if writer.rejected and not writer.rows:
-            # Raised before the load is kept: a file that is no log at all may hold anything.
+            # Raised before the load is committed: a file that is not a log may contain anything.
             raise _unread(log.path.name, reasons, self.name)
         writer.facts = {"addresses": len(addresses), "bytes": sent}
         if writer.newest is None:
@@ -233,7 +232,7 @@ class AccessLog:
         return ()
 
     def _taken(self, lines: Lines, formats: Formats) -> _Taken:
-        """Lines taken apart, those that cannot be used with the reason of each; blank ones are passed."""
+        """Parsed lines, each rejected one with its reason; blank lines are skipped."""
         number = pa.array(range(lines.first, lines.first + len(lines.text)), pa.int64())
         text, parsed = fields(lines.text, formats)
         ts = instants(parsed.field("time"))
@@ -260,7 +259,7 @@ class AccessLog:
         )
 
     def _asked(self, parsed: pa.StructArray) -> pa.StructArray:
-        """The fields with who asked, and for which host, in place of what stands before the time; null for nobody."""
+        """The fields with client and requested host instead of the text before the time; null without a client."""
         who = parsed.field("who").dictionary_encode()
         found = clients(who.dictionary.to_pylist(), self.site)
         host, address, names, inner = (
@@ -274,7 +273,7 @@ class AccessLog:
             firsts = pa.array([first_address(text) for text in lists.dictionary.to_pylist()], pa.string())
             address = pc.if_else(pc.fill_null(inner, False), pc.coalesce(firsts.take(lists.indices), address), address)
         referrer, agent = parsed.field("referrer"), parsed.field("agent")
-        # HAProxy leaves both empty where it does not know them; what was not sent is a dash.
+        # HAProxy leaves both empty if it does not know them; a dash means not sent.
         agents = pc.if_else(pc.equal(pc.binary_join_element_wise(referrer, agent, ""), ""), "", tail)
         columns = {
             "vhost": host,
@@ -288,7 +287,7 @@ class AccessLog:
         return pa.StructArray.from_arrays(list(columns.values()), list(columns), mask=pc.is_null(address))
 
     def _follow(self, path: Path, translator: Translator) -> None:
-        """Read a log that is landed already for the sessions that are open at its end."""
+        """Read a log that is already landed, to restore the sessions that are open at its end."""
         formats = Formats()
         for lines in read_lines(path):
             _, parsed = fields(lines.text, formats)
@@ -297,7 +296,7 @@ class AccessLog:
             translator.visitors(asked.filter(usable), ts.filter(usable))
 
     def _mapping(self) -> str:
-        # A newer edition of the country file is no reason to land old logs anew, with other pseudonyms.
+        # A newer country file is no reason to land old logs again with other pseudonyms.
         options = json.dumps([self.site, self.zone.name, self.geoip is not None])
         return hashlib.sha256(options.encode()).hexdigest()
 
@@ -325,7 +324,7 @@ class AccessLog:
 def _unread(name: str, reasons: Counter[str], source: str) -> SourceError:
     ((commonest, _),) = reasons.most_common(1)
     return SourceError(
-        f"None of the {reasons.total()} lines of {name} can be read. {commonest} Read are: {READ}.",
+        f"None of the {reasons.total()} lines of {name} can be read. {commonest} Supported formats: {READ}.",
         f"Name an access log in [tool.tidings.sources.{source}] path.",
     )
 

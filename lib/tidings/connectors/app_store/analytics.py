@@ -1,8 +1,9 @@
-"""Analytics reports of App Store Connect: made by Apple on request, again and again, each in place of the one before.
+"""Analytics reports of App Store Connect: Apple generates them repeatedly, each replacing the one before.
 
-Apple begins to make them when asked once, by an administrator's key, and stops when nobody reads them. A report of one
-processing day tells of several days; of each day the newest processing replaces all older ones, and rows may vanish.
-Reports are deleted after 35 days. Their parts have addresses that are good for five minutes and want no token.
+Apple starts generating them after one request with an administrator's key, and stops when nobody reads them. A report
+of one processing day covers several days; for each day the newest processing date replaces all older ones, and rows may
+disappear. Reports are deleted after 35 days. Report segments have URLs that are valid for five minutes and must be
+fetched without a token.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ from tidings.sources.source import Pull, Pulled
 from tidings.window import Zone, add_days, parse_date
 
 DATA = JsonObject(has={"data": list}, may={"links": dict})
-"""A list of App Store Connect."""
+"""A JSON:API list of App Store Connect."""
 
 
 class _UnusableError(ResponseError):
-    """None of the rows of a day could be used; they are kept."""
+    """None of the rows of a day could be used; they are kept in quarantine."""
 
 
 def listed(client: Client, path: str, asked: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """All entries of a list of App Store Connect, page by page."""
+    """All items of a list, page by page."""
 
     def ask(url: str | None) -> Any:
         return client.get(url or path, None if url else asked, expects=DATA).json()
@@ -59,12 +60,12 @@ class Analytics:
         self._app = app
 
     def land(self) -> Iterator[Pulled]:
-        """Land what was processed since the last pull, a day and report at a time."""
+        """Land what was processed since the last pull, one day and report at a time."""
         request = self._request()
         if request is None:
             message = (
-                f"Apple makes no analytics reports of app {self._app}. They have to be asked for once, with a key of "
-                "the role Admin: pull once with such a key; they come a day or two later."
+                f"Apple generates no analytics reports of app {self._app}. They must be requested once, with a key of "
+                "the role Admin: pull once with such a key; they arrive a day or two later."
             )
             yield self._pulled(self._app, messages=(message,))
             return
@@ -74,7 +75,7 @@ class Analytics:
                 for id_ in self._report_ids(request, report):
                     yield from self._report(report, id_, failed)
             except ResponseError as error:
-                # The other reports, and the days of this one that came before, are as good as ever.
+                # Other reports, and earlier days of this one, are not affected.
                 failed.append(error)
         if failed:
             raise together(failed)
@@ -83,11 +84,11 @@ class Analytics:
         pull, partition = self._pull, f"{self._app} {report}"
         where = (self._source, self._endpoint.name)
         loads = [load for load in self._landing.loads(*where) if load.partition == partition]
-        # What could not be used may be by now.
+        # Records that could not be used before may be usable by now.
         unused = [load for load in self._landing.quarantined(*where) if load.partition == partition]
         owed = {load.facts.get("processed", 0.0) for load in (*unused, *doubtful(loads))}
         held = {e.window.start.date(): e.facts.get("processed", 0.0) for e in loads if e.window}
-        # The newest one again: it may have been landed half.
+        # Read the newest one again: it may have been landed in part.
         newest = 0.0 if pull.again or pull.since or pull.until else max(held.values(), default=0.0)
         for processed, instance in self._instances(id_):
             if _number(processed) < newest and _number(processed) not in owed:
@@ -95,7 +96,7 @@ class Analytics:
             by_day, unusable = self._by_day(instance)
             for day, records in sorted(by_day.items()):
                 is_asked_for = (pull.since or day) <= day <= (pull.until or day)
-                # A newer report of the day is landed: this one must not take its place.
+                # A newer report of the day is landed and must not be replaced by this one.
                 if is_asked_for and _number(processed) >= held.get(day, 0.0):
                     try:
                         yield self._day(report, day, processed, records)
@@ -108,7 +109,7 @@ class Analytics:
                 yield self._pulled(partition, rejected=len(unusable))
 
     def _by_day(self, instance: str) -> tuple[dict[date, list[Record]], list[Record]]:
-        """The rows of a report by day, and those that do not say theirs."""
+        """The rows of a report by day, and those without a date."""
         by_day: dict[date, list[Record]] = {}
         unusable: list[Record] = []
         for row in self._rows(instance):
@@ -136,7 +137,7 @@ class Analytics:
     def _keep(
         self, report: str, processed: str, records: Sequence[Record], window: Span | None
     ) -> tuple[LoadWriter, str]:
-        """Land records of a day, or those that do not say theirs; the first reason why one could not be used."""
+        """Land the records of a day, or those without a date; returns the first reason why one could not be used."""
         endpoint = self._endpoint
         whose = {"app_id": self._app, "report": report, "processed": processed}
         numbered = [{**record, **whose, "row": number} for number, record in enumerate(records, start=1)]
@@ -163,7 +164,7 @@ class Analytics:
         return Pulled(self._source, name, self._endpoint.feed.name, rows, rejected, partition=partition, **more)
 
     def _request(self) -> str | None:
-        """The running request for reports of the app, made if there is none; null where the key may not make it."""
+        """The ongoing report request of the app, created if there is none; null if the key may not create it."""
         path = f"v1/apps/{self._app}/analyticsReportRequests"
         for _ in range(2):
             said = self._client.get(path, {"filter[accessType]": "ONGOING"}, expects=DATA).json()
@@ -177,7 +178,7 @@ class Analytics:
                     "relationships": {"app": {"data": {"type": "apps", "id": self._app}}},
                 }
             }
-            # 409: it was made in the meantime.
+            # 409: it was created in the meantime.
             if self._client.post("v1/analyticsReportRequests", body=body, classify=_classify_request).status == 403:
                 return None
         return None
@@ -198,10 +199,10 @@ class Analytics:
     def _rows(self, instance: str) -> Iterator[dict[str, str]]:
         for each in listed(self._client, f"v1/analyticsReportInstances/{instance}/segments", {"limit": 200}):
             said = each["attributes"]
-            # The address carries its own signature; a token would be refused.
+            # The URL carries its own signature; a token would be rejected.
             body = self._client.get(str(said["url"]), auth=False, expects=FILE).body
             if said.get("checksum") and hashlib.md5(body, usedforsecurity=False).hexdigest() != said["checksum"]:
-                raise ResponseError(f"A part of the analytics report {instance} is damaged.", "Pull again.")
+                raise ResponseError(f"A segment of the analytics report {instance} is damaged.", "Pull again.")
             yield from table(body, HEADS["analytics"])
 
 

@@ -30,7 +30,7 @@ REPORTS: Final[Mapping[str, tuple[str, str, str]]] = {
     "sessions": ("sessions standard", "APP_USAGE", "Sessions"),
     "crashes": ("crashes", "APP_USAGE", "Crashes"),
 }
-"""Analytics reports that are read: how Apple's name ends, its category, the column that counts."""
+"""The analytics reports that are read: the end of Apple's name, its category, the column that counts."""
 
 
 HEADS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -39,16 +39,16 @@ HEADS: Final[Mapping[str, tuple[str, ...]]] = {
     "subscription_events": ("event", "quantity"),
     "analytics": ("date", "app name"),
 }
-"""Columns of which a report has one at least, or it is none of its endpoint."""
+"""Columns of which the header must have at least one; otherwise the file is not a report of this endpoint."""
 
 
 def table(body: bytes, needs: Sequence[str] = ()) -> Iterator[dict[str, str]]:
-    """The rows of a report by the names in its head; the head says whether tabs or commas are between them.
+    """The rows of a report by the names in its header, which also shows whether tabs or commas separate them.
 
-    Its compression Apple does not announce.
+    Apple does not announce the compression.
 
     Raises:
-        AnswerError: it is damaged, cut off, or its head has none of `needs`.
+        ResponseError: it is damaged, truncated, or its header has none of `needs`.
     """
     what = "A report of Apple"
     try:
@@ -68,18 +68,18 @@ def _decimal(text: str) -> Decimal:
 
 
 def _reported(record: Record, name: str) -> Decimal:
-    """A number that a row is worth nothing without."""
+    """A required number: without it the row is unusable."""
     if not record[name]:
         raise UnusableError(f"{name} is empty")
     return _decimal(record[name])
 
 
 def parse_sale(record: Record) -> Mapping[str, Any]:
-    """A row of the sales report; proceeds and prices are per unit there, prices negative for what was given back."""
+    """A row of the sales report; proceeds and prices are per unit, and prices of refunds are negative."""
     units, price, proceeds = (_reported(record, "Units"), record["Customer Price"], record["Developer Proceeds"])
-    # What costs nothing may have neither; money of which one half is missing is no money.
+    # Free items may have neither; an amount or a currency alone is not money.
     if bool(_decimal(price)) > bool(proceeds) or bool(_decimal(proceeds)) > bool(price):
-        raise UnusableError("Customer Price and Developer Proceeds are told by half")
+        raise UnusableError("Customer Price or Developer Proceeds has an amount or a currency, but not both")
     code = record["Product Type Identifier"]
     return {
         **_report(record),
@@ -103,17 +103,17 @@ def parse_sale(record: Record) -> Mapping[str, Any]:
 
 
 def _country(reported: str | None) -> str | None:
-    """Reports of different ages write DE, DEU or Germany."""
+    """The ISO code of a country: reports of different ages write DE, DEU or Germany."""
     return alpha2(reported) if reported else None
 
 
 def _counted(record: Record, columns: Collection[str]) -> int:
-    """The sum of these columns of the subscription report, which version has which."""
+    """The sum of those of these columns that this version of the subscription report has."""
     return sum(int(_decimal(value)) for name, value in record.items() if plain(name) in columns)
 
 
 def parse_subscription(record: Record) -> Mapping[str, Any]:
-    """A row of the subscription report, which has no date: that of the report is added."""
+    """A row of the subscription report; it has no date, so the report's date has been added."""
     if not any(plain(name) in PAID_COUNTERS for name in record):
         raise UnusableError("no column counts active subscriptions")
     unknown = [name for name in record if is_unknown_counter(name) and _decimal(record[name])]
@@ -133,7 +133,6 @@ def parse_subscription(record: Record) -> Mapping[str, Any]:
 
 
 def parse_subscription_event(record: Record) -> Mapping[str, Any]:
-    """A row of the subscription event report."""
     event, offer = record["Event"], record.get("Subscription Offer Type") or None
     paid = record.get("Consecutive Paid Periods") or None
     periods = None if paid is None else int(_decimal(paid))
@@ -153,7 +152,6 @@ def parse_subscription_event(record: Record) -> Mapping[str, Any]:
 
 
 def parse_analytics(record: Record) -> Mapping[str, Any]:
-    """A row of an analytics report."""
     report = record["report"]
     counted = REPORTS[report][2]
     unique = record.get("Unique Devices", record.get("Unique Counts")) or None
@@ -175,7 +173,6 @@ def parse_analytics(record: Record) -> Mapping[str, Any]:
 
 
 def parse_review(record: Record) -> Mapping[str, Any]:
-    """A written review."""
     said = record["attributes"]
     return {
         "app_id": record["app_id"],

@@ -1,9 +1,9 @@
 """App Store Connect: sales, subscriptions, store analytics and reviews of apps.
 
-Habits of the API. Tokens are signed by ourselves and good for 20 minutes at most. Days of sales are Pacific, those of
-analytics UTC. Reports are packed tables whose packing is not announced. A day without sales is 404, and so is a day
-whose report is not made yet: within three days it is taken for the second. One report covers all apps of the account.
-Proceeds are per unit. Reviews can be asked for by time of writing only, newest first.
+API quirks. We sign tokens ourselves, valid for at most 20 minutes. Days of sales are Pacific, days of analytics UTC.
+Reports are compressed tables, and the compression is not announced. Both a day without sales and a day whose report
+does not exist yet are 404: within three days we assume the latter. One report covers all apps of the account. Proceeds
+are per unit. Reviews can only be listed newest first.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _BUSY_WAIT_S: Final = 60.0
 
 @dataclass(frozen=True)
 class _App:
-    """The names of an app: its bundle id, and the SKU by which sales name it."""
+    """The names of an app: its bundle id, and the SKU that sales reports use."""
 
     bundle: str
     sku: str
@@ -86,7 +86,6 @@ class AppStore(ApiSource[AppStoreOptions]):
         return (*of_vendor, ANALYTICS, REVIEWS)
 
     def variables(self) -> tuple[str, ...]:
-        """The one with the private key."""
         return (self.variable("key"),)
 
     def connect(self, clock: Clock) -> Client:
@@ -112,14 +111,14 @@ class AppStore(ApiSource[AppStoreOptions]):
         )
 
     def ping(self, client: Client) -> list[str]:
-        """Ask which apps there are."""
+        """List the apps."""
         try:
             self._chosen(client)
         except (SettingsError, SourceError) as error:
             return [str(error)]
         if not self.options.vendors:
             return [
-                f"{self.name} has no vendors: downloads and proceeds cannot be asked for. Copy the vendor number from "
+                f"{self.name} has no vendors: downloads and proceeds cannot be pulled. Copy the vendor number from "
                 "App Store Connect › Payments and Financial Reports."
             ]
         return []
@@ -131,7 +130,7 @@ class AppStore(ApiSource[AppStoreOptions]):
     def fetch(
         self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
-        """Rows of daily reports day by day; reviews newest first, as far back as asked for."""
+        """Rows of daily reports day by day; reviews newest first, back to `first`."""
         if endpoint is REVIEWS:
             yield from self._reviews(client, partition, first, end)
             return
@@ -142,7 +141,7 @@ class AppStore(ApiSource[AppStoreOptions]):
             except ResponseError as error:
                 if error.status or isinstance(error, InBetweenError):
                     raise
-                # A damaged report of one day keeps no other from being landed.
+                # A damaged report of one day must not keep the others from being landed.
                 raise NotYetError(day, error=error) from error
 
     def _of_day(
@@ -154,8 +153,8 @@ class AppStore(ApiSource[AppStoreOptions]):
                 raise NotYetError(day)
             return []
         if response.status == 410:
-            # What was landed of the day is all there is.
-            gone = f"App Store Connect keeps the {endpoint.name} report of {day} no longer."
+            # What was landed of the day is all there will ever be.
+            gone = f"App Store Connect no longer has the {endpoint.name} report of {day}."
             raise NotYetError(day, error=ResponseError(gone, "What was landed of it stays.", 410))
         whose = {"vendor": vendor, "day": day.isoformat()}
         rows = enumerate(table(response.body, HEADS[endpoint.name]), start=1)
@@ -185,7 +184,7 @@ class AppStore(ApiSource[AppStoreOptions]):
             response = client.get("v1/salesReports", query, expects=FILE, headers=accept, classify=_classify_report)
             if response.status != 400:
                 return response
-            # An outdated version is refused, and the right one named.
+            # An outdated version is rejected, and the response names the current one.
             named = re.search(r"\b\d+_\d+\b", excerpt(response).replace(version or "?", ""))
             if named is None or named[0] == version:
                 break
@@ -211,7 +210,7 @@ class AppStore(ApiSource[AppStoreOptions]):
 
         def is_asked_for(review: Any) -> bool:
             at = written(review)
-            # Without a time it is no row, and kept as received.
+            # Without a time it is rejected, and kept as received.
             return at is None or start <= at < stop
 
         for page in pages(ask, following, f"reviews of {app}"):
@@ -228,14 +227,14 @@ class AppStore(ApiSource[AppStoreOptions]):
     def land(
         self, landing: Landing, client: Client, endpoint: ApiEndpoint, partition: str, pull: Pull
     ) -> Iterator[Pulled]:
-        """Land what is new; of analytics each day by the newest report that has it."""
+        """Land what is new; for each day of analytics the newest report that covers it."""
         if endpoint is not ANALYTICS:
             yield from super().land(landing, client, endpoint, partition, pull)
             return
         yield from Analytics(self.name, client, landing, pull, endpoint, partition).land()
 
     def _chosen(self, client: Client) -> Mapping[str, _App]:
-        """The apps that are asked for, by number."""
+        """The configured apps, by id."""
         if not self._apps:
             known = {
                 str(each["id"]): _App(str(each["attributes"]["bundleId"]), str(each["attributes"].get("sku", "")))
@@ -255,12 +254,12 @@ class AppStore(ApiSource[AppStoreOptions]):
 
 
 def _classify(response: Response) -> Decision | None:
-    """What 403 and 429 mean: roles, agreements, the hour's calls."""
+    """Classify 403 (roles, agreements) and 429 (hourly limit)."""
     if response.status == 429:
         return Decision("later", excerpt(response), seconds=None if "Retry-After" in response.headers else _BUSY_WAIT_S)
     if response.status == 403:
         said = response.body.decode("utf-8", "replace")
-        remedy = "Give the key the role Sales and Reports (a team key; keys of persons cannot read sales)."
+        remedy = "Give the key the role Sales and Reports (a team key; individual keys cannot read sales)."
         if "REQUIRED_AGREEMENTS" in said:
             remedy = "The account holder has to accept an agreement in App Store Connect › Business."
         return Decision("failed", excerpt(response), remedy)
@@ -268,7 +267,7 @@ def _classify(response: Response) -> Decision | None:
 
 
 def _classify_report(response: Response) -> Decision | None:
-    """A report that is not there is an answer where Apple says so, and so is the name of the right version."""
+    """Accept 404 for a missing report, and an error that names the current version, as valid responses."""
     return Decision("fine") if response.status in (400, 404, 410) and b'"errors"' in response.body else None
 
 

@@ -1,4 +1,4 @@
-"""Where the rows of a database go: converted as those of a file are, landed part by part."""
+"""Lands rows of a database: converted like those of a file, one partition per chunk."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from tidings.parsing.reading import Reject
 from tidings.sources.source import Pull, Pulled
 
 _READING: Final = re.compile(r"reading (\d+): ")
-# The value in a reason, which is another in each row.
+# The quoted value in a reason, which differs from row to row.
 _VALUE: Final = re.compile(r"'.*?'(?= is )", re.DOTALL)
 
 
 class Configured(MappedSource, Protocol):
-    """What an intake has to know of the table or query that it is for."""
+    """What an intake needs to know about its table or query."""
 
     @property
     def cursor(self) -> str:
-        """The column that only grows; empty without one."""
+        """The cursor column; empty without one."""
 
     def plan(self, connection: duckdb.DuckDBPyConnection, sample: pa.Table, plain: frozenset[str]) -> Plan:
-        """How rows like these are read."""
+        """How the rows are converted."""
 
 
 class Intake:
-    """Where the rows of one pull go, and what they go through."""
+    """Converts and lands the rows of one pull."""
 
     def __init__(
         self,
@@ -68,24 +68,24 @@ class Intake:
         self._examples: dict[str, str] = {}
 
     def loads(self) -> tuple[Load, ...]:
-        """All that is landed."""
+        """The loads in force."""
         return self.landing.loads(self.source.name, self._feed.name)
 
     def quarantined(self) -> tuple[Load, ...]:
-        """What is kept though none of its rows could be used."""
+        """Quarantined loads: none of their rows could be used."""
         return self.landing.quarantined(self.source.name, self._feed.name)
 
     def begin_anew(self) -> None:
-        """Read all again beside what is landed, which stays in force until all is there."""
+        """Start a new full reading; what is landed stays in force until it is complete."""
         if self.loads():
             self._generation = max(map(_generation, self.loads())) + 1
 
     def partition(self, name: str) -> str:
-        """A name for a part of this reading, unlike that of any reading before."""
+        """A partition name for this reading, different from those of earlier readings."""
         return f"reading {self._generation + 1}: {name}" if self._generation else name
 
     def mine(self) -> list[tuple[Load, Input]]:
-        """What was landed by this reading, oldest first; what none of could be used is nothing landed."""
+        """The loads of this reading, oldest first, without quarantined ones."""
         return [(load, read) for load, read in self._readings() if _generation(load) == self._generation]
 
     def _readings(self) -> list[tuple[Load, Input]]:
@@ -93,7 +93,7 @@ class Intake:
         return [(load, load.input) for load in self.loads() if load.input and load.input.mapping == as_now]
 
     def land(self, partition: str, tables: Iterator[pa.Table], last: str) -> Pulled:
-        """Land rows as a part, in place of what it held; `last` is where they end."""
+        """Land rows as one partition, replacing what it held; `last` is the cursor where they end."""
         had = sum(load.rows for load in self.loads() if load.partition == partition or self._is_older(load))
         before = sum(load.rows for load in self.loads() if load.partition == partition)
         where = f"data/raw/{self.source.name}/{self._feed.name}"
@@ -105,7 +105,7 @@ class Intake:
             raise SourceError(
                 f"None of the {writer.rejected:,} rows can be used; the {had:,} that were landed before stay. "
                 f"{self.commonest(1)}.",
-                f"The refused ones are kept, each with its reason: {where}. Compare the mapping with the columns.",
+                f"The rejected ones are kept, each with its reason: {where}. Compare the mapping with the columns.",
             )
         if before and not writer.rows:
             return self._pulled(partition, writer, (f"There are no rows any more; there were {before:,}.",))
@@ -120,9 +120,9 @@ class Intake:
         return load.input is not None and _generation(load) < self._generation and bool(self.source.cursor)
 
     def commonest(self, count: int) -> str:
-        """The reasons that most of the rejected rows of the last landing have, each with its first value."""
+        """The most common reasons among the rows rejected by the last load, each with its first value."""
         reported = [f"{self._examples[kind]} ({rows:,})" for kind, rows in self._reasons.most_common(count)]
-        return f"The commonest: {'; '.join(reported)}" if reported else "Their reasons are kept with them"
+        return f"Most common: {'; '.join(reported)}" if reported else "The reasons are kept with them"
 
     def _note(self, reasons: pa.ChunkedArray) -> None:
         for counted in reasons.drop_null().value_counts().to_pylist():
@@ -132,7 +132,7 @@ class Intake:
             self._reasons[kind] += counted["counts"]
 
     def refuse(self, partition: str, table: pa.Table, reason: str) -> Pulled:
-        """Keep rows aside, for one reason."""
+        """Keep rows as rejected, all for one reason."""
         with self._draft(partition, "") as writer:
             for rows in self._converted(iter([table]), writer):
                 refuse(writer, rows["_line"].to_pylist(), [reason] * rows.num_rows, rows["_record"].to_pylist())
@@ -140,7 +140,7 @@ class Intake:
         return self._pulled(partition, writer, (f"{writer.rejected:,} rows are kept aside. {reason}.",))
 
     def drop_others(self, kept: Collection[str]) -> None:
-        """Take out of force what was landed by another reading, now that all is there anew."""
+        """Remove the loads of earlier readings, now that this one is complete."""
         for partition in sorted({load.partition for load in (*self.loads(), *self.quarantined())} - set(kept)):
             self.landing.drop(self.source.name, self._feed.name, partition)
 
@@ -162,7 +162,7 @@ class Intake:
         )
 
     def _converted(self, tables: Iterator[pa.Table], writer: LoadWriter) -> Iterator[pa.Table]:
-        """Rows of the feed, each with its record and what is wrong with it; those that break the query are rejected."""
+        """Rows of the feed, each with its record and its faults; rows that break the query are rejected."""
         source, query, web, line = self.source, "", None, 1
         rejects: list[Reject] = []
         for table in tables:
@@ -186,24 +186,24 @@ class Intake:
                 rejects.clear()
 
     def _with_keys(self, rows: pa.Table) -> pa.Table:
-        """The rows, those refused that could not be told apart when they come again."""
+        """The rows, with those rejected that lack a key: they could not be recognised when they come again."""
         reasons = rows["_reason"]
         for name in self._feed.key:
             known = rows[name] if name in rows.column_names else pa.nulls(rows.num_rows, pa.string())
-            lacking = f"{name}: is missing, and by it rows that come again are known"
+            lacking = f"{name}: is missing, but it is part of the key by which repeated rows are recognised"
             unkeyed = pc.and_(pc.is_null(known), pc.is_null(reasons))
             reasons = pc.if_else(unkeyed, pa.scalar(lacking), reasons)
         return rows.set_column(rows.column_names.index("_reason"), "_reason", reasons)
 
 
 def _generation(load: Load) -> int:
-    """How many readings of all rows there were before that of an entry."""
+    """The number of the full reading that a load belongs to, from 0."""
     found = _READING.match(load.partition)
     return int(found[1]) - 1 if found else 0
 
 
 def positional(table: pa.Table) -> pa.Table:
-    """The columns as `c0`, `c1` …, of types that the parser knows."""
+    """The columns as `c0`, `c1` …, in types that the converter knows."""
     columns = [
         column.cast(pa.string()) if isinstance(column.type, pa.BaseExtensionType) else column
         for column in table.itercolumns()

@@ -1,10 +1,10 @@
-"""Any database: a table or query, pulled as a whole or by a cursor column.
+"""Any database: a table or query, pulled in full or incrementally by a cursor column.
 
-Only columns that are mapped are asked for, and others by wish. With a `cursor` (a time of change, or a growing number)
-rows are asked for from where the last pull ended, less a look-back for rows that were written late, in chunks that are
-each landed by themselves. Rows that come twice are told apart by the feed's key, so that each column of the key must be
-known. Rows that were deleted in the database are not noticed by a cursor; `tidings pull --again` reads everything anew,
-and what was landed before stays in force until all of it is there. Without a cursor the whole is read each time.
+Only mapped columns are read, plus those in `extra_columns`. With a `cursor` (a modification time or a growing number)
+each pull starts where the last one ended, less a lookback for rows that were written late, and lands chunk by chunk.
+Repeated rows are recognised by the feed's key, so every key column must be mapped. A cursor does not notice deleted
+rows; `tidings pull --again` reads everything again, and what was landed before stays in force until that is complete.
+Without a cursor each pull reads everything.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from tidings.window import Zone, add_days, parse_date
 CHUNK_ROWS: Final = 100_000
 _LOOKBACK_DAYS: Final = 2
 _LOOKBACK_NUMBERS: Final = 1000
-# Fewer characters of a password tell nothing.
+# Shorter pieces of a password give nothing away.
 _TELLING: Final = 3
 _SAMPLE: Final = 500
 _UNDATED: Final = "without cursor"
@@ -61,7 +61,7 @@ _EXPLAIN: Final[Mapping[str, Callable[[Exception, Named], SourceError | None]]] 
 
 @dataclass(frozen=True)
 class Database:
-    """One configured table or query of a database; its address, password included, is `<SOURCE NAME>_URL`."""
+    """One configured table or query of a database; its URL, password included, is in `<SOURCE NAME>_URL`."""
 
     name: str
     shape: Shape
@@ -81,7 +81,7 @@ class Database:
 
     @property
     def variable(self) -> str:
-        """The environment variable that holds its address."""
+        """The environment variable that holds its URL."""
         return f"{self.name}_url".upper().replace("-", "_")
 
     def warnings(self) -> list[str]:
@@ -89,7 +89,7 @@ class Database:
         return self.settings.exposed(self.variable)
 
     def check(self, pull: Pull) -> list[str]:
-        """Whether it can be reached, has the table, and the columns that the mapping and the cursor name."""
+        """Problems with the connection, the table, and the columns that the mapping and the cursor name."""
         try:
             with self._rows() as rows, parser() as connection:
                 self.plan(connection, rows.sample(_SAMPLE), rows.plain)
@@ -98,11 +98,11 @@ class Database:
         return []
 
     def preview(self, pull: Pull) -> Iterator[Trial]:
-        """What would become of some rows; none where they cannot be asked for, as `check` says it."""
+        """A trial of some rows; none if they cannot be read, which `check` reports."""
         what = f"the table {self.table}" if self.table else "the query"
         try:
             with tempfile.TemporaryDirectory(prefix="tidings-") as folder, self._rows() as rows:
-                # Salts and landings of a trial are its own.
+                # A trial has salts and a landing of its own.
                 mine = replace(self, settings=replace(self.settings, root=Path(folder)))
                 landing, sample = Landing(Path(folder) / "raw"), rows.sample(ROWS)
                 with mine._intake(rows, landing, pull) as into:
@@ -111,14 +111,15 @@ class Database:
         except (SettingsError, SourceError):
             return
         undated = sample[self.cursor].null_count if self.cursor else 0
-        aside = f"{undated:,} of these rows have no {self.cursor}: they would be kept aside."
+        aside = f"{undated:,} of these rows have no {self.cursor}: they would be rejected."
         yield replace(trial, notes=(aside,) if undated else ())
 
     def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
-        """Land what is new, chunk by chunk, or the whole.
+        """Land what is new, chunk by chunk, or everything.
 
         Raises:
-            SourceError: the database cannot be reached, or lacks what is asked for; what was landed before stays.
+            SourceError: the database cannot be reached, or lacks something that the settings name; what was landed
+                before stays.
         """
         with ExitStack() as stack:
             rows = stack.enter_context(self._rows())
@@ -161,8 +162,8 @@ class Database:
             last = chunk[self.cursor][-1].as_py()
             is_last = chunk.num_rows < size
             if not is_last:
-                # Rows of the last place may go on: they belong to the next chunk, all of them.
-                # Told apart by value, not by order: a database orders text in its own way, as if b were B.
+                # The last value of the cursor may continue on the next page, so all rows with it belong to the next
+                # chunk. Compared by equality, not order: a database has its own collation, as if b were B.
                 whole = chunk.filter(pc.not_equal(chunk[self.cursor], chunk[self.cursor][-1]))
                 if not whole.num_rows or last in passed:
                     size *= 2
@@ -170,7 +171,7 @@ class Database:
                 passed.add(last)
                 chunk = whole
             partition = into.partition(f"{self.cursor} from {'the beginning' if place is None else place}")
-            # Where a later pull may go on: no place that rows of tomorrow would not lie behind.
+            # Where a later pull may start: never a value that tomorrow's rows would not lie beyond.
             reached = next((text for text in _backwards(chunk[self.cursor]) if _is_place(text, rows)), reached)
             yield into.land(partition, iter([chunk]), reached if is_last else str(last))
             kept.append(partition)
@@ -181,11 +182,11 @@ class Database:
         into.drop_others([*kept, _UNDATED])
 
     def _resume(self, into: Intake, rows: Rows) -> str | None:
-        """Where the last landing ended, less the look-back; null where nothing was landed in this way."""
+        """Where the last load ended, less the lookback; null if nothing was landed with this configuration."""
         names = [read.name for load, read in into.mine() if load.partition != _UNDATED and _is_place(read.name, rows)]
         if not names:
             return None
-        # Not the largest: a pull that was to read all anew and was stopped goes on where it was stopped.
+        # Not the largest: a full reading that was stopped continues where it stopped.
         last = names[-1]
         if rows.cursor_kind == "number":
             back = _LOOKBACK_NUMBERS if self.lookback is None else self.lookback
@@ -193,22 +194,22 @@ class Database:
         days = _LOOKBACK_DAYS if self.lookback is None else self.lookback
         day = _day(last)
         if day is None:
-            # Text that is no time: there is nothing to look back by.
+            # Text that is not a time: no lookback is possible.
             return last
-        # A time that is still to come is a mistake in a row: going on from there, all others would be left out.
+        # A time in the future is a mistake in a row: continuing from it would skip all other rows.
         return add_days(min(day, Zone().day_of(into.pull.now)), -days).isoformat()
 
     def _undated(self, rows: Rows, into: Intake) -> Iterator[Pulled]:
-        """Rows without a cursor: kept as refused, as no later pull would know whether it has them."""
+        """Reject rows without a cursor: no later pull could tell whether it has them."""
         found = [table for table in rows.undated() if table.num_rows]
         if found:
-            reason = f"{self.cursor}: is null, so that no pull would know it again"
+            reason = f"{self.cursor}: is null, so no later pull could recognise the row"
             yield into.refuse(_UNDATED, pa.concat_tables(found), reason)
         elif any(load.partition == _UNDATED for load in into.quarantined()):
             into.landing.drop(self.name, self.shape.feed.name, _UNDATED)
 
     def plan(self, connection: duckdb.DuckDBPyConnection, sample: pa.Table, plain: frozenset[str]) -> Plan:
-        """How rows like these are read.
+        """How the rows are converted.
 
         Raises:
             SourceError: the mapping does not fit.
@@ -228,7 +229,7 @@ class Database:
         """The table or query, open.
 
         Raises:
-            SourceError: it cannot be had; the text holds neither address nor password.
+            SourceError: it cannot be opened; the message contains neither URL nor password.
         """
         url = self.settings.secret(self.variable).reveal()
         scheme = scheme_of(url, self.variable)
@@ -259,7 +260,7 @@ class Database:
 
     @contextmanager
     def _reported(self, scheme: str, named: Named) -> Iterator[None]:
-        """Errors of a driver as one of ours, without the address and the password that drivers like to quote."""
+        """Driver errors as one of ours, without the URL and the password that drivers like to quote."""
         try:
             yield
         except (TidingsError, GeneratorExit, KeyboardInterrupt):
@@ -281,7 +282,7 @@ def _day(place: str) -> date | None:
 
 
 def _is_place(text: str, rows: Rows) -> bool:
-    """False for what is larger than all that will ever come, or older than time: NaN, infinity, 0000-00-00."""
+    """False for a value beyond any real one: NaN, infinity, 0000-00-00."""
     if rows.cursor_kind == "number":
         try:
             return Decimal(text).is_finite()
@@ -295,7 +296,7 @@ def _backwards(column: pa.ChunkedArray) -> Iterator[str]:
 
 
 def _without(url: str, text: str) -> str:
-    """A text without an address and any piece of its password, however a driver took them apart."""
+    """A text without the URL and every piece of its password, however a driver split it."""
     password = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
     pieces = {piece for piece in re.split(r"[:/?#@\[\]]", password) if len(piece) >= _TELLING}
     for secret in sorted(
@@ -335,8 +336,8 @@ def _open(name: str, given: DatabaseOptions, settings: Settings) -> Database:
     missing = [key for key in shape.feed.key if key not in {*options.columns, *options.defaults, *shape.derived}]
     if given.cursor and missing:
         raise SettingsError(
-            f"{where} has a cursor, so that rows may come again, and leaves out {', '.join(missing)}, "
-            f"by which the feed {shape.feed.name} would know them.",
+            f"{where} has a cursor, so rows may repeat, but does not map {', '.join(missing)}, "
+            f"the key by which the feed {shape.feed.name} recognises them.",
             "Map it in `columns`, give it a constant in `defaults`, or leave out the cursor.",
         )
     return Database(

@@ -1,7 +1,7 @@
-"""File sources: orders, events, requests and vitals from CSV, Parquet or JSON lines, by a mapping of columns.
+"""File sources: orders, events, requests and vitals from CSV, Parquet or JSON lines, through a column mapping.
 
-Each file is a part: a file that changed replaces its own rows, one that did not is skipped. DuckDB parses, in
-memory and file by file; it never sees the warehouse (decision 4).
+Each file is a partition: a changed file replaces its own rows, an unchanged one is skipped. DuckDB parses in memory,
+file by file; it never sees the warehouse (decision 4).
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ from tidings.window import end_of_local_day
 _BATCH = 122_880
 _REPORTED = 3
 MANY_LOST = 0.1
-"""More than this share of a file's rows is told with what to do about it."""
+"""Above this share of rejected rows a pull reports what to do about it."""
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """What all files of one pull are read with: so they agree on pseudonyms."""
+    """What all files of one pull are read with, so that they agree on pseudonyms."""
 
     connection: duckdb.DuckDBPyConnection
     pseudonyms: Pseudonyms
@@ -73,11 +73,12 @@ class FileSource:
         return (Endpoint(self.shape.feed.name, self.shape.feed, self.shape.feed.doc),)
 
     def warnings(self) -> list[str]:
-        """None."""
         return []
 
     def check(self, pull: Pull) -> list[str]:
-        """Files that are missing or not what they say, and columns that are not in them; one sentence each."""
+        """Files that are missing or do not match their name, and mapped columns that are not in them; one sentence
+        each.
+        """
         problems: list[str] = []
         try:
             unusable: list[SourceError] = []
@@ -95,7 +96,7 @@ class FileSource:
         return problems
 
     def preview(self, pull: Pull) -> Iterator[Trial]:
-        """What would become of the first rows of each file, advice included."""
+        """A trial of the first rows of each file, advice included."""
         try:
             found = files.matching(self.settings.root, self.options.paths, [])
         except SourceError:
@@ -108,10 +109,10 @@ class FileSource:
             yield self._advised(file, pull, trial)
 
     def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
-        """Land the files that are new or have changed. A file that cannot be used stops no other file.
+        """Land the files that are new or have changed. An unusable file does not stop the others.
 
         Raises:
-            SourceError: no file, or files none of whose rows can be used, each named; the others are landed.
+            SourceError: no file, or files without a usable row, each named; the others are landed.
         """
         failed: list[SourceError] = []
         found = files.matching(self.settings.root, self.options.paths, failed)
@@ -161,7 +162,7 @@ class FileSource:
         return replace(self, options=options or self.options, settings=settings or self.settings)
 
     def land_file(self, file: File, landing: Landing, pull: Pull) -> LoadWriter:
-        """Land one file whatever becomes of its rows.
+        """Land one file, however many of its rows are rejected.
 
         Raises:
             SourceError: it cannot be read at all.
@@ -207,7 +208,7 @@ class FileSource:
         return writer
 
     def _missing(self, landing: Landing, names: set[str]) -> Iterator[Pulled]:
-        """Files that were landed and are no longer there: renamed ones are let go, the rows of others stay."""
+        """Landed files that no longer exist: renamed ones are forgotten, the rows of others stay."""
         feed = self.shape.feed
         landed = landing.loads(self.name, feed.name)
         for load in landing.quarantined(self.name, feed.name):
@@ -234,16 +235,14 @@ class FileSource:
         return (*self._on_rejected(file, writer, raw, pull), *self._on_past(file, writer, raw))
 
     def _on_past(self, file: File, writer: LoadWriter, raw: Path) -> tuple[str, ...]:
-        """Rows that lie years before all others: they count, and are named."""
+        """Warn of rows that lie years before all others; they still count."""
         name = writer.load.file if writer.load else ""
         found = lone_past(raw / self.name / self.shape.feed.name / name, self.shape.feed.time)
         if found is None:
             return ()
         rows, day, following = found
         many = "1 row" if rows == 1 else f"{rows:,} rows"
-        return (
-            f"{many} of {file.name} up to {day}, and then none before {following}: look whether the year is right.",
-        )
+        return (f"{many} of {file.name} up to {day}, then none until {following}: check whether the year is right.",)
 
     def _on_rejected(self, file: File, writer: LoadWriter, raw: Path, pull: Pull) -> tuple[str, ...]:
         if not writer.rejected:
@@ -257,7 +256,7 @@ class FileSource:
         return (few, lost, *self._why(file, writer, raw, pull)[1:])
 
     def _why(self, file: File, writer: LoadWriter, raw: Path, pull: Pull) -> list[str]:
-        """Where the rejected rows of a file are, the commonest reasons with a first cell, and what to set."""
+        """Where the rejected rows of a file are, the most common reasons with a first cell, and what to set."""
         reasons = self._reasons(writer, raw)
         said = [f"They are kept, each with its reason: {self._rejected(writer, raw)}.", *_listed(reasons)]
         try:
@@ -307,7 +306,7 @@ class FileSource:
 
 
 def _listed(reasons: list[Reason]) -> list[str]:
-    """The commonest reasons, a sentence each."""
+    """The most common reasons, a sentence each."""
     return [f"{reason}." for reason in reasons[:_REPORTED]]
 
 
@@ -317,7 +316,7 @@ def _streamed(
     """The rows of a Parquet or well-formed CSV file, read by DuckDB alone.
 
     Raises:
-        _Irregular: a row cannot be converted, a CSV file has a broken record, or its records are not one per line.
+        _IrregularError: a row cannot be converted, a CSV file has a broken record, or its records are not one per line.
     """
     numbered = file.form == "parquet"
     query = statement(this, reading.relation(file, this.head), numbered=numbered)
@@ -330,7 +329,7 @@ def _streamed(
                 line += table.num_rows
             yield table
     except (duckdb.Error, OSError, pa.ArrowException) as error:
-        # Arrow hands on what the engine finds while it streams as an OSError.
+        # Arrow passes on what the engine finds while streaming as an OSError.
         raise _Irregular from error
     if not numbered and line != scan.lines:
         raise _Irregular
@@ -339,7 +338,7 @@ def _streamed(
 def _with_care(
     connection: duckdb.DuckDBPyConnection, file: File, this: Plan, scan: Scan, writer: LoadWriter
 ) -> Iterator[pa.Table]:
-    """The rows of a file, records found in Python; what is no record is rejected with its line.
+    """The rows of a file, split into records in Python; a line that is not a record is rejected.
 
     Raises:
         SourceError: a Parquet file is damaged.

@@ -1,4 +1,4 @@
-"""What a source would make of the first rows of a file, and which options would read more of them."""
+"""A trial of the first rows of a file, and the options that would make more of them usable."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _NAMED: Final = 4
 
 
 class Tryable(MappedSource, Protocol):
-    """What a trial has to know of a source of files."""
+    """What a trial needs of a file source."""
 
     def changed(self, *, options: FileOptions | None = None, settings: Settings | None = None) -> Self:
         """The same source with other options or settings."""
 
     def land_file(self, file: File, landing: Landing, pull: Pull) -> LoadWriter:
-        """Land one file whatever becomes of its rows."""
+        """Land one file, however many of its rows are rejected."""
 
 
 def tried(source: Tryable, file: File, pull: Pull) -> Trial:
-    """Read the first rows of a file as a pull would; nothing of it stays.
+    """Read the first rows of a file as a pull would, leaving nothing behind.
 
     Raises:
         SourceError: the file cannot be read at all.
@@ -49,7 +49,7 @@ def tried(source: Tryable, file: File, pull: Pull) -> Trial:
     with tempfile.TemporaryDirectory(prefix="tidings-") as folder:
         root = Path(folder)
         cut, is_all = beginning(file, root, head.inside, options.encoding)
-        # Salts and landings of a trial are its own.
+        # A trial has salts and a landing of its own.
         mine = source.changed(settings=replace(source.settings, root=root))
         landing = Landing(root / "raw")
         mine.land_file(cut, landing, Pull(pull.now, again=True))
@@ -57,7 +57,7 @@ def tried(source: Tryable, file: File, pull: Pull) -> Trial:
 
 
 def advised(source: Tryable, table: Mapping[str, Any], file: File, pull: Pull, before: Trial) -> Trial:
-    """The trial with what to set so that more rows can be used, tried out, and with what only a person can decide."""
+    """The trial with settings that make more rows usable, tried out, and with what only a person can decide."""
     head = _head(source, table, file)
     found, doubts = _options(source, table, head)
     notes = [f"{doubt[0].upper()}{doubt[1:]}." for doubt in doubts]
@@ -79,7 +79,7 @@ def advised(source: Tryable, table: Mapping[str, Any], file: File, pull: Pull, b
 
 @dataclass(frozen=True)
 class _Beginning:
-    """The first rows of a file, read in the encoding that they show; `doubt` is on it."""
+    """The first rows of a file, in their detected encoding; `doubt` is about that."""
 
     columns: Mapping[str, Seen]
     encoding: str
@@ -98,7 +98,7 @@ def _head(source: Tryable, table: Mapping[str, Any], file: File) -> _Beginning:
 
 
 def _other_currencies(source: Tryable, table: Mapping[str, Any], head: _Beginning) -> list[str]:
-    """Columns that name currencies which are not read: amounts would be taken for another currency than they say."""
+    """Columns that name currencies but are not mapped: amounts would be taken for another currency than they are in."""
     columns = source.shape.feed.columns
     if "currency" not in columns or "currency" in source.options.columns:
         return []
@@ -108,8 +108,8 @@ def _other_currencies(source: Tryable, table: Mapping[str, Any], head: _Beginnin
         codes = sorted({value.upper() for value in seen.values})
         if seen.what == "text" and codes and codes != [own] and all(map(is_listed, codes)):
             said.append(
-                f"'{seen.name}' holds {', '.join(codes[:_NAMED])}{', …' if len(codes) > _NAMED else ''} and is not "
-                f"read: all amounts are taken for {own}. Add currency = '{seen.name}' to `columns`."
+                f"'{seen.name}' holds {', '.join(codes[:_NAMED])}{', …' if len(codes) > _NAMED else ''} but is not "
+                f"mapped: all amounts are taken for {own}. Add currency = '{seen.name}' to `columns`."
             )
     return said
 

@@ -1,10 +1,10 @@
 """Google Analytics 4: users, sessions, page views and events of properties by day, through `runReport`.
 
-Habits of the API. Days are the property's. Figures move for two days. All values are texts, a day is `20261110`, limits
-and offsets are texts, too. Without a row there is no `rows`. Rows of few users may be withheld, many rows put together
-as `(other)`, big properties counted by a sample, days left out: an answer says so, each row keeps it, and the pull says
-it. Users do not add up. Tokens are counted per hour and day; too many calls are 429, and a spent hour comes back at its
-end. Errors count, too.
+API quirks. Days are in the property's zone. Numbers still move for two days. All values are strings, a day is
+`20261110`, limits and offsets are strings too. A response without rows has no `rows`. Google may withhold rows of few
+users, merge many rows into `(other)`, sample large properties or leave out days: the response says so, each row keeps
+the flags, and the pull reports them. Users are not additive. Tokens are counted per hour and day; exceeding the quota
+is 429, and an hourly quota is restored at the end of the hour. Failed requests count as well.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ BREAKDOWNS: Final = {
     "page": "pagePath",
     "device": "deviceCategory",
 }
-# Without a row there is no `rows`; the heads are there always.
+# A response without rows has no `rows`; the headers are always there.
 _REPORT: Final = JsonObject(has={"dimensionHeaders": list, "metricHeaders": list}, may={"rows": list, "metadata": dict})
 _METADATA: Final = JsonObject(has={"metrics": list})
 _FLAGS: Final = ("is_thresholded", "is_other", "is_sampled", "truncation")
@@ -67,14 +67,13 @@ def _whose(record: Record) -> dict[str, Any]:
 
 
 def parse_daily(record: Record) -> Mapping[str, Any]:
-    """Totals of a day."""
     found = {column: record[name] for column, name in _TOTALS.items()}
-    # Seconds come with a fraction now and then.
+    # Seconds occasionally have a fraction.
     return {**_whose(record), **found, "engagement_s": round(float(found["engagement_s"]))}
 
 
 def parse_breakdown(record: Record) -> Mapping[str, Any]:
-    """A day by one thing."""
+    """A day of a breakdown."""
     name = record[BREAKDOWNS[record["type"]]]
     return {
         **_whose(record),
@@ -85,7 +84,6 @@ def parse_breakdown(record: Record) -> Mapping[str, Any]:
 
 
 def parse_event(record: Record) -> Mapping[str, Any]:
-    """Events of a day by name."""
     found = {column: record[name] for column, name in _EVENTS.items()}
     return {**_whose(record), "event": record["eventName"], **found}
 
@@ -111,7 +109,7 @@ class Ga4(ApiSource[Ga4Options]):
 
     @property
     def endpoints(self) -> tuple[ApiEndpoint, ...]:
-        """Totals, cuts and events by day."""
+        """Totals, breakdowns and events by day."""
         return (
             ApiEndpoint(
                 name="daily",
@@ -149,11 +147,9 @@ class Ga4(ApiSource[Ga4Options]):
         )
 
     def variables(self) -> tuple[str, ...]:
-        """The one with the service account."""
         return (self.variable("account"),)
 
     def connect(self, clock: Clock) -> Client:
-        """The API, as the service account."""
         return Client(
             self.name,
             self.options.base_url,
@@ -165,7 +161,7 @@ class Ga4(ApiSource[Ga4Options]):
         )
 
     def ping(self, client: Client) -> list[str]:
-        """Ask each property for the names of its figures."""
+        """Request each property's metadata, which needs the same right as a report."""
         missing = []
         for number in self.partitions(client, self.endpoints[0]):
             try:
@@ -177,7 +173,7 @@ class Ga4(ApiSource[Ga4Options]):
         return missing
 
     def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
-        """The properties.
+        """The configured properties.
 
         Raises:
             SettingsError: one is no number.
@@ -196,7 +192,9 @@ class Ga4(ApiSource[Ga4Options]):
     def fetch(
         self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
-        """Rows of one property; cuts and events are asked for day by day, as longer spans are put together."""
+        """Rows of one property; breakdowns and events are requested day by day, as Google merges rows of longer
+        spans.
+        """
         last = add_days(end, -1)
         if endpoint.name == "daily":
             yield from self._report(client, partition, (), list(_TOTALS.values()), first, last)
@@ -210,7 +208,7 @@ class Ga4(ApiSource[Ga4Options]):
                     client, partition, (dimension,), list(_MEASURES.values()), day, day
                 )
                 if type_ == "page":
-                    # Two spellings of a page may stand on two pages of the answer.
+                    # Two spellings of a page may be on different pages of the response.
                     whole = [record for some in rows for record in some]
                     rows = [redacted(whole, dimension, *_MEASURES.values(), written=page_name)]
                 for some in rows:
@@ -224,7 +222,7 @@ class Ga4(ApiSource[Ga4Options]):
             "dateRanges": [{"startDate": first.isoformat(), "endDate": last.isoformat()}],
             "dimensions": [{"name": name} for name in names],
             "metrics": [{"name": name} for name in metrics],
-            # Pages of rows in no order would repeat some and leave out others.
+            # Without a stable order, paging would repeat some rows and skip others.
             "orderBys": [{"dimension": {"dimensionName": name}} for name in names],
             "limit": str(PAGE_ROWS),
         }
@@ -240,7 +238,7 @@ class Ga4(ApiSource[Ga4Options]):
         for _, said in pages(ask, following, f"report of {number}"):
             why = _truncation(said.get("metadata", {}))
             if why and not said.get("rows"):
-                # Nothing told is not nothing that happened.
+                # No data is not the same as zero.
                 left_out = ResponseError(
                     f"Google leaves out all data of {first} to {last} in the property {number}: {why}.",
                     "What was landed of these days stays.",
@@ -250,7 +248,7 @@ class Ga4(ApiSource[Ga4Options]):
 
 
 def _records(said: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows as mappings by the names in the answer's own heads: their order is not ours to assume."""
+    """Rows as mappings by the names in the response's own headers: we must not assume their order."""
     metadata = said.get("metadata", {})
     flags = {
         "zone": metadata.get("timeZone", "UTC"),
@@ -272,7 +270,7 @@ def _records(said: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _truncation(metadata: Mapping[str, Any]) -> str | None:
-    """Why data are left out of an answer; a reason that is not known in Google's own words."""
+    """Why a response leaves out data, in our words where we know the reason, else in Google's."""
     reported = []
     for each in metadata.get("dataTruncationReasons") or ():
         kind = str(each.get("dataTruncationType", ""))
@@ -283,7 +281,7 @@ def _truncation(metadata: Mapping[str, Any]) -> str | None:
 
 
 def _classify(response: Response) -> Decision | None:
-    """429 is a spent quota of the hour or the day; 403 and 404 are rights and numbers."""
+    """Classify 429 (hourly or daily quota), 403 (rights) and 400 (a metric that the property does not have)."""
     if response.status == 429:
         said = excerpt(response)
         return Decision("later", said, seconds=_QUOTA_WAIT_S if "token" in said.lower() else None)
@@ -297,7 +295,7 @@ def _classify(response: Response) -> Decision | None:
             json.loads(response.body)["error"]["status"]
         except (ValueError, KeyError, TypeError):
             return None
-        return Decision("failed", excerpt(response), "The property may lack a figure that is asked for.")
+        return Decision("failed", excerpt(response), "The property may lack a metric that is requested.")
     return None
 
 

@@ -1,4 +1,4 @@
-"""The files that Google Play puts into a bucket, one per month: landed one by one, and again when rewritten."""
+"""The monthly files that Google Play writes to a bucket: landed one by one, and again when rewritten."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from tidings.sources.source import Pull, Pulled
 from tidings.window import Zone, add_days, next_first_day, parse_date
 
 _BATCH = 20_000
-# Files with rejected rows that are fetched again by one pull though they are as they were.
+# Unchanged files with rejected rows that one pull fetches again.
 _AGAIN = 20
 OBJECTS = JsonObject(has={"kind": str}, may={"items": list, "nextPageToken": str})
-"""A list of files; one without any says at least its kind."""
+"""An object list of Cloud Storage; an empty one has at least its kind."""
 
 
 @dataclass(frozen=True)
 class Object:
-    """One file in the bucket; another `generation` is another content.
+    """One file in the bucket; another `generation` means other content.
 
-    `size` and `md5` (base64) are those of its bytes, where the bucket tells them.
+    `size` and `md5` (base64) are those of its bytes, where the bucket reports them.
     """
 
     name: str
@@ -68,7 +68,7 @@ def objects(client: Client, bucket: str, endpoint: ApiEndpoint) -> list[Object]:
 
 
 def wanted(found: Iterable[Object], endpoint: ApiEndpoint, packages: Iterable[str], pull: Pull) -> list[Object]:
-    """The files of the packages asked for (none: all), as far back as asked for."""
+    """The files of the configured packages (none: all), within the endpoint's history."""
     chosen = frozenset(packages)
     since = pull.since or add_days(Zone(endpoint.zone).day_of(pull.now), -endpoint.history_days)
     first, last = f"{since:%Y%m}", f"{pull.until:%Y%m}" if pull.until else "999999"
@@ -81,7 +81,9 @@ def wanted(found: Iterable[Object], endpoint: ApiEndpoint, packages: Iterable[st
 
 
 def _is_of(named: str, endpoint: ApiEndpoint, chosen: frozenset[str]) -> bool:
-    """Files of subscriptions are named after package and product, and both may hold underscores."""
+    """Whether a subscription file belongs to the package: names join package and product, and both may have
+    underscores.
+    """
     by_product = endpoint.name == "subscriptions" and any(named.startswith(f"{package}_") for package in chosen)
     return named in chosen or by_product
 
@@ -97,13 +99,13 @@ def land(
     pull: Pull,
     again: Container[str] = (),
 ) -> Pulled:
-    """Land one file in place of what it said before; skipped where it is as it was.
+    """Land one file in place of its earlier content; skipped if unchanged.
 
-    `again` are files that are landed anew even so. Files of money hold all apps of the account: of them only rows of
+    `again` are files to land even if unchanged. Financial files cover all apps of the account: only their rows of
     `packages` (none: all) are landed.
 
     Raises:
-        AnswerError: none of its rows could be used; they are kept, and what it said before stays in force.
+        ResponseError: none of its rows could be used; they are kept, and its earlier content stays in force.
     """
     feed = endpoint.feed
     digest = hashlib.sha256(f"{file.name} {file.generation} {file.size} {file.md5}".encode()).hexdigest()
@@ -155,7 +157,7 @@ def land(
 
 
 def doubted(landing: Landing, source: str, endpoint: ApiEndpoint) -> frozenset[str]:
-    """The files of which rows could not be used, and which are therefore fetched again though they are as they were."""
+    """Unchanged files to fetch again because some of their rows could not be used."""
     every = (*landing.loads(source, endpoint.name), *landing.quarantined(source, endpoint.name))
     return frozenset(load.partition for load in doubtful(every, _AGAIN))
 
@@ -170,20 +172,20 @@ def _check_whole(file: Object, body: bytes) -> None:
 
 
 def note_reach(landing: Landing, source: str, endpoint: ApiEndpoint, pull: Pull) -> None:
-    """Note how far files of what seldom happens are whole, though none was written anew: nothing has happened."""
+    """Move the coverage of unchanged files of rare events forward: no new generation means that nothing happened."""
     zone = Zone(endpoint.zone)
     with landing.writer(source, endpoint.name, endpoint.feed, now=pull.now, partition="listing") as writer:
         writer.complete_until = zone.first_instant(add_days(zone.day_of(pull.now), -endpoint.lag_days))
 
 
 def _is_wanted(row: Mapping[str, str], chosen: frozenset[str]) -> bool:
-    """Rows that name no app are of all of them. Older files of money call the package a product."""
+    """Rows that name no app apply to all of them. Older financial files call the package a product."""
     named = row.get("package name") or row.get("package id") or row.get("product id")
     return not chosen or not named or named in chosen
 
 
 def _reach(writer: LoadWriter, rows: Any, endpoint: ApiEndpoint, month: str, pull: Pull) -> None:
-    """A file is whole up to its last row, and as far as Google takes for a day: of a quiet one it tells no row."""
+    """A file is complete up to its last row, or up to Google's usual delay: a day without events has no row."""
     zone = Zone(endpoint.zone)
     last = pc.max(rows[endpoint.feed.time]).as_py().replace(tzinfo=UTC)
     reported = add_days(parse_date(f"{last:%Y-%m-%d}"), 1)

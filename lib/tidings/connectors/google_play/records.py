@@ -1,4 +1,4 @@
-"""Google Play's records: its files and vitals, and how each row becomes a row of a feed."""
+"""Records of Google Play: rows of its files and vitals, and how each becomes a row of a feed."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ _DIMENSIONS: Final = {
 
 
 def table(name: str, body: bytes, needs: Sequence[str] = ()) -> Iterator[dict[str, str]]:
-    """The rows of a file by column name, lower case with single spaces; its first bytes tell how it is encoded.
+    """The rows of a file by column name, lower case with single spaces; its first bytes show the encoding.
 
     Raises:
-        AnswerError: it is damaged, cut off, or its head has none of `needs`.
+        ResponseError: it is damaged, truncated, or its header has none of `needs`.
     """
     what = f"The file {name} of Google Play"
     content = unzipped(body, what) if name.endswith(".zip") else body
@@ -60,7 +60,7 @@ def table(name: str, body: bytes, needs: Sequence[str] = ()) -> Iterator[dict[st
 
 
 def _first(record: Record, *names: str) -> str:
-    """The value of the first of these columns that there is: Google renames them now and then."""
+    """The value of the first of these columns that exists: Google renames them from time to time."""
     for name in names:
         if name in record:
             return str(record[name])
@@ -91,7 +91,6 @@ def _of_breakdown(record: Record) -> dict[str, Any]:
 
 
 def parse_installs(record: Record) -> Mapping[str, Any]:
-    """A row of an installs file."""
     return {
         **_of_breakdown(record),
         "installs": _number(_first(record, "daily user installs")),
@@ -104,13 +103,11 @@ def parse_installs(record: Record) -> Mapping[str, Any]:
 
 
 def parse_crashes(record: Record) -> Mapping[str, Any]:
-    """A row of a crashes file."""
     counts = {"crashes": _number(_first(record, "daily crashes")), "anrs": _number(_first(record, "daily anrs"))}
     return {**_of_breakdown(record), **counts}
 
 
 def parse_ratings(record: Record) -> Mapping[str, Any]:
-    """A row of a ratings file."""
     return {
         **_of_breakdown(record),
         "daily_average": _number(_first(record, "daily average rating")),
@@ -119,7 +116,6 @@ def parse_ratings(record: Record) -> Mapping[str, Any]:
 
 
 def parse_store(record: Record) -> Mapping[str, Any]:
-    """A row of a store performance file."""
     return {
         **_of_breakdown(record),
         "row": record["row"],
@@ -132,7 +128,6 @@ def parse_store(record: Record) -> Mapping[str, Any]:
 
 
 def parse_subscription(record: Record) -> Mapping[str, Any]:
-    """A row of a subscriptions file."""
     return {
         "package": _first(record, "package name"),
         "product": _first(record, "product id"),
@@ -145,7 +140,7 @@ def parse_subscription(record: Record) -> Mapping[str, Any]:
 
 
 def parse_sale(record: Record) -> Mapping[str, Any]:
-    """A row of the sales file; the sign follows from the status where it is known: refunds are written either way."""
+    """A row of the sales file; a known status determines the sign, as refunds are written with either."""
     status = _first(record, "financial status")
     amount = _amount(record, "charged amount")
     known = FINANCIAL_STATUSES.get(plain(status))
@@ -188,7 +183,7 @@ def parse_earning(record: Record) -> Mapping[str, Any]:
 
 
 def parse_review(record: Record) -> Mapping[str, Any]:
-    """A row of the reviews file; stars without a text have no link, and so no id of their own."""
+    """A row of the reviews file; a rating without text has no link, and so no id of its own."""
     package, stars = _first(record, "package name"), _first(record, "star rating")
     written = _first(record, "review submit millis since epoch")
     known = [package, written, *(record.get(n, "") for n in ("reviewer language", "device", "app version code")), stars]
@@ -228,7 +223,7 @@ def parse_recent_review(record: Record) -> Mapping[str, Any]:
 
 
 def parse_vitals(record: Record) -> Mapping[str, Any]:
-    """A row of a metric set: numbers are texts inside objects."""
+    """A row of a vitals metric set: numbers are strings inside objects."""
     measures = {each["metric"]: each["decimalValue"]["value"] for each in record["metrics"]}
     start = record["startTime"]
     names = [str(d.get("int64Value", d.get("stringValue", UNKNOWN))) for d in record.get("dimensions", ())]
@@ -262,7 +257,7 @@ FILES: Final[Mapping[str, tuple[str, re.Pattern[str]]]] = {
     "earnings": ("earnings/earnings_", re.compile(r"(?P<month>\d{6})_.+\.zip")),
     "reviews": ("reviews/reviews_", re.compile(r"(?P<package>.+)_(?P<month>\d{6})\.csv")),
 }
-"""What the files of an endpoint are called: how names begin, and how they go on. Packages may hold underscores."""
+"""The parts of an endpoint's file names before and after the package, which may contain underscores."""
 
 _STATS_HEAD: Final = ("date", "package name")
 HEADS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -271,10 +266,10 @@ HEADS: Final[Mapping[str, tuple[str, ...]]] = {
     "earnings": ("transaction date", "transaction type"),
     "reviews": ("package name", "star rating"),
 }
-"""Columns of which a file has one at least, or it is none of its endpoint."""
+"""Columns of which the header must have at least one; otherwise the file is not one of this endpoint."""
 
 
-# Where buyers live is more than any figure needs.
+# No metric needs to know where buyers live.
 _WHERE: Final = ("city of buyer", "state of buyer", "postal code of buyer", "buyer state", "buyer postal code")
 
 
@@ -317,11 +312,11 @@ RECENT_REVIEWS: Final = ApiEndpoint(
     feed=GOOGLE_PLAY_REVIEWS,
     doc="Written reviews of the last week.",
     parse=parse_recent_review,
-    # The name of a person.
+    # The reviewer's name.
     forget=("authorName",),
     fields=("package", "reviewId", "comments"),
     lookback_days=7,
-    # Of the seventh day back the API may tell the later half only.
+    # The API may have only the later half of the seventh day back.
     history_days=6,
     retention_days=6,
     chunk_days=8,

@@ -1,10 +1,11 @@
 """Google Play Console: installs, store page, ratings, reviews, sales and earnings from its bucket, vitals from its API.
 
-Habits. There are three services for one account. The bucket holds a file per month, app and cut, rewritten every day
-for weeks: a new generation of a file replaces all that it said. Files are UTF-16 with a mark, money is zipped UTF-8;
-columns are renamed now and then. A cut is the same total split another way, totals have files of their own. Small apps
-have no files at all, which is not zero. Vitals know up to when they are fresh, refuse later days, and tell rates of
-users with numbers as texts. The reviews API knows the last week of written reviews; the files know stars alone, too.
+API quirks. One account has three services. The bucket holds a file per month, app and breakdown, rewritten daily for
+weeks: a new generation of a file replaces all of its content. Files are UTF-16 with a byte order mark, financial ones
+zipped UTF-8; columns are renamed from time to time. A breakdown splits the same total another way; totals have files of
+their own. Small apps have no files at all, which does not mean zero. Vitals report how fresh they are, reject later
+days, and give user rates as strings. The reviews API has the written reviews of the last week; the files also have
+ratings without text.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _SCOPES: Final = tuple(
 )
 _SETS: Final = {"crash": "crashRateMetricSet", "anr": "anrRateMetricSet"}
 _PAGE: Final = 10_000
-# Google leaves out what is empty, but for the kind of a list of files and the freshness of vitals.
+# Google leaves out empty fields, except the kind of an object list and the freshness of vitals.
 _APPS: Final = JsonObject(may={"apps": list, "nextPageToken": str}, is_sparse=True)
 _VITALS: Final = JsonObject(may={"rows": list, "nextPageToken": str}, is_sparse=True)
 _FRESHNESS: Final = JsonObject(has={"freshnessInfo": dict})
@@ -69,11 +70,9 @@ class GooglePlay(ApiSource[GooglePlayOptions]):
 
     @property
     def endpoints(self) -> tuple[ApiEndpoint, ...]:
-        """The files of the bucket, vitals, and the newest reviews."""
         return (*ENDPOINTS, VITALS, RECENT_REVIEWS)
 
     def variables(self) -> tuple[str, ...]:
-        """The one with the service account."""
         return (self.variable("account"),)
 
     @property
@@ -82,7 +81,7 @@ class GooglePlay(ApiSource[GooglePlayOptions]):
         return self.options.bucket.removeprefix("gs://").partition("/")[0]
 
     def connect(self, clock: Clock) -> Client:
-        """The storage, as the service account; the other two services are asked as the same."""
+        """Cloud Storage, as the service account; the other two services use the same account."""
         self._token = service_account(self.key("account"), _SCOPES)
         self._clients = {}
         return self._client(clock, self.options.base_url or _STORAGE)
@@ -93,7 +92,7 @@ class GooglePlay(ApiSource[GooglePlayOptions]):
         return Client(self.name, base, clock, console=self.console, auth=self._token, limits=limits, classify=_classify)
 
     def _other(self, client: Client, base: str) -> Client:
-        """Another of the three services; where a base_url stands in, it stands in for all."""
+        """A client for another of the three services; a configured base_url stands in for all of them."""
         if base not in self._clients:
             self._clients[base] = self._client(client.clock, self.options.base_url or base)
         return self._clients[base]
@@ -115,13 +114,13 @@ class GooglePlay(ApiSource[GooglePlayOptions]):
         return missing
 
     def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
-        """The bucket, or the apps."""
+        """The bucket for files, the apps for vitals and reviews."""
         return (self.bucket,) if endpoint.name in FILES else self._chosen(client)
 
     def land(
         self, landing: Landing, client: Client, endpoint: ApiEndpoint, partition: str, pull: Pull
     ) -> Iterator[Pulled]:
-        """Land the files that were written since, one by one; vitals and reviews as other APIs."""
+        """Land the files written since the last pull, one by one; vitals and reviews like any API."""
         if endpoint.name not in FILES:
             yield from super().land(landing, client, endpoint, partition, pull)
             return
@@ -212,7 +211,7 @@ class GooglePlay(ApiSource[GooglePlayOptions]):
             yield [{**each, "package": package} for each in page.get("reviews", ()) if start <= changed(each) < stop]
 
     def _chosen(self, client: Client) -> tuple[str, ...]:
-        """The apps that are asked for."""
+        """The configured packages, or all that the account sees."""
         if not self._packages:
             reporting = self._other(client, _REPORTING)
 
@@ -243,7 +242,7 @@ def _day(day: date) -> dict[str, Any]:
 
 
 def _classify(response: Response) -> Decision | None:
-    """403 is a right that lacks, or a service that is not switched on."""
+    """Classify 403: a missing right, or a service that is not enabled."""
     if response.status != 403:
         return None
     remedy = (

@@ -1,5 +1,5 @@
-# ruff: noqa: S608 - HogQL of our own; what comes from outside goes in as values
-"""What PostHog is asked in HogQL, and how each row becomes a row of a feed."""
+# ruff: noqa: S608 - our own HogQL; external values are passed as parameters
+"""The HogQL queries, and how each row of a result becomes a row of a feed."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ HITS_QUERY: Final = (
 
 
 def breakdown_query(type_: str) -> str:
-    """Page views and visitors by day and one thing."""
-    # What is empty and what is missing are one group: people of two groups could not be added up.
+    """Page views and visitors by day and one breakdown."""
+    # Empty and missing values form one group: visitors of two groups could not be added up.
     name = f"coalesce(nullIf(toString({BREAKDOWNS[type_]}), ''), '{_UNKNOWN}')"
     return (
         f"SELECT {_DAY} AS day, {name} AS name, count() AS pageviews, uniq(person_id) AS visitors FROM events "
@@ -62,23 +62,20 @@ def _whose(record: Record) -> dict[str, Any]:
 
 
 def parse_daily(record: Record) -> Mapping[str, Any]:
-    """Totals of a day."""
     return {**_whose(record), **{name: record[name] for name in TOTALS}}
 
 
 def parse_breakdown(record: Record) -> Mapping[str, Any]:
-    """A day by one thing."""
+    """A day of a breakdown."""
     counts = {"pageviews": record["pageviews"], "visitors": record["visitors"]}
     return {**_whose(record), "type": record["type"], "name": record["name"] or _UNKNOWN, **counts}
 
 
 def parse_event(record: Record) -> Mapping[str, Any]:
-    """Events of a day by name."""
     return {**_whose(record), "event": record["event"], "events": record["events"], "users": record["users"]}
 
 
 def parse_hit(record: Record) -> Mapping[str, Any]:
-    """One event."""
     return {
         "project": record["project"],
         "uuid": record["uuid"],

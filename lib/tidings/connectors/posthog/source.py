@@ -1,11 +1,11 @@
-"""PostHog: page views, visitors, events by day through HogQL, and events one by one where asked for.
+"""PostHog: page views, visitors and events by day through HogQL, and optionally individual events.
 
-Habits of the API. Without a LIMIT an answer holds 100 rows, and never more than 50,000: each query says its limit, and
-an answer that is as long is not whole. Times are read and written in the project's zone unless told otherwise. Answers
-may come from a cache unless forced. A query that takes too long is refused, and shorter spans are asked for; one that
-is queued is asked for again. OFFSET gets slow and skips rows, so events are paged by time and id. Events come late from
-phones, and persons are merged, so that days are counted anew for a month. A day without an event is not told at all. A
-key needs the scopes query:read and project:read; one that is limited to a project may not list them.
+API quirks. Without a LIMIT a result has 100 rows, and never more than 50,000: each query states its limit, and a result
+of that length is incomplete. Times are read and written in the project's zone unless stated otherwise. Results may come
+from a cache unless forced. A query that takes too long is rejected, and shorter spans are requested; a queued one is
+polled. OFFSET gets slow and skips rows, so events are paged by time and id. Phones send events late and persons are
+merged, so days are counted again for a month. A day without events has no row. A key needs the scopes query:read and
+project:read; one limited to a project may not list projects.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ from tidings.window import Zone, add_days, days_between, naive_utc, parse_instan
 
 _PROJECT: Final = JsonObject(has={"id": (int, str)}, may={"timezone": str})
 _PROJECTS: Final = JsonObject(has={"results": list})
-# Rows, or how far they are; which of both is seen when they are read.
+# Rows, or the progress of a queued query; which of the two is checked on reading.
 _QUERY: Final = JsonObject(may={"columns": list, "results": list, "query_status": dict}, is_sparse=True)
 _HOST: Final = "https://us.posthog.com"
 _YEAR: Final = 365
 _POLLS: Final = 60
 _POLL_S: Final = 2.0
 _TOO_MUCH: Final = ("timeout", "timed out", "memory", "too long", "execution time")
-# What PostHog answers when a query takes too long, or the database has too much to do for it.
+# What PostHog responds when a query takes too long, or the database is too busy for it.
 _TOO_LONG: Final = frozenset({504, 512, 513})
-# Events come late from phones, persons are merged.
+# Phones send events late, and persons are merged.
 _LOOKBACK_DAYS: Final = 30
 
 
@@ -87,7 +87,7 @@ class PostHog(ApiSource[PostHogOptions]):
 
     @property
     def endpoints(self) -> tuple[ApiEndpoint, ...]:
-        """Totals, cuts and events by day; events one by one only where asked for."""
+        """Totals, breakdowns and events by day; individual events only if configured."""
         zone = self._zone.name
         whose = ("project", "zone", "day")
         found = [
@@ -135,15 +135,13 @@ class PostHog(ApiSource[PostHogOptions]):
         return tuple(found)
 
     def variables(self) -> tuple[str, ...]:
-        """The one with the key."""
         return (self.variable("key"),)
 
     def connect(self, clock: Clock) -> Client:
-        """The API, with the personal key."""
         key = self.secret("key")
         if key.reveal().startswith("phc_"):
             raise SettingsError(
-                f"{self.variable('key')} is the key that sends events in.",
+                f"{self.variable('key')} is the key for sending events.",
                 f"Set a personal API key with the scope query:read, phx_…: {self.console}.",
             )
         base = self.options.base_url
@@ -152,12 +150,12 @@ class PostHog(ApiSource[PostHogOptions]):
                 f"[tool.tidings.sources.{self.name}] base_url is where events are sent to.",
                 f'Write base_url = "{base.replace(".i.posthog.com", ".posthog.com")}".',
             )
-        # Half of what a team may ask, as its people share it.
+        # Half of a team's limit, which its members share.
         limits = (Limit(110, 60.0), Limit(1100, 3600.0))
         return Client(self.name, base, clock, console=self.console, auth=Header(key), limits=limits)
 
     def ping(self, client: Client) -> list[str]:
-        """Ask for the project, and one row."""
+        """Request the project, and one row."""
         try:
             self._check_zone(client)
             self._ask(client, "SELECT 1 AS one LIMIT 1", {}, "check")
@@ -171,7 +169,7 @@ class PostHog(ApiSource[PostHogOptions]):
         return (self.options.project,)
 
     def _check_zone(self, client: Client) -> None:
-        """Refuse another zone than the project's: its own people would see other days."""
+        """Raise if the configured zone is not the project's: PostHog itself would show other days."""
         if self._is_checked:
             return
         project = self.options.project
@@ -200,7 +198,7 @@ class PostHog(ApiSource[PostHogOptions]):
         self._is_checked = True
 
     def _projects(self, client: Client) -> list[str]:
-        """The projects that the key may list, if it may."""
+        """The projects that the key may list, if any."""
 
         def ask(url: str | None) -> Any:
             return client.get(url or "api/projects/", expects=_PROJECTS).json()
@@ -216,7 +214,7 @@ class PostHog(ApiSource[PostHogOptions]):
     def fetch(
         self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
-        """Rows of some days; where they are too many for one answer, of fewer days at a time."""
+        """Rows of some days, requested for fewer days at a time where one result cannot hold them."""
         whose = {"project": partition, "zone": self._zone.name}
         if endpoint.name == "hits":
             yield from self._hits(client, partition, first, end)
@@ -244,7 +242,7 @@ class PostHog(ApiSource[PostHogOptions]):
         try:
             rows, is_whole = self._ask(client, query, values, what)
         except ResponseError as error:
-            # What takes too long or too much memory is done in parts.
+            # A query that takes too long or too much memory is split.
             said = error.failed.lower()
             if days == 1 or not (error.status in _TOO_LONG or any(word in said for word in _TOO_MUCH)):
                 raise
@@ -254,22 +252,24 @@ class PostHog(ApiSource[PostHogOptions]):
             return
         if days == 1:
             raise ResponseError(
-                f"{what} of {first} has more than {MOST_ROWS:,} rows, which PostHog does not tell.",
-                f"List the cuts that you need, without this one, as cuts in the table of {self.name}.",
+                f"{what} of {first} has more than {MOST_ROWS:,} rows, more than PostHog returns.",
+                f"List the breakdowns that you need, without this one, as breakdowns in the table of {self.name}.",
             )
         middle = add_days(first, days // 2)
         yield from self._days(client, query, first, middle, what)
         yield from self._days(client, query, middle, end, what)
 
     def _quiet_days(self, client: Client, rows: Sequence[Record], first: date, end: date) -> Iterator[dict[str, Any]]:
-        """Totals of the days that are left out because nothing happened: those after one on which something did."""
+        """Zero totals for the days that PostHog leaves out because nothing happened, after the first day with
+        events.
+        """
         days = {str(row["day"])[:10] for row in rows}
         begun = min(days, default="9999")
         if str(first) not in days:
             before = {"a": _utc(self._zone.first_instant(first)), "z": _utc(day_instant(add_days(first, -_YEAR)))}
             begun = str(first) if self._ask(client, BEFORE_QUERY, before, "before")[0] else begun
         if rows and not any(all(str(row.get(name)).isdigit() for name in TOTALS) for row in rows):
-            # What was told cannot be used: beside it nothing must look as if it could.
+            # These rows cannot be used; zeros beside them would look like data.
             return
         zeros = dict.fromkeys(TOTALS, 0)
         for day in days_between(first, add_days(end, -1)):
@@ -339,12 +339,12 @@ class PostHog(ApiSource[PostHogOptions]):
 
 
 def _classify_project(response: Response) -> Decision | None:
-    """Without a right or a project other things can be said than that it failed."""
+    """Classify errors of rights and projects with a remedy of their own."""
     return Decision("fine") if response.status in (403, 404) else None
 
 
 def _classify_query(response: Response) -> Decision | None:
-    """What took too long does so again: less is asked for instead."""
+    """A query that took too long would do so again, so it fails and fewer days are requested."""
     return Decision("failed", excerpt(response)) if response.status in _TOO_LONG else None
 
 

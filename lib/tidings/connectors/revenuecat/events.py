@@ -1,9 +1,9 @@
-"""RevenueCat's webhooks, from files: JSON lines, one delivery each, as whatever received them wrote them down.
+"""RevenueCat's webhooks, from files: JSON lines, one delivery each, as your own receiver stored them.
 
-Habits of the webhooks. An event is delivered at least once, and in no order; every delivery of it has the same `id`.
-`event_timestamp_ms` says when it was made, usually within a minute of what happened, for a cancellation within two
-hours. New types and fields may come at any time. Deliveries say who bought, with e-mail addresses among the attributes:
-that is left out before anything is written. Sandbox purchases come by the same webhook.
+Webhook quirks. An event is delivered at least once, in no particular order; every delivery of it has the same `id`.
+`event_timestamp_ms` is when it was generated, usually within a minute of what happened, for a cancellation within two
+hours. New types and fields may appear at any time. Deliveries identify the buyer, with e-mail addresses among the
+attributes: these are removed before anything is written. Sandbox purchases use the same webhook.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ FORGOTTEN: Final = (
 _DELIVERIES: Final = Endpoint("deliveries", REVENUECAT_EVENTS_DELIVERIES, REVENUECAT_EVENTS_DELIVERIES.doc)
 _AS_POSTED: Final = "Write one delivery per line, as it was posted."
 _NO_JSON: Final = "the line is not JSON"
-_NO_DELIVERY: Final = "the line is no delivery: it has no event"
-# A line that cannot be taken apart may say who bought: it is not kept.
+_NO_DELIVERY: Final = "the line is not a delivery: it has no event"
+# A line that cannot be parsed may identify the buyer, so it is not kept.
 _NOT_KEPT: Final = "(see this line of the file)"
 
 
 def parse_delivery(record: Record) -> Mapping[str, Any]:
-    """An event of a webhook, whoever it is about left out."""
+    """An event of a webhook without anything that identifies the buyer."""
     kind = str(record["type"]).upper()
     needed = record.__getitem__ if kind in COUNTED else record.get
     environment, country, store = needed("environment"), record.get("country_code"), record.get("store")
@@ -85,7 +85,7 @@ def _instant_or_none(value: Any) -> datetime | None:
 
 @dataclass(frozen=True)
 class RevenueCatEvents:
-    """Files of webhook deliveries that patterns name; a file that changed replaces its own rows."""
+    """Files of webhook deliveries that patterns name; a changed file replaces its own rows."""
 
     name: str
     paths: tuple[str, ...]
@@ -94,15 +94,13 @@ class RevenueCatEvents:
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """One: the deliveries."""
         return (_DELIVERIES,)
 
     def warnings(self) -> list[str]:
-        """None."""
         return []
 
     def check(self, pull: Pull) -> list[str]:
-        """Files that are missing or do not begin with a delivery; one sentence each."""
+        """Files that are missing or do not start with a delivery; one sentence each."""
         problems: list[str] = []
         try:
             unusable: list[SourceError] = []
@@ -124,7 +122,7 @@ class RevenueCatEvents:
         return problems
 
     def preview(self, pull: Pull) -> Iterator[Trial]:
-        """What would become of the first deliveries of each file."""
+        """A trial of the first deliveries of each file."""
         try:
             found = files.matching(self.settings.root, self._patterns(), [])
         except SourceError:
@@ -146,7 +144,7 @@ class RevenueCatEvents:
             return replace(trial, noun="deliveries")
 
     def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
-        """Land the files that are new or have changed. A file that cannot be used stops no other file.
+        """Land the files that are new or have changed. An unusable file does not stop the others.
 
         Raises:
             SourceError: no file, or files that cannot be used, each named; the others are landed.
@@ -176,7 +174,7 @@ class RevenueCatEvents:
         ) as writer:
             why = _fill(writer, file, scan, pull)
             if writer.newest is not None:
-                # The day of the last delivery may have more to come, in a file that is not there yet.
+                # The day of the last delivery may continue in a file that does not exist yet.
                 writer.complete_until = min(writer.newest.replace(tzinfo=UTC), pull.now)
         if writer.rejected and not writer.rows:
             raise SourceError(
@@ -196,7 +194,7 @@ class RevenueCatEvents:
 
 
 def _check_form(file: File) -> None:
-    """Make sure that a file is what its name says, and that this is JSON lines.
+    """Check that a file is JSON lines, by its name and its content.
 
     Raises:
         SourceError: it is not.
@@ -210,7 +208,7 @@ def _check_form(file: File) -> None:
 
 
 def _fill(writer: LoadWriter, file: File, scan: Scan, pull: Pull) -> str:
-    """Land the usable lines of a file, reject the others; the first reason why one was."""
+    """Land the usable lines of a file and reject the others; returns the first reason for a rejection."""
     why = ""
     for first, texts in files.line_blocks(file, "utf-8"):
         events: list[Record] = []
@@ -241,7 +239,7 @@ def _fill(writer: LoadWriter, file: File, scan: Scan, pull: Pull) -> str:
 
 
 def _event(text: str) -> tuple[Record | None, str]:
-    """The event of a delivery without whoever it is about, or the reason why there is none.
+    """The event of a delivery without anything that identifies the buyer, or the reason why there is none.
 
     A line may be the whole delivery or the event alone.
     """
@@ -252,7 +250,7 @@ def _event(text: str) -> tuple[Record | None, str]:
     event = said.get("event", said) if isinstance(said, dict) else None
     if not isinstance(event, dict) or (event is said and "type" not in event):
         return None, _NO_DELIVERY
-    # Fields are added now and then: what looks like an e-mail address is nobody's business here.
+    # RevenueCat adds fields from time to time: drop whatever looks like an e-mail address.
     return {n: v for n, v in event.items() if n not in FORGOTTEN and not (isinstance(v, str) and "@" in v)}, ""
 
 

@@ -1,4 +1,4 @@
-"""RevenueCat's answers, taken apart: points of charts, figures of the overview, customers, subscriptions."""
+"""RevenueCat's responses parsed: points of charts, metrics of the overview, customers, subscriptions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tidings.window import parse_date
 
 ALL: Final = "all"
 _TOTAL: Final = "Total"
-# Charts tell seconds, everything else milliseconds; the specification says milliseconds for both.
+# Charts use seconds, everything else milliseconds; the specification says milliseconds for both.
 _MILLISECONDS_FROM: Final = 10**11
 _MONEY_CHARTS: Final = ("mrr", "revenue", "arr", "mrr_movement")
 _COUNTS: Final = ("#", "%")
 
 
 def instant(value: Any) -> datetime:
-    """A Unix time in seconds or milliseconds, told apart by its size, as an aware UTC instant.
+    """A Unix time in seconds or milliseconds, whichever its size suggests, as an aware UTC instant.
 
     Raises:
         UnusableError: it is no such time.
@@ -35,9 +35,9 @@ def instant(value: Any) -> datetime:
 
 
 def points(said: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The points of a chart, one per day, measure and segment, each with its measure and segment beside it.
+    """The points of a chart, one per day, measure and segment, each with its measure and segment added.
 
-    Both shapes: objects (charts v3), and lists of a time and one value per measure (v2).
+    Handles both formats: objects (charts v3), and lists of a time and one value per measure (v2).
     """
     measures, segments = said.get("measures") or [], _named(said.get("segments") or [])
     for value in said["values"]:
@@ -51,14 +51,14 @@ def points(said: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         else:
             cohort, *numbers = value
             for place, number in enumerate(numbers):
-                # Lists name what they hold in either of the two.
+                # Lists name their content in either of the two.
                 measure = _measure(said, measures or segments, place)
                 point = {"cohort": cohort, "measure": place, "value": number, "segment": None}
                 yield {**point, "of_measure": measure, "of_segment": None}
 
 
 def _named(segments: Sequence[Any]) -> list[Any]:
-    """Segments with the code of the country they stand for, but for those that share one: one would hide the other."""
+    """Segments with their country code, except those that share one: one would overwrite the other."""
     codes = [_country_of(each) if isinstance(each, Mapping) else None for each in segments]
     often = Counter(codes)
     return [
@@ -68,7 +68,7 @@ def _named(segments: Sequence[Any]) -> list[Any]:
 
 
 def _country_of(segment: Mapping[str, Any]) -> str | None:
-    """The code of the country that a segment is called by, in its id or in its name; None if it is no country."""
+    """The country code of a segment, from its id or its name; None if it is not a country."""
     reported = [alpha2(str(segment[name])) for name in ("id", "display_name") if segment.get(name)]
     return next((code for code in reported if is_country(code)), None)
 
@@ -78,7 +78,7 @@ def _name_of(segment: Mapping[str, Any]) -> str:
 
 
 def parse_point(record: Record) -> Mapping[str, Any]:
-    """A point of a chart from a record of `points`, to which the request has added what it asked for."""
+    """A point of a chart from a record of `points`, to which the request parameters have been added."""
     day = instant(record["cohort"])
     if day.time() != time.min:
         raise UnusableError(f"its day begins at {day:%H:%M} UTC: the chart is not in days of UTC")
@@ -110,7 +110,7 @@ def parse_point(record: Record) -> Mapping[str, Any]:
 
 
 def parse_overview(record: Record) -> Mapping[str, Any]:
-    """A figure of the overview, to which the request has added project, day and currency."""
+    """A metric of the overview, to which project, day and currency have been added."""
     computed = record.get("last_updated_at")
     return {
         "project": record["project"],
@@ -162,14 +162,13 @@ def parse_subscription(record: Record) -> Mapping[str, Any]:
 
 
 def _at(things: Any, place: Any) -> Mapping[str, Any] | None:
-    """What a chart lists at a place, None if there is nothing."""
     if isinstance(place, bool) or not isinstance(place, int) or not 0 <= place < len(things):
         return None
     return things[place] if isinstance(things[place], Mapping) else None
 
 
 def _measure(said: Mapping[str, Any], measures: Any, place: Any) -> Mapping[str, Any] | None:
-    """The measure at a place; a chart that lists none at all has its own name for the first."""
+    """The measure at an index; a chart that lists none names the first after itself."""
     if measures:
         return _at(measures, place)
     name = said.get("display_name") or said.get("category") or "value"

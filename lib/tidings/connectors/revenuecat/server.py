@@ -1,4 +1,4 @@
-"""How RevenueCat's server is talked to: lists page by page, what an error means, whether a chart was understood."""
+"""RevenueCat's protocol: paged lists, the meaning of errors, and whether a chart request was understood."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ _PERMISSIONS: Final[Mapping[str, str]] = {
 
 
 def listed(client: Client, path: str, query: Mapping[str, str] | None = None) -> Iterator[Sequence[Record]]:
-    """The items of a list, page by page."""
     asked = {"limit": str(_PAGE_ROWS), **(query or {})}
 
     def ask(following: str | None) -> Any:
@@ -48,38 +47,38 @@ def _following(page: Any) -> str | None:
 
 
 def needed(said: Any, name: str, what: str) -> list[Any]:
-    """A list that an answer has to hold.
+    """A list that a response must have.
 
     Raises:
-        AnswerError: it does not.
+        ResponseError: it does not.
     """
     found = said.get(name) if isinstance(said, Mapping) else None
     if not isinstance(found, list):
-        raise ResponseError(f"RevenueCat's answer for {what} has no list '{name}'.", NEWER)
+        raise ResponseError(f"RevenueCat's response for {what} has no list '{name}'.", NEWER)
     return found
 
 
 def check_understood(name: str, asked: Mapping[str, str], said: Any) -> None:
-    """Make sure that an answer is the chart that was asked for.
+    """Check that a response is the requested chart.
 
     Raises:
-        AnswerError: it is none, not by day, or not split as asked.
+        ResponseError: it is not, is not by day, or is not split as requested.
     """
     needed(said, "values", f"the chart {name}")
     listed = said.get("unsupported_params") or ()
     ignored = [str(each.get("name", each)) if isinstance(each, Mapping) else str(each) for each in listed]
-    # In which currency an answer is, it says itself.
+    # The response names its own currency.
     wrong = sorted(set(ignored) & set(asked) - {"currency"})
     if wrong:
         remedy = "Take it out of segments in the settings." if wrong == ["segment"] else NEWER
-        raise ResponseError(f"The chart {name} cannot be asked with {', '.join(wrong)}.", remedy)
+        raise ResponseError(f"The chart {name} does not support {', '.join(wrong)}.", remedy)
     resolution = str(said.get("resolution") or "day").lower()
     if resolution not in ("day", "0", "daily"):
-        raise ResponseError(f"The chart {name} came by {resolution}, not by day.", NEWER)
+        raise ResponseError(f"The chart {name} is by {resolution}, not by day.", NEWER)
 
 
 def classifier_of(console: str) -> Classify:
-    """How errors are meant: they say whether asking again helps, and in header, body or nowhere how long to wait.
+    """Classify errors: they say whether a retry helps, and give the wait in a header, in the body or not at all.
 
     `console` is where keys are made, for the remedies.
     """
@@ -103,7 +102,7 @@ def classifier_of(console: str) -> Classify:
             seconds = None
             if "Retry-After" not in response.headers:
                 known = isinstance(backoff, int | float) and not isinstance(backoff, bool)
-                # Limits are by the minute.
+                # Limits are per minute.
                 seconds = backoff / 1000 if known else _MINUTE_S if response.status == 429 else None
             return Decision("later", said, seconds=seconds)
         return Decision("failed", said) if retryable is False else None
@@ -112,6 +111,6 @@ def classifier_of(console: str) -> Classify:
 
 
 def _permission(path: str) -> str:
-    """The permission that a path needs, in the words of the console."""
+    """The permission that a path needs, as the console names it."""
     last = next((name for name in reversed(path.split("/")) if name in _PERMISSIONS), "projects")
     return f"{_PERMISSIONS[last]} (or name your project in projects)" if last == "projects" else _PERMISSIONS[last]

@@ -1,11 +1,11 @@
-"""RevenueCat, API version 2: an app's subscriptions by day, and if wanted each customer and subscription.
+"""RevenueCat, API version 2: an app's subscriptions by day, and optionally each customer and subscription.
 
-Habits of the API. A secret key belongs to one project and carries permissions of its own for the overview, the charts
-and the customers. Charts may be asked for five times a minute, so that each is asked for as a whole, all days in one
-call; a wait is told as `Retry-After`, as `backoff_ms`, or not at all. An error says itself whether asking again helps.
-The overview knows no history: each pull keeps one figure per day. A parameter that a chart does not know is ignored
-and listed in `unsupported_params`. Lists are followed by `next_page`, a path that begins with /v2. Subscriptions are
-told per customer only: a call for each of them.
+API quirks. A secret key belongs to one project and has separate permissions for the overview, the charts and the
+customers. Charts allow five requests a minute, so each is requested for all days in one call; the wait comes as
+`Retry-After`, as `backoff_ms`, or not at all. An error says whether a retry helps. The overview has no history: each
+pull keeps one value per day. A parameter that a chart does not know is ignored and listed in `unsupported_params`.
+Lists are paged by `next_page`, a path that starts with /v2. Subscriptions are listed per customer only: one call for
+each.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ MORE_CHARTS: Final = ("arr", "actives_movement", "customers_active", "customers_
 SEGMENTS: Final = ("country", "store", "product")
 ENTITIES: Final = ("customers", "subscriptions")
 _BASE: Final = "https://api.revenuecat.com/v2"
-# A second more than the minute of the limit: the server counts when requests arrive.
-# Customers that may be deleted while a list is read.
+# A second more than the minute of the limit: the server counts when requests arrive. Then, how many customers may be
+# deleted while a list is read.
 _FEW: Final = 5
 _FIGURES_LIMIT: Final = Limit(5, 61.0)
 _LISTS_LIMIT: Final = Limit(400, 60.0)
@@ -62,7 +62,7 @@ _PROJECTS_LIMIT: Final = Limit(50, 60.0)
 OVERVIEW: Final = ApiEndpoint(
     name="overview",
     feed=REVENUECAT_OVERVIEW,
-    doc="Figures of the overview as they are now.",
+    doc="Metrics of the overview as they are now.",
     snapshot=True,
     parse=parse_overview,
     fields=(
@@ -150,15 +150,14 @@ class RevenueCat(ApiSource[RevenueCatOptions]):
         return (OVERVIEW, *map(chart, dict.fromkeys(self.options.charts)), *lists)
 
     def variables(self) -> tuple[str, ...]:
-        """The one with the secret key."""
         return (self.variable("key"),)
 
     def connect(self, clock: Clock) -> Client:
-        """The API with the key, at the pace of charts."""
+        """The API with the key, paced for charts."""
         return self._client(clock, _FIGURES_LIMIT)
 
     def ping(self, client: Client) -> list[str]:
-        """Ask for the overview and for what the first chart can be asked."""
+        """Request the overview and the options of the first chart."""
         missing = []
         for project in self._projects(client):
             for path in ("metrics/overview", *(f"charts/{name}/options" for name in self.options.charts[:1])):
@@ -170,7 +169,7 @@ class RevenueCat(ApiSource[RevenueCatOptions]):
         return missing
 
     def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
-        """The projects; of a chart also each project by what it is split by: `proj1a2b by store`."""
+        """The projects; for a chart also each project by segment: `proj1a2b by store`."""
         for project in self._projects(client):
             yield project
             if endpoint.feed is REVENUECAT_CHARTS:
@@ -179,7 +178,7 @@ class RevenueCat(ApiSource[RevenueCatOptions]):
     def fetch(
         self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
-        """Figures of today, points of a chart in one call, customers or subscriptions page by page."""
+        """Today's metrics, points of a chart in one call, customers or subscriptions page by page."""
         if endpoint.feed is REVENUECAT_CHARTS:
             yield from self._points(client, endpoint.name, partition, first, end)
             return
@@ -198,7 +197,7 @@ class RevenueCat(ApiSource[RevenueCatOptions]):
                 continue
             for customer in customers:
                 if "id" not in customer:
-                    raise ResponseError("A customer came without the field 'id'.", NEWER)
+                    raise ResponseError("A customer has no field 'id'.", NEWER)
                 asked += 1
                 whose = {"customer_id": customer["id"], "project": partition}
                 try:
@@ -209,7 +208,7 @@ class RevenueCat(ApiSource[RevenueCatOptions]):
                         # Deleted while the list was read.
                         gone += 1
                     elif error.status in (400, 422):
-                        # One customer that cannot be told is kept as one; the others are told.
+                        # One malformed customer is kept as one rejected record; the others are used.
                         yield [self._disguised({**whose, "status": error.status}, "customer_id")]
                     else:
                         raise
@@ -221,7 +220,7 @@ class RevenueCat(ApiSource[RevenueCatOptions]):
 
     def _points(self, client: Client, name: str, partition: str, first: date, end: date) -> Iterator[Sequence[Record]]:
         project, _, segment = partition.partition(" by ")
-        # Whether the last day is included is not documented: one more is asked for, and left out.
+        # Whether the last day is included is not documented: request one more, and drop it.
         asked = {
             "resolution": "0",
             "start_date": first.isoformat(),
@@ -242,10 +241,10 @@ class RevenueCat(ApiSource[RevenueCatOptions]):
         found = [{**point, **added} for point in points(said)]
         records = [record for record in found if _day(record) != end]
         yield records
-        # A day that is not told is not one without sales: those are told as 0.
+        # A day without a point is not a day without sales: those have a 0.
         reported = max((day for day in map(_day, records) if day is not None), default=None)
         if not records or (reported is not None and first <= reported < add_days(end, -1)):
-            # All of them were asked for at once: asking for the rest day by day would tell nothing more.
+            # All days were requested at once: requesting the rest day by day would give nothing more.
             raise NotYetError(first if reported is None else add_days(reported, 1), end)
 
     def _subscriptions(self, client: Client, path: str) -> Iterator[Sequence[Record]]:
@@ -273,7 +272,7 @@ class RevenueCat(ApiSource[RevenueCatOptions]):
         )
 
     def _disguised(self, record: Record, name: str) -> Record:
-        """A record with a pseudonym in place of an app user id, which may be an e-mail address."""
+        """A record with a pseudonym in place of the app user id, which may be an e-mail address."""
         if record.get(name) is None:
             return record
         key = self.secret("key").reveal().encode()
@@ -282,7 +281,7 @@ class RevenueCat(ApiSource[RevenueCatOptions]):
 
 
 def _day(record: Record) -> date | None:
-    """The day of a point; None for one that has none, which `parse` refuses with the reason."""
+    """The day of a point; None if it has none, which `parse` rejects with the reason."""
     try:
         return instant(record["cohort"]).date()
     except (KeyError, ValueError):

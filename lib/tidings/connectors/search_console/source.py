@@ -1,11 +1,10 @@
 """Google Search Console: how a site does in Google's search, by day, country, device, page and query.
 
-Habits of the API. Days are Pacific. Figures are final after two or three days; younger ones move, and say so by
-`firstIncompleteDate`. Rows by query leave out what few people searched for, so that totals are asked for without any
-dimension but the day. An answer without rows has no `rows` at all. A page of rows is short at the end of a list; at
-most 50,000 rows are told per day, so that rows by page and query are asked for one day at a time. Too many calls are
-answered with 403 and `quotaExceeded`, and no word on how long to wait. A property that is written a little differently
-than in the console is 403 as well.
+API quirks. Days are Pacific. Numbers are final after two or three days; newer ones still move, which
+`firstIncompleteDate` shows. Rows by query leave out rare queries, so totals are requested with the day as the only
+dimension. A response without rows has no `rows` at all. A short page is the last one; at most 50,000 rows are available
+per day, so rows by page and query are requested one day at a time. Exceeding the quota is 403 with `quotaExceeded`,
+without a hint how long to wait. A property spelled slightly differently than in the console is 403 as well.
 """
 
 from __future__ import annotations
@@ -47,13 +46,13 @@ _DEVICELESS: Final = ("discover", "googleNews")
 _QUOTA_WAIT_S: Final = 60.0
 _QUOTA_REASONS: Final = ("quotaExceeded", "rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceeded")
 _MEASURES: Final = ("clicks", "impressions", "ctr", "position")
-# Who may read no property gets `{}`; a report without rows says at least by what it counts.
+# An account without properties gets `{}`; a report without rows has at least its aggregation type.
 _SITES: Final = JsonObject(may={"siteEntry": list}, is_sparse=True)
 _REPORT: Final = JsonObject(has={"responseAggregationType": str}, may={"rows": list, "metadata": dict})
 
 
 def parse_row(record: Record) -> Mapping[str, Any]:
-    """A row of search results from one API row, to which the request has added what it asked for."""
+    """A row of search results from one API row, to which the request parameters have been added."""
     split = dict(zip(record["dimensions"], record["keys"], strict=True))
     impressions = int(record["impressions"])
     row = {
@@ -117,33 +116,31 @@ class SearchConsole(ApiSource[SearchConsoleOptions]):
 
     @property
     def endpoints(self) -> tuple[ApiEndpoint, ...]:
-        """Totals by day, and the same by country and device, by page, by query."""
+        """Totals by day; breakdowns by country and device, by page, by query."""
         return (DAILY, COUNTRY, PAGE, QUERY)
 
     def variables(self) -> tuple[str, ...]:
-        """The one with the service account."""
         return (self.variable("account"),)
 
     def connect(self, clock: Clock) -> Client:
-        """The API, as the service account."""
         return Client(
             self.name,
             self.options.base_url,
             clock,
             console=self.console,
             auth=service_account(self.key("account"), [_SCOPE]),
-            # A fifth of what Google allows one user per minute, and never two calls within 200 ms.
+            # A fifth of Google's limit per user and minute, and never two calls within 200 ms.
             limits=(Limit(240, 60.0), Limit(1, 0.2)),
             classify=_classify,
         )
 
     def ping(self, client: Client) -> list[str]:
-        """Ask which properties the account may read."""
+        """List the properties that the account may read."""
         listed = self._listed(client)
         return [*self._missing(client, listed), *self._left_out(listed)]
 
     def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
-        """The properties, each with each kind of search that it is asked for: `web sc-domain:example.com`.
+        """Each property with each configured search type: `web sc-domain:example.com`.
 
         Raises:
             SourceError: the account may read none of them, or not all that are configured.
@@ -162,7 +159,7 @@ class SearchConsole(ApiSource[SearchConsoleOptions]):
     def fetch(
         self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
-        """Rows of one property and kind of search, page by page; one day per call for rows by page and query."""
+        """Rows of one property and search type, page by page; one day per call for rows by page and query."""
         search_type, _, site = partition.partition(" ")
         dimensions = _DIMENSIONS[endpoint.name]
         if search_type in _DEVICELESS and endpoint.name == "country":
@@ -176,7 +173,7 @@ class SearchConsole(ApiSource[SearchConsoleOptions]):
         self, client: Client, site: str, search_type: str, dimensions: tuple[str, ...], start: date, stop: date
     ) -> Iterator[Sequence[Record]]:
         path = f"webmasters/v3/sites/{quote(site, safe='')}/searchAnalytics/query"
-        # Without it Google counts by page where pages are asked for, and by property elsewhere: that is what we want.
+        # Google's default is right for us: it aggregates by page if pages are requested, else by property.
         body: dict[str, Any] = {
             "startDate": start.isoformat(),
             "endDate": stop.isoformat(),
@@ -194,7 +191,7 @@ class SearchConsole(ApiSource[SearchConsoleOptions]):
 
         for _, said in pages(ask, following, f"rows of {site}"):
             unfinished = str(said.get("metadata", {}).get("firstIncompleteDate", "9999-12-31"))
-            # Where nobody searched there is no position.
+            # Without impressions there is no position.
             rows = [{"position": None, **each} for each in said.get("rows") or ()]
             added = {"site": site, "type": search_type, "dimensions": list(dimensions)}
             records = [{**each, **added, "is_final": str(each["keys"][0]) < unfinished} for each in rows]
@@ -210,14 +207,14 @@ class SearchConsole(ApiSource[SearchConsoleOptions]):
             return []
         known = any(level in MAY_READ for level in listed.values())
         return [
-            f"The property '{site}' is left out: the account's permission there is {level or 'not told'}, with which "
-            "Google tells nothing. Name the properties that you want in sites, or verify it in Search Console."
+            f"The property '{site}' is left out: the account's permission there is {level or 'unknown'}, with which "
+            "Google returns nothing. Name the properties that you want in sites, or verify it in Search Console."
             for site, level in listed.items()
             if level not in MAY_READ and known
         ]
 
     def _listed(self, client: Client) -> dict[str, str]:
-        """The properties that are listed for the account, with what it may do there."""
+        """The properties listed for the account, with its permission level."""
         said = client.get("webmasters/v3/sites", expects=_SITES).json()
         return {str(site["siteUrl"]): spelt(site.get("permissionLevel")) for site in said.get("siteEntry", [])}
 
@@ -227,10 +224,10 @@ class SearchConsole(ApiSource[SearchConsoleOptions]):
         sites = self.options.sites
         unverified = [site for site, level in listed.items() if level == UNVERIFIED and site in (sites or listed)]
         if unverified and (sites or not known):
-            # It is listed, so that nobody would look for what is wrong there.
+            # It is listed, so nobody would suspect that the right is missing.
             return [
-                f"The property '{site}' is listed for the account {email}, but not verified: Google tells nothing of "
-                f"it. Have an owner add the account in {self.console}, or verify the property."
+                f"The property '{site}' is listed for the account {email}, but not verified: Google returns no data "
+                f"for it. Have an owner add the account in {self.console}, or verify the property."
                 for site in unverified
             ]
         if not known:
@@ -248,8 +245,8 @@ class SearchConsole(ApiSource[SearchConsoleOptions]):
 
 
 def _holding(site: str, others: Iterable[str]) -> list[str]:
-    """Those of the other properties that hold all pages of a property."""
-    # Of a domain its name is compared, of folders their addresses.
+    """The other properties that contain all pages of this one."""
+    # Domains are compared by name, URL prefixes by address.
     name = site.removeprefix(_DOMAIN) if site.startswith(_DOMAIN) else urlsplit(site).hostname
     return [
         other
@@ -260,7 +257,7 @@ def _holding(site: str, others: Iterable[str]) -> list[str]:
 
 
 def _classify(response: Response) -> Decision | None:
-    """403 is either too many calls or no right: the reason in the answer tells."""
+    """Classify 403 by the reason in the response: quota or missing right."""
     if response.status not in (403, 429):
         return None
     try:

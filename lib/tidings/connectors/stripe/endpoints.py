@@ -1,4 +1,4 @@
-"""What Stripe can be asked for, with the fields that are known and those that are never kept."""
+"""Stripe's endpoints, with their known fields and those that are never kept."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REFUNDS: Final = ApiEndpoint(
     name="refunds",
     feed=STRIPE_REFUNDS,
     doc="Refunds, with the reason.",
-    # A bank may send one back weeks later.
+    # A bank may return one weeks later.
     lookback_days=60,
     history_days=_HISTORY_DAYS,
     parse=parse_refund,
@@ -64,7 +64,7 @@ SUBSCRIPTIONS: Final = ApiEndpoint(
         *("items", "livemode", "pause_collection", "start_date", "status", "trial_end"),
         *("trial_start", "tiers", "coupons", "trial_offers", "asked_at"),
     ),
-    # Told of paused ones only.
+    # Present for paused ones only.
     optional=("status_details",),
     forget=(
         *("application", "application_fee_percent", "automatic_tax", "billing_cycle_anchor_config", "billing_mode"),
@@ -110,7 +110,7 @@ INVOICES: Final = ApiEndpoint(
         *("confirmation_secret", "custom_fields", "customer_account", "customer_address", "customer_email"),
         *("customer_name", "customer_phone", "customer_shipping", "customer_tax_exempt", "customer_tax_ids"),
         *("default_payment_method", "default_source", "default_tax_rates", "discounts", "footer", "from_invoice"),
-        # Who knows these addresses sees the invoice.
+        # Anyone with these URLs can see the invoice.
         *("hosted_invoice_url", "invoice_pdf"),
         *("issuer", "last_finalization_error", "latest_revision", "lines", "on_behalf_of", "payment_settings"),
         *("payments", "receipt_number", "rendering", "shipping_cost", "shipping_details", "statement_descriptor"),
@@ -118,4 +118,4 @@ INVOICES: Final = ApiEndpoint(
     ),
 )
 ENDPOINTS: Final = (BALANCE, REFUNDS, SUBSCRIPTIONS, LEVELS, INVOICES)
-"""In the order in which they are asked: levels after the subscriptions need not read these again."""
+"""In the order of requests: levels after subscriptions need not read these again."""

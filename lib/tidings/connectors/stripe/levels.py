@@ -1,4 +1,4 @@
-"""Levels of Stripe's subscriptions: what there is of them now, counted by product."""
+"""Levels of Stripe's subscriptions: the present state, counted by product."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class _Level:
 
 @dataclass
 class Levels:
-    """Subscriptions counted as they pass by, each once: recurring revenue, active ones and trials by product."""
+    """Counts subscriptions as they are read, each once: recurring revenue, active ones and trials by product."""
 
     _levels: dict[tuple[str, str, str], _Level] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
     _refused: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, subscription: Record) -> None:
-        """Count one. One that cannot be counted is remembered with the reason."""
+        """Count one, or remember why it cannot be counted."""
         if subscription.get("id") in self._seen:
             return
         self._seen.add(str(subscription.get("id")))
@@ -48,7 +48,9 @@ class Levels:
             self._refused.append((str(subscription.get("id")), str(error) or type(error).__name__))
 
     def records(self, day: date) -> list[dict[str, Any]]:
-        """A record per currency, product and interval ever had, and one per subscription that could not be counted."""
+        """A record per currency, product and interval that ever occurred, and one per subscription that could not
+        be counted.
+        """
         counted = [
             {
                 "day": day.isoformat(),

@@ -15,7 +15,7 @@ _WHOLE_UNITS: Final = frozenset(
     ("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF")
 )
 _THOUSANDTHS: Final = frozenset(("BHD", "JOD", "KWD", "OMR", "TND"))
-# What an interval is worth per month, as a fraction: a year has 52 weeks and 365 days.
+# The monthly factor of an interval, as a fraction: a year has 52 weeks and 365 days.
 _PER_MONTH: Final[Mapping[str, tuple[int, int]]] = {
     "month": (1, 1),
     "year": (1, 12),
@@ -25,7 +25,7 @@ _PER_MONTH: Final[Mapping[str, tuple[int, int]]] = {
 
 
 def factor(currency: str) -> int:
-    """How many of Stripe's minor units one unit of a currency has; ISK and UGX are told in hundredths, too."""
+    """How many of Stripe's minor units make one unit of a currency; for Stripe ISK and UGX have hundredths as well."""
     code = currency.upper()
     return 1 if code in _WHOLE_UNITS else 1000 if code in _THOUSANDTHS else 100
 
@@ -42,10 +42,10 @@ def major(amount: Any, currency: str) -> Decimal:
 
 
 def items_of(subscription: Record) -> Sequence[Record]:
-    """What a subscription consists of.
+    """The items of a subscription.
 
     Raises:
-        UnusableError: of nothing.
+        UnusableError: it has none.
     """
     items: Sequence[Record] = subscription["items"]["data"]
     if not items:
@@ -54,31 +54,31 @@ def items_of(subscription: Record) -> Sequence[Record]:
 
 
 def interval_of(price: Record) -> str:
-    """How often a price is billed, in one word where it is every one: `month`, `3 month`."""
+    """The billing interval, as `month` or `3 month`."""
     recurring = price.get("recurring") or {}
     count = recurring.get("interval_count", 1)
     return f"{recurring.get('interval', 'none')}" if count == 1 else f"{count} {recurring.get('interval', 'none')}"
 
 
 def unit_amount(price: Record) -> Decimal | None:
-    """The price of one in minor units, fractions included; None where it depends on how many."""
+    """The unit price in minor units, fractions included; None if it depends on the quantity."""
     amount = price.get("unit_amount_decimal")
     amount = price.get("unit_amount") if amount is None else amount
     return None if amount is None else Decimal(amount)
 
 
 def priced_quantity(item: Record) -> int | None:
-    """How many of an item there are; None for what is metered, and 1 where nobody said."""
+    """The quantity of an item; None if metered, 1 if not given."""
     return None if _is_metered(item) else item.get("quantity", 1)
 
 
 def has_price(subscription: Record) -> bool:
-    """Whether anything of it costs something, before any discount: after its trial, where one runs."""
+    """Whether anything of it costs something, before any discount: after its trial, if one is running."""
     return any(trial_of(item, subscription) is not None or _costs(item["price"]) for item in items_of(subscription))
 
 
 def trial_of(item: Record, subscription: Record) -> Record | None:
-    """The trial offer that runs for an item when it was asked for; the price meanwhile may be 0, or not."""
+    """The trial offer that was running for an item when it was requested; its price may be 0, or not."""
     trial: Record | None = item.get("current_trial")
     if not trial or not trial["start_date"] <= subscription["asked_at"] < trial["end_date"]:
         return None
@@ -86,16 +86,16 @@ def trial_of(item: Record, subscription: Record) -> Record | None:
 
 
 def trial_offers_of(subscription: Record) -> set[str]:
-    """The trial offers that have to be asked for what they cost before the subscription can be priced."""
+    """The trial offers that must be fetched before the subscription can be priced."""
     trials = [trial_of(item, subscription) for item in items_of(subscription)]
     return {str(trial["trial_offer"]) for trial in trials if trial}
 
 
 def price_of(item: Record, subscription: Record) -> Record:
-    """The price that is paid for an item now: that of its trial offer while one runs.
+    """The price that is paid for an item now: that of its trial offer while one is running.
 
     Raises:
-        UnusableError: the trial offer could not be had.
+        UnusableError: the trial offer could not be fetched.
     """
     trial = trial_of(item, subscription)
     if trial is None:
@@ -108,12 +108,12 @@ def price_of(item: Record, subscription: Record) -> Record:
 
 
 def on_trial(subscription: Record) -> bool:
-    """Whether nothing is paid for it yet because a trial runs: its own, or trial offers that cost nothing.
+    """Whether it is free because of a trial: its own, or trial offers that cost nothing.
 
-    A paid introduction is none, whatever the status.
+    A paid introduction is not a trial, whatever the status.
 
     Raises:
-        UnusableError: what a trial offer costs could not be had.
+        UnusableError: the price of a trial offer could not be fetched.
     """
     if subscription["status"] not in (*COUNTED, "trialing"):
         return False
@@ -133,7 +133,7 @@ def _costs(price: Record) -> bool:
 
 
 def tiered_prices(subscription: Record) -> set[str]:
-    """The prices that have to be asked for their tiers before the subscription can be priced."""
+    """The prices whose tiers must be fetched before the subscription can be priced."""
     if not counts(subscription):
         return set()
     prices = [price_of(item, subscription) for item in items_of(subscription)]
@@ -141,7 +141,7 @@ def tiered_prices(subscription: Record) -> set[str]:
 
 
 def coupons_of(subscription: Record) -> dict[str, Record | None]:
-    """The coupons of its discounts by id, each as far as it came with the discount."""
+    """The coupons of its discounts by id, each as far as the discount contains it."""
     if not counts(subscription):
         return {}
     found: dict[str, Record | None] = {}
@@ -153,13 +153,13 @@ def coupons_of(subscription: Record) -> dict[str, Record | None]:
 
 
 def monthly(subscription: Record) -> list[Decimal]:
-    """What each item brings per month, in units of the currency, 0 for a subscription that does not count.
+    """The monthly amount of each item in units of the currency, 0 for a subscription that does not count.
 
-    Counted are `active` and `past_due` ones that are not paused; metered items and taxes never. Discounts count while
-    they are in force: a share of each item, or an amount once per bill, spread over the items.
+    `active` and `past_due` subscriptions count unless paused; metered items and taxes never do. Discounts count while
+    they are in force: a percentage of each item, or an amount once per bill, spread over the items.
 
     Raises:
-        UnusableError: its tiers or a coupon could not be had.
+        UnusableError: its tiers or a coupon could not be fetched.
     """
     items = items_of(subscription)
     if not counts(subscription):
@@ -176,10 +176,10 @@ def monthly(subscription: Record) -> list[Decimal]:
 
 
 def counts(subscription: Record) -> bool:
-    """Whether it is paid for: active, past due or in a paid introduction, and not paused.
+    """Whether it is a paying subscription: active, past due or in a paid introduction, and not paused.
 
     Raises:
-        UnusableError: what a trial offer costs could not be had.
+        UnusableError: the price of a trial offer could not be fetched.
     """
     if subscription["status"] not in (*COUNTED, "trialing") or subscription.get("pause_collection") is not None:
         return False
@@ -195,10 +195,10 @@ def _is_tiered(price: Record) -> bool:
 
 
 def _amount(item: Record, subscription: Record) -> Decimal:
-    """What an item costs per bill, in minor units.
+    """The price of an item per bill, in minor units.
 
     Raises:
-        UnusableError: it is priced in a way that is not known, or its tiers could not be had.
+        UnusableError: its pricing model is unknown, or its tiers could not be fetched.
     """
     price, quantity = price_of(item, subscription), priced_quantity(item)
     for what, value, known in (
@@ -252,10 +252,10 @@ def _discounts(of: Record) -> list[Any]:
 
 
 def _coupon(discount: Any) -> Any:
-    """The coupon of a discount, whole or as its id. Versions before clover told it without a `source`.
+    """The coupon of a discount, as an object or as its id. API versions before clover have no `source` around it.
 
     Raises:
-        UnusableError: the discount came as an id only.
+        UnusableError: the discount is only an id.
     """
     if not isinstance(discount, dict):
         raise UnusableError(f"the discount {discount} came without its coupon")
@@ -266,7 +266,7 @@ def _coupon(discount: Any) -> Any:
 
 
 def _in_force(of: Record, subscription: Record) -> Iterator[Record]:
-    """The coupons of a subscription or item that count at the instant it was asked for."""
+    """The coupons of a subscription or item that are in force when it is requested."""
     for discount in _discounts(of):
         coupon = _coupon(discount)
         coupon_id = coupon["id"] if isinstance(coupon, dict) else coupon
@@ -297,11 +297,10 @@ def _discounted(
 
 
 def product_of(price: Record) -> str:
-    """The id of the product of a price."""
     product = price["product"]
     return str(product["id"] if isinstance(product, dict) else product)
 
 
 def rounded(amount: Decimal) -> Decimal:
-    """An amount to the eight places that are kept."""
+    """An amount rounded to the eight places that are kept."""
     return amount.quantize(_PLACES, ROUND_HALF_UP)

@@ -24,7 +24,7 @@ from tidings.sources.http.session import from_epoch
 from tidings.sources.records import Record, UnusableError
 from tidings.window import naive_utc, parse_date
 
-# Fields at any depth that may hold what people write, or that repeat others.
+# Fields at any depth that may hold free text, or that repeat others.
 NEVER_KEPT: Final = frozenset(
     {"metadata", "comment", "description", "name", "nickname", "plan", "tax_rates", "email", "phone", "address"}
 )
@@ -38,7 +38,7 @@ def slim(value: Any) -> Any:
 
 
 def parse_transaction(record: Record) -> Mapping[str, Any]:
-    """A movement of the balance."""
+    """A balance transaction."""
     currency = record["currency"]
     return {
         "transaction_id": record["id"],
@@ -56,7 +56,6 @@ def parse_transaction(record: Record) -> Mapping[str, Any]:
 
 
 def parse_refund(record: Record) -> Mapping[str, Any]:
-    """A refund."""
     currency = record["currency"]
     return {
         "refund_id": record["id"],
@@ -71,13 +70,13 @@ def parse_refund(record: Record) -> Mapping[str, Any]:
 
 
 def parse_subscription(record: Record) -> Mapping[str, Any]:
-    """A subscription, to which the request has added the tiers and coupons that its price depends on."""
+    """A subscription, to which the tiers and coupons that its price depends on have been added."""
     item = items_of(record)[0]
     price, currency = item["price"], record["currency"]
     try:
         recurring = rounded(sum(monthly(record), Decimal(0)))
     except UnusableError:
-        # That it cannot be priced is said where levels are counted: the subscription itself is known.
+        # That it cannot be priced is reported where levels are counted: the subscription itself is known.
         recurring = None
     try:
         is_on_trial = on_trial(record)
@@ -114,7 +113,7 @@ def parse_subscription(record: Record) -> Mapping[str, Any]:
 
 
 def _own_trial(record: Record) -> tuple[Any, Any]:
-    """From when to when it is free: its own trial, else the trial offers of its items while they cost nothing."""
+    """When it is free: during its own trial, else during free trial offers of its items."""
     if record.get("trial_end") is not None:
         return record.get("trial_start"), record["trial_end"]
     trials = [trial for item in items_of(record) if (trial := trial_of(item, record))]
@@ -128,17 +127,16 @@ def _own_trial(record: Record) -> tuple[Any, Any]:
 
 
 def parse_level(record: Record) -> Mapping[str, Any]:
-    """Subscriptions of a product, counted by `stripe_levels.Levels`, or one of them that could not be."""
+    """Subscriptions of a product, counted by `levels.Levels`, or one of them that could not be."""
     if "refused" in record:
         raise UnusableError(f"{record['refused']} is in no level: {record['reason']}")
     return {**record, "ts": parse_date(record["day"])}
 
 
 def parse_invoice(record: Record) -> Mapping[str, Any]:
-    """An invoice."""
     currency = record["currency"]
     changed = record.get("status_transitions") or {}
-    # Versions before basil named the subscription on the invoice itself.
+    # Versions before basil had the subscription on the invoice itself.
     details = (record.get("parent") or {}).get("subscription_details") or {}
     amounts = {name: major(record[name], currency) for name in ("subtotal", "total", "amount_paid", "amount_due")}
     return {
@@ -160,12 +158,12 @@ def parse_invoice(record: Record) -> Mapping[str, Any]:
 
 
 def _tax(record: Record, currency: str) -> Decimal | None:
-    """The taxes of an invoice; None where Stripe tells none because it could not find out."""
+    """The taxes of an invoice; None if Stripe could not determine them."""
     automatic = record.get("automatic_tax") or {}
     is_open = automatic.get("enabled") and automatic.get("status") != "complete"
     taxes = record.get("total_taxes")
     if taxes is None and "total_taxes" not in record and record.get("tax") is not None:
-        # Versions before basil told one sum.
+        # Versions before basil had a single sum.
         return major(record["tax"], currency)
     if taxes is None or (is_open and not taxes):
         return None
@@ -173,7 +171,7 @@ def _tax(record: Record, currency: str) -> Decimal | None:
 
 
 def id_of(value: Any) -> str | None:
-    """An id, whether it came alone or within its object."""
+    """An id, given alone or within its object."""
     found: str | None = value["id"] if isinstance(value, dict) else value
     return found
 

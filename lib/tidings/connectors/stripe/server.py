@@ -1,4 +1,4 @@
-"""How Stripe answers: lists, what its prices depend on, and what it means by an error."""
+"""Stripe's protocol: lists, what its prices depend on, and the meaning of errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ONE: Final = JsonObject(has={"id": str})
 
 
 class Known:
-    """Tiers of prices, coupons and trial offers, each asked for once per pull."""
+    """Fetches tiers of prices, coupons and trial offers, each once per pull."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -46,7 +46,7 @@ class Known:
         try:
             prices, coupons = tiered_prices(record), coupons_of(record)
         except (KeyError, TypeError, AttributeError, UnusableError):
-            # What is wrong with it is said by parse and by the levels.
+            # What is wrong with it is reported by parse and by the levels.
             prices, coupons = set(), {}
         return {
             **record,
@@ -61,7 +61,7 @@ class Known:
         return self._tiers[price]
 
     def _offer(self, offer: str) -> Any:
-        """A trial offer with its price; None where the key may not read it."""
+        """A trial offer with its price; None if the key may not read it."""
         if offer not in self._offers:
             self._offers[offer] = self._asked(f"product_catalog/trial_offers/{quote(offer, safe='')}", ("price",))
         return self._offers[offer]
@@ -70,7 +70,7 @@ class Known:
         if coupon not in self._coupons:
             expanded = ("applies_to", "currency_options")
             self._coupons[coupon] = self._asked(f"coupons/{quote(coupon, safe='')}", expanded)
-        # A deleted coupon is still in force where it was given.
+        # A deleted coupon is still in force where it was applied.
         return self._coupons[coupon] or reported
 
     def _asked(self, path: str, expanded: Sequence[str]) -> Any:
@@ -86,14 +86,14 @@ def listed(client: Client, path: str, params: Mapping[str, Any]) -> Iterator[Seq
     """The pages of a list, newest first.
 
     Raises:
-        AnswerError: it goes round in a circle, or says that there is more and tells none.
+        ResponseError: the pages repeat, or an empty page claims that there is more.
     """
 
     def ask(after: str | None) -> list[Any]:
         following = {"starting_after": after} if after is not None else {}
         said = client.get(path, {**params, "limit": PAGE_ROWS, **following}, expects=LIST).json()
         if said.get("has_more") and not said["data"]:
-            raise ResponseError(f"Stripe says that there is more of {path}, and tells none.", "Pull again.")
+            raise ResponseError(f"Stripe says that there is more of {path}, but returns none.", "Pull again.")
         return [said["data"], bool(said.get("has_more"))]
 
     def following(page: list[Any]) -> str | None:
@@ -105,7 +105,7 @@ def listed(client: Client, path: str, params: Mapping[str, Any]) -> Iterator[Seq
 
 
 def classify(response: Response) -> Decision | None:
-    """Stripe says itself whether asking again helps; a restricted key may lack a right for one list only."""
+    """Classify errors: Stripe says whether a retry helps; a restricted key may lack a right for one list only."""
     again = response.headers.get("Stripe-Should-Retry", "")
     if 200 <= response.status < 300:
         return None
@@ -119,5 +119,5 @@ def classify(response: Response) -> Decision | None:
 
 
 def expanding(fields: Sequence[str]) -> dict[str, str]:
-    """The parameters that ask for whole objects where there would be an id."""
+    """The parameters that request whole objects in place of ids."""
     return {f"expand[{number}]": field for number, field in enumerate(fields)}

@@ -1,14 +1,14 @@
-"""Stripe: payments, refunds, fees and payouts as movements of the balance, subscriptions and invoices.
+"""Stripe: payments, refunds, fees and payouts as balance transactions, subscriptions and invoices.
 
-Habits of the API. Lists come newest first in pages of at most 100 that go on after the last id; what is new meanwhile
-is put before the first page and moves nothing. Amounts are whole minor units, whose size differs by currency. What is
-sent depends on a version that is pinned here. Movements of the balance are never changed but for their status.
+API quirks. Lists are newest first, in pages of at most 100 that continue after the last id; new objects go before the
+first page and shift nothing. Amounts are integers in minor units, whose size differs by currency. The format depends on
+an API version, which is pinned here. Balance transactions never change except for their status.
 
-Subscriptions and invoices do change, long after they were made, and their lists can be asked only by when that was. So
-they are read as a whole each time: the feed of events forgets after 30 days and tells objects in another version. How
-things were before is not told at all: levels (recurring revenue, active subscriptions) are counted once per day of a
-pull. By default a list of subscriptions leaves out the cancelled ones. Tiers of a price and what a coupon applies to
-are told only by the price and the coupon themselves, and a subscription shows its first ten items.
+Subscriptions and invoices do change, long after they were created, and their lists can be filtered by creation time
+only. So each pull reads them in full: the events API forgets after 30 days and uses another version. Past states are
+not available at all: levels (recurring revenue, active subscriptions) are counted once per day of a pull. By default a
+list of subscriptions leaves out the cancelled ones. Only the price and the coupon themselves contain a price's tiers
+and what a coupon applies to, and a subscription shows its first ten items.
 """
 
 from __future__ import annotations
@@ -63,11 +63,10 @@ class Stripe(ApiSource[StripeOptions]):
         return tuple(endpoint for endpoint in ENDPOINTS if endpoint.name in wanted)
 
     def variables(self) -> tuple[str, ...]:
-        """The one with the restricted key."""
         return (self.variable("key"),)
 
     def connect(self, clock: Clock) -> Client:
-        """The API with the key, in one version."""
+        """The API with the key, in the pinned version."""
         self._levels = None
         account = {"Stripe-Account": self.options.account} if self.options.account else {}
         return Client(
@@ -76,14 +75,14 @@ class Stripe(ApiSource[StripeOptions]):
             clock,
             console=self.console,
             auth=Header(self.secret("key")),
-            # Below what a sandbox allows, which is the least.
+            # Below the limit of a sandbox, which is the lowest.
             limits=(Limit(20, 1.0),),
             classify=classify,
             headers={"Stripe-Version": VERSION, **account},
         )
 
     def ping(self, client: Client) -> list[str]:
-        """Ask for the newest of each list."""
+        """Request the newest object of each list."""
         missing = []
         for endpoint in self.endpoints:
             try:
@@ -97,7 +96,7 @@ class Stripe(ApiSource[StripeOptions]):
         """Land what is new, as `ApiSource` does.
 
         Raises:
-            SettingsError: what is landed is of the other mode: real and test money would be added up.
+            SettingsError: the landed data are of the other mode: live and test money would be added up.
         """
         partition = self._mode()
         for endpoint in self.endpoints:
@@ -111,7 +110,7 @@ class Stripe(ApiSource[StripeOptions]):
         yield from super().pull(landing, pull)
 
     def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
-        """The one mode that the key is of."""
+        """The mode that the key belongs to, live or test."""
         del client, endpoint
         return (self._mode(),)
 
@@ -121,7 +120,7 @@ class Stripe(ApiSource[StripeOptions]):
     def fetch(
         self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
-        """What was made in these days, all subscriptions or invoices, or the levels of all subscriptions."""
+        """Objects created in these days, all subscriptions or invoices, or the levels of all subscriptions."""
         del partition
         if endpoint is SUBSCRIPTIONS:
             levels = Levels()
@@ -138,7 +137,7 @@ class Stripe(ApiSource[StripeOptions]):
                 yield [slim(each) for each in found]
 
     def _counted(self, client: Client) -> Levels:
-        """The levels of all subscriptions, which are read for them unless this pull has read them to the end."""
+        """The levels of all subscriptions, which are read again unless this pull has read them to the end."""
         if self._levels is not None:
             return self._levels
         levels = Levels()
@@ -147,7 +146,7 @@ class Stripe(ApiSource[StripeOptions]):
         return levels
 
     def _subscriptions(self, client: Client, levels: Levels) -> Iterator[Sequence[Record]]:
-        """All subscriptions with what their prices depend on, counted into `levels` on the way."""
+        """All subscriptions with what their prices depend on, counted into `levels` along the way."""
         asked_at = int(client.clock.epoch())
         known = Known(client)
         for found in listed(client, "subscriptions", {"status": "all", **expanding(_EXPANDED)}):

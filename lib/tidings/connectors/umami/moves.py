@@ -1,4 +1,4 @@
-"""What has become of a website since it was landed: renamed, reset, counted in another zone."""
+"""What has happened to a website since it was landed: renamed, reset, counted in another zone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STAYS = "What was landed of days before stays as it is"
 
 @dataclass(frozen=True)
 class Website:
-    """A website as the server has it now: what people call it, its first whole day with hits, when it was reset."""
+    """A website as the server has it now: its label, its first complete day with hits, when it was reset."""
 
     name: str
     zone: Zone
@@ -28,7 +28,7 @@ class Website:
     reset: datetime | None
 
     def moved(self, loads: Sequence[Load], folder: Path) -> tuple[str, ...]:
-        """Sentences on what is otherwise than it was landed, oldest landing first; none if nothing was."""
+        """One sentence per change since the landing, oldest landing first."""
         loads = [load for load in loads if load.rows]
         if not loads:
             return ()
@@ -46,7 +46,7 @@ class Website:
             return []
         return [
             f"Days of {self.name} are counted in {self.zone.name} now, and were in {', '.join(sorted(zones))}: "
-            "all of them are asked for anew."
+            "all of them are requested again."
         ]
 
     def _emptied(self, loads: Sequence[Load]) -> list[str]:
@@ -54,8 +54,8 @@ class Website:
             if any(load.fetched_at >= self.reset for load in loads):
                 return []
             return [
-                f"{self.name} was reset in Umami on {self.zone.day_of(self.reset)}: its hits until then are deleted "
-                f"there. {_STAYS}; that day, of which a part is left, is left out."
+                f"{self.name} was reset in Umami on {self.zone.day_of(self.reset)}: its hits up to then are deleted "
+                f"there. {_STAYS}; that day is left out, as it is incomplete."
             ]
         if self.first is None or all(load.window and load.window.end <= day_instant(self.first) for load in loads):
             since = f"before {self.first}" if self.first else "any more"
@@ -64,7 +64,7 @@ class Website:
 
 
 def first_row(folder: Path, load: Load) -> Mapping[str, Any]:
-    """The first row of a landing; empty where it has none, or is not there any more."""
+    """The first row of a load; empty if it has none, or its file is gone."""
     if not load.rows:
         return {}
     try:

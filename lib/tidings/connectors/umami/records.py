@@ -1,4 +1,4 @@
-"""Umami's records: which there are, and how each becomes a row."""
+"""Umami's endpoints, and how each record becomes a row."""
 
 from __future__ import annotations
 
@@ -18,18 +18,16 @@ def _whose(record: Record) -> dict[str, Any]:
 
 
 def parse_daily(record: Record) -> Mapping[str, Any]:
-    """Totals of a day."""
     named = {name: record[name] for name in TOTALS if name != "totaltime"}
     return {**_whose(record), **named, "seconds": record["totaltime"]}
 
 
 def parse_breakdown(record: Record) -> Mapping[str, Any]:
-    """Visitors of a day by one thing."""
+    """Visitors of a day by one breakdown."""
     return {**_whose(record), "type": record["type"], "name": record["x"], "visitors": record["y"]}
 
 
 def parse_event(record: Record) -> Mapping[str, Any]:
-    """Events of a day by name."""
     day = parse_date(str(record["t"])[:10])
     return {**_whose({**record, "day": day.isoformat()}), "event": record["x"], "events": record["y"]}
 

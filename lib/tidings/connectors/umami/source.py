@@ -1,11 +1,11 @@
 """Umami, self-hosted or cloud, version 2 or 3: visitors, page views, visits, events of websites by day.
 
-Habits of the API. Bounds are milliseconds and both included. A day without a visitor is all zeros. An administrator who
-asks for a website that does not exist gets zeros, too: ids come from the list of websites.
-No right is 401, as is a token that the server forgot. Version 2 wraps numbers (`{"value": 1}`) and calls paths `url`.
-Some numbers are texts. Visitors of days, pages or countries do not add up: each cut is asked for by itself.
-Lists are ordered by count alone, so that equal counts move between pages: each is asked for in one piece. Who is only a
-member of a team finds its websites in the team. A reset deletes all hits, and is noted in the list of websites.
+API quirks. Bounds are milliseconds, both included. A day without visitors is all zeros. An administrator who requests a
+website that does not exist gets zeros as well: ids come from the list of websites. A missing right is 401, and so is a
+token that the server forgot. Version 2 wraps numbers (`{"value": 1}`) and calls paths `url`. Some numbers are strings.
+Visitors of days, pages or countries are not additive: each breakdown is requested by itself. Lists are ordered by count
+alone, so that equal counts move between pages: each is requested in one piece. A team member finds the websites in the
+team. A reset deletes all hits, and shows in the list of websites.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from tidings.sources.source import Pull, Pulled, SourceKind
 from tidings.window import Zone, add_days, days_between, parse_instant
 
 _CLOUD: Final = "https://api.umami.is/v1"
-# More than any list has: an answer as long as this was cut.
+# More than any list has: a response of this length was cut off.
 _MOST: Final = 100_000
-# As long as lists are where a server does not know the limit.
+# The length of lists where a server does not know the limit.
 _DEFAULT: Final = 500
-# What each cut is called in version 3 and in version 2; empty where it has none.
+# The name of each breakdown in version 3 and in version 2; empty if it has none.
 _TYPES: Final = {
     "path": "url",
     "referrer": "referrer",
@@ -56,11 +56,10 @@ _TYPES: Final = {
 _TOKEN: Final = JsonObject(has={"token": str})
 _SITES: Final = JsonObject(has={"data": list, "count": (int, str), "page": (int, str), "pageSize": (int, str)})
 _STATS: Final = JsonObject(has={"pageviews": (int, str, dict), "visitors": (int, str, dict)})
-# Of a website without a hit there are no dates.
+# A website without hits has no dates.
 _REACH: Final = JsonObject(may={"startDate": str, "endDate": str, "mindate": str, "maxdate": str}, is_sparse=True)
 _LOGIN_S: Final = 86_400.0
-# Cuts whose names may hold personal data.
-# Of several spellings of a page or a host one is kept.
+# Breakdowns whose names may hold personal data. Of several spellings of a page or a host one is kept.
 _ADDRESSES: Final = {"path": page_name, "referrer": lambda host: redact(shown(host))}
 
 
@@ -86,7 +85,6 @@ class Umami(ApiSource[UmamiOptions]):
 
     @property
     def endpoints(self) -> tuple[ApiEndpoint, ...]:
-        """Totals, breakdowns and events by day."""
         return endpoints(self._zone.name)
 
     def variables(self) -> tuple[str, ...]:
@@ -94,7 +92,6 @@ class Umami(ApiSource[UmamiOptions]):
         return (self.variable("key"), self.variable("username"), self.variable("password"))
 
     def connect(self, clock: Clock) -> Client:
-        """The server, with a key or as a user."""
         has_key = bool(self.settings.environment.get(self.variable("key")))
         base = self.options.base_url.rstrip("/")
         if base != _CLOUD and not has_key and not base.endswith("/api"):
@@ -106,7 +103,7 @@ class Umami(ApiSource[UmamiOptions]):
                 "base_url to its table.",
             )
         auth: Auth = Header(self.secret("key"), "x-umami-api-key", "{}") if has_key else Token(self._logged_in)
-        # What the cloud allows; an own server is not to be hurried either.
+        # The limit of the cloud; we do not load an own server more than that either.
         limits = (Limit(45, 15.0),) if has_key else (Limit(20, 1.0),)
         return Client(self.name, base, clock, console=self.console, auth=auth, limits=limits, classify=_classify)
 
@@ -118,7 +115,7 @@ class Umami(ApiSource[UmamiOptions]):
         return str(client.post("auth/login", body=body, auth=False, expects=_TOKEN).json()["token"]), _LOGIN_S
 
     def ping(self, client: Client) -> list[str]:
-        """Ask which websites may be seen."""
+        """List the websites."""
         try:
             self._chosen(client)
         except SourceError as error:
@@ -126,10 +123,10 @@ class Umami(ApiSource[UmamiOptions]):
         return []
 
     def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
-        """The websites, by id: a domain may move, and stands for two websites now and then.
+        """The websites, by id: a domain may move, and may belong to two websites.
 
         Raises:
-            SourceError: there is none, or one that is configured may not be seen.
+            SourceError: there is none, or a configured one is not visible to the user.
         """
         del endpoint
         return tuple(self._chosen(client))
@@ -141,7 +138,7 @@ class Umami(ApiSource[UmamiOptions]):
     def fetch(
         self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
-        """The records of one website; totals and breakdowns are asked for day by day."""
+        """The records of one website; totals and breakdowns are requested day by day."""
         site = f"websites/{quote(partition, safe='')}"
         whose = {"website": self._chosen(client)[partition], "zone": self._zone.name}
         if endpoint.name == "events":
@@ -176,23 +173,22 @@ class Umami(ApiSource[UmamiOptions]):
         asked = {**bounds, "type": name, "limit": _MOST}
         found = client.get(f"{site}/metrics", asked, expects=LIST).json()
         if len(found) == _DEFAULT:
-            # All that there are, or as many as a server gives that does not know the limit.
+            # All that exist, or as many as a server returns that ignores the limit.
             more = client.get(f"{site}/metrics", {**asked, "offset": _DEFAULT}, expects=LIST).json()
             if more:
-                raise _CutError(f"the list of {type_} was cut after {_DEFAULT:,}; which are left out is not known.")
+                raise _CutError(f"the list of {type_} was cut off after {_DEFAULT:,}; which are missing is not known.")
         if len(found) >= _MOST:
-            raise _CutError(f"the list of {type_} has {_MOST:,} or more: it was cut, and is not landed.")
+            raise _CutError(f"the list of {type_} has {_MOST:,} or more: it was cut off, and is not landed.")
         yield redacted(found, "x", "y", written=_ADDRESSES[type_]) if type_ in _ADDRESSES else found
 
     def _listed(self, client: Client, path: str, asked: Mapping[str, Any], size: int = 100) -> list[Mapping[str, Any]]:
-        """All pages of a list."""
 
         def ask(page: int | None) -> Any:
             return client.get(path, {**asked, "page": page or 1, "pageSize": size}, expects=_SITES).json()
 
         def following(said: Any) -> int | None:
             page = int(said["page"])
-            # A server may give less than was asked for.
+            # A server may return less than requested.
             return page + 1 if said["data"] and page * int(said["pageSize"]) < int(said["count"]) else None
 
         return list(pages(ask, following, path.rpartition("/")[2]))
@@ -207,9 +203,9 @@ class Umami(ApiSource[UmamiOptions]):
     def land(
         self, landing: Landing, client: Client, endpoint: ApiEndpoint, partition: str, pull: Pull
     ) -> Iterator[Pulled]:
-        """Land what is new from the first hit on: days before are not zero, they are not there.
+        """Land what is new from the first hit on: days before it are not zero, they do not exist.
 
-        What was landed of days before it, before a reset, stays. The day of a reset is left out: half of it is deleted.
+        What was landed before a reset stays. The day of a reset is left out: half of it is deleted.
         """
         self._chosen(client)
         first = self._first_day(client, partition)
@@ -226,12 +222,12 @@ class Umami(ApiSource[UmamiOptions]):
             yield from super().land(landing, client, reaches, partition, pull)
 
     def is_stale(self, landing: Landing, endpoint: ApiEndpoint, load: Load) -> bool:
-        """Days of another zone are other days."""
+        """Days in another zone are other days, so they are requested again."""
         zone = first_row(landing.raw / self.name / endpoint.name, load).get("zone", self._zone.name)
         return bool(zone != self._zone.name)
 
     def _first_day(self, client: Client, partition: str) -> date | None:
-        """The first local day of which there is all; null where there is no hit."""
+        """The first complete local day with hits; null if there is no hit."""
         if partition not in self._first_days:
             said = client.get(f"websites/{quote(partition, safe='')}/daterange", expects=_REACH).json()
             start = said.get("startDate", said.get("mindate"))
@@ -247,7 +243,7 @@ class Umami(ApiSource[UmamiOptions]):
         return {"startAt": start, "endAt": stop - 1}
 
     def _chosen(self, client: Client) -> Mapping[str, str]:
-        """The domains of the websites that are asked for, by id."""
+        """The domains of the configured websites, by id."""
         if self._websites:
             return self._websites
         known = self._known(client)
@@ -264,7 +260,7 @@ class Umami(ApiSource[UmamiOptions]):
                 raise SourceError(f"The user of {self.name} sees no website '{website}'.", suggest(website, names))
         chosen = {id_: domain for id_, domain in known.items() if not wanted or id_ in wanted or domain in wanted}
         shared = [domain for domain, times in Counter(known.values()).items() if times > 1]
-        # Two websites of one domain are told apart by their id.
+        # Two websites of one domain are distinguished by id.
         self._websites = {
             id_: f"{domain} {id_}" if domain in shared else domain
             for id_, domain in sorted(chosen.items(), key=lambda each: (each[1], each[0]))
@@ -272,7 +268,7 @@ class Umami(ApiSource[UmamiOptions]):
         return self._websites
 
     def _known(self, client: Client) -> dict[str, str]:
-        """Domains by id: of websites of the user's own, and of all teams that the user is a member of."""
+        """Domains by id: of the user's own websites, and of all teams that the user is a member of."""
         found = self._listed(client, "websites", {"includeTeams": "true"})
         try:
             teams = self._listed(client, "me/teams", {})
@@ -289,11 +285,11 @@ class Umami(ApiSource[UmamiOptions]):
 
 
 class _CutError(Exception):
-    """A list that is not all there is."""
+    """An incomplete list."""
 
 
 def _classify(response: Response) -> Decision | None:
-    """Of one website 401 is a right that lacks: who may list websites has a token that is good."""
+    """Classify 401 for one website as a missing right: the token is good, as it could list the websites."""
     if response.status == 401 and "/websites/" in response.path:
         remedy = "Transfer the website to a team of the user, or leave it out of websites."
         return Decision("renew", excerpt(response), remedy, is_right=True)

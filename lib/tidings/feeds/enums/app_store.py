@@ -1,4 +1,4 @@
-"""What Apple's reports call things, as tables: product types, events and offers of subscriptions, counters.
+"""Names in Apple's reports, as tables: product types, events and offers of subscriptions, counters.
 
 Sources: App Store Connect Help, Reference: "Product type identifiers", "Subscription events", "Subscription Event
 Report" (1_3) and "Subscription Report" (1_3), and the column names of 1_4 that reports in the field have (win-back
@@ -22,21 +22,21 @@ PRODUCT_TYPES: Final[Mapping[str, ProductClass]] = {
     **dict.fromkeys(("3", "3F", "3T", "F3"), "redownload"),
     **dict.fromkeys(("7", "7F", "7T", "F7"), "update"),
     **dict.fromkeys(("IA1", "IA1-M", "FI1"), "purchase"),
-    # Had before, and paid for then.
+    # Owned before, and paid for then.
     "IA3": "restore",
     **dict.fromkeys(("IAY", "IAY-M", "IA9", "IA9-M", "IAC", "IAC-M"), "subscription"),
 }
-"""Product type identifiers, by what somebody got."""
+"""Product type identifiers, by what the buyer got."""
 
 FREE_OFFER: Final = "free trial"
 PAID_OFFERS: Final = ("pay up front", "pay as you go")
 OFFER_TYPES: Final = (FREE_OFFER, *PAID_OFFERS)
-"""Values of Subscription Offer Type: what an offer costs, whichever kind it is of. Empty at the standard price."""
+"""Values of Subscription Offer Type by price, whatever the kind of offer. Empty at the standard price."""
 
 _INTRODUCTORY: Final = ("introductory offer", "introductory price")
-# Free by their names: the trials of the reports before 1_2, and the bonus time for an address given to the publisher.
+# Free by name: the trials of the reports before 1_2, and the bonus time for sharing an address with the publisher.
 _FREE: Final = ("free trial", "opt-in")
-# Those who have a subscription are offered these, too.
+# Existing subscribers get these, too.
 _FOR_SUBSCRIBERS: Final = ("promotional offer", "offer code")
 _OFFERS: Final = (*_INTRODUCTORY, *_FREE, *_FOR_SUBSCRIBERS, "win-back offer")
 _CHANGES: Final = ("crossgrade", "upgrade", "downgrade")
@@ -55,25 +55,25 @@ def _all(*parts: str | Iterable[str]) -> Iterable[str]:
 _WITH_CHANGE: Final = ("", *(f"with {change}" for change in _CHANGES))
 _RETURN: Final = ("reactivate", "reactivation")
 EVENTS: Final[Mapping[str, Meaning]] = {
-    # Somebody subscribes who did not before: Activations.
+    # A new subscriber: Activations.
     **dict.fromkeys(("subscribe", "subscribe with contingent price", "opt-in", *_all("start", _OFFERS)), "begins"),
-    # Whoever left comes back: Reactivations.
+    # A former subscriber comes back: Reactivations.
     **dict.fromkeys(_all(_RETURN, _WITH_CHANGE), "returns"),
     **dict.fromkeys(_all(_RETURN, ("to", "with"), _OFFERS, _WITH_CHANGE), "returns"),
     **dict.fromkeys(_all(_RETURN, "with", _CHANGES, "to", _OFFERS), "returns"),
     # An offer is over, and the standard price is paid: Conversion to Standard Price.
     **dict.fromkeys(_all(_STANDARD, "from", _OFFERS, _WITH_CHANGE), "to_standard"),
     **dict.fromkeys(_all(_CHANGES, "from", _OFFERS), "to_standard"),
-    # Who has it gets an offer, or another one, or the next time of the same: Conversion to and Renewal of offers.
+    # An existing subscriber gets an offer, another one, or the next period of one: Conversion to and Renewal of offers.
     **dict.fromkeys(_all(_OFFERS, "from", (*_OFFERS, _STANDARD, *_TROUBLES), _WITH_CHANGE), "to_offer"),
     **dict.fromkeys(_all(_OFFERS, _CHANGES, "from", _TROUBLES), "to_offer"),
     **dict.fromkeys(_all(_CHANGES, "to", _OFFERS), "to_offer"),
     # Renewals, also late ones, and changes of plan.
     **dict.fromkeys(("renew", *_all(("renewal", "renewals"), "from", _TROUBLES)), "stays"),
     **dict.fromkeys((*_CHANGES, *_all(_CHANGES, "from", _TROUBLES)), "stays"),
-    # The payment failed; whether it ends is told by another event.
+    # The payment failed; whether the subscription ends is another event.
     **dict.fromkeys(_all(_TROUBLES, "from", (*_OFFERS, _STANDARD), _WITH_CHANGE), "unpaid"),
-    # Cancellations: dated at the end of the paid time. Reports before 1_2 write one of them with two l.
+    # Cancellations: dated at the end of the paid time. Reports before 1_2 spell one of them with two l.
     **dict.fromkeys(
         (
             *("cancel", "canceled from billing retry", "cancelled from billing retry"),
@@ -81,10 +81,10 @@ EVENTS: Final[Mapping[str, Meaning]] = {
         ),
         "ends",
     ),
-    # Money given back, which the sales tell; whether it ends as well is told by another event.
+    # Refunds, which the sales report has; whether the subscription ends as well is another event.
     "refund": "refund",
 }
-"""Subscription events, by what they say of somebody's subscription."""
+"""Subscription events, by their meaning."""
 
 
 def meant(*meanings: Meaning) -> tuple[str, ...]:
@@ -97,23 +97,23 @@ def _about(words: Iterable[str], *meanings: Meaning) -> tuple[str, ...]:
 
 
 FREE_EVENTS: Final = _about(_FREE, "begins", "returns", "to_standard")
-"""Events that are about an offer which is free by its name, whatever the column for its type says."""
+"""Events about an offer that is free by name, whatever the column for its type says."""
 
 OFFERED_EVENTS: Final = _about(_OFFERS, "begins", "returns", "to_standard")
-"""Events that are about an offer: without its type nobody knows whether it was free."""
+"""Events about an offer: without its type it is unknown whether it was free."""
 
 SUBSCRIBERS_EVENTS: Final = _about(_FOR_SUBSCRIBERS, "to_standard")
-"""Ends of offers that those who pay already are given as well: they do not begin anew."""
+"""Ends of offers that existing payers get as well: they do not start anew."""
 
 
 LATE_EVENTS: Final = _about(_TROUBLES, "stays")
-"""Payments that came late. One that is the first ever ends a trial whose payment had failed."""
+"""Late payments. One that is the first ever ends a trial whose payment had failed."""
 
 
 def is_unclear(event: str, offer: str | None, paid_periods: int | None) -> bool:
-    """Whether it cannot be told if what an event is about was free: the type of an offer is left out, or not known.
+    """Whether it is unknown if an event is about something free: the type of an offer is missing, or unknown.
 
-    How often it was paid for says so as well where a conversion has no type: the first payment follows what was free.
+    For a conversion without a type the number of paid periods decides: the first payment follows something free.
     """
     name, kind = plain(event), plain(offer or "")
     if name not in EVENTS or EVENTS[name] not in ("begins", "returns", "to_standard"):
@@ -138,13 +138,13 @@ def _counters(costs: Iterable[str]) -> frozenset[str]:
 
 
 PAID_COUNTERS: Final = frozenset(("active standard price subscriptions", *_counters(_BY_PRICE)))
-"""Columns of the subscription report that count who pays, the full price or a lower one."""
+"""Columns of the subscription report that count payers, at full or reduced price."""
 
 FREE_COUNTERS: Final = frozenset(("active free trial subscriptions", *_counters((FREE_OFFER,))))
-"""Columns that count who has it for nothing."""
+"""Columns that count subscriptions that are free."""
 
 OTHER_COUNTERS: Final = frozenset(("marketing opt-ins", "billing retry", "grace period", "subscribers"))
-"""Columns that count the same subscriptions again, or those that nobody pays for at the moment."""
+"""Columns that count the same subscriptions again, or unpaid ones."""
 
 _COUNTING_WORDS: Final = ("subscriptions", "subscribers", "offers", "trials", "opt-ins")
 
@@ -157,4 +157,4 @@ def is_unknown_counter(column: str) -> bool:
 
 
 ANALYTICS_EVENTS: Final = ("Impression", "Page view", "Tap", "Install", "Delete", "Sessions", "Crashes")
-"""Events of the analytics reports that are read, and what those without events count."""
+"""Events of the analytics reports that are read, and what reports without events count."""

@@ -1,4 +1,4 @@
-"""What Google Analytics says in its answers beside figures, as tables.
+"""Markers in Google Analytics' responses, as tables.
 
 Sources: the discovery document of the Data API (v1beta), against which a test holds the names, and Google's help on
 "(not set)", "(other)" and data thresholds.
@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Final
 
 NOT_SET: Final = "(not set)"
-"""The value of a dimension that Google was not told."""
+"""The value of a dimension that is not set."""
 
 OTHER: Final = "(other)"
-"""Rows that Google has put together, as there were too many: never a value that something had."""
+"""Rows that Google has merged because there were too many: never a real value."""
 
 TRUNCATION: Final = "DATA_TRUNCATION_TYPE_"
 TRUNCATIONS: Final[Mapping[str, str]] = {
@@ -29,4 +29,4 @@ TRUNCATIONS: Final[Mapping[str, str]] = {
     f"{TRUNCATION}CONVERSIONS": "key events begin later",
     f"{TRUNCATION}GOOGLE_ADS": "Google Ads tells less",
 }
-"""Why Google left data out of an answer."""
+"""Why Google left data out of a response."""

@@ -1,4 +1,4 @@
-"""What Google Play's files and APIs call things, as tables.
+"""Names in Google Play's files and APIs, as tables.
 
 Sources: Play Console Help, "Download and export monthly reports" (financial reports: sales, earnings), the headers of
 files in the field, and the discovery documents of the reviews and reporting APIs, against which a test holds what they
@@ -17,7 +17,7 @@ FINANCIAL_STATUSES: Final[Mapping[str, Literal["charged", "given back"]]] = {
     "partial refund": "given back",
     "partially refunded": "given back",
 }
-"""Financial Status of a sale. Amounts of refunds are written either way, so that their sign follows from it."""
+"""Financial Status of a sale. Amounts of refunds occur with either sign, so the status determines it."""
 
 PRODUCT_TYPES: Final = ("paidapp", "inapp", "subscription", "paid app", "in-app", "in-app purchase")
 
@@ -35,7 +35,7 @@ TRANSACTION_TYPES: Final[Mapping[str, Literal["earned", "fee"]]] = {
     "chargeback reversal": "earned",
     "direct operator billing payment": "earned",
 }
-"""Transaction Type of an earning: what Google keeps, and all else that makes the payout."""
+"""Transaction Type of an earning: Google's fees, and everything else that makes up the payout."""
 
 CRASH_AND_ANR: Final = {"crash": "crashRate", "anr": "anrRate"}
 """The rate of each metric set of vitals."""

@@ -1,4 +1,4 @@
-"""What RevenueCat calls things, as tables: types of events, periods, reasons, stores, statuses.
+"""RevenueCat's names, as tables: types of events, periods, reasons, stores, statuses.
 
 Sources: RevenueCat's documentation of webhooks ("Event types and fields", "Sample events") and the specification of its
 API v2, against whose generated client a test holds them. A value that is in no table is landed, and named to whoever
@@ -15,7 +15,7 @@ EVENT_TYPES: Final[Mapping[str, Literal["counted", "other"]]] = {
         ("INITIAL_PURCHASE", "RENEWAL", "NON_RENEWING_PURCHASE", "CANCELLATION", "EXPIRATION", "REFUND_REVERSED"),
         "counted",
     ),
-    # They begin, end and pay nothing, or are told by another event as well.
+    # They start, end and pay nothing, or are covered by another event.
     **dict.fromkeys(
         (
             *("TEST", "UNCANCELLATION", "SUBSCRIPTION_PAUSED", "BILLING_ISSUE", "PRODUCT_CHANGE", "TRANSFER"),
@@ -32,7 +32,7 @@ PAYMENTS: Final = ("INITIAL_PURCHASE", "RENEWAL", "NON_RENEWING_PURCHASE")
 
 PERIOD_TYPES: Final[Mapping[str, Literal["paid", "trial", "given"]]] = {
     "NORMAL": "paid",
-    # A first time at another price; free ones are trials.
+    # A first period at another price; free ones are trials.
     "INTRO": "paid",
     "PREPAID": "paid",
     "TRIAL": "trial",
@@ -42,7 +42,7 @@ PAID_PERIODS: Final = tuple(name for name, kind in PERIOD_TYPES.items() if kind 
 
 ENVIRONMENTS: Final = ("PRODUCTION", "SANDBOX")
 REFUND: Final = "CUSTOMER_SUPPORT"
-"""Money was given back if the amount is below 0, whoever gave it; else only the access was taken."""
+"""A refund if the amount is below 0, whoever gave it; else only access was revoked."""
 REASONS: Final = (
     *(REFUND, "UNSUBSCRIBE", "BILLING_ERROR", "DEVELOPER_INITIATED", "PRICE_INCREASE", "UNKNOWN"),
     "SUBSCRIPTION_PAUSED",

@@ -1,4 +1,4 @@
-"""What Search Console calls things, as tables.
+"""Search Console's names, as tables.
 
 Sources: the discovery document `searchconsole.v1`, against which a test holds them, and the reference of the API, whose
 examples write the same names in another way (`siteFullUser` for SITE_FULL_USER, `googleNews` for GOOGLE_NEWS); answers
@@ -14,12 +14,12 @@ DATA_STATES: Final = ("final", "all", "hourly_all")
 DEVICES: Final = ("DESKTOP", "MOBILE", "TABLET")
 
 MAY_READ: Final = ("siteowner", "sitefulluser", "siterestricteduser")
-"""Permission levels with which figures are told."""
+"""Permission levels that can read data."""
 UNVERIFIED: Final = "siteunverifieduser"
-"""The level of somebody who added a property and did not prove that it is theirs: nothing of it is told."""
+"""The level of someone who added a property without verifying it: no data."""
 PERMISSIONS: Final = (*MAY_READ, UNVERIFIED, "sitepermissionlevelunspecified")
 
 
 def spelt(name: object) -> str:
-    """A name however it is written: SITE_FULL_USER, siteFullUser."""
+    """A name normalised for comparison: SITE_FULL_USER, siteFullUser."""
     return str(name or "").replace("_", "").lower()

@@ -1,4 +1,4 @@
-"""What Stripe calls things, as tables: statuses, reasons, intervals, categories of movements.
+"""Stripe's names, as tables: statuses, reasons, intervals, categories of balance transactions.
 
 Sources: the types of the official client `stripe` 16.1.0 (API version 2026-10-28.endive), against which a test holds
 them, and Stripe's page on reporting categories, which the types leave open. A value that is in no table is landed,
@@ -22,7 +22,7 @@ SUBSCRIPTION_STATUSES: Final[Mapping[str, Standing]] = {
     "incomplete": "never",
     "incomplete_expired": "never",
 }
-"""Statuses of a subscription, by what they say of its payments."""
+"""Statuses of a subscription, by the state of its payments."""
 
 NEVER_BEGAN: Final = tuple(status for status, standing in SUBSCRIPTION_STATUSES.items() if standing == "never")
 COUNTED: Final = tuple(status for status, standing in SUBSCRIPTION_STATUSES.items() if standing == "paid")
@@ -32,7 +32,7 @@ PAUSE_REASONS: Final = (
     PAUSED_AFTER_TRIAL,
     *("pause_requested", "first_payment_failure", "final_payment_failure", "system"),
 )
-"""`status_details.paused.subscription.type`: all but the first may stop what was paid for."""
+"""`status_details.paused.subscription.type`: all except the first may stop something that was paid for."""
 
 CANCELLATION_REASONS: Final = (
     *("canceled_by_retention_policy", "cancellation_requested", "payment_disputed", "payment_failed"),
@@ -59,9 +59,9 @@ REPORTING_CATEGORIES: Final[Mapping[str, Movement]] = {
     **dict.fromkeys(("refund", "refund_failure"), "refund"),
     **dict.fromkeys(("dispute", "dispute_reversal"), "dispute"),
     **dict.fromkeys(("fee", "network_cost", "tax"), "cost"),
-    # Corrections, and what a platform earns of the sales of others.
+    # Corrections, and what a platform earns from the sales of others.
     **dict.fromkeys(("other_adjustment", "platform_earning", "platform_earning_refund"), "other"),
-    # Moves money that was told before, or that is not earned: payouts, reserves, loans, cards that were issued.
+    # Moves money that was counted before, or that is not earned: payouts, reserves, loans, card issuing.
     **dict.fromkeys(
         (
             *("payout", "payout_reversal", "payout_minimum_balance_hold", "payout_minimum_balance_release"),
@@ -78,7 +78,7 @@ REPORTING_CATEGORIES: Final[Mapping[str, Movement]] = {
         "transfer",
     ),
 }
-"""Reporting categories of movements of the balance, by what they are to the business."""
+"""Reporting categories of balance transactions, by their meaning for the business."""
 
 
 def moved(*movements: Movement) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""A source that is asked endpoint by endpoint, day by day."""
+"""Sources that are requested endpoint by endpoint, day by day."""

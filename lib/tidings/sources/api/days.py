@@ -1,4 +1,4 @@
-"""Which days of an endpoint to ask for: those never landed, and those that were still apt to change when they were."""
+"""Which days of an endpoint to request: those never landed, and those that could still change when they were landed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from tidings.sources.source import Pull
 from tidings.window import Zone, add_days, days_between
 
 AGAIN = "again"
-"""The fact that marks a load of a pull that was to read everything again."""
-# Landings with rejected rows that one pull asks for again: in a few pulls it is the turn of all.
+"""The fact that marks a load of a pull --again."""
+# How many loads with rejected rows one pull requests again: every one gets its turn within a few pulls.
 _AT_ONCE = 3
 
 
 def chunks(
     endpoint: ApiEndpoint, loads: Iterable[Load], pull: Pull, owed: Iterable[date] = ()
 ) -> list[tuple[date, date]]:
-    """The days to ask for, as (first, end exclusive) of at most `chunk_days` each, oldest first.
+    """The days to request, as (first, end exclusive) of at most `chunk_days` each, oldest first.
 
-    Asked for are the days never landed, and those that could still change when they were landed (`lookback_days`).
-    `owed` are first days of records that could not be used.
+    These are the days never landed, and those that could still change when they were landed (`lookback_days`). `owed`
+    are first days of records that could not be used.
     """
     zone = Zone(endpoint.zone)
     include_today = zone.day_of(pull.now)
@@ -54,14 +54,14 @@ def chunks(
 
 
 def left_over(loads: Sequence[Load]) -> list[Load]:
-    """What was landed before a pull that was to read everything again, and still is: that pull was stopped."""
+    """What was landed before a pull --again and not replaced since: that pull was stopped."""
     began = max((load.fetched_at for load in loads if AGAIN in load.facts), default=None)
     return [] if began is None else [load for load in loads if load.fetched_at < began]
 
 
 def _settled(endpoint: ApiEndpoint, landed: Sequence[tuple[Load, Span]], zone: Zone) -> list[Span]:
-    """The days that were landed when they could not change any more."""
-    # A day that was not whole yet when it was landed can still change, whatever is said of restatements.
+    """The days that could no longer change when they were landed."""
+    # A day that was incomplete when it was landed can still change, whatever the lookback says.
     back = max(endpoint.lookback_days, endpoint.lag_days)
     found = []
     doubted = {id(load) for load in doubtful(load for load, _ in landed)}
@@ -75,10 +75,10 @@ def _settled(endpoint: ApiEndpoint, landed: Sequence[tuple[Load, Span]], zone: Z
 
 
 def doubtful(loads: Iterable[Load], at_once: int = _AT_ONCE) -> list[Load]:
-    """The landings of which a part could not be used that are to be asked for again.
+    """The loads with rejected records to request again.
 
-    All that another version landed, as this one may know what to make of them; of this version's own those that were
-    asked for longest ago, `at_once` per pull: what the source says may have changed, and need not.
+    All that another version landed, as this one may be able to use the records; of this version's own the `at_once`
+    loads that were requested longest ago: the source may have changed what it reports.
     """
     held = [load for load in loads if load.rejected]
     older = [load for load in held if load.tool_version != tool_version()]
@@ -95,7 +95,7 @@ def complete_until(endpoint: ApiEndpoint, end: date, pull: Pull) -> datetime:
 
 
 def _oldest(endpoint: ApiEndpoint, pull: Pull) -> date:
-    """The first day that the source still tells."""
+    """The first day that the source still has."""
     if endpoint.retention_days is None:
         return date.min
     return add_days(Zone(endpoint.zone).day_of(pull.now), -endpoint.retention_days)
@@ -105,12 +105,12 @@ def too_old(endpoint: ApiEndpoint, pull: Pull) -> tuple[str, ...]:
     oldest = _oldest(endpoint, pull)
     if pull.since is None or pull.since >= oldest:
         return ()
-    return (f"{endpoint.name} reaches back to {oldest}: what was landed of days before stays as it is.",)
+    return (f"{endpoint.name} goes back to {oldest}: earlier days stay as they were landed.",)
 
 
 def not_yet(missing: Sequence[Span]) -> str:
     first, last = missing[0].start.date(), add_days(missing[-1].end.date(), -1)
     days = sum(len(list(days_between(span.start.date(), add_days(span.end.date(), -1)))) for span in missing)
     if days == 1:
-        return f"{first} is not there yet: it will be asked for again."
-    return f"{days} days from {first} to {last} are not there yet: they will be asked for again."
+        return f"{first} is not available yet: it will be requested again."
+    return f"{days} days from {first} to {last} are not available yet: they will be requested again."

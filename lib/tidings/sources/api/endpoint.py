@@ -1,4 +1,4 @@
-"""One thing that an API can be asked for, day by day."""
+"""An endpoint of an API, requested day by day."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tidings.window import add_days
 
 
 class NotYetError(Exception):
-    """Raised by `fetch`: the source has nothing of `day` yet, which is not the same as nothing on that day.
+    """Raised by `fetch`: `day` is not available yet, which is not the same as empty.
 
-    Days after it are asked for on their own, from `following` on: the day after, unless said otherwise. `error` is why,
-    where it is not a matter of time: what the source said of this day cannot be used.
+    Days after it are requested on their own, by default from the day after (`following`). `error` is the reason if
+    waiting does not help: the source's data of this day cannot be used.
     """
 
     def __init__(self, day: date, following: date | None = None, error: ResponseError | None = None) -> None:
@@ -27,18 +27,17 @@ class NotYetError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiEndpoint(Endpoint):
-    """One thing an API can be asked for, day by day unless said otherwise.
+    """One thing an API offers, requested day by day unless stated otherwise.
 
-    `parse` makes a row of the feed's columns from one record, pure; `fields` are the names that a record is known to
-    have: one that no record of an answer has any more is told, unless it is among the `optional` ones. `forget` are
-    fields never kept, not even as received.
-    `zone` is that of its days: rows carry in `ts` the midnight of the day as if it were UTC, or true UTC instants where
-    `zone` is UTC. `history_days`: how far a first pull reaches; `chunk_days`: how many days are landed at a time.
-    `kept_days`: how many days back the source still tells everything (None: all); older ones are never asked for, as
-    its silence would replace what it said of them when it knew.
-    `final`: a column of the feed that is false for days that are not whole, however long they are over.
-    `today`: the day that still runs is asked for, too. `snapshot`: it tells only how things are now, so that each day
-    of a pull adds one. `whole`: it is asked for as a whole each time, and replaces what was landed.
+    `parse` makes a row of the feed's columns from one record, pure; `fields` are the known fields of a record: if no
+    record of a response has one any more, the pull reports it, unless it is among the `optional` ones. `forget` are
+    fields never kept, not even in the raw record. `zone` is that of its days: rows carry in `ts` the midnight of the
+    day as if it were UTC, or true UTC instants if `zone` is UTC. `history_days`: how far back a first pull goes;
+    `chunk_days`: how many days are landed at a time. `kept_days`: how many days back the source retains complete data
+    (None: all); older days are never requested, as an empty response would replace what was landed. `final`: a column
+    of the feed that is false for incomplete days, however long ago. `today`: the day that is still running is
+    requested, too. `snapshot`: it reports only the present state, so each day of a pull adds one. `whole`: it is
+    requested in full each time, and replaces what was landed.
     """
 
     parse: Parse

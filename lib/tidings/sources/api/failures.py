@@ -12,7 +12,7 @@ _REPORTED = 5
 
 
 def together(failed: Sequence[SourceError]) -> SourceError:
-    """Several failures as one sentence each, the first few of them; of the kind of the first where there is but one."""
+    """Several failures as one error with a sentence for each of the first few; a single one keeps its type."""
     if len(failed) == 1:
         return failed[0]
     reported = list(dict.fromkeys(error.failed for error in failed))
@@ -23,7 +23,9 @@ def together(failed: Sequence[SourceError]) -> SourceError:
 
 @contextmanager
 def understood(what: str) -> Iterator[None]:
-    """Inside, an answer that has not the form that a connector knows is told as such: it is no fault of the user's."""
+    """Inside, an unexpected error means that a response has an unknown form, and is reported as that: it is not the
+    user's fault.
+    """
     try:
         yield
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:

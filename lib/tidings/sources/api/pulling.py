@@ -1,4 +1,4 @@
-"""One partition of an endpoint, pulled: its days asked for a chunk at a time, each landed as soon as it came."""
+"""One pull of one partition of an endpoint: requests its days in chunks and lands each chunk as soon as it is there."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tidings.sources.source import Pull, Pulled
 from tidings.window import add_days
 
 _BATCH = 20_000
-_OTHER_DAYS = "they are of other days"
-# Refused, whatever day is asked for: no right, no such thing.
+_OTHER_DAYS = "they belong to other days"
+# Errors that hold for every day: no right, no such thing.
 _NO_MATTER_WHICH_DAY = frozenset({401, 403, 404, 405, 501})
 
 
 class Fetching(Protocol):
-    """What is asked of a source while a partition of it is pulled; `ApiSource` says what each means."""
+    """What a pull needs of a source; `ApiSource` documents the methods."""
 
     name: str
 
@@ -37,10 +37,10 @@ class Fetching(Protocol):
         """Records, page by page."""
 
     def is_stale(self, landing: Landing, endpoint: ApiEndpoint, load: Load) -> bool:
-        """True for a load whose days are asked for anew."""
+        """True for a load whose days must be requested again."""
 
     def named(self, partition: str) -> str:
-        """What people call a partition."""
+        """The partition's name for users."""
 
 
 class PartitionPull:
@@ -57,16 +57,16 @@ class PartitionPull:
         self._pull = pull
         self._missing: list[Span] = []
         self._failed: list[ResponseError] = []
-        # First day and number of records of which none could be used, and why.
+        # First day and number of records none of which could be used, and why.
         self._unusable: list[tuple[date, int, str]] = []
         self._moving: list[date] = []
         self._has_landed = False
 
     def land(self) -> Iterator[Pulled]:
-        """Land what is new, one `Pulled` per chunk, and one for what there is to say at the end.
+        """Land what is new, yielding one `Pulled` per chunk, and a last one for remaining messages.
 
         Raises:
-            ResponseError: of some days no record could be used, or no response; all others are landed.
+            ResponseError: for some days there was no response, or no usable record; all others are landed.
         """
         endpoint, pull, where = self._endpoint, self._pull, (self._source.name, self._endpoint.name)
         mine = [load for load in self._landing.loads(*where) if load.partition == self._partition]
@@ -83,9 +83,9 @@ class PartitionPull:
             yield from self._land_chunk(first, end)
         reported = ((not_yet(self._missing),) if self._missing else ()) + too_old(endpoint, pull)
         if left and self._has_landed and not pull.again:
-            reported += (f"{endpoint.name}: an earlier pull --again was stopped; this one went on with it.",)
+            reported += (f"{endpoint.name}: an earlier pull --again was stopped; this one continued it.",)
         if not asked and (pull.since or pull.until):
-            reported += (f"{endpoint.name}: none of the days that were asked for is over, or kept by the source.",)
+            reported += (f"{endpoint.name}: none of the requested days is over, or the source no longer has them.",)
         if reported:
             yield self._pulled(0, messages=reported)
         self._raise_failures()
@@ -120,11 +120,11 @@ class PartitionPull:
                 self._missing.append(Span(day_instant(missing.day), day_instant(missing.following)))
             else:
                 self._failed.append(missing.error)
-            # A day that had nothing looks like one that is not there yet; those after it may be.
+            # An empty day looks like one that is not available yet; later ones may be available.
             first = missing.following
 
     def _land_days(self, first: date, end: date) -> tuple[Pulled | None, NotYetError | None]:
-        """Land some days; what came of them, and the one that stopped it as it is not there yet."""
+        """Land some days; returns the outcome, and the day that stopped it because it is not available yet."""
         endpoint, pull = self._endpoint, self._pull
         window = None if endpoint.whole else Span(day_instant(first), day_instant(end))
         loads = self._landing.loads(self._source.name, endpoint.name) if endpoint.whole else ()
@@ -141,7 +141,7 @@ class PartitionPull:
                         self._add(writer, watch, watch.seen(records))
                         pull.progress(endpoint.name, writer.rows + writer.rejected, 0)
                 except NotYetError as stopped:
-                    # Whatever day it names: of these days the first at the earliest, the last at the latest.
+                    # The source may name any day: clamp it to the requested ones.
                     day = min(max(stopped.day, first), add_days(end, -1))
                     following = min(max(stopped.following, add_days(day, 1)), end)
                     missing, end = NotYetError(day, following, stopped.error), day
@@ -150,19 +150,19 @@ class PartitionPull:
                     writer.window = Span(day_instant(first), day_instant(end))
                 is_unusable = bool(writer.rejected) and not writer.rows
                 if not is_unusable:
-                    # A day that still moves keeps those after it from being whole, in this chunk and the next.
+                    # An incomplete day ends the coverage of its chunk, and the next one starts after it.
                     self._moving += [watch.moving] if watch.moving else []
                     writer.complete_until = complete_until(endpoint, min([end, *self._moving]), pull)
                     if pull.again and not (pull.since or pull.until):
                         writer.facts[AGAIN] = 1.0
                 elif endpoint.snapshot:
-                    # How things were then is told by no later pull: whichever lands next takes its place.
+                    # No later pull can recover the state of that day: a later load would replace it.
                     writer.window = None
         except NotYetError:
             return None, missing
         why = watch.reason or _OTHER_DAYS
         if is_unusable:
-            # Days after it may be as they ever were: one bad day must not keep them out for good.
+            # Later days may be fine: one bad day must not block them for good.
             self._unusable.append((first, writer.rejected, why))
             return self._pulled(0, writer.rejected), None
         self._has_landed = True
@@ -173,7 +173,7 @@ class PartitionPull:
                 f"{endpoint.name}: {writer.rejected} of its records could not be used: {why}. Kept in {where}.",
             )
         if had and not writer.rows:
-            reported += (f"{endpoint.name} has no records any more; there were {had}.",)
+            reported += (f"{endpoint.name} no longer has records; there were {had}.",)
         more = {"messages": reported, "restated": writer.restated_days, "remarks": writer.remarks}
         return self._pulled(writer.rows, writer.rejected, **more), missing
 
@@ -196,7 +196,7 @@ class PartitionPull:
 
 
 def _batched(pages: Iterator[Sequence[Record]]) -> Iterator[list[Record]]:
-    """Small pages put together: converting is done by the column."""
+    """Small pages merged: conversion works on whole columns."""
     waiting: list[Record] = []
     with understood("The answer"):
         try:
@@ -214,7 +214,7 @@ def _batched(pages: Iterator[Sequence[Record]]) -> Iterator[list[Record]]:
 
 
 class _Fields:
-    """Which fields came, beside those that an endpoint is known to have."""
+    """Counts the fields that occur, and which of the endpoint's known fields never do."""
 
     def __init__(self, endpoint: ApiEndpoint) -> None:
         self._endpoint = endpoint
@@ -224,7 +224,7 @@ class _Fields:
         self.moving: date | None = None
 
     def seen(self, records: Sequence[Record]) -> Sequence[Record]:
-        """The records without what is to be forgotten, their fields noted."""
+        """The records without the fields to forget; notes which fields occur."""
         for record in records:
             self._came.update(record if isinstance(record, Mapping) else ())
         self._records += len(records)
@@ -234,11 +234,11 @@ class _Fields:
         forget = self._endpoint.forget
         if isinstance(record, Mapping):
             return {name: value for name, value in record.items() if name not in forget} if forget else record
-        # What is no record at all has no fields to be forgotten one by one.
+        # Something that is not an object has no fields that could be removed one by one.
         return {} if forget else {"": record}
 
     def messages(self) -> tuple[str, ...]:
-        """What a person should know: fields that came no more, and new ones."""
+        """Messages on fields that disappeared, and on new ones."""
         if not self._records or not self._endpoint.fields:
             return ()
         gone = [name for name in self._endpoint.fields if name not in self._came]
@@ -246,6 +246,10 @@ class _Fields:
         new = sorted(self._came - known)
         name = self._endpoint.name
         return (
-            *([f"{name} no longer has the fields {', '.join(gone)}: what is made of them is empty."] if gone else ()),
+            *(
+                [f"{name} no longer has the fields {', '.join(gone)}: the columns made of them are empty."]
+                if gone
+                else ()
+            ),
             *([f"{name} has new fields, kept as received: {', '.join(new)}."] if new else ()),
         )

@@ -1,8 +1,8 @@
-"""A source that is an API: which days to ask for, and how what it says is landed.
+"""A source that is an API: decides which days to request, and lands the responses.
 
-A connector subclasses `ApiSource`, lists `ApiEndpoint`s and says how one of them is fetched. Which days are asked for
-follows from what is landed: those never asked for, and those that were still apt to change when they were. So a pull
-that was killed goes on where it was, a gap is filled by the next one, and nothing is asked for twice in vain.
+A connector subclasses `ApiSource`, lists `ApiEndpoint`s and implements `fetch`. Which days are requested follows from
+what is landed: those never requested, and those that could still change. So a killed pull continues where it stopped,
+the next pull fills a gap, and nothing is requested twice in vain.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ApiSource(ABC, Generic[T]):
 
     kind: ClassVar[str]
     console: ClassVar[str]
-    """Where its credentials are managed, in the words of that place."""
+    """Where its credentials are managed, as that console calls the place."""
 
     def __init__(self, name: str, options: T, settings: Settings) -> None:
         self.name = name
@@ -44,11 +44,11 @@ class ApiSource(ABC, Generic[T]):
     @property
     @abstractmethod
     def endpoints(self) -> tuple[ApiEndpoint, ...]:
-        """What it can be asked for."""
+        """The endpoints that the settings ask for."""
 
     @abstractmethod
     def connect(self, clock: Clock) -> Client:
-        """The server, with credentials; nothing is asked yet.
+        """A client with credentials; nothing is requested yet.
 
         Raises:
             SettingsError: a credential is not set.
@@ -63,25 +63,25 @@ class ApiSource(ABC, Generic[T]):
         For a `whole` or `snapshot` endpoint the days are those of today.
 
         Raises:
-            NotYetError: a day is not there yet; what came before is landed.
+            NotYetError: a day is not available yet; what was yielded before is landed.
         """
 
     @abstractmethod
     def ping(self, client: Client) -> list[str]:
-        """Ask the cheapest question that shows whether a pull would succeed; one sentence for each thing missing."""
+        """Make the cheapest request that shows whether a pull would succeed; one sentence for each thing missing."""
 
     def partitions(self, client: Client, endpoint: ApiEndpoint) -> Iterable[str]:
-        """What an endpoint is asked for one by one (sites, apps); each has its own days."""
+        """What an endpoint is requested for separately (sites, apps); each has its own days."""
         del client, endpoint
         return ("",)
 
     def is_stale(self, landing: Landing, endpoint: ApiEndpoint, load: Load) -> bool:
-        """True for what was landed by settings that hold no more: its days are asked for anew."""
+        """True for a load made with settings that no longer apply: its days are requested again."""
         del landing, endpoint, load
         return False
 
     def named(self, partition: str) -> str:
-        """What people call a part."""
+        """The partition's name for users."""
         return partition
 
     def variables(self) -> tuple[str, ...]:
@@ -109,9 +109,9 @@ class ApiSource(ABC, Generic[T]):
         return self.settings.key(self.variable(what))
 
     def check(self, pull: Pull) -> list[str]:
-        """What would keep a pull from succeeding, found by its cheapest call."""
+        """What would make a pull fail, found by its cheapest call."""
         try:
-            with understood(f"The answer of {self.name}"):
+            with understood(f"The response of {self.name}"):
                 return list(dict.fromkeys(self.ping(self.connect(pull.running()))))
         except (SettingsError, SourceError) as error:
             return [str(error)]
@@ -123,11 +123,11 @@ class ApiSource(ABC, Generic[T]):
     def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
         """Land what is new of every endpoint, some days at a time, oldest first.
 
-        An endpoint that will not do does not keep the others from being pulled, nor does a part of one; a refused
-        credential or a server that does not answer ends the pull.
+        A failing endpoint or partition does not stop the others; a rejected credential or an unreachable server ends
+        the pull.
 
         Raises:
-            SourceError: something was not landed; the sentence says what, what was yielded before stays landed.
+            SourceError: something was not landed; the message says what, and what was yielded before stays landed.
         """
         try:
             yield from self._pull(landing, pull)
@@ -162,9 +162,9 @@ class ApiSource(ABC, Generic[T]):
     def land(
         self, landing: Landing, client: Client, endpoint: ApiEndpoint, partition: str, pull: Pull
     ) -> Iterator[Pulled]:
-        """Land what is new of one endpoint and part.
+        """Land what is new of one partition of an endpoint.
 
         Raises:
-            AnswerError: of some days no record could be used, or no answer; all others are landed.
+            ResponseError: for some days there was no response, or no usable record; all others are landed.
         """
         yield from PartitionPull(self, landing, client, endpoint, partition, pull).land()

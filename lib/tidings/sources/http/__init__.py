@@ -1,1 +1,1 @@
-"""One way of asking a server: transport, what counts as a response, pages, signatures."""
+"""HTTP: transport, what counts as a response, paging, authentication."""

@@ -1,4 +1,4 @@
-"""How requests are signed: keys in a header, tokens of our own making, Google's service accounts."""
+"""Authentication: keys in a header, tokens that we mint, Google's service accounts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tidings.sources.http.session import Client, Decision, Response, by_status, 
 
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 GOOGLE_TOKENS = "https://oauth2.googleapis.com/token"
-# Nobody waits for a token to expire in the middle of a request.
+# Renew early, so that no token expires in the middle of a request.
 _EARLY_S = 300
 
 
@@ -31,15 +31,14 @@ class Header:
         self._form = form
 
     def headers(self, client: Client) -> Mapping[str, str]:
-        """The header with the key."""
         return {self._name: Secret(self._form.format(client.hide(self._key).reveal()))}
 
     def renew(self) -> None:
-        """A key cannot be renewed: the next refusal is final."""
+        """A key cannot be renewed: the next 401 is final."""
 
 
 class Token:
-    """A bearer token got by `mint(client)`, which gives it and how many seconds it is good for; kept until then."""
+    """A bearer token from `mint(client)`, which returns it and its lifetime in seconds; cached until then."""
 
     def __init__(self, mint: Callable[[Client], tuple[str, float]]) -> None:
         self._mint = mint
@@ -47,12 +46,12 @@ class Token:
         self._until = 0.0
 
     def headers(self, client: Client) -> Mapping[str, str]:
-        """The header with a token that is good for a while yet."""
+        """The header with a token that is valid for a while yet."""
         if not self._token or client.clock.epoch() >= self._until:
             token, seconds = self._mint(client)
             self._token = Secret(token)
             self._until = client.clock.epoch() + max(seconds - _EARLY_S, seconds / 2)
-        # Clients that share the token each keep it out of their own sentences.
+        # Clients that share the token each redact it from their own messages.
         return {"Authorization": Secret(f"Bearer {client.hide(self._token).reveal()}")}
 
     def renew(self) -> None:
@@ -69,14 +68,14 @@ def signed(client: Client, key: Secret, algorithm: str, claims: Mapping[str, Any
     try:
         return jwt.encode(dict(claims), _parsed(key.reveal()), algorithm, dict(headers))
     except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm, jwt.PyJWTError):
-        # The library's own words may quote the key.
+        # The library's own message may quote the key.
         raise CredentialError(
             f"The private key of {client.source} cannot be read.",
             "Give the downloaded file whole, from -----BEGIN PRIVATE KEY----- on, or its path.",
         ) from None
 
 
-# Reading a key proves that its numbers are primes, which takes longer than most requests.
+# Checking that the numbers of a key are primes takes longer than most requests.
 @lru_cache(maxsize=8)
 def _parsed(pem: str) -> Any:
     return load_pem_private_key(pem.encode(), password=None)
@@ -91,7 +90,7 @@ def service_account(account: Secret, scopes: Sequence[str]) -> Token:
         claims = {
             "iss": known["client_email"],
             "scope": " ".join(scopes),
-            # Google checks for its own address, whatever way the request took there.
+            # Google checks for its own address, whatever route the request took.
             "aud": known["token_uri"],
             "iat": now,
             "exp": now + 3600,
@@ -114,7 +113,7 @@ def service_account(account: Secret, scopes: Sequence[str]) -> Token:
 
 
 def account_email(client: Client, account: Secret) -> str:
-    """The address of a service account, which consoles ask for."""
+    """The e-mail address of a service account, which consoles ask for."""
     return str(_account(client, account)["client_email"])
 
 

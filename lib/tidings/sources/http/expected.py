@@ -1,7 +1,8 @@
-"""What counts as an answer, stated with each request: its type, its form, what it has to hold, when it may be empty.
+"""What counts as a valid response, stated with each request: type, structure, required fields, whether it may be empty.
 
-A login page, an empty body, JSON of another form or an error told with status 200 are no answers. An empty list is
-believed only inside the form that the API gives to one, and nothing at all only where its manual says so (`is_sparse`).
+A login page, an empty body, JSON of another structure or an error sent with status 200 are not valid. An empty list is
+accepted only within the structure that the API gives to one, and an empty object only where its manual says so
+(`is_sparse`).
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ class Expected(Protocol):
     """What a request expects."""
 
     def fault(self, response: Response) -> str:
-        """Why this is no answer, to be read after "cannot be used: "; empty if it is one."""
+        """Why the response is not valid, to be read after "cannot be used: "; empty if it is."""
 
 
 @dataclass(frozen=True)
 class JsonObject:
-    """A JSON object that tells no error.
+    """A JSON object that does not report an error.
 
-    `has`: fields without which it is no answer; `may`: fields it may lack; both with the type of their value.
-    `is_sparse`: the API leaves out what is empty, so that `{}` means that there is nothing; but an object that holds
-    none of the known fields is another form.
+    `has`: required fields; `may`: optional fields; both with the type of their value. `is_sparse`: the API leaves out
+    empty fields, so `{}` means that there is nothing; but an object with none of the known fields has another
+    structure.
     """
 
     has: Mapping[str, Kind] = field(default_factory=dict)
@@ -39,7 +40,6 @@ class JsonObject:
     is_sparse: bool = False
 
     def fault(self, response: Response) -> str:
-        """As `Expected`."""
         said, fault = _json(response)
         if fault:
             return fault
@@ -48,7 +48,7 @@ class JsonObject:
         known = {**self.may, **self.has}
         for name in ("error", "errors"):
             if said.get(name) and name not in known:
-                return f"it tells an error: {excerpt(response)}"
+                return f"it reports an error: {excerpt(response)}"
         if not said and not self.is_sparse:
             return "it is an empty object"
         if said and self.is_sparse and not any(name in said for name in known):
@@ -68,22 +68,22 @@ class JsonList:
     """A JSON list of objects; an empty one means that there is nothing."""
 
     def fault(self, response: Response) -> str:
-        """As `Expected`."""
         said, fault = _json(response)
         if fault:
             return fault
         if not isinstance(said, list):
-            return f"it tells an error: {excerpt(response)}" if _is_error(said) else f"it is {_named(said)}, not a list"
+            return (
+                f"it reports an error: {excerpt(response)}" if _is_error(said) else f"it is {_named(said)}, not a list"
+            )
         odd = next((each for each in said if not isinstance(each, dict)), None)
         return "" if odd is None and None not in said else f"its list holds {_named(odd)}"
 
 
 @dataclass(frozen=True)
 class File:
-    """A file; whether it is whole, and has the right head, is for whoever unpacks it to see (`packed.py`)."""
+    """A file; whether it is complete, and has the right header, is checked on unpacking (`packed.py`)."""
 
     def fault(self, response: Response) -> str:
-        """As `Expected`."""
         if not response.body:
             return "it is empty"
         if response.type.startswith(("image/", "audio/", "video/", "font/")):
@@ -95,17 +95,16 @@ class File:
 
 @dataclass(frozen=True)
 class Anything:
-    """Whatever comes: for what is looked at by whoever asked, at once and in full."""
+    """Any response: for callers that check it themselves, at once and in full."""
 
     def fault(self, response: Response) -> str:
-        """As `Expected`."""
         del response
         return ""
 
 
 ANYTHING: Final = Anything()
 OBJECT: Final = JsonObject()
-"""A JSON object with something in it: what is expected where nothing else is stated."""
+"""A JSON object with something in it: the default expectation."""
 LIST: Final = JsonList()
 FILE: Final = File()
 
@@ -126,7 +125,7 @@ def _is_error(said: Any) -> bool:
 
 
 def _named(value: Any) -> str:
-    """What a value is, in words."""
+    """The JSON type of a value, for a message."""
     if value is None:
         return "nothing (null)"
     kind, article = _NAMES.get(type(value), "number"), "an" if isinstance(value, dict) else "a"

@@ -1,4 +1,4 @@
-"""Files of an API: unpacked to their end and no further than a limit, read by the names in their head."""
+"""Files of an API: decompressed up to a size limit, read by the names in their header."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError, KeyEr
 
 
 def gunzipped(body: bytes, what: str) -> bytes:
-    """What a gzip file holds; a file that is none as it is.
+    """The content of a gzip file; any other file as it is.
 
     Raises:
-        AnswerError: it is damaged or cut off, or what it holds is too large.
+        ResponseError: it is damaged or truncated, or its content is too large.
     """
     if not body.startswith(GZIP):
         return body
@@ -37,7 +37,7 @@ def unzipped(body: bytes, what: str) -> bytes:
     """The one table in a zip file.
 
     Raises:
-        AnswerError: it is damaged or cut off, holds not one table, or one that is too large.
+        ResponseError: it is damaged or truncated, does not hold exactly one table, or one that is too large.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as packed:
@@ -61,12 +61,12 @@ def _bounded(content: bytes, what: str) -> bytes:
 def rows(
     text: str, what: str, delimiter: str, *, needs: Sequence[str] = (), quoted: bool = True
 ) -> Iterator[dict[str, str]]:
-    """The rows of a table by the names in its head; one that is not as long as the head says so under `UNUSABLE`.
+    """The rows of a table by the names in its header; a row of another length gets the reason under `UNUSABLE`.
 
-    `needs`: names, lower case, of which the head of such a table has one at least; else it is something else.
+    `needs`: names, lower case, of which the header must have at least one; otherwise it is another table.
 
     Raises:
-        AnswerError: the head is another, or cut off.
+        ResponseError: the header is another one, or truncated.
     """
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
@@ -75,16 +75,22 @@ def rows(
         head = [" ".join(name.split()) for name in next(reader, [])]
         is_known = not needs or any(name.lower() in needs for name in head)
         if not is_known or "\n" not in text:
-            why = "it is empty" if not head else "its head is cut off" if is_known else f"its head has no '{needs[0]}'"
+            why = (
+                "it is empty"
+                if not head
+                else "its header is cut off"
+                if is_known
+                else f"its header has no '{needs[0]}'"
+            )
             raise ResponseError(
-                f"{what} is no table that Tidings knows: {why}.", "Nothing was landed of it; pull again."
+                f"{what} is not a table that Tidings knows: {why}.", "Nothing was landed of it; pull again."
             )
         for cells in reader:
             if not cells:
                 continue
             row = {name: cell.strip() for name, cell in zip(head, cells, strict=False) if name}
             if len(cells) < len(head) or any(cell.strip() for cell in cells[len(head) :]):
-                row[UNUSABLE] = f"it has {len(cells)} cells, its head {len(head)}"
+                row[UNUSABLE] = f"it has {len(cells)} cells, its header {len(head)}"
             yield row
     except csv.Error as error:
         raise ResponseError(f"{what} cannot be read as a table: {error}.", "Pull again.") from error

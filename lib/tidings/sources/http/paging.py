@@ -1,4 +1,4 @@
-"""Paging: asking on and on until a server says that there is no more, and never for ever."""
+"""Paging until a server says that there is no more, and never for ever."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Cursor = TypeVar("Cursor", bound=Hashable)
 def pages(
     ask: Callable[[Cursor | None], Any], following: Callable[[Any], Cursor | None], what: str = "list"
 ) -> Iterator[Any]:
-    """The pages of a list: `ask(None)` gives the first, `following(page)` the cursor of the next, None at the end.
+    """The pages of a list: `ask(None)` returns the first, `following(page)` the next cursor, None at the end.
 
-    A server that repeats some rows on two pages does no harm (staging keeps one per key). One that gives a cursor
-    twice, or the same rows for another cursor, as it does not know the parameter, would never end.
+    A server that repeats some rows on two pages does no harm (staging keeps one per key). One that returns a cursor
+    twice, or the same rows for another cursor because it does not know the parameter, would never end.
 
     Raises:
-        AnswerError: a cursor or a whole page came twice, or there are more pages than any list has.
+        ResponseError: a cursor or a whole page was repeated, or there are more pages than any list has.
     """
     cursor: Cursor | None = None
     seen: set[Cursor] = set()
@@ -32,7 +32,7 @@ def pages(
         digest = hashlib.sha256(repr(rows).encode("utf-8", "replace")).digest()
         if rows and digest in reported:
             raise ResponseError(
-                f"The pages of the {what} repeat themselves: the server does not go on where it is asked to.",
+                f"The pages of the {what} repeat: the server does not continue where it should.",
                 "Nothing was landed of it; check base_url, and look for a newer version of the server or of Tidings.",
             )
         reported.add(digest)
@@ -41,15 +41,13 @@ def pages(
         if cursor is None:
             return
         if cursor in seen:
-            raise ResponseError(
-                f"The pages of the {what} go round in a circle.", "Nothing was landed of it; pull again."
-            )
+            raise ResponseError(f"The pages of the {what} repeat in a cycle.", "Nothing was landed of it; pull again.")
         seen.add(cursor)
     raise ResponseError(f"The {what} does not end after {MOST_PAGES:,} pages.", "Nothing was landed of it; pull again.")
 
 
 def _rows(page: Any) -> list[Any]:
-    """What a page holds beside its cursors: all that is in its lists, however deep they are in it."""
+    """The content of a page without its cursors: everything in its lists, at any depth."""
     if isinstance(page, Mapping):
         return [row for value in page.values() if isinstance(value, list | Mapping) for row in _rows(value)]
     if isinstance(page, tuple):

@@ -1,4 +1,4 @@
-"""A response of a server: what it holds, what it says, and what its status alone means."""
+"""A response: its content, its message, and what its status means by default."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tidings.errors import ResponseError, printable
 
 EXCERPT = 300
 _LATER = frozenset({408, 425, 429})
-# Of the server's own errors, those that asking again does not mend: not implemented, HTTP version.
+# Server errors that a retry does not fix: not implemented, HTTP version.
 _NEVER = frozenset({501, 505})
 _SNIFFED = 4000
 _PAGE_TYPES = ("text/html", "application/xhtml")
@@ -28,31 +28,31 @@ _TITLE = re.compile(r"<(title|h1)[^>]*>\s*(.*?)\s*</\1", re.I | re.S)
 
 @dataclass(frozen=True)
 class Response:
-    """What a server said to one request. `path` names the request without its query: that may hold a signature."""
+    """A server's response to one request. `path` names the request without its query, which may hold a signature."""
 
     status: int
-    # Not shown in tracebacks: a token's answer holds the token, an error may repeat what was sent.
+    # Not shown in tracebacks: a token response holds the token, an error may repeat what was sent.
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     path: str
 
     @property
     def is_good(self) -> bool:
-        """The request was done; 206 is a part of an answer that nobody asked for."""
+        """The request succeeded; 206 is partial content, which we never request."""
         return 200 <= self.status < 300 and self.status != 206
 
     @property
     def type(self) -> str:
-        """The media type, lower case, without its parameters; empty where none is given."""
+        """The media type, lower case, without its parameters; empty if not given."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     def json(self) -> Any:
         """The body as JSON; numbers with a point are decimals, so that money stays exact.
 
-        Halves of characters, which cannot be stored, are replaced.
+        Lone surrogates, which cannot be stored, are replaced.
 
         Raises:
-            AnswerError: it is not JSON.
+            ResponseError: it is not JSON.
         """
         return self._json
 
@@ -60,19 +60,19 @@ class Response:
     def _json(self) -> Any:
         try:
             said = json.loads(self.body, parse_float=Decimal)
-            # Only an escape or a character outside of ASCII can be half of one.
+            # Only an escape or a character outside of ASCII can be a lone surrogate.
             return _mended(said) if b"\\u" in self.body or not self.body.isascii() else said
         except (ValueError, RecursionError):
             raise ResponseError(
-                f"{self.path} did not answer with JSON ({len(self.body)} bytes).",
+                f"{self.path} did not respond with JSON ({len(self.body)} bytes).",
                 "Check base_url in the settings; a proxy or login page may stand in between.",
             ) from None
 
     @cached_property
     def page(self) -> str | None:
-        """The title of the web page that came where an API should answer, None if it is no web page."""
+        """The title of the web page that came in place of an API's response, None if it is not a web page."""
         text = self.body[:_SNIFFED].decode("utf-8", "replace").lstrip("\ufeff")
-        # Errors are called pages now and then though they are plain words; what is good never is.
+        # Plain-text errors are sometimes labelled as HTML; good responses never are.
         is_called_so = self.type.startswith(_PAGE_TYPES) and (self.is_good or re.search(r"<[a-z!]", text, re.I))
         if not _PAGE.match(text) and not (is_called_so and text):
             return None
@@ -82,11 +82,11 @@ class Response:
 
 @dataclass(frozen=True)
 class Decision:
-    """How an answer is to be taken.
+    """What to do with a response.
 
-    `fine`: use it; `later`: ask again (after `seconds`, if the API says so); `renew`: get a new token and ask once
-    more, after which the credential is `refused`, or the request `failed` where `is_right` says that 401 may be a right
-    that lacks; `refused`: the credential will not do; `failed`: this request will not do, others may.
+    `fine`: use it; `later`: retry (after `seconds`, if the API says so); `renew`: get a new token and retry once, after
+    which the credential is `refused`, or the request `failed` if `is_right` says that 401 may be a missing right;
+    `refused`: the credential is not accepted; `failed`: this request fails, others may succeed.
     """
 
     kind: Literal["fine", "later", "renew", "refused", "failed"]
@@ -97,7 +97,7 @@ class Decision:
 
 
 def by_status(response: Response) -> Decision:
-    """What an answer means by its status alone."""
+    """The decision by status alone."""
     if response.is_good:
         return Decision("fine")
     if response.status in _LATER or (response.status >= 500 and response.status not in _NEVER):
@@ -106,7 +106,7 @@ def by_status(response: Response) -> Decision:
 
 
 def retry_after(response: Response, epoch: float) -> float | None:
-    """Seconds that an answer asks to wait (`Retry-After` as seconds or as a date), None if it does not say."""
+    """Seconds to wait (`Retry-After` as seconds or as a date), None if not given."""
     said = response.headers.get("Retry-After", "").strip()
     if not said:
         return None
@@ -119,10 +119,10 @@ def retry_after(response: Response, epoch: float) -> float | None:
 
 
 def server_epoch(response: Response) -> float | None:
-    """The server's time when it answered, as Unix seconds; None where it does not say."""
+    """The server's time of the response, as Unix seconds; None if not given."""
     moment = _moment(response.headers.get("Date", ""))
     age = response.headers.get("Age", "").strip()
-    # What a cache kept is as old as it says.
+    # A cached response has the date of its original.
     return None if moment is None else moment + (float(age) if age.isdecimal() else 0.0)
 
 
@@ -136,7 +136,7 @@ def _moment(said: str) -> float | None:
 
 
 def excerpt(response: Response) -> str:
-    """What an error answer says, in one short line: the message of a JSON error, else the beginning of the text."""
+    """The message of an error response in one short line: that of a JSON error, else the beginning of the text."""
     if response.page is not None:
         return "a web page"
     text = response.body[:_SNIFFED].decode("utf-8", "replace")
@@ -157,7 +157,7 @@ def is_json(response: Response) -> bool:
 
 
 def _message(said: Any) -> str:
-    """The first text under the names that APIs give to messages."""
+    """The first text under the names that APIs use for messages."""
     if isinstance(said, list):
         return next((found for found in map(_message, said) if found), "")
     if isinstance(said, dict):
@@ -170,7 +170,7 @@ def _message(said: Any) -> str:
 
 
 def _mended(said: Any) -> Any:
-    """The same without halves of characters, which JSON can write and nothing else can."""
+    """The same without lone surrogates, which JSON can contain and nothing else can."""
     if isinstance(said, str):
         return said if said.isascii() else said.encode("utf-8", "replace").decode()
     if isinstance(said, list):
@@ -181,12 +181,12 @@ def _mended(said: Any) -> Any:
 
 
 def server_of(url: str) -> str:
-    """The server of a URL as it may be told: without what may stand before an @."""
+    """The server of a URL, safe to show: without user info."""
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def shown(url: str) -> str:
-    """A URL as it may be told: host and path."""
+    """A URL, safe to show: host and path."""
     return f"{server_of(url)}{urlsplit(url).path}"
 
 
@@ -194,7 +194,7 @@ def from_epoch(value: Any, *, milliseconds: bool = False) -> datetime:
     """Unix seconds (or milliseconds) as an aware UTC instant, exact to the millisecond.
 
     Raises:
-        ValueError: it is no number, or an instant outside of the calendar.
+        ValueError: it is not a number, or outside of the calendar.
     """
     try:
         number = Decimal(str(value)) / (1000 if milliseconds else 1)

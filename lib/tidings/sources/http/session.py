@@ -1,17 +1,17 @@
-"""HTTP as every connector uses it: paced, timed out, retried, and silent about secrets.
+"""HTTP as every connector uses it: rate-limited, timed out, retried, and silent about secrets.
 
-What is asked again: answers that say "later" (408, 425, 429, 5xx, and what an API's own `judge` calls so), connections
-that fail or are cut. Waits double from one second, with jitter, and honour `Retry-After`. After five tries, or where a
-server asks for a longer wait than a pull should last, the whole source is given up with one sentence. A server that
-fails at one request (500, or one that never ends) may answer others: the source is given up at the third in a row.
-What asking again does not mend (a certificate, a name that no server has) is told at once.
+Retried are responses that say "later" (408, 425, 429, 5xx, and what an API's own `classify` calls so), and connections
+that fail or break. Waits double from one second, with jitter, and honour `Retry-After`. After five tries, or if a
+server asks for a longer wait than a pull should last, the whole source is given up with one message. A server that
+fails at one request (500, or one that never ends) may succeed at others: the source is given up at the third in a row.
+Errors that a retry does not fix (a certificate, an unknown host) are reported at once.
 
-What counts as an answer is stated with each request (`expects`, see `expected.py`): nothing else is handed on. What
-something in between says (a login page, a proxy, a firewall) is never taken for the server's word, nor blamed on the
-credential.
+What counts as a valid response is stated with each request (`expects`, see `expected.py`): nothing else is passed on. A
+response from something in between (a login page, a proxy, a firewall) is never taken for the server's own, nor blamed
+on the credential.
 
-What is sent to prove who asks is held in texts that do not show themselves (`Secret`), so that neither an error nor a
-traceback that prints variables tells it.
+Credentials are held in strings that hide their value (`Secret`), so that neither an error nor a traceback that prints
+variables shows them.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ __all__ = [
 
 TRIES = 5
 LONGEST_WAIT_S = 300
-# By a clock that is further off, days would be taken for over that are not.
+# With a clock further off, days would count as over that are not.
 CLOCK_OFF_S = 3600
 _STUMBLES = 3
 _PROXY_STATUS = 407
@@ -69,17 +69,17 @@ _LOGIN_STATUS = 511
 
 @dataclass(frozen=True)
 class Limit:
-    """At most so many calls within so many seconds; kept by waiting before a call, not by running into it."""
+    """At most `calls` within `seconds`; kept by waiting before a call, not by running into the server's limit."""
 
     calls: int
     seconds: float
 
 
 class Auth(Protocol):
-    """What makes a request ours."""
+    """Authenticates requests."""
 
     def headers(self, client: Client) -> Mapping[str, str]:
-        """The headers to send; may ask `client` for a token first."""
+        """The headers to send; may request a token through `client` first."""
 
     def renew(self) -> None:
         """Forget a token that was not accepted."""
@@ -98,10 +98,10 @@ class _LaterError(Exception):
 
 
 class Client:
-    """One server, as one source talks to it from one thread.
+    """One server, as one source uses it from one thread.
 
-    `source` is the source's name, `base` the server's address, `console` where its credentials are managed, in the
-    words of that console. `judge` says how the API means an answer where the status alone does not (None: by status).
+    `source` is the source's name, `base` the server's URL, `console` where its credentials are managed, as that console
+    calls it. `classify` decides about responses that the status alone does not explain (None: by status).
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Client:
         self._jitter = random.Random(source)  # noqa: S311 - spreads retries, hides nothing
 
     def hide(self, secret: str) -> Secret:
-        """Reveal a secret for sending, and keep it out of every sentence that this client makes."""
+        """Reveal a secret for sending, and redact it from every message of this client."""
         value = Secret(secret)
         del secret
         if any(ord(character) < 32 for character in value):
@@ -153,12 +153,12 @@ class Client:
     ) -> Response:
         """GET a path below the base, or a whole URL of the same server (any server with `auth=False`).
 
-        `expects` states what counts as an answer: a JSON object with something in it unless said otherwise.
+        `expects` states what counts as a valid response: by default a JSON object with something in it.
 
         Raises:
-            AnswerError: this request will not do, or its answer is none.
-            CredentialError: the credential will not do.
-            OutageError: the server cannot be had.
+            ResponseError: this request fails, or its response is not valid.
+            CredentialError: the credential is not accepted.
+            OutageError: the server cannot be reached.
         """
         return self._ask("GET", path, expects, classify, auth, params=params, headers=headers)
 
@@ -173,10 +173,10 @@ class Client:
         classify: Classify | None = None,
         auth: bool = True,
     ) -> Response:
-        """POST JSON (`body`, may hold decimals) or a form; repeated like a GET, so it must not change anything twice.
+        """POST JSON (`body`, may hold decimals) or a form; retried like a GET, so it must not change anything twice.
 
         Raises:
-            AnswerError, CredentialError, OutageError: as `get`.
+            ResponseError, CredentialError, OutageError: as `get`.
         """
         said = dict(headers or {})
         data: Any = form
@@ -199,7 +199,7 @@ class Client:
             try:
                 response = self._send(method, url, {**sent, "headers": headers})
             finally:
-                # Counted when it is over: on its way it may have come to the server late.
+                # Counted when it is over: it may have reached the server late.
                 for _, calls in self._limits:
                     calls.append(self.clock.seconds())
             self._heard(response)
@@ -237,10 +237,10 @@ class Client:
             ) from None
 
     def _heard(self, response: Response) -> None:
-        """Tell what is not the server's word, and whether its clock and this machine's are too far apart.
+        """Raise for a response that is not the server's own, and if its clock and this machine's are too far apart.
 
         Raises:
-            InBetweenError, OutageError: so it is.
+            InBetweenError, OutageError: that is the case.
         """
         reported = self._clean(f"{response.path} answers {response.status}")
         if response.status == _PROXY_STATUS:
@@ -252,7 +252,7 @@ class Client:
             raise InBetweenError(
                 f"{reported}: it redirects to {self._target(response)}.", f"An API does not: {_BETWEEN}"
             )
-        # What a server or a proxy that is overloaded says is a page as well, and passes.
+        # An overloaded server or proxy may respond with a page as well, which passes.
         is_theirs = by_status(response).kind != "later" or response.status == _LOGIN_STATUS
         if is_theirs and (response.page is not None or response.status == _LOGIN_STATUS):
             title = self._clean(response.page or "")
@@ -268,7 +268,7 @@ class Client:
             )
 
     def _target(self, response: Response) -> str:
-        """Where a redirect leads: the server, or the path on the same one; never what is behind a question mark."""
+        """The target of a redirect: the server, or the path on the same one; never its query."""
         target = urljoin(f"https://{response.path}", response.headers.get("Location", ""))
         same = server_of(target) == urlsplit(f"//{response.path}").netloc
         is_itself = target.partition("?")[0] == f"https://{response.path}"
@@ -288,7 +288,7 @@ class Client:
                     f"Nothing was lost. Run: tidings pull {self.source}, after that time.",
                 )
             raise _LaterError(reported, asked, is_internal=response.status == 500)
-        # Whoever does not speak as the API does may not be the API.
+        # A response unlike the API's own may come from something in between.
         doubt = "" if response.status not in (401, 403) or is_json(response) else _DOUBT
         if decision.kind == "refused" or (decision.kind == "renew" and not decision.is_right):
             remedy = decision.remedy or f"Check the credential in {self._console}."
@@ -297,7 +297,7 @@ class Client:
         raise ResponseError(f"{reported}.", f"{doubt}{remedy}", response.status)
 
     def _accepted(self, response: Response, expects: Expected) -> Response:
-        """The answer, if it is one; an error that a connector takes for an answer has to be the API's own."""
+        """The response, if valid; an error that a connector accepts has to be the API's own."""
         fault = expects.fault(response) if response.is_good else "" if is_json(response) else "is not the API's own"
         if not fault:
             return response
@@ -346,7 +346,7 @@ class Client:
         error = state.outcome.exception() if state.outcome else None
         doubled = 2.0 ** (state.attempt_number - 1)
         jitter = self._jitter.uniform(0.5, 1.0) * doubled
-        # Somebody who names a time gets that time, and a little more: clocks differ.
+        # If the server names a time, wait for that and a little more: clocks differ.
         asked = error.seconds if isinstance(error, _LaterError) else None
         return jitter if asked is None else max(jitter, asked + self._jitter.uniform(0.0, 1.0))
 
@@ -363,12 +363,12 @@ class Client:
         return self._redactor(text)
 
     def _clean_end(self, text: str) -> str:
-        """A text that was cut off may end in the middle of a secret."""
+        """A truncated text may end in the middle of a secret."""
         return self._redactor.cut(text)
 
 
 class _ShyBytes(bytes):
-    """A body that does not show what it holds."""
+    """A body that hides its content."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} bytes>"
@@ -382,17 +382,17 @@ _DOUBT = "It does not answer as the API does: a proxy or a firewall may have ans
 
 
 def _span(seconds: float) -> str:
-    """A length of time in its largest unit."""
+    """A duration in its largest unit."""
     days, hours = round(seconds / 86_400), round(seconds / 3600)
     return f"{days} days" if hours >= 36 else f"{hours} hour{'' if hours == 1 else 's'}"
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
-    """Who answers at a URL: scheme, host, port."""
+    """The origin of a URL: scheme, host, port."""
     parts = urlsplit(url)
     try:
         port = parts.port
     except ValueError:
-        # Not a number: whoever sends the request says so.
+        # Not a number: sending the request raises the error.
         port = None
     return parts.scheme, parts.hostname or "", port or {"https": 443, "http": 80}.get(parts.scheme)

@@ -1,8 +1,8 @@
-"""The wire: certificates and proxies as this machine has them, an end to every response, failures in words.
+"""The wire: this machine's certificates and proxies, a time limit on every response, failures as messages.
 
-`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`, `SSL_CERT_FILE`, `HTTPS_PROXY` and `NO_PROXY` are honoured; a .netrc is not:
-what it holds is not what was configured here. A response is read while it comes, up to `MOST_BYTES` after
-decompression and `RESPONSE_S` in all, its head included: a server may drip it for ever.
+`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`, `SSL_CERT_FILE`, `HTTPS_PROXY` and `NO_PROXY` are honoured; a .netrc is not, as
+its content is not configured here. A response is read as it arrives, up to `MOST_BYTES` after decompression and for at
+most `RESPONSE_S`, headers included: a server may drip it for ever.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_C
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no response, in words.
+    """Why there is no response.
 
-    `again`: asking again may help; `final`: it will not, nor for any other request; `address`: the address or a header
-    cannot be used as written; `slow`, `large`: this response will not do, others may.
+    `again`: a retry may help; `final`: it will not, nor for any other request; `address`, `header`: the URL or a header
+    cannot be sent as written; `slow`, `large`: this response is unusable, others may be fine.
     """
 
     kind: Literal["again", "final", "address", "header", "slow", "large"]
@@ -52,7 +52,7 @@ class Failure:
 
 
 class WireError(Exception):
-    """There is no response; libraries' own texts hold whole URLs, and with them signatures."""
+    """There is no response; libraries' own messages contain whole URLs, and with them signatures."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.said)
@@ -60,18 +60,18 @@ class WireError(Exception):
 
 
 class _OverdueError(Exception):
-    """A response was still coming when its time was up; no OSError, so that no library takes it for its own."""
+    """A response exceeded its time limit; not an OSError, so that no library handles it as its own."""
 
 
 class Transport:
-    """Connections to one server, kept for many requests; used by one thread at a time."""
+    """Connections to one server, reused for many requests; used by one thread at a time."""
 
     def __init__(self, clock: Clock, headers: Mapping[str, str]) -> None:
         self._clock = clock
         self._give_up = 0.0
         self._session = requests.Session()
         self._session.headers.update(headers)
-        # With an own way of authentication no .netrc is looked into.
+        # With an auth of our own requests does not read .netrc.
         self._session.auth = _as_written
         self._session.verify = next((path for path in map(os.environ.get, _CA_VARIABLES) if path), True)
         for scheme in ("https://", "http://"):
@@ -81,7 +81,7 @@ class Transport:
         """Status, headers and body of one request.
 
         Raises:
-            WireError: there is none.
+            WireError: there is no response.
         """
         self._give_up = self._clock.seconds() + RESPONSE_S
         try:
@@ -98,7 +98,7 @@ class Transport:
                         raise WireError(Failure("large", said, "Ask for less, or for fewer days at a time."))
                 return got.status_code, got.headers, bytes(body)
         except _OverdueError:
-            raise WireError(Failure("slow", f"it was still answering after {RESPONSE_S} s")) from None
+            raise WireError(Failure("slow", f"the response was still incomplete after {RESPONSE_S} s")) from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
             raise WireError(_failure(error, url)) from None
 
@@ -108,13 +108,13 @@ class Transport:
 
 
 def _as_written(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Name and password only where the address itself holds them."""
+    """Basic auth only if the URL itself contains a user and password."""
     user, password = requests.utils.get_auth_from_url(request.url or "")
     return HTTPBasicAuth(user, password)(request) if user or password else request
 
 
 class _Adapter(HTTPAdapter):
-    """Connections whose every byte is preceded by a look at the time."""
+    """Connections that check the time limit before every read."""
 
     def __init__(self, look: Callable[[], None]) -> None:
         class Response(http.client.HTTPResponse):
@@ -187,7 +187,7 @@ _BY_NAME: Mapping[str, str] = {
 
 
 def _failure(error: BaseException, url: str) -> Failure:
-    """The kind of a failed request in words; the cause that libraries wrap tells more than what they wrap it in."""
+    """The kind of a failed request, and why; the causes that libraries wrap say more than the wrapper."""
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, urllib3.exceptions.ProxyError | requests.exceptions.ProxyError):
@@ -215,7 +215,7 @@ def _of_tls(causes: list[BaseException]) -> Failure | None:
 
 
 def _bundle() -> str:
-    """The variable that names the certificates which are believed."""
+    """The variable that names the trusted certificates."""
     return next((each for each in _CA_VARIABLES if os.environ.get(each)), "REQUESTS_CA_BUNDLE")
 
 
@@ -255,7 +255,7 @@ def _of_address(causes: list[BaseException]) -> Failure | None:
 
 
 def _of_proxy(causes: list[BaseException], url: str) -> Failure:
-    """What is wrong with the proxy that stands before `url`; its name and password are never told."""
+    """What is wrong with the proxy in front of `url`; its user and password are never shown."""
     server = f"the proxy {_proxy_of(url)}".strip()
     remedy = "Check HTTPS_PROXY and NO_PROXY in the environment."
     for cause in causes:
@@ -279,7 +279,7 @@ def _proxy_of(url: str) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and all that it was made of, outermost first."""
+    """An error and all its causes, outermost first."""
     waiting, seen = [error], set[int]()
     while waiting:
         cause = waiting.pop(0)
@@ -291,7 +291,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def proxy_secrets() -> list[str]:
-    """What must not be told of the proxies in the environment: passwords, and names with them as they are sent."""
+    """The secrets of the proxies in the environment: passwords, and user and password as they are sent."""
     found = []
     for proxy in getproxies().values():
         user, separator, password = Secret(proxy.rpartition("@")[0].rpartition("//")[2]).partition(":")

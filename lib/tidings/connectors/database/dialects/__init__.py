@@ -1,1 +1,1 @@
-"""What each database has of its own: how it is reached, how its values become text, what its errors mean."""
+"""What differs by database: connecting, converting values to text, the meaning of errors."""

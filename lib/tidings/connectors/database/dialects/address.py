@@ -1,4 +1,4 @@
-"""Addresses of databases: which dialect one speaks, and which file one names."""
+"""Database URLs: the dialect of each, and the file that one names."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _FORMS: Final = "Write it as postgresql://user:password@host/database, mysql://�
 
 
 def scheme_of(url: str, variable: str) -> str:
-    """What stands before `://`, without the driver that other programs write there (`mysql+pymysql`).
+    """The scheme without the driver that other programs write there (`mysql+pymysql`).
 
     Raises:
-        SettingsError: it is no address; nothing of it is shown, as all of it may be secret.
+        SettingsError: it is not a URL; none of it is shown, as all of it may be secret.
     """
     scheme, found, _ = url.partition("://")
     if not found or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
         raise SettingsError(f"{variable} is not an address of a database.", _FORMS)
     try:
-        # Read as a driver will, which would quote what it stumbles over.
+        # Parse it as a driver would, whose error would quote it.
         _ = urlsplit(url).port
     except ValueError:
         raise SettingsError(f"{variable} is not an address.", _WRITE) from None
@@ -35,12 +35,12 @@ def scheme_of(url: str, variable: str) -> str:
 
 
 def not_an_address(variable: str, database: str) -> SettingsError:
-    """That a driver cannot read an address, without what it says of it."""
+    """A driver cannot parse the URL; its own message is left out, as it may quote the password."""
     return SettingsError(f"{variable} is not an address that {database} understands.", _WRITE)
 
 
 def no_driver(database: str, package: str) -> SourceError:
-    """That a driver is missing, with the command that installs it where this program runs."""
+    """A driver is missing; the remedy installs it into the environment that this program runs in."""
     return SourceError(
         f"The driver for {database} is not installed.",
         f"Run: {shlex.quote(sys.executable)} -m pip install '{package}'",
@@ -50,11 +50,11 @@ def no_driver(database: str, package: str) -> SourceError:
 def file_of(url: str, root: Path, named: Named) -> Path:
     """The file that `sqlite:///…` or `duckdb:///…` names, relative to the workbook's folder.
 
-    Four slashes begin an absolute path. Three are a relative one, as in most programs; as some take them for an
-    absolute one, it is looked for there, too, if there is no such file in the workbook.
+    Four slashes start an absolute path, three a relative one, as in most programs; as some treat three as absolute,
+    that is tried as well if the workbook has no such file.
 
     Raises:
-        SourceError: there is no such file, or it is a folder, or two files can be meant.
+        SourceError: there is no such file, or it is a folder, or there are two candidates.
     """
     scheme, _, rest = url.partition("://")
     given = dict.fromkeys([rest, rest.partition("?")[0], unquote(rest.partition("?")[0])])

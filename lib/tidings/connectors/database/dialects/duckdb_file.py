@@ -1,4 +1,4 @@
-"""DuckDB: a file that is only read. The session's zone is UTC, so that instants are written with +00."""
+"""DuckDB: a file opened read-only. The session's zone is UTC, so that instants are written with +00."""
 
 from __future__ import annotations
 
@@ -24,26 +24,20 @@ SELECT schema_name, name, schema_name = current_schema() FROM (
 
 
 class DuckDB(Connection):
-    """A file, open for reading."""
-
     def __init__(self, file: Path) -> None:
         self._connection = duckdb.connect(str(file), read_only=True, config={"autoinstall_known_extensions": False})
         self._connection.execute("SET TimeZone = 'UTC'")
 
     def tables(self) -> list[Known]:
-        """Of this file."""
         return [Known((schema, name), near) for schema, name, near in self._connection.execute(_TABLES).fetchall()]
 
     def names(self, known: Known) -> list[str]:
-        """As a SELECT gives them."""
         return self.header(f"SELECT * FROM {'.'.join(map(self.quoted, known.path))} LIMIT 0")  # noqa: S608 - quoted
 
     def header(self, sql: str) -> list[str]:
-        """As a SELECT gives them."""
         return [row[0] for row in self._described(sql)]
 
     def described(self, relation: str, names: Iterable[str]) -> list[Asked]:
-        """By the types of the columns."""
         columns = [self.column(name) for name in names]
         types = [row[1] for row in self._described(f"SELECT {', '.join(columns)} FROM {relation}")]  # noqa: S608
         return [
@@ -52,16 +46,14 @@ class DuckDB(Connection):
         ]
 
     def stream(self, sql: str) -> Iterator[list[Texts]]:
-        """The rows as they come."""
         cursor = self._connection.execute(sql)
         yield from batches(cursor.fetchmany)
 
     def literal(self, text: str, asked: Asked) -> str:
-        """Without a type of its own, so that it takes the column's."""
+        """Untyped, so that it takes the column's type."""
         return literal(text)
 
     def close(self) -> None:
-        """Close the file."""
         self._connection.close()
 
     def _described(self, sql: str) -> list[tuple[Any, ...]]:
@@ -79,7 +71,7 @@ def _kind(type_: str) -> Kind:
 
 
 def explain(error: Exception, named: Named) -> SourceError | None:
-    """What an error of the engine means, where it is known."""
+    """The meaning of an engine error, null if unknown."""
     text = (str(error).strip().splitlines() or [""])[0]
     if "lock" in text and isinstance(error, duckdb.IOException):
         return named.cannot(
@@ -87,10 +79,10 @@ def explain(error: Exception, named: Named) -> SourceError | None:
         )
     if "not a valid DuckDB database" in text or isinstance(error, duckdb.SerializationException):
         return named.cannot(
-            "its file is no DuckDB database, or one of a newer version", "Name another file, or export it anew."
+            "its file is not a DuckDB database, or has a newer format", "Name another file, or export it anew."
         )
     if isinstance(error, PermissionError | duckdb.IOException | duckdb.PermissionException):
-        return named.cannot("its file may not be opened", "Who runs Tidings must be able to read it.")
+        return named.cannot("its file may not be opened", "The user that runs Tidings must be able to read it.")
     if isinstance(error, duckdb.ProgrammingError):
         return named.cannot(named.hide(text.rstrip(".")), f"Correct `query` or `cursor` of {named.source}.")
     return None

@@ -1,4 +1,4 @@
-"""Any other database, as Ibis reaches it: columns of plain types as they are, all others as text."""
+"""Any other database, through Ibis: columns of simple types as they are, all others as text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BATCH = 50_000
 
 
 class IbisRows:
-    """Rows by way of an Ibis backend."""
+    """Rows through an Ibis backend."""
 
     def __init__(self, backend: BaseBackend, rows: ir.Table, cursor: str) -> None:
         self._backend = backend
@@ -26,11 +26,10 @@ class IbisRows:
         self.plain = frozenset(name for name in rows.columns if _kind(rows[name]) != "text")
 
     def everything(self) -> Iterator[pa.Table]:
-        """All rows."""
         return _batches(self._rows)
 
     def beyond(self, place: str | None, limit: int) -> pa.Table:
-        """So many rows in the order of the cursor, from `place` on."""
+        """Up to `limit` rows in cursor order, starting at `place`."""
         column = self._column
         assert column is not None  # noqa: S101 - only asked for where there is one
         found = column.notnull() if place is None else column >= ibis.literal(place).cast(column.type())
@@ -42,11 +41,9 @@ class IbisRows:
         return _batches(self._rows.filter(self._column.isnull()))
 
     def sample(self, limit: int) -> pa.Table:
-        """Some rows."""
         return self._rows.limit(limit).to_pyarrow()
 
     def close(self) -> None:
-        """Let go of the database."""
         self._backend.disconnect()
 
 
@@ -60,17 +57,17 @@ def connect(url: str, scheme: str) -> BaseBackend:
         return ibis.connect(url)
     except ImportError as error:
         raise SourceError(
-            f"What speaks to {scheme} is not installed.", f"Run: pip install 'ibis-framework[{scheme}]'"
+            f"The driver for {scheme} is not installed.", f"Run: pip install 'ibis-framework[{scheme}]'"
         ) from error
 
 
 def open_rows(
     backend: BaseBackend, named: Named, table: str, query: str, columns: Mapping[str, str], cursor: str, more: object
 ) -> IbisRows:
-    """The rows of a table or query, those columns alone that are mapped, the cursor, and `more`.
+    """The rows of a table or query, with the mapped columns, the cursor, and those in `more`.
 
     Raises:
-        SourceError: the table or a column is not there.
+        SourceError: the table or a column does not exist.
     """
     if query:
         rows: ir.Table = backend.sql(query)

@@ -1,8 +1,8 @@
 """MySQL and MariaDB, by PyMySQL.
 
-A TIMESTAMP is kept in UTC and shown in the session's zone, which is set to UTC; a DATETIME is a wall clock. IS NULL
-means a zero date, too, `<=>` does not. A FLOAT is shown with six digits, its double with all. BIT and binary texts are
-bytes, shown as numbers and as hexadecimal. ENUM and SET are ordered by number and compared by name.
+A TIMESTAMP is stored in UTC and shown in the session's zone, which is set to UTC; a DATETIME is a wall clock. IS NULL
+also matches a zero date, `<=>` does not. A FLOAT is shown with six digits, its double with all. BIT and binary texts
+are bytes, shown as numbers and as hexadecimal. ENUM and SET are ordered by number and compared by name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _CONNECT_S: Final = 15
 _READ_S: Final = 3600
-# Types as the protocol numbers them.
+# Type numbers of the protocol.
 _NUMBERS: Final = (0, 1, 2, 3, 5, 8, 9, 13, 246)
 _FLOAT, _TIMESTAMP, _DATE, _DATETIME, _BIT, _JSON, _SHORT_TEXT, _GEOMETRY = 4, 7, 10, 12, 16, 245, 254, 255
 _TEXTS: Final = (249, 250, 251, 252, 253, 254)
@@ -29,7 +29,7 @@ _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 _SESSION: Final = (
     "SET SESSION time_zone = '+00:00'",
     "SET SESSION TRANSACTION READ ONLY",
-    # Of a zero date the session must be able to speak.
+    # The session must be able to handle zero dates.
     "SET SESSION sql_mode = REPLACE(REPLACE(@@SESSION.sql_mode, 'NO_ZERO_DATE', ''), 'NO_ZERO_IN_DATE', '')",
 )
 _TABLES: Final = (
@@ -44,7 +44,7 @@ _OPTIONS: Final = ("unix_socket", "ssl_mode", "ssl_ca", "ssl_cert", "ssl_key", "
 
 
 class MySQL(Connection):
-    """A session that can only read, in UTC."""
+    """A read-only session in UTC."""
 
     quote = "`"
     is_null = "<=> NULL"
@@ -53,7 +53,7 @@ class MySQL(Connection):
         self._connection = connection
 
     def tables(self) -> list[Known]:
-        """Those that the user may see something of."""
+        """Those on which the user has any right."""
         return [Known((schema, name), bool(near)) for schema, name, near in self._fetch(_TABLES)]
 
     def names(self, known: Known) -> list[str]:
@@ -61,18 +61,16 @@ class MySQL(Connection):
         return [name for (name,) in self._fetch(_COLUMNS, known.path)]
 
     def header(self, sql: str) -> list[str]:
-        """As described by the server."""
         return [name for name, _ in self._described(sql)]
 
     def described(self, relation: str, names: Iterable[str]) -> list[Asked]:
-        """By the types that the server gives."""
         columns = [self.column(name) for name in names]
         sql = f"SELECT {', '.join(columns)} FROM {relation} LIMIT 0"  # noqa: S608 - quoted
         types = [code for _, code in self._described(sql)]
         return [_asked(column, code) for column, code in zip(columns, types, strict=True)]
 
     def stream(self, sql: str) -> Iterator[list[Texts]]:
-        """As they come, so that memory holds a batch and no more."""
+        """Unbuffered, so that memory holds one batch."""
         from pymysql.cursors import SSCursor
 
         cursor = SSCursor(self._connection)
@@ -85,17 +83,16 @@ class MySQL(Connection):
             if done:
                 cursor.close()
             else:
-                # What is left unread would be read to its end, however long it is.
+                # Closing a cursor would read the rest to its end, however long.
                 self._connection._force_close()
 
     def literal(self, text: str, asked: Asked) -> str:
-        """Numbers bare, as a text would be compared as a double; in UTC, offsets are left out."""
+        """Numbers without quotes, as a text would be compared as a double; times in UTC without an offset."""
         if asked.kind == "number" and _NUMBER.fullmatch(text):
             return text
         return str(self._connection.escape(text.removesuffix("+00:00") if asked.kind == "instant" else text))
 
     def close(self) -> None:
-        """End the session."""
         if self._connection.open:
             self._connection.close()
 
@@ -111,10 +108,10 @@ class MySQL(Connection):
 
 
 def connect(url: str, named: Named) -> MySQL:
-    """Log in; encrypted where the server can, unless `ssl_mode` says otherwise.
+    """Log in; encrypted if the server supports it, unless `ssl_mode` says otherwise.
 
     Raises:
-        SettingsError: the address has a part that is not known.
+        SettingsError: the URL has an unknown option.
         SourceError: there is no driver.
     """
     try:
@@ -162,7 +159,7 @@ def _encryption(options: dict[str, str], named: Named) -> dict[str, Any]:
 
 
 def explain(error: Exception, named: Named) -> SourceError | None:
-    """What an error of the driver means, where it is known."""
+    """The meaning of a driver error, null if unknown."""
     number = error.args[0] if error.args and isinstance(error.args[0], int) else None
     text = str(error.args[1]) if len(error.args) > 1 else ""
     if number == 1045 or number == 1698:
@@ -170,7 +167,7 @@ def explain(error: Exception, named: Named) -> SourceError | None:
     if number in (1049, 1044):
         return named.no_database()
     if number in (1142, 1143, 1370):
-        return named.cannot("its user may not", f"GRANT SELECT on it to the user of {named.variable}.")
+        return named.cannot("its user lacks the right", f"GRANT SELECT on it to the user of {named.variable}.")
     if number in (1969, 3024, 1317, 1028):
         return named.cannot(
             "the server stopped the query, as it took longer than its limit allows",

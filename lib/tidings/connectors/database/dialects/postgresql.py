@@ -1,8 +1,8 @@
 """PostgreSQL, by psycopg.
 
-`timestamp` is a wall clock, `timestamptz` an instant, told in UTC. Materialized views are in no information_schema, so
-that tables are looked for in the catalogue. Columns of a domain are described as what the domain is made of. Everything
-that is set is set for the transaction: a pooler between may hand the session on.
+`timestamp` is a wall clock, `timestamptz` an instant, shown in UTC. Materialized views are not in the
+information_schema, so tables are looked up in the catalogue. Columns of a domain are described as its base type. All
+settings are local to the transaction: a pooler may hand the session on.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped 
 
 
 class PostgreSQL(Connection):
-    """A session that can only read."""
+    """A read-only session."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
@@ -66,18 +66,17 @@ class PostgreSQL(Connection):
         return [name for (name,) in self._fetch(_COLUMNS, known.path)]
 
     def header(self, sql: str) -> list[str]:
-        """As described by the server."""
         return [column.name for column in self._described(sql)]
 
     def described(self, relation: str, names: Iterable[str]) -> list[Asked]:
-        """Every type has a text; only money's depends on the country, and that of an address carries its mask."""
+        """Every type has a text; only money's depends on the locale, and that of an inet contains its mask."""
         columns = [self.column(name) for name in names]
         sql = f"SELECT {', '.join(columns)} FROM {relation} LIMIT 0"  # noqa: S608 - quoted
         types = [column.type_code for column in self._described(sql)]
         return [_asked(column, code) for column, code in zip(columns, types, strict=True)]
 
     def stream(self, sql: str) -> Iterator[list[Texts]]:
-        """Through a cursor of the server, so that memory holds a batch and no more."""
+        """Through a server-side cursor, so that memory holds one batch."""
         self._connection.execute(_BEGIN)
         try:
             with self._connection.cursor(name="tidings") as cursor:
@@ -87,11 +86,10 @@ class PostgreSQL(Connection):
             self._rolled_back()
 
     def literal(self, text: str, asked: Asked) -> str:
-        """Without a type of its own, so that it takes the column's."""
+        """Untyped, so that it takes the column's type."""
         return literal(text)
 
     def close(self) -> None:
-        """End the session."""
         self._connection.close()
 
     def _described(self, sql: str) -> list[Any]:
@@ -109,7 +107,7 @@ class PostgreSQL(Connection):
             self._rolled_back()
 
     def _rolled_back(self) -> None:
-        # What is cut already has nothing to roll back, and its own error is the one to hear of.
+        # A broken connection has nothing to roll back, and the original error is the one to report.
         if not self._connection.closed:
             self._connection.rollback()
 
@@ -118,14 +116,14 @@ def connect(url: str, named: Named) -> PostgreSQL:
     """Log in.
 
     Raises:
-        SettingsError: the address is none.
+        SettingsError: the URL is not valid.
         SourceError: there is no driver.
     """
     try:
         import psycopg
         from psycopg.conninfo import conninfo_to_dict, make_conninfo
     except ImportError:
-        # The package alone is not enough: it looks for a libpq of the system.
+        # The package alone is not enough: it needs a libpq of the system.
         raise no_driver("PostgreSQL", "psycopg[binary]") from None
     scheme, _, rest = url.partition("://")
     address = f"{scheme.partition('+')[0].lower()}://{rest}"
@@ -143,7 +141,7 @@ def connect(url: str, named: Named) -> PostgreSQL:
 
 
 def _read_any_bytes(connection: psycopg.Connection[Any]) -> None:
-    """A database without an encoding holds what it was given: bytes that are no UTF-8 are shown as such."""
+    """A database without an encoding holds arbitrary bytes: those that are not UTF-8 are shown as bytes."""
     from psycopg.adapt import Loader
 
     class Shown(Loader):
@@ -155,7 +153,7 @@ def _read_any_bytes(connection: psycopg.Connection[Any]) -> None:
 
 
 def explain(error: Exception, named: Named) -> SourceError | None:
-    """What an error of the driver means, where it is known; before the log-in is over errors have no code."""
+    """The meaning of a driver error, null if unknown; errors before the end of the login have no code."""
     state = str(getattr(error, "sqlstate", None) or "")
     text = str(error)
     if state.startswith("28") or any(sign in text for sign in _REFUSED):
@@ -164,7 +162,7 @@ def explain(error: Exception, named: Named) -> SourceError | None:
         return named.no_database()
     if state == "42501":
         return named.cannot(
-            "its user may not",
+            "its user lacks the right",
             f"GRANT SELECT on it, and USAGE on its schema, to the user of {named.variable}.",
         )
     if state == "57014":

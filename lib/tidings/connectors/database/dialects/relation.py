@@ -1,7 +1,7 @@
 """The rows of a table or query, each value as the text that the database itself makes of it.
 
-A driver that turns values into its own types stops at the first `infinity`, `0000-00-00` or number of a hundred digits,
-and all rows with it. As text every value arrives; one that cannot be used costs its row, as in a file.
+A driver that converts values to its own types fails at the first `infinity`, `0000-00-00` or number of a hundred
+digits, and loses all rows. As text every value arrives; an unusable one costs its row, as in a file.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from tidings.errors import CredentialError, OutageError, SourceError, suggest
 
 _BATCH: Final = 50_000
 Kind = Literal["number", "wall", "instant", "text"]
-"""How the text of a column is written: a number, a time without or with its offset, or in any other way."""
+"""How the text of a column is written: a number, a time without or with an offset, or something else."""
 Texts = Sequence[str | None]
 
 
 @dataclass(frozen=True)
 class Named:
-    """How a source, the variable with its address and what is read of it are called in sentences.
+    """The names of a source, its URL variable and what is read, for error messages.
 
-    `hide` takes out of a driver's text what is secret.
+    `hide` removes secrets from a driver's text.
     """
 
     source: str
@@ -34,31 +34,29 @@ class Named:
     hide: Callable[[str], str] = str
 
     def cannot(self, why: str, remedy: str = "") -> SourceError:
-        """That it cannot be read."""
         return SourceError(f"{self.what[:1].upper()}{self.what[1:]} of {self.source} cannot be read: {why}.", remedy)
 
     def cut(self) -> OutageError:
-        """That the connection broke while it was read."""
+        """The connection broke while rows were read."""
         return OutageError(
-            f"The connection to the database of {self.source} was cut while {self.what} was read.",
-            f"What was landed before stays. Run tidings pull {self.source} again: it goes on where it was.",
+            f"The connection to the database of {self.source} was lost while {self.what} was read.",
+            f"What was landed before stays. Run tidings pull {self.source} again: it continues where it stopped.",
         )
 
     def silent(self) -> OutageError:
-        """That nobody answers at its address."""
+        """The server cannot be reached."""
         return OutageError(
             f"The database server of {self.source} does not answer.",
             f"Is it running, and can it be reached from here? Compare host and port in {self.variable}.",
         )
 
     def refused(self) -> CredentialError:
-        """That its user may not come in."""
+        """The login failed."""
         return CredentialError(
             f"The database of {self.source} refuses the user or the password.", f"Compare {self.variable}."
         )
 
     def no_database(self) -> SourceError:
-        """That the server has no such database."""
         return SourceError(
             f"The server of {self.source} has no database of that name.",
             f"Compare what follows the last / in {self.variable}.",
@@ -67,7 +65,7 @@ class Named:
 
 @dataclass(frozen=True)
 class Asked:
-    """A column that is asked for: the SQL of its text, the SQL that orders and compares it, how its text is written."""
+    """A requested column: the SQL of its text, the SQL to order and compare by, how its text is written."""
 
     text: str
     order: str
@@ -76,7 +74,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Known:
-    """A table or view: its name behind the names that hold it; `is_near` where its last name alone is enough."""
+    """A table or view: its name after the names of what contains it; `is_near` if the last name alone is enough."""
 
     path: tuple[str, ...]
     is_near: bool
@@ -86,17 +84,17 @@ class Known:
 
 
 class Rows(Protocol):
-    """What is read of one table or query. Values are text, but for those of `ibis_rows`."""
+    """The rows of one table or query. Values are text, except those of `ibis_rows`."""
 
     cursor_kind: Kind
     plain: frozenset[str]
-    """Columns whose text the database writes, so that no option says how it is to be read."""
+    """Columns whose text the database itself writes, so that no format option applies to them."""
 
     def everything(self) -> Iterator[pa.Table]:
         """All rows."""
 
     def beyond(self, place: str | None, limit: int) -> pa.Table:
-        """So many rows in the order of the cursor, from `place` (included) or from the beginning."""
+        """Up to `limit` rows in cursor order, from `place` (included) or from the start."""
 
     def undated(self) -> Iterator[pa.Table]:
         """The rows whose cursor is null."""
@@ -105,18 +103,18 @@ class Rows(Protocol):
         """Some rows."""
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connection."""
 
 
 class Connection(ABC):
-    """An open database. In its SQL the relation that is read is called `t`."""
+    """An open database. Its SQL calls the relation `t`."""
 
     quote = '"'
     is_null = "IS NULL"
 
     @abstractmethod
     def tables(self) -> list[Known]:
-        """All tables and views that there are, whether they may be read or not."""
+        """All tables and views, whether they may be read or not."""
 
     @abstractmethod
     def names(self, known: Known) -> list[str]:
@@ -124,22 +122,22 @@ class Connection(ABC):
 
     @abstractmethod
     def described(self, relation: str, names: Iterable[str]) -> list[Asked]:
-        """How columns of a relation are asked for."""
+        """How columns of a relation are requested."""
 
     @abstractmethod
     def stream(self, sql: str) -> Iterator[list[Texts]]:
-        """The rows of a SELECT, many at a time."""
+        """The rows of a SELECT, in batches."""
 
     @abstractmethod
     def literal(self, text: str, asked: Asked) -> str:
-        """A value as SQL that is compared as the column is."""
+        """A value as SQL that compares as the column does."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
 
     def as_cursor(self, relation: str, name: str, asked: Asked) -> Asked:
-        """How the column is ordered by, which only its values may say."""
+        """How to order by the column, where only its values can tell."""
         del relation, name
         return asked
 
@@ -149,10 +147,10 @@ class Connection(ABC):
 
     @abstractmethod
     def header(self, sql: str) -> list[str]:
-        """The names of the columns that a SELECT gives."""
+        """The column names of a SELECT."""
 
     def quoted(self, name: str) -> str:
-        """A name as SQL."""
+        """A quoted name."""
         return f"{self.quote}{name.replace(self.quote, self.quote * 2)}{self.quote}"
 
     def column(self, name: str) -> str:
@@ -161,7 +159,7 @@ class Connection(ABC):
 
 
 class SqlRows:
-    """Rows by way of a driver of ours."""
+    """Rows through one of our own drivers."""
 
     def __init__(self, connection: Connection, relation: str, names: Sequence[str], cursor: str) -> None:
         self._connection = connection
@@ -173,11 +171,10 @@ class SqlRows:
         self.plain = frozenset(name for name, asked in self._asked.items() if asked.kind != "text")
 
     def everything(self) -> Iterator[pa.Table]:
-        """All rows."""
         return self._tables("")
 
     def beyond(self, place: str | None, limit: int) -> pa.Table:
-        """So many rows in the order of the cursor, from `place` on."""
+        """Up to `limit` rows in cursor order, starting at `place`."""
         assert self._cursor is not None  # noqa: S101 - only asked for where there is one
         order, is_null = self._cursor.order, self._connection.is_null
         where = (
@@ -193,11 +190,9 @@ class SqlRows:
         return self._tables(f"WHERE {self._cursor.order} {self._connection.is_null}")
 
     def sample(self, limit: int) -> pa.Table:
-        """Some rows."""
         return self._whole(f"LIMIT {limit}")
 
     def close(self) -> None:
-        """Let go of the database."""
         self._connection.close()
 
     def _whole(self, rest: str) -> pa.Table:
@@ -216,13 +211,13 @@ class SqlRows:
 def open_rows(
     connection: Connection, named: Named, table: str, query: str, columns: Mapping[str, str], cursor: str, more: object
 ) -> SqlRows:
-    """The rows of a table or query, those columns alone that are mapped, the cursor, and `more` (names, or all).
+    """The rows of a table or query, with the mapped columns, the cursor, and those in `more` (names, or all).
 
     Raises:
-        SourceError: the table or a column is not there.
+        SourceError: the table or a column does not exist.
     """
     if query:
-        # On a line of its own: a comment at the end would hide the bracket.
+        # On a line of its own: a comment at the end of the query would hide the bracket.
         relation = f"(\n{query.strip().rstrip(';')}\n) AS t"
         names = connection.query_names(relation)
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -239,10 +234,10 @@ def open_rows(
 def required(
     names: Sequence[str], named: Named, columns: Mapping[str, str], cursor: str, more: object
 ) -> tuple[str, ...]:
-    """The columns to ask for, in the order of the relation.
+    """The columns to request, in the order of the relation.
 
     Raises:
-        SourceError: one of them is not there.
+        SourceError: one of them does not exist.
     """
     extra = names if more == "all" else tuple(more) if isinstance(more, list | tuple) else ()
     wanted = {given: f"which the mapping reads for {column}" for column, given in reversed(list(columns.items()))}
@@ -277,12 +272,12 @@ def _table(tables: Sequence[Known], table: str, named: Named) -> Known:
 
 
 def meant(name: str, known: Sequence[str]) -> str:
-    """The nearest known name, that in other letter case before all others."""
+    """The nearest known name; one that differs only in case comes first."""
     same = [each for each in known if each.lower() == name.lower()]
     return f"Did you mean '{same[0]}'?" if same else suggest(name, known)
 
 
 def batches(fetch: Callable[[int], Sequence[Texts]]) -> Iterator[list[Texts]]:
-    """What a driver's `fetchmany` gives, until there is no more."""
+    """The results of a driver's `fetchmany`, until it returns none."""
     while rows := fetch(_BATCH):
         yield list(rows)

@@ -1,7 +1,7 @@
-"""SQLite, by Python's own driver: a file that is only read.
+"""SQLite, through Python's own driver: a file opened read-only.
 
-Types belong to values, not to columns. A database with a write-ahead log would get new files beside it by being looked
-at, owned by whoever looks: where nobody has it open it is read as one that does not change, and that is then checked.
+Types belong to values, not to columns. Merely opening a database with a write-ahead log creates files beside it, owned
+by the reader: if nobody has it open it is opened as immutable, and that is checked afterwards.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ _WAL: Final = b"\x02\x02"
 
 
 class SQLite(Connection):
-    """A file, open for reading."""
-
     def __init__(self, file: Path, named: Named, decimal: str) -> None:
         self._file, self._named, self._decimal = file, named, decimal
         with file.open("rb") as raw:
@@ -42,31 +40,29 @@ class SQLite(Connection):
         self._connection = sqlite3.connect(
             f"file:{quote(str(file.absolute()))}?{how}", uri=True, timeout=_LOCKED_S, check_same_thread=False
         )
-        # A text that is no UTF-8 is shown as its bytes: replaced by one sign, two of them would be one.
+        # A text that is not UTF-8 is shown as its bytes: with a replacement character, two different texts could become
+        # one.
         self._connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
 
     def tables(self) -> list[Known]:
-        """From the file's own list."""
         rows = self._rows("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY 1")
         return [Known(("main", name), is_near=True) for (name,) in rows if not name.startswith("sqlite_")]
 
     def names(self, known: Known) -> list[str]:
-        """As a SELECT gives them."""
         return self.header(f"SELECT * FROM {'.'.join(map(self.quoted, known.path))} LIMIT 0")  # noqa: S608 - quoted
 
     def header(self, sql: str) -> list[str]:
-        """As a SELECT gives them."""
         return [column[0] for column in self._connection.execute(sql).description]
 
     def described(self, relation: str, names: Iterable[str]) -> list[Asked]:
-        """All as they are: what a value is, only the value knows."""
+        """All as they are: in SQLite the type belongs to the value."""
         return [Asked(self.column(name), self.column(name), "text") for name in names]
 
     def as_cursor(self, relation: str, name: str, asked: Asked) -> Asked:
-        """Of the kind of the smallest and the largest value; texts are all larger than numbers.
+        """By the type of the smallest and the largest value; all texts sort after numbers.
 
         Raises:
-            SourceError: there are both.
+            SourceError: the column has both.
         """
         column = self.column(name)
         kinds = set()
@@ -83,7 +79,6 @@ class SQLite(Connection):
         return replace(asked, kind="number") if "number" in kinds else asked
 
     def stream(self, sql: str) -> Iterator[list[Texts]]:
-        """The rows, values as text."""
         cursor = self._connection.execute(sql)
         for rows in batches(cursor.fetchmany):
             yield [tuple(map(self._text, row)) for row in rows]
@@ -94,11 +89,10 @@ class SQLite(Connection):
             )
 
     def literal(self, text: str, asked: Asked) -> str:
-        """Numbers bare: to SQLite a text is larger than every number."""
+        """Numbers without quotes: SQLite sorts a text after every number."""
         return text.replace(self._decimal, ".") if asked.kind == "number" else literal(text)
 
     def close(self) -> None:
-        """Close the file."""
         self._connection.close()
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
@@ -113,12 +107,12 @@ class SQLite(Connection):
             return value
         if isinstance(value, bytes):
             return f"0x{value.hex()}"
-        # In one column there are numbers and texts: numbers are written as the source says that its texts are.
+        # The column has numbers and texts: numbers are written as the source's options say of its texts.
         return repr(value).replace(".", self._decimal)
 
 
 def explain(error: Exception, named: Named) -> SourceError | None:
-    """What an error of the driver means, where it is known."""
+    """The meaning of a driver error, null if unknown."""
     if not isinstance(error, sqlite3.Error | OSError):
         return None
     code = getattr(error, "sqlite_errorname", "") or ""
@@ -127,12 +121,15 @@ def explain(error: Exception, named: Named) -> SourceError | None:
             "another program is writing to its file", f"Run tidings pull {named.source} again when that is done."
         )
     if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-        return named.cannot("its file is damaged, or no SQLite database", "Copy it again, by VACUUM INTO or .backup.")
+        return named.cannot(
+            "its file is damaged, or not an SQLite database", "Copy it again, by VACUUM INTO or .backup."
+        )
     if code.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")) or isinstance(
         error, PermissionError
     ):
         return named.cannot(
-            "its file may not be opened", "Who runs Tidings must be able to read it, and the -wal file beside it."
+            "its file may not be opened",
+            "The user that runs Tidings must be able to read it, and the -wal file beside it.",
         )
     if code == "SQLITE_ERROR":
         return named.cannot(named.hide(str(error)), f"Correct `query` or `table` of {named.source}.")
