@@ -179,9 +179,9 @@ def test_a_bad_line_of_own_closed_days_is_named(tmp_path: Path, content: str | b
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ('fiscal_year_start = "Apil"', r"fiscal_year_start names 'Apil', which is not known here\. Did you mean 'april'\?"),
+        ('fiscal_year_start = "Apil"', r"fiscal_year_start names 'Apil', .*Did you mean 'april'\?"),
         ("fiscal_year_start = 4", r"fiscal_year_start must be text, not 4\."),
-        ('business_days = ["monday", "Tusday"]', r"business_days names 'Tusday', which is not known here\. Did you mean 'tuesday'\?"),
+        ('business_days = ["monday", "Tusday"]', r"business_days names 'Tusday', .*Did you mean 'tuesday'\?"),
         ("business_days = []", r"business_days must be a text or a list of one or more, not \[\]"),
         ('business_day = ["monday"]', r"unknown key 'business_day'.*Did you mean 'business_days'\?"),
         ('holidays = ["DE"]', r"holidays must be text"),
