@@ -217,6 +217,9 @@ class Book:
         return self._values(names, window or self.window)
 
     def _values(self, names: Sequence[str], window: Window) -> tuple[Value, ...]:
+        return self._values_and_history(names, window)[0]
+
+    def _values_and_history(self, names: Sequence[str], window: Window) -> tuple[tuple[Value, ...], Course | None]:
         metrics = [get(name) for name in names]
         before = window.compare(self.compare)
         found = over_windows(self.context, metrics, [window] if before is None else [window, before])
@@ -249,7 +252,7 @@ class Book:
                 length = span_of(metric, window)
                 value = replace(value, chance=chance_of_change(course.days(metric), length, window.distance(compared)))
             values.append(value)
-        return tuple(values)
+        return tuple(values), course
 
     def _course(self, metrics: Sequence[Metric], window: Window) -> Course | None:
         """The history by which a change is usual or not, by day up to the end of a window."""
@@ -264,11 +267,14 @@ class Book:
             MetricError: there is no such metric.
         """
         over = window or self.window
-        values = self._values(names, over)
-        course = self._course([value.metric for value in values], over)
-        if course is None:
-            return ()
-        return tuple(explanation(self.context, value, course.days(value.metric)) for value in values)
+        values, course = self._values_and_history(names, over)
+        return tuple(
+            # What happens now has no history.
+            Explanation(value, is_known=False, provenance=value.provenance)
+            if course is None or value.metric.last_seconds
+            else explanation(self.context, value, course.days(value.metric))
+            for value in values
+        )
 
     def series(
         self, name: str, grain: Unit | None = None, days: int | None = None, window: Window | None = None

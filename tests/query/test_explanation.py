@@ -114,6 +114,13 @@ def test_what_is_unknown_explains_nothing(story: Path) -> None:
     assert early.value.value is None and not early.is_unusual and early.cause is None
 
 
+def test_what_happens_now_has_no_history(story: Path) -> None:
+    now, visits = Book.open("2026-07-01", root=story).explain("current_visitors", "visits")
+    assert not now.is_unusual and not now.is_known and visits.is_unusual
+    (alone,) = Book.open("2026-07-01", root=story).explain("current_visitors")
+    assert alone.value.metric.name == "current_visitors"
+
+
 @pytest.mark.proof
 def test_a_year_of_weeks_names_what_was_planted_and_little_else(sample_workbook: Path) -> None:
     # Weeks without anything planted in these figures, from when there is half a year of history.
