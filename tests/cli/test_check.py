@@ -177,7 +177,7 @@ def test_a_log_is_previewed_with_its_format_and_without_names(root: Path) -> Non
     assert "3 lines: There is no time as in" in text and "203.0.113.9" not in text and "jane" not in text
     assert "common format, all of 1 lines" in details(looked(root, f"{LINE}\n", "access.log", kind="access_log"))
     text = details(looked(root, "nothing of it\n", "access.log", kind="access_log"))
-    assert "fail access.log: none of 1 lines can be used" in text and "Read are: common and combined" in text
+    assert "fail access.log: none of 1 lines can be used" in text and "Supported formats: common and combined" in text
 
 
 def test_rows_of_a_database_are_previewed(root: Path) -> None:

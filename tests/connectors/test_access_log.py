@@ -219,7 +219,7 @@ def test_what_cannot_be_used_is_kept_with_line_and_reason(book: Workbook) -> Non
         (3, "There is no time as in [20/Nov/2026"),
         (4, "The time of the line is not a date between 1900 and 2199."),
         (5, "The time of the line is not a date between 1900 and 2199."),
-        (6, "After the time no request in quotes, status and size follow"),
+        (6, "No quoted request, status and size follow the time"),
     ]
     # Of what is not known for harmless the shape stays.
     assert book.rejected()[0]["record"] == "xxxxxxx"
@@ -310,9 +310,9 @@ def test_stretches_of_a_long_log_are_one_log(book: Workbook, monkeypatch: pytest
         (
             "access.log",
             gzip.compress(b"x", mtime=0),
-            r"access\.log is not what its name says: it is gzip.*ends in \.gz",
+            r"access\.log does not match its name: it is gzip.*ends in \.gz",
         ),
-        ("access.log.gz", b"plain\n", r"access\.log\.gz is not what its name says.*ends in \.log"),
+        ("access.log.gz", b"plain\n", r"access\.log\.gz does not match its name.*ends in \.log"),
         (
             "access.log.gz",
             gzip.compress(line().encode() * 99, mtime=0)[:-30],

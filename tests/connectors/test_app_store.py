@@ -145,7 +145,7 @@ def test_404_is_pending_for_three_days_and_then_no_sales(tmp_path: Path) -> None
         # The 17th and 18th may yet come; that the 19th is there does not wait for them.
         assert store.units() == {6: 5, 0: 9}
         said = [message for partition in pulled if partition.endpoint == "sales" for message in partition.messages]
-        assert all(day in " ".join(said) for day in ("2026-11-17", "2026-11-18")) and "asked for again" in said[0]
+        assert all(day in " ".join(said) for day in ("2026-11-17", "2026-11-18")) and "requested again" in said[0]
         store.fake.asked.clear()
         store.fake.rows["app_store_sales"].append(sale(2, 7))
         store.pull(NOW + timedelta(days=2))
@@ -298,9 +298,9 @@ def test_another_404_than_apples_is_not_a_day_without_sales(tmp_path: Path) -> N
 def test_a_row_that_is_cut_off_is_set_aside_and_asked_for_again(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(back) for back in range(4)]}) as store:
         store.fake.alter("/salesReports", _without_its_end, times=9999)
-        with pytest.raises(SourceError, match="it has 17 cells, its head 20"):
+        with pytest.raises(SourceError, match="it has 17 cells, its header 20"):
             store.pull()
-        assert all("cells, its head" in reason for reason, _ in store.workbook.rejected("sales"))
+        assert all("cells, its header" in reason for reason, _ in store.workbook.rejected("sales"))
         store.fake.mend()
         store.pull()
         assert store.units() == dict.fromkeys(range(4), 5) and store.workbook.rejected("sales") == []
@@ -351,7 +351,7 @@ def test_the_key_of_a_person_cannot_read_sales(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(1)]}) as store:
         table = {key: value for key, value in store.fake.table().items() if key != "issuer"}
         workbook = Workbook(tmp_path, table, store.fake.environment("api"))
-        with pytest.raises(SourceError, match="keys of persons cannot read sales"):
+        with pytest.raises(SourceError, match="individual keys cannot read sales"):
             workbook.pull(clock=store.clock)
 
 
@@ -478,7 +478,7 @@ def test_a_report_that_apple_keeps_no_longer_does_not_empty_its_day(tmp_path: Pa
     with Store(tmp_path, {"sales": [sale(back) for back in range(3)]}) as store:
         store.pull()
         store.fake.fail("/salesReports", 410, times=2, content=GONE)
-        with pytest.raises(SourceError, match="keeps the sales report of 2026-11-17 no longer"):
+        with pytest.raises(SourceError, match="no longer has the sales report of 2026-11-17"):
             store.pull(since=(LAST - timedelta(days=2)).date())
         assert store.units() == {0: 5, 1: 5, 2: 5}
 

@@ -270,7 +270,7 @@ def test_what_is_not_there_is_named(tmp_path: Path, options: Mapping[str, Any], 
         ({"feed": "order"}, "Did you mean 'orders'?"),
         ({"query": "SELECT 1"}, "a table or a query, one of both"),
         ({"lookback": -1}, "lookback is -1"),
-        ({"columns": {"order_id": "number", "ts": "placed", "amount": "total"}}, "leaves out line_id"),
+        ({"columns": {"order_id": "number", "ts": "placed", "amount": "total"}}, "does not map line_id"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, options: Mapping[str, Any], reported: str) -> None:
@@ -410,7 +410,7 @@ def test_a_path_is_relative_to_the_workbook_or_absolute(tmp_path: Path, monkeypa
         (b"hello world, this is text", "is no SQLite database"),
         (b"\x00" * 8 + b"DUCK" + b"\x00" * 40, "one of DuckDB: write duckdb:///"),
         (b"", "has no table 'invoices'"),
-        (b"SQLite format 3\x00" + b"\x10\x00\x01\x01" + b"\xff" * 4000, "damaged, or no SQLite database"),
+        (b"SQLite format 3\x00" + b"\x10\x00\x01\x01" + b"\xff" * 4000, "damaged, or not an SQLite database"),
     ],
 )
 def test_what_is_no_database_is_said_to_be_none(tmp_path: Path, content: bytes | None, reported: str) -> None:

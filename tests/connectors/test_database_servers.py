@@ -412,7 +412,7 @@ def test_what_goes_wrong_is_said_in_one_sentence_without_a_secret(
         "right": (
             {"table": "secret", "url": limited},
             SourceError,
-            "The table secret of shop cannot be read: its user may not",
+            "The table secret of shop cannot be read: its user lacks the right",
         ),
         "query": ({"table": None, "query": "SELECT nothing FROM sales"}, SourceError, "nothing"),
         "twice": ({"table": None, "query": "SELECT no, no FROM sales"}, SourceError, "no"),
@@ -494,7 +494,7 @@ def test_a_connection_cut_while_it_is_read_leaves_what_was_landed(
                 time.sleep(0.2)
 
         workbook = shop.workbook(tmp_path / str(number), cursor="id", lookback=0)
-        with pytest.raises(OutageError, match="was cut while the table sales was read") as refused:
+        with pytest.raises(OutageError, match="was lost while the table sales was read") as refused:
             workbook.pull(progress=progress)
         assert "tidings pull shop" in str(refused.value)
         had = len(orders(workbook, "order_id"))

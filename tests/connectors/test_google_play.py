@@ -153,7 +153,7 @@ def test_vitals_are_asked_for_as_far_as_they_are_fresh(tmp_path: Path) -> None:
         pulled = play.pull()
         assert sorted(play.workbook.rows("vitals", "name", "rate")) == [("341", 0.006), ("all", 0.004)]
         said = [message for partition in pulled for message in partition.messages if partition.endpoint == "vitals"]
-        assert "2026-11-17" in said[0] and "asked for again" in said[0]
+        assert "2026-11-17" in said[0] and "requested again" in said[0]
         play.fake.fresh_days = 0
         play.pull()
         assert len(play.workbook.rows("vitals")) == 3
@@ -271,7 +271,7 @@ def test_what_is_no_file_is_not_one_without_rows(tmp_path: Path, change: Any, is
 def test_the_head_alone_is_a_file_without_rows_if_it_is_whole(tmp_path: Path) -> None:
     assert list(table("a.csv", b"Date,Package Name\n", ("date",))) == []
     for body in (b"Date,Pack", b"", b"Date,Package Name"):
-        with pytest.raises(SourceError, match=r"no table that Tidings knows: (its header is cut off|it is empty)"):
+        with pytest.raises(SourceError, match=r"not a table that Tidings knows: (its header is cut off|it is empty)"):
             list(table("a.csv", body, ("date",)))
 
 

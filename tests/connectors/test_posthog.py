@@ -189,7 +189,7 @@ def test_a_wrong_key_is_told_and_never_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "environment", "reported"),
     [
-        ({}, {"API_KEY": "phc_x"}, "the key that sends events in"),
+        ({}, {"API_KEY": "phc_x"}, "the key for sending events"),
         ({"base_url": "https://eu.i.posthog.com"}, {}, 'base_url = "https://eu.posthog.com"'),
         ({"timezone": "Europe/Berlin"}, {}, 'Write timezone = "UTC"'),
         ({"project": "4712"}, {}, "no project '4712'. Did you mean '4711'?"),

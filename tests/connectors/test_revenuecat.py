@@ -532,9 +532,9 @@ def test_new_fields_are_kept_and_told(fake: FakeRevenueCat, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"unsupported_params": ["segment"]}, "cannot be asked with segment. Take it out of segments"),
-        ({"unsupported_params": [{"name": "start_date"}]}, "cannot be asked with start_date"),
-        ({"resolution": "month"}, "came by month, not by day"),
+        ({"unsupported_params": ["segment"]}, "does not support segment. Take it out of segments"),
+        ({"unsupported_params": [{"name": "start_date"}]}, "does not support start_date"),
+        ({"resolution": "month"}, "is by month, not by day"),
         ({"values": {"a": 1}}, "its 'values' is"),
         ({"values": [7]}, "'cohort' is missing"),
         ({"values": [{"cohort": True, "measure": 0, "value": 1}]}, "'True' is not a Unix time"),

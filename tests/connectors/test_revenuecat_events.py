@@ -194,9 +194,9 @@ def test_types_that_are_new_or_have_no_person_are_landed(tmp_path: Path) -> None
     ("line", "reason"),
     [
         ('{"event": {"id": "x", "app_user_id": "canary', "the line is not JSON"),
-        ("[1]", "the line is no delivery: it has no event"),
-        ('{"hello": "canary"}', "the line is no delivery: it has no event"),
-        ('{"event": "canary"}', "the line is no delivery: it has no event"),
+        ("[1]", "the line is not a delivery: it has no event"),
+        ('{"hello": "canary"}', "the line is not a delivery: it has no event"),
+        ('{"event": "canary"}', "the line is not a delivery: it has no event"),
         (json.dumps({"event": {"id": "x", "app_user_id": "canary"}}), "the field 'type' is missing"),
         (json.dumps(delivery(event_timestamp_ms="soon")), "'soon' is not a Unix time"),
         (json.dumps(delivery(price_in_purchased_currency={"eur": 5})), "price: '{'eur': 5}' is not a number"),

@@ -203,7 +203,7 @@ def test_another_zone_is_other_days_all_of_which_are_asked_for(tmp_path: Path) -
         assert {zone for (zone,) in moved.rows("daily", "zone")} == {"UTC", "Asia/Tokyo"}
         reported = [m for partition in moved.pull(clock=server.clock) for m in partition.messages]
         assert any(
-            "are counted in Asia/Tokyo now, and were in UTC: all of them are asked for anew" in m for m in reported
+            "are counted in Asia/Tokyo now, and were in UTC: all of them are requested again" in m for m in reported
         )
         assert {zone for (zone,) in moved.rows("daily", "zone")} == {"Asia/Tokyo"}
         assert [m for partition in moved.pull(clock=server.clock) for m in partition.messages] == []

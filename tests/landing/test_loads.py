@@ -198,7 +198,7 @@ def test_a_row_of_another_century_counts_and_is_named(shop: Shop) -> None:
     (pulled,) = shop.pull()
     assert pulled.rows == 3
     assert pulled.messages == (
-        "1 row of a.csv up to 1926-10-07, and then none before 2026-10-05: look whether the year is right.",
+        "1 row of a.csv up to 1926-10-07, then none until 2026-10-05: check whether the year is right.",
     )
     # Many old rows and a long pause are a history, not a slip.
     shop.write("a.csv", "1,2010-10-07,1", "2,2010-10-08,1", "3,2026-10-06,1")

@@ -200,7 +200,9 @@ def test_rows_of_other_days_than_were_asked_for_are_refused(toy: Toy) -> None:
 
 def test_only_rows_of_other_days_are_said_to_be_so(toy: Toy) -> None:
     toy.days[back(1)] = [{"day": back(3).isoformat(), "name": "n0", "value": 3}]
-    with pytest.raises(SourceError, match="None of the 1 records of 2026-11-18 and after could be used: they are of"):
+    with pytest.raises(
+        SourceError, match="None of the 1 records of 2026-11-18 and after could be used: they belong to"
+    ):
         toy.pull_all()
 
 
@@ -264,7 +266,7 @@ def test_a_day_that_a_connector_sets_apart_keeps_out_nothing_else(tmp_path: Path
     with pytest.raises(SourceError, match=r"2026-11-12 is damaged\. 2026-11-15 is damaged\. Pull again\."):
         toy.pull_all()
     assert set(toy.held()) == {back(day) for day in (10, 9, 7, 6, 4, 3, 2, 1)}
-    assert not any("not there yet" in message for partition in toy.pulled for message in partition.messages)
+    assert not any("not available yet" in message for partition in toy.pulled for message in partition.messages)
     broken.clear()
     toy.pull_all()
     assert toy.asked_days() == [(8, 8), (5, 5)]
@@ -308,9 +310,7 @@ def test_what_a_source_no_longer_knows_stays_as_it_was_told(tmp_path: Path, orde
     assert toy.held() == {back(day): [day] for day in range(1, 11)}
     reported = [message for partition in pulled for message in partition.messages]
     assert reported == (
-        []
-        if order.get("again")
-        else ["daily reaches back to 2026-11-15: what was landed of days before stays as it is."]
+        [] if order.get("again") else ["daily goes back to 2026-11-15: earlier days stay as they were landed."]
     )
 
 
@@ -527,7 +527,7 @@ def test_fields_that_went_and_came_are_told(toy: Toy) -> None:
     toy.days[back(1)][0]["shiny"] = True
     (*_, pulled) = toy.pull_all()
     assert pulled.messages == (
-        "daily no longer has the fields hint: what is made of them is empty.",
+        "daily no longer has the fields hint: the columns made of them are empty.",
         "daily has new fields, kept as received: shiny.",
     )
     (record,) = [record for (record,) in toy.workbook.rows("daily", "_record")]
@@ -588,7 +588,7 @@ def test_a_check_of_an_answer_of_another_form_is_a_sentence(toy: Toy, monkeypatc
 
     monkeypatch.setattr(toy, "ping", ping)
     (said,) = toy.check(Pull(noon()))
-    assert said.startswith("The answer of api has a form that Tidings does not know: the field 'sites' is missing.")
+    assert said.startswith("The response of api has a form that Tidings does not know: the field 'sites' is missing.")
 
 
 # Parts and endpoints
@@ -690,7 +690,7 @@ def test_a_snapshot_that_is_not_there_is_asked_for_again(tmp_path: Path) -> None
     toy = Toy(tmp_path, with_(snapshot=True))
     toy.on_page = Late(back(0))
     (pulled,) = toy.pull_all()
-    assert "not there yet" in pulled.messages[0] and toy.held() == {}
+    assert "not available yet" in pulled.messages[0] and toy.held() == {}
     assert Landing(toy.settings.raw).loads("api", "daily") == ()
 
 

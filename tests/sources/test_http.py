@@ -260,7 +260,7 @@ def test_a_server_that_drips_is_given_up() -> None:
         try:
             # Other answers may end: at the third that does not, the server is given up.
             for expected in (ResponseError, ResponseError, OutageError):
-                with pytest.raises(expected, match=r"/orders: it was still answering after 300 s\."):
+                with pytest.raises(expected, match=r"/orders: the response was still incomplete after 300 s\."):
                     client.get("orders")
         finally:
             stop.set()

@@ -88,9 +88,9 @@ def propose_again(settings: Settings, name: str, now: datetime, but: Collection[
     nearest: Proposal | None = None
     failed: SourceError | None = None
     for file in found[:_TRIED]:
-        for wanted in dict.fromkeys((kind if kind in COLUMNS else None, None)):
+        for kind_given in dict.fromkeys((kind if kind in COLUMNS else None, None)):
             try:
-                proposal = _understood(settings, file, name, table, wanted, now)
+                proposal = _understood(settings, file, name, table, kind_given, now)
             except TidingsError as error:
                 failed = failed or (error if isinstance(error, SourceError) else None)
                 continue
@@ -220,14 +220,14 @@ def _require_new(settings: Settings, path: Path) -> None:
             )
 
 
-def _free(settings: Settings, wanted: str | None, path: Path) -> str:
+def _free(settings: Settings, name: str | None, path: Path) -> str:
     """The given name, or one made of the file's that is not taken."""
-    if wanted is not None:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", wanted):
-            raise UsageError(f"'{wanted}' cannot name a source.", "Use letters, digits, - and _, a letter first.")
-        if wanted in settings.sources:
-            raise UsageError(f"There is a source {wanted} already.", "Give another --name; nothing is overwritten.")
-        return wanted
+    if name is not None:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+            raise UsageError(f"'{name}' cannot name a source.", "Use letters, digits, - and _, a letter first.")
+        if name in settings.sources:
+            raise UsageError(f"There is a source {name} already.", "Give another --name; nothing is overwritten.")
+        return name
     stem = re.sub(r"[^a-z0-9]+", "_", path.name.partition(".")[0].lower()).strip("_")
     name = base = stem if stem[:1].isalpha() else f"file_{stem}".rstrip("_")
     number = 2

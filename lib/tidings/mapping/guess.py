@@ -123,12 +123,12 @@ def marks_of(columns: Sequence[Seen]) -> Marks:
 def guess(
     head: Head,
     encoding: str = "utf-8",
-    wanted: str | None = None,
+    kind_given: str | None = None,
     *,
     pinned: Mapping[str, str] | None = None,
     defaults: Mapping[str, str] | None = None,
 ) -> Guess:
-    """A proposal for a file by its first rows; of the feed `kind`, if given.
+    """A proposal for a file by its first rows; of the feed `kind_given`, if any.
 
     `pinned` are columns that a person has mapped, kept if the file has them with suitable content; `defaults` constants
     that a person has set.
@@ -136,15 +136,15 @@ def guess(
     Raises:
         UsageError: there is no such kind of file source.
     """
-    if wanted is not None and wanted not in COLUMNS:
-        raise UsageError(f"'{wanted}' is no kind of files.", suggest(wanted, COLUMNS))
+    if kind_given is not None and kind_given not in COLUMNS:
+        raise UsageError(f"'{kind_given}' is no kind of files.", suggest(kind_given, COLUMNS))
     columns = columns_of(head)
     given = dict(defaults or {})
-    tried = {kind: _mapped(kind, columns, pinned or {}) for kind in COLUMNS if wanted in (None, kind)}
+    tried = {kind: _mapped(kind, columns, pinned or {}) for kind in COLUMNS if kind_given in (None, kind)}
     scores = {kind: _score(kind, mapped, columns) for kind, mapped in tried.items()}
     kind = max(scores, key=lambda each: scores[each])
     if scores[kind] <= 0:
-        wide = _wide(columns, given.get("metric")) if wanted in (None, "platform_metrics") else None
+        wide = _wide(columns, given.get("metric")) if kind_given in (None, "platform_metrics") else None
         if wide is None:
             return Guess(None, {}, columns, lacks=_lacking(tried, columns))
         kind, mapped, metric = "platform_metrics", *wide
@@ -290,11 +290,11 @@ def _are(values: Sequence[str], known: Sequence[str]) -> bool:
     return bool(values) and sum(value.lower() in names for value in values) >= _MOST * len(values)
 
 
-def _wide(columns: Sequence[Seen], wanted: str | None) -> tuple[dict[str, Seen], str] | None:
-    """A table with a day and one column per metric: the mapping for the first known metric, or for `metric`."""
+def _wide(columns: Sequence[Seen], chosen: str | None) -> tuple[dict[str, Seen], str] | None:
+    """A table with a day and one column per metric: the mapping for the first known metric, or for `chosen`."""
     day = next((seen for seen in columns if seen.what == "time"), None)
     for metric, known in PLATFORM_METRIC_ROWS.items():
-        if wanted not in (None, metric):
+        if chosen not in (None, metric):
             continue
         for seen in columns:
             if day is not None and seen.what == "number" and plain(seen.name) in known:

@@ -190,16 +190,16 @@ def _offsets(rng: np.random.Generator, visits: Visits, visit: Ints, step: Ints) 
 
     # Visits with a purchase are stretched so that it falls on the instant from which its order was made.
     purchase = np.flatnonzero(step == at("purchase"))
-    wanted = np.full(len(visits), 0)
-    wanted[visit[purchase]] = visits.checkout[visit[purchase]] - visits.start[visit[purchase]]
+    target = np.full(len(visits), 0)
+    target[visit[purchase]] = visits.checkout[visit[purchase]] - visits.start[visit[purchase]]
     had = np.full(len(visits), 1)
     had[visit[purchase]] = offset[purchase]
-    is_before = (wanted[visit] > 0) & (step != at("thanks"))
-    stretched = offset * (wanted / had)[visit] // 1000 * 1000
+    is_before = (target[visit] > 0) & (step != at("thanks"))
+    stretched = offset * (target / had)[visit] // 1000 * 1000
     offset = np.where(is_before, stretched.astype(np.int64), offset)
-    offset[purchase] = wanted[visit[purchase]]
+    offset[purchase] = target[visit[purchase]]
     thanks = np.flatnonzero(step == at("thanks"))
-    offset[thanks] = wanted[visit[thanks]] + 1_500_000
+    offset[thanks] = target[visit[thanks]] + 1_500_000
     return offset
 
 

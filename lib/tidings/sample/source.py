@@ -134,9 +134,9 @@ def _input(options: Options) -> Input:
     code = hashlib.sha256()
     for file in sorted(Path(__file__).parent.rglob("*.py")):
         code.update(file.read_bytes())
-    said = json.dumps({**asdict(options), "end": options.end.isoformat()}, sort_keys=True)
+    options_text = json.dumps({**asdict(options), "end": options.end.isoformat()}, sort_keys=True)
     return Input(
-        f"sample {options.seed} x {options.size:g}", hashlib.sha256(said.encode()).hexdigest(), code.hexdigest()
+        f"sample {options.seed} x {options.size:g}", hashlib.sha256(options_text.encode()).hexdigest(), code.hexdigest()
     )
 
 

@@ -117,8 +117,8 @@ def _column(name: str, given: Sequence[Any], type_: pa.DataType, bad: dict[int, 
         except (ValueError, TypeError, KeyError, InvalidOperation, OverflowError) as error:
             out.append(None)
             why = str(error) if isinstance(error, values.UnreadableError) and read is _instant else ""
-            said = why if why.startswith("lies") else f"is not {_EXPECTED[read]}"
-            bad.setdefault(number, f"{name}: {_quoted(value)} {said}")
+            fault = why if why.startswith("lies") else f"is not {_EXPECTED[read]}"
+            bad.setdefault(number, f"{name}: {_quoted(value)} {fault}")
     try:
         return pa.array(out, type_)
     except (pa.ArrowInvalid, OverflowError):

@@ -109,12 +109,12 @@ class Intake:
             )
         if before and not writer.rows:
             return self._pulled(partition, writer, (f"There are no rows any more; there were {before:,}.",))
-        said = (
+        messages = (
             (f"{writer.rejected:,} rows were rejected, each with its reason: {where}. {self.commonest(3)}.",)
             if writer.rejected
             else ()
         )
-        return self._pulled(partition, writer, said)
+        return self._pulled(partition, writer, messages)
 
     def _is_older(self, load: Load) -> bool:
         return load.input is not None and _generation(load) < self._generation and bool(self.source.cursor)

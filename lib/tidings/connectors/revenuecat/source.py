@@ -178,9 +178,15 @@ class RevenueCat(ApiSource):
             return
         path = f"projects/{quote(partition, safe='')}"
         if endpoint is OVERVIEW:
-            said = client.get(f"{path}/metrics/overview", {"currency": self._currency}, expects=server.OVERVIEW).json()
-            metrics = needed(said, "metrics", "the overview")
-            added = {"project": partition, "day": first.isoformat(), "currency": said.get("currency") or self._currency}
+            overview = client.get(
+                f"{path}/metrics/overview", {"currency": self._currency}, expects=server.OVERVIEW
+            ).json()
+            metrics = needed(overview, "metrics", "the overview")
+            added = {
+                "project": partition,
+                "day": first.isoformat(),
+                "currency": overview.get("currency") or self._currency,
+            }
             yield [{**metric, **added} for metric in metrics]
             return
         lists = self._client(client.clock, _LISTS_LIMIT)
@@ -223,16 +229,16 @@ class RevenueCat(ApiSource):
         }
         if segment:
             asked["segment"] = segment
-        said = client.get(f"projects/{quote(project, safe='')}/charts/{name}", asked, expects=CHART).json()
-        check_understood(name, asked, said)
+        chart = client.get(f"projects/{quote(project, safe='')}/charts/{name}", asked, expects=CHART).json()
+        check_understood(name, asked, chart)
         added = {
             "project": project,
             "chart": name,
             "dimension": segment or ALL,
-            "yaxis": said.get("yaxis"),
-            "currency": said.get("yaxis_currency"),
+            "yaxis": chart.get("yaxis"),
+            "currency": chart.get("yaxis_currency"),
         }
-        found = [{**point, **added} for point in points(said)]
+        found = [{**point, **added} for point in points(chart)]
         records = [record for record in found if _day(record) != end]
         yield records
         # A day without a point is not a day without sales: those have a 0.

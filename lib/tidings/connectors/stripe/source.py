@@ -59,8 +59,8 @@ class Stripe(ApiSource):
     @property
     def endpoints(self) -> tuple[ApiEndpoint, ...]:
         """The configured lists; levels come with the subscriptions that they are counted from."""
-        wanted = {*self._lists, *(("levels",) if "subscriptions" in self._lists else ())}
-        return tuple(endpoint for endpoint in ENDPOINTS if endpoint.name in wanted)
+        names = {*self._lists, *(("levels",) if "subscriptions" in self._lists else ())}
+        return tuple(endpoint for endpoint in ENDPOINTS if endpoint.name in names)
 
     def variables(self) -> tuple[str, ...]:
         return (self.variable("key"),)

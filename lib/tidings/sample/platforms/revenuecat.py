@@ -29,8 +29,8 @@ def reported(apps: Apps) -> Mapping[str, Rows]:
     for number in range(max(0, len(apps.days) - _DAYS), len(apps.days)):
         day = apps.days[number]
         levels = _levels(apps, number)
-        brought = (("Revenue", "$", revenue.get(day, Decimal(0))), ("Transactions", "#", Decimal(payments[day])))
-        for chart, measures in {**levels, "revenue": brought}.items():
+        sales = (("Revenue", "$", revenue.get(day, Decimal(0))), ("Transactions", "#", Decimal(payments[day])))
+        for chart, measures in {**levels, "revenue": sales}.items():
             rows += [_point(day, chart, place, name, unit, value) for place, (name, unit, value) in enumerate(measures)]
     return {
         "revenuecat_charts": rows,

@@ -89,9 +89,9 @@ Classify = Callable[[Response], Decision | None]
 
 
 class _LaterError(Exception):
-    def __init__(self, said: str, seconds: float | None, *, is_internal: bool = False, remedy: str = "") -> None:
-        super().__init__(said)
-        self.said = said
+    def __init__(self, message: str, seconds: float | None, *, is_internal: bool = False, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
         self.remedy = remedy
         self.seconds = seconds
         self.is_internal = is_internal
@@ -178,11 +178,11 @@ class Client:
         Raises:
             ResponseError, CredentialError, OutageError: as `get`.
         """
-        said = dict(headers or {})
+        sent = dict(headers or {})
         data: Any = form
         if body is not None:
-            data, said["Content-Type"] = _ShyBytes(json.dumps(body, default=float).encode()), "application/json"
-        return self._ask("POST", path, expects, classify, auth, data=data, headers=said)
+            data, sent["Content-Type"] = _ShyBytes(json.dumps(body, default=float).encode()), "application/json"
+        return self._ask("POST", path, expects, classify, auth, data=data, headers=sent)
 
     def _ask(
         self, method: str, path: str, expects: Expected, classify: Classify | None, auth: bool, **sent: Any
@@ -227,12 +227,12 @@ class Client:
             self._stumbles += 1
             if error.is_internal and self._stumbles < _STUMBLES:
                 raise ResponseError(
-                    f"{server_of(url)} fails in {TRIES} tries: {error.said}.",
+                    f"{server_of(url)} fails in {TRIES} tries: {error.message}.",
                     f"Run: tidings pull {self.source}, later.",
                     500,
                 ) from None
             raise OutageError(
-                f"{server_of(url)} does not answer {self.source} in {TRIES} tries: {error.said}.",
+                f"{server_of(url)} does not answer {self.source} in {TRIES} tries: {error.message}.",
                 f"{error.remedy} Nothing was lost. Run: tidings pull {self.source}, later.".lstrip(),
             ) from None
 
@@ -278,8 +278,8 @@ class Client:
         if decision.kind == "fine":
             self._stumbles = 0
             return self._accepted(response, expects)
-        said = self._clean_end(self._clean(decision.said or excerpt(response)))[:EXCERPT].rstrip(".")
-        reported = self._clean(f"{response.path} answers {response.status}") + (f": {said}" if said else "")
+        message = self._clean_end(self._clean(decision.message or excerpt(response)))[:EXCERPT].rstrip(".")
+        reported = self._clean(f"{response.path} answers {response.status}") + (f": {message}" if message else "")
         if decision.kind == "later":
             asked = decision.seconds if decision.seconds is not None else retry_after(response, self.clock.epoch())
             if asked is not None and asked > LONGEST_WAIT_S:
@@ -326,8 +326,8 @@ class Client:
                 "Write base_url with https:// and the server's name.",
             )
         if failure.kind == "again":
-            raise _LaterError(f"{path}: {failure.said}", None, remedy=failure.remedy)
-        reported = f"{path}: {failure.said}."
+            raise _LaterError(f"{path}: {failure.message}", None, remedy=failure.remedy)
+        reported = f"{path}: {failure.message}."
         later = f"Nothing was lost. Run: tidings pull {self.source}, later."
         self._stumbles += failure.kind == "slow"
         if failure.kind == "final" or self._stumbles >= _STUMBLES:

@@ -47,7 +47,7 @@ class Failure:
     """
 
     kind: Literal["again", "final", "address", "header", "slow", "large"]
-    said: str
+    message: str
     remedy: str = ""
 
 
@@ -55,7 +55,7 @@ class WireError(Exception):
     """There is no response; libraries' own messages contain whole URLs, and with them signatures."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.said)
+        super().__init__(failure.message)
         self.failure = failure
 
 
@@ -94,8 +94,8 @@ class Transport:
                     self._look()
                     body += chunk
                     if len(body) > MOST_BYTES:
-                        said = f"the response is larger than {MOST_BYTES >> 20} MB"
-                        raise WireError(Failure("large", said, "Ask for less, or for fewer days at a time."))
+                        message = f"the response is larger than {MOST_BYTES >> 20} MB"
+                        raise WireError(Failure("large", message, "Ask for less, or for fewer days at a time."))
                 return got.status_code, got.headers, bytes(body)
         except _OverdueError:
             raise WireError(Failure("slow", f"the response was still incomplete after {RESPONSE_S} s")) from None
@@ -196,15 +196,15 @@ def _failure(error: BaseException, url: str) -> Failure:
     if found is not None:
         return found
     names = [type(cause).__name__ for cause in causes]
-    said = next((_BY_NAME[name] for name in _BY_NAME if name in names), "the connection failed")
-    return Failure("again", said.format(connect=CONNECT_S, read=READ_S))
+    message = next((_BY_NAME[name] for name in _BY_NAME if name in names), "the connection failed")
+    return Failure("again", message.format(connect=CONNECT_S, read=READ_S))
 
 
 def _of_tls(causes: list[BaseException]) -> Failure | None:
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            said, remedy = _VERIFY.get(cause.verify_code, ("its certificate is not valid", ""))
-            return Failure("final", said, remedy or _UNKNOWN_AUTHORITY)
+            message, remedy = _VERIFY.get(cause.verify_code, ("its certificate is not valid", ""))
+            return Failure("final", message, remedy or _UNKNOWN_AUTHORITY)
         if isinstance(cause, ssl.SSLError) and "NO_CERTIFICATE" in (cause.reason or str(cause)):
             return Failure("final", f"the file in {_bundle()} holds no certificate", "Give it a file in PEM.")
         if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
@@ -222,9 +222,9 @@ def _bundle() -> str:
 def _of_name(causes: list[BaseException], url: str) -> Failure | None:
     for cause in causes:
         if isinstance(cause, socket.gaierror):
-            said = f"no server is called {urlsplit(url).hostname}, or this machine is not connected"
+            message = f"no server is called {urlsplit(url).hostname}, or this machine is not connected"
             # The name server itself may be away for a moment.
-            return Failure("again" if cause.errno == socket.EAI_AGAIN else "final", said, "Compare base_url.")
+            return Failure("again" if cause.errno == socket.EAI_AGAIN else "final", message, "Compare base_url.")
     return None
 
 
@@ -269,7 +269,7 @@ def _of_proxy(causes: list[BaseException], url: str) -> Failure:
         return Failure(named.kind, f"{server} has a name that no server has", remedy)
     tls = _of_tls(causes)
     if tls is not None:
-        return Failure("final", f"{server} cannot be reached: {tls.said}", remedy)
+        return Failure("final", f"{server} cannot be reached: {tls.message}", remedy)
     return Failure("again", f"{server} cannot be reached", remedy)
 
 
