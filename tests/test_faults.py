@@ -1,4 +1,4 @@
-"""Whatever is wrong with disk, files or machine: one sentence with the path and what to do, never a traceback."""
+"""Whatever is wrong with disk, files or machine: one message with the path and a remedy, never a traceback."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TIDINGS = [sys.executable, "-m", "tidings"]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command as a person types it: exit code, and all that it says."""
+    """The command as a person types it: exit code, and all of its output."""
     monkeypatch.setattr(cli, "_stop", signal.default_int_handler)
 
     def typed(*words: str, root: Path) -> tuple[int, str]:
@@ -93,7 +93,7 @@ def file(path: str, content: bytes = b"x") -> Callable[[Path], None]:
 
 
 def cut(pattern: str, size: int) -> Callable[[Path], None]:
-    """The first bytes of a file only."""
+    """The file truncated to its first bytes."""
 
     def damage(root: Path) -> None:
         (found,) = root.glob(pattern)

@@ -225,10 +225,10 @@ def test_shift_there_and_back_is_where_it_was(window: Window, days: int) -> None
     [
         # Thursday: Monday to Wednesday against Monday to Wednesday.
         ("2026-06-18", "week", "15 – 17 Jun 2026", "8 – 10 Jun 2026"),
-        # Monday at 00:00: the whole week just ended.
+        # Monday at 00:00: the complete week just ended.
         ("2026-06-15", "week", "8 – 14 Jun 2026", "1 – 7 Jun 2026"),
         ("2026-06-18", "month", "1 – 17 Jun 2026", "1 – 17 May 2026"),
-        # February has no 31 days: taken whole.
+        # February has no 31 days: used in full.
         ("2026-04-01", "month", "1 – 31 Mar 2026", "1 – 28 Feb 2026"),
         # A shorter month so far never takes days of its own from the one before.
         ("2026-03-01", "month", "1 – 28 Feb 2026", "1 – 28 Jan 2026"),

@@ -14,7 +14,7 @@ HISTORY_DAYS = 45
 
 @pytest.fixture(autouse=True)
 def short_history(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """First pulls reach back some weeks, not years, but in tests marked `whole_history`: years are more of the same."""
+    """Shorten first pulls to some weeks, except in tests marked `whole_history`: years are more of the same."""
     whole = api.chunks
     if request.node.get_closest_marker("whole_history") is None:
         monkeypatch.setattr(

@@ -221,7 +221,7 @@ def test_what_cannot_be_used_is_kept_with_line_and_reason(book: Workbook) -> Non
         (5, "The time of the line is not a date between 1900 and 2199."),
         (6, "No quoted request, status and size follow the time"),
     ]
-    # Of what is not known for harmless the shape stays.
+    # Anything not known to be harmless is stored as its shape.
     assert book.rejected()[0]["record"] == "xxxxxxx"
     assert book.rejected()[3]["record"].startswith(
         '999.9.9.9 - - [20/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 512 "-" "xxxxxxx/9.9 (x99; xxxxx'
@@ -232,7 +232,7 @@ def test_bytes_that_are_not_utf8_are_kept_as_escapes(book: Workbook) -> None:
     text = line("GET /caf\xe9 HTTP/1.1").encode("latin-1") + b"\r\n" + line("GET /café HTTP/1.1").encode() + b"\n"
     (book.logs / "access.log").write_bytes(text)
     book.pull()
-    # A server that logs the octet as an escape writes the same line.
+    # A server that logs the byte as an escape writes the same line.
     assert [row["path"] for row in book.rows()] == ["/caf%E9", "/café"]
     assert "GET /caf\\xe9" in book.rows()[0]["_record"]
 
@@ -266,7 +266,7 @@ PLANTED = [
 
 @pytest.mark.parametrize("cut", [None, -2], ids=["landed", "rejected"])
 def test_no_planted_secret_reaches_the_disk(book: Workbook, cut: int | None) -> None:
-    """Each line whole, and cut off so that it is rejected: every byte and every value is looked at."""
+    """Each line in full, and truncated so that it is rejected: every byte and every value is checked."""
     book.write(line(), *[planted[:cut] for planted in PLANTED])
     (pulled,) = book.pull()
     assert (pulled.rows, pulled.rejected) == ((11, 0) if cut is None else (1, 10))

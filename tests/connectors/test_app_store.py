@@ -1,4 +1,4 @@
-"""App Store Connect: what is asked, what is landed, and what its habits must not do to the figures."""
+"""App Store Connect: requests, landed rows, and API quirks that must not distort the numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tidings.feeds.vocabulary import plain
 from workbooks import run_models
 
 APP, VENDOR = "1500000001", "80012345"
-# In California it is the 20th of November, 10 in the morning: the 19th is the last whole day.
+# In California it is the 20th of November, 10 in the morning: the 19th is the last complete day.
 LAST = datetime(2026, 11, 19)
 
 
@@ -72,7 +72,7 @@ def review(number: int, back: int, stars: int = 5) -> dict[str, Any]:
     return {**whose, "rating": stars, "title": "Fine", "body": "Works.", "country": "DE"}
 
 
-# As Apple says it; another 410 would be somebody else's.
+# In Apple's own words; another 410 would be somebody else's.
 GONE = {"errors": [{"status": "410", "code": "GONE", "detail": "The report is no longer available."}]}
 
 
@@ -121,7 +121,7 @@ def test_reports_are_unpacked_and_proceeds_are_per_unit(tmp_path: Path) -> None:
     rows = [
         sale(1, 42),
         sale(1, 3, 2, "IAY", proceeds=Decimal("9.57"), gross=Decimal("17.97"), **bought),
-        # Given back: Apple writes a negative number of units and a negative price, and positive proceeds.
+        # A refund: Apple writes a negative number of units and a negative price, and positive proceeds.
         sale(1, -1, 3, "IAY", proceeds=Decimal("-3.19"), gross=Decimal("-5.99"), **bought),
         sale(1, 7, 4, "7F"),
         sale(1, 1, 5, "ZZ9"),
@@ -142,7 +142,7 @@ def test_reports_are_unpacked_and_proceeds_are_per_unit(tmp_path: Path) -> None:
 def test_404_is_pending_for_three_days_and_then_no_sales(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(6), sale(0, 9)]}) as store:
         pulled = store.pull()
-        # The 17th and 18th may yet come; that the 19th is there does not wait for them.
+        # The 17th and 18th may still come; the 19th is available and does not wait for them.
         assert store.units() == {6: 5, 0: 9}
         said = [message for partition in pulled if partition.endpoint == "sales" for message in partition.messages]
         assert all(day in " ".join(said) for day in ("2026-11-17", "2026-11-18")) and "requested again" in said[0]
@@ -150,7 +150,7 @@ def test_404_is_pending_for_three_days_and_then_no_sales(tmp_path: Path) -> None
         store.fake.rows["app_store_sales"].append(sale(2, 7))
         store.pull(NOW + timedelta(days=2))
         assert store.units() == {6: 5, 2: 7, 0: 9}
-        # The 18th is over for more than three days now and had nothing: nobody asks again later.
+        # The 18th has been over for more than three days now and had nothing: it is not requested again.
         store.pull(NOW + timedelta(days=4))
         store.fake.asked.clear()
         store.pull(NOW + timedelta(days=5))
@@ -179,7 +179,7 @@ def test_of_each_day_the_newest_processing_counts(tmp_path: Path) -> None:
         store.pull()
         assert store.counts() == {3: 10, 2: 20}
         processed = seen(2, 0, 1)["processed"]
-        # The later processing tells the 2nd day anew, with one row less, and says nothing of the 3rd.
+        # The later processing reports the 2nd day again, with one row less, and nothing of the 3rd.
         store.fake.instances[APP, "engagement", processed] = [seen(2, 25, 1), seen(1, 7, 1)]
         pulled = store.pull()
         assert store.counts() == {3: 10, 2: 25, 1: 7}
@@ -263,7 +263,7 @@ def test_a_wait_that_apple_does_not_tell_is_a_minute(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        # Half of what was packed, the head alone and that cut off, another table, an error in the place of a table.
+        # Half of the compressed file, the header alone and truncated, another table, an error in the place of a table.
         gzip.compress(b"SKU\tUnits\nx\t1\n" * 50, mtime=0)[:40],
         gzip.compress(b"SKU\tUni", mtime=0),
         gzip.compress(b"Name,Street\nAda,5th\n", mtime=0),
@@ -436,7 +436,7 @@ def test_a_newer_report_is_never_replaced_by_an_older_one(tmp_path: Path) -> Non
     with Store(tmp_path, {"analytics": rows}) as store:
         store.pull()
         assert store.counts() == {3: 10, 2: 25}
-        # Asked for again from the oldest on, and killed before the newest: no pull after it would know.
+        # Requested again from the oldest on, and killed before the newest: no later pull would know.
         calls = 0
 
         def progress(what: str, done: int, total: int) -> None:
@@ -537,7 +537,7 @@ def test_names_that_apple_adds_are_counted_and_named(tmp_path: Path) -> None:
         assert f"subscription_events: {none_told}" in said
         money = "3 units, in no count of downloads or updates; their money counts."
         assert f"sales: unknown product type 'ZZ9': {money}" in said
-        # None is lost for all that.
+        # Still none of them is lost.
         assert sum(quantity for (quantity,) in store.workbook.rows("subscription_events", "quantity")) == 29
 
 
@@ -549,7 +549,7 @@ def test_a_counter_that_apple_adds_is_named(tmp_path: Path) -> None:
         added = {"Pay Whenever Offers": 4, "Loyalty Subscriptions": 0, "Offer Reference": "77"}
         store.fake.subscription = lambda row: {**whole(row), **added}  # type: ignore[method-assign]
         said = store.workbook.outcome(clock=store.clock).messages
-        # One that is 0 everywhere, and one that counts nothing, are of no interest.
+        # A column that is 0 everywhere, and one that counts nothing, does not matter.
         assert [each for each in said if "unknown" in each] == [
             "subscriptions: unknown column 'Pay Whenever Offers': 4 subscriptions, in no figure."
         ]
@@ -613,7 +613,7 @@ def test_names_of_real_reports_are_known(name: str) -> None:
 def test_how_often_something_was_paid_for_is_read() -> None:
     reported = {"Event": "Cancel", "App Apple ID": "1", "Subscription Name": "Pro", "Quantity": "2", "Country": "USA"}
     assert parse_subscription_event({**REPORT, **reported, "Consecutive Paid Periods": "0"})["paid_periods"] == 0
-    # Reports of some versions, and rows of some events, do not tell.
+    # Reports of some versions, and rows of some events, do not say.
     assert parse_subscription_event({**REPORT, **reported, "Consecutive Paid Periods": ""})["paid_periods"] is None
     assert parse_subscription_event({**REPORT, **reported})["country"] == "US"
     assert is_unclear("Start Offer Code", None, None) and not is_unclear("Cancel", None, None)

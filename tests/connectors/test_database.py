@@ -1,4 +1,6 @@
-"""Pulling from databases: by a cursor and as a whole, late rows, equal cursors, what is refused, what is not told."""
+"""Pulling from databases: by a cursor and in full, late rows, equal cursors, rejected rows, secrets that must not
+show.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,7 @@ def test_rows_are_landed_typed_and_as_received(shop: Shop) -> None:
     (row,) = shop.workbook.rows("orders")
     assert (row["order_id"], row["ts"], float(row["amount"])) == ("a", datetime(2026, 11, 1, 10), 12.5)
     assert (row["type"], row["currency"]) == ("charge", "EUR")
-    # Columns that nothing is mapped to are not asked for.
+    # Unmapped columns are not requested.
     assert "note" not in row["_record"]
 
 
@@ -82,9 +84,9 @@ def test_a_second_pull_asks_for_what_is_new_and_a_little_more(shop: Shop) -> Non
     shop.add("b", "2026-11-10 08:00:00")
     shop.workbook.pull()
     shop.add("c", "2026-11-12 08:00:00")
-    # Written late, two days behind the newest: the look-back finds it.
+    # Written late, two days behind the newest: the lookback finds it.
     shop.add("late", "2026-11-08 09:00:00")
-    # Behind the look-back: nobody asks for it again.
+    # Beyond the lookback: it is not requested again.
     shop.add("lost", "2026-11-02 09:00:00")
     (pulled,) = shop.workbook.pull()
     assert pulled.rows == 3  # b again, c, late
@@ -287,7 +289,7 @@ def test_no_address_and_no_password_is_told(tmp_path: Path) -> None:
         workbook.pull()
     for text in (said, str(refused.value), workbook.everything()):
         assert "canary" not in text and "p@ss" not in text
-    # The driver is not installed here, or there is no server: either is said in a sentence.
+    # The driver is not installed here, or there is no server: either is reported in a sentence.
     assert "pip install" in said or "SHOP_URL" in said
 
 
@@ -386,7 +388,7 @@ def test_a_path_is_relative_to_the_workbook_or_absolute(tmp_path: Path, monkeypa
     shop.add("a", "2026-11-10 08:00:00")
     inside = root / "my data" / "shop 100%.db"
     inside.write_bytes(shop.file.read_bytes())
-    # Wherever the command is given.
+    # Wherever the command is run.
     monkeypatch.chdir(tmp_path)
     for url in (
         "sqlite:///my data/shop 100%.db",
@@ -439,7 +441,7 @@ def test_a_database_that_others_write_to(tmp_path: Path, monkeypatch: pytest.Mon
         shop.workbook.pull()
         assert set(shop.held()) == {"a", "b"}
     other.close()
-    # Nobody has it open: looking at it leaves nothing beside it.
+    # Nobody has it open: reading it leaves nothing beside it.
     assert {path.name for path in tmp_path.glob("shop.sqlite*")} == {"shop.sqlite"}
     shop.workbook.pull(again=True)
     assert {path.name for path in tmp_path.glob("shop.sqlite*")} == {"shop.sqlite"}
@@ -471,7 +473,7 @@ def test_values_of_every_type_in_a_column_without_one(tmp_path: Path) -> None:
         shop.run("INSERT INTO invoices VALUES (?, '2026-11-01', ?, '1', 1, 'x')", name, total)
     shop.run("INSERT INTO invoices VALUES (CAST(x'636166e9' AS TEXT), 1764000000, 1, '1', 1, 'x')")
     shop.workbook.pull()
-    # A text of bytes that are no UTF-8 is shown as such; numbers are numbers, whatever the mark of the texts is.
+    # A text of bytes that are not UTF-8 is shown as bytes; numbers are numbers, whatever the decimal mark of texts is.
     assert shop.held() == {"int": 5.0, "real": 0.3, "text": 1250.75, "caf\\xe9": 1.0}
     assert sorted(reason[:14] for reason, _ in shop.workbook.rejected("orders")) == ["amount: '0xff'", "amount: 'inf' "]
 
@@ -492,7 +494,7 @@ def test_reading_all_again_that_was_stopped_goes_on_and_loses_nothing_meanwhile(
     for day in range(1, 10):
         shop.add(f"o{day}", f"2026-11-{day:02d} 08:00:00")
     shop.workbook.pull()
-    # One is gone, one has changed without its cursor: only reading all again finds out.
+    # One is gone, one has changed without its cursor: only a full reading notices.
     shop.run("DELETE FROM invoices WHERE number = 'o9'")
     shop.run("UPDATE invoices SET total = 99 WHERE number IN ('o1', 'o8')")
 
@@ -539,7 +541,7 @@ def test_other_databases_are_read_through_ibis(tmp_path: Path) -> None:
     rows = ibis_rows.open_rows(
         ibis_rows.connect(f"duckdb://{file}", "duckdb"), named, "sales", "", columns, "seen", "all"
     )
-    # What has no plain type comes as text.
+    # A value without a plain type comes as text.
     assert [field.type for field in rows.sample(1).schema][::4] == [pa.string(), pa.string()]
     assert rows.beyond("7", 100)["seen"].to_pylist() == [7, 8, 9] and rows.cursor_kind == "number"
     assert [table.num_rows for table in rows.everything()] == [10] and not sum(map(len, rows.undated()))

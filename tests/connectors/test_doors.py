@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - inputs are shown as they are
-"""Files as people have them, and as accidents leave them: each row lands or is rejected, no file stops another."""
+"""Files as people have them, and as accidents leave them: each row is landed or rejected, no file stops another."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALL = {**COLUMNS, "customer_id": "Customer", "country": "Country"}
 
 
 def pull(root: Path, path: str, **table: Any) -> tuple[list[Pulled], str]:
-    """What a pull says of its files, and what it fails with."""
+    """The messages of a pull on its files, and its error."""
     sources = {"shop": {"kind": "orders", "path": path, "columns": COLUMNS, **table}}
     (source,) = open_sources(Settings(root=root, currency="EUR", sources=sources))
     pulled: list[Pulled] = []
@@ -227,7 +227,7 @@ def as_zip(*names: str) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name in names:
-            # Not the time of the day, which would be in the name of the test.
+            # Not the time of day, which would be in the name of the test.
             archive.writestr(zipfile.ZipInfo(name), "x")
     return out.getvalue()
 
@@ -425,7 +425,7 @@ def texts_of(content: bytes, form: str) -> bytes:
 
 
 def rows_of_lines(root: Path, content: bytes, partition: str) -> None:
-    """Each line but the header that is not empty is in one row, landed or rejected, or inside a landed value."""
+    """Each non-empty line except the header is in one row, landed or rejected, or inside a landed value."""
     (file,) = [file for file in landed_files(root / "data" / "raw") if file.partition == partition]
     rows = pq.read_table(file.path).to_pylist()
     rejected = pq.read_table(file.rejected_path).to_pylist() if file.rejected_path else []

@@ -1,4 +1,4 @@
-"""Google Analytics 4: what is asked, what is landed, and what its habits must not do to the figures."""
+"""Google Analytics 4: requests, landed rows, and API quirks that must not distort the numbers."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def test_what_google_says_of_its_figures_is_told(tmp_path: Path) -> None:
     }
     with Server(tmp_path, rows) as server:
         said = server.workbook.outcome(clock=server.clock).messages
-        # All three days came in one answer, and Google says it of answers.
+        # All three days came in one response, and Google's flags are per response.
         assert "daily: Google counted a sample only: 3 rows, figures are estimates (is_sampled)." in said
         assert "breakdowns: Google withheld rows of few users: 1 rows, which are missing (is_thresholded)." in said
         assert (
@@ -229,13 +229,13 @@ def test_data_left_out_are_told_with_the_reason(tmp_path: Path, reason: Mapping[
     with Server(tmp_path, {"daily": [day(5)]}) as server:
         server.fake.truncated = dict(reason)
         said: list[str] = []
-        # Days of which Google tells nothing are no days on which nothing happened.
+        # Days without data are not days on which nothing happened.
         with pytest.raises(SourceError, match="Google leaves out all data of"):
             for partition in server.workbook.source.pull(server.workbook.landing, Pull(NOW, clock=server.clock)):
                 said += [f"{remark.text}, {remark.becomes}" for remark in partition.remarks]
         assert said == [f"Google left data out, as {reported}, figures are too low (truncation)"]
         assert server.users() == {5: 10}
         server.fake.truncated = None
-        # They are asked for again.
+        # They are requested again.
         server.pull()
         assert server.users() == {5: 10}

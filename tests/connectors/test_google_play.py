@@ -1,4 +1,4 @@
-"""Google Play: files by generation, vitals by freshness, reviews, and what their habits must not do to the figures."""
+"""Google Play: files by generation, vitals by freshness, reviews, and quirks that must not distort the numbers."""
 
 from __future__ import annotations
 
@@ -83,13 +83,13 @@ def test_utf16_zip_and_thousands(tmp_path: Path) -> None:
         play.fake.rewrite()
         play.pull()
         found = sorted(play.workbook.rows("installs", "breakdown", "name", "installs", "active_devices"))
-        # Google leaves the country empty where it does not know it.
+        # Google leaves the country empty if unknown.
         assert found == [
             ("country", "(unknown)", 334, 1100),
             ("country", "DE", 900, 1100),
             ("overview", "all", 1234, 1100),
         ]
-        # What was given back is written without a sign: the status says it.
+        # Refunds are written without a sign: the status decides.
         assert sorted(play.workbook.rows("sales", "amount", "status")) == [
             (Decimal("-5.99"), "Refund"),
             (Decimal("5.99"), "Charged"),
@@ -109,7 +109,7 @@ def test_only_files_that_were_written_again_are_fetched(tmp_path: Path) -> None:
         play.fake.rewrite()
         pulled = play.pull()
         assert play.downloads() == [f"installs_{PACKAGE}_202611_overview.csv"]
-        # All that the file said before is replaced: the 1st day back is told anew, the last one is new.
+        # The file's earlier content is replaced: the 1st day back is reported again, the last one is new.
         assert play.installs() == {1: 11, 0: 12, 40: 7}
         assert sum(partition.restated for partition in pulled) == 1
 
@@ -142,7 +142,7 @@ def test_names_of_files_are_read_from_the_right() -> None:
     matched = pattern.fullmatch(f"{prefix}com.a_b_202601.x_202611_app_version.csv".removeprefix(prefix))
     assert matched is not None
     assert matched.groupdict() == {"package": "com.a_b_202601.x", "month": "202611", "breakdown": "app_version"}
-    # Other cuts are the same total again: they are not read.
+    # Other breakdowns repeat the same total: they are not read.
     assert pattern.fullmatch("com.a_202611_carrier.csv") is None
 
 
@@ -252,10 +252,10 @@ def _cut(reply: Reply) -> Reply:
 )
 @pytest.mark.parametrize("is_told", [True, False])
 def test_what_is_no_file_is_not_one_without_rows(tmp_path: Path, change: Any, is_told: bool) -> None:
-    """The next good pull said "unchanged": the same generation is another content only if nothing was landed of it."""
+    """The next good pull once said "unchanged": the same generation is new content only if nothing of it was landed."""
     with Play(tmp_path, {"installs": [day(1), day(2)], "sales": [sale(1, "5.99")]}) as play:
         if not is_told:
-            # A bucket that tells neither size nor digest.
+            # A bucket that reports neither size nor digest.
             listed = play.fake._listed
             play.fake._listed = lambda name: {k: listed(name)[k] for k in ("name", "generation")}  # type: ignore[method-assign]
         play.fake.alter("/o/", change, times=99)
@@ -286,7 +286,7 @@ def test_a_file_that_unpacks_without_an_end_is_left(monkeypatch: pytest.MonkeyPa
 
 def test_rows_that_could_not_be_used_are_asked_for_again_by_the_same_version(tmp_path: Path) -> None:
     with Play(tmp_path, {"installs": [day(1), day(2)]}) as play:
-        # Another generation is not written, nor another size: the server had a bad moment.
+        # The generation and the size have not changed: it was a transient error of the server.
         def odd(reply: Reply) -> Reply:
             return Reply(reply.bytes().decode("utf-16").replace(",2,", ",x,", 1).encode("utf-16"), 200)
 
@@ -385,7 +385,7 @@ def test_the_sign_of_a_sale_follows_a_status_that_is_known() -> None:
     }
     of = {status: parse_sale({**record, "financial status": status})["amount"] for status in ("Charged", "Refunded")}
     assert of == {"Charged": 1250, "Refunded": -1250}
-    # Of a status that nobody has told us of, the sign is Google's.
+    # For an unknown status the sign is Google's.
     assert parse_sale({**record, "financial status": "Chargeback"})["amount"] == -1250
     with pytest.raises(ValueError, match="charged amount is empty"):
         parse_sale({**record, "financial status": "Charged", "charged amount": ""})

@@ -70,7 +70,9 @@ def test_what_a_fake_serves_is_landed_as_the_sample_tells_it(kind: str, tmp_path
 
 
 def test_the_warehouse_is_the_same_pulled_or_landed(tmp_path: Path) -> None:
-    """`tidings pull` against the fakes and landing the sample directly give equal figures, but for who said them."""
+    """`tidings pull` from the fakes and landing the sample directly give equal platform metrics, except for the
+    source.
+    """
     pulled, landed = tmp_path / "pulled", tmp_path / "landed"
     clock = QuickClock(NOW)
     fakes = fakes_of(apps(), clock.epoch)
@@ -111,8 +113,8 @@ def test_every_platform_tells_what_its_metrics_are_registered_for(sample_workboo
     seen: dict[str, set[str]] = {}
     for pair in pairs:
         seen.setdefault(pair["platform"], set()).add(pair["metric"])
-    # Nothing is told that has no metric; what has one is told, but for refunds, of which so small a company has none.
-    # A platform that the sample company does not have tells nothing here.
+    # Nothing is reported that has no metric; every metric is reported, except refunds, of which so small a company has
+    # none. A platform that the sample company does not have reports nothing here.
     untold = {platform: set(REPORTS[platform]) - seen.get(platform, set()) for platform in (*seen, "shared")}
     assert len(seen) >= 9
     assert {platform: reported - set(REPORTS[platform]) for platform, reported in seen.items()} == {
@@ -133,7 +135,7 @@ def test_each_whole_is_told_once_and_never_less_than_its_parts(sample_workbook: 
         wholes.setdefault((cut["platform"], cut["metric"]), [])
         if cut["is_total"]:
             wholes[cut["platform"], cut["metric"]].append(cut["breakdown"])
-    # Who did two events is one user: no cut of them adds up to the whole.
+    # A user of two events is one user: no breakdown by event adds up to the total.
     distinct = {("ga4", "event_users"): [], ("posthog", "event_users"): []}
     assert {pair: found for pair, found in wholes.items() if len(found) != 1} == distinct
 

@@ -1,4 +1,4 @@
-"""PostHog: what is asked, what is landed, and what its caps and habits must not do to the figures."""
+"""PostHog: requests, landed rows, and caps and quirks that must not distort the numbers."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_days_without_an_event_are_zero_after_the_first_and_not_there_before(tmp
         server.pull()
         whole = dict.fromkeys(range(33), 0) | {33: 10, 3: 10}
         assert server.visitors() == whole
-        # Of a month in which nothing happened it is known that something did before.
+        # Although nothing happened in this month, it is known that something did before.
         server.fake.rows["posthog_daily"] = [day(33)]
         server.pull()
         assert server.visitors() == whole | {3: 0}
@@ -127,7 +127,7 @@ def test_an_answer_as_long_as_the_cap_is_asked_for_in_parts(tmp_path: Path) -> N
         server.pull(since=LAST.date() - timedelta(days=3))
         assert len(server.workbook.rows("breakdowns")) == 120
         server.fake.cap = 20
-        # One day alone has more than are told: not cut off in silence.
+        # A single day has more than the maximum: not truncated silently.
         with pytest.raises(SourceError, match="more than 50,000 rows"):
             server.pull()
         assert len(server.workbook.rows("breakdowns")) == 120
@@ -153,7 +153,7 @@ def test_a_queued_query_is_waited_for_and_given_up_in_the_end(tmp_path: Path) ->
 def test_events_one_by_one_are_paged_by_time_and_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tidings.connectors.posthog.source.PAGE_ROWS", 3)
     at = LAST + timedelta(hours=9)
-    # Five of the same microsecond lie across the border of two pages.
+    # Five of the same microsecond are on both sides of a page boundary.
     hits = [hit(n, at) for n in range(5)] + [hit(n, at + timedelta(seconds=n)) for n in range(5, 9)]
     with Server(tmp_path, {"hits": hits}, hits=True) as server:
         server.fake.cap = 3
@@ -273,7 +273,7 @@ def test_a_key_of_few_rights_will_do(tmp_path: Path) -> None:
         server.fake.is_limited = True
         server.pull()
         assert server.visitors()[1] == 10
-        # Without the project's own settings the zone is what the workbook says, if it does.
+        # Without access to the project's settings the zone is the workbook's, if set.
         server.fake.is_scoped = True
         server.pull(again=True)
         unsaid = {name: value for name, value in server.fake.table().items() if name != "timezone"}

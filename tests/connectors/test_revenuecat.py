@@ -1,4 +1,4 @@
-"""Pulling from RevenueCat: what is asked, what is landed, and what happens when something goes wrong."""
+"""RevenueCat: requests, landed rows, and what happens when something goes wrong."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def fake(clock: QuickClock) -> Iterator[FakeRevenueCat]:
     """Three days of recurring revenue, the last of them yesterday."""
     rows = {"revenuecat_charts": [point(17, 100), point(18, 110.5), point(19, 120)]}
     fake = FakeRevenueCat(rows, epoch=clock.epoch)
-    # Each pull of a test has a clock of its own: together they would run into it.
+    # Each pull of a test has a clock of its own: together they would run into the limit.
     fake.limit = None
     with fake.running():
         yield fake
@@ -149,7 +149,7 @@ def test_a_pull_asks_for_a_chart_once_and_by_day(fake: FakeRevenueCat, tmp_path:
     assert dict(request.query) == {
         "resolution": "0",
         "start_date": "2025-11-20",
-        # One day more than wanted: whether the last one is included is not documented.
+        # One day more than needed: whether the last one is included is not documented.
         "end_date": "2026-11-20",
         "currency": "EUR",
     }
@@ -162,7 +162,7 @@ def test_every_documented_shape_of_a_chart_lands_the_same(
     fake: FakeRevenueCat, tmp_path: Path, *, inclusive: bool, seconds: bool, lists: bool
 ) -> None:
     fake.inclusive, fake.seconds, fake.lists = inclusive, seconds, lists
-    # Today is told as well where the last day is included; it is not over.
+    # Today is reported as well if the last day is included; it is not over.
     fake.rows["revenuecat_charts"].append(point(20, 3, is_incomplete=True))
     workbook = book(tmp_path, fake)
     workbook.pull()
@@ -237,7 +237,7 @@ def test_countries_told_by_name_are_those_that_others_tell_by_code(fake: FakeRev
         "KR": 1,
         "US": 2,
         "Other": 3,
-        # Two that would be one: neither may hide the other.
+        # Two that would become one: neither may hide the other.
         "Türkiye": 4,
         "TUR": 5,
     }
@@ -254,7 +254,7 @@ def test_the_overview_is_kept_once_per_day(fake: FakeRevenueCat, tmp_path: Path)
     found = sorted(workbook.rows("overview", "ts", "metric", "value", "computed_at"))
     computed = datetime(2026, 11, 20, 16)
     assert found == [
-        # Asked for twice on this day: the later answer counts.
+        # Requested twice on this day: the later response counts.
         (datetime(2026, 11, 20), "active_subscriptions", Decimal(8), computed),
         (datetime(2026, 11, 21), "active_subscriptions", Decimal(9), computed),
     ]
@@ -297,7 +297,7 @@ def test_a_list_that_changes_while_it_is_read_loses_nobody(fake: FakeRevenueCat,
         def customers(self, request: Request) -> Any:
             page = super().customers(request)
             if "starting_after" not in request.query:
-                # Somebody new on top: the second page still begins after the last one of the first.
+                # A new customer on top: the second page still begins after the last one of the first.
                 self.rows["revenuecat_customers"].insert(0, customer(9))
             return page
 
@@ -372,7 +372,7 @@ def test_five_a_minute_are_kept_and_not_run_into(fake: FakeRevenueCat, clock: Qu
     [
         ({"retryable": True}, {"Retry_After": "7"}, 7, 8),
         ({"retryable": True, "backoff_ms": 12000}, {}, 12, 13),
-        # Nothing is said: the limit is by the minute.
+        # No wait is given: the limit is per minute.
         ({"retryable": True}, {}, 60, 61),
         ("busy", {}, 60, 61),
     ],
@@ -490,7 +490,7 @@ def test_a_project_that_the_key_does_not_know_is_told(fake: FakeRevenueCat, tmp_
     assert "Compare projects in the settings" in problem
 
 
-# Answers that changed
+# Changed responses
 
 
 def test_a_field_that_vanished_is_named_and_old_rows_stay(fake: FakeRevenueCat, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Webhook deliveries of RevenueCat from files: what is landed of a line, and what never is."""
+"""RevenueCat's webhook deliveries from files: what is landed of a line, and what never is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AT = 1795190405017  # 2026-11-20 16:00:05.017 UTC
 
 
 def delivery(event_id: str = "e1", kind: str = "RENEWAL", **more: Any) -> dict[str, Any]:
-    """A delivery as RevenueCat documents it; who bought is planted in every place where it is told."""
+    """A delivery as RevenueCat documents it; the buyer is planted wherever it may occur."""
     event = {
         "id": event_id,
         "type": kind,
@@ -101,7 +101,7 @@ def test_a_delivery_becomes_a_row_and_nobody_is_named(tmp_path: Path) -> None:
         "commission_share": 0.126,
         "_line": 1,
     }
-    # A field that is new to us is kept as received; who bought is not.
+    # A new field is kept as received; the buyer is not.
     assert json.loads(record)["novelty"] == "kept"
     landed = "\n".join(str(file) for file in [workbook.rows("deliveries"), record])
     raw = "".join(
@@ -116,7 +116,7 @@ def test_duplicates_and_disorder_land_as_they_came(tmp_path: Path) -> None:
     write(tmp_path, "webhooks/a.jsonl", later, delivery("e1"), "", delivery("e1"))
     workbook = book(tmp_path)
     workbook.pull()
-    # Staging counts each once; lines are those of the file, the empty one counted.
+    # Staging counts each once; line numbers are those of the file, counting empty lines.
     assert sorted(workbook.rows("deliveries", "_line", "event_id")) == [(1, "e2"), (2, "e1"), (4, "e1")]
 
 
@@ -280,7 +280,7 @@ def test_a_pull_knows_until_when_it_is_complete(tmp_path: Path) -> None:
     workbook = book(tmp_path)
     workbook.pull(datetime(2026, 11, 22, 8, tzinfo=UTC))
     (entry,) = workbook.landing.loads("hooks", "deliveries")
-    # The latest event, whichever line it is on: its day may have more to come.
+    # The latest event, whichever line it is on: its day may continue.
     assert entry.complete_until == datetime.fromtimestamp(AT / 1000, UTC)
 
 

@@ -1,4 +1,4 @@
-"""Google Search Console: what is asked, what is landed, and what its habits must not do to the figures."""
+"""Google Search Console: requests, landed rows, and API quirks that must not distort the numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tidings.connectors.search_console.source import parse_row
 from tidings.errors import CredentialError, OutageError, SourceError
 
 SITE = "sc-domain:shop.example"
-# In California it is the 20th of November, 10 in the morning: the 19th is the last whole day.
+# In California it is the 20th of November, 10 in the morning: the 19th is the last complete day.
 LAST = datetime(2026, 11, 19)
 
 
@@ -89,7 +89,7 @@ def test_a_restated_day_replaces_and_a_withdrawn_one_vanishes(tmp_path: Path) ->
         site.pull()
         site.fake.rows["search_console_daily"] = [row(15, 99), row(2, 50)]
         restated = sum(partition.restated for partition in site.pull())
-        # The 15th day back is final: nobody asks for it again. Of yesterday nothing is left.
+        # The 15th day back is final: it is not requested again. Of yesterday nothing is left.
         assert site.clicks() == {15: 1, 2: 50}
         assert restated == 2
 
@@ -112,7 +112,7 @@ def test_kinds_of_search_are_kept_apart(tmp_path: Path) -> None:
     with Site(tmp_path, rows, types=["web", "discover"]) as site:
         site.pull()
         assert sorted(site.workbook.rows("daily", "search_type", "clicks")) == [("discover", 2), ("web", 5)]
-        # Discover has neither queries nor devices, and answers 400 to who asks for them.
+        # Discover has neither queries nor devices, and responds 400 to requests for them.
         asked = {(a["type"], tuple(a["dimensions"])) for a in site.asked()}
         assert ("discover", ("date", "query")) not in asked and ("discover", ("date", "country")) in asked
 

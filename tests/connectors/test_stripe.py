@@ -1,4 +1,4 @@
-"""Stripe: what is asked, what is landed, what subscriptions are worth per month, and what faults must not change."""
+"""Stripe: requests, landed rows, monthly values of subscriptions, and faults that must not change them."""
 
 from __future__ import annotations
 
@@ -291,7 +291,7 @@ def test_levels_do_not_depend_on_what_was_asked_before(tmp_path: Path, monkeypat
         as_ever, asked = account.level(), len(account.asked("subscriptions"))
         monkeypatch.setattr("tidings.connectors.stripe.source.ENDPOINTS", tuple(reversed(ENDPOINTS)))
         account.pull()
-        # Asked first, they are counted from subscriptions read for them; in order these are read but once.
+        # Requested first, they are counted from subscriptions read for them; in order these are read only once.
         assert account.level() == as_ever
         assert len(account.asked("subscriptions")) == 3 * asked
 
@@ -469,7 +469,7 @@ def test_what_cannot_be_priced_is_in_no_level_and_said(tmp_path: Path) -> None:
         assert account.level() == (12, 1, 0)
         ((reason, _),) = account.workbook.rejected("levels")
         assert reason == ("sub_t is in no level: the tiers of price_pro cannot be read; the key needs Read on Prices")
-        # The subscription itself is known, and what it is worth is not.
+        # The subscription itself is known, its value is not.
         assert dict(account.workbook.rows("subscriptions", "subscription_id", "mrr")) == {"sub_a": 12, "sub_t": None}
 
 
@@ -538,7 +538,7 @@ def test_what_people_write_is_dropped_at_any_depth() -> None:
 
 
 def test_a_lock_on_the_way_is_waited_for(account: Account) -> None:
-    # What every server may do is in test_conformance.py; that 409 passes is Stripe's own.
+    # Faults common to all servers are in test_conformance.py; that 409 passes is Stripe's own.
     account.fake.fail("balance", 409, times=2)
     account.pull()
     assert set(account.amounts()) == {"txn_0001", "txn_0002"} and len(account.clock.waited) >= 2
@@ -608,7 +608,7 @@ def test_neither_the_key_nor_a_name_is_kept(tmp_path: Path) -> None:
         assert KEY not in str(refused.value) and KEY not in repr(account.workbook.source)
 
 
-# Shapes that change
+# Changed formats
 
 
 def test_a_field_that_vanished_is_named_and_what_was_landed_stays(account: Account) -> None:
@@ -769,7 +769,7 @@ def test_an_introduction_whose_price_may_not_be_read_is_in_no_level_and_says_so(
         ({}, 2),
         ({"total_taxes": []}, 0),
         ({"total_taxes": [{"amount": 100}, {"amount": 23}]}, Decimal("1.23")),
-        # Not told, or not to be found out: not 0.
+        # Not reported, or impossible to determine: not 0.
         ({"total_taxes": None}, None),
         ({"total_taxes": [], "automatic_tax": {"enabled": True, "status": "requires_location_inputs"}}, None),
         ({"total_taxes": [], "automatic_tax": {"enabled": True, "status": "failed"}}, None),

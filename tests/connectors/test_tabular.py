@@ -1,4 +1,4 @@
-"""Files of orders, events, requests and vitals: from what people have on disk to typed rows, none lost in silence."""
+"""Files of orders, events, requests and vitals: from real-world files to typed rows, none lost silently."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_csv_file_lands_typed_with_its_lines_and_records(workbook: Workbook) -
     assert first["ts"] == datetime(2026, 7, 1, 8, 30)
     assert second["ts"] == datetime(2026, 7, 2, 7, 0), "an offset is taken off: 09:00+02:00 is 07:00 UTC"
     assert first["amount"] == Decimal("12.5000")
-    # What orders have if nobody says otherwise.
+    # The default for orders.
     assert (first["type"], first["status"], first["currency"], first["quantity"]) == ("charge", "succeeded", "EUR", 1)
     assert (first["tax"], first["fee"], first["customer_id"]) == (0, 0, None)
     assert (first["_line"], second["_line"]) == (2, 3), "the header is line 1"
@@ -364,7 +364,7 @@ def test_a_file_that_cannot_be_used_gets_one_sentence_with_name_and_remedy(
     assert said in str(caught.value)
     assert caught.value.remedy
     (problem,) = workbook.problems()
-    # `check` reads beginnings only: a file cut off further on is found by the pull.
+    # `check` reads beginnings only: the pull finds a file that is truncated further on.
     assert said in problem or "unpacked" in said
     assert not landed_files(workbook.settings.raw)
 

@@ -1,4 +1,4 @@
-"""Umami, version 2 and 3, own and cloud: what is landed, and what its habits must not do to the figures."""
+"""Umami, version 2 and 3, self-hosted and cloud: landed rows, and quirks that must not distort the numbers."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_both_versions_tell_the_same(tmp_path: Path, version: int) -> None:
 def test_days_before_the_first_hit_are_not_there_and_quiet_days_are_zero(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(3), day(0)]}) as server:
         server.pull()
-        # Umami knows at once: nobody came on the two days between.
+        # Umami has no delay: nobody came on the two days between.
         assert server.visitors() == {3: 10, 2: 0, 1: 0, 0: 10}
 
 
@@ -95,7 +95,7 @@ def test_a_website_without_any_hit_has_no_days(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [499, 500, 501, 2681])
 def test_a_long_list_is_asked_for_in_one_piece_and_loses_no_name(tmp_path: Path, count: int) -> None:
-    # Equal counts: page by page, the server's order would double some names and lose as many.
+    # Equal counts: page by page, the server's order would repeat some names and lose as many.
     paths = [cut(0, "path", f"/{n}", 1) for n in range(count)]
     with Server(tmp_path, {"daily": [day(0)], "breakdowns": paths}) as server:
         server.pull()
@@ -112,7 +112,7 @@ def test_a_list_that_was_cut_is_not_landed(tmp_path: Path, monkeypatch: pytest.M
             server.fake.knows_limit = False
         with pytest.raises(SourceError, match=r"2026-11-19: the list of path .*cut"):
             server.pull()
-        # The day before, of which all came, is there; of this one nothing.
+        # The day before is complete and landed; of this one nothing is.
         assert server.workbook.rows("breakdowns", "name") == [("/a",)]
         assert server.visitors() == {1: 10, 0: 10}
         monkeypatch.undo()
@@ -154,7 +154,7 @@ def test_a_reset_keeps_what_was_landed_and_says_so_once(tmp_path: Path) -> None:
         reported = [m for partition in server.pull(now=NOW + timedelta(days=4)) for m in partition.messages]
         (said,) = reported
         assert f"{SITE} was reset in Umami on 2026-11-21" in said and "stays as it is" in said
-        # Of the 20th and 21st nothing whole is known; days before, which the server has no more, are as they were.
+        # The 20th and 21st are incomplete; earlier days, which the server no longer has, are as they were.
         kept = dict.fromkeys(range(10), 10)
         assert server.visitors() == {**kept, -3: 70, -4: 70}
         server.pull(now=NOW + timedelta(days=5))
@@ -179,7 +179,7 @@ def test_only_days_since_the_first_hit_are_said_to_be_known(tmp_path: Path) -> N
         for endpoint in ("daily", "breakdowns", "events"):
             windows = [entry.window for entry in server.workbook.landing.loads("api", endpoint) if entry.window]
             assert min(window.start for window in windows) == datetime(2026, 11, 16, tzinfo=UTC)
-        # Hits of an earlier time that were brought in later are asked for.
+        # Hits of an earlier time that were imported later are requested.
         server.fake.rows["umami_daily"].append(day(40, 5))
         server.pull()
         assert server.visitors()[40] == 5 and server.visitors()[20] == 0
@@ -304,7 +304,7 @@ def test_nothing_to_log_in_with_is_told(tmp_path: Path) -> None:
 
 
 def test_a_website_that_is_not_seen_is_named(tmp_path: Path) -> None:
-    # An administrator who asks for any id gets zeros: only listed ones are asked for.
+    # An administrator who requests any id gets zeros: only listed ones are requested.
     with Server(tmp_path, {"daily": [day(0)]}, websites=["shop.exampel"]) as server:
         with pytest.raises(SourceError, match=r"no website 'shop.exampel'. Did you mean 'shop.example'"):
             server.pull()

@@ -1,4 +1,4 @@
-"""Characters that stand for nothing: replaced at landing, in every source, and unable to forge a key before it."""
+"""Unprintable characters: replaced at landing, in every source, and unable to forge a key before it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tidings add FILE`: files as shops, banks and payment services export them, understood or said why not."""
+"""`tidings add FILE`: files as shops, banks and payment services export them, recognised or explained."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_lines_whose_order_stands_on_the_first_of_them(root: Path) -> None:
         "#1,,,,2,Plate,10.00\n"
         "#2,2026-10-06 10:00:00 +0200,EUR,10.00,1,Mug,10.00\n",
     )
-    # The totals are those of whole orders: with the lines, 30 + 20 would be counted for order 1.
+    # The totals are those of complete orders: with the lines, 30 + 20 would be counted for order 1.
     assert dict(found.table["columns"]) == {
         "order_id": "Name",
         "ts": "Created at",

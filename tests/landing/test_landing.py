@@ -1,4 +1,4 @@
-"""The landing: nothing lost, nothing doubled, whatever is killed when; later windows hide what they restate."""
+"""The landing: nothing lost, nothing doubled, whenever it is killed; later windows hide what they restate."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def land(
 
 
 def seen(raw: Path) -> list[tuple[str, float, float]]:
-    """What a build sees: part, hour, value of each row that no later window hides."""
+    """What a build sees: partition, hour, value of each row that no later window hides."""
     found = []
     for landed in landed_files(raw):
         for row in pq.read_table(landed.path).to_pylist():
@@ -139,7 +139,7 @@ def test_a_look_back_restates_its_window_and_nothing_before_it(tmp_path: Path) -
     landing = Landing(tmp_path)
     land(landing, rows(1, 30, 47, value=1), window=span(0, 48))
     land(landing, rows(30, 60, value=2), window=span(24, 72))
-    # 47 was taken back by the source; 1 lies outside of the look-back; 30 is restated.
+    # 47 was withdrawn by the source; 1 lies outside of the lookback; 30 is restated.
     assert seen(tmp_path) == [("", 1, 1), ("", 30, 2), ("", 60, 2)]
     (first, second) = landed_files(tmp_path)
     assert first.hidden == (span(24, 72),)
@@ -304,7 +304,7 @@ def test_a_pull_killed_at_any_step_and_run_again_ends_as_if_never_killed(tmp_pat
     assert seen(tmp_path) == after
     verify(tmp_path)
     assert len(files(tmp_path)) == 3, "two files of rows and one of rejected rows, no debris"
-    # The last steps lie beyond the end of a landing: the test has looked at every one.
+    # The last steps come after the end of a landing: the test has covered every one.
     assert was_killed or step > 9
 
 

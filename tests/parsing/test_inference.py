@@ -1,4 +1,4 @@
-"""What cells show of how a file is to be read; what they do not show is a doubt, never a guess."""
+"""What cells reveal about how a file is to be read; what they do not reveal is a doubt, never a guess."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_day_that_may_be_in_two_months_is_a_doubt() -> None:
 def test_an_encoding_is_told_by_its_letters(text: str, encoding: str) -> None:
     found, doubt = encoding_of((text * 3).encode(encoding))
     assert found == encoding
-    # What is not certain is said with a line to look at.
+    # An uncertain encoding is reported with a line to check.
     assert bool(doubt) == encoding.startswith("cp")
 
 

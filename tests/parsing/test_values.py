@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a table of all pairs
-"""The grammar of values, and all pairs of what a file can hold and what a feed wants: read rightly or rejected."""
+"""The grammar of values, and all pairs of file types and feed types: read correctly or rejected."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SHAPE = Shape(FEED, "pairs", lambda value, options, source: {}, {})
 
 
 def read(path: Path, **options: Any) -> dict[str, list[Any]]:
-    """The column `x` of a file as each wanted type: values, or for a rejected row "! " and the reason's end."""
+    """The column `x` of a file as each type: values, or for a rejected row "! " and the reason's end."""
     connection, found = parser(), {}
     (file,) = files.matching(path.parent, (path.name,))
     for name in WANTED:
@@ -364,7 +364,7 @@ def test_times_as_people_write_them(text: str, expected: datetime | None, tmp_pa
 @pytest.mark.parametrize(
     ("unit", "text", "expected"),
     [
-        ("unix", "86400", datetime(1970, 1, 2)),  # by size alone it could be anything
+        ("unix", "86400", datetime(1970, 1, 2)),  # by size alone it is ambiguous
         ("unix", "-86400.5", datetime(1969, 12, 30, 23, 59, 59, 500_000)),
         ("unix_ms", "1782894600", datetime(1970, 1, 21, 15, 14, 54, 600_000)),
         ("unix_us", "1782894600000000", MORNING),

@@ -1,4 +1,4 @@
-"""Effects planted in the sample company: found again at about their true size, which analyses are tested against."""
+"""Effects planted in the sample company: found again at about their true size, as analyses are tested against them."""
 
 from __future__ import annotations
 

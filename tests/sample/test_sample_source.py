@@ -1,4 +1,6 @@
-"""The sample company as landed: the same every time, and as its truth says, counted anew in SQL by the definitions."""
+"""The sample company as landed: the same every time, and equal to its truth, counted again in SQL by the
+definitions.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ def truth(landed: tuple[Path, dict[str, Any]]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def sql(landed: tuple[Path, dict[str, Any]]) -> Sql:
-    """Asks `all_<feed>` (everything received) and `<feed>` (in force, each key once: metric definitions C7)."""
+    """Queries `all_<feed>` (every landed row) and `<feed>` (in force, each key once: metric definitions C7)."""
     con = duckdb.connect()
     keys = {"orders": "order_id, type, line_id", "events": "event_id", "requests": "request_id", "vitals": "sample_id"}
     for feed in FEEDS:
@@ -124,7 +126,7 @@ def test_the_data_are_complete_until_the_end_and_nothing_lies_after_it(landed: t
     until = {file.feed: file.load.complete_until for file in landed_files(landed[0])}
     moving = {feed for feed in until if feed.startswith("search_console")}
     assert {until[feed] for feed in until if feed not in moving} == {END}
-    # Search Console says itself which days it still moves: in California the 28th begins.
+    # Search Console itself reports which days still move: in California the 28th begins.
     assert {until[feed] for feed in moving} == {datetime(2026, 6, 28, 7, tzinfo=UTC)}
     for feed in FEEDS:
         ((first, last),) = sql(f"SELECT min(ts), max(ts) FROM all_{feed}")

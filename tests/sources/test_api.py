@@ -1,4 +1,4 @@
-"""Which days are asked for, what replaces what, and that a kill at any moment changes nothing in the end."""
+"""Which days are requested, which loads replace which, and that a kill at any moment changes nothing in the end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def toy(tmp_path: Path) -> Toy:
     return Toy(tmp_path)
 
 
-# Which days are asked for
+# Which days are requested
 
 
 def test_a_first_pull_asks_for_all_of_history_in_chunks_oldest_first(toy: Toy) -> None:
@@ -55,7 +55,7 @@ def test_what_is_settled_is_not_asked_for_even_after_years(toy: Toy) -> None:
 
 
 def test_a_day_that_was_not_whole_when_it_was_landed_is_asked_for_again(tmp_path: Path) -> None:
-    # It promises not to restate, but takes three days to be whole.
+    # It promises not to restate, but takes three days to be complete.
     toy = Toy(tmp_path, with_(lookback_days=0, lag_days=3))
     toy.pull_all()
     toy.pull_all()
@@ -100,7 +100,7 @@ def test_since_and_until_ask_for_their_days_landed_or_not(toy: Toy) -> None:
 def test_days_landed_further_back_are_not_asked_for_again(toy: Toy) -> None:
     toy.pull_all(since=back(30), until=back(29))
     toy.pull_all()
-    # What lies between is a hole: it was never asked for.
+    # The days in between are a gap: they were never requested.
     assert toy.asked_days() == [(28, 25), (24, 21), (20, 17), (16, 13), (12, 9), (8, 5), (4, 1)]
 
 
@@ -114,7 +114,7 @@ def test_a_hole_is_filled_and_the_look_back_goes_around_it(toy: Toy) -> None:
     for day in (10, 9, 6, 5):
         toy.pull_all(since=back(day), until=back(day))
     toy.pull_all()
-    # 8 and 7 lie between what is held; from 4 on nothing is.
+    # 8 and 7 lie between landed days; from 4 on nothing is landed.
     assert toy.asked_days() == [(8, 7), (4, 1)]
 
 
@@ -142,7 +142,7 @@ def test_exactly_what_is_unknown_or_unsettled_is_asked_for(
     expected = []
     for number in range((TODAY - start).days):
         day = start + timedelta(days=number)
-        # Landed by somebody on a day on which it could not change any more.
+        # Landed on a day on which it could not change any more.
         settled = any(
             back(first) <= day < back(first) + timedelta(days=length)
             and (back(first) + timedelta(days=length + after) - day).days > max(lookback, lag)
@@ -165,7 +165,7 @@ def test_a_restated_day_replaces_what_was_told_and_is_counted(toy: Toy) -> None:
     toy.tell(back(2))
     toy.tell(back(9), 999)
     (pulled,) = toy.pull_all()
-    # The 9th day back was settled: nobody asks for it again.
+    # The 9th day back was final: it is not requested again.
     assert toy.held() == {**{back(day): [day] for day in range(3, 11)}, back(1): [100, 101]}
     assert pulled.restated == 2
 
@@ -176,7 +176,7 @@ def test_a_late_day_is_landed_when_it_comes(toy: Toy) -> None:
     toy.tell(back(1), 1)
     pulled = toy.pull_all()
     assert toy.held() == {back(3): [3], back(1): [1]}
-    # A day of which nothing was told is a day that was told as empty: this is a restatement.
+    # An empty response for a day is a report of an empty day: this is a restatement.
     assert sum(partition.restated for partition in pulled) == 1
 
 
@@ -190,7 +190,7 @@ def test_what_is_told_again_the_same_is_no_restatement(toy: Toy) -> None:
 
 def test_rows_of_other_days_than_were_asked_for_are_refused(toy: Toy) -> None:
     toy.tell(back(1), 1)
-    # A server that takes days for instants of another zone tells of the day before, too.
+    # A server that takes days for instants of another zone returns the day before, too.
     toy.days[back(1)] += [{"day": back(3).isoformat(), "name": "n0", "value": 3}]
     (*_, pulled) = toy.pull_all()
     assert toy.held() == {back(1): [1]} and pulled.rejected == 1
@@ -215,7 +215,7 @@ def test_lost_files_are_pulled_again(toy: Toy) -> None:
     damaged.write_bytes(b"not parquet")
     with pytest.raises(SourceError, match="Run: tidings pull api --again"):
         verify(toy.settings.raw)
-    # Meanwhile they are told otherwise, which cannot be compared any more.
+    # Meanwhile they are reported differently, which cannot be compared any more.
     toy.tell(back(10), 77)
     toy.tell(back(6), 77)
     toy.pull_all(again=True)
@@ -223,11 +223,11 @@ def test_lost_files_are_pulled_again(toy: Toy) -> None:
     assert toy.held() == {back(day): [77 if day in (10, 6) else day] for day in range(1, 11)}
 
 
-# Days that cannot be had
+# Days that are not available
 
 
 class Broken:
-    """An answer that will not do for some days, with an HTTP status or without."""
+    """A failing response for some days, with an HTTP status or without."""
 
     def __init__(self, status: int, *days: date) -> None:
         self.status = status
@@ -315,7 +315,7 @@ def test_what_a_source_no_longer_knows_stays_as_it_was_told(tmp_path: Path, orde
 
 
 def test_what_is_forgotten_before_it_settles_stays(tmp_path: Path) -> None:
-    # It restates for five days and keeps three: as reviews of the last week are told.
+    # It restates for five days and keeps three, like an API of last week's reviews.
     toy = Toy(tmp_path, with_(retention_days=3, history_days=3, lookback_days=5, include_today=True))
     toy.tell(back(2), 2)
     toy.pull_all()
@@ -338,7 +338,7 @@ def test_records_that_cannot_be_used_are_asked_for_until_they_can(tmp_path: Path
         assert len(toy.workbook.rejected("daily")) == 3, "once, however often they were asked for"
     for day in (6, 5, 4):
         toy.tell(back(day), 10 - day)
-    # They are older than a first pull reaches by now, and are not given up.
+    # They are older than a first pull goes back by now, and are not given up.
     toy.pull_all(noon(-3))
     assert toy.workbook.rejected("daily") == []
     assert toy.held() == {back(day): [10 - day] for day in range(-2, 7)}
@@ -374,15 +374,15 @@ def test_what_can_never_be_used_is_asked_for_in_turn(tmp_path: Path) -> None:
     for minute in range(1, 5):
         toy.pull_all(noon() + timedelta(minutes=minute))
         turns.append([first for first, _ in toy.asked_days()])
-    # Three at a time, those first that were asked for longest ago.
+    # Three at a time, those requested longest ago first.
     assert turns == [[10, 9, 8], [7, 6, 5], [4, 3, 2], [10, 9, 1]]
 
 
-# Not there yet
+# Not available yet
 
 
 class Late:
-    """Days that are not there yet, as a server says it."""
+    """Days that are not available yet, as a server reports it."""
 
     def __init__(self, *days: date) -> None:
         self.days = set(days)
@@ -458,7 +458,7 @@ def test_a_missing_day_that_was_not_asked_for_is_no_endless_loop(toy: Toy, named
     assert set(toy.held()) <= {back(10)}
 
 
-# What cannot be used
+# Unusable records
 
 
 def _without(toy: Toy, name: str) -> None:
@@ -484,7 +484,7 @@ def test_the_refused_part_keeps_old_rows_in_force(toy: Toy) -> None:
     assert len(toy.workbook.rejected("daily")) == 10, "all of them are kept as received"
     entries = Landing(toy.settings.raw).loads("api", "daily")
     assert max(e.complete_until for e in entries if e.complete_until) == freshest, "nothing became fresher"
-    # They are asked for again, and what was set aside is gone when they are right.
+    # They are requested again, and the rejected ones are gone once they are right.
     for day in range(1, 11):
         toy.tell(back(day), -day)
     toy.pull_all(noon(-1), again=True)
@@ -503,7 +503,7 @@ def test_a_bad_day_does_not_keep_out_those_after_it(tmp_path: Path) -> None:
             toy.pull_all()
         assert set(toy.held()) == {back(day) for day in (10, 9, 8, 6, 5, 3, 2, 1)}
         assert len(toy.workbook.rejected("daily")) == 2
-    # One of them is mended: only the other is still set aside, whichever days were asked for.
+    # One of them is fixed: only the other is still rejected, whichever days were requested.
     toy.tell(back(7), 7)
     toy.pull_all(since=back(7), until=back(7))
     assert len(toy.workbook.rejected("daily")) == 1
@@ -576,7 +576,7 @@ def test_an_answer_of_another_form_is_told_and_stops_no_other_endpoint(
     ):
         toy.pull_all()
     assert toy.held() == {back(1): [1]}
-    # Days before the fault are landed, those of its chunk are asked for again.
+    # Days before the fault are landed, those of its chunk are requested again.
     toy.on_page = lambda endpoint, partition, day: None
     toy.pull_all()
     assert next(first for name, _, first, _ in toy.asked if name == "odd") == back(6)
@@ -591,7 +591,7 @@ def test_a_check_of_an_answer_of_another_form_is_a_sentence(toy: Toy, monkeypatc
     assert said.startswith("The response of api has a form that Tidings does not know: the field 'sites' is missing.")
 
 
-# Parts and endpoints
+# Partitions and endpoints
 
 
 def test_parts_have_their_own_days(toy: Toy) -> None:
@@ -607,7 +607,7 @@ def test_parts_have_their_own_days(toy: Toy) -> None:
         ("b", 2),
     ]
     assert toy.held() == {back(1): [1, 1]}
-    # A part that is no longer asked for keeps what it told.
+    # A partition that is no longer requested keeps its rows.
     toy.names = ("b",)
     toy.pull_all()
     assert toy.held() == {back(1): [1, 1]}
@@ -764,7 +764,7 @@ def test_a_pull_killed_at_any_moment_and_run_again_is_as_if_never_killed(
                 mortal.pull_all(now, progress=life.step)
             mortal.on_page = reported
             verify(mortal.settings.raw)
-            # Day by day it is what was told before or what is told now, nothing between.
+            # Each day has either the earlier or the later version, nothing in between.
             for day, values in mortal.held().items():
                 assert values in (before.get(day), [r["value"] for r in mortal.days.get(day, [])], restated.get(day))
         mortal.pull_all(now)
@@ -791,7 +791,7 @@ def test_every_step_of_a_pull_can_be_its_last(tmp_path: Path) -> None:
                 died = True
         toy.on_page = lambda *_: None
         verify(toy.settings.raw)
-        # Meanwhile it is told otherwise, so that what lies about is of no use any more.
+        # Meanwhile it is reported differently, so that leftover files are useless.
         toy.tell(back(1), 99)
         toy.pull_all()
         assert toy.held() == {**whole.held(), back(1): [99]}, f"killed in step {fatal}"

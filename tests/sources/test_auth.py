@@ -1,4 +1,4 @@
-"""Proving who asks: keys, signed tokens, Google's service accounts; renewed in time, and after a refusal."""
+"""Authentication: keys, signed tokens, Google's service accounts; renewed in time, and after a rejection."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def pem(key: Any, password: str = "") -> str:
 
 
 class Google(FakeApi):
-    """A token endpoint that verifies assertions, and something to ask for with a token."""
+    """A token endpoint that verifies assertions, and a resource that needs a token."""
 
     def __init__(self, clock: QuickClock) -> None:
         super().__init__(clock.epoch)
@@ -135,7 +135,7 @@ def test_a_token_is_kept_and_renewed_before_it_expires(google: Google, clock: Qu
     for minute in range(0, 121, 5):
         clock._elapsed = minute * 60.0
         used.append((minute, client.get("figures").json()["by"]))
-    # An hour good, but nobody waits for the last five minutes.
+    # Valid for an hour, but renewed five minutes before the end.
     assert [minute for minute, token in used if token == "token-1"] == list(range(0, 55, 5))
     assert used[11] == (55, "token-2") and used[-1] == (120, "token-3")
     assert all(request.path == "/token" or request.bearer in google.valid for request in google.asked)
@@ -146,7 +146,7 @@ def test_a_token_is_kept_and_renewed_before_it_expires(google: Google, clock: Qu
 def test_a_token_that_is_refused_is_renewed_once(google: Google, clock: QuickClock) -> None:
     client = client_of(google, clock)
     client.get("figures")
-    # Revoked, or forgotten by a server that started anew.
+    # Revoked, or forgotten by a server that restarted.
     google.valid.clear()
     assert client.get("figures").json() == {"by": "token-2"}
     google.fail("/figures", 401, times=9, content={"error": {"message": "Disabled"}})
@@ -282,7 +282,7 @@ def test_a_token_is_minted_once_for_many_requests(clock: QuickClock) -> None:
     token.renew()
     assert token.headers(client) == {"Authorization": "Bearer t2"}
     assert "t2" not in repr(token.headers(client))
-    # 20 minutes good, five of them not relied upon.
+    # Valid for 20 minutes, renewed five minutes before the end.
     clock._elapsed = 899.0
     assert token.headers(client) == {"Authorization": "Bearer t2"}
     clock._elapsed = 900.0

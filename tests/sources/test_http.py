@@ -1,4 +1,4 @@
-"""HTTP as connectors use it: what is asked again and when, what is given up, what is never told."""
+"""HTTP as connectors use it: what is retried and when, what is given up, what is never shown."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KEY = "canary-7f3e9b"
 
 
 class Shop(FakeApi):
-    """Answers whoever has the key."""
+    """Responds to requests with the key."""
 
     def authenticate(self, request: Request) -> None:
         if request.bearer != KEY:
@@ -80,7 +80,7 @@ def clock() -> QuickClock:
     return QuickClock()
 
 
-# What is asked again
+# Retries
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520, 524, 529])
@@ -109,7 +109,7 @@ def test_waits_double_and_are_jittered_within_bounds(shop: Shop) -> None:
         for doubled, wait in zip((1, 2, 4, 8), clock.waited, strict=True):
             assert doubled / 2 <= wait <= doubled
         waited.append(tuple(clock.waited))
-    # Sources that fail together do not come back together.
+    # Sources that fail together do not retry at the same moment.
     assert len(set(waited)) == 4
 
 
@@ -120,7 +120,7 @@ def test_a_server_that_fails_at_some_requests_is_given_up_at_the_third_in_a_row(
         for _ in range(2):
             with pytest.raises(ResponseError, match="fails in 5 tries"):
                 client.get("orders")
-        # What it answers meanwhile shows that it is there.
+        # Its other responses show that it is alive.
         client.get("orders")
     shop.fail("/orders", 500, times=15)
     for expected in (ResponseError, ResponseError, OutageError):
@@ -168,7 +168,7 @@ def in_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("-3", 0),
         ("Fri, 20 Nov 2026 18:01:00 GMT", 60),
         ("Fri, 20 Nov 2026 19:01:00 +0100", 60),
-        # A zone of -0000 says nothing of a zone: UTC, whatever the machine's own is.
+        # A zone of -0000 means an unknown zone: UTC, whatever the machine's own is.
         ("Fri, 20 Nov 2026 18:01:00 -0000", 60),
         ("Fri, 20 Nov 2026 17:00:00 GMT", 0),
         ("soon", None),
@@ -211,7 +211,7 @@ def test_silence_ends_with_a_time_out(shop: Shop, clock: QuickClock, monkeypatch
 
 @contextmanager
 def answering(talk: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server that answers each connection by `talk`, which is below what HTTP servers do."""
+    """A server that handles each connection by `talk`, below the level of HTTP servers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
@@ -237,7 +237,7 @@ def answering(talk: Callable[[socket.socket], None]) -> Iterator[str]:
 
 
 class TickingClock(QuickClock):
-    """Each look at it takes a minute."""
+    """Each reading takes a minute."""
 
     def seconds(self) -> float:
         self._elapsed += 60
@@ -258,7 +258,7 @@ def test_a_server_that_drips_is_given_up() -> None:
     with answering(drip) as url:
         client = Client("shop", url, TickingClock(), console="")
         try:
-            # Other answers may end: at the third that does not, the server is given up.
+            # Other responses may end: the server is given up at the third that does not.
             for expected in (ResponseError, ResponseError, OutageError):
                 with pytest.raises(expected, match=r"/orders: the response was still incomplete after 300 s\."):
                     client.get("orders")
@@ -354,7 +354,7 @@ def test_limits_are_never_run_into(calls: int, seconds: int, more: int, waits: l
 
 
 class _Wired(Client):
-    """A client that hands its requests to a fake without a wire between, so that hundreds take no time."""
+    """A client that passes its requests to a fake without a wire between, so that hundreds take no time."""
 
     def __init__(self, fake: Shop, clock: QuickClock, **more: Any) -> None:
         super().__init__("shop", "http://shop.example", clock, console="", auth=Header(Secret(KEY)), **more)
@@ -372,7 +372,7 @@ def test_a_slow_answer_counts_from_its_end(clock: QuickClock) -> None:
 
     class Slow(_Wired):
         def _send(self, method: str, url: str, sent: Mapping[str, Any]) -> Response:
-            # On its way for two seconds, at the server only then.
+            # In transit for two seconds, and counted by the server on arrival.
             clock._elapsed += 2 if not arrived else 0
             arrived.append(clock.seconds())
             return super()._send(method, url, sent)
@@ -390,7 +390,7 @@ def test_a_call_that_is_repeated_counts_again(shop: Shop, clock: QuickClock) -> 
     assert clock.seconds() >= 100
 
 
-# Credentials, and who gets them
+# Credentials, and who receives them
 
 
 def test_redirects_are_not_followed(shop: Shop, clock: QuickClock) -> None:
@@ -486,7 +486,7 @@ def test_nothing_to_hide_hides_nothing(shop: Shop, clock: QuickClock) -> None:
         client.get("orders")
 
 
-# What an answer holds
+# Content of responses
 
 
 def test_gzip_without_a_header_is_left_as_it_came(shop: Shop, clock: QuickClock) -> None:

@@ -1,4 +1,4 @@
-"""Pages until there are no more, and never in a circle."""
+"""Pages until there are no more, and never in a cycle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tidings.sources.http import paging
 from tidings.sources.http.paging import pages
 
 
-# Two pages that hold the same are one that came twice; empty ones come now and then.
+# Two equal pages count as a repeated one; empty ones occur now and then.
 @given(st.lists(st.lists(st.integers()), min_size=1, unique_by=lambda rows: tuple(rows) or object()))
 def test_all_pages_come_in_order_each_asked_for_once(said: list[list[int]]) -> None:
     asked: list[int | None] = []
@@ -72,7 +72,7 @@ def test_zero_and_empty_text_are_cursors() -> None:
     ],
 )
 def test_a_server_that_does_not_go_on_is_found_out(page: Any) -> None:
-    # It ignores the offset, and would give the same rows for ever.
+    # It ignores the offset, and would return the same rows for ever.
     asked: list[int] = []
 
     def ask(offset: int | None) -> Any:

@@ -1,4 +1,4 @@
-"""Kinds of sources: how they are found and what is said of settings that cannot be used."""
+"""Source kinds: discovery, and errors for settings that are not valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wire: proxies and certificates as this machine has them, nothing of a .netrc, and an end to every response."""
+"""The wire: this machine's proxies and certificates, no .netrc, and a time limit on every response."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def proxy(response: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """A proxy that says one thing, whatever it is asked; and what it was asked."""
+    """A proxy with one fixed response, and a record of its requests."""
     asked: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
 

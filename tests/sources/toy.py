@@ -1,4 +1,4 @@
-"""A small API that exists only in tests: what every connector has from `ApiSource`, with nothing else in the way."""
+"""A small API that exists only in tests: everything that connectors inherit from `ApiSource`, and nothing else."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ DAILY: Final = ApiEndpoint(
 
 
 class Toy(ApiSource):
-    """Tells `days` (records by day) page by page; `asked` lists (endpoint, part, first, end) of each question.
+    """Serves `days` (records by day) page by page; `asked` lists (endpoint, partition, first, end) of each request.
 
-    `on_page` is called before each page, and may raise whatever a server can do to a connector.
+    `on_page` is called before each page, and may raise any error that a server can cause.
     """
 
     kind = "toy"
@@ -106,7 +106,7 @@ class Toy(ApiSource):
     # What tests do with it
 
     def tell(self, day: date, *values: int) -> None:
-        """From now on these are the values of a day."""
+        """Set the values of a day."""
         self.days[day] = [
             {"day": day.isoformat(), "name": f"n{number}", "value": value} for number, value in enumerate(values)
         ]
@@ -128,7 +128,7 @@ class Toy(ApiSource):
         return found
 
     def asked_days(self) -> list[tuple[int, int]]:
-        """First and last day of each question, as days before today."""
+        """First and last day of each request, as days before today."""
         return [((TODAY - first).days, (TODAY - end).days + 1) for _, _, first, end in self.asked]
 
 
