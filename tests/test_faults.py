@@ -168,7 +168,7 @@ DAMAGES: list[tuple[Callable[[Path], None], str, str]] = [
 @pytest.mark.parametrize(
     ("damage", "word", "said"), DAMAGES, ids=[f"{n} {d[1]}: {d[2]}" for n, d in enumerate(DAMAGES)]
 )
-def test_a_damaged_workbook_is_said_in_a_sentence(
+def test_a_damaged_workbook_is_reported_in_a_sentence(
     run: Run, book: Path, damage: Callable[[Path], None], word: str, said: str
 ) -> None:
     damage(book)
@@ -194,7 +194,7 @@ def test_what_other_programs_leave_everywhere_is_passed_over(run: Run, book: Pat
         assert code == 0, text
 
 
-def test_a_build_that_was_cut_or_whose_pointer_is_lost_is_made_anew(run: Run, book: Path) -> None:
+def test_a_build_that_was_cut_or_whose_pointer_is_lost_is_made_again(run: Run, book: Path) -> None:
     (build,) = (book / "data" / "warehouse").glob("*.duckdb")
     for size in (0, 9000, build.stat().st_size // 2):
         build.write_bytes(build.read_bytes()[:size])
@@ -324,7 +324,7 @@ def test_output_that_nobody_takes_makes_no_traceback(book: Path, redirected: str
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
 
 
-def test_a_folder_that_is_gone_is_said_so(tmp_path: Path) -> None:
+def test_a_folder_that_is_gone_is_reported(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     command = f"cd '{gone}' && rmdir '{gone}' && {sys.executable} -m tidings list"

@@ -134,7 +134,7 @@ def test_a_reader_neither_waits_for_a_writer_nor_keeps_one_waiting(
     assert [pull.rows for pull in ledger.pulls()] == [7]
 
 
-def test_a_file_that_is_no_ledger_is_said_so(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_ledger_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite"
     file.write_bytes(b"this is not a database, whatever its name says" * 50)
     with pytest.raises(TidingsError, match=r"ledger\.sqlite.*not a (ledger|database).*move it away"):

@@ -377,7 +377,7 @@ def _typed(book: Book, capsys: pytest.CaptureFixture[str], *words: str) -> tuple
     return code, said.out, said.err
 
 
-def test_pull_and_check_on_the_command_line_tell_no_canary(
+def test_pull_and_check_on_the_command_line_show_no_canary(
     real_book: Book, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -398,7 +398,7 @@ def test_pull_and_check_on_the_command_line_tell_no_canary(
     book.assert_silent(out, failed_out, failed, check_out, checked[1], checked[2], caplog.text)
 
 
-def test_a_broken_source_is_told_beside_a_good_one(real_book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_source_is_reported_beside_a_good_one(real_book: Book, capsys: pytest.CaptureFixture[str]) -> None:
     book = real_book
     _set(book, "SITE_PASSWORD", "forgotten")
     since = (datetime.now(UTC) - timedelta(days=3)).date().isoformat()

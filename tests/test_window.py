@@ -156,12 +156,12 @@ def test_local_knows_a_change_shortly_before_the_end_and_none_at_the_end() -> No
     ("name", "hint"),
     [("Europe/Berlim", "Europe/Berlin"), ("", "IANA"), ("../etc/passwd", "IANA"), ("Europe", "IANA")],
 )
-def test_an_unknown_zone_is_refused_with_a_suggestion(name: str, hint: str) -> None:
+def test_an_unknown_zone_is_rejected_with_a_suggestion(name: str, hint: str) -> None:
     with pytest.raises(WindowError, match=f"Time zone .* is not known.*{hint}"):
         Zone(name)
 
 
-def test_an_unknown_week_start_is_refused() -> None:
+def test_an_unknown_week_start_is_rejected() -> None:
     with pytest.raises(WindowError, match="Did you mean 'sunday'"):
         Zone("UTC", "sundy")  # type: ignore[arg-type]
 
@@ -195,7 +195,7 @@ def test_between_holds_both_days_and_half_open_instants() -> None:
         (lambda: Window.last(7, at("2026-01-01"), BERLIN).periods("weeks"), "Did you mean 'week'"),  # type: ignore[arg-type]
     ],
 )
-def test_impossible_windows_are_refused(make, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_impossible_windows_are_rejected(make, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(WindowError, match=message):
         make()
 
@@ -423,7 +423,7 @@ def test_parse_as_of() -> None:
         parse_as_of("soon", BERLIN, latest)
 
 
-def test_days_at_the_edge_of_the_calendar_are_refused() -> None:
+def test_days_at_the_edge_of_the_calendar_are_rejected() -> None:
     with pytest.raises(WindowError, match="outside the calendar"):
         # Midnight in Tokyo, nine hours ahead, is still in the year 0.
         parse_as_of("0001-01-01", Zone("Asia/Tokyo"), None)

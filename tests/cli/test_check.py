@@ -118,7 +118,7 @@ def test_what_fits_nothing_is_told_with_its_columns(root: Path) -> None:
     [
         ("Order ID,Date,Total\n1,2026-10-05,\"1,250\"\n", "'1,250' may be 1,250 or 1.250: set decimal"),
         ("Order ID,Date,Total\n1,2026-10-05,$12.50\n", "'$12.50' may be in USD or CAD or AUD or another currency"),
-        ("Order ID,Date,Total,In\n1,2026-10-05,9.50,USD\n", "'In' holds USD and is not read: all amounts are taken"),
+        ("Order ID,Date,Total,In\n1,2026-10-05,9.50,USD\n", "'In' holds USD but is not mapped: all amounts are taken"),
         ("Order ID,Date,Total\n1,2026-10-05,9.5\nTotal,,9.5\n", "1 of 2 rows can be used, of 2026-10-05. 1 row: ts:"),
     ],
 )  # fmt: skip

@@ -202,7 +202,7 @@ def test_missing_agents_are_bots_but_a_log_without_agents_is_not_all_bots(book: 
     assert (row["is_bot"], row["device"], row["browser"]) == (False, "other", None)
 
 
-def test_what_cannot_be_used_is_kept_with_line_and_reason(book: Workbook) -> None:
+def test_unusable_input_is_kept_with_line_and_reason(book: Workbook) -> None:
     book.write(
         line(),
         "",
@@ -326,7 +326,7 @@ def test_stretches_of_a_long_log_are_one_log(book: Workbook, monkeypatch: pytest
         ),
     ],
 )
-def test_what_is_no_log_is_refused_by_name(book: Workbook, name: str, data: bytes, sentence: str) -> None:
+def test_what_is_not_a_log_is_rejected_by_name(book: Workbook, name: str, data: bytes, sentence: str) -> None:
     (book.logs / name).write_bytes(data)
     with pytest.raises(SourceError, match=sentence):
         book.pull()
@@ -357,7 +357,7 @@ def test_wrong_options(tmp_path: Path) -> None:
             open_sources(book)
 
 
-def test_a_country_file_that_cannot_be_used_is_told_before_anything_lands(book: Workbook) -> None:
+def test_a_country_file_that_cannot_be_used_is_reported_before_anything_lands(book: Workbook) -> None:
     book.settings = Settings(root=book.root, geoip=book.root / "none.mmdb", sources=book.settings.sources)
     book.write(line())
     assert [problem for problem in open_sources(book.settings)[0].check(Pull(NOW)) if "none.mmdb" in problem]

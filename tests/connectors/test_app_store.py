@@ -157,7 +157,7 @@ def test_404_is_pending_for_three_days_and_then_no_sales(tmp_path: Path) -> None
         assert "2026-11-18" not in store.days_asked()
 
 
-def test_the_day_is_californian_and_asked_for_when_it_is_over(tmp_path: Path) -> None:
+def test_the_day_is_californian_and_requested_when_it_is_over(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(back) for back in range(3)]}) as store:
         # 06:00 UTC on the 20th is the evening of the 19th in California.
         store.pull(datetime(2026, 11, 20, 6, tzinfo=UTC))
@@ -173,7 +173,7 @@ def test_a_restated_day_replaces_all_its_rows(tmp_path: Path) -> None:
         assert sum(partition.restated for partition in pulled) == 1
 
 
-def test_of_each_day_the_newest_processing_counts(tmp_path: Path) -> None:
+def test_the_newest_processing_of_each_day_counts(tmp_path: Path) -> None:
     first = [seen(3, 10, 2), seen(2, 20, 2)]
     with Store(tmp_path, {"analytics": first}) as store:
         store.pull()
@@ -191,7 +191,7 @@ def test_of_each_day_the_newest_processing_counts(tmp_path: Path) -> None:
         assert store.counts() == {3: 10, 2: 25, 1: 7}
 
 
-def test_instances_in_any_order_and_a_kill_between_end_alike(tmp_path: Path) -> None:
+def test_instances_in_any_order_with_a_kill_in_between_give_the_same_rows(tmp_path: Path) -> None:
     rows = [seen(3, 10, 2), seen(2, 20, 2), seen(2, 25, 1), seen(1, 7, 1), seen(1, 8, 0)]
     for fatal in range(1, 6):
         with Store(tmp_path / str(fatal), {"analytics": rows}) as store:
@@ -218,7 +218,7 @@ def test_a_damaged_segment_is_not_landed(tmp_path: Path) -> None:
         assert store.counts() == {2: 20}
 
 
-def test_analytics_are_asked_for_once_and_only_by_whom_may(tmp_path: Path) -> None:
+def test_analytics_are_requested_once_and_only_with_the_right(tmp_path: Path) -> None:
     with Store(tmp_path, {"analytics": [seen(2, 20, 1)]}) as store:
         store.fake.is_requested, store.fake.may_ask_for_analytics = False, False
         said = [message for partition in store.pull() for message in partition.messages]
@@ -274,7 +274,7 @@ def test_a_wait_that_apple_does_not_tell_is_a_minute(tmp_path: Path) -> None:
         "SKU\tUnits\nä\t1\n".encode("latin-1"),
     ],
 )
-def test_what_is_no_report_is_not_a_day_without_sales(tmp_path: Path, body: bytes) -> None:
+def test_what_is_not_a_report_is_not_a_day_without_sales(tmp_path: Path, body: bytes) -> None:
     with Store(tmp_path, {"sales": [sale(back) for back in range(4)]}) as store:
         store.fake.fail("/salesReports", 200, content=body, times=9999)
         with pytest.raises(SourceError):
@@ -295,7 +295,7 @@ def test_another_404_than_apples_is_not_a_day_without_sales(tmp_path: Path) -> N
         assert store.units() == dict.fromkeys(range(4), 5)
 
 
-def test_a_row_that_is_cut_off_is_set_aside_and_asked_for_again(tmp_path: Path) -> None:
+def test_a_row_that_is_cut_off_is_rejected_and_requested_again(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(back) for back in range(4)]}) as store:
         store.fake.alter("/salesReports", _without_its_end, times=9999)
         with pytest.raises(SourceError, match="it has 17 cells, its header 20"):
@@ -334,7 +334,7 @@ def test_a_long_pull_gets_new_tokens(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_credential_that_will_not_do_is_told(
+def test_a_rejected_credential_is_reported(
     tmp_path: Path, options: Mapping[str, Any], environment: Mapping[str, str], reported: str
 ) -> None:
     with Store(tmp_path, {"sales": [sale(1)]}) as store:
@@ -347,7 +347,7 @@ def test_a_credential_that_will_not_do_is_told(
         assert reported in workbook.check()[0]
 
 
-def test_the_key_of_a_person_cannot_read_sales(tmp_path: Path) -> None:
+def test_an_individual_key_cannot_read_sales(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(1)]}) as store:
         table = {key: value for key, value in store.fake.table().items() if key != "issuer"}
         workbook = Workbook(tmp_path, table, store.fake.environment("api"))
@@ -371,7 +371,7 @@ def test_an_app_that_is_not_seen_is_named(tmp_path: Path) -> None:
         store.pull()
 
 
-def test_a_column_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> None:
+def test_a_column_that_disappeared_is_named_and_old_days_stay(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(1), sale(0)]}) as store:
         store.pull()
         whole = store.fake.sale
@@ -386,7 +386,7 @@ def test_a_column_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> No
 
 
 @pytest.mark.whole_history
-def test_a_pull_killed_goes_on_and_the_key_is_nowhere(tmp_path: Path) -> None:
+def test_a_killed_pull_continues_and_the_key_is_nowhere(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(back, back + 1) for back in range(100)]}) as store:
         calls = 0
 
@@ -450,7 +450,7 @@ def test_a_newer_report_is_never_replaced_by_an_older_one(tmp_path: Path) -> Non
         assert store.counts() == {3: 10, 2: 25}
 
 
-def test_rows_without_a_day_are_kept_and_keep_out_nothing(tmp_path: Path) -> None:
+def test_rows_without_a_day_are_kept_and_block_nothing(tmp_path: Path) -> None:
     with Store(tmp_path, {"analytics": [seen(3, 10, 1), seen(2, 20, 1)]}) as store:
         whole = store.fake.analytics
         store.fake.analytics = lambda row: whole(row) | ({"Date": "Total"} if row["count"] == 10 else {})  # type: ignore[method-assign]
@@ -464,7 +464,7 @@ def test_rows_without_a_day_are_kept_and_keep_out_nothing(tmp_path: Path) -> Non
         assert store.counts() == {3: 10, 2: 20} and store.workbook.rejected("analytics") == []
 
 
-def test_a_damaged_report_of_one_day_keeps_out_no_other(tmp_path: Path) -> None:
+def test_a_damaged_report_of_one_day_does_not_block_the_others(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(back) for back in range(6)]}) as store:
         store.fake.fail("/salesReports", 200, content=b"\x1f\x8bcut off", times=1)
         with pytest.raises(SourceError, match="damaged"):
@@ -474,7 +474,7 @@ def test_a_damaged_report_of_one_day_keeps_out_no_other(tmp_path: Path) -> None:
         assert sorted(store.units()) == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_report_that_apple_keeps_no_longer_does_not_empty_its_day(tmp_path: Path) -> None:
+def test_a_report_that_apple_no_longer_has_does_not_empty_its_day(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(back) for back in range(3)]}) as store:
         store.pull()
         store.fake.fail("/salesReports", 410, times=2, content=GONE)
@@ -483,7 +483,7 @@ def test_a_report_that_apple_keeps_no_longer_does_not_empty_its_day(tmp_path: Pa
         assert store.units() == {0: 5, 1: 5, 2: 5}
 
 
-def test_of_an_accounts_sales_only_those_of_the_apps_asked_for(tmp_path: Path) -> None:
+def test_only_sales_of_the_configured_apps_are_landed(tmp_path: Path) -> None:
     inside = {"app_id": "77", "sku": "pro", "parent_sku": "NOTES01", "code": "IA1"}
     other = {"app_id": "1500000009", "sku": "GAME", "row": 3}
     rows = {"sales": [sale(1), sale(1, 2, 2, **inside), sale(1, 99, **other)], "reviews": [review(1, 1)]}
@@ -493,7 +493,7 @@ def test_of_an_accounts_sales_only_those_of_the_apps_asked_for(tmp_path: Path) -
         assert sorted(store.workbook.rows("sales", "sku", "units")) == [("NOTES01", 5), ("pro", 2)]
 
 
-def test_a_review_without_a_time_is_kept_and_keeps_out_nothing(tmp_path: Path) -> None:
+def test_a_review_without_a_time_is_kept_and_blocks_nothing(tmp_path: Path) -> None:
     with Store(tmp_path, {"reviews": [review(1, 1), review(2, 2)]}) as store:
         store.fake.timeless = {"r1"}
         store.pull()
@@ -502,7 +502,7 @@ def test_a_review_without_a_time_is_kept_and_keeps_out_nothing(tmp_path: Path) -
         assert reason == "the field 'createdDate' is missing"
 
 
-def test_a_day_of_analytics_that_could_not_be_used_is_asked_for_again(tmp_path: Path) -> None:
+def test_a_day_of_analytics_that_could_not_be_used_is_requested_again(tmp_path: Path) -> None:
     rows = [seen(3, 10, 3), seen(2, 20, 2), seen(1, 30, 1)]
     with Store(tmp_path, {"analytics": rows}) as store:
         whole = store.fake.analytics

@@ -211,8 +211,8 @@ FAULTS = {
     "half": Fault(_altered(_half), r"is not JSON|cut off|did not come as it is|cannot be used"),
     "cut for good": Fault(lambda fake, path: fake.cut(path, after=5, times=10_000), r"in 5 tries: .*cut off"),
     "reset for good": Fault(lambda fake, path: fake.reset(path, times=10_000), r"in 5 tries: .*(broken off|cut off)"),
-    "head without end": Fault(lambda fake, path: fake.drip(path, "head", times=10_000), "still answering after 300 s"),
-    "body without end": Fault(lambda fake, path: fake.drip(path, "body", times=10_000), "still answering after 300 s"),
+    "head without end": Fault(lambda fake, path: fake.drip(path, "head", times=10_000), "still incomplete after 300 s"),
+    "body without end": Fault(lambda fake, path: fake.drip(path, "body", times=10_000), "still incomplete after 300 s"),
     "bomb": Fault(_altered(_bomb), r"larger than 1 MB"),
     "odd text": Fault(_status(400, ODD_TEXT), r"odd"),
     "clock": Fault(_clock_off, r"This machine's clock is 3 days behind that of 127\.0\.0\.1"),
@@ -315,7 +315,7 @@ def _nameless(*_: Any, **__: Any) -> Any:
 
 
 @pytest.mark.parametrize("where", ["no such name", "nobody there", "expired", "unknown", "another name"])
-def test_a_server_that_cannot_be_had_is_told_as_what_it_is(
+def test_an_unreachable_server_is_reported_as_what_it_is(
     served_case: Served, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served = served_case
@@ -356,7 +356,7 @@ def served_tls(what: str) -> Any:
     return served(what)
 
 
-def test_one_faulty_source_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_faulty_source_does_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = api.chunks
     monkeypatch.setattr(api, "chunks", lambda endpoint, *more: whole(replace(endpoint, history_days=DAYS), *more))
     with ExitStack() as stack:

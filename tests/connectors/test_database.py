@@ -72,7 +72,7 @@ def test_rows_are_landed_typed_and_as_received(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("extra", [["note"], "all"])
-def test_columns_beside_those_that_are_mapped_are_kept_by_wish(tmp_path: Path, extra: Any) -> None:
+def test_columns_beside_those_that_are_mapped_are_kept_if_configured(tmp_path: Path, extra: Any) -> None:
     shop = Shop(tmp_path, extra_columns=extra)
     shop.add("a", "2026-11-10 08:00:00", 12.5)
     shop.workbook.pull()
@@ -95,7 +95,7 @@ def test_a_second_pull_asks_for_what_is_new_and_a_little_more(shop: Shop) -> Non
     assert set(shop.held()) == {"a", "b", "c", "late", "lost"}
 
 
-def test_a_changed_row_replaces_and_a_deleted_one_is_noticed_by_a_whole_pull(shop: Shop) -> None:
+def test_a_changed_row_replaces_and_a_deleted_one_is_noticed_by_a_full_pull(shop: Shop) -> None:
     shop.add("a", "2026-11-10 08:00:00", 10)
     shop.add("b", "2026-11-10 08:00:00", 10)
     shop.workbook.pull()
@@ -152,7 +152,7 @@ def test_a_pull_killed_anywhere_ends_with_the_same_rows(
     assert set(shop.held()) == {f"o{number}" for number in range(len(days))}
 
 
-def test_rows_without_a_cursor_are_kept_aside(shop: Shop) -> None:
+def test_rows_without_a_cursor_are_rejected(shop: Shop) -> None:
     shop.add("a", "2026-11-10 08:00:00")
     shop.add("undated", None)
     pulled = shop.workbook.pull()
@@ -165,7 +165,7 @@ def test_rows_without_a_cursor_are_kept_aside(shop: Shop) -> None:
     assert set(shop.held()) == {"a", "undated"}
 
 
-def test_a_row_without_its_key_is_refused_where_it_would_come_again(shop: Shop) -> None:
+def test_a_row_without_its_key_is_rejected_where_it_would_come_again(shop: Shop) -> None:
     shop.add("a", "2026-11-10 08:00:00")
     shop.add("b", "2026-11-10 08:00:00")
     shop.run("UPDATE invoices SET line = NULL WHERE number = 'a'")
@@ -174,7 +174,7 @@ def test_a_row_without_its_key_is_refused_where_it_would_come_again(shop: Shop) 
     assert "line_id: is missing" in shop.workbook.rejected("orders")[0][0]
 
 
-def test_without_a_cursor_the_whole_is_read(tmp_path: Path) -> None:
+def test_without_a_cursor_everything_is_read(tmp_path: Path) -> None:
     shop = Shop(tmp_path, cursor=None, columns={"order_id": "number", "ts": "placed", "amount": "total"})
     shop.add("a", None)
     shop.workbook.pull()
@@ -198,7 +198,7 @@ def test_a_number_as_cursor_looks_back_by_numbers(tmp_path: Path) -> None:
     assert set(shop.held()) == {"a", "b"}
 
 
-def test_another_mapping_reads_everything_anew(shop: Shop) -> None:
+def test_another_mapping_reads_everything_again(shop: Shop) -> None:
     shop.add("a", "2026-11-01 08:00:00")
     shop.add("b", "2026-11-19 08:00:00")
     shop.workbook.pull()
@@ -233,7 +233,7 @@ def test_duckdb_with_times_of_its_own_type(tmp_path: Path) -> None:
     }
 
 
-def test_a_figure_of_an_unknown_metric_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
+def test_a_figure_of_an_unknown_metric_is_rejected_with_the_nearest_name(tmp_path: Path) -> None:
     file = tmp_path / "numbers.sqlite"
     with sqlite3.connect(file) as connection:
         connection.execute("CREATE TABLE numbers (day TEXT, what TEXT, number REAL)")
@@ -275,13 +275,13 @@ def test_what_is_not_there_is_named(tmp_path: Path, options: Mapping[str, Any], 
         ({"columns": {"order_id": "number", "ts": "placed", "amount": "total"}}, "does not map line_id"),
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, options: Mapping[str, Any], reported: str) -> None:
+def test_settings_that_are_not_valid_are_errors(tmp_path: Path, options: Mapping[str, Any], reported: str) -> None:
     with pytest.raises(SettingsError) as refused:
         Shop(tmp_path, **options).workbook.pull()
     assert reported in str(refused.value)
 
 
-def test_no_address_and_no_password_is_told(tmp_path: Path) -> None:
+def test_no_address_and_no_password_is_shown(tmp_path: Path) -> None:
     url = "postgres://reader:p%40ss-canary@127.0.0.1:1/shop"
     workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": url}, name="shop")
     (said,) = workbook.check()
@@ -299,7 +299,7 @@ def test_a_missing_address_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ahead", ["2999-01-01 00:00:00", "2999-01-01"])
-def test_a_time_that_is_still_to_come_keeps_out_nothing(shop: Shop, ahead: str) -> None:
+def test_a_time_that_is_still_to_come_blocks_nothing(shop: Shop, ahead: str) -> None:
     shop.add("wrong", ahead)
     shop.add("a", "2026-11-10 08:00:00")
     shop.workbook.pull()
@@ -339,7 +339,7 @@ def test_text_that_the_database_orders_in_its_own_way_loses_no_row(shop: Shop, m
 
 
 @pytest.mark.parametrize("password", ["s3cr3t#x", "s3cr3t/x", "s3cr3t?x", "s3[cr3t", "s3cr3t:x]"])
-def test_an_address_that_is_none_is_told_without_its_password(tmp_path: Path, password: str) -> None:
+def test_an_address_that_is_none_is_reported_without_its_password(tmp_path: Path, password: str) -> None:
     url = f"postgresql://user:{password}@db.example/shop"
     workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": url}, name="shop")
     with pytest.raises(TidingsError) as refused:
@@ -356,7 +356,7 @@ def test_a_driver_that_quotes_a_piece_of_the_password_does_not_make_it_shown() -
     assert database._without(url, text) == "no such port: '***' in ***, user, ***@***, ***"
 
 
-def test_rows_that_could_not_be_used_are_asked_for_again_when_they_can(shop: Shop) -> None:
+def test_unusable_rows_are_requested_again_until_they_are_usable(shop: Shop) -> None:
     shop.add("a", "2026-11-01 08:00:00")
     shop.workbook.pull()
     for day in range(2, 16):
@@ -370,7 +370,7 @@ def test_rows_that_could_not_be_used_are_asked_for_again_when_they_can(shop: Sho
     assert shop.workbook.rejected("orders") == []
 
 
-def test_a_file_that_is_not_there_is_said_to_be_and_not_made(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_reported_and_not_created(tmp_path: Path) -> None:
     for scheme in ("sqlite", "duckdb"):
         for path in ("/nothere.db", "//nowhere/nothere.db", "nothere.db", "/%20.db"):
             workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": f"{scheme}://{path}"}, name="shop")
@@ -415,7 +415,7 @@ def test_a_path_is_relative_to_the_workbook_or_absolute(tmp_path: Path, monkeypa
         (b"SQLite format 3\x00" + b"\x10\x00\x01\x01" + b"\xff" * 4000, "damaged, or not an SQLite database"),
     ],
 )
-def test_what_is_no_database_is_said_to_be_none(tmp_path: Path, content: bytes | None, reported: str) -> None:
+def test_what_is_not_a_database_is_rejected(tmp_path: Path, content: bytes | None, reported: str) -> None:
     file = tmp_path / "x.db"
     file.mkdir() if content is None else file.write_bytes(content)
     workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": "sqlite:///x.db"}, name="shop")
@@ -487,7 +487,7 @@ def test_a_cursor_of_numbers_and_texts_is_none(shop: Shop) -> None:
     assert "'changed' of shop holds values of the type number and text: it can be no cursor" in said
 
 
-def test_reading_all_again_that_was_stopped_goes_on_and_loses_nothing_meanwhile(
+def test_reading_all_again_that_was_stopped_continues_and_loses_nothing_meanwhile(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "CHUNK_ROWS", 3)

@@ -177,7 +177,7 @@ def test_no_type_stops_a_source_be_it_mapped_or_not(pg: PostgresShop, tmp_path: 
             assert landed + len(workbook.rejected("orders")) == 2, (type_, wanted)
 
 
-def test_values_that_cannot_be_used_cost_their_row_alone(pg: PostgresShop, tmp_path: Path) -> None:
+def test_unusable_values_cost_their_row_alone(pg: PostgresShop, tmp_path: Path) -> None:
     pg.run(
         "CREATE TABLE sales (no text, line text, at timestamptz, total numeric)",
         "INSERT INTO sales VALUES ('good', '1', '2026-11-01 10:00+02', 12.50)",
@@ -295,7 +295,7 @@ def test_rows_at_the_border_of_a_chunk_are_landed_once(
 @pytest.mark.parametrize(
     ("type_", "last"), [("timestamptz", "'infinity'"), ("numeric", "'NaN'"), ("float8", "'Infinity'")]
 )
-def test_a_cursor_without_an_end_keeps_out_nothing(pg: PostgresShop, tmp_path: Path, type_: str, last: str) -> None:
+def test_a_cursor_without_an_end_blocks_nothing(pg: PostgresShop, tmp_path: Path, type_: str, last: str) -> None:
     first, then = ("'2026-11-10'", "'2026-11-11'") if type_ == "timestamptz" else ("5000", "5001")
     pg.run(
         f"CREATE TABLE sales (no text, line text, at timestamptz, total numeric, seen {type_})",
@@ -376,7 +376,7 @@ def test_rows_at_the_border_of_a_chunk_are_landed_once_in_mariadb(
 
 
 @pytest.mark.parametrize("kind", ["pg", "maria"])
-def test_what_goes_wrong_is_said_in_one_sentence_without_a_secret(
+def test_what_goes_wrong_is_reported_in_one_sentence_without_a_secret(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
     shop: Any = request.getfixturevalue(kind)
@@ -445,7 +445,7 @@ def test_columns_that_the_user_may_not_see_are_no_matter(pg: PostgresShop, maria
         assert [row[0] for row in orders(workbook, "order_id")] == ["a"]
 
 
-def test_a_query_that_takes_too_long_is_said_to(pg: PostgresShop, maria: MariaShop, tmp_path: Path) -> None:
+def test_a_query_that_takes_too_long_is_reported(pg: PostgresShop, maria: MariaShop, tmp_path: Path) -> None:
     pg.run(f"ALTER ROLE reader IN DATABASE {pg.name} SET statement_timeout = '100ms'")
     maria.run(
         f"CREATE OR REPLACE USER hasty@'127.0.0.1' IDENTIFIED BY '{PASSWORD}' WITH MAX_STATEMENT_TIME 0.1",

@@ -106,7 +106,7 @@ def test_trailing_cells_may_be_left_out_but_not_of_what_is_required(tmp_path: Pa
     assert [row["reason"] for row in landed(tmp_path)[1]] == ["2 values where the header has 5 columns"]
 
 
-def test_a_last_line_that_is_cut_off_is_no_row(tmp_path: Path) -> None:
+def test_a_last_line_that_is_cut_off_is_not_a_row(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("Invoice,Date,Total,Customer\n1,2026-11-01,12.50,k\n2,2026-11-02,3")
     pull(tmp_path, "a.csv")
     assert [order for order, _ in orders(tmp_path)] == ["1"], "3 may be the beginning of 31.75"
@@ -254,7 +254,7 @@ def as_zip(*names: str) -> bytes:
         ("b.csv.gz", gzip.compress(b"Invoice,Date,Total\n" * 9999, mtime=0)[:-40], "b.csv.gz cannot be unpacked"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_table_is_named_and_the_others_land(
+def test_a_file_that_is_not_a_table_is_named_and_the_others_land(
     name: str, content: bytes, said: str, tmp_path: Path
 ) -> None:
     for other in ("a.csv", "c.csv"):
@@ -265,7 +265,7 @@ def test_a_file_that_is_no_table_is_named_and_the_others_land(
     assert len(orders(tmp_path)) == 2
 
 
-def test_folders_dead_links_and_names_that_are_not_utf8_stop_no_other(tmp_path: Path) -> None:
+def test_folders_dead_links_and_names_that_are_not_utf8_do_not_stop_the_others(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "a.csv").write_text("Invoice,Date,Total\n1,2026-11-01,12.50\n")
@@ -285,7 +285,7 @@ def test_folders_dead_links_and_names_that_are_not_utf8_stop_no_other(tmp_path: 
     assert pull(tmp_path, "in")[1] == "in is a folder. To read the files in it, write path = 'in/*.csv'."
 
 
-def test_an_unreadable_file_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_file_does_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("Invoice,Date,Total\n1,2026-11-01,12.50\n")
     opened = Path.open
@@ -373,7 +373,7 @@ def csv_text(delimiter: str) -> str:
 
 @pytest.mark.parametrize("seeds", [range(6), pytest.param(range(6, 60), marks=pytest.mark.proof)], ids=["few", "many"])
 @pytest.mark.parametrize("form", ["csv", "tsv", "csv.gz", "jsonl", "jsonl.gz", "json", "json.gz", "parquet"])
-def test_whatever_happens_to_a_file_nothing_is_lost_in_silence(form: str, seeds: range, tmp_path: Path) -> None:
+def test_whatever_happens_to_a_file_nothing_is_lost_silently(form: str, seeds: range, tmp_path: Path) -> None:
     objects = [
         {"Invoice": f"o{n}", "Date": f"2026-11-{n % 20 + 1:02d}", "Total": n + 0.25, "Note": f"note {n}"}
         for n in range(60)

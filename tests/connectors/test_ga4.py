@@ -124,7 +124,7 @@ def test_a_spent_quota_ends_the_pull_at_once(tmp_path: Path) -> None:
         assert server.users() == {5: 10}
 
 
-def test_a_property_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+def test_a_property_that_may_not_be_read_is_reported(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(5)]}, properties=["999"]) as server:
         assert "cannot read the property 999" in server.workbook.check()[0]
         with pytest.raises(SourceError, match="Add the account as a Viewer"):
@@ -132,7 +132,7 @@ def test_a_property_that_may_not_be_read_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("properties", "reported"), [(["G-ABC"], "no property"), ([], "names no properties")])
-def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, properties: list[str], reported: str) -> None:
+def test_settings_that_are_not_valid_are_errors(tmp_path: Path, properties: list[str], reported: str) -> None:
     with Server(tmp_path, {}, properties=properties) as server, pytest.raises(SettingsError, match=reported):
         server.pull()
 
@@ -158,7 +158,7 @@ def _reversed(handler: Any) -> Any:
     return response
 
 
-def test_a_figure_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> None:
+def test_a_figure_that_disappeared_is_named_and_old_days_stay(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(1)]}) as server:
         server.pull()
         whole = server.fake.record
@@ -179,7 +179,7 @@ def test_an_expired_token_is_renewed_and_no_secret_is_kept(tmp_path: Path) -> No
 
 
 @pytest.mark.whole_history
-def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
+def test_a_killed_pull_continues(tmp_path: Path) -> None:
     rows = {"daily": [day(back) for back in range(120)], "events": [event(b, "e", b + 1) for b in range(60)]}
     for fatal in (1, 2, 3):
         with Server(tmp_path / str(fatal), rows) as server:
@@ -198,7 +198,7 @@ def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
             assert sorted(server.workbook.rows("events", "events")) == [(back + 1,) for back in range(60)]
 
 
-def test_what_google_says_of_its_figures_is_told(tmp_path: Path) -> None:
+def test_what_google_says_of_its_figures_is_reported(tmp_path: Path) -> None:
     rows = {
         "daily": [day(5, is_sampled=True), day(4, is_sampled=True), day(40)],
         "breakdowns": [cut(5, "country", "DE", is_other=True), cut(5, "page", "/a", is_thresholded=True)],
@@ -225,7 +225,7 @@ def test_what_google_says_of_its_figures_is_told(tmp_path: Path) -> None:
         ({"dataTruncationType": "DATA_TRUNCATION_TYPE_MOON"}, "MOON"),
     ],
 )
-def test_data_left_out_are_told_with_the_reason(tmp_path: Path, reason: Mapping[str, Any], reported: str) -> None:
+def test_data_left_out_are_reported_with_the_reason(tmp_path: Path, reason: Mapping[str, Any], reported: str) -> None:
     with Server(tmp_path, {"daily": [day(5)]}) as server:
         server.fake.truncated = dict(reason)
         said: list[str] = []

@@ -114,7 +114,7 @@ def test_only_files_that_were_written_again_are_fetched(tmp_path: Path) -> None:
         assert sum(partition.restated for partition in pulled) == 1
 
 
-def test_a_row_that_google_took_back_vanishes(tmp_path: Path) -> None:
+def test_a_row_that_google_withdrew_disappears(tmp_path: Path) -> None:
     with Play(tmp_path, {"installs": [day(2), day(1)]}) as play:
         play.pull()
         play.fake.rows["google_play_installs"] = [day(2)]
@@ -146,7 +146,7 @@ def test_names_of_files_are_read_from_the_right() -> None:
     assert pattern.fullmatch("com.a_202611_carrier.csv") is None
 
 
-def test_vitals_are_asked_for_as_far_as_they_are_fresh(tmp_path: Path) -> None:
+def test_vitals_are_requested_as_far_as_they_are_fresh(tmp_path: Path) -> None:
     with Play(tmp_path, {"vitals": [vital(1, 0.004), vital(1, 0.006, "341"), vital(0, 0.005)]}) as play:
         # Fresh up to the 17th, which itself is not.
         play.fake.fresh_days = 3
@@ -213,7 +213,7 @@ def test_a_table_is_decoded_by_its_mark() -> None:
     assert list(table("a.csv", b"Date\n")) == []
 
 
-def test_a_damaged_file_is_told_and_the_others_landed(tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported_and_the_others_landed(tmp_path: Path) -> None:
     with Play(tmp_path, {"installs": [day(1)], "sales": [sale(1, "5.99")]}) as play:
         play.fake.write("sales/salesreport_202610.zip", b"PK no zip")
         with pytest.raises(SourceError, match=r"salesreport_202610.zip of Google Play is damaged"):
@@ -251,7 +251,7 @@ def _cut(reply: Reply) -> Reply:
     ],
 )
 @pytest.mark.parametrize("is_told", [True, False])
-def test_what_is_no_file_is_not_one_without_rows(tmp_path: Path, change: Any, is_told: bool) -> None:
+def test_what_is_not_a_file_is_not_one_without_rows(tmp_path: Path, change: Any, is_told: bool) -> None:
     """The next good pull once said "unchanged": the same generation is new content only if nothing of it was landed."""
     with Play(tmp_path, {"installs": [day(1), day(2)], "sales": [sale(1, "5.99")]}) as play:
         if not is_told:
@@ -284,7 +284,7 @@ def test_a_file_that_unpacks_without_an_end_is_left(monkeypatch: pytest.MonkeyPa
         list(table("sales.zip", body.getvalue()))
 
 
-def test_rows_that_could_not_be_used_are_asked_for_again_by_the_same_version(tmp_path: Path) -> None:
+def test_unusable_rows_are_requested_again_by_the_same_version(tmp_path: Path) -> None:
     with Play(tmp_path, {"installs": [day(1), day(2)]}) as play:
         # The generation and the size have not changed: it was a transient error of the server.
         def odd(reply: Reply) -> Reply:
@@ -302,14 +302,14 @@ def test_rows_that_could_not_be_used_are_asked_for_again_by_the_same_version(tmp
         assert not [each for each in play.fake.asked[asked:] if "alt" in each.query], "now it is as it was"
 
 
-def test_an_account_that_sees_no_app_is_told(tmp_path: Path) -> None:
+def test_an_account_that_sees_no_app_is_reported(tmp_path: Path) -> None:
     with Play(tmp_path, {}) as play:
         play.fake.packages = []
         with pytest.raises(SourceError, match=r"sees no app\. Invite the account in Play Console"):
             play.pull()
 
 
-def test_rights_that_lack_are_told_in_the_words_of_the_console(tmp_path: Path) -> None:
+def test_missing_rights_are_reported_in_the_words_of_the_console(tmp_path: Path) -> None:
     with Play(tmp_path, {"installs": [day(1)]}) as play:
         body = {"error": {"code": 403, "message": "no access", "details": [{"reason": "SERVICE_DISABLED"}]}}
         play.fake.fail("apps:search", 403, content=body)
@@ -326,7 +326,7 @@ def test_an_app_that_is_not_seen_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.whole_history
-def test_a_pull_killed_between_files_goes_on_and_no_secret_is_kept(tmp_path: Path) -> None:
+def test_a_pull_killed_between_files_continues_and_no_secret_is_kept(tmp_path: Path) -> None:
     rows = {"installs": [day(30 * n, n + 1) for n in range(8)], "vitals": [vital(n, 0.001) for n in range(50)]}
     for fatal in (1, 4, 9):
         with Play(tmp_path / str(fatal), rows) as play:
@@ -355,7 +355,7 @@ def test_files_of_subscriptions_are_of_a_package_and_a_product(tmp_path: Path) -
         assert play.workbook.rows("subscriptions", "product", "active") == [("pro_monthly", 7)]
 
 
-def test_of_an_accounts_money_only_that_of_the_packages_asked_for(tmp_path: Path) -> None:
+def test_only_money_of_the_configured_packages_is_landed(tmp_path: Path) -> None:
     with Play(tmp_path, {"sales": [sale(1, "10"), {**sale(2, "99"), "package": "com.acme.other"}]}) as play:
         play.workbook.settings.sources["api"]["packages"] = [PACKAGE]  # type: ignore[index]
         play.pull()
@@ -363,7 +363,7 @@ def test_of_an_accounts_money_only_that_of_the_packages_asked_for(tmp_path: Path
 
 
 @pytest.mark.parametrize("damage", [b"\xff\xff\xff\xff", b""])
-def test_a_zip_of_which_the_middle_is_lost_is_told(tmp_path: Path, damage: bytes) -> None:
+def test_a_zip_of_which_the_middle_is_lost_is_reported(tmp_path: Path, damage: bytes) -> None:
     with Play(tmp_path, {"sales": [sale(1, "10")], "installs": [day(1)]}) as play:
         name = next(name for name in play.fake.files if name.endswith(".zip"))
         body = play.fake.files[name]

@@ -110,7 +110,7 @@ def test_the_cases(tmp_path: Path, shared_cases: Path, case: str) -> None:
         ("web-1  | 203.0.113.9 - -", "", "203.0.113.9"),
     ],
 )
-def test_who_asked(tmp_path: Path, prefix: str, host: str, address: str) -> None:
+def test_the_client_of_a_line(tmp_path: Path, prefix: str, host: str, address: str) -> None:
     (client,) = clients([prefix], "shop.example")
     assert client is not None
     assert (client.host, client.address) == (host, address)
@@ -226,7 +226,7 @@ def test_requests(tmp_path: Path, request_line: str, path: str | None, query: st
         ("id,ts,name", "There is no time"),
     ],
 )
-def test_what_cannot_be_read_is_told_why(tmp_path: Path, line: str, reason: str) -> None:
+def test_an_unreadable_line_gets_the_right_reason(tmp_path: Path, line: str, reason: str) -> None:
     rows, (refused,), _ = landed(tmp_path, f"203.0.113.1 - - {REST}", line)
     assert len(rows) == 1
     assert reason in refused["reason"]
@@ -253,7 +253,7 @@ def test_what_cannot_be_read_is_told_why(tmp_path: Path, line: str, reason: str)
         ("Größe Ω٣", "xxxxx x9"),
     ],
 )
-def test_of_rejected_lines_only_the_harmless_stays(line: str, expected: str) -> None:
+def test_only_harmless_pieces_of_rejected_lines_are_kept(line: str, expected: str) -> None:
     assert scrubbed(line) == expected
 
 

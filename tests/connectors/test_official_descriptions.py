@@ -145,7 +145,7 @@ def unknown(document: Description, schema: Description, value: Any, where: str) 
 
 
 @pytest.mark.parametrize("kind", _KINDS)
-def test_google_knows_what_is_asked_and_the_fakes_answer_in_its_form(
+def test_google_knows_what_is_asked_and_the_fakes_respond_in_its_form(
     kind: str, google: dict[str, Description], tmp_path: Path
 ) -> None:
     documents = [google[name] for name in _KINDS[kind]]
@@ -201,7 +201,7 @@ def literals(annotation: Any) -> set[str]:
     return {arg for arg in args if isinstance(arg, str)}.union(*(literals(arg) for arg in args))
 
 
-def test_the_version_that_is_asked_for_is_the_one_of_the_types(stripe: Any) -> None:
+def test_the_version_that_is_requested_is_the_one_of_the_types(stripe: Any) -> None:
     assert stripe.api_version == VERSION, "read the client's list of changes, then ask for its version"
 
 
@@ -366,7 +366,7 @@ def apple() -> Api:
     return Api(calls, texts)
 
 
-def test_umami_knows_what_is_asked_and_the_fake_answers_in_its_form(umami: Api, tmp_path: Path) -> None:
+def test_umami_knows_what_is_asked_and_the_fake_responds_in_its_form(umami: Api, tmp_path: Path) -> None:
     calls = answered("umami", tmp_path)
     found = {each for asked in calls for each in umami.complaints(*asked)}
     # A website that was never reset: servers say null there.
@@ -378,7 +378,7 @@ def test_umami_knows_what_is_asked_and_the_fake_answers_in_its_form(umami: Api, 
     assert len(lists) == 7 and lists <= set(listed.split(", "))
 
 
-def test_apple_knows_what_is_asked_and_the_fake_answers_in_its_form(apple: Api, tmp_path: Path) -> None:
+def test_apple_knows_what_is_asked_and_the_fake_responds_in_its_form(apple: Api, tmp_path: Path) -> None:
     found = {
         each
         for request, reply in answered("app_store", tmp_path)

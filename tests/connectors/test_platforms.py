@@ -53,7 +53,7 @@ def _sorted(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[t
 
 
 @pytest.mark.parametrize("kind", SERVED)
-def test_what_a_fake_serves_is_landed_as_the_sample_tells_it(kind: str, tmp_path: Path) -> None:
+def test_what_a_fake_serves_is_landed_as_the_sample_reports_it(kind: str, tmp_path: Path) -> None:
     rows = platforms()[kind].reported(apps())
     assert any(rows.values()), "the sample tells nothing of this platform"
     clock = QuickClock(NOW)
@@ -106,7 +106,7 @@ def test_the_warehouse_is_the_same_pulled_or_landed(tmp_path: Path) -> None:
     assert _sorted(figures, columns) == _sorted(of_servers, columns)
 
 
-def test_every_platform_tells_what_its_metrics_are_registered_for(sample_workbook: Path) -> None:
+def test_every_platform_reports_what_its_metrics_are_registered_for(sample_workbook: Path) -> None:
     with Warehouse.open(Settings(root=sample_workbook)) as warehouse:
         table = warehouse.table("fct_metric_daily")
         pairs = warehouse.query(table.select("platform", "metric").distinct()).to_pylist()
@@ -124,7 +124,7 @@ def test_every_platform_tells_what_its_metrics_are_registered_for(sample_workboo
     assert untold == {**{key: set() for key in untold}, "revenuecat_events": {"refunds"}}
 
 
-def test_each_whole_is_told_once_and_never_less_than_its_parts(sample_workbook: Path) -> None:
+def test_each_total_is_reported_once_and_never_less_than_its_parts(sample_workbook: Path) -> None:
     with Warehouse.open(Settings(root=sample_workbook)) as warehouse:
         table = warehouse.table("fct_metric_daily")
         cuts = warehouse.query(

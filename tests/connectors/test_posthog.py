@@ -73,7 +73,7 @@ class Server:
         return [body["query"]["values"] for body in bodies if body["name"] == f"tidings {name}"]
 
 
-def test_totals_cuts_and_events_are_landed(tmp_path: Path) -> None:
+def test_totals_breakdowns_and_events_are_landed(tmp_path: Path) -> None:
     rows = {
         "daily": [day(5), day(0, 20)],
         "breakdowns": [cut(5, "country", "DE"), cut(5, "country", "(unknown)", 2), cut(5, "page", "/pricing")],
@@ -108,7 +108,7 @@ def test_a_project_without_an_event_has_nothing_not_zero(tmp_path: Path) -> None
         assert server.visitors() == {}
 
 
-def test_a_second_pull_counts_the_last_month_anew(tmp_path: Path) -> None:
+def test_a_second_pull_counts_the_last_month_again(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(back) for back in range(60)]}) as server:
         server.pull()
         server.fake.asked.clear()
@@ -120,7 +120,7 @@ def test_a_second_pull_counts_the_last_month_anew(tmp_path: Path) -> None:
         assert (server.visitors()[5], server.visitors()[40]) == (99, 10)
 
 
-def test_an_answer_as_long_as_the_cap_is_asked_for_in_parts(tmp_path: Path) -> None:
+def test_a_response_as_long_as_the_cap_is_requested_in_parts(tmp_path: Path) -> None:
     pages = [cut(back, "page", f"/{n}") for back in range(4) for n in range(30)]
     with Server(tmp_path, {"breakdowns": pages}) as server:
         server.fake.cap = 70
@@ -133,7 +133,7 @@ def test_an_answer_as_long_as_the_cap_is_asked_for_in_parts(tmp_path: Path) -> N
         assert len(server.workbook.rows("breakdowns")) == 120
 
 
-def test_what_takes_too_long_is_asked_for_in_parts(tmp_path: Path) -> None:
+def test_what_takes_too_long_is_requested_in_parts(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(back) for back in range(20)]}) as server:
         server.fake.longest_days = 4
         server.pull(since=LAST.date() - timedelta(days=19))
@@ -177,7 +177,7 @@ def test_persons_are_pseudonyms_and_urls_redacted(tmp_path: Path) -> None:
         assert server.workbook.rows("hits") == []
 
 
-def test_a_wrong_key_is_told_and_never_shown(tmp_path: Path) -> None:
+def test_a_wrong_key_is_reported_and_never_shown(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(0)]}) as server:
         workbook = Workbook(tmp_path, server.fake.table(), {"API_KEY": "phx_wrong-canary"})
         with pytest.raises(CredentialError) as refused:
@@ -196,7 +196,7 @@ def test_a_wrong_key_is_told_and_never_shown(tmp_path: Path) -> None:
         ({}, {"API_KEY": ""}, "API_KEY"),
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(
+def test_settings_that_are_not_valid_are_errors(
     tmp_path: Path, options: Mapping[str, Any], environment: Mapping[str, str], reported: str
 ) -> None:
     with Server(tmp_path, {"daily": [day(0)]}) as server:
@@ -207,7 +207,7 @@ def test_settings_that_cannot_be_meant_are_refused(
             workbook.pull(clock=server.clock)
 
 
-def test_a_column_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> None:
+def test_a_column_that_disappeared_is_named_and_old_days_stay(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(1)]}) as server:
         server.pull()
         whole = server.fake.record
@@ -219,7 +219,7 @@ def test_a_column_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> No
 
 
 @pytest.mark.whole_history
-def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
+def test_a_killed_pull_continues(tmp_path: Path) -> None:
     rows = {"daily": [day(back) for back in range(90)], "events": [event(b, "e", b + 1) for b in range(90)]}
     for fatal in (1, 3, 5):
         with Server(tmp_path / str(fatal), rows) as server:
@@ -239,7 +239,7 @@ def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [504, 512, 513])
-def test_a_query_that_the_database_gives_up_is_asked_for_in_parts(tmp_path: Path, status: int) -> None:
+def test_a_query_that_the_database_gives_up_is_requested_in_parts(tmp_path: Path, status: int) -> None:
     with Server(tmp_path, {"daily": [day(back) for back in range(40)]}) as server:
         server.fake.longest_days = 10
         server.fake.too_long = Reply({"detail": "Query has hit the max execution time before completing."}, status)
@@ -258,7 +258,7 @@ def test_pages_that_are_the_same_without_an_address_are_added_up(tmp_path: Path)
         assert "x.example" not in server.workbook.everything()
 
 
-def test_only_the_cuts_that_are_listed_are_asked_for(tmp_path: Path) -> None:
+def test_only_the_breakdowns_that_are_listed_are_requested(tmp_path: Path) -> None:
     rows = {"breakdowns": [cut(1, "page", "/"), cut(1, "country", "DE")]}
     with Server(tmp_path, rows, breakdowns=["country"]) as server:
         server.pull()

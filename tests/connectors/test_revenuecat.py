@@ -126,7 +126,7 @@ ALL_DAYS = [(17, 100.0), (18, 110.5), (19, 120.0)]
 # What is landed
 
 
-def test_what_the_sample_tells_is_what_a_pull_lands(tmp_path: Path) -> None:
+def test_what_the_sample_reports_is_what_a_pull_lands(tmp_path: Path) -> None:
     now = datetime(2026, 7, 1, 3, tzinfo=UTC)
     rows = platforms()["revenuecat"].reported(Apps(Company(Options(size=0.05, end=date(2026, 7, 1), days=40))))
     clock = QuickClock(now)
@@ -180,7 +180,7 @@ def test_a_second_pull_asks_only_for_the_days_that_can_change(fake: FakeRevenueC
     assert request.query["start_date"] == "2026-10-16"  # 35 days before
 
 
-def test_a_restated_day_replaces_what_was_told(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_restated_day_replaces_what_was_reported(fake: FakeRevenueCat, tmp_path: Path) -> None:
     workbook = book(tmp_path, fake)
     workbook.pull()
     fake.rows["revenuecat_charts"][1] = point(18, 99)
@@ -189,7 +189,7 @@ def test_a_restated_day_replaces_what_was_told(fake: FakeRevenueCat, tmp_path: P
     assert [pulled.restated for pulled in done if pulled.endpoint == "mrr"] == [1]
 
 
-def test_a_day_that_is_not_told_yet_is_not_zero(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_day_that_is_not_reported_yet_is_not_zero(fake: FakeRevenueCat, tmp_path: Path) -> None:
     late = fake.rows["revenuecat_charts"].pop()
     workbook = book(tmp_path, fake)
     messages = [message for pulled in workbook.pull() for message in pulled.messages]
@@ -200,7 +200,7 @@ def test_a_day_that_is_not_told_yet_is_not_zero(fake: FakeRevenueCat, tmp_path: 
     assert mrr(workbook) == ALL_DAYS
 
 
-def test_an_answer_without_any_day_changes_nothing(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_response_without_any_day_changes_nothing(fake: FakeRevenueCat, tmp_path: Path) -> None:
     workbook = book(tmp_path, fake)
     workbook.pull()
     fake.rows["revenuecat_charts"].clear()
@@ -226,7 +226,7 @@ def test_a_split_chart_lands_its_parts_and_not_their_total(fake: FakeRevenueCat,
     assert mrr(workbook) == [(17, 100.0), (18, 110.5), (19, 50.0), (19, 70.0), (19, 120.0)]
 
 
-def test_countries_told_by_name_are_those_that_others_tell_by_code(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_countries_reported_by_name_are_those_that_others_report_by_code(fake: FakeRevenueCat, tmp_path: Path) -> None:
     for number, country in enumerate(("Germany", "South Korea", "US", "Other", "Türkiye", "TUR")):
         fake.rows["revenuecat_charts"].append(point(19, number, dimension="country", segment=country))
     workbook = book(tmp_path, fake)
@@ -329,7 +329,7 @@ def test_customers_of_which_none_is_known_any_more_take_nothing_away(fake: FakeR
     assert held and len(workbook.rows("subscriptions")) == held
 
 
-def test_a_customer_that_cannot_be_told_is_set_aside(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_an_unusable_customer_is_rejected(fake: FakeRevenueCat, tmp_path: Path) -> None:
     listed(fake)
     fake.fail("user-1", 422, content={"object": "error", "type": "unprocessable_entity_error", "retryable": False})
     workbook = book(tmp_path, fake)
@@ -339,18 +339,18 @@ def test_a_customer_that_cannot_be_told_is_set_aside(fake: FakeRevenueCat, tmp_p
     assert '"status":422' in record and "user-1" not in record
 
 
-def test_an_error_that_no_parser_takes_is_an_answer_too(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_an_error_that_no_parser_takes_is_a_response_too(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.fail("/overview", 400, content=b"[" * 200_000)
     with pytest.raises(SourceError, match="answers 400"):
         book(tmp_path, fake).pull()
 
 
-def test_a_list_that_goes_round_in_a_circle_is_given_up(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_list_that_goes_round_in_a_cycle_is_given_up(fake: FakeRevenueCat, tmp_path: Path) -> None:
     listed(fake)
     path = f"/v2/projects/{PROJECT}/customers"
     round_ = {"object": "list", "items": [], "next_page": f"{path}?starting_after=a"}
     fake.fail(f"{path}$", 200, times=9, content=round_)
-    with pytest.raises(SourceError, match="circle"):
+    with pytest.raises(SourceError, match="repeat in a cycle"):
         book(tmp_path, fake, entities=["customers"]).pull()
 
 
@@ -394,7 +394,7 @@ def test_a_limit_is_waited_out(
     assert least <= waited <= most
 
 
-def test_an_error_that_passes_is_asked_again(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_an_error_that_passes_is_retried(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.fail("charts/mrr", 500, content={"object": "error", "type": "server_error", "retryable": True})
     fake.fail("charts/mrr", 423, content={"object": "error", "type": "resource_locked_error", "retryable": True})
     fake.cut("charts/mrr", after=20)
@@ -403,7 +403,7 @@ def test_an_error_that_passes_is_asked_again(fake: FakeRevenueCat, tmp_path: Pat
     assert mrr(workbook) == ALL_DAYS
 
 
-def test_an_error_that_says_it_will_stay_is_not_asked_again(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_an_error_that_says_it_will_stay_is_not_retried(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.fail("charts/mrr", 500, times=9, content={"message": "broken chart", "retryable": False})
     with pytest.raises(SourceError, match=r"mrr: .*500: broken chart"):
         book(tmp_path, fake).pull()
@@ -444,7 +444,9 @@ def test_without_a_key_the_variable_is_named(fake: FakeRevenueCat, tmp_path: Pat
     ]
 
 
-def test_a_wrong_key_is_told_in_the_words_of_the_console_and_not_shown(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_wrong_key_is_reported_in_the_words_of_the_console_and_not_shown(
+    fake: FakeRevenueCat, tmp_path: Path
+) -> None:
     fake.key = "sk_another"
     workbook = Workbook(tmp_path, fake.table(), {"API_KEY": KEY})
     with pytest.raises(CredentialError) as raised:
@@ -464,7 +466,7 @@ def test_a_server_that_repeats_the_key_does_not_make_it_shown(fake: FakeRevenueC
     assert KEY not in str(raised.value) + repr(raised.value) + workbook.everything()
 
 
-def test_a_missing_permission_is_named_and_stops_nothing_else(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_missing_permission_is_named_and_does_not_stop_the_others(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.rows["revenuecat_overview"] = [overview(20, "mrr", 5)]
     fake.permissions.remove("charts")
     workbook = book(tmp_path, fake)
@@ -485,7 +487,7 @@ def test_a_key_that_may_not_list_projects_needs_one_named(fake: FakeRevenueCat, 
     assert workbook.check() == []
 
 
-def test_a_project_that_the_key_does_not_know_is_told(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_project_that_the_key_does_not_know_is_reported(fake: FakeRevenueCat, tmp_path: Path) -> None:
     (problem, *_) = book(tmp_path, fake, projects="proj9").check()
     assert "Compare projects in the settings" in problem
 
@@ -493,7 +495,7 @@ def test_a_project_that_the_key_does_not_know_is_told(fake: FakeRevenueCat, tmp_
 # Changed responses
 
 
-def test_a_field_that_vanished_is_named_and_old_rows_stay(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_field_that_disappeared_is_named_and_old_rows_stay(fake: FakeRevenueCat, tmp_path: Path) -> None:
     workbook = book(tmp_path, fake)
     workbook.pull()
     fake.renamed = {"value": "amount"}
@@ -505,7 +507,7 @@ def test_a_field_that_vanished_is_named_and_old_rows_stay(fake: FakeRevenueCat, 
     assert '"amount":100.0' in kept[0][1]
 
 
-def test_a_value_of_another_type_is_refused_alone(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_value_of_another_type_is_rejected_alone(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.rows["revenuecat_charts"][1]["value"] = {"amount": 110.5}
     workbook = book(tmp_path, fake)
     (done,) = [pulled for pulled in workbook.pull() if pulled.endpoint == "mrr"]
@@ -514,14 +516,14 @@ def test_a_value_of_another_type_is_refused_alone(fake: FakeRevenueCat, tmp_path
     assert mrr(workbook) == [(17, 100.0), (19, 120.0)]
 
 
-def test_a_value_that_is_not_told_is_no_zero(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_value_that_is_not_reported_is_not_zero(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.rows["revenuecat_charts"][1]["value"] = None
     workbook = book(tmp_path, fake)
     workbook.pull()
     assert sorted(workbook.rows("mrr", "ts", "value"))[1] == (datetime(2026, 11, 18), None)
 
 
-def test_new_fields_are_kept_and_told(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_new_fields_are_kept_and_reported(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.added = {"forecast": 7}
     workbook = book(tmp_path, fake)
     messages = [message for pulled in workbook.pull() for message in pulled.messages]
@@ -544,7 +546,7 @@ def test_new_fields_are_kept_and_told(fake: FakeRevenueCat, tmp_path: Path) -> N
         ({"yaxis_currency": None}, "does not say in which currency"),
     ],
 )
-def test_an_answer_that_is_not_what_was_asked_for_is_refused(
+def test_a_response_that_is_not_what_was_requested_is_rejected(
     fake: FakeRevenueCat, tmp_path: Path, more: Mapping[str, Any], said: str
 ) -> None:
     workbook = book(tmp_path, fake)
@@ -557,14 +559,14 @@ def test_an_answer_that_is_not_what_was_asked_for_is_refused(
     assert mrr(workbook) == ALL_DAYS
 
 
-def test_an_ignored_currency_is_taken_as_the_answer_says(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_an_ignored_currency_is_taken_as_the_response_says(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.more = {"unsupported_params": ["currency"], "yaxis_currency": "USD"}
     workbook = book(tmp_path, fake)
     workbook.pull()
     assert set(workbook.rows("mrr", "currency")) == {("USD",)}
 
 
-def test_an_answer_without_metrics_is_told(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_response_without_metrics_is_reported(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.fail("overview", 200, content={"object": "maintenance"})
     with pytest.raises(SourceError, match=r"overview: .*its answer cannot be used: it has no 'metrics'"):
         book(tmp_path, fake).pull()
@@ -601,12 +603,12 @@ def test_a_currency_of_the_workbook_that_is_not_offered_becomes_dollars(fake: Fa
 
 
 @given(st.integers(min_value=10**9, max_value=4 * 10**9))
-def test_seconds_and_milliseconds_are_told_apart_by_size(seconds: int) -> None:
+def test_seconds_and_milliseconds_are_distinguished_by_size(seconds: int) -> None:
     assert instant(seconds) == instant(seconds * 1000) == datetime.fromtimestamp(seconds, UTC)
 
 
 @pytest.mark.parametrize("value", [True, None, "", "yesterday", "2026-11-20", [], {}, 10**30, "NaN"])
-def test_what_is_no_time_is_refused(value: Any) -> None:
+def test_what_is_not_a_time_is_rejected(value: Any) -> None:
     with pytest.raises(UnusableError, match="is not a Unix time"):
         instant(value)
 

@@ -205,7 +205,7 @@ def test_types_that_are_new_or_have_no_person_are_landed(tmp_path: Path) -> None
         (json.dumps(delivery(id=None)), "event_id: is missing"),
     ],
 )
-def test_a_line_that_cannot_be_used_is_set_aside_without_the_person(tmp_path: Path, line: str, reason: str) -> None:
+def test_an_unusable_line_is_rejected_without_the_person(tmp_path: Path, line: str, reason: str) -> None:
     write(tmp_path, "webhooks/a.jsonl", line, delivery("good"))
     workbook = book(tmp_path)
     (done,) = workbook.pull()
@@ -217,7 +217,7 @@ def test_a_line_that_cannot_be_used_is_set_aside_without_the_person(tmp_path: Pa
 
 
 @pytest.mark.parametrize("field", ["id", "event_timestamp_ms", "environment", "period_type"])
-def test_a_field_that_vanished_is_named_and_old_rows_stay(tmp_path: Path, field: str) -> None:
+def test_a_field_that_disappeared_is_named_and_old_rows_stay(tmp_path: Path, field: str) -> None:
     write(tmp_path, "webhooks/a.jsonl", delivery("e1"))
     workbook = book(tmp_path)
     workbook.pull()
@@ -248,7 +248,7 @@ def test_damaged_bytes_cost_one_line(tmp_path: Path) -> None:
     assert [why for why, _ in workbook.rejected("deliveries")] == ["the line is not utf-8"]
 
 
-def test_a_file_that_cannot_be_used_stops_no_other(tmp_path: Path) -> None:
+def test_an_unusable_file_does_not_stop_the_others(tmp_path: Path) -> None:
     write(tmp_path, "webhooks/a.jsonl", "[", "]")
     write(tmp_path, "webhooks/b.csv", "a,b")
     write(tmp_path, "webhooks/c.jsonl", delivery("e1"))
@@ -269,7 +269,7 @@ def test_check_is_silent_about_good_files_and_names_missing_ones(tmp_path: Path)
 
 
 @pytest.mark.parametrize("path", [None, "", 7, [], [""]])
-def test_a_path_that_names_nothing_is_refused(tmp_path: Path, path: Any) -> None:
+def test_a_path_that_names_nothing_is_rejected(tmp_path: Path, path: Any) -> None:
     table = {"kind": "revenuecat_events"} | ({} if path is None else {"path": path})
     with pytest.raises(SettingsError, match="no usable `path`"):
         _ = Workbook(tmp_path, table, {}, name="hooks").source
@@ -292,7 +292,7 @@ values = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(set(delivery()["event"]) - set(FORGOTTEN))), values))
-def test_whatever_a_field_holds_a_delivery_is_landed_or_refused_with_a_reason(changed: dict[str, Any]) -> None:
+def test_whatever_a_field_holds_a_delivery_is_landed_or_rejected_with_a_reason(changed: dict[str, Any]) -> None:
     event = {**delivery()["event"], **changed}
     rows = typed(REVENUECAT_EVENTS_DELIVERIES, [event], parse_delivery, 1)
     assert rows.table.num_rows + len(rows.reasons) == 1

@@ -57,7 +57,7 @@ class Site:
         return [request.json() for request in self.fake.asked if request.path.endswith("/query")]
 
 
-def test_totals_and_cuts_are_landed(tmp_path: Path) -> None:
+def test_totals_and_breakdowns_are_landed(tmp_path: Path) -> None:
     rows = {
         "daily": [row(5), row(1, 7, 0, None)],
         "country": [row(5, 4, country="DE", device="MOBILE"), row(5, 1, country="US", device="DESKTOP")],
@@ -84,7 +84,7 @@ def test_a_second_pull_asks_for_what_may_still_change(tmp_path: Path) -> None:
         assert [(asked["startDate"], asked["endDate"]) for asked in daily] == [("2026-11-10", "2026-11-19")]
 
 
-def test_a_restated_day_replaces_and_a_withdrawn_one_vanishes(tmp_path: Path) -> None:
+def test_a_restated_day_replaces_and_a_withdrawn_one_disappears(tmp_path: Path) -> None:
     with Site(tmp_path, {"daily": [row(15, 1), row(2, 5), row(1, 6)]}) as site:
         site.pull()
         site.fake.rows["search_console_daily"] = [row(15, 99), row(2, 50)]
@@ -153,7 +153,7 @@ def test_an_expired_token_is_renewed(tmp_path: Path) -> None:
         ({"client_email": None}, ""),
     ],
 )
-def test_a_credential_that_will_not_do_is_told(tmp_path: Path, changed: Mapping[str, Any], reported: str) -> None:
+def test_a_rejected_credential_is_reported(tmp_path: Path, changed: Mapping[str, Any], reported: str) -> None:
     with Site(tmp_path, {"daily": [row(5)]}) as site:
         environment = {"API_ACCOUNT": site.fake.account_json(**changed)}
         workbook = Workbook(tmp_path, site.fake.table(), environment)
@@ -174,12 +174,12 @@ def test_a_property_that_may_not_be_read_is_named_with_the_nearest(tmp_path: Pat
         assert "may read no property" in site.workbook.check()[0]
 
 
-def test_no_property_at_all_is_no_empty_result(tmp_path: Path) -> None:
+def test_no_property_at_all_is_not_an_empty_result(tmp_path: Path) -> None:
     with Site(tmp_path, {"daily": []}, sites=[]) as site, pytest.raises(SourceError, match="may read no property"):
         site.pull()
 
 
-def test_a_field_that_vanished_is_named_and_old_figures_stay(tmp_path: Path) -> None:
+def test_a_field_that_disappeared_is_named_and_old_figures_stay(tmp_path: Path) -> None:
     with Site(tmp_path, {"daily": [row(5), row(1, 9)]}) as site:
         site.pull()
         whole = site.fake.record
@@ -193,7 +193,7 @@ def test_a_field_that_vanished_is_named_and_old_figures_stay(tmp_path: Path) -> 
         assert site.workbook.rejected("daily") == []
 
 
-def test_a_changed_type_is_refused_row_by_row_and_a_new_field_kept(tmp_path: Path) -> None:
+def test_a_changed_type_is_rejected_row_by_row_and_a_new_field_kept(tmp_path: Path) -> None:
     with Site(tmp_path, {"daily": [row(5), row(4, 9)]}) as site:
         whole = site.fake.record
 
@@ -211,7 +211,7 @@ def test_a_changed_type_is_refused_row_by_row_and_a_new_field_kept(tmp_path: Pat
         )
 
 
-def test_a_pull_killed_between_chunks_goes_on(tmp_path: Path) -> None:
+def test_a_pull_killed_between_chunks_continues(tmp_path: Path) -> None:
     rows = {"daily": [row(back, back) for back in range(1, 300)], "query": [row(back, query="q") for back in range(40)]}
     with Site(tmp_path / "a", rows) as whole:
         whole.pull()
@@ -310,7 +310,7 @@ def test_a_day_that_still_moves_holds_back_later_chunks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("level", ["siteUnverifiedUser", "SITE_UNVERIFIED_USER"])
-def test_a_property_that_is_listed_but_not_verified_is_no_empty_one(tmp_path: Path, level: str) -> None:
+def test_a_property_that_is_listed_but_not_verified_is_not_an_empty_one(tmp_path: Path, level: str) -> None:
     with Site(tmp_path, {"daily": [row(5)]}) as site:
         site.fake.sites[SITE] = level
         reported = (

@@ -219,13 +219,13 @@ def test_an_offset_in_the_time_format_wins_over_the_zone(workbook: Workbook) -> 
     assert workbook.only("ts") == [(datetime(2026, 7, 1, 6, 30),)]
 
 
-def test_a_time_format_that_is_none_is_refused(workbook: Workbook) -> None:
+def test_a_time_format_that_is_none_is_rejected(workbook: Workbook) -> None:
     workbook.write("a.csv", CSV)
     with pytest.raises(SourceError, match="The time_format '%Q' of the source shop cannot be used"):
         workbook.pull("orders", "a.csv", columns=ORDERS, time_format="%Q")
 
 
-def test_every_bad_value_is_told_with_its_line_and_the_load_goes_on(workbook: Workbook) -> None:
+def test_every_bad_value_is_reported_with_its_line_and_the_load_continues(workbook: Workbook) -> None:
     workbook.write(
         "a.csv",
         "Invoice,Date,Total,Kind\n"
@@ -355,7 +355,7 @@ CSV = "Invoice,Date,Total\n1,2026-07-01,1\n"
         ("a.jsonl", b'{"Invoice": 1, "Date": 2}', "a.jsonl has no column 'Total'"),
     ],
 )
-def test_a_file_that_cannot_be_used_gets_one_sentence_with_name_and_remedy(
+def test_an_unusable_file_gets_one_sentence_with_name_and_remedy(
     workbook: Workbook, name: str, content: bytes, said: str
 ) -> None:
     workbook.write(name, content)
@@ -375,7 +375,7 @@ def test_a_pattern_that_matches_nothing_is_named(workbook: Workbook) -> None:
     assert "No file matches" in workbook.problems()[0]
 
 
-def test_one_bad_file_stops_no_other(workbook: Workbook) -> None:
+def test_one_bad_file_does_not_stop_the_others(workbook: Workbook) -> None:
     workbook.write("a.csv", CSV)
     workbook.write("b.csv", "")
     workbook.write("c.csv", CSV)

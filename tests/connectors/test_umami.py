@@ -94,7 +94,7 @@ def test_a_website_without_any_hit_has_no_days(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [499, 500, 501, 2681])
-def test_a_long_list_is_asked_for_in_one_piece_and_loses_no_name(tmp_path: Path, count: int) -> None:
+def test_a_long_list_is_requested_in_one_piece_and_loses_no_name(tmp_path: Path, count: int) -> None:
     # Equal counts: page by page, the server's order would repeat some names and lose as many.
     paths = [cut(0, "path", f"/{n}", 1) for n in range(count)]
     with Server(tmp_path, {"daily": [day(0)], "breakdowns": paths}) as server:
@@ -185,7 +185,7 @@ def test_only_days_since_the_first_hit_are_said_to_be_known(tmp_path: Path) -> N
         assert server.visitors()[40] == 5 and server.visitors()[20] == 0
 
 
-def test_another_zone_is_other_days_all_of_which_are_asked_for(tmp_path: Path) -> None:
+def test_another_zone_is_other_days_all_of_which_are_requested(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(back) for back in range(60)]}) as server:
         server.pull()
         table = {**server.fake.table(), "timezone": "Asia/Tokyo"}
@@ -209,7 +209,7 @@ def test_another_zone_is_other_days_all_of_which_are_asked_for(tmp_path: Path) -
         assert [m for partition in moved.pull(clock=server.clock) for m in partition.messages] == []
 
 
-def test_reading_all_again_that_was_stopped_goes_on(tmp_path: Path) -> None:
+def test_reading_all_again_that_was_stopped_continues(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(back) for back in range(70)]}) as server:
         server.pull()
         for row in server.fake.rows["umami_daily"]:
@@ -225,7 +225,7 @@ def test_reading_all_again_that_was_stopped_goes_on(tmp_path: Path) -> None:
             server.pull(again=True, progress=stop, now=NOW + timedelta(minutes=1))
         assert set(server.visitors().values()) == {10, 99}
         reported = [m for partition in server.pull(now=NOW + timedelta(minutes=2)) for m in partition.messages]
-        assert "daily: an earlier pull --again was stopped; this one went on with it." in reported
+        assert "daily: an earlier pull --again was stopped; this one continued it." in reported
         assert set(server.visitors().values()) == {99}
         server.fake.asked.clear()
         assert [m for partition in server.pull(now=NOW + timedelta(minutes=3)) for m in partition.messages] == []
@@ -272,7 +272,7 @@ def test_a_forgotten_token_is_renewed(tmp_path: Path) -> None:
         assert sum(request.path.endswith("/login") for request in server.fake.asked) == 2
 
 
-def test_a_wrong_password_is_told_and_never_shown(tmp_path: Path) -> None:
+def test_a_wrong_password_is_reported_and_never_shown(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(0)]}) as server:
         environment = {"API_USERNAME": "tidings", "API_PASSWORD": "wrong-canary"}
         workbook = Workbook(tmp_path, server.fake.table(), environment)
@@ -295,7 +295,7 @@ def test_the_cloud_takes_a_key(tmp_path: Path) -> None:
             bad.pull(clock=server.clock)
 
 
-def test_nothing_to_log_in_with_is_told(tmp_path: Path) -> None:
+def test_nothing_to_log_in_with_is_reported(tmp_path: Path) -> None:
     workbook = Workbook(tmp_path, {"kind": "umami"}, {})
     assert "set API_KEY" in workbook.check()[0]
     own = Workbook(tmp_path, {"kind": "umami", "base_url": "http://127.0.0.1:9"}, {})
@@ -311,7 +311,7 @@ def test_a_website_that_is_not_seen_is_named(tmp_path: Path) -> None:
         assert "shop.exampel" in server.workbook.check()[0]
 
 
-def test_a_field_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> None:
+def test_a_field_that_disappeared_is_named_and_old_days_stay(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(1), day(0)]}) as server:
         server.pull()
         server.fake._routes = [
@@ -327,7 +327,7 @@ def test_a_field_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> Non
 
 
 @pytest.mark.whole_history
-def test_a_pull_killed_goes_on(tmp_path: Path) -> None:
+def test_a_killed_pull_continues(tmp_path: Path) -> None:
     rows = {
         "daily": [day(back, back + 1) for back in range(70)],
         "breakdowns": [cut(b, "os", "iOS", b + 1) for b in range(30)],
@@ -375,7 +375,7 @@ def test_two_websites_of_one_domain_are_two(tmp_path: Path) -> None:
         assert first in named[0][0]
 
 
-def test_a_website_that_may_not_be_read_stops_no_other(tmp_path: Path) -> None:
+def test_a_website_that_may_not_be_read_does_not_stop_the_others(tmp_path: Path) -> None:
     other = "00000000-0000-4000-8000-00000000000f"
     with Server(tmp_path, {"daily": [day(1)]}) as server:
         server.fake.websites[other] = "a.example"

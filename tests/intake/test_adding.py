@@ -75,12 +75,12 @@ def test_columns_are_known_in_several_languages(root: Path, header: str, row: st
     assert found.trial is not None and [float(x) for x in found.trial.rows["amount"].to_pylist()] == [12.5]
 
 
-def test_a_discount_is_no_amount(root: Path) -> None:
+def test_a_discount_is_not_an_amount(root: Path) -> None:
     found = understood(root, "Order ID,Date,Discount Amount,Item Total,Currency\n1,2026-10-05,0.50,9.50,EUR\n")
     assert found.table["columns"]["amount"] == "Item Total"
 
 
-def test_a_status_of_other_words_is_not_mapped_and_said(root: Path) -> None:
+def test_a_status_of_other_words_is_not_mapped_and_reported(root: Path) -> None:
     found = understood(
         root, "Order ID,Date,Amount,Status\n1,2026-10-05,9.50,Completed\n2,2026-10-06,1,Pending review\n"
     )
@@ -106,7 +106,7 @@ def test_lines_whose_order_stands_on_the_first_of_them(root: Path) -> None:
     assert any("'Created at' is empty in 33% of the rows" in doubt for doubt in found.guess.doubts)
 
 
-def test_days_that_may_be_in_two_months_are_asked_for(root: Path) -> None:
+def test_days_that_may_be_in_two_months_are_left_to_the_user(root: Path) -> None:
     found = understood(
         root, 'Date,Time,Gross,Transaction ID\n10/09/2026,14:30:00,"1,500.00",A\n11/09/2026,9:00:00,9.99,B\n'
     )
@@ -116,7 +116,7 @@ def test_days_that_may_be_in_two_months_are_asked_for(root: Path) -> None:
     assert "the time of day stands in a column of its own, 'Time'" in doubts
 
 
-def test_events_requests_and_figures_are_told_from_orders(root: Path) -> None:
+def test_events_requests_and_platform_metrics_are_distinguished_from_orders(root: Path) -> None:
     hits = understood(root, "time,url,referrer,ip\n2026-10-05T10:00:00Z,/a,,81.2.3.4\n", "hits.csv")
     assert hits.table["kind"] == "events" and hits.table["columns"]["ip"] == "ip"
     assert hits.table["defaults"] == {"event": "pageview"}

@@ -116,7 +116,7 @@ def test_a_window_is_complete_to_its_end_or_to_the_pull_if_that_is_earlier(tmp_p
     assert [load.complete_until for load in Landing(tmp_path).loads("web", "vitals")] == [at(24), at(30)]
 
 
-def test_a_pull_without_window_replaces_its_part_and_no_other(tmp_path: Path) -> None:
+def test_a_pull_without_window_replaces_its_partition_and_no_other(tmp_path: Path) -> None:
     landing = Landing(tmp_path)
     land(landing, rows(1, 2), partition="a.csv")
     land(landing, rows(1), partition="b.csv")
@@ -127,7 +127,7 @@ def test_a_pull_without_window_replaces_its_part_and_no_other(tmp_path: Path) ->
     assert len(files(tmp_path) & before) == 1, "the other part's file is untouched"
 
 
-def test_equal_rows_of_two_parts_are_two_files(tmp_path: Path) -> None:
+def test_equal_rows_of_two_partitions_are_two_files(tmp_path: Path) -> None:
     land(Landing(tmp_path), rows(1), partition="a.csv")
     land(Landing(tmp_path), rows(1), partition="b.csv")
     assert seen(tmp_path) == [("a.csv", 1, 1), ("b.csv", 1, 1)]
@@ -184,7 +184,7 @@ def test_a_window_that_said_nothing_hides_what_was_there(tmp_path: Path) -> None
         (rows(1).set_column(2, "value", pa.array(["x"])), "column value for the feed vitals is not double"),
     ],
 )
-def test_rows_that_break_the_feeds_schema_are_refused_and_change_nothing(
+def test_rows_that_break_the_feeds_schema_are_rejected_and_change_nothing(
     tmp_path: Path, table: pa.Table, said: str
 ) -> None:
     land(Landing(tmp_path), rows(7))
@@ -211,7 +211,7 @@ def test_two_pulls_of_one_endpoint_do_not_mix(tmp_path: Path) -> None:
     assert seen(tmp_path) == [("", 1, 1)]
 
 
-def test_an_unchanged_input_is_known_by_digest_mapping_and_part(tmp_path: Path) -> None:
+def test_an_unchanged_input_is_recognised_by_digest_mapping_and_partition(tmp_path: Path) -> None:
     landing, source_input = Landing(tmp_path), Input("a.csv", "aa", "m1")
     land(landing, rows(1), partition="a.csv", source_input=source_input)
     load = landing.unchanged("web", "vitals", "a.csv", source_input)

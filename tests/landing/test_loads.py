@@ -77,7 +77,7 @@ def test_of_two_exports_of_one_pull_the_one_that_reaches_further_is_the_later(sh
     ]
 
 
-def test_landing_anew_does_not_change_which_load_is_the_later(shop: Shop) -> None:
+def test_landing_again_does_not_change_which_load_is_later(shop: Shop) -> None:
     shop.write("b.csv", "1,2026-10-31T10:00,10")
     shop.pull()
     shop.write("a.csv", "1,2026-10-31T10:00,12")
@@ -187,7 +187,7 @@ def test_a_file_that_loses_more_than_a_tenth_says_what_to_do(shop: Shop) -> None
     assert "`time_format`" in pulled.messages[-1]
 
 
-def test_an_ambiguous_day_is_said_and_not_guessed(shop: Shop) -> None:
+def test_an_ambiguous_day_is_reported_and_not_guessed(shop: Shop) -> None:
     shop.write("a.csv", "1,03/04/2026,5")
     with pytest.raises(SourceError, match=r"'03/04/2026' may be 4 March 2026 .* or 3 April 2026 .*: set time_format"):
         shop.pull()

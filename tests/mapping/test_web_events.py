@@ -267,7 +267,7 @@ def test_a_site_may_be_set_as_a_url(tmp_path: Path, site: str) -> None:
 @pytest.mark.parametrize(
     "site", ["shop example", "ftp://shop.example", "a.example, b.example", "https://", "*.shop.example"]
 )
-def test_a_site_that_is_no_host_is_refused(tmp_path: Path, site: str) -> None:
+def test_a_site_that_is_not_a_host_is_rejected(tmp_path: Path, site: str) -> None:
     (tmp_path / "pyproject.toml").write_text(f'[tool.tidings]\nsite = "{site}"\n')
     with pytest.raises(SettingsError, match=r"site is '.*', which names no host\. Write the host alone"):
         load_settings(tmp_path)

@@ -373,7 +373,7 @@ def test_times_as_people_write_them(text: str, expected: datetime | None, tmp_pa
         ("unix", "99999999999", None),
     ],
 )
-def test_the_unit_of_unix_time_can_be_said(unit: str, text: str, expected: datetime | None, tmp_path: Path) -> None:
+def test_the_unit_of_unix_time_can_be_set(unit: str, text: str, expected: datetime | None, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text(f"x,y\n{text},\n")
     (found,) = read(tmp_path / "x.csv", time_format=unit)["at"]
     assert found == expected or (expected is None and str(found).startswith("!"))

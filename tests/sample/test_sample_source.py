@@ -115,7 +115,7 @@ def test_a_pull_with_the_same_options_is_skipped_and_one_with_others_replaces_ev
     verify(tmp_path)
 
 
-def test_a_pull_that_was_killed_before_the_truth_is_done_anew(tmp_path: Path) -> None:
+def test_a_pull_that_was_killed_before_the_truth_is_done_again(tmp_path: Path) -> None:
     _pull(tmp_path)
     (tmp_path / "sample" / "truth.json").unlink()
     assert [skipped for *_, skipped in _pull(tmp_path)] == [False] * len(ENDPOINTS)
@@ -252,7 +252,7 @@ def test_money_is_as_the_truth_says(sql: Sql, truth: dict[str, Any]) -> None:
     )
 
 
-def test_what_comes_back_names_an_order_and_is_no_more_than_was_paid_but_for_goodwill(
+def test_refunds_name_an_order_and_are_at_most_what_was_paid_except_for_goodwill(
     sql: Sql, truth: dict[str, Any]
 ) -> None:
     returned = sql("""
@@ -305,7 +305,7 @@ def test_prices_taxes_and_coupons_hold_line_by_line(sql: Sql, truth: dict[str, A
     assert courses["mug"]["before"] == courses["mug"]["after"]
 
 
-def test_the_last_days_of_orders_were_told_twice_and_differ(landed: tuple[Path, Any], sql: Sql) -> None:
+def test_the_last_days_of_orders_were_reported_twice_and_differ(landed: tuple[Path, Any], sql: Sql) -> None:
     first, second = (file for file in landed_files(landed[0]) if file.endpoint == "orders")
     assert second.load.window is not None
     assert (second.load.window.start.date(), second.load.window.end) == (date(2026, 6, 24), END)
@@ -377,7 +377,7 @@ def test_a_short_or_empty_company_lands_too(tmp_path: Path) -> None:
         ({"end": 5}, "end is 5"),
     ],
 )
-def test_options_that_cannot_be_used_are_refused(table: dict[str, Any], said: str) -> None:
+def test_options_that_cannot_be_used_are_rejected(table: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         KIND.open("sample", table, Settings(root=Path()))
 

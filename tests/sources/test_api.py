@@ -48,13 +48,13 @@ def test_a_second_pull_asks_for_what_may_have_changed(toy: Toy) -> None:
     assert toy.asked_days() == [(2, -1), (-2, -2)]
 
 
-def test_what_is_settled_is_not_asked_for_even_after_years(toy: Toy) -> None:
+def test_final_days_are_not_requested_even_after_years(toy: Toy) -> None:
     toy.pull_all()
     toy.pull_all(noon(-400))
     assert toy.asked_days()[0][0] == 2 and toy.asked_days()[-1][1] == -399
 
 
-def test_a_day_that_was_not_whole_when_it_was_landed_is_asked_for_again(tmp_path: Path) -> None:
+def test_a_day_that_was_incomplete_when_it_was_landed_is_requested_again(tmp_path: Path) -> None:
     # It promises not to restate, but takes three days to be complete.
     toy = Toy(tmp_path, with_(lookback_days=0, lag_days=3))
     toy.pull_all()
@@ -62,7 +62,7 @@ def test_a_day_that_was_not_whole_when_it_was_landed_is_asked_for_again(tmp_path
     assert toy.asked_days() == [(3, 1)]
 
 
-def test_today_is_asked_for_where_it_can_be(tmp_path: Path) -> None:
+def test_today_is_requested_where_it_can_be(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(include_today=True, lookback_days=0))
     toy.pull_all()
     assert toy.asked_days()[-1][1] == 0
@@ -97,7 +97,7 @@ def test_since_and_until_ask_for_their_days_landed_or_not(toy: Toy) -> None:
     assert toy.asked_days() == [(9, 6), (5, 2)]
 
 
-def test_days_landed_further_back_are_not_asked_for_again(toy: Toy) -> None:
+def test_days_landed_further_back_are_not_requested_again(toy: Toy) -> None:
     toy.pull_all(since=back(30), until=back(29))
     toy.pull_all()
     # The days in between are a gap: they were never requested.
@@ -131,7 +131,7 @@ def _entry(first: date, days: int, fetched: date) -> Load:
     st.integers(0, 6),
     st.integers(0, 6),
 )
-def test_exactly_what_is_unknown_or_unsettled_is_asked_for(
+def test_exactly_the_unknown_and_changeable_days_are_requested(
     landed: list[tuple[int, int, int]], chunk: int, lookback: int, lag: int
 ) -> None:
     endpoint = with_(chunk_days=chunk, lookback_days=lookback, lag_days=lag, history_days=20)
@@ -157,7 +157,7 @@ def test_exactly_what_is_unknown_or_unsettled_is_asked_for(
 # What replaces what
 
 
-def test_a_restated_day_replaces_what_was_told_and_is_counted(toy: Toy) -> None:
+def test_a_restated_day_replaces_what_was_reported_and_is_counted(toy: Toy) -> None:
     for day in range(1, 11):
         toy.tell(back(day), day)
     toy.pull_all()
@@ -180,7 +180,7 @@ def test_a_late_day_is_landed_when_it_comes(toy: Toy) -> None:
     assert sum(partition.restated for partition in pulled) == 1
 
 
-def test_what_is_told_again_the_same_is_no_restatement(toy: Toy) -> None:
+def test_the_same_data_again_is_not_a_restatement(toy: Toy) -> None:
     toy.tell(back(1), 1, 2, 3)
     toy.pull_all()
     toy.days[back(1)].reverse()
@@ -188,7 +188,7 @@ def test_what_is_told_again_the_same_is_no_restatement(toy: Toy) -> None:
     assert toy.held() == {back(1): [1, 2, 3]}
 
 
-def test_rows_of_other_days_than_were_asked_for_are_refused(toy: Toy) -> None:
+def test_rows_of_other_days_than_were_requested_are_rejected(toy: Toy) -> None:
     toy.tell(back(1), 1)
     # A server that takes days for instants of another zone returns the day before, too.
     toy.days[back(1)] += [{"day": back(3).isoformat(), "name": "n0", "value": 3}]
@@ -238,7 +238,7 @@ class Broken:
             raise ResponseError(f"The answer for {day} is damaged.", "Pull again.", self.status)
 
 
-def test_a_damaged_answer_keeps_out_its_own_days_only(tmp_path: Path) -> None:
+def test_a_damaged_response_blocks_only_its_own_days(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0))
     for day in range(1, 11):
         toy.tell(back(day), day)
@@ -252,7 +252,7 @@ def test_a_damaged_answer_keeps_out_its_own_days_only(tmp_path: Path) -> None:
     assert toy.held() == {back(day): [day] for day in range(1, 11)}
 
 
-def test_a_day_that_a_connector_sets_apart_keeps_out_nothing_else(tmp_path: Path) -> None:
+def test_a_day_that_a_connector_sets_apart_blocks_nothing_else(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0))
     for day in range(1, 11):
         toy.tell(back(day), day)
@@ -272,14 +272,14 @@ def test_a_day_that_a_connector_sets_apart_keeps_out_nothing_else(tmp_path: Path
     assert toy.asked_days() == [(8, 8), (5, 5)]
 
 
-def test_a_right_that_lacks_is_not_asked_for_day_by_day(toy: Toy) -> None:
+def test_a_missing_right_is_not_tried_day_by_day(toy: Toy) -> None:
     toy.on_page = Broken(403, *(back(day) for day in range(1, 11)))
     with pytest.raises(SourceError, match="is damaged"):
         toy.pull_all()
     assert len(toy.asked) == 1
 
 
-def test_refused_records_are_counted_and_kept_until_their_days_are_landed(toy: Toy) -> None:
+def test_rejected_records_are_counted_and_kept_until_their_days_are_landed(toy: Toy) -> None:
     for day in range(1, 11):
         toy.tell(back(day), day)
     toy.days[back(2)] = toy.days[back(1)] = [{"day": "never"}]
@@ -298,7 +298,7 @@ def test_refused_records_are_counted_and_kept_until_their_days_are_landed(toy: T
 
 
 @pytest.mark.parametrize("order", [{"again": True}, {"since": back(30)}, {"since": back(30), "until": back(1)}])
-def test_what_a_source_no_longer_knows_stays_as_it_was_told(tmp_path: Path, order: Any) -> None:
+def test_what_a_source_no_longer_knows_stays_as_it_was_reported(tmp_path: Path, order: Any) -> None:
     toy = Toy(tmp_path, with_(retention_days=10))
     for day in range(1, 11):
         toy.tell(back(day), day)
@@ -326,7 +326,7 @@ def test_what_is_forgotten_before_it_settles_stays(tmp_path: Path) -> None:
     assert toy.held() == {back(2): [2]}
 
 
-def test_records_that_cannot_be_used_are_asked_for_until_they_can(tmp_path: Path) -> None:
+def test_unusable_records_are_requested_until_they_are_usable(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(history_days=6, chunk_days=3, lookback_days=0))
     for day in (6, 5, 4):
         toy.days[back(day)] = [{"day": "never"}]
@@ -344,7 +344,7 @@ def test_records_that_cannot_be_used_are_asked_for_until_they_can(tmp_path: Path
     assert toy.held() == {back(day): [10 - day] for day in range(-2, 7)}
 
 
-def test_a_chunk_of_which_a_part_could_not_be_used_is_asked_for_again_by_the_same_version(tmp_path: Path) -> None:
+def test_a_chunk_of_which_a_part_could_not_be_used_is_requested_again_by_the_same_version(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0))
     for day in range(1, 11):
         toy.tell(back(day), day)
@@ -361,7 +361,7 @@ def test_a_chunk_of_which_a_part_could_not_be_used_is_asked_for_again_by_the_sam
     assert toy.asked == [], "all of it is used by now"
 
 
-def test_what_can_never_be_used_is_asked_for_in_turn(tmp_path: Path) -> None:
+def test_records_that_stay_unusable_are_requested_in_turn(tmp_path: Path) -> None:
     # A fault of every chunk must not make each pull ask for all of history.
     toy = Toy(tmp_path, with_(lookback_days=0, chunk_days=1))
     for day in range(1, 11):
@@ -392,7 +392,7 @@ class Late:
             raise NotYetError(day)
 
 
-def test_not_there_yet_is_not_zero_and_is_asked_for_again(tmp_path: Path) -> None:
+def test_a_day_that_is_not_available_yet_is_not_zero_and_is_requested_again(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0))
     for day in range(1, 11):
         toy.tell(back(day), day)
@@ -424,7 +424,7 @@ def test_a_missing_day_does_not_keep_out_those_after_it(tmp_path: Path) -> None:
     assert toy.asked_days() == [(8, 7), (7, 7), (3, 3)]
 
 
-def test_days_that_are_known_to_be_missing_are_not_asked_for_one_by_one(tmp_path: Path) -> None:
+def test_days_that_are_known_to_be_missing_are_not_requested_one_by_one(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0, chunk_days=10))
     toy.tell(back(10), 10)
     toy.tell(back(2), 2)
@@ -445,7 +445,7 @@ def test_days_that_are_known_to_be_missing_are_not_asked_for_one_by_one(tmp_path
 
 
 @pytest.mark.parametrize("named", [back(40), back(-5)])
-def test_a_missing_day_that_was_not_asked_for_is_no_endless_loop(toy: Toy, named: date) -> None:
+def test_a_missing_day_that_was_not_requested_is_not_an_endless_loop(toy: Toy, named: date) -> None:
     toy.tell(back(10), 10)
 
     def confused(endpoint: str, partition: str, day: date) -> None:
@@ -467,7 +467,7 @@ def _without(toy: Toy, name: str) -> None:
             record.pop(name)
 
 
-def test_the_refused_part_keeps_old_rows_in_force(toy: Toy) -> None:
+def test_the_rejected_part_keeps_old_rows_in_force(toy: Toy) -> None:
     for day in range(1, 11):
         toy.tell(back(day), day)
     toy.pull_all()
@@ -512,7 +512,7 @@ def test_a_bad_day_does_not_keep_out_those_after_it(tmp_path: Path) -> None:
     assert set(toy.held()) == {back(day) for day in range(1, 11) if day != 4}
 
 
-def test_records_that_are_no_records_are_set_aside(toy: Toy) -> None:
+def test_records_that_are_no_records_are_rejected(toy: Toy) -> None:
     toy.tell(back(1), 1)
     toy.days[back(1)] += ["maintenance", None, ["x"], 7]
     (*_, pulled) = toy.pull_all()
@@ -521,7 +521,7 @@ def test_records_that_are_no_records_are_set_aside(toy: Toy) -> None:
     assert '{"":"maintenance"}' in {record for _, record in toy.workbook.rejected("daily")}
 
 
-def test_fields_that_went_and_came_are_told(toy: Toy) -> None:
+def test_fields_that_went_and_came_are_reported(toy: Toy) -> None:
     toy = Toy(toy.settings.root, with_(fields=("day", "name", "value", "hint")))
     toy.tell(back(1), 1)
     toy.days[back(1)][0]["shiny"] = True
@@ -560,7 +560,7 @@ def test_what_is_to_be_forgotten_is_nowhere(tmp_path: Path) -> None:
         (ValueError("not a date"), "ValueError"),
     ],
 )
-def test_an_answer_of_another_form_is_told_and_stops_no_other_endpoint(
+def test_a_response_of_another_form_is_reported_and_does_not_stop_other_endpoints(
     tmp_path: Path, fault: Exception, reported: str
 ) -> None:
     toy = Toy(tmp_path, with_(name="odd"), DAILY)
@@ -582,7 +582,7 @@ def test_an_answer_of_another_form_is_told_and_stops_no_other_endpoint(
     assert next(first for name, _, first, _ in toy.asked if name == "odd") == back(6)
 
 
-def test_a_check_of_an_answer_of_another_form_is_a_sentence(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_of_a_response_of_another_form_is_a_sentence(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     def ping(client: Any) -> list[str]:
         raise KeyError("sites")
 
@@ -613,7 +613,7 @@ def test_parts_have_their_own_days(toy: Toy) -> None:
     assert toy.held() == {back(1): [1, 1]}
 
 
-def test_a_part_or_endpoint_that_fails_stops_no_other(tmp_path: Path) -> None:
+def test_a_failing_partition_or_endpoint_does_not_stop_the_others(tmp_path: Path) -> None:
     toy = Toy(tmp_path, DAILY, with_(name="other"))
     toy.names = ("a", "b", "c")
     toy.tell(back(1), 1)
@@ -629,7 +629,7 @@ def test_a_part_or_endpoint_that_fails_stops_no_other(tmp_path: Path) -> None:
     assert (len(toy.held()[back(1)]), len(toy.held("other")[back(1)])) == (2, 2)
 
 
-def test_many_failures_are_told_in_few_words(toy: Toy) -> None:
+def test_many_failures_are_reported_in_few_words(toy: Toy) -> None:
     toy.names = tuple(f"site-{number}" for number in range(40))
 
     def page(endpoint: str, partition: str, day: date) -> None:
@@ -668,7 +668,7 @@ def test_a_snapshot_adds_a_day_with_each_day_of_pulling(tmp_path: Path) -> None:
     assert Landing(toy.settings.raw).loads("api", "daily")[-1].complete_until == noon(-1)
 
 
-def test_what_is_told_as_a_whole_replaces_the_whole(tmp_path: Path) -> None:
+def test_a_full_refresh_replaces_everything(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(whole=True))
     toy.tell(back(500), 1)
     toy.tell(back(1), 2)
@@ -686,7 +686,7 @@ def test_what_is_told_as_a_whole_replaces_the_whole(tmp_path: Path) -> None:
     assert toy.held() == {back(1): [4]} and toy.workbook.rejected("daily") == []
 
 
-def test_a_snapshot_that_is_not_there_is_asked_for_again(tmp_path: Path) -> None:
+def test_a_snapshot_that_is_not_there_is_requested_again(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(snapshot=True))
     toy.on_page = Late(back(0))
     (pulled,) = toy.pull_all()

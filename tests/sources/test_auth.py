@@ -143,7 +143,7 @@ def test_a_token_is_kept_and_renewed_before_it_expires(google: Google, clock: Qu
     assert len(refused) == len(used), "none was refused on the way"
 
 
-def test_a_token_that_is_refused_is_renewed_once(google: Google, clock: QuickClock) -> None:
+def test_a_token_that_is_rejected_is_renewed_once(google: Google, clock: QuickClock) -> None:
     client = client_of(google, clock)
     client.get("figures")
     # Revoked, or forgotten by a server that restarted.
@@ -156,7 +156,7 @@ def test_a_token_that_is_refused_is_renewed_once(google: Google, clock: QuickClo
     assert [request.path for request in google.asked] == ["/figures", "/token", "/figures"]
 
 
-def test_a_token_of_a_second_is_no_endless_loop(google: Google, clock: QuickClock) -> None:
+def test_a_token_of_a_second_is_not_an_endless_loop(google: Google, clock: QuickClock) -> None:
     google.seconds = 1
     client = client_of(google, clock)
     assert [client.get("figures").json()["by"] for _ in range(2)] == ["token-1", "token-1"]
@@ -174,7 +174,7 @@ def test_a_clock_that_is_wrong_is_named_as_a_reason(google: Google, clock: Quick
         client_of(google, clock).get("figures")
 
 
-def test_a_key_that_google_does_not_know_is_refused(google: Google, clock: QuickClock) -> None:
+def test_a_key_that_google_does_not_know_is_rejected(google: Google, clock: QuickClock) -> None:
     other = pem(rsa.generate_private_key(65537, 2048))
     with pytest.raises(CredentialError, match="Signature verification failed") as refused:
         client_of(google, clock, private_key=other).get("figures")
@@ -184,7 +184,7 @@ def test_a_key_that_google_does_not_know_is_refused(google: Google, clock: Quick
 @pytest.mark.parametrize(
     "said", [{}, [], {"access_token": "t", "expires_in": "soon"}, {"access_token": None, "expires_in": {}}]
 )
-def test_an_answer_without_a_token_is_told(google: Google, clock: QuickClock, said: Any) -> None:
+def test_a_response_without_a_token_is_reported(google: Google, clock: QuickClock, said: Any) -> None:
     google.fail("/token", 200, content=said)
     with pytest.raises(ResponseError, match=r"/token gave no token to search\. Compare token_uri"):
         client_of(google, clock).get("figures")
@@ -202,7 +202,7 @@ def test_an_answer_without_a_token_is_told(google: Google, clock: QuickClock, sa
         '{"client_email": "a@b.example", "private_key": null}',
     ],
 )
-def test_what_is_no_key_file_is_said_without_its_content(google: Google, clock: QuickClock, text: str) -> None:
+def test_what_is_not_a_key_file_is_reported_without_its_content(google: Google, clock: QuickClock, text: str) -> None:
     client = Client("search", google.url, clock, console="", auth=service_account(Secret(text), SCOPES))
     with pytest.raises(CredentialError, match=r"service account of search is not a Google key file\.") as refused:
         client.get("figures")
@@ -246,7 +246,7 @@ def test_es256_is_signed_as_apple_asks_for(clock: QuickClock) -> None:
         ("RS256", "-----BEGIN OPENSSH PRIVATE KEY-----\ncanary4d\n-----END OPENSSH PRIVATE KEY-----\n"),
     ],
 )
-def test_a_key_of_another_kind_is_told(clock: QuickClock, algorithm: str, key: str) -> None:
+def test_a_key_of_another_kind_is_reported(clock: QuickClock, algorithm: str, key: str) -> None:
     made = {"RSA": lambda: pem(rsa_key()), "EC": lambda: pem(ec_key()), "P-384": lambda: pem(ec_key("secp384r1"))}
     made["LOCKED"] = lambda: pem(ec_key(), "password")
     made["PUBLIC"] = lambda: ec_key().public_key().public_bytes(Encoding.PEM, _public()).decode()

@@ -56,7 +56,7 @@ def response(content: Any, type_: str = "application/json") -> Response:
         (FILE, {"error": "later"}, "it is JSON where a file is expected: later"),
     ],
 )
-def test_what_is_an_answer(expected: Any, content: Any, fault: str) -> None:
+def test_what_is_a_valid_response(expected: Any, content: Any, fault: str) -> None:
     said = expected.fault(response(content))
     assert said.startswith(fault) if fault else said == ""
 
@@ -106,6 +106,6 @@ def test_a_page_is_known_by_how_it_begins(body: bytes, type_: str, title: str | 
     assert Response(200, {"Content-Type": type_}, body, "x").page == title
 
 
-def test_not_json_is_told() -> None:
+def test_not_json_is_reported() -> None:
     with pytest.raises(ResponseError, match="did not respond with JSON"):
         response(b"no").json()

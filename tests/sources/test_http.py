@@ -84,14 +84,14 @@ def clock() -> QuickClock:
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520, 524, 529])
-def test_answers_that_say_later_are_asked_again(shop: Shop, clock: QuickClock, status: int) -> None:
+def test_responses_that_say_later_are_retried(shop: Shop, clock: QuickClock, status: int) -> None:
     shop.fail("/orders", status, times=2)
     assert client_of(shop, clock).get("orders").json()["orders"] == [1, 2, 3]
     assert len(shop.asked) == 3
 
 
 @pytest.mark.parametrize("status", [400, 404, 422, 501, 505])
-def test_answers_that_say_no_are_not(shop: Shop, clock: QuickClock, status: int) -> None:
+def test_responses_that_say_no_are_not(shop: Shop, clock: QuickClock, status: int) -> None:
     shop.fail("/orders", status, times=9, content={"message": "no"})
     with pytest.raises(ResponseError, match=f"/orders answers {status}: no") as refused:
         client_of(shop, clock).get("orders")
@@ -191,7 +191,7 @@ def test_a_longer_wait_than_a_pull_should_last_ends_it(shop: Shop, clock: QuickC
     assert (len(shop.asked), clock.waited) == (1, [])
 
 
-def test_a_cut_answer_is_asked_for_again(shop: Shop, clock: QuickClock) -> None:
+def test_a_truncated_response_is_requested_again(shop: Shop, clock: QuickClock) -> None:
     shop.cut("/orders", after=10, times=2)
     assert client_of(shop, clock).get("orders").json()["orders"] == [1, 2, 3]
     shop.cut("/orders", after=10, times=9)
@@ -266,12 +266,12 @@ def test_a_server_that_drips_is_given_up() -> None:
             stop.set()
 
 
-def test_a_connection_closed_without_a_word_is_no_mystery(clock: QuickClock) -> None:
+def test_a_connection_closed_without_a_word_is_not_a_mystery(clock: QuickClock) -> None:
     with answering(lambda connection: None) as url, pytest.raises(OutageError, match="the answer was cut off"):
         Client("shop", url, clock, console="").get("orders")
 
 
-def test_a_chunked_answer_is_whole_or_asked_for_again(clock: QuickClock) -> None:
+def test_a_chunked_response_is_complete_or_requested_again(clock: QuickClock) -> None:
     said = iter([b"5\r\nhel", b"5\r\nhello\r\n3\r\n wo\r\n0\r\n\r\n"])
 
     def talk(connection: socket.socket) -> None:
@@ -367,7 +367,7 @@ class _Wired(Client):
         return Response(reply.status, reply.headers, reply.bytes(), url)
 
 
-def test_a_slow_answer_counts_from_its_end(clock: QuickClock) -> None:
+def test_a_slow_response_counts_from_its_end(clock: QuickClock) -> None:
     arrived: list[float] = []
 
     class Slow(_Wired):
@@ -435,7 +435,7 @@ def test_what_the_same_server_is(base: str, url: str, is_same: bool, clock: Quic
             client._url(url, True)
 
 
-def test_a_refused_key_is_told_without_the_key(shop: Shop, clock: QuickClock) -> None:
+def test_a_rejected_key_is_reported_without_the_key(shop: Shop, clock: QuickClock) -> None:
     wrong = "canary-wrong-55"
     with pytest.raises(CredentialError) as refused:
         client_of(shop, clock, wrong).get("orders")
@@ -444,7 +444,7 @@ def test_a_refused_key_is_told_without_the_key(shop: Shop, clock: QuickClock) ->
 
 
 @pytest.mark.parametrize("cut", range(4, len(KEY)))
-def test_a_key_cut_off_in_an_error_is_not_told_either(shop: Shop, clock: QuickClock, cut: int) -> None:
+def test_a_truncated_key_in_an_error_is_not_shown_either(shop: Shop, clock: QuickClock, cut: int) -> None:
     # The excerpt ends in the middle of the key.
     shop.fail("/orders", 400, content="x" * (300 - cut) + KEY + " was not accepted")
     with pytest.raises(ResponseError) as refused:
@@ -508,7 +508,7 @@ def test_numbers_stay_exact() -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>Log in</html>", b"", b"\xff\xfe\x00", b"[" * 100_000, b"9" * 5000])
-def test_what_is_not_json_is_said_without_its_content(body: bytes) -> None:
+def test_what_is_not_json_is_reported_without_its_content(body: bytes) -> None:
     with pytest.raises(ResponseError, match=rf"x did not respond with JSON \({len(body)} bytes\)\. Check base_url"):
         Response(200, {}, body, "x").json()
 
@@ -527,7 +527,7 @@ def test_what_is_not_json_is_said_without_its_content(body: bytes) -> None:
         (b"w" * 5000, "w" * 300),
     ],
 )
-def test_an_error_is_told_in_one_short_line(body: bytes, said: str) -> None:
+def test_an_error_is_reported_in_one_short_line(body: bytes, said: str) -> None:
     assert excerpt(Response(400, {}, body, "x")) == said
 
 

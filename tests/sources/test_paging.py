@@ -15,7 +15,7 @@ from tidings.sources.http.paging import pages
 
 # Two equal pages count as a repeated one; empty ones occur now and then.
 @given(st.lists(st.lists(st.integers()), min_size=1, unique_by=lambda rows: tuple(rows) or object()))
-def test_all_pages_come_in_order_each_asked_for_once(said: list[list[int]]) -> None:
+def test_all_pages_come_in_order_each_requested_once(said: list[list[int]]) -> None:
     asked: list[int | None] = []
 
     def ask(cursor: int | None) -> Any:
@@ -35,7 +35,7 @@ def test_all_pages_come_in_order_each_asked_for_once(said: list[list[int]]) -> N
         ({None: "a", "a": "b", "b": "a"}, [None, "a", "b"]),
     ],
 )
-def test_a_circle_is_left_with_an_error(following: dict[str | None, str], seen: list[str | None]) -> None:
+def test_a_cycle_is_left_with_an_error(following: dict[str | None, str], seen: list[str | None]) -> None:
     came = []
     with pytest.raises(ResponseError, match="The pages of the orders repeat in a cycle"):
         for page in pages(lambda cursor: cursor, lambda page: following[page], "orders"):
@@ -43,7 +43,7 @@ def test_a_circle_is_left_with_an_error(following: dict[str | None, str], seen: 
     assert came == seen, "what came before was handed over once"
 
 
-def test_the_next_page_is_asked_for_when_it_is_wanted() -> None:
+def test_the_next_page_is_requested_when_it_is_needed() -> None:
     asked: list[int | None] = []
 
     def ask(cursor: int | None) -> int:

@@ -135,12 +135,12 @@ def test_one_bad_value_takes_out_its_own_row_only() -> None:
     assert json.loads(rows.records[0]) == {"ts": "2026-11-20T00:00:00", "name": "b", "count": "x"}
 
 
-def test_a_row_that_is_wrong_twice_is_refused_once() -> None:
+def test_a_row_with_two_faults_is_rejected_once() -> None:
     rows = read({"count": "x", "share": "y", "name": None})
     assert (len(rows.reasons), rows.table.num_rows) == (1, 0)
 
 
-def test_a_field_that_vanished_is_named() -> None:
+def test_a_field_that_disappeared_is_named() -> None:
     def parse(record: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"ts": record["day"], "name": record["who"], "count": record.get("count")}
 
@@ -202,7 +202,7 @@ def test_whatever_comes_is_in_or_out_and_kept(records: list[dict[str, Any]]) -> 
     assert not any(rows.table[name].null_count for name in FEED.required)
 
 
-def test_what_lies_outside_of_a_columns_range_is_refused_before_a_build_is() -> None:
+def test_what_lies_outside_of_a_columns_range_is_rejected_before_a_build_is() -> None:
     feed = Feed(
         name="stars",
         doc="Stars.",

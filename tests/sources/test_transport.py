@@ -67,7 +67,7 @@ def proxy(response: bytes) -> Iterator[tuple[str, list[bytes]]]:
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"by": "way"}'
 
 
-def test_a_proxy_of_the_environment_is_used_unless_it_is_told_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_of_the_environment_is_used_unless_it_is_disabled(monkeypatch: pytest.MonkeyPatch) -> None:
     with proxy(OK) as (address, asked), Shop().running() as url:
         monkeypatch.setenv("HTTP_PROXY", f"http://ada:pw-canary@{address}")
         assert client_of("http://shop.example").get("orders").json() == {"by": "way"}
@@ -149,7 +149,7 @@ def test_a_bundle_without_a_certificate_is_named(monkeypatch: pytest.MonkeyPatch
         client_of(url).get("orders")
 
 
-def test_a_server_without_encryption_is_told_at_once() -> None:
+def test_a_server_without_encryption_is_reported_at_once() -> None:
     with Shop().running() as url, pytest.raises(OutageError, match="does not answer encrypted") as refused:
         client_of(url.replace("http:", "https:")).get("orders")
     assert "http://" in str(refused.value)
