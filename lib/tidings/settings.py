@@ -114,12 +114,12 @@ class Settings:
                 "Give the path of the key file, from the folder of pyproject.toml.",
             ) from None
 
-    def held(self, name: str) -> Secret | None:
+    def secret_value(self, name: str) -> Secret | None:
         """The secret of a credential's variable: its value, or the content of the key file that it names."""
         value = Secret(self.environment.get(name, "").strip())
         return Secret(self._small_file(value) or value) if value else None
 
-    def perhaps(self, name: str) -> Secret | None:
+    def possible_secret(self, name: str) -> Secret | None:
         """The secret of a variable that only has the name of one; a value that is a path counts only if it is a key
         file.
         """

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tidings.errors import UsageError
-from tidings.intake.adding import Proposal, propose, said, write
+from tidings.intake.adding import Proposal, described, propose, write
 from tidings.settings import load_settings
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -53,7 +53,7 @@ def test_a_german_export_in_another_encoding(root: Path) -> None:
         },
     }
     assert found.trial is not None and (found.trial.rows.num_rows, found.trial.rejected) == (2, 0)
-    text = said(found)
+    text = described(found)
     assert "separated by semicolons" in text and "Größe M" in text and "1234.5" in text
     assert "To look at: letters beyond ASCII were taken for cp1252" in text
 
@@ -146,14 +146,14 @@ def test_events_requests_and_platform_metrics_are_distinguished_from_orders(root
 )
 def test_what_fits_nothing_says_what_it_lacks(root: Path, content: str, why: str) -> None:
     found = understood(root, content)
-    assert found.trial is None and why in said(found)
+    assert found.trial is None and why in described(found)
 
 
 def test_a_currency_beside_the_amounts_is_read(root: Path) -> None:
     found = understood(root, "Order ID,Date,Total\n1,2026-10-05,£12.50\n2,2026-10-06,GBP 3\n")
     assert found.table["currency"] == "GBP" and found.trial is not None and found.trial.used == 2
     found = understood(root, "Order ID,Date,Total\n1,2026-10-05,$12.50\n", "dollars.csv")
-    assert "'$12.50' may be in USD or CAD or AUD or another currency: set currency" in said(found)
+    assert "'$12.50' may be in USD or CAD or AUD or another currency: set currency" in described(found)
 
 
 def test_a_header_that_comes_again_hides_nothing(root: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_header_that_comes_again_hides_nothing(root: Path) -> None:
 
 def test_addresses_are_never_shown(root: Path) -> None:
     found = understood(root, "time,url,ip,mail\n2026-10-05T10:00:00Z,/a,81.2.3.4,joe@x.example\n")
-    assert "81.2.3.4" not in said(found) and "joe@x" not in said(found)
+    assert "81.2.3.4" not in described(found) and "joe@x" not in described(found)
 
 
 def test_the_table_is_added_and_all_else_stays(root: Path) -> None:

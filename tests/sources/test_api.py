@@ -669,7 +669,7 @@ def test_a_snapshot_adds_a_day_with_each_day_of_pulling(tmp_path: Path) -> None:
 
 
 def test_a_full_refresh_replaces_everything(tmp_path: Path) -> None:
-    toy = Toy(tmp_path, with_(whole=True))
+    toy = Toy(tmp_path, with_(full_refresh=True))
     toy.tell(back(500), 1)
     toy.tell(back(1), 2)
     toy.pull_all()

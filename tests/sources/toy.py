@@ -95,7 +95,11 @@ class Toy(ApiSource):
         self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
         self.asked.append((endpoint.name, partition, first, end))
-        days = sorted(self.days) if endpoint.whole else [first + timedelta(days=n) for n in range((end - first).days)]
+        days = (
+            sorted(self.days)
+            if endpoint.full_refresh
+            else [first + timedelta(days=n) for n in range((end - first).days)]
+        )
         for day in days:
             self.on_page(endpoint.name, partition, day)
             records = self.days.get(day, [])

@@ -142,14 +142,14 @@ def suggested(proposal: Proposal, configured: object) -> str:
     lines = []
     if found.kind != configured:
         lines.append(f"It looks like {found.kind}.")
-    lines.append("With this in place of its table: " + trial.said())
+    lines.append("With this in place of its table: " + trial.summary())
     lines += [f"{reason}." for reason in trial.reasons[:_REASONS]]
     doubts = [*found.doubts, *([proposal.encoding_doubt] if proposal.encoding_doubt else [])]
     lines += [f"To look at: {doubt}." for doubt in doubts]
     return "\n".join([*lines, "", *table_text(proposal).splitlines(), ""])
 
 
-def said(proposal: Proposal) -> str:
+def described(proposal: Proposal) -> str:
     """A proposal as text: the kind of each column, the first rows as interpreted, doubts, and the table."""
     found, trial = proposal.guess, proposal.trial
     lines = [f"{proposal.file.name}: {_form(proposal)}", *map(_column, found.columns[:_NAMED])]
@@ -158,7 +158,7 @@ def said(proposal: Proposal) -> str:
     if trial is None:
         lines += ["", f"It fits no feed: {found.lacks}."]
         return "\n".join(lines)
-    lines += ["", f"It is read as {found.kind}. {trial.said()}", *(f"  {reason}." for reason in trial.reasons[:3])]
+    lines += ["", f"It is read as {found.kind}. {trial.summary()}", *(f"  {reason}." for reason in trial.reasons[:3])]
     lines += ["", *_shown(trial, tuple(found.options["columns"]))]
     doubts = [*found.doubts, *([proposal.encoding_doubt] if proposal.encoding_doubt else [])]
     lines += ["", *(f"  To look at: {doubt}." for doubt in doubts)] if doubts else []

@@ -81,7 +81,7 @@ class _Taken:
     asked: pa.StructArray
     ts: pa.Array
     number: pa.Array
-    refused: pa.Array
+    rejected: pa.Array
     reasons: list[str]
     records: list[str]
 
@@ -207,7 +207,7 @@ class AccessLog:
             taken = self._taken(lines, formats)
             if taken.reasons:
                 reasons.update(taken.reasons)
-                writer.reject(taken.refused, taken.reasons, taken.records)
+                writer.reject(taken.rejected, taken.reasons, taken.records)
             known = taken.asked
             if not len(known):
                 continue
@@ -238,21 +238,21 @@ class AccessLog:
         asked = self._asked(parsed)
         formed, dated, known = parsed.is_valid(), ts.is_valid(), asked.is_valid()
         usable = pc.and_(pc.and_(formed, dated), known)
-        refused = pc.and_not(pc.not_equal(pc.utf8_trim_whitespace(text), ""), usable)
-        records = lines.text.filter(refused).to_pylist()
+        rejected = pc.and_not(pc.not_equal(pc.utf8_trim_whitespace(text), ""), usable)
+        records = lines.text.filter(rejected).to_pylist()
         reasons = []
         if records:
             reasons = [
                 why_not(record) if not is_formed else _NO_DATE if not is_dated else _NOBODY
                 for record, is_formed, is_dated in zip(
-                    records, formed.filter(refused).to_pylist(), dated.filter(refused).to_pylist(), strict=True
+                    records, formed.filter(rejected).to_pylist(), dated.filter(rejected).to_pylist(), strict=True
                 )
             ]
         return _Taken(
             asked.filter(usable),
             ts.filter(usable),
             number.filter(usable),
-            number.filter(refused),
+            number.filter(rejected),
             reasons,
             [scrubbed(record) for record in records],
         )

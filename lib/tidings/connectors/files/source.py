@@ -24,7 +24,7 @@ from tidings.landing.loads import lone_past
 from tidings.landing.manifest import Input
 from tidings.landing.rejections import Reason, options_against, reasons_in
 from tidings.landing.store import Landing, LoadWriter
-from tidings.mapping.filling import converted, fill, parser, refuse
+from tidings.mapping.filling import converted, fill, parser, reject
 from tidings.mapping.options import OPTIONS, PAGEVIEW, PULL, FileOptions, read_options
 from tidings.mapping.shapes import SHAPES, Shape
 from tidings.mapping.statement import Plan, plan, statement
@@ -356,7 +356,7 @@ def _with_care(
         for chunk in chunks:
             yield from converted(connection, query, chunk, rejects)
             if rejects:
-                refuse(writer, *zip(*rejects, strict=True))
+                reject(writer, *zip(*rejects, strict=True))
                 rejects.clear()
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]

@@ -73,7 +73,7 @@ CUSTOMERS: Final = ApiEndpoint(
     name="customers",
     feed=REVENUECAT_CUSTOMERS,
     doc="All customers.",
-    whole=True,
+    full_refresh=True,
     parse=parse_customer,
     fields=(
         *("object", "id", "project_id", "first_seen_at", "last_seen_at", "last_seen_country", "last_seen_platform"),
@@ -85,7 +85,7 @@ SUBSCRIPTIONS: Final = ApiEndpoint(
     name="subscriptions",
     feed=REVENUECAT_SUBSCRIPTIONS,
     doc="All subscriptions outside of the sandbox.",
-    whole=True,
+    full_refresh=True,
     parse=parse_subscription,
     fields=(
         *("object", "id", "customer_id", "product_id", "starts_at", "current_period_starts_at"),

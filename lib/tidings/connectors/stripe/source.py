@@ -130,7 +130,7 @@ class Stripe(ApiSource):
             yield self._counted(client).records(first)
         else:
             asked: dict[str, Any] = {}
-            if not endpoint.whole:
+            if not endpoint.full_refresh:
                 asked["created[gte]"] = int(day_instant(first).timestamp())
                 asked["created[lt]"] = int(day_instant(end).timestamp())
             for found in listed(client, _PATHS.get(endpoint.name, endpoint.name), asked):

@@ -28,7 +28,7 @@ def chunks(
     zone = Zone(endpoint.zone)
     include_today = zone.day_of(pull.now)
     tomorrow = add_days(include_today, 1)
-    if endpoint.whole or endpoint.snapshot:
+    if endpoint.full_refresh or endpoint.snapshot:
         return [(include_today, tomorrow)]
     end = tomorrow if endpoint.include_today else include_today
     landed = [(load, load.window) for load in loads if load.window is not None]
@@ -88,10 +88,10 @@ def doubtful(loads: Iterable[Load], at_once: int = _AT_ONCE) -> list[Load]:
 
 def complete_until(endpoint: ApiEndpoint, end: date, pull: Pull) -> datetime:
     zone = Zone(endpoint.zone)
-    if endpoint.whole or endpoint.snapshot:
+    if endpoint.full_refresh or endpoint.snapshot:
         return pull.now
-    whole = zone.first_instant(add_days(zone.day_of(pull.now), -endpoint.lag_days))
-    return min(zone.first_instant(end), whole, pull.now)
+    complete = zone.first_instant(add_days(zone.day_of(pull.now), -endpoint.lag_days))
+    return min(zone.first_instant(end), complete, pull.now)
 
 
 def _oldest(endpoint: ApiEndpoint, pull: Pull) -> date:

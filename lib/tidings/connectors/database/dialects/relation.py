@@ -36,7 +36,7 @@ class Named:
     def cannot(self, why: str, remedy: str = "") -> SourceError:
         return SourceError(f"{self.what[:1].upper()}{self.what[1:]} of {self.source} cannot be read: {why}.", remedy)
 
-    def cut(self) -> OutageError:
+    def connection_lost(self) -> OutageError:
         """The connection broke while rows were read."""
         return OutageError(
             f"The connection to the database of {self.source} was lost while {self.what} was read.",
@@ -50,7 +50,7 @@ class Named:
             f"Is it running, and can it be reached from here? Compare host and port in {self.variable}.",
         )
 
-    def refused(self) -> CredentialError:
+    def login_failed(self) -> CredentialError:
         """The login failed."""
         return CredentialError(
             f"The database of {self.source} refuses the user or the password.", f"Compare {self.variable}."
