@@ -90,7 +90,7 @@ from tidings.schema import Column
     columns={
         "ts": Column("!timestamp(6)", "Midnight of the UTC day."),
         "people": Column("!int64", "People who came in."),
-        "_source": Column("!string", "Source that said it."),
+        "_source": Column("!string", "Source that reported it."),
         "_line": Column("!int64", "Position in what was received."),
     },
 )

@@ -21,7 +21,7 @@ AMOUNT = "decimal(28, 8)"
 PlatformKind = Literal["flow", "stock", "mean", "distinct"]
 
 DIMENSIONS: Mapping[str, str] = {
-    "app": "App, site, property or project that it is about.",
+    "app": "App, site, property or project.",
     "country": "ISO alpha-2 country code, upper case; as given where it is none.",
     "device": "Device as given.",
     "app_version": "Version of the app.",
@@ -176,21 +176,21 @@ PLATFORM_METRICS: Mapping[str, PlatformMetric] = {
 
 PLATFORM_COLUMNS: Mapping[str, Column] = {
     "platform_metric_key": Column(
-        "!string", "Source, platform, metric, cut, day, its zone, currency and all dimensions."
+        "!string", "Source, platform, metric, breakdown, day, its zone, currency and all dimensions."
     ),
-    "platform": Column("!string", "Kind of place that told it, such as app_store."),
-    "metric": Column("!string", "What it is a figure of.", values=tuple(PLATFORM_METRICS)),
-    "breakdown": Column("!string", "What it is split by: dimensions joined by commas, empty for the whole."),
+    "platform": Column("!string", "The platform that reported it, such as app_store."),
+    "metric": Column("!string", "Name of the metric.", values=tuple(PLATFORM_METRICS)),
+    "breakdown": Column("!string", "Breakdown: dimensions joined by commas, empty for the total."),
     "day": Column("!date", "Day as the source counts days; never moved to another zone."),
     "zone": Column("!string", "Time zone of that day."),
     **{name: Column("string", doc) for name, doc in DIMENSIONS.items()},
-    "value": Column(f"!{AMOUNT}", "The figure, in `unit`; a mean for metrics that are means."),
+    "value": Column(f"!{AMOUNT}", "The value, in `unit`; a mean for metrics that are means."),
     "unit": Column("!string", "What `value` counts: count, ratio, score, s, stars, or the ISO code for money."),
     "weight": Column(AMOUNT, "What a mean is weighted by; null for other metrics, and for a mean without its number."),
     "currency": Column("string", "ISO code for money."),
-    "is_total": Column("!boolean", "True for the one cut per source and metric that adds up to the whole."),
-    "feed": Column("!string", "Feed that it was made of; several joined by commas."),
-    "_source": Column("!string", "Source that said it."),
+    "is_total": Column("!boolean", "True for the one breakdown per source and metric that adds up to the total."),
+    "feed": Column("!string", "Feed that it was derived from; several joined by commas."),
+    "_source": Column("!string", "Source that reported it."),
 }
 """The columns of every model of platform metrics."""
 

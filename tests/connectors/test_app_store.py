@@ -533,7 +533,7 @@ def test_names_that_apple_adds_are_counted_and_named(tmp_path: Path) -> None:
         said = store.workbook.outcome(clock=store.clock).messages
         assert "subscription_events: unknown event 'Cancelled by Starlight': 12 subscriptions, in no figure." in said
         assert "subscription_events: unknown offer type 'Pay Later': 2 subscriptions, in no figure." in said
-        none_told = "unknown offer type (none is told) of 'Start Introductory Offer': 9 subscriptions, in no figure."
+        none_told = "unknown offer type (missing) of 'Start Introductory Offer': 9 subscriptions, in no figure."
         assert f"subscription_events: {none_told}" in said
         money = "3 units, in no count of downloads or updates; their money counts."
         assert f"sales: unknown product type 'ZZ9': {money}" in said
