@@ -140,7 +140,7 @@ _SYSTEM: Mapping[int, tuple[str, str]] = {
     errno.ENOTDIR: ("a file stands where a folder belongs", "Move that file away, then repeat the command."),
     errno.EEXIST: ("something else of that name is there", "Move it away, then repeat the command."),
     errno.ENAMETOOLONG: ("the name is too long for this disk", "Use a shorter name, or a folder with a shorter path."),
-    errno.ELOOP: ("its links lead in a circle", "Correct the link, then repeat the command."),
+    errno.ELOOP: ("its links form a loop", "Correct the link, then repeat the command."),
     **dict.fromkeys(
         (errno.EMFILE, errno.ENFILE),
         ("too many files are open at once", "Allow more (ulimit -n 4096), or close other programs."),

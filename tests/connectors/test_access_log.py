@@ -195,7 +195,7 @@ def test_missing_agents_are_bots_but_a_log_without_agents_is_not_all_bots(book: 
     book.write(line().partition(' "-"')[0], name="common.log")
     common = next(pulled for pulled in book.pull() if pulled.partition.startswith("logs/common.log"))
     assert common.messages == (
-        "common.log: The common format has neither user agents nor referrers: bots cannot be told apart, and every "
+        "common.log: The common format has neither user agents nor referrers: bots cannot be recognised, and every "
         "visit counts as direct.",
     )
     (row,) = [row for row in book.rows() if row["_record"].endswith("200 512")]

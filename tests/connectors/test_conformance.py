@@ -188,7 +188,7 @@ FAULTS = {
     "403 text": Fault(_status(403, "Blocked by policy"), "does not answer as the API does: a proxy or a firewall may"),
     "404 page": Fault(_status(404, PAGE), r"answers 404 with a web page"),
     "404 text": Fault(_status(404, "no such route"), r"answers 404: no such route"),
-    "407": Fault(_status(407, "no"), r"answers 407: a proxy wants a name and a password"),
+    "407": Fault(_status(407, "no"), r"answers 407: a proxy requires a user and a password"),
     "511": Fault(_status(511, PAGE), r"answers 511 with a web page"),
     "302": Fault(
         _status(302, "", Location="https://portal.example/login?u=1"), r"redirects to portal\.example\. .*log"

@@ -70,7 +70,7 @@ def read(path: Path, **options: Any) -> dict[str, list[Any]]:
 
 NO = "! is not true or false"
 NO_TIME = "! is not a time as 2026-07-01T08:30:00+02:00 or Unix time (for others see `time_format`)"
-NO_UNIX = "! is no Unix time of the years 1973 to 2199 (for earlier ones see `time_format`)"
+NO_UNIX = "! is not a Unix time of the years 1973 to 2199 (for earlier ones see `time_format`)"
 FAR = "! lies outside of the years 1900 to 2199"
 MORNING = datetime(2026, 7, 1, 8, 30)
 MORNINGS = {"at": MORNING, "day": MORNING.date(), "yes": NO}

@@ -195,7 +195,7 @@ def test_a_truncated_response_is_requested_again(shop: Shop, clock: QuickClock) 
     shop.cut("/orders", after=10, times=2)
     assert client_of(shop, clock).get("orders").json()["orders"] == [1, 2, 3]
     shop.cut("/orders", after=10, times=9)
-    with pytest.raises(OutageError, match=r"does not answer shop in 5 tries: .*/orders: the answer was cut off"):
+    with pytest.raises(OutageError, match=r"does not answer shop in 5 tries: .*/orders: the response was cut off"):
         client_of(shop, clock).get("orders")
 
 
@@ -267,7 +267,7 @@ def test_a_server_that_drips_is_given_up() -> None:
 
 
 def test_a_connection_closed_without_a_word_is_not_a_mystery(clock: QuickClock) -> None:
-    with answering(lambda connection: None) as url, pytest.raises(OutageError, match="the answer was cut off"):
+    with answering(lambda connection: None) as url, pytest.raises(OutageError, match="the response was cut off"):
         Client("shop", url, clock, console="").get("orders")
 
 
@@ -493,7 +493,7 @@ def test_gzip_without_a_header_is_left_as_it_came(shop: Shop, clock: QuickClock)
     client = client_of(shop, clock)
     assert gzip.decompress(client.get("zipped", expects=FILE).body) == b"a,b\n1,2\n"
     assert client.get("encoded").json() == {"a": 1}
-    with pytest.raises(OutageError, match="the answer could not be decompressed"):
+    with pytest.raises(OutageError, match="the response could not be decompressed"):
         client.get("broken")
 
 

@@ -80,8 +80,8 @@ def test_a_proxy_of_the_environment_is_used_unless_it_is_disabled(monkeypatch: p
 @pytest.mark.parametrize(
     ("response", "said"),
     [
-        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "wants a name and a password"),
-        (b"HTTP/1.1 403 Forbidden\r\n\r\n", r"refuses the way \(403\)"),
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "requires a user and a password"),
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n", r"rejects the connection \(403\)"),
     ],
 )
 def test_a_proxy_that_refuses_is_named_without_its_password(
@@ -150,6 +150,6 @@ def test_a_bundle_without_a_certificate_is_named(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_server_without_encryption_is_reported_at_once() -> None:
-    with Shop().running() as url, pytest.raises(OutageError, match="does not answer encrypted") as refused:
+    with Shop().running() as url, pytest.raises(OutageError, match="does not use TLS") as refused:
         client_of(url.replace("http:", "https:")).get("orders")
     assert "http://" in str(refused.value)

@@ -179,7 +179,7 @@ def _why(base: str, raw: str, given: Given | None, options: FileOptions | None) 
         if base in ("timestamp", "date") and what in ("day", "time", "instant"):
             return literal(" lies outside of the years 1900 to 2199")
         if base in ("timestamp", "date") and what in ("whole", "exact", "double"):
-            return literal(" is no Unix time of the years 1973 to 2199 (for earlier ones see `time_format`)")
+            return literal(" is not a Unix time of the years 1973 to 2199 (for earlier ones see `time_format`)")
         if base == "boolean" or what not in _IS:
             return expected
         return literal(f" {_IS[what]}, not {_EXPECTED.get(base, 'such a value')}")

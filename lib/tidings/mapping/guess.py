@@ -137,7 +137,7 @@ def guess(
         UsageError: there is no such kind of file source.
     """
     if kind_given is not None and kind_given not in COLUMNS:
-        raise UsageError(f"'{kind_given}' is no kind of files.", suggest(kind_given, COLUMNS))
+        raise UsageError(f"'{kind_given}' is not a kind of file source.", suggest(kind_given, COLUMNS))
     columns = columns_of(head)
     given = dict(defaults or {})
     tried = {kind: _mapped(kind, columns, pinned or {}) for kind in COLUMNS if kind_given in (None, kind)}
@@ -215,7 +215,7 @@ def _first_lines(kept: dict[str, Seen]) -> str:
         return f"{empty}: if these are further lines of an order, fill it in"
     for column in _LINES:
         kept.pop(column, None)
-    return f"{empty}: amounts are those of whole orders, so that further lines bring no money; products are left out"
+    return f"{empty}: amounts are totals of complete orders, so further lines add no money; products are left out"
 
 
 def _columns_of(kind: str) -> tuple[str, ...]:
@@ -311,7 +311,7 @@ def _is_aligned(seen: Seen) -> bool:
 def _lacking(tried: Mapping[str, Mapping[str, Seen]], columns: Sequence[Seen]) -> str:
     if len(columns) == 1 and _is_aligned(columns[0]):
         above = ", and names in a first line" if all(map(is_value, columns[0].name.split())) else ""
-        return f"its columns are set apart by blanks, which is not read: write commas or tabs between them{above}"
+        return f"its columns are separated by spaces, which is not supported: write commas or tabs between them{above}"
     if sum(is_value(seen.name) for seen in columns) * 2 >= len(columns):
         first = ", ".join(seen.name for seen in columns)
         return f"its first line ({first[:_SHOWN]}) is a row, no names: write a header line above it"

@@ -25,7 +25,7 @@ _SEPARATOR: Final = re.compile(r'\s*"?sep=(?P<mark>[^"])"?[\s;,]*', re.IGNORECAS
 # Numbers and times in any notation: frequent in tables and rare in prose.
 _COUNTED: Final = re.compile(r"[-+(]?[\d.,:/ '€$£%TZ+-]*\d[\d.,:/ '€$£%TZ)+-]*")
 _STRAY: Final = "a quoted value does not end, or text follows its closing quote"
-_SWALLOWED: Final = "a quoted value goes on over lines that are rows of their own"
+_SWALLOWED: Final = "a quoted value spans lines that are rows of their own"
 
 Record = tuple[int, list[str], str]
 

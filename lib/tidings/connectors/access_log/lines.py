@@ -169,7 +169,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
                     yield stream, raw
     except OSError as error:
         raise SourceError(
-            f"{path.name} cannot be read to its end: {error}.", "Copy the file anew, then pull again."
+            f"{path.name} cannot be read to its end: {error}.", "Copy the file again, then pull again."
         ) from error
 
 

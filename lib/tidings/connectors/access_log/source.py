@@ -50,11 +50,9 @@ from tidings.window import Zone, end_of_local_day
 _ENDPOINT: Final = Endpoint(name="access", feed=ACCESS, doc="Requests as the web server logged them.")
 # The suffixes that rotation adds to a log's name: access.log.1, access.log.2.gz, access.log-20261120.
 _ROTATED: Final = re.compile(r"(?:[.-]\d+)?(?:\.gz|\.zst)?$", re.IGNORECASE)
-_NOBODY: Final = (
-    "What stands before the time is no address, no list of addresses, and no host with an address behind it."
-)
+_NOBODY: Final = "The text before the time is not an address, a list of addresses, or a host followed by an address."
 _NO_AGENTS: Final = (
-    "The common format has neither user agents nor referrers: bots cannot be told apart, and every visit counts as "
+    "The common format has neither user agents nor referrers: bots cannot be recognised, and every visit counts as "
     "direct."
 )
 _LINE: Final = 120

@@ -130,7 +130,7 @@ class Ga4(ApiSource):
             ApiEndpoint(
                 name="events",
                 feed=GA4_EVENTS,
-                doc="Events by name; key events are credited anew for days.",
+                doc="Events by name; key events are credited again for days.",
                 parse=parse_event,
                 fields=(*_WHOSE_FIELDS, "eventName", *_EVENTS.values()),
                 zone=self._zone,
@@ -179,7 +179,7 @@ class Ga4(ApiSource):
         for number in numbers:
             if not number.isdigit():
                 raise SettingsError(
-                    f"{where} properties has '{number}', which is no property.",
+                    f"{where} properties has '{number}', which is not a property.",
                     "Give the number from Admin › Property details, not the measurement id that begins with G-.",
                 )
         return numbers

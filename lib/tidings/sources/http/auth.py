@@ -71,7 +71,7 @@ def signed(client: Client, key: Secret, algorithm: str, claims: Mapping[str, Any
         # The library's own message may quote the key.
         raise CredentialError(
             f"The private key of {client.source} cannot be read.",
-            "Give the downloaded file whole, from -----BEGIN PRIVATE KEY----- on, or its path.",
+            "Give the complete downloaded file, from -----BEGIN PRIVATE KEY----- on, or its path.",
         ) from None
 
 

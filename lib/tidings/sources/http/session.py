@@ -135,7 +135,7 @@ class Client:
         if any(ord(character) < 32 for character in value):
             raise CredentialError(
                 f"A credential of {self.source} holds a line break or a control character.",
-                "Copy it anew into the environment or .env, in one line.",
+                "Copy it again into the environment or .env, in one line.",
             )
         if value:
             self._redactor.add(value)
@@ -245,7 +245,7 @@ class Client:
         reported = self._clean(f"{response.path} answers {response.status}")
         if response.status == _PROXY_STATUS:
             raise OutageError(
-                f"{reported}: a proxy wants a name and a password.",
+                f"{reported}: a proxy requires a user and a password.",
                 "Check HTTPS_PROXY and NO_PROXY in the environment.",
             )
         if 300 <= response.status < 400:
@@ -318,7 +318,7 @@ class Client:
         if failure.kind == "header":
             raise CredentialError(
                 f"A credential of {self.source} holds a character that cannot be sent.",
-                f"Copy it anew from {self._console}.",
+                f"Copy it again from {self._console}.",
             )
         if failure.kind == "address":
             raise ResponseError(
@@ -378,7 +378,7 @@ _BETWEEN = (
     "a login page, a captive portal, a proxy or a firewall stands in between, or base_url is not the server's own "
     "address (https://, the whole name)."
 )
-_DOUBT = "It does not answer as the API does: a proxy or a firewall may have answered. If not: "
+_DOUBT = "The response does not look like the API's: it may come from a proxy or a firewall. If not: "
 
 
 def _span(seconds: float) -> str:

@@ -178,11 +178,11 @@ _BY_NAME: Mapping[str, str] = {
     "ConnectionRefusedError": "nothing listens there",
     "ReadTimeoutError": "silence for {read} s",
     "ReadTimeout": "silence for {read} s",
-    "IncompleteRead": "the answer was cut off",
-    "DecodeError": "the answer could not be decompressed",
+    "IncompleteRead": "the response was cut off",
+    "DecodeError": "the response could not be decompressed",
     "ConnectionResetError": "the connection was broken off",
-    "ProtocolError": "the answer was cut off",
-    "NewConnectionError": "there is no way to it from this machine",
+    "ProtocolError": "the response was cut off",
+    "NewConnectionError": "it cannot be reached from this machine",
 }
 
 
@@ -208,7 +208,7 @@ def _of_tls(causes: list[BaseException]) -> Failure | None:
         if isinstance(cause, ssl.SSLError) and "NO_CERTIFICATE" in (cause.reason or str(cause)):
             return Failure("final", f"the file in {_bundle()} holds no certificate", "Give it a file in PEM.")
         if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
-            return Failure("final", "it does not answer encrypted", "Compare base_url: http:// or a port may be meant.")
+            return Failure("final", "it does not use TLS", "Compare base_url: http:// or a port may be meant.")
         if isinstance(cause, ssl.SSLError) and cause.reason in _NO_COMMON_TLS:
             return Failure("final", "it knows no way of encrypting that is safe today", "Have the server updated.")
     return None
@@ -233,7 +233,7 @@ def _of_address(causes: list[BaseException]) -> Failure | None:
         if isinstance(cause, requests.exceptions.InvalidHeader):
             return Failure("header", "a header cannot be sent")
         if isinstance(cause, requests.exceptions.InvalidProxyURL):
-            return Failure("final", "the address of the proxy is none", "Correct HTTPS_PROXY in the environment.")
+            return Failure("final", "the URL of the proxy is not valid", "Correct HTTPS_PROXY in the environment.")
         if isinstance(cause, requests.exceptions.InvalidSchema) and "SOCKS" in str(cause):
             return Failure("final", "the proxy in the environment speaks SOCKS", "Set HTTPS_PROXY to an HTTP proxy.")
         if isinstance(
@@ -243,7 +243,7 @@ def _of_address(causes: list[BaseException]) -> Failure | None:
             | requests.exceptions.InvalidURL
             | urllib3.exceptions.LocationValueError,
         ):
-            return Failure("address", "the address is none")
+            return Failure("address", "the URL is not valid")
     if isinstance(causes[0], UnicodeEncodeError):
         return Failure("header", "a header cannot be sent")
     if isinstance(causes[0], OSError) and "CA certificate bundle" in str(causes[0]):
@@ -262,7 +262,7 @@ def _of_proxy(causes: list[BaseException], url: str) -> Failure:
         refused = re.search(r"Tunnel connection failed: (\d{3})", str(cause))
         if refused:
             kind: Literal["again", "final"] = "again" if refused[1].startswith("5") else "final"
-            why = "wants a name and a password" if refused[1] == "407" else f"refuses the way ({refused[1]})"
+            why = "requires a user and a password" if refused[1] == "407" else f"rejects the connection ({refused[1]})"
             return Failure(kind, f"{server} {why}", remedy)
     named = _of_name(causes, url)
     if named is not None:
