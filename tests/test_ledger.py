@@ -278,5 +278,5 @@ for n in range(2000):
 os._exit(9)
 """
     subprocess.run([sys.executable, "-c", script, str(file)], check=False)
-    assert file.with_name("ledger.sqlite-journal").exists(), "the change is half on the disk"
+    assert file.with_name("ledger.sqlite-journal").exists(), "half of the change is on disk"
     assert [pull.source for pull in Ledger(file).pulls()] == ["shop"]

@@ -392,7 +392,7 @@ def test_pull_and_check_on_the_command_line_show_no_canary(
         fake.response = _Careless(fake, 403, as_json=True, tokens_too=False)
     code, failed_out, failed = _typed(book, capsys, *pull)
     assert code == 1 and "2 of 2 sources failed, or came in part only: search, site." in failed
-    assert failed_out.count("cannot use") >= 2, "what servers said is told, but for the secrets"
+    assert failed_out.count("cannot use") >= 2, "the servers' messages are reported, without the secrets"
     code, check_out, _ = _typed(book, capsys, "check")
     assert code == 1 and check_out.count("FAIL source") == 3
     book.assert_silent(out, failed_out, failed, check_out, checked[1], checked[2], caplog.text)

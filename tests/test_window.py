@@ -453,5 +453,5 @@ def test_parse_date() -> None:
 def test_a_long_window_has_a_course_of_few_points(days: int, grain: str) -> None:
     window = Window.last(days, datetime(2026, 11, 4, tzinfo=UTC), Zone("UTC"))
     assert window.grain() == grain
-    assert len(window.periods(window.grain())) <= 402, "whole periods that the window only touches come on top"
+    assert len(window.periods(window.grain())) <= 402, "periods that the window only touches are added in full"
     assert len(window.periods(window.grain(120))) <= 122

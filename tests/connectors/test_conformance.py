@@ -355,7 +355,7 @@ def test_an_unreachable_server_is_reported_as_what_it_is(
         served.workbook = Workbook(served.root, {**served.table, "base_url": base}, served.secrets)
         for said in (served.check(), served.pull()):
             assert re.search(expected, said), said
-            assert "cannot read" not in said and "refused:" not in said, "this says nothing of rights"
+            assert "cannot read" not in said and "refused:" not in said, "this says nothing about rights"
             # Errors that a retry does not fix are reported at once.
             assert len([wait for wait in served.clock.waited if wait >= 0.5]) == tries
         served.assert_silent(said)

@@ -221,7 +221,7 @@ def test_every_field_of_stripe_is_read_or_left_out_on_purpose(
     theirs = {each for each in getattr(stripe, name).__annotations__ if not each.startswith("_") and each.islower()}
     known = {*ours.fields, *ours.optional, *ours.forget} - set(added)
     assert theirs - known - NEVER_KEPT - {"deleted"} == set(), "new fields"
-    assert known - theirs == set(), "fields that there are no more"
+    assert known - theirs == set(), "fields that no longer exist"
 
 
 def test_what_stripes_items_and_pauses_say_is_read_or_left_out_on_purpose(stripe: Any) -> None:

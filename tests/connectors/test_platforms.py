@@ -55,7 +55,7 @@ def _sorted(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[t
 @pytest.mark.parametrize("kind", SERVED)
 def test_what_a_fake_serves_is_landed_as_the_sample_reports_it(kind: str, tmp_path: Path) -> None:
     rows = platforms()[kind].reported(apps())
-    assert any(rows.values()), "the sample tells nothing of this platform"
+    assert any(rows.values()), "the sample has no rows of this platform"
     clock = QuickClock(NOW)
     fake = fake_of(kind, rows, clock.epoch)
     assert fake is not None

@@ -246,7 +246,7 @@ def test_a_query_that_the_database_gives_up_is_requested_in_parts(tmp_path: Path
         server.pull()
         assert len(server.visitors()) == 40
         asked = [(query["a"], query["b"]) for query in server.queries("daily")]
-        assert len(asked) == len(set(asked)), "what took too long is not asked for again"
+        assert len(asked) == len(set(asked)), "a query that took too long is not repeated"
 
 
 def test_pages_that_are_the_same_without_an_address_are_added_up(tmp_path: Path) -> None:

@@ -249,7 +249,7 @@ def test_every_bad_value_is_reported_with_its_line_and_the_load_continues(workbo
     assert json.loads(workbook.rejected[0][2])["Total"] == "abc"
     message, *_ = pulled.messages
     assert message.startswith("5 rows of a.csv were rejected")
-    assert (workbook.root / message.rpartition(": ")[2]).is_file(), "it says where they lie"
+    assert (workbook.root / message.rpartition(": ")[2]).is_file(), "it says where they are"
 
 
 def test_broken_csv_lines_are_rejected_one_by_one_and_no_other_row_is_lost(workbook: Workbook) -> None:
@@ -397,7 +397,7 @@ def test_only_files_that_changed_are_read_again(workbook: Workbook) -> None:
     ]
     assert len(workbook.rows) == 3, "the grown file replaced its own rows"
     changed = workbook.pull("orders", "in/*.csv", columns=ORDERS, defaults={"origin": "store"})
-    assert [pulled.skipped for pulled in changed] == [False, False], "another mapping reads them anew"
+    assert [pulled.skipped for pulled in changed] == [False, False], "another mapping reads them again"
     assert [pulled.skipped for pulled in workbook.pull("orders", "in/*.csv", columns=ORDERS, again=True)] == [False] * 2
 
 

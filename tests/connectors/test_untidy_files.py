@@ -398,9 +398,9 @@ def test_whatever_happens_to_a_file_nothing_is_lost_silently(form: str, seeds: r
         (root / f"b.{base}").write_bytes(texts[base])
         pulled, failed = pull(root, "*.*")
         partitions = {each.partition: each for each in pulled}
-        assert partitions[f"b.{base}"].rows == 60, "the other file lands whole"
+        assert partitions[f"b.{base}"].rows == 60, "the other file is landed completely"
         one = partitions.get(f"a.{form}")
-        assert (one is None) == bool(failed), "it lands, or is named"
+        assert (one is None) == bool(failed), "it is landed, or reported"
         if one is None:
             assert f"a.{form}" in failed
         elif base in ("csv", "tsv") and (form == base or seed % 2):

@@ -102,7 +102,7 @@ def test_the_manifest_says_where_rows_come_from(tmp_path: Path) -> None:
         writer.complete_until = at(24)
         writer.facts["addresses"] = 3
     (load,) = Landing(tmp_path).loads("web", "vitals")
-    assert writer.load == load, "what was written is what is read back"
+    assert writer.load == load, "reads back what was written"
     assert (load.rows, load.rejected, load.partition, load.window) == (1, 1, "vitals.csv", None)
     assert (load.fetched_at, load.complete_until) == (NOW, at(24))
     assert (load.input, load.facts) == (source_input, {"addresses": 3})
@@ -124,7 +124,7 @@ def test_a_pull_without_window_replaces_its_partition_and_no_other(tmp_path: Pat
     land(landing, rows(5), partition="a.csv")
     assert seen(tmp_path) == [("a.csv", 5, 1), ("b.csv", 1, 1)]
     assert len(files(tmp_path)) == 2, "the replaced file is gone"
-    assert len(files(tmp_path) & before) == 1, "the other part's file is untouched"
+    assert len(files(tmp_path) & before) == 1, "the other partition's file is untouched"
 
 
 def test_equal_rows_of_two_partitions_are_two_files(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_an_unchanged_input_is_recognised_by_digest_mapping_and_partition(tmp_pa
     assert load.rows == 1
     assert landing.unchanged("web", "vitals", "a.csv", Input("a.csv", "bb", "m1")) is None, "another content"
     assert landing.unchanged("web", "vitals", "a.csv", Input("a.csv", "aa", "m2")) is None, "another mapping"
-    assert landing.unchanged("web", "vitals", "b.csv", source_input) is None, "another part"
+    assert landing.unchanged("web", "vitals", "b.csv", source_input) is None, "another partition"
     (tmp_path / "web" / "vitals" / load.file).unlink()
     assert landing.unchanged("web", "vitals", "a.csv", source_input) is None, "its file is lost"
 
@@ -246,7 +246,7 @@ def test_changed_and_lost_files_are_named_with_the_command_that_mends_them(tmp_p
     assert f"shop/vitals/{rejected.name} was changed" in said
     assert f"web/vitals/{second.name} was changed" in said
     assert f"web/vitals/{third.name} is lost" in said
-    assert first.name + " " not in said, "what is whole is not named"
+    assert first.name + " " not in said, "intact files are not named"
     assert "tidings pull shop web --again" in said
 
 

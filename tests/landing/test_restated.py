@@ -38,11 +38,11 @@ def land(raw: Path, window: Span | None, *reported: tuple[int, int], partition: 
 
 
 def test_days_reported_differently_are_counted(tmp_path: Path) -> None:
-    assert land(tmp_path, span(0, 5), (0, 1), (1, 1), (2, 1), (2, 1)) == 0, "nothing was told before"
+    assert land(tmp_path, span(0, 5), (0, 1), (1, 1), (2, 1), (2, 1)) == 0, "nothing was reported before"
     # 0 is the same, 1 another value, 2 one row less, 3 one more, 4 had rows and is empty, 5 is reported for the first
     # time.
     assert land(tmp_path, span(0, 6), (0, 1), (1, 9), (2, 1), (3, 1), (5, 1)) == 3
-    assert land(tmp_path, span(1, 2)) == 1, "a day that has nothing any more"
+    assert land(tmp_path, span(1, 2)) == 1, "a day that no longer has rows"
     assert land(tmp_path, span(1, 2)) == 0
 
 

@@ -79,7 +79,7 @@ def test_a_web_hit_is_resolved(tmp_path: Path, form: str) -> None:
     assert first["properties"] == {"plan": "pro", "price": "9"}
     # A referrer on the own site is no referrer; a bot is known by its agent.
     assert (second["source"], second["channel"], second["is_bot"]) == ("(direct)", "Direct", True)
-    assert second["properties"] == {}, "empty fields are no properties"
+    assert second["properties"] == {}, "empty fields are not properties"
     assert (third["path"], third["source"], third["medium"], third["device"]) == ("/c", "google", "cpc", "mobile")
 
 

@@ -169,7 +169,7 @@ def test_parquet_types_against_feed_types(
     )
     found = read(tmp_path / "x.parquet")
     assert {name: found[name][0] for name in expected} == expected
-    assert {name: column[1] for name, column in found.items()} == NULLS, "null is nothing, and not wrong"
+    assert {name: column[1] for name, column in found.items()} == NULLS, "null is missing, not wrong"
 
 
 JSON: list[tuple[str, str, dict[str, Any]]] = [

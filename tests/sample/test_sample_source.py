@@ -111,7 +111,7 @@ def test_a_pull_with_the_same_options_is_skipped_and_one_with_others_replaces_ev
         assert [skipped for *_, skipped in _pull(tmp_path, **change)] == [False] * len(ENDPOINTS)
         files = landed_files(tmp_path)
         assert not {file.load.sha256 for file in files} & set(hashes.values()), f"{change}: nothing old is left"
-        assert len(files) == len(hashes), "as many landings as before: those of the other options are gone"
+        assert len(files) == len(hashes), "as many loads as before: those of the other options are gone"
     verify(tmp_path)
 
 

@@ -89,7 +89,7 @@ def test_since_and_until_ask_for_their_days_landed_or_not(toy: Toy) -> None:
     toy.pull_all(until=back(8))
     assert toy.asked_days() == [(10, 8)]
     toy.pull_all(since=back(30), until=back(29))
-    assert toy.asked_days() == [(30, 29)], "further back than a first pull reaches"
+    assert toy.asked_days() == [(30, 29)], "further back than a first pull goes"
     (reported,) = toy.pull_all(since=back(0), until=back(-5))
     assert toy.asked_days() == [], "today is not over, and what is ahead has not been"
     assert reported.messages == ("daily: none of the requested days is over, or the source no longer has them.",)
@@ -159,11 +159,11 @@ def test_exactly_the_unknown_and_changeable_days_are_requested(
 
 def test_a_restated_day_replaces_what_was_reported_and_is_counted(toy: Toy) -> None:
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     toy.pull_all()
-    toy.tell(back(1), 100, 101)
-    toy.tell(back(2))
-    toy.tell(back(9), 999)
+    toy.report(back(1), 100, 101)
+    toy.report(back(2))
+    toy.report(back(9), 999)
     (pulled,) = toy.pull_all()
     # The 9th day back was final: it is not requested again.
     assert toy.held() == {**{back(day): [day] for day in range(3, 11)}, back(1): [100, 101]}
@@ -171,9 +171,9 @@ def test_a_restated_day_replaces_what_was_reported_and_is_counted(toy: Toy) -> N
 
 
 def test_a_late_day_is_landed_when_it_comes(toy: Toy) -> None:
-    toy.tell(back(3), 3)
+    toy.report(back(3), 3)
     toy.pull_all()
-    toy.tell(back(1), 1)
+    toy.report(back(1), 1)
     pulled = toy.pull_all()
     assert toy.held() == {back(3): [3], back(1): [1]}
     # An empty response for a day is a report of an empty day: this is a restatement.
@@ -181,7 +181,7 @@ def test_a_late_day_is_landed_when_it_comes(toy: Toy) -> None:
 
 
 def test_the_same_data_again_is_not_a_restatement(toy: Toy) -> None:
-    toy.tell(back(1), 1, 2, 3)
+    toy.report(back(1), 1, 2, 3)
     toy.pull_all()
     toy.days[back(1)].reverse()
     assert sum(partition.restated for partition in toy.pull_all()) == 0
@@ -189,7 +189,7 @@ def test_the_same_data_again_is_not_a_restatement(toy: Toy) -> None:
 
 
 def test_rows_of_other_days_than_were_requested_are_rejected(toy: Toy) -> None:
-    toy.tell(back(1), 1)
+    toy.report(back(1), 1)
     # A server that takes days for instants of another zone returns the day before, too.
     toy.days[back(1)] += [{"day": back(3).isoformat(), "name": "n0", "value": 3}]
     (*_, pulled) = toy.pull_all()
@@ -208,7 +208,7 @@ def test_only_rows_of_other_days_are_said_to_be_so(toy: Toy) -> None:
 
 def test_lost_files_are_pulled_again(toy: Toy) -> None:
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     toy.pull_all()
     lost, damaged, *_ = [file.path for file in landed_files(toy.settings.raw)]
     lost.unlink()
@@ -216,8 +216,8 @@ def test_lost_files_are_pulled_again(toy: Toy) -> None:
     with pytest.raises(SourceError, match="Run: tidings pull api --again"):
         verify(toy.settings.raw)
     # Meanwhile they are reported differently, which cannot be compared any more.
-    toy.tell(back(10), 77)
-    toy.tell(back(6), 77)
+    toy.report(back(10), 77)
+    toy.report(back(6), 77)
     toy.pull_all(again=True)
     verify(toy.settings.raw)
     assert toy.held() == {back(day): [77 if day in (10, 6) else day] for day in range(1, 11)}
@@ -241,11 +241,11 @@ class Broken:
 def test_a_damaged_response_blocks_only_its_own_days(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0))
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     toy.on_page = broken = Broken(0, back(8))
     with pytest.raises(SourceError, match="2026-11-12 is damaged"):
         toy.pull_all()
-    assert set(toy.held()) == {back(day) for day in range(1, 7)}, "four days are asked for at a time"
+    assert set(toy.held()) == {back(day) for day in range(1, 7)}, "four days are requested at a time"
     broken.days.clear()
     toy.pull_all()
     assert toy.asked_days() == [(10, 7)]
@@ -255,7 +255,7 @@ def test_a_damaged_response_blocks_only_its_own_days(tmp_path: Path) -> None:
 def test_a_day_that_a_connector_sets_apart_blocks_nothing_else(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0))
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     broken = {back(8), back(5)}
 
     def on_page(endpoint: str, partition: str, day: date) -> None:
@@ -281,7 +281,7 @@ def test_a_missing_right_is_not_tried_day_by_day(toy: Toy) -> None:
 
 def test_rejected_records_are_counted_and_kept_until_their_days_are_landed(toy: Toy) -> None:
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     toy.days[back(2)] = toy.days[back(1)] = [{"day": "never"}]
     with pytest.raises(SourceError, match="'name' is missing"):
         toy.pull_all()
@@ -291,8 +291,8 @@ def test_rejected_records_are_counted_and_kept_until_their_days_are_landed(toy: 
         toy.pull_all()
     assert len(toy.workbook.rejected("daily")) == 2, "nothing has come in their place"
     broken.days.clear()
-    toy.tell(back(2), 2)
-    toy.tell(back(1), 1)
+    toy.report(back(2), 2)
+    toy.report(back(1), 1)
     toy.pull_all()
     assert toy.workbook.rejected("daily") == [] and toy.held()[back(1)] == [1]
 
@@ -301,11 +301,11 @@ def test_rejected_records_are_counted_and_kept_until_their_days_are_landed(toy: 
 def test_what_a_source_no_longer_knows_stays_as_it_was_reported(tmp_path: Path, order: Any) -> None:
     toy = Toy(tmp_path, with_(retention_days=10))
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     toy.pull_all()
     # Five days on it has forgotten five days.
     for day in range(6, 11):
-        toy.tell(back(day))
+        toy.report(back(day))
     pulled = toy.pull_all(noon(-5), **order)
     assert toy.held() == {back(day): [day] for day in range(1, 11)}
     reported = [message for partition in pulled for message in partition.messages]
@@ -317,11 +317,11 @@ def test_what_a_source_no_longer_knows_stays_as_it_was_reported(tmp_path: Path, 
 def test_what_is_forgotten_before_it_settles_stays(tmp_path: Path) -> None:
     # It restates for five days and keeps three, like an API of last week's reviews.
     toy = Toy(tmp_path, with_(retention_days=3, history_days=3, lookback_days=5, include_today=True))
-    toy.tell(back(2), 2)
+    toy.report(back(2), 2)
     toy.pull_all()
     for later in range(1, 9):
         if later > 1:
-            toy.tell(back(2))
+            toy.report(back(2))
         toy.pull_all(noon(-later))
     assert toy.held() == {back(2): [2]}
 
@@ -331,13 +331,13 @@ def test_unusable_records_are_requested_until_they_are_usable(tmp_path: Path) ->
     for day in (6, 5, 4):
         toy.days[back(day)] = [{"day": "never"}]
     for day in range(-4, 4):
-        toy.tell(back(day), 10 - day)
+        toy.report(back(day), 10 - day)
     for later in range(3):
         with pytest.raises(SourceError, match="'name' is missing"):
             toy.pull_all(noon(-later))
-        assert len(toy.workbook.rejected("daily")) == 3, "once, however often they were asked for"
+        assert len(toy.workbook.rejected("daily")) == 3, "once, however often they were requested"
     for day in (6, 5, 4):
-        toy.tell(back(day), 10 - day)
+        toy.report(back(day), 10 - day)
     # They are older than a first pull goes back by now, and are not given up.
     toy.pull_all(noon(-3))
     assert toy.workbook.rejected("daily") == []
@@ -347,7 +347,7 @@ def test_unusable_records_are_requested_until_they_are_usable(tmp_path: Path) ->
 def test_a_chunk_of_which_a_part_could_not_be_used_is_requested_again_by_the_same_version(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0))
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     good = toy.days[back(9)]
     toy.days[back(9)] = [*good, {"day": back(9).isoformat(), "name": "n1", "value": "many"}]
     toy.pull_all()
@@ -395,13 +395,13 @@ class Late:
 def test_a_day_that_is_not_available_yet_is_not_zero_and_is_requested_again(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0))
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     toy.on_page = late = Late(back(1))
     pulled = toy.pull_all()
     assert pulled[-1].messages == ("2026-11-19 is not available yet: it will be requested again.",)
     assert back(1) not in toy.held() and back(2) in toy.held()
     windows = [entry.window for entry in Landing(toy.settings.raw).loads("api", "daily") if entry.window]
-    assert max(window.end for window in windows).date() == back(1), "nothing is said of the missing day"
+    assert max(window.end for window in windows).date() == back(1), "nothing is reported about the missing day"
     until = max(entry.complete_until for entry in Landing(toy.settings.raw).loads("api", "daily"))  # type: ignore[type-var]
     assert until == datetime(2026, 11, 19, tzinfo=UTC)
     late.days.clear()
@@ -413,7 +413,7 @@ def test_a_day_that_is_not_available_yet_is_not_zero_and_is_requested_again(tmp_
 def test_a_missing_day_does_not_keep_out_those_after_it(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0))
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     toy.on_page = Late(back(8), back(7), back(3))
     pulled = toy.pull_all()
     assert set(toy.held()) == {back(day) for day in (10, 9, 6, 5, 4, 2, 1)}
@@ -426,8 +426,8 @@ def test_a_missing_day_does_not_keep_out_those_after_it(tmp_path: Path) -> None:
 
 def test_days_that_are_known_to_be_missing_are_not_requested_one_by_one(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0, chunk_days=10))
-    toy.tell(back(10), 10)
-    toy.tell(back(2), 2)
+    toy.report(back(10), 10)
+    toy.report(back(2), 2)
 
     def page(endpoint: str, partition: str, day: date) -> None:
         if day == back(9):
@@ -446,7 +446,7 @@ def test_days_that_are_known_to_be_missing_are_not_requested_one_by_one(tmp_path
 
 @pytest.mark.parametrize("named", [back(40), back(-5)])
 def test_a_missing_day_that_was_not_requested_is_not_an_endless_loop(toy: Toy, named: date) -> None:
-    toy.tell(back(10), 10)
+    toy.report(back(10), 10)
 
     def confused(endpoint: str, partition: str, day: date) -> None:
         if toy.asked[-1][3] - timedelta(days=1) == day:
@@ -469,7 +469,7 @@ def _without(toy: Toy, name: str) -> None:
 
 def test_the_rejected_part_keeps_old_rows_in_force(toy: Toy) -> None:
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     toy.pull_all()
     before = toy.held()
     freshest = max(e.complete_until for e in Landing(toy.settings.raw).loads("api", "daily") if e.complete_until)
@@ -486,7 +486,7 @@ def test_the_rejected_part_keeps_old_rows_in_force(toy: Toy) -> None:
     assert max(e.complete_until for e in entries if e.complete_until) == freshest, "nothing became fresher"
     # They are requested again, and the rejected ones are gone once they are right.
     for day in range(1, 11):
-        toy.tell(back(day), -day)
+        toy.report(back(day), -day)
     toy.pull_all(noon(-1), again=True)
     assert toy.held() == {back(day): [-day] for day in range(1, 11)}
     assert toy.workbook.rejected("daily") == []
@@ -495,7 +495,7 @@ def test_the_rejected_part_keeps_old_rows_in_force(toy: Toy) -> None:
 def test_a_bad_day_does_not_keep_out_those_after_it(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(chunk_days=1))
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     for day in (7, 4):
         toy.days[back(day)][0]["value"] = "many"
     for _ in range(2):
@@ -504,7 +504,7 @@ def test_a_bad_day_does_not_keep_out_those_after_it(tmp_path: Path) -> None:
         assert set(toy.held()) == {back(day) for day in (10, 9, 8, 6, 5, 3, 2, 1)}
         assert len(toy.workbook.rejected("daily")) == 2
     # One of them is fixed: only the other is still rejected, whichever days were requested.
-    toy.tell(back(7), 7)
+    toy.report(back(7), 7)
     toy.pull_all(since=back(7), until=back(7))
     assert len(toy.workbook.rejected("daily")) == 1
     with pytest.raises(SourceError, match="None of the 1 records of 2026-11-16"):
@@ -513,7 +513,7 @@ def test_a_bad_day_does_not_keep_out_those_after_it(tmp_path: Path) -> None:
 
 
 def test_records_that_are_no_records_are_rejected(toy: Toy) -> None:
-    toy.tell(back(1), 1)
+    toy.report(back(1), 1)
     toy.days[back(1)] += ["maintenance", None, ["x"], 7]
     (*_, pulled) = toy.pull_all()
     assert (pulled.rows, pulled.rejected) == (1, 4)
@@ -523,7 +523,7 @@ def test_records_that_are_no_records_are_rejected(toy: Toy) -> None:
 
 def test_fields_that_went_and_came_are_reported(toy: Toy) -> None:
     toy = Toy(toy.settings.root, with_(fields=("day", "name", "value", "hint")))
-    toy.tell(back(1), 1)
+    toy.report(back(1), 1)
     toy.days[back(1)][0]["shiny"] = True
     (*_, pulled) = toy.pull_all()
     assert pulled.messages == (
@@ -532,14 +532,14 @@ def test_fields_that_went_and_came_are_reported(toy: Toy) -> None:
     )
     (record,) = [record for (record,) in toy.workbook.rows("daily", "_record")]
     assert '"shiny":true' in record
-    toy.tell(back(1))
-    assert [partition.messages for partition in toy.pull_all()] == [()], "an empty answer tells nothing of its fields"
+    toy.report(back(1))
+    assert [partition.messages for partition in toy.pull_all()] == [()], "an empty response shows nothing about fields"
 
 
 def test_what_is_to_be_forgotten_is_nowhere(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(forget=("email",)))
-    toy.tell(back(2), 2)
-    toy.tell(back(1), 1, 0)
+    toy.report(back(2), 2)
+    toy.report(back(1), 1, 0)
     toy.days[back(2)][0]["email"] = "canary@shop.example"
     toy.days[back(1)][0] |= {"email": "canary@shop.example", "value": "many"}
     toy.days[back(1)] += ["canary@shop.example"]
@@ -547,7 +547,7 @@ def test_what_is_to_be_forgotten_is_nowhere(tmp_path: Path) -> None:
     assert sum(partition.rejected for partition in pulled) == 2
     assert "canary" not in toy.workbook.everything()
     reported = [message for partition in pulled for message in partition.messages]
-    assert len(reported) == 1 and "2 of its records could not be used" in reported[0], "that it came is no news"
+    assert len(reported) == 1 and "2 of its records could not be used" in reported[0], "its presence is not news"
 
 
 @pytest.mark.parametrize(
@@ -564,7 +564,7 @@ def test_a_response_of_another_form_is_reported_and_does_not_stop_other_endpoint
     tmp_path: Path, fault: Exception, reported: str
 ) -> None:
     toy = Toy(tmp_path, with_(name="odd"), DAILY)
-    toy.tell(back(1), 1)
+    toy.report(back(1), 1)
 
     def page(endpoint: str, partition: str, day: date) -> None:
         if endpoint == "odd" and day == back(5):
@@ -595,7 +595,7 @@ def test_a_check_of_a_response_of_another_form_is_a_sentence(toy: Toy, monkeypat
 
 
 def test_parts_have_their_own_days(toy: Toy) -> None:
-    toy.tell(back(1), 1)
+    toy.report(back(1), 1)
     toy.names = ("a",)
     toy.pull_all()
     toy.names = ("a", "b")
@@ -616,7 +616,7 @@ def test_parts_have_their_own_days(toy: Toy) -> None:
 def test_a_failing_partition_or_endpoint_does_not_stop_the_others(tmp_path: Path) -> None:
     toy = Toy(tmp_path, DAILY, with_(name="other"))
     toy.names = ("a", "b", "c")
-    toy.tell(back(1), 1)
+    toy.report(back(1), 1)
 
     def page(endpoint: str, partition: str, day: date) -> None:
         if (endpoint, partition) in {("daily", "b"), ("other", "a")}:
@@ -657,12 +657,12 @@ def test_what_concerns_all_ends_the_pull(tmp_path: Path, fatal: SourceError) -> 
 
 def test_a_snapshot_adds_a_day_with_each_day_of_pulling(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(snapshot=True))
-    toy.tell(back(0), 1)
+    toy.report(back(0), 1)
     toy.pull_all()
-    toy.tell(back(0), 2)
+    toy.report(back(0), 2)
     toy.pull_all()
     assert toy.asked_days() == [(0, 0)] and toy.held() == {back(0): [2]}
-    toy.tell(back(-1), 3)
+    toy.report(back(-1), 3)
     toy.pull_all(noon(-1))
     assert toy.held() == {back(0): [2], back(-1): [3]}
     assert Landing(toy.settings.raw).loads("api", "daily")[-1].complete_until == noon(-1)
@@ -670,18 +670,18 @@ def test_a_snapshot_adds_a_day_with_each_day_of_pulling(tmp_path: Path) -> None:
 
 def test_a_full_refresh_replaces_everything(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(full_refresh=True))
-    toy.tell(back(500), 1)
-    toy.tell(back(1), 2)
+    toy.report(back(500), 1)
+    toy.report(back(1), 2)
     toy.pull_all()
     del toy.days[back(500)]
-    toy.tell(back(1), 3)
+    toy.report(back(1), 3)
     toy.pull_all(noon(-1))
     assert toy.held() == {back(1): [3]}
     _without(toy, "value")
     with pytest.raises(SourceError, match="the field 'value' is missing"):
         toy.pull_all(noon(-2))
     assert toy.held() == {back(1): [3]} and len(toy.workbook.rejected("daily")) == 1
-    toy.tell(back(1), 4)
+    toy.report(back(1), 4)
     toy.pull_all(noon(-3))
     assert toy.held() == {back(1): [4]} and toy.workbook.rejected("daily") == []
 
@@ -741,7 +741,7 @@ def _history(toy: Toy, seed: int) -> Iterator[tuple[datetime, date]]:
     for number in range(4):
         today = back(-number)
         for day in range(1, 7):
-            toy.tell(today - timedelta(days=day), *range(seed + number, seed + number + day % 4))
+            toy.report(today - timedelta(days=day), *range(seed + number, seed + number + day % 4))
         toy.on_page = Late(today - timedelta(days=1)) if number % 2 == seed % 2 else (lambda *_: None)
         yield noon(-number), today
 
@@ -775,7 +775,7 @@ def test_a_pull_killed_at_any_moment_and_run_again_is_as_if_never_killed(
 def test_every_step_of_a_pull_can_be_its_last(tmp_path: Path) -> None:
     whole = Toy(tmp_path / "whole")
     for day in range(1, 11):
-        whole.tell(back(day), day, day)
+        whole.report(back(day), day, day)
     whole.pull_all()
     fatal, died = 0, True
     while died:
@@ -792,7 +792,7 @@ def test_every_step_of_a_pull_can_be_its_last(tmp_path: Path) -> None:
         toy.on_page = lambda *_: None
         verify(toy.settings.raw)
         # Meanwhile it is reported differently, so that leftover files are useless.
-        toy.tell(back(1), 99)
+        toy.report(back(1), 99)
         toy.pull_all()
         assert toy.held() == {**whole.held(), back(1): [99]}, f"killed in step {fatal}"
         entries = Landing(toy.settings.raw).loads("api", "daily")

@@ -140,7 +140,7 @@ def test_a_token_is_kept_and_renewed_before_it_expires(google: Google, clock: Qu
     assert used[11] == (55, "token-2") and used[-1] == (120, "token-3")
     assert all(request.path == "/token" or request.bearer in google.valid for request in google.asked)
     refused = [request for request in google.asked if request.path == "/figures"]
-    assert len(refused) == len(used), "none was refused on the way"
+    assert len(refused) == len(used), "none was rejected on the way"
 
 
 def test_a_token_that_is_rejected_is_renewed_once(google: Google, clock: QuickClock) -> None:

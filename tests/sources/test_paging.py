@@ -40,7 +40,7 @@ def test_a_cycle_is_left_with_an_error(following: dict[str | None, str], seen: l
     with pytest.raises(ResponseError, match="The pages of the orders repeat in a cycle"):
         for page in pages(lambda cursor: cursor, lambda page: following[page], "orders"):
             came.append(page)
-    assert came == seen, "what came before was handed over once"
+    assert came == seen, "earlier pages were passed on once"
 
 
 def test_the_next_page_is_requested_when_it_is_needed() -> None:

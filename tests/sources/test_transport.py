@@ -91,7 +91,7 @@ def test_a_proxy_that_refuses_is_named_without_its_password(
         monkeypatch.setenv("HTTPS_PROXY", f"http://ada:pw-canary@{address}")
         with pytest.raises(OutageError, match=rf"the proxy {address} {said}\. Check HTTPS_PROXY") as refused:
             client_of("https://shop.example").get("orders")
-        assert len(asked) == 1, "asking again does not mend it"
+        assert len(asked) == 1, "a retry does not fix it"
     assert "canary" not in str(refused.value) and "ada" not in str(refused.value)
 
 

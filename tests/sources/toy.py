@@ -109,7 +109,7 @@ class Toy(ApiSource):
 
     # What tests do with it
 
-    def tell(self, day: date, *values: int) -> None:
+    def report(self, day: date, *values: int) -> None:
         """Set the values of a day."""
         self.days[day] = [
             {"day": day.isoformat(), "name": f"n{number}", "value": value} for number, value in enumerate(values)
