@@ -185,7 +185,9 @@ FAULTS = {
     "401": Fault(_status(401, DENIED), "answers 401: denied"),
     "403": Fault(_status(403, DENIED), "answers 403: denied"),
     "403 page": Fault(_status(403, PAGE), r"answers 403 with a web page \(Please sign in\), not with data.*firewall"),
-    "403 text": Fault(_status(403, "Blocked by policy"), "does not answer as the API does: a proxy or a firewall may"),
+    "403 text": Fault(
+        _status(403, "Blocked by policy"), "does not look like the API's: it may come from a proxy or a firewall"
+    ),
     "404 page": Fault(_status(404, PAGE), r"answers 404 with a web page"),
     "404 text": Fault(_status(404, "no such route"), r"answers 404: no such route"),
     "407": Fault(_status(407, "no"), r"answers 407: a proxy requires a user and a password"),

@@ -409,7 +409,7 @@ def test_a_path_is_relative_to_the_workbook_or_absolute(tmp_path: Path, monkeypa
     ("content", "reported"),
     [
         (None, "is a folder"),
-        (b"hello world, this is text", "is no SQLite database"),
+        (b"hello world, this is text", "is not an SQLite database"),
         (b"\x00" * 8 + b"DUCK" + b"\x00" * 40, "one of DuckDB: write duckdb:///"),
         (b"", "has no table 'invoices'"),
         (b"SQLite format 3\x00" + b"\x10\x00\x01\x01" + b"\xff" * 4000, "damaged, or not an SQLite database"),

@@ -131,7 +131,7 @@ def test_a_property_that_may_not_be_read_is_reported(tmp_path: Path) -> None:
             server.pull()
 
 
-@pytest.mark.parametrize(("properties", "reported"), [(["G-ABC"], "no property"), ([], "names no properties")])
+@pytest.mark.parametrize(("properties", "reported"), [(["G-ABC"], "not a property"), ([], "names no properties")])
 def test_settings_that_are_not_valid_are_errors(tmp_path: Path, properties: list[str], reported: str) -> None:
     with Server(tmp_path, {}, properties=properties) as server, pytest.raises(SettingsError, match=reported):
         server.pull()

@@ -220,7 +220,7 @@ def test_requests(tmp_path: Path, request_line: str, path: str | None, query: st
         ),
         ('203.0.113.9 - - [20/Nov/2026 10:00:00] "GET / HTTP/1.1" 200 -', "no offset"),  # Python's own server
         ('{"level": "info", "msg": "serving"}', "JSON"),
-        (f"<script> anna {REST}", "What stands before the time"),
+        (f"<script> anna {REST}", "The text before the time"),
         (f"203.0.113.9 - anna {REST}".replace("20/Nov/2026", "20/Nov/0001"), "between 1900 and 2199"),
         (f"203.0.113.9 - anna {REST}"[:60], "cut off"),
         ("id,ts,name", "There is no time"),

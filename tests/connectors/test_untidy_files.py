@@ -279,7 +279,7 @@ def test_folders_dead_links_and_names_that_are_not_utf8_do_not_stop_the_others(t
         "in/b.csv is a folder",
         "in/c.csv cannot be opened",
         r"The name of in/d\xff\x0a.csv is not UTF-8",
-        "in/e.csv is no file",
+        "in/e.csv is not a file",
     ):
         assert said in failed
     assert pull(tmp_path, "in")[1] == "in is a folder. To read the files in it, write path = 'in/*.csv'."

@@ -140,7 +140,7 @@ def test_events_requests_and_platform_metrics_are_distinguished_from_orders(root
             "its first line (1001, 2026-10-05, 12.50, EUR) is a row",
         ),
         ("time,count\n2015/01/01 01:00:00,2\n", "and nothing says what they are of"),
-        (" id  date  paid\n 1  20261005  3.00\n 2  20261006  4.00\n", "its columns are set apart by blanks"),
+        (" id  date  paid\n 1  20261005  3.00\n 2  20261006  4.00\n", "its columns are separated by spaces"),
         ("Shop Name,Date,Total\nMain Street,2026-10-05,4\n", "no column was recognised as order_id"),
     ],
 )
