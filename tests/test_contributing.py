@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md shows is followed to the letter."""
+"""The examples in CONTRIBUTING.md work as printed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_model_that_contributing_shows_can_be_built(root: Path) -> None:
     assert isinstance(example, Model)
     orders = ibis.memtable({"country": ["DE", "DE", None, "US"], "order_id": ["1", "2", "3", "4"]})
     made = example.function(orders).order_by("country").execute()
-    # The order without a country belongs to none.
+    # The order without a country is not counted.
     assert made.to_dict("records") == [{"country": "DE", "orders": 2}, {"country": "US", "orders": 1}]
     assert set(made.columns) == set(declared(example.contract))
 
@@ -49,7 +49,7 @@ print(sorted((row["platform"], row["metric"], row["app_version"], int(row["value
 
 @pytest.mark.proof
 def test_the_source_that_contributing_shows_works(root: Path, tmp_path: Path) -> None:
-    """Its files, written where their first line says, into a copy: its own test passes, and its figures arrive."""
+    """Its files, written to the path in their first line, in a copy: its own test passes, and its metrics arrive."""
     for folder in ("lib", "tests"):
         shutil.copytree(root / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copy(root / "pyproject.toml", tmp_path)

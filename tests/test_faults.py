@@ -1,4 +1,4 @@
-"""Whatever is wrong with disk, files or machine: one sentence with the path and what to do, never a traceback."""
+"""Whatever is wrong with disk, files or machine: one message with the path and a remedy, never a traceback."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def file(path: str, content: bytes = b"x") -> Callable[[Path], None]:
 
 
 def cut(pattern: str, size: int) -> Callable[[Path], None]:
-    """The first bytes of a file only."""
+    """The file truncated to its first bytes."""
 
     def damage(root: Path) -> None:
         (found,) = root.glob(pattern)
@@ -113,8 +113,8 @@ DAMAGES: list[tuple[Callable[[Path], None], str, str]] = [
     (file("data/ledger.sqlite", b"no ledger" * 99), "list", "move it away"),
     (cut("data/ledger.sqlite", 5000), "list", "move it away"),
     (file("data"), "pull", "/data cannot be used"),
-    (file("data/raw"), "build", "data/raw is no folder"),
-    (file("data/raw"), "check", "data/raw is no folder"),
+    (file("data/raw"), "build", "data/raw is not a folder"),
+    (file("data/raw"), "check", "data/raw is not a folder"),
     (file("data/warehouse"), "build", "data/warehouse cannot be used"),
     (file("reports"), "catalog", "reports cannot be used"),
     (folder("data/warehouse/current"), "build", "it is a folder where a file belongs"),
@@ -162,7 +162,7 @@ DAMAGES: list[tuple[Callable[[Path], None], str, str]] = [
 @pytest.mark.parametrize(
     ("damage", "word", "said"), DAMAGES, ids=[f"{n} {d[1]}: {d[2]}" for n, d in enumerate(DAMAGES)]
 )
-def test_a_damaged_workbook_is_said_in_a_sentence(
+def test_a_damaged_workbook_is_reported_in_a_sentence(
     run: Run, book: Path, damage: Callable[[Path], None], word: str, said: str
 ) -> None:
     damage(book)
@@ -188,7 +188,7 @@ def test_what_other_programs_leave_everywhere_is_passed_over(run: Run, book: Pat
         assert code == 0, text
 
 
-def test_a_build_that_was_cut_or_whose_pointer_is_lost_is_made_anew(run: Run, book: Path) -> None:
+def test_a_build_that_was_cut_or_whose_pointer_is_lost_is_made_again(run: Run, book: Path) -> None:
     (build,) = (book / "data" / "warehouse").glob("*.duckdb")
     for size in (0, 9000, build.stat().st_size // 2):
         build.write_bytes(build.read_bytes()[:size])
@@ -325,7 +325,7 @@ def test_output_that_nobody_takes_makes_no_traceback(book: Path, redirected: str
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
 
 
-def test_a_folder_that_is_gone_is_said_so(tmp_path: Path) -> None:
+def test_a_folder_that_is_gone_is_reported(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     command = f"cd '{gone}' && rmdir '{gone}' && {sys.executable} -m tidings list"

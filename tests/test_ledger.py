@@ -1,4 +1,4 @@
-"""What the workbook did is written before and after the work, by several processes at once."""
+"""The workbook's work is recorded before and after, by several processes at once."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_run_is_visible_before_its_work_starts(tmp_path: Path) -> None:
     ledger.start_section("weekly-1", "a")
     [run] = ledger.runs()
     assert (run.status, run.seconds) == ("running", None)
-    # In the report's order: a has begun, b waits.
+    # In the report's order: a has started, b waits.
     assert [(s.section, s.status) for s in run.sections] == [("a", "running"), ("b", "waiting")]
 
 
@@ -110,7 +110,7 @@ def test_a_writer_waits_for_its_turn_before_it_reads(tmp_path: Path, monkeypatch
 
     def slowly(self: Ledger, connection: sqlite3.Connection) -> int:
         found = version(self, connection)
-        # Two that have read and then want to write would refuse each other.
+        # Two that have read and then want to write would block each other.
         with contextlib.suppress(threading.BrokenBarrierError):
             both_inside.wait(0.3)
         return found
@@ -134,7 +134,7 @@ def test_a_reader_neither_waits_for_a_writer_nor_keeps_one_waiting(
     assert [pull.rows for pull in ledger.pulls()] == [7]
 
 
-def test_a_file_that_is_no_ledger_is_said_so(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_ledger_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite"
     file.write_bytes(b"this is not a database, whatever its name says" * 50)
     with pytest.raises(TidingsError, match=r"ledger\.sqlite.*not a (ledger|database).*move it away"):
@@ -188,7 +188,7 @@ def test_the_last_pull_of_a_source_is_its_latest_whatever_came_between(tmp_path:
     }
 
 
-# A process that dies
+# Dying processes
 
 
 def test_what_a_killed_process_left_running_is_interrupted(tmp_path: Path) -> None:
@@ -220,10 +220,10 @@ time.sleep(60)
     assert ledger.builds_in_use() == {"b1"}
     process.kill()
     process.communicate()
-    # Another living process may have been given its number: that is not asked.
+    # Another living process may have got its process id: that does not count.
     assert states() == ["interrupted", "interrupted", "interrupted", "interrupted", "waiting"]
     assert ledger.builds_in_use() == frozenset(), "it keeps no build for ever"
-    # The next one to write takes the lease of the dead one away.
+    # The next writer removes the lease of the dead one.
     ledger.start_pull("shop", NOW)
     assert len(list(ledger.leases._folder.iterdir())) == 1
 
@@ -278,5 +278,5 @@ for n in range(2000):
 os._exit(9)
 """
     subprocess.run([sys.executable, "-c", script, str(file)], check=False)
-    assert file.with_name("ledger.sqlite-journal").exists(), "the change is half on the disk"
+    assert file.with_name("ledger.sqlite-journal").exists(), "half of the change is on disk"
     assert [pull.source for pull in Ledger(file).pulls()] == ["shop"]

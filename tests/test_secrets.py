@@ -1,4 +1,4 @@
-"""No secret in any text, in whatever form it is quoted; and no page shredded by values that are plain words."""
+"""No secret in any text, however it is quoted; and no page mangled by values that are plain words."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ QUOTED: dict[str, Callable[[str], str]] = {
     "in lines": lambda value: base64.encodebytes(f"x{value}yz".encode()).decode(),
     "coloured": lambda value: f"{value[:3]}\x1b[0;31m{value[3:]}\x1b[0m",
 }
-# What keys, tokens and passwords are made of, the worst of it included.
+# The alphabet of keys, tokens and passwords, including the worst characters.
 values = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12, max_size=90)
 
 
 @given(values, st.sampled_from(sorted(QUOTED)))
 def test_no_form_of_a_secret_is_left(value: str, form: str) -> None:
     quoted = QUOTED[form](value)
-    # Around it stands what cannot belong to it.
+    # Surrounded by characters that cannot belong to it.
     clean = Redactor([Secret(value)])(f"före … {quoted} … efter")
     assert MASK in clean
     for other in (quoted, *quoted.split()):
@@ -88,7 +88,7 @@ def test_what_of_a_key_file_is_hidden_and_what_people_need_is_not() -> None:
     for quoted in (ACCOUNT, repr(ACCOUNT), repr(json.loads(ACCOUNT)), str(PEM.splitlines()), PEM.replace("\n", "\\n")):
         clean = redact(f"cannot use {quoted}")
         assert "MIIEvQ" not in clean and "0123456789abcdef" not in clean
-    # Consoles ask for the address, and the server's is no secret.
+    # Consoles need the address, and the server's is not a secret.
     assert redact("reader@shop.example at https://oauth2.googleapis.com/token") == (
         "reader@shop.example at https://oauth2.googleapis.com/token"
     )
@@ -162,7 +162,7 @@ def test_every_source_is_known_and_plain_words_are_not_hidden(tmp_path: Path, mo
     redact = credentials(settings).redactor
     for secret in ("pa55word", given["MONEY_KEY"], given["BROKEN_ANYTHING"], given["OTHER_TOKEN"], "MIIEvQ00Ab+/Ab+/"):
         assert redact(f"it said {secret} today") == f"it said {MASK} today"
-    # A name, a word of the settings, a path, and words that everybody writes.
+    # A name, a word of the settings, a path, and common words.
     page = f"viewer saw invoices of google.json in {tmp_path} on prod, in production"
     assert redact(page) == page
     # Kernels get none of them.

@@ -1,4 +1,4 @@
-"""Canaries in .env, in a key file and in the environment: found in nothing that a pull or a check says or leaves."""
+"""Canaries in .env, in a key file and in the environment: never in the output or the files of a pull or a check."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class Book:
         for file in (self.key_file, self.dotenv):
             file.chmod(0o600)
         pem = json.loads(account)["private_key"].splitlines()
-        # Any line of the key is as good as the whole of it.
+        # Any line of the key is as good as all of it.
         self.canaries = {PASSWORD, ENVIRONMENT_KEY, *pem[1:-1]}
 
     @property
     def tokens(self) -> set[str]:
-        """What servers have given for them: found in what was sent."""
+        """Credentials that servers issued: found in recorded requests."""
         sent = {request.bearer for fake in self.fakes.values() for request in fake.asked}
         return {token for token in sent if token} | {
             request.form()["assertion"] for request in self.fakes["search"].asked if request.path == "/token"
@@ -70,7 +70,7 @@ class Book:
         return load_settings(self.root)
 
     def left(self) -> str:
-        """All that is on disk but for the two files that hold the secrets."""
+        """Everything on disk except the two files that hold the secrets."""
         hidden = [(file, file.read_bytes()) for file in (self.key_file, self.dotenv)]
         for file, _ in hidden:
             file.unlink()
@@ -139,12 +139,12 @@ def shown(error: BaseException | None) -> str:
 
 
 def _echo(request: Request) -> str:
-    """What a careless server says of a request: all of it."""
+    """What a careless server repeats of a request: everything."""
     return f"cannot use {dict(request.headers)!s} {request.body.decode()} {request.query!s}"
 
 
 class _Careless:
-    """Makes a fake answer everything but the ways to a token with an error that repeats the request."""
+    """Makes a fake respond with an error that repeats the request, except on token endpoints."""
 
     def __init__(self, fake: FakeApi, status: int, *, as_json: bool, tokens_too: bool) -> None:
         self._whole, self._status, self._as_json, self._tokens_too = fake.response, status, as_json, tokens_too
@@ -229,10 +229,10 @@ def test_wrong_credentials_are_not_quoted(
     outcomes = pulled(book, clock)
     reported = [outcome.reported() for outcome in outcomes]
     assert all(outcome.error is not None for outcome in outcomes)
-    # Each is a sentence of ours, with a remedy: never an error that nobody foresaw.
+    # Each is one of our messages, with a remedy: never an unexpected error.
     assert not any("does not know" in sentence for sentence in reported)
     findings = [str(finding) for finding in check(book.settings, NOW) if finding.what.startswith("source")]
-    # An address is no secret: it is what consoles ask for.
+    # An address is not a secret: consoles need it.
     for text in (*reported, *findings, *(shown(outcome.error) for outcome in outcomes), book.left()):
         assert "canary" not in text.replace("canary@x.example", "")
 
@@ -264,7 +264,7 @@ def _frames(error: BaseException, file: str) -> str:
         ("A = spaced ", "spaced"),
         ("A='quoted # no comment'", "quoted # no comment"),
         ('A="quoted"', "quoted"),
-        # Quotes that do not belong together belong to the value.
+        # Mismatched quotes belong to the value.
         ("A=it's", "it's"),
         ('A=ends"', 'ends"'),
         ("A='", "'"),
@@ -400,7 +400,7 @@ def test_a_broken_source_is_told_beside_a_good_one(real_book: Book, command: Com
         "search": "done",
         "site": "failed",
     }
-    # Mended, it goes on where it was, and the exit code says that all is well.
+    # Once fixed, it continues where it stopped, and the exit code says that all is well.
     _set(book, "SITE_PASSWORD", PASSWORD)
     code, out, error = command("pull", "site", "--since", since, root=book.root)
     assert (code, error) == (0, "") and "site: " in out

@@ -157,12 +157,12 @@ def test_local_knows_a_change_shortly_before_the_end_and_none_at_the_end() -> No
     ("name", "hint"),
     [("Europe/Berlim", "Europe/Berlin"), ("", "IANA"), ("../etc/passwd", "IANA"), ("Europe", "IANA")],
 )
-def test_an_unknown_zone_is_refused_with_a_suggestion(name: str, hint: str) -> None:
+def test_an_unknown_zone_is_rejected_with_a_suggestion(name: str, hint: str) -> None:
     with pytest.raises(WindowError, match=f"Time zone .* is not known.*{hint}"):
         Zone(name)
 
 
-def test_an_unknown_week_start_is_refused() -> None:
+def test_an_unknown_week_start_is_rejected() -> None:
     with pytest.raises(WindowError, match="Did you mean 'sunday'"):
         Zone("UTC", "sundy")  # type: ignore[arg-type]
 
@@ -196,7 +196,7 @@ def test_between_holds_both_days_and_half_open_instants() -> None:
         (lambda: Window.last(7, at("2026-01-01"), BERLIN).periods("weeks"), "Did you mean 'week'"),  # type: ignore[arg-type]
     ],
 )
-def test_impossible_windows_are_refused(make, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_impossible_windows_are_rejected(make, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(WindowError, match=message):
         make()
 
@@ -226,10 +226,10 @@ def test_shift_there_and_back_is_where_it_was(window: Window, days: int) -> None
     [
         # Thursday: Monday to Wednesday against Monday to Wednesday.
         ("2026-06-18", "week", "15 – 17 Jun 2026", "8 – 10 Jun 2026"),
-        # Monday at 00:00: the whole week just ended.
+        # Monday at 00:00: the complete week just ended.
         ("2026-06-15", "week", "8 – 14 Jun 2026", "1 – 7 Jun 2026"),
         ("2026-06-18", "month", "1 – 17 Jun 2026", "1 – 17 May 2026"),
-        # February has no 31 days: taken whole.
+        # February has no 31 days: used in full.
         ("2026-04-01", "month", "1 – 31 Mar 2026", "1 – 28 Feb 2026"),
         # A shorter month so far never takes days of its own from the one before.
         ("2026-03-01", "month", "1 – 28 Feb 2026", "1 – 28 Jan 2026"),
@@ -424,7 +424,7 @@ def test_parse_as_of() -> None:
         parse_as_of("soon", BERLIN, latest)
 
 
-def test_days_at_the_edge_of_the_calendar_are_refused() -> None:
+def test_days_at_the_edge_of_the_calendar_are_rejected() -> None:
     with pytest.raises(WindowError, match="outside the calendar"):
         # Midnight in Tokyo, nine hours ahead, is still in the year 0.
         parse_as_of("0001-01-01", Zone("Asia/Tokyo"), None)
@@ -454,7 +454,7 @@ def test_parse_date() -> None:
 def test_a_long_window_has_a_course_of_few_points(days: int, grain: str) -> None:
     window = Window.last(days, datetime(2026, 11, 4, tzinfo=UTC), Zone("UTC"))
     assert window.grain() == grain
-    assert len(window.periods(window.grain())) <= 402, "whole periods that the window only touches come on top"
+    assert len(window.periods(window.grain())) <= 402, "periods that the window only touches are added in full"
     assert len(window.periods(window.grain(120))) <= 122
 
 

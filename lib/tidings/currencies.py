@@ -1,4 +1,4 @@
-"""Currencies as ISO 4217 lists them: how many decimals money in each has."""
+"""Currencies of ISO 4217: how many decimals an amount in each has."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _USUAL = 2
 
 @cache
 def places(code: str) -> int:
-    """Decimals of an amount in a currency: 0 for yen, 3 for dinars; 2 for gold, and for what the list does not know."""
-    # The list is read when it is asked for: most commands never do.
+    """Decimals of an amount in a currency: 0 for yen, 3 for dinars; 2 for gold, and for unknown currencies."""
+    # The list is read on first use: most commands never need it.
     from iso4217 import Currency
 
     try:
@@ -22,7 +22,7 @@ def places(code: str) -> int:
 
 @cache
 def is_listed(code: str) -> bool:
-    """True for a currency that ISO 4217 lists today."""
+    """True for a currency in today's ISO 4217 list."""
     from iso4217 import Currency
 
     return code in {currency.code for currency in Currency}

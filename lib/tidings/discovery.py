@@ -1,7 +1,7 @@
-"""Discovery: every object of a type at the level of a module, in packages of ours and in a workbook's own `lib/`.
+"""Discovery: every module-level object of a type, in our packages and in a workbook's own `lib/`.
 
-Adding one is writing it into such a module; nothing is registered. A workbook's own packages may hold any type, in
-modules of any name; they are found from the moment that the workbook's settings are read.
+To add one, write it into such a module; nothing is registered. A workbook's own packages may contain any type, in
+modules of any name; they are found once the workbook's settings have been read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _own: Path | None = None
 
 
 def discover(kind: type[_Found], word: str, *packages: str) -> Mapping[str, _Found]:
-    """Every object of a type by its `name`, sorted; also those in tuples. `word` is what errors call one of them.
+    """Every object of a type by its `name`, sorted; also those in tuples. `word` is the type's name in errors.
 
     Raises:
         SettingsError: two of one name, or a module of the workbook that cannot be imported.
@@ -58,12 +58,12 @@ def _modules(packages: tuple[str, ...]) -> Iterator[ModuleType]:
 
 
 def use(root: Path) -> None:
-    """Let the packages in `root/lib` be imported, and what they hold be discovered.
+    """Make the packages in `root/lib` importable and discoverable.
 
-    A process serves one workbook that has such: another's modules of the same names could not be told from these.
+    A process serves only one workbook with own code: another's modules of the same names could not be distinguished.
 
     Raises:
-        SettingsError: this process uses those of another workbook.
+        SettingsError: this process uses the code of another workbook.
     """
     global _own  # noqa: PLW0603 - what can be imported is a fact of the process, as sys.path is
     folder = root / "lib"
@@ -76,7 +76,7 @@ def use(root: Path) -> None:
         )
     if _sources(folder):
         _own = folder
-        # Last, so that nothing of the workbook takes the place of what is installed.
+        # Last, so that nothing in the workbook shadows an installed package.
         sys.path.append(str(folder))
         importlib.invalidate_caches()
 
@@ -90,7 +90,7 @@ def _sources(folder: Path) -> dict[str, Path]:
     found = {}
     for file in folder.rglob("*.py"):
         parts = file.relative_to(folder).with_suffix("").parts
-        # In a checkout of Tidings `lib/` holds Tidings, in an environment of Python `python3.12/site-packages`.
+        # In a checkout of Tidings `lib/` contains Tidings, in a virtual environment `python3.12/site-packages`.
         if all(part.isidentifier() for part in parts) and parts[0] != "tidings" and parts[-1] != "__main__":
             found[".".join(parts).removesuffix(".__init__")] = file
     return dict(sorted(found.items()))

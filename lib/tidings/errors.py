@@ -14,17 +14,17 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-# Halves of characters cannot be written; control characters command a terminal; marks of direction turn a text around.
+# Lone surrogates cannot be written; control characters can command a terminal; direction marks can reverse a text.
 _UNPRINTABLE = re.compile("[\ud800-\udfff\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def printable(text: str) -> str:
-    """A text as it may be printed and stored, whoever wrote it: what cannot be, or would do harm, becomes `�`."""
+    """A text that is safe to print and store, wherever it came from: unprintable and harmful characters become `�`."""
     return _UNPRINTABLE.sub("�", text)
 
 
 class TidingsError(Exception):
-    """What failed and on what, followed by the remedy; `str()` gives both as sentences, fit to print."""
+    """What failed and on what, followed by the remedy; `str()` returns both as sentences."""
 
     exit_code = 1
 
@@ -52,7 +52,9 @@ class SourceError(TidingsError):
 
 
 class ResponseError(SourceError):
-    """A server's answer to one request cannot be used; its other endpoints may still do. `status` is HTTP's."""
+    """A server's response to one request cannot be used; other endpoints may still work. `status` is the HTTP
+    status.
+    """
 
     def __init__(self, failed: str, remedy: str = "", status: int = 0) -> None:
         super().__init__(failed, remedy)
@@ -60,24 +62,26 @@ class ResponseError(SourceError):
 
     @property
     def is_right(self) -> bool:
-        """Whether a right may lack, or what was asked for is not seen; else something else is in the way."""
+        """Whether a missing right may be the cause, or something that is not visible to the account."""
         return self.status in (401, 403, 404)
 
 
 class InBetweenError(ResponseError):
-    """Something else answers in place of the server: a login page, a proxy, a firewall; it says nothing of rights."""
+    """Something else responds in place of the server: a login page, a proxy, a firewall; it says nothing about
+    rights.
+    """
 
 
 class CredentialError(SourceError):
-    """A server refuses the credential: nothing else of this source can succeed."""
+    """A server rejects the credential: nothing else of this source can succeed."""
 
 
 class OutageError(SourceError):
-    """A server does not answer, or not in time, however often it is asked: nothing else of this source is tried."""
+    """A server does not respond, or not in time, despite retries: nothing else of this source is tried."""
 
 
 class StoppedError(SourceError):
-    """Whoever pulls has stopped the pull: nothing else is asked for."""
+    """The user has stopped the pull: nothing else is requested."""
 
     def __init__(self) -> None:
         super().__init__("The pull was stopped.", "Run tidings pull again: it continues where it stopped.")
@@ -92,15 +96,15 @@ class GraphError(TidingsError):
 
 
 class WarehouseError(TidingsError):
-    """The warehouse cannot be opened, built or asked."""
+    """The warehouse cannot be opened, built or queried."""
 
 
 class WindowError(UsageError, ValueError):
-    """A date, a window or a time zone cannot be used as written; a `ValueError`, too, where a source wrote it."""
+    """A date, a window or a time zone is not valid; also a `ValueError`, as the value may come from a source."""
 
 
 class MetricError(TidingsError):
-    """A metric was asked for something its kind does not allow, or is not known."""
+    """A metric is unknown, or was used in a way that its kind does not allow."""
 
 
 class RunError(TidingsError):
@@ -108,7 +112,7 @@ class RunError(TidingsError):
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """A sentence that helps with a mistyped name: the nearest known one, else all of them."""
+    """A hint for a mistyped name: the nearest known one, else all of them."""
     names = sorted(set(known))
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
@@ -120,7 +124,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-# What the system says of a file, for whoever does not know its words, and what to do.
+# System errors on files in plain words, and what to do.
 _SYSTEM: Mapping[int, tuple[str, str]] = {
     **dict.fromkeys(_FULL, ("the disk is full", "Free some of it, then repeat the command.")),
     **dict.fromkeys(
@@ -136,7 +140,7 @@ _SYSTEM: Mapping[int, tuple[str, str]] = {
     errno.ENOTDIR: ("a file stands where a folder belongs", "Move that file away, then repeat the command."),
     errno.EEXIST: ("something else of that name is there", "Move it away, then repeat the command."),
     errno.ENAMETOOLONG: ("the name is too long for this disk", "Use a shorter name, or a folder with a shorter path."),
-    errno.ELOOP: ("its links lead in a circle", "Correct the link, then repeat the command."),
+    errno.ELOOP: ("its links form a loop", "Correct the link, then repeat the command."),
     **dict.fromkeys(
         (errno.EMFILE, errno.ENFILE),
         ("too many files are open at once", "Allow more (ulimit -n 4096), or close other programs."),
@@ -159,20 +163,20 @@ _ROOM = 1 << 20
 
 
 def remedy_of(error: OSError) -> tuple[str, str]:
-    """What the system says, in words, and what to do about it."""
+    """A system error in words, and what to do about it."""
     known = _SYSTEM.get(error.errno or 0)
     return known or (error.strerror or str(error) or type(error).__name__, _REPEAT)
 
 
 def understood(error: BaseException, root: Path | None = None) -> TidingsError | None:
-    """An error of the system or a library as one of ours; null for one that can only be a mistake in Tidings.
+    """An error of the system or a library as one of ours; null for one that can only be a bug in Tidings.
 
-    `root` is where the workbook lies: named where the system does not say which file it was.
+    `root` is the workbook's folder: named if the system does not say which file it was.
     """
     if isinstance(error, TidingsError):
         return error
     library = type(error).__module__.partition(".")[0].lstrip("_")
-    said = (str(error).strip().splitlines() or [""])[0][:300].rstrip(".")
+    text = (str(error).strip().splitlines() or [""])[0][:300].rstrip(".")
     if isinstance(error, OSError) and not (error.errno is None and library != "builtins"):
         return _of_system(error, root)
     if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
@@ -183,17 +187,17 @@ def understood(error: BaseException, root: Path | None = None) -> TidingsError |
         return _of_system(OSError(errno.ENOSPC, ""), root)
     if library in ("duckdb", "ibis"):
         return WarehouseError(
-            f"The engine failed: {said}.",
+            f"The engine failed: {text}.",
             "The warehouse is a cache: delete data/warehouse and run tidings build. If that fails, run tidings check.",
         )
     if library == "pyarrow":
-        return SourceError(f"Landed data cannot be read or written: {said}.", "Run tidings check: it names the file.")
+        return SourceError(f"Landed data cannot be read or written: {text}.", "Run tidings check: it names the file.")
     if library == "sqlite3":
         return TidingsError(
-            f"The ledger failed: {said}.", "Run tidings list; if it fails too, move data/ledger.sqlite away."
+            f"The ledger failed: {text}.", "Run tidings list; if it fails too, move data/ledger.sqlite away."
         )
     if library in ("zmq", "jupyter_client", "nbclient", "nbformat", "papermill"):
-        return RunError(f"The notebooks cannot be executed: {type(error).__name__}: {said}.", _REPEAT)
+        return RunError(f"The notebooks cannot be executed: {type(error).__name__}: {text}.", _REPEAT)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Figures: what every place tells as a number of a day, in one long shape, so that places can be laid side by side.
+"""Platform metrics: daily numbers as each platform counts them, in one long format, so that platforms can be compared.
 
 Each source has a model `figures_<platform>` made with `figures(...)`; `fct_metric_daily` is all of them together.
 """
@@ -21,7 +21,7 @@ AMOUNT = "decimal(28, 8)"
 PlatformKind = Literal["flow", "stock", "mean", "distinct"]
 
 DIMENSIONS: Mapping[str, str] = {
-    "app": "App, site, property or project that it is about.",
+    "app": "App, site, property or project.",
     "country": "ISO alpha-2 country code, upper case; as given where it is none.",
     "device": "Device as given.",
     "app_version": "Version of the app.",
@@ -35,7 +35,7 @@ DIMENSIONS: Mapping[str, str] = {
     "reason": "Why it happened.",
     "search_type": "Kind of search (web, image, news …).",
 }
-"""What a figure may be split by, with its meaning. Null in a row: not split by it, or not known."""
+"""What a platform metric may be broken down by, with its meaning. Null in a row: not broken down by it, or unknown."""
 
 
 Better = Literal["higher", "lower", "neutral"]
@@ -43,10 +43,10 @@ Better = Literal["higher", "lower", "neutral"]
 
 @dataclass(frozen=True)
 class PlatformMetric:
-    """A metric that several places may tell: its title, unit and how days and parts of it may be put together.
+    """A metric that several platforms may report: its title, its unit, and how days and breakdowns may be aggregated.
 
-    `flow` adds up; `stock` is a level, read on the last day; `mean` carries a weight and is averaged by it; `distinct`
-    counts each one once, so that neither days nor parts may be added. `action`: what to do when it moves.
+    `flow` adds up; `stock` is a level, read on the last day; `mean` is averaged by a weight; `distinct` counts each
+    person once, so neither days nor breakdowns may be added. `action`: what to do when it moves.
     """
 
     title: str
@@ -172,27 +172,27 @@ PLATFORM_METRICS: Mapping[str, PlatformMetric] = {
     ),
     "revenue": PlatformMetric("Revenue", "money", "flow", "Revenue as the source counts it.", action=_MONEY),
 }
-"""The metrics that places may tell, by name."""
+"""The metrics that platforms may report, by name."""
 
 PLATFORM_COLUMNS: Mapping[str, Column] = {
     "platform_metric_key": Column(
-        "!string", "Source, platform, metric, cut, day, its zone, currency and all dimensions."
+        "!string", "Source, platform, metric, breakdown, day, its zone, currency and all dimensions."
     ),
-    "platform": Column("!string", "Kind of place that told it, such as app_store."),
-    "metric": Column("!string", "What it is a figure of.", values=tuple(PLATFORM_METRICS)),
-    "breakdown": Column("!string", "What it is split by: dimensions joined by commas, empty for the whole."),
+    "platform": Column("!string", "The platform that reported it, such as app_store."),
+    "metric": Column("!string", "Name of the metric.", values=tuple(PLATFORM_METRICS)),
+    "breakdown": Column("!string", "Breakdown: dimensions joined by commas, empty for the total."),
     "day": Column("!date", "Day as the source counts days; never moved to another zone."),
     "zone": Column("!string", "Time zone of that day."),
     **{name: Column("string", doc) for name, doc in DIMENSIONS.items()},
-    "value": Column(f"!{AMOUNT}", "The figure, in `unit`; a mean for metrics that are means."),
+    "value": Column(f"!{AMOUNT}", "The value, in `unit`; a mean for metrics that are means."),
     "unit": Column("!string", "What `value` counts: count, ratio, score, s, stars, or the ISO code for money."),
     "weight": Column(AMOUNT, "What a mean is weighted by; null for other metrics, and for a mean without its number."),
     "currency": Column("string", "ISO code for money."),
-    "is_total": Column("!boolean", "True for the one cut per source and metric that adds up to the whole."),
-    "feed": Column("!string", "Feed that it was made of; several joined by commas."),
-    "_source": Column("!string", "Source that said it."),
+    "is_total": Column("!boolean", "True for the one breakdown per source and metric that adds up to the total."),
+    "feed": Column("!string", "Feed that it was derived from; several joined by commas."),
+    "_source": Column("!string", "Source that reported it."),
 }
-"""The columns of every figures model."""
+"""The columns of every model of platform metrics."""
 
 PLATFORM_KEY = ("platform_metric_key",)
 
@@ -211,10 +211,10 @@ def platform_metric(
     """One metric of a staged table, summed by source, day and what `by` maps a dimension to (a column or expression).
 
     `rows` has `ts` (midnight of the source's day, or an instant) and `_source`. `value` is what is added up; rows where
-    it is null tell nothing. With `weight` the figure is a mean: the sum of value x weight over that of weight; where
-    the number is not known, hand over a weight of null rows and one row per group. Money needs a `currency`. `total`
-    is False for cuts that a figure without them exists for, or that do not add up to it. `zone` is the column with
-    the time zone of the row's day, where sources differ in it.
+    it is null are skipped. With `weight` the metric is a mean: the sum of value x weight over that of weight; if the
+    number is unknown, pass a null weight and one row per group. Money needs a `currency`. `total` is False for
+    breakdowns for which a total exists, or that do not add up to it. `zone` is the column with the time zone of the
+    row's day, if sources differ in it.
     """
     split = dict(by or {})
     columns = {"day": rows.ts.date(), "_source": rows["_source"], "value": _of(rows, value).cast(AMOUNT)}
@@ -236,7 +236,7 @@ def platform_metric(
             "float64"
         ).nullif(0)
         plain = reported["value"].cast("float64").mean()
-        # Nothing weighs nothing: only where no weight is told at all each row counts alike.
+        # A weight of zero is not a missing weight: rows count equally only if no weight is reported at all.
         mean = ibis.ifelse(weights.isnull(), plain, weighted)
         summed = groups.aggregate(value=mean.round(8).cast(AMOUNT), weight=weights.cast(AMOUNT))
         summed = summed.filter(summed["value"].notnull())
@@ -251,7 +251,7 @@ def platform_metric(
 
 
 def platform_metrics(platform: str, *parts: ir.Table, zone: str = "UTC") -> ir.Table:
-    """The figures of one platform, from parts made by `figure`; `zone` is that of its days where they do not say it."""
+    """The metrics of one platform, from parts made by `figure`; `zone` is the days' zone unless they have one."""
     shown = []
     for part in parts:
         of_part = part["zone"] if "zone" in part.columns else ibis.literal(zone)
@@ -270,7 +270,7 @@ def platform_metrics(platform: str, *parts: ir.Table, zone: str = "UTC") -> ir.T
 
 
 def _feeds_of(part: ir.Table) -> str:
-    """The feeds whose staged tables figures are made of."""
+    """The feeds whose staged tables platform metrics are made of."""
     tables = {table.name for table in part.op().find(ops.PhysicalTable)}
     return ",".join(sorted(name.removeprefix("stg_") for name in tables if name.startswith("stg_")))
 

@@ -1,4 +1,4 @@
-"""Columns and contracts of tables, and keys of rows that are made of several values."""
+"""Columns and contracts of tables, and row keys that combine several values."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import ibis.expr.types as ir
 class Column:
     """One column of a contract: its Ibis type (say `"string"`, `"!int64"` for not null) and its meaning.
 
-    `values`, `minimum` and `maximum` are checked at build; null passes them; `synonyms` are words of others for one of
-    the `values`, as files may hold them. `personal` marks columns that identify a person. `unit` is what a reader would
-    put behind the figure ("ms", "EUR", "s").
+    `values`, `minimum` and `maximum` are checked at build; null passes them; `synonyms` map other words, as files may
+    contain them, to one of the `values`. `personal` marks columns that identify a person. `unit` is shown after the
+    value ("ms", "EUR", "s").
     """
 
     type: str
@@ -30,7 +30,7 @@ class Column:
 
     @property
     def required(self) -> bool:
-        """True where null breaks the contract."""
+        """True if null breaks the contract."""
         return self.type.startswith("!")
 
 
@@ -50,8 +50,8 @@ class Contract:
 def joined(source: ir.StringValue, *parts: ir.Value) -> ir.StringValue:
     """A source and values as one text: `shop:4711:charge`. Null if one of them is.
 
-    A source's name holds no colon (settings allow none), and what stands last needs no end: only the texts between
-    them are escaped, which costs next to nothing where there is nothing to escape.
+    A source's name contains no colon (settings allow none), and the last value needs no end: only the texts in between
+    are escaped, which is nearly free if there is nothing to escape.
     """
     between = [_escaped(part) for part in parts[:-1]]
     return ibis.literal(":").join([source, *between, _text(parts[-1])])

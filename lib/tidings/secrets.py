@@ -1,10 +1,10 @@
-"""Secrets: values that do not show themselves, and the one redactor that keeps them out of all that is written.
+"""Secrets: values that hide themselves, and one redactor that keeps them out of everything that is written.
 
-What counts as a secret in a text (the rule, as people may read it in docs/architecture.md): the value of a credential's
-variable; every line of a key; what stands in a key file under a name like key, token, secret or password; the password
-in an address. Each in all forms that a text may quote it in, whatever its case: as it is, escaped as in JSON, HTML or
-Python, encoded for an address, in base64 and in hexadecimal. Values shorter than six characters, and words that the
-settings themselves write in the open, would take innocent text along: they are hidden only inside the longer value.
+What counts as a secret in a text (the rule as described in docs/architecture.md): the value of a credential's variable;
+every line of a key; values in a key file under a name like key, token, secret or password; the password in a URL. Each
+in every form in which a text may quote it, ignoring case: as it is, escaped as in JSON, HTML or Python,
+percent-encoded, in base64 and in hexadecimal. Values shorter than six characters, and words that are in the settings
+anyway, would redact innocent text: they are hidden only inside the longer value.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 MASK = "[secret]"
 SHORTEST = 6
-# Letters of base64 that tell nothing on their own, and might be a word.
+# Base64 characters that reveal nothing on their own, and might be a word.
 _SHORTEST_ENCODED = 8
-# So much of a long secret's beginning is as good as the whole: printed tables and messages cut long values short.
+# This much of the beginning of a long secret is as good as all of it: printed tables and messages truncate long values.
 _TELLING = 12
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|PWD|CREDENTIAL|DSN|AUTH|ACCOUNT|SIGNATURE", re.IGNORECASE)
-# Who asks is no secret: consoles, logs and people name it.
+# An identity is not a secret: consoles, logs and people name it.
 _PUBLIC_NAME = re.compile(r"(?:^|_)(?:USER|USERNAME|USER_?ID|LOGIN|E_?MAIL|CLIENT_?ID)$", re.IGNORECASE)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _MARKER = re.compile(r"-----[A-Z0-9 ]+-----")
 _BREAK = re.compile(r"\\[nr]|[\s\"']")
-# Fewer characters than this in common with a secret tell nothing.
+# Fewer characters than this in common with a secret reveal nothing.
 _LEAST_CUT = 4
 _TOKEN = re.compile(r"[\w.+/=~-]+", re.ASCII)
 
 
 class Secret(str):
-    """A text that does not show itself, neither where variables are printed nor in a sentence (an f-string).
+    """A text that hides itself, both where variables are printed and in an f-string.
 
-    It is sent, joined and compared as any other text; `reveal()` is for where it has to be written into one.
+    It is sent, joined and compared like any other text; `reveal()` is for writing it into one.
     """
 
     __slots__ = ()
@@ -55,20 +55,19 @@ class Secret(str):
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a variable or a field is called like a secret, whoever it belongs to."""
+    """Whether the name of a variable or field looks like that of a secret."""
     return bool(_SECRET_NAME.search(name)) and not is_public_name(name)
 
 
 def is_public_name(name: str) -> bool:
-    """Whether a variable or a field says who asks, which is no secret."""
+    """Whether a variable or field names an identity, which is not a secret."""
     return bool(_PUBLIC_NAME.search(name))
 
 
 class Redactor:
-    """Replaces secrets in texts, in every form that they may be quoted in.
+    """Replaces secrets in texts, in every form in which they may be quoted.
 
-    `words` are never hidden on their own, `shortest` is how many characters a secret has at least, `mask` what stands
-    in its place.
+    `words` are never hidden on their own, `shortest` is the minimum length of a secret, `mask` its replacement.
     """
 
     def __init__(
@@ -88,7 +87,7 @@ class Redactor:
             self.add(secret)
 
     def add(self, secret: Secret) -> None:
-        """Keep one more secret out of texts."""
+        """Hide one more secret."""
         for part in parts(secret):
             if len(part) < self._shortest or part.casefold() in self._words:
                 continue
@@ -98,21 +97,20 @@ class Redactor:
                 self._patterns[Secret(beginning.lower())] = Secret(rf"{re.escape(beginning)}[\w.+/=~-]*")
         for beginning in _beginnings(secret):
             self._patterns[Secret(beginning.lower())] = Secret(rf"{re.escape(beginning)}[^\s\"'<>]*")
-        # The longest first: a part of a secret would leave the rest of it standing.
+        # The longest first: replacing a part of a secret would leave the rest of it.
         self._forms = sorted(self._patterns, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
-        """The text without secrets."""
         text = self._replaced(text)
         if "\x1b[" in text:
-            # Colours may stand in the middle of a value.
+            # Colour codes may be in the middle of a value.
             plain = _ANSI.sub("", text)
             clean = self._replaced(plain)
             text = text if clean == plain else clean
         return text
 
     def mapped(self, value: Any) -> Any:
-        """Anything that JSON can hold, all its texts without secrets, the names of its fields too."""
+        """Any JSON value with secrets removed from all its texts, including the names of its fields."""
         if isinstance(value, str):
             return self(value)
         if isinstance(value, Mapping):
@@ -122,7 +120,7 @@ class Redactor:
         return value
 
     def cut(self, text: str) -> str:
-        """The text, cut off somewhere, without the beginning of a secret that it may end in."""
+        """A truncated text, without the beginning of a secret that it may end in."""
         small = text.lower()
         for form in self._forms:
             most = min(len(form) - 1, len(small))
@@ -135,14 +133,14 @@ class Redactor:
         small = text.lower()
         # Most texts of a page are shorter than most forms.
         for form in self._forms[bisect_left(self._forms, -len(small), key=lambda form: -len(form)) :]:
-            # Looking for each form first is many times faster than one pattern of all.
+            # Searching for each form first is many times faster than one pattern of all.
             if form in small:
                 text = self._sub(self._patterns[form], text)
                 small = text.lower()
         return self._joined(text) if "\n" in text or "\\n" in text else text
 
     def _joined(self, text: str) -> str:
-        """The text without long secrets that were broken into lines, as base64 in mail and keys is."""
+        """The text without long secrets that were wrapped into lines, like base64 in mail and keys."""
         joined = _BREAK.sub("", text.lower())
         for form in self._forms:
             if len(form) >= 2 * _TELLING and _TOKEN.fullmatch(form) and form in joined:
@@ -155,7 +153,9 @@ class Redactor:
 
 
 def parts(value: str) -> list[str]:
-    """A secret and what of it is a secret alone: lines of a key, fields of a key file, the password in an address."""
+    """A secret and its parts that are secrets themselves: lines of a key, fields of a key file, the password in a
+    URL.
+    """
     found = [value, value.strip()]
     stripped = value.strip()
     if "\\n" in value:
@@ -192,9 +192,9 @@ def _leaves(held: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _address(url: str) -> list[str]:
-    """The password of an address as it is written and as it is meant, and secrets among its parameters."""
+    """The password of a URL, encoded and decoded, and secrets among its parameters."""
     before = url.partition("://")[2]
-    # A password that should have been encoded may hold any of these signs.
+    # A password that should have been encoded may contain any of these characters.
     credentials = before.rpartition("@")[0] if "@" in before else ""
     password = credentials.partition(":")[2]
     try:
@@ -208,14 +208,14 @@ def _address(url: str) -> list[str]:
 
 
 def _beginnings(value: str) -> list[str]:
-    """How an address with a password begins: what follows is the password, wherever it was cut off."""
+    """The beginning of a URL with a password: what follows is the password, even if truncated."""
     scheme, mark, rest = value.strip().partition("://")
     user, colon, _ = rest.rpartition("@")[0].partition(":")
     return [f"{scheme}{mark}{user}{colon}"] if colon and user else []
 
 
 def forms(part: str) -> list[str]:
-    """A text as it may be quoted; case is left to whoever looks for it."""
+    """The forms in which a text may be quoted; case is left to the caller."""
     in_bytes = part.encode("utf-8", "surrogatepass")
     escaped = json.dumps(part, ensure_ascii=False)[1:-1]
     quoted = quote(part, safe="", errors="replace")
@@ -239,9 +239,9 @@ def forms(part: str) -> list[str]:
 
 
 def _base64(value: bytes) -> Iterator[str]:
-    """What base64 makes of these bytes wherever they stand in a longer text: whole, and at each of three places.
+    """The base64 of these bytes at any position in a longer text: in full, and at each of three offsets.
 
-    At a place that is not its beginning the letters at both ends hold bits of the neighbours, too, and are left out.
+    At an offset the characters at both ends also contain bits of the neighbours, and are left out.
     """
     yield base64.b64encode(value).decode()
     yield base64.urlsafe_b64encode(value).decode()

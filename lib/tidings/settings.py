@@ -1,4 +1,4 @@
-"""Settings of a workbook: `[tool.tidings]` of its pyproject.toml, and the only reader of the environment."""
+"""Settings of a workbook: `[tool.tidings]` of its pyproject.toml, and the only access to environment variables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MONTHS = (
 )
 _LARGEST_KEY = 1 << 16
 WITHOUT_SECRETS = "TIDINGS_WITHOUT_SECRETS"
-"""Set where sections run: they read what was landed, and the file .env is not read for them."""
+"""Set while sections run: they read landed data, and the file .env is not read for them."""
 WeekStart = Literal["monday", "sunday"]
 _File = Annotated[OptionalText, Meta(pattern=r"^[^\0]*\Z", title="the path of a file, without U+0000")]
 _SOURCES = Meta(title="one table per source", examples=['{ shop = { kind = "…" } }'])
@@ -50,7 +50,7 @@ class _Table(Options, frozen=True):
 
 @dataclass(frozen=True)
 class Settings:
-    """One workbook: where it lives and what it says of itself.
+    """The settings of one workbook.
 
     `root` holds pyproject.toml; `timezone` (IANA) and `week_start` set the report's calendar, `currency` its
     money; `fiscal_year_start` is a month, `business_days` are weekdays (none where not said) and `holidays` says whose
@@ -85,7 +85,7 @@ class Settings:
 
     @property
     def ledger(self) -> Path:
-        """What the workbook did: pulls, builds, runs."""
+        """The ledger: pulls, builds, runs."""
         return self.root / "data" / "ledger.sqlite"
 
     @property
@@ -95,7 +95,7 @@ class Settings:
 
     @property
     def notebooks(self) -> Path:
-        """The sections."""
+        """The notebooks of the sections."""
         return self.root / "notebooks"
 
     @property
@@ -105,12 +105,12 @@ class Settings:
 
     @property
     def reports(self) -> Path:
-        """What was made."""
+        """The finished reports."""
         return self.root / "reports"
 
     @property
     def rates_file(self) -> str:
-        """The file of exchange rates as sentences name it, empty where there is none."""
+        """The name of the exchange rates file for messages, empty if there is none."""
         if self.fx is None:
             return ""
         return self.fx.relative_to(self.root).as_posix() if self.fx.is_relative_to(self.root) else self.fx.name
@@ -130,7 +130,8 @@ class Settings:
         return Secret(value)
 
     def key(self, name: str) -> Secret:
-        """A secret of several lines by the name of its environment variable, which holds it, or the path of its file.
+        """A secret of several lines by the name of its environment variable, which contains it, or the path of its
+        file.
 
         Raises:
             SettingsError: it is not set, or there is no such file.
@@ -142,19 +143,21 @@ class Settings:
         try:
             return Secret(_path(self.root, value).read_text(encoding="utf-8-sig"))
         except (OSError, ValueError, RuntimeError):
-            # What was given may be the secret itself: it is not told.
+            # The value may be the secret itself, so it is not shown.
             raise SettingsError(
                 f"The environment variable {name} names no file that can be read.",
                 "Give the path of the key file, from the folder of pyproject.toml.",
             ) from None
 
-    def held(self, name: str) -> Secret | None:
-        """What must not be told of a credential's variable: its value, or what the key file holds that it names."""
+    def secret_value(self, name: str) -> Secret | None:
+        """The secret of a credential's variable: its value, or the content of the key file that it names."""
         value = Secret(self.environment.get(name, "").strip())
         return Secret(self._small_file(value) or value) if value else None
 
-    def perhaps(self, name: str) -> Secret | None:
-        """The same of a variable that is only called like a secret: a path is none, but for that of a key file."""
+    def possible_secret(self, name: str) -> Secret | None:
+        """The secret of a variable that only has the name of one; a value that is a path counts only if it is a key
+        file.
+        """
         value = Secret(self.environment.get(name, "").strip())
         content = self._small_file(value)
         if content.lstrip().startswith(("{", "-----BEGIN")):
@@ -163,20 +166,22 @@ class Settings:
         return None if not value or content or is_path else Secret(value)
 
     def variables_of(self, source: str) -> tuple[str, ...]:
-        """All variables of the environment that are named after a source."""
+        """All environment variables that are named after a source."""
         beginning = f"{source}_".upper().replace("-", "_")
         return tuple(name for name in self.environment if name.startswith(beginning))
 
     def withheld(self) -> frozenset[str]:
-        """The variables that sections do without: those named after sources, and those called like a secret."""
+        """The variables that are withheld from sections: those named after sources, and those that look like a
+        secret.
+        """
         named = {name for source in self.sources for name in self.variables_of(source)}
         return frozenset(named | {name for name in self.environment if is_secret_name(name)})
 
     def _small_file(self, value: str) -> str:
-        """What the file of that path holds; nothing where there is none, or where it is too large for a key."""
+        """The content of the file at that path; empty if there is none, or if it is too large for a key."""
         try:
             file = _path(self.root, value)
-            # Not Path.is_file: of a long key it would say, in full, that no file has such a name.
+            # Not Path.is_file: given a long key, its error would quote it in full.
             if value and os.path.isfile(file) and file.stat().st_size <= _LARGEST_KEY:  # noqa: PTH113
                 return Secret(file.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError, RuntimeError):
@@ -192,7 +197,7 @@ class Settings:
                 file = _path(self.root, value)
             except (ValueError, RuntimeError):
                 continue
-            # Not Path.is_file: of a long key it would say, in full, that no file has such a name.
+            # Not Path.is_file: given a long key, its error would quote it in full.
             if value and os.path.isfile(file):  # noqa: PTH113
                 files[str(file.relative_to(self.root) if file.is_relative_to(self.root) else file)] = file
         return [
@@ -203,7 +208,7 @@ class Settings:
 
 
 def _path(root: Path, value: str) -> Path:
-    """A path as a variable gives it: from the workbook's folder, from home with ~, or absolute."""
+    """A path from a variable: relative to the workbook's folder, to home with ~, or absolute."""
     return root / Path(value).expanduser()
 
 
@@ -226,7 +231,7 @@ def find_root(start: Path) -> Path:
 def load_settings(root: Path | None = None) -> Settings:
     """Read the settings of the workbook at `root`, else `$TIDINGS_ROOT`, else around the current folder.
 
-    From then on what its own `lib/` holds is found, too.
+    From then on its own `lib/` takes part in discovery.
 
     Raises:
         SettingsError: no workbook, an unknown key, or a value of the wrong type, each named.
@@ -266,7 +271,7 @@ def read_toml(file: Path) -> dict[str, Any]:
     """A TOML file, whatever editor wrote it.
 
     Raises:
-        SettingsError: it cannot be read, or is no TOML; the sentence names the file and, where it can, line and column.
+        SettingsError: it cannot be read, or is not TOML; the message names the file and, if possible, line and column.
     """
     try:
         content = file.read_bytes()
@@ -274,13 +279,13 @@ def read_toml(file: Path) -> dict[str, Any]:
         reason, remedy = remedy_of(error)
         raise SettingsError(f"{file} cannot be read: {reason}.", remedy) from error
     try:
-        # Some editors put a mark before the first letter, which TOML does not know.
+        # Some editors write a byte order mark, which TOML does not allow.
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise SettingsError(f"{file} is not UTF-8: line {line} holds other bytes.", "Save it as UTF-8.") from error
     except (ValueError, RecursionError) as error:
-        # Not only the parser's own: a number of thousands of digits is one to Python.
+        # Not only the parser's own errors: Python itself rejects a number of thousands of digits.
         raise SettingsError(f"{file} is not valid TOML: {error}.", "Correct that line.") from error
 
 
@@ -288,10 +293,10 @@ def _workbook_table(file: Path) -> Mapping[str, Any] | None:
     """The `[tool.tidings]` of a file; null if it has none.
 
     Raises:
-        SettingsError: it cannot be read, or what should be a table is none.
+        SettingsError: it cannot be read, or something that should be a table is not.
     """
     tool = read_toml(file).get("tool", {})
-    # Another tool's file may hold anything there.
+    # Another tool's file may contain anything there.
     table = tool.get("tidings") if isinstance(tool, dict) else None
     if table is None or isinstance(table, dict):
         return table
@@ -308,12 +313,12 @@ def _here() -> Path:
 
 
 def _dotenv(file: Path) -> dict[str, str]:
-    # A folder of that name is somebody's environment of Python.
+    # A folder with that name is somebody's virtual environment.
     if not os.path.isfile(file):  # noqa: PTH113
         return {}
     pairs: dict[str, str] = {}
     try:
-        # Lines may hold secrets: none of them is shown, not even where variables are printed.
+        # Lines may contain secrets: none of them is shown, not even where variables are printed.
         lines = [Secret(line.strip()) for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError:
         raise SettingsError(f"{file.name} is not UTF-8.", "Save it as UTF-8.") from None

@@ -38,7 +38,7 @@ _TRUNCATE: dict[Unit, Literal["D", "W", "M", "Q", "Y"]] = {
     "year": "Y",
 }
 
-# Days from a period's first day that always reach into the next period and never beyond it.
+# Days from a period's start that always reach into the next period and never beyond it.
 _INTO_NEXT: dict[Unit, int] = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
 
 
@@ -68,14 +68,13 @@ class Zone:
 
     @property
     def info(self) -> ZoneInfo:
-        """The zone's rules."""
         return ZoneInfo(self.name)
 
     def first_instant(self, day: date) -> datetime:
         """First instant of a local day, aware UTC: the earliest that shows this date or a later one.
 
-        Where the clock skips midnight that is the change itself; where midnight comes twice, the first one.
-        A date that the zone skipped (Samoa, 2011-12-30) has no instant: it begins where the day after it begins.
+        If the clock skips midnight, that is the change itself; if midnight repeats, the first one. A date that the zone
+        skipped (Samoa, 2011-12-30) has no instant: it starts where the day after it starts.
 
         Raises:
             WindowError: the instant lies outside the years 1 to 9999.
@@ -95,13 +94,13 @@ class Zone:
         return as_utc(instant).astimezone(self.info).date()
 
     def first_day(self, day: date, unit: Unit) -> date:
-        """First local date of the calendar period that holds `day`."""
+        """First local date of the calendar period that contains `day`."""
         return first_day(day, unit, self.week_start)
 
     def local(self, ts: ir.TimestampValue, start: datetime, end: datetime) -> ir.TimestampValue:
         """Naive UTC timestamps as naive local wall clock, in pure Ibis.
 
-        A CASE over the zone's changes in [`start`, `end`) (naive bounds are UTC): exact for timestamps in there,
+        A CASE over the zone's changes in [`start`, `end`) (naive bounds are UTC): exact for timestamps in that range,
         beyond it the nearest offset is used. Both passes of a repeated hour read the same.
         """
         offsets = _offsets(self.name, as_utc(start), as_utc(end))
@@ -173,7 +172,7 @@ class Period:
 
     @property
     def last_day(self) -> date:
-        """The last local day that belongs to the period."""
+        """The last local day of the period."""
         return self.end - _DAY
 
 
@@ -229,7 +228,7 @@ class Window:
 
     @property
     def last_day(self) -> date:
-        """The last local day that belongs to the window."""
+        """The last local day of the window."""
         return self.end - _DAY
 
     @property
@@ -244,7 +243,7 @@ class Window:
 
     @property
     def is_complete(self) -> bool:
-        """True when the whole window had passed at `as_of`."""
+        """True if the whole window had passed at `as_of`."""
         return self.end_at <= self.as_of
 
     @property
@@ -257,7 +256,7 @@ class Window:
         return (self.start - before.start).days
 
     def shift(self, days: int) -> Window:
-        """The same number of days, `days` later (earlier if negative), seen at the same `as_of`."""
+        """The same number of days, `days` later (earlier if negative), with the same `as_of`."""
         return replace(self, start=add_days(self.start, days), end=add_days(self.end, days))
 
     def previous(self) -> Window:
@@ -265,15 +264,15 @@ class Window:
         return self.shift(-self.days)
 
     def same_weekdays(self) -> Window:
-        """Moved back by the fewest whole weeks that do not overlap: every weekday meets itself."""
+        """Moved back by the fewest whole weeks that do not overlap: weekdays match."""
         return self.shift(-7 * -(-self.days // 7))
 
     def year_before(self) -> Window:
-        """Moved back by 364 days: last year's days, every weekday meeting itself."""
+        """Moved back by 364 days: the same days last year, with matching weekdays."""
         return self.shift(-364)
 
     def grain(self, most: int = 400) -> Unit:
-        """The finest periods in which its course has no more than `most` points: days of a year, weeks of five."""
+        """The finest unit in which the window has no more than `most` points: days of a year, weeks of five."""
         days_of: Mapping[Unit, int] = {"day": 1, "week": 7, "month": 30, "quarter": 91}
         return next((unit for unit, days in days_of.items() if self.days <= most * days), "year")
 
@@ -290,11 +289,11 @@ class Window:
         return {"previous": self.previous, "weekdays": self.same_weekdays, "year": self.year_before}[how]()
 
     def to_date(self, unit: Unit) -> tuple[Window, Window]:
-        """The calendar period so far, and as many days of the period before it.
+        """The calendar period to date, and the same number of days of the period before it.
 
-        So far means up to the window's last day that was complete at `as_of`; the period is the one that holds
-        this day, so on the first of a month the month to date is the whole month just ended. A previous period
-        that is shorter is taken whole: 1 – 31 March meets 1 – 28 February.
+        It ends with the window's last day that was complete at `as_of`; the period is the one that contains this day,
+        so on the first of a month the month to date is the complete month just ended. A shorter previous period is used
+        in full: 1 – 31 March is compared with 1 – 28 February.
         """
         return self._so_far(lambda day: self.zone.first_day(day, unit))
 
@@ -308,7 +307,7 @@ class Window:
         )
 
     def widened(self, unit: Unit) -> Window:
-        """The whole calendar periods that this window touches."""
+        """Extended to full calendar periods at both ends."""
         return replace(
             self,
             start=self.zone.first_day(self.start, unit),
@@ -316,9 +315,9 @@ class Window:
         )
 
     def periods(self, unit: Unit, more: int = 0) -> tuple[Period, ...]:
-        """The whole calendar periods that this window touches and `more` after them, oldest first, each with its state.
+        """The full calendar periods that this window touches and `more` after them, oldest first, each with its state.
 
-        They may reach beyond the window (`widened`): a period is never cut, so its value is that of its name.
+        They may reach beyond the window (`widened`): a period is never cut short, so its value matches its name.
         """
         return tuple(self._periods(unit, more))
 
@@ -541,18 +540,18 @@ def hours_after(moment: datetime, hours: int) -> datetime:
 
 
 def days_since(instant: datetime, now: datetime) -> float:
-    """Days of 24 hours from an instant to another; negative for one that is yet to come."""
+    """Days of 24 hours from one instant to another; negative if the second is earlier."""
     return (as_utc(now) - as_utc(instant)) / _DAY
 
 
 def seconds_before(ts: ir.TimestampValue, as_of: datetime) -> ir.IntegerValue:
-    """Seconds from a stored timestamp to `as_of`, a begun one counted whole; 0 or less from `as_of` on."""
-    # Engines count a difference in seconds by the boundaries crossed, which is off where `as_of` has a fraction.
+    """Seconds from a stored timestamp to `as_of`, rounded up; 0 or less from `as_of` on."""
+    # Engines count boundaries crossed as the difference in seconds, which is off if `as_of` has a fraction.
     return cast(ir.IntegerValue, (literal(as_of).delta(ts, unit="microsecond") / 1_000_000).ceil().cast("int64"))
 
 
 def end_of_local_day(instant: datetime, zone: Zone) -> datetime:
-    """End (exclusive, aware UTC) of the local day that holds an instant."""
+    """End (exclusive, aware UTC) of the local day that contains an instant."""
     return zone.first_instant(add_days(zone.day_of(instant), 1))
 
 
@@ -583,7 +582,7 @@ def days_between(first: date, last: date) -> tuple[date, ...]:
 
 
 def first_day(day: date, unit: Unit, week_start: WeekStart = "monday") -> date:
-    """First date of the calendar period that holds `day`.
+    """First date of the calendar period that contains `day`.
 
     Raises:
         WindowError: `unit` is not day, week, month, quarter or year.
@@ -603,19 +602,19 @@ def first_day(day: date, unit: Unit, week_start: WeekStart = "monday") -> date:
 
 
 def next_first_day(day: date, unit: Unit, week_start: WeekStart = "monday") -> date:
-    """First date of the calendar period after the one that holds `day`."""
+    """First date of the calendar period after the one that contains `day`."""
     start = first_day(day, unit, week_start)
     return first_day(add_days(start, _INTO_NEXT[unit]), unit, week_start)
 
 
 def period_start(ts: ir.TimestampValue | ir.DateValue, unit: Unit, week_start: WeekStart = "monday") -> ir.DateValue:
-    """Date of the first day of the period that holds each local timestamp or date, in portable Ibis (C2, C3).
+    """First date of the period that contains each local timestamp or date, in portable Ibis (C2, C3).
 
     Raises:
         WindowError: `unit` is not day, week, month, quarter or year.
     """
     _require_unit(unit)
-    # As timestamp throughout: engines disagree whether a date truncated or moved by days is still a date.
+    # Timestamps throughout: engines disagree whether a date truncated or moved by days is still a date.
     clock = ts.cast("timestamp(6)")
     if unit == "week" and week_start == "sunday":
         return cast(ir.DateValue, ((clock + ibis.interval(days=1)).truncate("W") - ibis.interval(days=1)).date())
@@ -631,7 +630,7 @@ def period_number(start: ir.DateValue, unit: Unit, week_start: WeekStart = "mond
     """A running number of the period that starts on each date: the next period has the next number."""
     _require_unit(unit)
     if unit in ("day", "week"):
-        # Counted from a first day of a week, so that weeks divide evenly.
+        # Counted from the first day of a week, so that weeks divide evenly.
         origin = first_day(date(2000, 1, 3), "week", week_start)
         days = start.delta(ibis.literal(origin), unit="day")
         return cast(ir.IntegerValue, (days if unit == "day" else (days / 7).floor()).cast("int64"))
@@ -651,7 +650,7 @@ def midnights(ts: ir.TimestampValue, zone: Zone, first: datetime, last: datetime
 
 
 def days_without(days: ir.Table, by: Sequence[str]) -> ir.Table:
-    """For each `day` of a table, in `days_without`: how many days lie between it and the one before of its group."""
+    """For each `day` of a table, in `days_without`: how many days lie between it and the previous one of its group."""
     before = days["day"].lag().over(ibis.window(group_by=list(by), order_by=days["day"]))
     return days.mutate(days_without=days["day"].delta(before, unit="day") - 1)
 
@@ -685,10 +684,10 @@ def parse_date(text: str) -> date:
 
 
 def as_date(day: date | str) -> date:
-    """A local date given as such or as text.
+    """A local date, given as a date or as text.
 
     Raises:
-        WindowError: the text is not a date, or what is given is an instant.
+        WindowError: the text is not a date, or the value is an instant.
     """
     if isinstance(day, str):
         return parse_date(day)
@@ -700,7 +699,7 @@ def as_date(day: date | str) -> date:
 def parse_instant(text: str, zone: Zone | None = None) -> datetime:
     """An ISO 8601 date or time as aware UTC; without an offset it is local to `zone`, UTC if none is given (C1).
 
-    A local time that comes twice is the first one; one that the clock skips is read with the offset before.
+    A repeated local time is the first one; a skipped one is read with the offset before.
 
     Raises:
         WindowError: the text is not ISO 8601 or lies outside the years 1 to 9999.
@@ -725,7 +724,7 @@ def instant_of(
 ) -> datetime:
     """A naive wall clock with its offset from UTC, or without one local to `zone`, as aware UTC; `more` is added.
 
-    A local time that comes twice is the first one; one that the clock skips is read with the offset before.
+    A repeated local time is the first one; a skipped one is read with the offset before.
 
     Raises:
         WindowError: it lies outside the years 1 to 9999.
@@ -741,13 +740,13 @@ def instant_of(
 
 
 def parse_as_of(text: str, zone: Zone, latest: datetime | None) -> datetime:
-    """The instant a report counts as now, aware UTC (C12).
+    """The instant that counts as now for a report, aware UTC (C12).
 
     A date alone is 00:00 of that local day; a time without offset is UTC (C1); `latest` is the instant up to
     which the data are complete.
 
     Raises:
-        WindowError: the text is none of these, or `latest` is asked for and there are no data.
+        WindowError: the text is none of these, or `latest` is requested and there are no data.
     """
     written = text.strip()
     if written.lower() == LATEST:

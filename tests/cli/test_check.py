@@ -118,7 +118,7 @@ def test_a_file_that_fits_no_feed_is_named_with_its_columns(root: Path) -> None:
     [
         ("Order ID,Date,Total\n1,2026-10-05,\"1,250\"\n", "'1,250' may be 1,250 or 1.250: set decimal"),
         ("Order ID,Date,Total\n1,2026-10-05,$12.50\n", "'$12.50' may be in USD or CAD or AUD or another currency"),
-        ("Order ID,Date,Total,In\n1,2026-10-05,9.50,USD\n", "'In' holds USD and is not read: all amounts are taken"),
+        ("Order ID,Date,Total,In\n1,2026-10-05,9.50,USD\n", "'In' holds USD but is not mapped: all amounts are taken"),
         ("Order ID,Date,Total\n1,2026-10-05,9.5\nTotal,,9.5\n", "1 of 2 rows can be used, of 2026-10-05. 1 row: ts:"),
     ],
 )  # fmt: skip
@@ -177,7 +177,7 @@ def test_a_log_is_previewed_with_its_format_and_without_names(root: Path) -> Non
     assert "3 lines: There is no time as in" in text and "203.0.113.9" not in text and "jane" not in text
     assert "common format, all of 1 lines" in details(looked(root, f"{LINE}\n", "access.log", kind="access_log"))
     text = details(looked(root, "nothing of it\n", "access.log", kind="access_log"))
-    assert "fail access.log: none of 1 lines can be used" in text and "Read are: common and combined" in text
+    assert "fail access.log: none of 1 lines can be used" in text and "Supported formats: common and combined" in text
 
 
 def test_rows_of_a_database_are_previewed(root: Path) -> None:

@@ -195,14 +195,14 @@ def test_missing_agents_are_bots_but_a_log_without_agents_is_not_all_bots(book: 
     book.write(line().partition(' "-"')[0], name="common.log")
     common = next(pulled for pulled in book.pull() if pulled.partition.startswith("logs/common.log"))
     assert common.messages == (
-        "common.log: The common format has neither user agents nor referrers: bots cannot be told apart, and every "
+        "common.log: The common format has neither user agents nor referrers: bots cannot be recognised, and every "
         "visit counts as direct.",
     )
     (row,) = [row for row in book.rows() if row["_record"].endswith("200 512")]
     assert (row["is_bot"], row["device"], row["browser"]) == (False, "other", None)
 
 
-def test_what_cannot_be_used_is_kept_with_line_and_reason(book: Workbook) -> None:
+def test_unusable_input_is_kept_with_line_and_reason(book: Workbook) -> None:
     book.write(
         line(),
         "",
@@ -219,9 +219,9 @@ def test_what_cannot_be_used_is_kept_with_line_and_reason(book: Workbook) -> Non
         (3, "There is no time as in [20/Nov/2026"),
         (4, "The time of the line is not a date between 1900 and 2199."),
         (5, "The time of the line is not a date between 1900 and 2199."),
-        (6, "After the time no request in quotes, status and size follow"),
+        (6, "No quoted request, status and size follow the time"),
     ]
-    # Of what is not known for harmless the shape stays.
+    # Anything not known to be harmless is stored as its shape.
     assert book.rejected()[0]["record"] == "xxxxxxx"
     assert book.rejected()[3]["record"].startswith(
         '999.9.9.9 - - [20/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 512 "-" "xxxxxxx/9.9 (x99; xxxxx'
@@ -232,7 +232,7 @@ def test_bytes_that_are_not_utf8_are_kept_as_escapes(book: Workbook) -> None:
     text = line("GET /caf\xe9 HTTP/1.1").encode("latin-1") + b"\r\n" + line("GET /café HTTP/1.1").encode() + b"\n"
     (book.logs / "access.log").write_bytes(text)
     book.pull()
-    # A server that logs the octet as an escape writes the same line.
+    # A server that logs the byte as an escape writes the same line.
     assert [row["path"] for row in book.rows()] == ["/caf%E9", "/café"]
     assert "GET /caf\\xe9" in book.rows()[0]["_record"]
 
@@ -266,7 +266,7 @@ PLANTED = [
 
 @pytest.mark.parametrize("cut", [None, -2], ids=["landed", "rejected"])
 def test_no_planted_secret_reaches_the_disk(book: Workbook, cut: int | None) -> None:
-    """Each line whole, and cut off so that it is rejected: every byte and every value is looked at."""
+    """Each line in full, and truncated so that it is rejected: every byte and every value is checked."""
     book.write(line(), *[planted[:cut] for planted in PLANTED])
     (pulled,) = book.pull()
     assert (pulled.rows, pulled.rejected) == ((11, 0) if cut is None else (1, 10))
@@ -310,9 +310,9 @@ def test_stretches_of_a_long_log_are_one_log(book: Workbook, monkeypatch: pytest
         (
             "access.log",
             gzip.compress(b"x", mtime=0),
-            r"access\.log is not what its name says: it is gzip.*ends in \.gz",
+            r"access\.log does not match its name: it is gzip.*ends in \.gz",
         ),
-        ("access.log.gz", b"plain\n", r"access\.log\.gz is not what its name says.*ends in \.log"),
+        ("access.log.gz", b"plain\n", r"access\.log\.gz does not match its name.*ends in \.log"),
         (
             "access.log.gz",
             gzip.compress(line().encode() * 99, mtime=0)[:-30],
@@ -326,7 +326,7 @@ def test_stretches_of_a_long_log_are_one_log(book: Workbook, monkeypatch: pytest
         ),
     ],
 )
-def test_what_is_no_log_is_refused_by_name(book: Workbook, name: str, data: bytes, sentence: str) -> None:
+def test_what_is_not_a_log_is_rejected_by_name(book: Workbook, name: str, data: bytes, sentence: str) -> None:
     (book.logs / name).write_bytes(data)
     with pytest.raises(SourceError, match=sentence):
         book.pull()
@@ -357,7 +357,7 @@ def test_wrong_options(tmp_path: Path) -> None:
             open_sources(book)
 
 
-def test_a_country_file_that_cannot_be_used_is_told_before_anything_lands(book: Workbook) -> None:
+def test_a_country_file_that_cannot_be_used_is_reported_before_anything_lands(book: Workbook) -> None:
     book.settings = Settings(root=book.root, geoip=book.root / "none.mmdb", sources=book.settings.sources)
     book.write(line())
     assert [problem for problem in open_sources(book.settings)[0].check(Pull(NOW)) if "none.mmdb" in problem]

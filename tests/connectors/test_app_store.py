@@ -1,4 +1,4 @@
-"""App Store Connect: what is asked, what is landed, and what its habits must not do to the figures."""
+"""App Store Connect: requests, landed rows, and API quirks that must not distort the numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tidings.feeds.vocabulary import plain
 from workbooks import run_models
 
 APP, VENDOR = "1500000001", "80012345"
-# In California it is the 20th of November, 10 in the morning: the 19th is the last whole day.
+# In California it is the 20th of November, 10 in the morning: the 19th is the last complete day.
 LAST = datetime(2026, 11, 19)
 
 # Sales are asked for day by day.
@@ -75,7 +75,7 @@ def review(number: int, back: int, stars: int = 5) -> dict[str, Any]:
     return {**whose, "rating": stars, "title": "Fine", "body": "Works.", "country": "DE"}
 
 
-# As Apple says it; another 410 would be somebody else's.
+# In Apple's own words; another 410 would be somebody else's.
 GONE = {"errors": [{"status": "410", "code": "GONE", "detail": "The report is no longer available."}]}
 
 
@@ -105,7 +105,7 @@ def test_reports_are_unpacked_and_proceeds_are_per_unit(tmp_path: Path) -> None:
     rows = [
         sale(1, 42),
         sale(1, 3, 2, "IAY", proceeds=Decimal("9.57"), gross=Decimal("17.97"), **bought),
-        # Given back: Apple writes a negative number of units and a negative price, and positive proceeds.
+        # A refund: Apple writes a negative number of units and a negative price, and positive proceeds.
         sale(1, -1, 3, "IAY", proceeds=Decimal("-3.19"), gross=Decimal("-5.99"), **bought),
         sale(1, 7, 4, "7F"),
         sale(1, 1, 5, "ZZ9"),
@@ -126,22 +126,22 @@ def test_reports_are_unpacked_and_proceeds_are_per_unit(tmp_path: Path) -> None:
 def test_404_is_pending_for_three_days_and_then_no_sales(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(6), sale(0, 9)]}) as store:
         pulled = store.pull()
-        # The 17th and 18th may yet come; that the 19th is there does not wait for them.
+        # The 17th and 18th may still come; the 19th is available and does not wait for them.
         assert store.units() == {6: 5, 0: 9}
         said = [message for partition in pulled if partition.endpoint == "sales" for message in partition.messages]
-        assert all(day in " ".join(said) for day in ("2026-11-17", "2026-11-18")) and "asked for again" in said[0]
+        assert all(day in " ".join(said) for day in ("2026-11-17", "2026-11-18")) and "requested again" in said[0]
         store.fake.asked.clear()
         store.fake.rows["app_store_sales"].append(sale(2, 7))
         store.pull(NOW + timedelta(days=2))
         assert store.units() == {6: 5, 2: 7, 0: 9}
-        # The 18th is over for more than three days now and had nothing: nobody asks again later.
+        # The 18th has been over for more than three days now and had nothing: it is not requested again.
         store.pull(NOW + timedelta(days=4))
         store.fake.asked.clear()
         store.pull(NOW + timedelta(days=5))
         assert "2026-11-18" not in store.days_asked()
 
 
-def test_the_day_is_californian_and_asked_for_when_it_is_over(tmp_path: Path) -> None:
+def test_the_day_is_californian_and_requested_when_it_is_over(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(back) for back in range(3)]}) as store:
         # 06:00 UTC on the 20th is the evening of the 19th in California.
         store.pull(datetime(2026, 11, 20, 6, tzinfo=UTC))
@@ -157,13 +157,13 @@ def test_a_restated_day_replaces_all_its_rows(tmp_path: Path) -> None:
         assert sum(partition.restated for partition in pulled) == 1
 
 
-def test_of_each_day_the_newest_processing_counts(tmp_path: Path) -> None:
+def test_the_newest_processing_of_each_day_counts(tmp_path: Path) -> None:
     first = [seen(3, 10, 2), seen(2, 20, 2)]
     with Store(tmp_path, {"analytics": first}) as store:
         store.pull()
         assert store.counts() == {3: 10, 2: 20}
         processed = seen(2, 0, 1)["processed"]
-        # The later processing tells the 2nd day anew, with one row less, and says nothing of the 3rd.
+        # The later processing reports the 2nd day again, with one row less, and nothing of the 3rd.
         store.fake.instances[APP, "engagement", processed] = [seen(2, 25, 1), seen(1, 7, 1)]
         pulled = store.pull()
         assert store.counts() == {3: 10, 2: 25, 1: 7}
@@ -175,7 +175,7 @@ def test_of_each_day_the_newest_processing_counts(tmp_path: Path) -> None:
         assert store.counts() == {3: 10, 2: 25, 1: 7}
 
 
-def test_instances_in_any_order_and_a_kill_between_end_alike(tmp_path: Path) -> None:
+def test_instances_in_any_order_with_a_kill_in_between_give_the_same_rows(tmp_path: Path) -> None:
     rows = [seen(3, 10, 2), seen(2, 20, 2), seen(2, 25, 1), seen(1, 7, 1), seen(1, 8, 0)]
     for fatal in (1, 3, 5):
         with Store(tmp_path / str(fatal), {"analytics": rows}) as store:
@@ -246,7 +246,7 @@ def test_a_wait_that_apple_does_not_tell_is_a_minute(tmp_path: Path) -> None:
         "SKU\tUnits\nä\t1\n".encode("latin-1"),
     ],
 )
-def test_what_is_no_report_is_not_a_day_without_sales(tmp_path: Path, body: bytes) -> None:
+def test_what_is_not_a_report_is_not_a_day_without_sales(tmp_path: Path, body: bytes) -> None:
     with Store(tmp_path, {"sales": [sale(back) for back in range(4)]}) as store:
         store.fake.fail("/salesReports", 200, content=body, times=9999)
         with pytest.raises(SourceError):
@@ -260,9 +260,9 @@ def test_what_is_no_report_is_not_a_day_without_sales(tmp_path: Path, body: byte
 def test_a_row_that_is_cut_off_is_set_aside_and_asked_for_again(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(back) for back in range(4)]}) as store:
         store.fake.alter("/salesReports", _without_its_end, times=9999)
-        with pytest.raises(SourceError, match="it has 17 cells, its head 20"):
+        with pytest.raises(SourceError, match="it has 17 cells, its header 20"):
             store.pull()
-        assert all("cells, its head" in reason for reason, _ in store.workbook.rejected("sales"))
+        assert all("cells, its header" in reason for reason, _ in store.workbook.rejected("sales"))
         store.fake.mend()
         store.pull()
         assert store.units() == dict.fromkeys(range(4), 5) and store.workbook.rejected("sales") == []
@@ -290,11 +290,11 @@ def test_a_credential_that_will_not_do_is_told(tmp_path: Path, options: Mapping[
         assert reported in store.workbook.check()[0]
 
 
-def test_the_key_of_a_person_cannot_read_sales(tmp_path: Path) -> None:
+def test_an_individual_key_cannot_read_sales(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(1)]}) as store:
         table = {key: value for key, value in store.fake.table().items() if key != "issuer"}
         workbook = Workbook(tmp_path, table, store.fake.environment("api"))
-        with pytest.raises(SourceError, match="keys of persons cannot read sales"):
+        with pytest.raises(SourceError, match="individual keys cannot read sales"):
             workbook.pull(clock=store.clock)
 
 
@@ -314,7 +314,7 @@ def test_an_app_that_is_not_seen_is_named(tmp_path: Path) -> None:
         store.pull()
 
 
-def test_a_column_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> None:
+def test_a_column_that_disappeared_is_named_and_old_days_stay(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(1), sale(0)]}) as store:
         store.pull()
         whole = store.fake.sale
@@ -360,7 +360,7 @@ def test_a_newer_report_is_never_replaced_by_an_older_one(tmp_path: Path) -> Non
     with Store(tmp_path, {"analytics": rows}) as store:
         store.pull()
         assert store.counts() == {3: 10, 2: 25}
-        # Asked for again from the oldest on, and killed before the newest: no pull after it would know.
+        # Requested again from the oldest on, and killed before the newest: no later pull would know.
         calls = 0
 
         def progress(what: str, done: int, total: int) -> None:
@@ -374,7 +374,7 @@ def test_a_newer_report_is_never_replaced_by_an_older_one(tmp_path: Path) -> Non
         assert store.counts() == {3: 10, 2: 25}
 
 
-def test_rows_without_a_day_are_kept_and_keep_out_nothing(tmp_path: Path) -> None:
+def test_rows_without_a_day_are_kept_and_block_nothing(tmp_path: Path) -> None:
     with Store(tmp_path, {"analytics": [seen(3, 10, 1), seen(2, 20, 1)]}) as store:
         whole = store.fake.analytics
         store.fake.analytics = lambda row: whole(row) | ({"Date": "Total"} if row["count"] == 10 else {})  # type: ignore[method-assign]
@@ -388,7 +388,7 @@ def test_rows_without_a_day_are_kept_and_keep_out_nothing(tmp_path: Path) -> Non
         assert store.counts() == {3: 10, 2: 20} and store.workbook.rejected("analytics") == []
 
 
-def test_a_damaged_report_of_one_day_keeps_out_no_other(tmp_path: Path) -> None:
+def test_a_damaged_report_of_one_day_does_not_block_the_others(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(back) for back in range(6)]}) as store:
         store.fake.fail("/salesReports", 200, content=b"\x1f\x8bcut off", times=1)
         with pytest.raises(SourceError, match="damaged"):
@@ -398,16 +398,16 @@ def test_a_damaged_report_of_one_day_keeps_out_no_other(tmp_path: Path) -> None:
         assert sorted(store.units()) == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_report_that_apple_keeps_no_longer_does_not_empty_its_day(tmp_path: Path) -> None:
+def test_a_report_that_apple_no_longer_has_does_not_empty_its_day(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(back) for back in range(3)]}) as store:
         store.pull()
         store.fake.fail("/salesReports", 410, times=2, content=GONE)
-        with pytest.raises(SourceError, match="keeps the sales report of 2026-11-17 no longer"):
+        with pytest.raises(SourceError, match="no longer has the sales report of 2026-11-17"):
             store.pull(since=(LAST - timedelta(days=2)).date())
         assert store.units() == {0: 5, 1: 5, 2: 5}
 
 
-def test_of_an_accounts_sales_only_those_of_the_apps_asked_for(tmp_path: Path) -> None:
+def test_only_sales_of_the_configured_apps_are_landed(tmp_path: Path) -> None:
     inside = {"app_id": "77", "sku": "pro", "parent_sku": "NOTES01", "code": "IA1"}
     other = {"app_id": "1500000009", "sku": "GAME", "row": 3}
     rows = {"sales": [sale(1), sale(1, 2, 2, **inside), sale(1, 99, **other)], "reviews": [review(1, 1)]}
@@ -417,7 +417,7 @@ def test_of_an_accounts_sales_only_those_of_the_apps_asked_for(tmp_path: Path) -
         assert sorted(store.workbook.rows("sales", "sku", "units")) == [("NOTES01", 5), ("pro", 2)]
 
 
-def test_a_review_without_a_time_is_kept_and_keeps_out_nothing(tmp_path: Path) -> None:
+def test_a_review_without_a_time_is_kept_and_blocks_nothing(tmp_path: Path) -> None:
     with Store(tmp_path, {"reviews": [review(1, 1), review(2, 2)]}) as store:
         store.fake.timeless = {"r1"}
         store.pull()
@@ -426,7 +426,7 @@ def test_a_review_without_a_time_is_kept_and_keeps_out_nothing(tmp_path: Path) -
         assert reason == "the field 'createdDate' is missing"
 
 
-def test_a_day_of_analytics_that_could_not_be_used_is_asked_for_again(tmp_path: Path) -> None:
+def test_a_day_of_analytics_that_could_not_be_used_is_requested_again(tmp_path: Path) -> None:
     rows = [seen(3, 10, 3), seen(2, 20, 2), seen(1, 30, 1)]
     with Store(tmp_path, {"analytics": rows}) as store:
         whole = store.fake.analytics
@@ -457,11 +457,11 @@ def test_names_that_apple_adds_are_counted_and_named(tmp_path: Path) -> None:
         said = store.workbook.outcome(clock=store.clock).messages
         assert "subscription_events: unknown event 'Cancelled by Starlight': 12 subscriptions, in no figure." in said
         assert "subscription_events: unknown offer type 'Pay Later': 2 subscriptions, in no figure." in said
-        none_told = "unknown offer type (none is told) of 'Start Introductory Offer': 9 subscriptions, in no figure."
+        none_told = "unknown offer type (missing) of 'Start Introductory Offer': 9 subscriptions, in no figure."
         assert f"subscription_events: {none_told}" in said
         money = "3 units, in no count of downloads or updates; their money counts."
         assert f"sales: unknown product type 'ZZ9': {money}" in said
-        # None is lost for all that.
+        # Still none of them is lost.
         assert sum(quantity for (quantity,) in store.workbook.rows("subscription_events", "quantity")) == 29
 
 
@@ -473,7 +473,7 @@ def test_a_counter_that_apple_adds_is_named(tmp_path: Path) -> None:
         added = {"Pay Whenever Offers": 4, "Loyalty Subscriptions": 0, "Offer Reference": "77"}
         store.fake.subscription = lambda row: {**whole(row), **added}  # type: ignore[method-assign]
         said = store.workbook.outcome(clock=store.clock).messages
-        # One that is 0 everywhere, and one that counts nothing, are of no interest.
+        # A column that is 0 everywhere, and one that counts nothing, does not matter.
         assert [each for each in said if "unknown" in each] == [
             "subscriptions: unknown column 'Pay Whenever Offers': 4 subscriptions, in no figure."
         ]
@@ -537,7 +537,7 @@ def test_names_of_real_reports_are_known(name: str) -> None:
 def test_how_often_something_was_paid_for_is_read() -> None:
     reported = {"Event": "Cancel", "App Apple ID": "1", "Subscription Name": "Pro", "Quantity": "2", "Country": "USA"}
     assert parse_subscription_event({**REPORT, **reported, "Consecutive Paid Periods": "0"})["paid_periods"] == 0
-    # Reports of some versions, and rows of some events, do not tell.
+    # Reports of some versions, and rows of some events, do not say.
     assert parse_subscription_event({**REPORT, **reported, "Consecutive Paid Periods": ""})["paid_periods"] is None
     assert parse_subscription_event({**REPORT, **reported})["country"] == "US"
     assert is_unclear("Start Offer Code", None, None) and not is_unclear("Cancel", None, None)

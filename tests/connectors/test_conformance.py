@@ -1,4 +1,4 @@
-"""Every connector under every fault: nothing is taken for an answer that is none, and a later good pull gets it all."""
+"""Every connector under every fault: no invalid response is accepted, and a later good pull gets everything."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from tidings.sources.source import Pull, open_sources
 
 NOW = datetime(2026, 11, 18, 18, tzinfo=UTC)
 PAGE = "<!DOCTYPE html><html><head><title>Please sign in</title></head><body>Sign in</body></html>"
-# Ways to a token are another server's with some, and have tests of their own.
+# Some APIs have their token endpoint on another server; these have tests of their own.
 ANY = r"^(?!/token$|/api/auth/login$)"
 DAYS = 2
 MOST = 60
@@ -89,7 +89,7 @@ class Served:
         self._stack.close()
 
     def pull(self, **order: Any) -> str:
-        """What a pull says when it fails; empty where it does not."""
+        """The message of a failing pull; empty if it succeeds."""
         self.clock = QuickClock(NOW)
         try:
             self.workbook.pull(NOW, self.clock, **order)
@@ -103,7 +103,7 @@ class Served:
         return " ".join(self.workbook.source.check(Pull(NOW, clock=self.clock)))
 
     def rows(self) -> dict[str, list[str]]:
-        """What is in force by endpoint, without where it lay in its answer."""
+        """The rows in force by endpoint, without their position in the response."""
         names = sorted({file.endpoint for file in landed_files(self.workbook.settings.raw)})
         hidden = ("_line", "_record", "asked_at", "active_now", "processed")
         return {
@@ -116,7 +116,7 @@ class Served:
         """No secret is in a text, nor in anything that was left on disk."""
         left = self.workbook.everything()
         for text in (*texts, left):
-            # What cannot be printed or stored would end the pull of all sources.
+            # Anything that cannot be printed or stored would end the pull of all sources.
             assert (
                 (text.encode() and not re.search("[\x00-\x08\x0b-\x1f\ud800-\udfff]", text)) or text is left or not text
             )
@@ -149,10 +149,10 @@ def served_case(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyt
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that goes wrong on the way: what is done to a fake at a path, and what is to be said.
+    """A network fault: what it does to a fake at a path, and the expected message.
 
-    `said` is a pattern; empty where the fault passes and the pull succeeds. `lists`: it means nothing where an API
-    answers with bare lists. `is_checked`: it stays, so that a check has to notice.
+    `said` is a pattern; empty if the fault passes and the pull succeeds. `lists`: it has no effect on APIs that respond
+    with bare lists. `is_checked`: it is permanent, so a check has to notice.
     """
 
     do: Callable[[Any, str], None]
@@ -200,10 +200,12 @@ FAULTS = {
     "401": Fault(_status(401, DENIED), "answers 401: denied"),
     "403": Fault(_status(403, DENIED), "answers 403: denied"),
     "403 page": Fault(_status(403, PAGE), r"answers 403 with a web page \(Please sign in\), not with data.*firewall"),
-    "403 text": Fault(_status(403, "Blocked by policy"), "does not answer as the API does: a proxy or a firewall may"),
+    "403 text": Fault(
+        _status(403, "Blocked by policy"), "does not look like the API's: it may come from a proxy or a firewall"
+    ),
     "404 page": Fault(_status(404, PAGE), r"answers 404 with a web page"),
     "404 text": Fault(_status(404, "no such route"), r"answers 404: no such route"),
-    "407": Fault(_status(407, "no"), r"answers 407: a proxy wants a name and a password"),
+    "407": Fault(_status(407, "no"), r"answers 407: a proxy requires a user and a password"),
     "511": Fault(_status(511, PAGE), r"answers 511 with a web page"),
     "302": Fault(
         _status(302, "", Location="https://portal.example/login?u=1"), r"redirects to portal\.example\. .*log"
@@ -226,13 +228,13 @@ FAULTS = {
     "half": Fault(_altered(_half), r"is not JSON|cut off|did not come as it is|cannot be used"),
     "cut for good": Fault(lambda fake, path: fake.cut(path, after=5, times=10_000), r"in 5 tries: .*cut off"),
     "reset for good": Fault(lambda fake, path: fake.reset(path, times=10_000), r"in 5 tries: .*(broken off|cut off)"),
-    "head without end": Fault(lambda fake, path: fake.drip(path, "head", times=10_000), "still answering after 300 s"),
-    "body without end": Fault(lambda fake, path: fake.drip(path, "body", times=10_000), "still answering after 300 s"),
+    "head without end": Fault(lambda fake, path: fake.drip(path, "head", times=10_000), "still incomplete after 300 s"),
+    "body without end": Fault(lambda fake, path: fake.drip(path, "body", times=10_000), "still incomplete after 300 s"),
     "bomb": Fault(_altered(_bomb), r"larger than 1 MB"),
     "odd text": Fault(_status(400, ODD_TEXT), r"odd"),
     "repeats the key": Fault(_repeats, r"answers 400: cannot use"),
     "clock": Fault(_clock_off, r"This machine's clock is 3 days behind that of 127\.0\.0\.1"),
-    # What passes
+    # Transient faults
     "429": Fault(lambda fake, path: fake.fail(path, 429, Retry_After="3"), is_checked=False),
     "500 twice": Fault(lambda fake, path: fake.fail(path, 500, times=2), is_checked=False),
     "breakdown": Fault(lambda fake, path: fake.cut(path, after=5, times=2), is_checked=False),
@@ -241,7 +243,7 @@ FAULTS = {
 
 
 def test_every_fake_is_in_the_list() -> None:
-    """A connector with a fake and no entry here would be tested by nobody."""
+    """A connector with a fake but no entry here would not be tested."""
     found = set()
     for info in pkgutil.iter_modules(fakes.__path__):
         module = importlib.import_module(f"fakes.{info.name}")
@@ -255,7 +257,7 @@ REFERENCE: dict[str, dict[str, list[str]]] = {}
 
 
 def _reference(served: Served) -> dict[str, list[str]]:
-    """What a pull without a fault lands."""
+    """The rows that a pull without a fault lands."""
     if served.case.kind not in REFERENCE:
         other = Served(served.case, served.root / "reference")
         with other:
@@ -283,22 +285,32 @@ def test_a_fault_marks_nothing_as_done(served_case: Served, name: str, monkeypat
         assert said.endswith((".", "…")), said
     landed = served.rows()
     for endpoint, rows in landed.items():
-        # What did land is what there is: no fault was taken for other rows, or for none.
+        # Anything that was landed is right: no fault was taken for other rows, or for none.
         assert set(rows) <= set(expected[endpoint]), endpoint
     served.assert_silent(said)
     served.fake.mend()
     served.fake.clock_off = 0.0
-    # The very same pull again gets everything, without being told to.
+    # The very same pull again gets everything, without any option.
     assert served.pull() == ""
     assert served.rows() == expected
 
 
-# What is one to the client is tried once here: all of them are above.
+# Faults that look the same to the client are tried once here: all of them are above.
 PULLED = ("403", "login page", "empty", "empty list", "error with 200", "half", "odd text")
-ALIKE = ("503", "empty text", "other list", "page of a type", "404 text", "511", "a part", "reset for good", "407")
+SAME_TO_CLIENT = (
+    "503",
+    "empty text",
+    "other list",
+    "page of a type",
+    "404 text",
+    "511",
+    "a part",
+    "reset for good",
+    "407",
+)
 
 
-@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.said and name not in ALIKE])
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.said and name not in SAME_TO_CLIENT])
 def test_a_fault_takes_nothing_away_and_a_check_notices_it(
     served_case: Served, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -391,7 +403,7 @@ def _nameless(*_: Any, **__: Any) -> Any:
 
 
 @pytest.mark.parametrize("where", ["no such name", "nobody there", "expired", "unknown", "another name"])
-def test_a_server_that_cannot_be_had_is_told_as_what_it_is(
+def test_an_unreachable_server_is_reported_as_what_it_is(
     served_case: Served, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served = served_case
@@ -421,14 +433,14 @@ def test_a_server_that_cannot_be_had_is_told_as_what_it_is(
         served.workbook = Workbook(served.root, {**served.table, "base_url": base}, served.secrets)
         for said in (served.check(), served.pull()):
             assert re.search(expected, said), said
-            assert "cannot read" not in said and "refused:" not in said, "this says nothing of rights"
-            # What asking again does not mend is said at once.
+            assert "cannot read" not in said and "refused:" not in said, "this says nothing about rights"
+            # Errors that a retry does not fix are reported at once.
             assert len([wait for wait in served.clock.waited if wait >= 0.5]) == tries
         served.assert_silent(said)
 
 
 def served_tls(what: str) -> Any:
-    """An encrypted server whose certificate will not do, and the file of the authority that is known."""
+    """A TLS server whose certificate is not acceptable, and the file of the trusted authority."""
     return served(what)
 
 

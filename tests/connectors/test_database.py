@@ -1,4 +1,6 @@
-"""Pulling from databases: by a cursor and as a whole, late rows, equal cursors, what is refused, what is not told."""
+"""Pulling from databases: by a cursor and in full, late rows, equal cursors, rejected rows, secrets that must not
+show.
+"""
 
 from __future__ import annotations
 
@@ -65,12 +67,12 @@ def test_rows_are_landed_typed_and_as_received(shop: Shop) -> None:
     (row,) = shop.workbook.rows("orders")
     assert (row["order_id"], row["ts"], float(row["amount"])) == ("a", datetime(2026, 11, 1, 10), 12.5)
     assert (row["type"], row["currency"]) == ("charge", "EUR")
-    # Columns that nothing is mapped to are not asked for.
+    # Unmapped columns are not requested.
     assert "note" not in row["_record"]
 
 
 @pytest.mark.parametrize("extra", [["note"], "all"])
-def test_columns_beside_those_that_are_mapped_are_kept_by_wish(tmp_path: Path, extra: Any) -> None:
+def test_columns_beside_those_that_are_mapped_are_kept_if_configured(tmp_path: Path, extra: Any) -> None:
     shop = Shop(tmp_path, extra_columns=extra)
     shop.add("a", "2026-11-10 08:00:00", 12.5)
     shop.workbook.pull()
@@ -82,9 +84,9 @@ def test_a_second_pull_asks_for_what_is_new_and_a_little_more(shop: Shop) -> Non
     shop.add("b", "2026-11-10 08:00:00")
     shop.workbook.pull()
     shop.add("c", "2026-11-12 08:00:00")
-    # Written late, two days behind the newest: the look-back finds it.
+    # Written late, two days behind the newest: the lookback finds it.
     shop.add("late", "2026-11-08 09:00:00")
-    # Behind the look-back: nobody asks for it again.
+    # Beyond the lookback: it is not requested again.
     shop.add("lost", "2026-11-02 09:00:00")
     (pulled,) = shop.workbook.pull()
     assert pulled.rows == 3  # b again, c, late
@@ -93,7 +95,7 @@ def test_a_second_pull_asks_for_what_is_new_and_a_little_more(shop: Shop) -> Non
     assert set(shop.held()) == {"a", "b", "c", "late", "lost"}
 
 
-def test_a_changed_row_replaces_and_a_deleted_one_is_noticed_by_a_whole_pull(shop: Shop) -> None:
+def test_a_changed_row_replaces_and_a_deleted_one_is_noticed_by_a_full_pull(shop: Shop) -> None:
     shop.add("a", "2026-11-10 08:00:00", 10)
     shop.add("b", "2026-11-10 08:00:00", 10)
     shop.workbook.pull()
@@ -150,7 +152,7 @@ def test_a_pull_killed_anywhere_ends_with_the_same_rows(
     assert set(shop.held()) == {f"o{number}" for number in range(len(days))}
 
 
-def test_rows_without_a_cursor_are_kept_aside(shop: Shop) -> None:
+def test_rows_without_a_cursor_are_rejected(shop: Shop) -> None:
     shop.add("a", "2026-11-10 08:00:00")
     shop.add("undated", None)
     pulled = shop.workbook.pull()
@@ -163,7 +165,7 @@ def test_rows_without_a_cursor_are_kept_aside(shop: Shop) -> None:
     assert set(shop.held()) == {"a", "undated"}
 
 
-def test_a_row_without_its_key_is_refused_where_it_would_come_again(shop: Shop) -> None:
+def test_a_row_without_its_key_is_rejected_where_it_would_come_again(shop: Shop) -> None:
     shop.add("a", "2026-11-10 08:00:00")
     shop.add("b", "2026-11-10 08:00:00")
     shop.run("UPDATE invoices SET line = NULL WHERE number = 'a'")
@@ -172,7 +174,7 @@ def test_a_row_without_its_key_is_refused_where_it_would_come_again(shop: Shop) 
     assert "line_id: is missing" in shop.workbook.rejected("orders")[0][0]
 
 
-def test_without_a_cursor_the_whole_is_read(tmp_path: Path) -> None:
+def test_without_a_cursor_everything_is_read(tmp_path: Path) -> None:
     shop = Shop(tmp_path, cursor=None, columns={"order_id": "number", "ts": "placed", "amount": "total"})
     shop.add("a", None)
     shop.workbook.pull()
@@ -196,7 +198,7 @@ def test_a_number_as_cursor_looks_back_by_numbers(tmp_path: Path) -> None:
     assert set(shop.held()) == {"a", "b"}
 
 
-def test_another_mapping_reads_everything_anew(shop: Shop) -> None:
+def test_another_mapping_reads_everything_again(shop: Shop) -> None:
     shop.add("a", "2026-11-01 08:00:00")
     shop.add("b", "2026-11-19 08:00:00")
     shop.workbook.pull()
@@ -231,7 +233,7 @@ def test_duckdb_with_times_of_its_own_type(tmp_path: Path) -> None:
     }
 
 
-def test_a_figure_of_an_unknown_metric_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
+def test_a_figure_of_an_unknown_metric_is_rejected_with_the_nearest_name(tmp_path: Path) -> None:
     file = tmp_path / "numbers.sqlite"
     with sqlite3.connect(file) as connection:
         connection.execute("CREATE TABLE numbers (day TEXT, what TEXT, number REAL)")
@@ -273,13 +275,13 @@ def test_what_is_not_there_is_named(tmp_path: Path, options: Mapping[str, Any], 
         ({"columns": {"order_id": "number", "ts": "placed", "amount": "total"}}, "leaves out line_id"),
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, options: Mapping[str, Any], reported: str) -> None:
+def test_settings_that_are_not_valid_are_errors(tmp_path: Path, options: Mapping[str, Any], reported: str) -> None:
     with pytest.raises(SettingsError) as refused:
         Shop(tmp_path, **options).workbook.pull()
     assert reported in str(refused.value)
 
 
-def test_no_address_and_no_password_is_told(tmp_path: Path) -> None:
+def test_no_address_and_no_password_is_shown(tmp_path: Path) -> None:
     url = "postgres://reader:p%40ss-canary@127.0.0.1:1/shop"
     workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": url}, name="shop")
     (said,) = workbook.check()
@@ -287,7 +289,7 @@ def test_no_address_and_no_password_is_told(tmp_path: Path) -> None:
         workbook.pull()
     for text in (said, str(refused.value), workbook.everything()):
         assert "canary" not in text and "p@ss" not in text
-    # The driver is not installed here, or there is no server: either is said in a sentence.
+    # The driver is not installed here, or there is no server: either is reported in a sentence.
     assert "pip install" in said or "SHOP_URL" in said
 
 
@@ -297,7 +299,7 @@ def test_a_missing_address_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ahead", ["2999-01-01 00:00:00", "2999-01-01"])
-def test_a_time_that_is_still_to_come_keeps_out_nothing(shop: Shop, ahead: str) -> None:
+def test_a_time_that_is_still_to_come_blocks_nothing(shop: Shop, ahead: str) -> None:
     shop.add("wrong", ahead)
     shop.add("a", "2026-11-10 08:00:00")
     shop.workbook.pull()
@@ -337,7 +339,7 @@ def test_text_that_the_database_orders_in_its_own_way_loses_no_row(shop: Shop, m
 
 
 @pytest.mark.parametrize("password", ["s3cr3t#x", "s3cr3t/x", "s3cr3t?x", "s3[cr3t", "s3cr3t:x]"])
-def test_an_address_that_is_none_is_told_without_its_password(tmp_path: Path, password: str) -> None:
+def test_an_address_that_is_none_is_reported_without_its_password(tmp_path: Path, password: str) -> None:
     url = f"postgresql://user:{password}@db.example/shop"
     workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": url}, name="shop")
     with pytest.raises(TidingsError) as refused:
@@ -354,7 +356,7 @@ def test_a_driver_that_quotes_a_piece_of_the_password_does_not_make_it_shown() -
     assert database._without(url, text) == "no such port: '***' in ***, user, ***@***, ***"
 
 
-def test_rows_that_could_not_be_used_are_asked_for_again_when_they_can(shop: Shop) -> None:
+def test_unusable_rows_are_requested_again_until_they_are_usable(shop: Shop) -> None:
     shop.add("a", "2026-11-01 08:00:00")
     shop.workbook.pull()
     for day in range(2, 16):
@@ -368,7 +370,7 @@ def test_rows_that_could_not_be_used_are_asked_for_again_when_they_can(shop: Sho
     assert shop.workbook.rejected("orders") == []
 
 
-def test_a_file_that_is_not_there_is_said_to_be_and_not_made(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_reported_and_not_created(tmp_path: Path) -> None:
     for scheme in ("sqlite", "duckdb"):
         for path in ("/nothere.db", "//nowhere/nothere.db", "nothere.db", "/%20.db"):
             workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": f"{scheme}://{path}"}, name="shop")
@@ -386,7 +388,7 @@ def test_a_path_is_relative_to_the_workbook_or_absolute(tmp_path: Path, monkeypa
     shop.add("a", "2026-11-10 08:00:00")
     inside = root / "my data" / "shop 100%.db"
     inside.write_bytes(shop.file.read_bytes())
-    # Wherever the command is given.
+    # Wherever the command is run.
     monkeypatch.chdir(tmp_path)
     for url in (
         "sqlite:///my data/shop 100%.db",
@@ -407,13 +409,13 @@ def test_a_path_is_relative_to_the_workbook_or_absolute(tmp_path: Path, monkeypa
     ("content", "reported"),
     [
         (None, "is a folder"),
-        (b"hello world, this is text", "is no SQLite database"),
+        (b"hello world, this is text", "is not an SQLite database"),
         (b"\x00" * 8 + b"DUCK" + b"\x00" * 40, "one of DuckDB: write duckdb:///"),
         (b"", "has no table 'invoices'"),
-        (b"SQLite format 3\x00" + b"\x10\x00\x01\x01" + b"\xff" * 4000, "damaged, or no SQLite database"),
+        (b"SQLite format 3\x00" + b"\x10\x00\x01\x01" + b"\xff" * 4000, "damaged, or not an SQLite database"),
     ],
 )
-def test_what_is_no_database_is_said_to_be_none(tmp_path: Path, content: bytes | None, reported: str) -> None:
+def test_what_is_not_a_database_is_rejected(tmp_path: Path, content: bytes | None, reported: str) -> None:
     file = tmp_path / "x.db"
     file.mkdir() if content is None else file.write_bytes(content)
     workbook = Workbook(tmp_path, TABLE, {"SHOP_URL": "sqlite:///x.db"}, name="shop")
@@ -439,7 +441,7 @@ def test_a_database_that_others_write_to(tmp_path: Path, monkeypatch: pytest.Mon
         shop.workbook.pull()
         assert set(shop.held()) == {"a", "b"}
     other.close()
-    # Nobody has it open: looking at it leaves nothing beside it.
+    # Nobody has it open: reading it leaves nothing beside it.
     assert {path.name for path in tmp_path.glob("shop.sqlite*")} == {"shop.sqlite"}
     shop.workbook.pull(again=True)
     assert {path.name for path in tmp_path.glob("shop.sqlite*")} == {"shop.sqlite"}
@@ -471,7 +473,7 @@ def test_values_of_every_type_in_a_column_without_one(tmp_path: Path) -> None:
         shop.run("INSERT INTO invoices VALUES (?, '2026-11-01', ?, '1', 1, 'x')", name, total)
     shop.run("INSERT INTO invoices VALUES (CAST(x'636166e9' AS TEXT), 1764000000, 1, '1', 1, 'x')")
     shop.workbook.pull()
-    # A text of bytes that are no UTF-8 is shown as such; numbers are numbers, whatever the mark of the texts is.
+    # A text of bytes that are not UTF-8 is shown as bytes; numbers are numbers, whatever the decimal mark of texts is.
     assert shop.held() == {"int": 5.0, "real": 0.3, "text": 1250.75, "caf\\xe9": 1.0}
     assert sorted(reason[:14] for reason, _ in shop.workbook.rejected("orders")) == ["amount: '0xff'", "amount: 'inf' "]
 
@@ -485,14 +487,14 @@ def test_a_cursor_of_numbers_and_texts_is_none(shop: Shop) -> None:
     assert "'changed' of shop holds values of the type number and text: it can be no cursor" in said
 
 
-def test_reading_all_again_that_was_stopped_goes_on_and_loses_nothing_meanwhile(
+def test_reading_all_again_that_was_stopped_continues_and_loses_nothing_meanwhile(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "CHUNK_ROWS", 3)
     for day in range(1, 10):
         shop.add(f"o{day}", f"2026-11-{day:02d} 08:00:00")
     shop.workbook.pull()
-    # One is gone, one has changed without its cursor: only reading all again finds out.
+    # One is gone, one has changed without its cursor: only a full reading notices.
     shop.run("DELETE FROM invoices WHERE number = 'o9'")
     shop.run("UPDATE invoices SET total = 99 WHERE number IN ('o1', 'o8')")
 
@@ -539,7 +541,7 @@ def test_other_databases_are_read_through_ibis(tmp_path: Path) -> None:
     rows = ibis_rows.open_rows(
         ibis_rows.connect(f"duckdb://{file}", "duckdb"), named, "sales", "", columns, "seen", "all"
     )
-    # What has no plain type comes as text.
+    # A value without a plain type comes as text.
     assert [field.type for field in rows.sample(1).schema][::4] == [pa.string(), pa.string()]
     assert rows.beyond("7", 100)["seen"].to_pylist() == [7, 8, 9] and rows.cursor_kind == "number"
     assert [table.num_rows for table in rows.everything()] == [10] and not sum(map(len, rows.undated()))

@@ -1,4 +1,4 @@
-"""Real PostgreSQL and MariaDB: every type that they have, the zones of their times, and what goes wrong with them."""
+"""Real PostgreSQL and MariaDB: all their types, the zones of their times, and errors."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def orders(workbook: Workbook, *columns: str) -> list[Any]:
     return sorted(workbook.rows("orders", *(columns or ("order_id", "ts", "amount"))))
 
 
-# What PostgreSQL has beside numbers and texts; each of these stopped the whole source, mapped or not.
+# PostgreSQL's types beside numbers and texts; each of these once stopped the whole source, mapped or not.
 EXOTIC = {
     "uuid": "'6f9619ff-8b86-d011-b42d-00cf4fc964ff'",
     "inet": "'10.1.2.3'",
@@ -152,23 +152,23 @@ def test_no_type_stops_a_source_be_it_mapped_or_not(pg: PostgresShop, tmp_path: 
         f"INSERT INTO sales VALUES ('a', '1', '2026-11-01 10:00+00', 5, {', '.join(EXOTIC.values())})",
         f"INSERT INTO sales VALUES ('b', '1', '2026-11-01 10:00+00', 5, {', '.join(['NULL'] * len(EXOTIC))})",
     )
-    # Not asked for.
+    # Not requested.
     workbook = pg.workbook(tmp_path / "plain")
     assert workbook.check() == []
     assert workbook.pull()[0].rejected == 0
     assert orders(workbook, "order_id") == [("a",), ("b",)]
-    # Asked for, as text.
+    # Requested, as text.
     workbook = pg.workbook(tmp_path / "all", extra_columns="all")
     workbook.pull()
     record = next(row["_record"] for row in workbook.rows("orders") if row["order_id"] == "a")
     for text in ("6f9619ff", "[ip]", "[1,5)", '"x7":"1234.56"', "infinity", "+00 BC", "so so"):
         assert text in record
-    # Each mapped as what it may be taken for: lands or is rejected with a reason, and the source goes on.
+    # Each mapped to anything plausible: landed or rejected with a reason, and the source continues.
     for number, type_ in enumerate(EXOTIC):
         for wanted in (("line_id", "amount"), ("ts",))[number % 2]:
             workbook = pg.workbook(tmp_path / f"{number}{wanted}", columns={**COLUMNS, wanted: f"x{number}"})
             if type_ in ("inet",):
-                # An address is not stored: said before anything lands.
+                # An address is not stored: reported before anything is landed.
                 assert "holds addresses" in workbook.check()[0]
                 continue
             with suppress(SourceError):
@@ -177,7 +177,7 @@ def test_no_type_stops_a_source_be_it_mapped_or_not(pg: PostgresShop, tmp_path: 
             assert landed + len(workbook.rejected("orders")) == 2, (type_, wanted)
 
 
-def test_values_that_cannot_be_used_cost_their_row_alone(pg: PostgresShop, tmp_path: Path) -> None:
+def test_unusable_values_cost_their_row_alone(pg: PostgresShop, tmp_path: Path) -> None:
     pg.run(
         "CREATE TABLE sales (no text, line text, at timestamptz, total numeric)",
         "INSERT INTO sales VALUES ('good', '1', '2026-11-01 10:00+02', 12.50)",
@@ -187,7 +187,7 @@ def test_values_that_cannot_be_used_cost_their_row_alone(pg: PostgresShop, tmp_p
     )
     workbook = pg.workbook(tmp_path)
     workbook.pull()
-    # 10:00 at +02 is 08:00 UTC, wherever the server stands.
+    # 10:00 at +02 is 08:00 UTC, wherever the server is.
     assert ("good", datetime(2026, 11, 1, 8), Decimal("12.5")) in orders(workbook)
     assert {"nan", "huge"}.isdisjoint(row[0] for row in orders(workbook))
     assert len(orders(workbook)) + len(workbook.rejected("orders")) == 4
@@ -229,7 +229,7 @@ def test_wall_clocks_are_read_in_the_sources_zone_and_instants_are_instants(
                 tmp_path / f"{number}{column}",
                 columns={**COLUMNS, "ts": column},
                 timezone=zone,
-                # Both say how texts are written, and these are none.
+                # Both describe how texts are written, and these are not texts.
                 decimal=",",
                 time_format="%d.%m.%Y",
             )
@@ -284,7 +284,7 @@ def test_rows_at_the_border_of_a_chunk_are_landed_once(
         monkeypatch.setattr(database, "CHUNK_ROWS", size)
         workbook = pg.workbook(tmp_path / str(size), cursor="seen", lookback=0)
         pulled = workbook.pull()
-        # The last has no place in the order: it is kept aside.
+        # The last has no place in the order: it is rejected.
         assert orders(workbook, "order_id") == [(str(number),) for number in range(6)]
         assert [partition.rejected for partition in pulled][-1] == 1
     pg.run(f"INSERT INTO sales VALUES ('new', '1', '2026-11-01 10:00+00', 1, {CURSORS[type_][-1]})")
@@ -295,7 +295,7 @@ def test_rows_at_the_border_of_a_chunk_are_landed_once(
 @pytest.mark.parametrize(
     ("type_", "last"), [("timestamptz", "'infinity'"), ("numeric", "'NaN'"), ("float8", "'Infinity'")]
 )
-def test_a_cursor_without_an_end_keeps_out_nothing(pg: PostgresShop, tmp_path: Path, type_: str, last: str) -> None:
+def test_a_cursor_without_an_end_blocks_nothing(pg: PostgresShop, tmp_path: Path, type_: str, last: str) -> None:
     first, then = ("'2026-11-10'", "'2026-11-11'") if type_ == "timestamptz" else ("5000", "5001")
     pg.run(
         f"CREATE TABLE sales (no text, line text, at timestamptz, total numeric, seen {type_})",
@@ -322,7 +322,7 @@ def test_types_of_mariadb(maria: MariaShop, tmp_path: Path) -> None:
     workbook = maria.workbook(tmp_path, extra_columns="all", currency="EUR")
     workbook.pull()
     ((_, at, amount),) = orders(workbook)
-    # A float has 24 bits: to the cent it is what was put in, of which the server shows but six digits.
+    # A float has 24 bits: to the cent it is the original value, of which the server shows only six digits.
     assert (at, round(amount, 2)) == (datetime(2026, 11, 1, 10), Decimal("12345.67"))
     assert [re.split(" is n| lies outside", reason)[0] for reason, _ in workbook.rejected("orders")] == [
         "ts: '0000-00-00 00:00:00'",
@@ -376,7 +376,7 @@ def test_rows_at_the_border_of_a_chunk_are_landed_once_in_mariadb(
 
 
 @pytest.mark.parametrize("kind", ["pg", "maria"])
-def test_what_goes_wrong_is_said_in_one_sentence_without_a_secret(
+def test_what_goes_wrong_is_reported_in_one_sentence_without_a_secret(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
     shop: Any = request.getfixturevalue(kind)
@@ -412,7 +412,7 @@ def test_what_goes_wrong_is_said_in_one_sentence_without_a_secret(
         "right": (
             {"table": "secret", "url": limited},
             SourceError,
-            "The table secret of shop cannot be read: its user may not",
+            "The table secret of shop cannot be read: its user lacks the right",
         ),
         "query": ({"table": None, "query": "SELECT nothing FROM sales"}, SourceError, "nothing"),
         "twice": ({"table": None, "query": "SELECT no, no FROM sales"}, SourceError, "no"),
@@ -445,7 +445,7 @@ def test_columns_that_the_user_may_not_see_are_no_matter(pg: PostgresShop, maria
         assert [row[0] for row in orders(workbook, "order_id")] == ["a"]
 
 
-def test_a_query_that_takes_too_long_is_said_to(pg: PostgresShop, maria: MariaShop, tmp_path: Path) -> None:
+def test_a_query_that_takes_too_long_is_reported(pg: PostgresShop, maria: MariaShop, tmp_path: Path) -> None:
     pg.run(f"ALTER ROLE reader IN DATABASE {pg.name} SET statement_timeout = '100ms'")
     maria.run(
         f"CREATE OR REPLACE USER hasty@'127.0.0.1' IDENTIFIED BY '{PASSWORD}' WITH MAX_STATEMENT_TIME 0.1",
@@ -494,7 +494,7 @@ def test_a_connection_cut_while_it_is_read_leaves_what_was_landed(
                 time.sleep(0.2)
 
         workbook = shop.workbook(tmp_path / str(number), cursor="id", lookback=0)
-        with pytest.raises(OutageError, match="was cut while the table sales was read") as refused:
+        with pytest.raises(OutageError, match="was lost while the table sales was read") as refused:
             workbook.pull(progress=progress)
         assert "tidings pull shop" in str(refused.value)
         had = len(orders(workbook, "order_id"))

@@ -1,4 +1,4 @@
-"""Google Analytics 4: what is asked, what is landed, and what its habits must not do to the figures."""
+"""Google Analytics 4: requests, landed rows, and API quirks that must not distort the numbers."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_spent_quota_ends_the_pull_at_once(tmp_path: Path) -> None:
         assert server.users() == {5: 10}
 
 
-def test_a_property_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+def test_a_property_that_may_not_be_read_is_reported(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(5)]}, properties=["999"]) as server:
         assert "cannot read the property 999" in server.workbook.check()[0]
         with pytest.raises(SourceError, match="Add the account as a Viewer"):
@@ -146,7 +146,7 @@ def _reversed(handler: Any) -> Any:
     return response
 
 
-def test_a_figure_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> None:
+def test_a_figure_that_disappeared_is_named_and_old_days_stay(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(1)]}) as server:
         server.pull()
         whole = server.fake.record
@@ -164,7 +164,7 @@ def test_what_google_says_of_its_figures_is_told(tmp_path: Path) -> None:
     }
     with Server(tmp_path, rows) as server:
         said = server.workbook.outcome(clock=server.clock).messages
-        # All three days came in one answer, and Google says it of answers.
+        # All three days came in one response, and Google's flags are per response.
         assert "daily: Google counted a sample only: 3 rows, figures are estimates (is_sampled)." in said
         assert "breakdowns: Google withheld rows of few users: 1 rows, which are missing (is_thresholded)." in said
         assert (
@@ -184,17 +184,17 @@ def test_what_google_says_of_its_figures_is_told(tmp_path: Path) -> None:
         ({"dataTruncationType": "DATA_TRUNCATION_TYPE_MOON"}, "MOON"),
     ],
 )
-def test_data_left_out_are_told_with_the_reason(tmp_path: Path, reason: Mapping[str, Any], reported: str) -> None:
+def test_data_left_out_are_reported_with_the_reason(tmp_path: Path, reason: Mapping[str, Any], reported: str) -> None:
     with Server(tmp_path, {"daily": [day(5)]}) as server:
         server.fake.truncated = dict(reason)
         said: list[str] = []
-        # Days of which Google tells nothing are no days on which nothing happened.
+        # Days without data are not days on which nothing happened.
         with pytest.raises(SourceError, match="Google leaves out all data of"):
             for partition in server.workbook.source.pull(server.workbook.landing, Pull(NOW, clock=server.clock)):
                 said += [f"{remark.text}, {remark.becomes}" for remark in partition.remarks]
         assert said == [f"Google left data out, as {reported}, figures are too low (truncation)"]
         assert server.users() == {5: 10}
         server.fake.truncated = None
-        # They are asked for again.
+        # They are requested again.
         server.pull()
         assert server.users() == {5: 10}

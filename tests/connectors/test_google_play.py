@@ -1,4 +1,4 @@
-"""Google Play: files by generation, vitals by freshness, reviews, and what their habits must not do to the figures."""
+"""Google Play: files by generation, vitals by freshness, reviews, and quirks that must not distort the numbers."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def test_utf16_zip_and_thousands(tmp_path: Path) -> None:
         play.fake.rewrite()
         play.pull()
         found = sorted(play.workbook.rows("installs", "breakdown", "name", "installs", "active_devices"))
-        # Google leaves the country empty where it does not know it.
+        # Google leaves the country empty if unknown.
         assert found == [
             ("country", "(unknown)", 334, 1100),
             ("country", "DE", 900, 1100),
             ("overview", "all", 1234, 1100),
         ]
-        # What was given back is written without a sign: the status says it.
+        # Refunds are written without a sign: the status decides.
         assert sorted(play.workbook.rows("sales", "amount", "status")) == [
             (Decimal("-5.99"), "Refund"),
             (Decimal("5.99"), "Charged"),
@@ -92,12 +92,12 @@ def test_only_files_that_were_written_again_are_fetched(tmp_path: Path) -> None:
         play.fake.rewrite()
         pulled = play.pull()
         assert play.downloads() == [f"installs_{PACKAGE}_202611_overview.csv"]
-        # All that the file said before is replaced: the 1st day back is told anew, the last one is new.
+        # The file's earlier content is replaced: the 1st day back is reported again, the last one is new.
         assert play.installs() == {1: 11, 0: 12, 40: 7}
         assert sum(partition.restated for partition in pulled) == 1
 
 
-def test_a_row_that_google_took_back_vanishes(tmp_path: Path) -> None:
+def test_a_row_that_google_withdrew_disappears(tmp_path: Path) -> None:
     with Play(tmp_path, {"installs": [day(2), day(1)]}) as play:
         play.pull()
         play.fake.rows["google_play_installs"] = [day(2)]
@@ -125,18 +125,18 @@ def test_names_of_files_are_read_from_the_right() -> None:
     matched = pattern.fullmatch(f"{prefix}com.a_b_202601.x_202611_app_version.csv".removeprefix(prefix))
     assert matched is not None
     assert matched.groupdict() == {"package": "com.a_b_202601.x", "month": "202611", "breakdown": "app_version"}
-    # Other cuts are the same total again: they are not read.
+    # Other breakdowns repeat the same total: they are not read.
     assert pattern.fullmatch("com.a_202611_carrier.csv") is None
 
 
-def test_vitals_are_asked_for_as_far_as_they_are_fresh(tmp_path: Path) -> None:
+def test_vitals_are_requested_as_far_as_they_are_fresh(tmp_path: Path) -> None:
     with Play(tmp_path, {"vitals": [vital(1, 0.004), vital(1, 0.006, "341"), vital(0, 0.005)]}) as play:
         # Fresh up to the 17th, which itself is not.
         play.fake.fresh_days = 3
         pulled = play.pull()
         assert sorted(play.workbook.rows("vitals", "name", "rate")) == [("341", 0.006), ("all", 0.004)]
         said = [message for partition in pulled for message in partition.messages if partition.endpoint == "vitals"]
-        assert "2026-11-17" in said[0] and "asked for again" in said[0]
+        assert "2026-11-17" in said[0] and "requested again" in said[0]
         play.fake.fresh_days = 0
         play.pull()
         assert len(play.workbook.rows("vitals")) == 3
@@ -196,7 +196,7 @@ def test_a_table_is_decoded_by_its_mark() -> None:
     assert list(table("a.csv", b"Date\n")) == []
 
 
-def test_a_damaged_file_is_told_and_the_others_landed(tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported_and_the_others_landed(tmp_path: Path) -> None:
     with Play(tmp_path, {"installs": [day(1)], "sales": [sale(1, "5.99")]}) as play:
         play.fake.write("sales/salesreport_202610.zip", b"PK no zip")
         with pytest.raises(SourceError, match=r"salesreport_202610.zip of Google Play is damaged"):
@@ -252,7 +252,7 @@ def test_what_is_no_file_is_not_one_without_rows(tmp_path: Path, change: Any) ->
 def test_the_head_alone_is_a_file_without_rows_if_it_is_whole(tmp_path: Path) -> None:
     assert list(table("a.csv", b"Date,Package Name\n", ("date",))) == []
     for body in (b"Date,Pack", b"", b"Date,Package Name"):
-        with pytest.raises(SourceError, match=r"no table that Tidings knows: (its header is cut off|it is empty)"):
+        with pytest.raises(SourceError, match=r"not a table that Tidings knows: (its header is cut off|it is empty)"):
             list(table("a.csv", body, ("date",)))
 
 
@@ -265,9 +265,9 @@ def test_a_file_that_unpacks_without_an_end_is_left(monkeypatch: pytest.MonkeyPa
         list(table("sales.zip", body.getvalue()))
 
 
-def test_rows_that_could_not_be_used_are_asked_for_again_by_the_same_version(tmp_path: Path) -> None:
+def test_unusable_rows_are_requested_again_by_the_same_version(tmp_path: Path) -> None:
     with Play(tmp_path, {"installs": [day(1), day(2)]}) as play:
-        # Another generation is not written, nor another size: the server had a bad moment.
+        # The generation and the size have not changed: it was a transient error of the server.
         def odd(reply: Reply) -> Reply:
             return Reply(reply.bytes().decode("utf-16").replace(",2,", ",x,", 1).encode("utf-16"), 200)
 
@@ -283,14 +283,14 @@ def test_rows_that_could_not_be_used_are_asked_for_again_by_the_same_version(tmp
         assert not [each for each in play.fake.asked[asked:] if "alt" in each.query], "now it is as it was"
 
 
-def test_an_account_that_sees_no_app_is_told(tmp_path: Path) -> None:
+def test_an_account_that_sees_no_app_is_reported(tmp_path: Path) -> None:
     with Play(tmp_path, {}) as play:
         play.fake.packages = []
         with pytest.raises(SourceError, match=r"sees no app\. Invite the account in Play Console"):
             play.pull()
 
 
-def test_rights_that_lack_are_told_in_the_words_of_the_console(tmp_path: Path) -> None:
+def test_missing_rights_are_reported_in_the_words_of_the_console(tmp_path: Path) -> None:
     with Play(tmp_path, {"installs": [day(1)]}) as play:
         body = {"error": {"code": 403, "message": "no access", "details": [{"reason": "SERVICE_DISABLED"}]}}
         play.fake.fail("apps:search", 403, content=body)
@@ -314,7 +314,7 @@ def test_files_of_subscriptions_are_of_a_package_and_a_product(tmp_path: Path) -
         assert play.workbook.rows("subscriptions", "product", "active") == [("pro_monthly", 7)]
 
 
-def test_of_an_accounts_money_only_that_of_the_packages_asked_for(tmp_path: Path) -> None:
+def test_only_money_of_the_configured_packages_is_landed(tmp_path: Path) -> None:
     with Play(tmp_path, {"sales": [sale(1, "10"), {**sale(2, "99"), "package": "com.acme.other"}]}) as play:
         play.workbook.settings.sources["api"]["packages"] = [PACKAGE]  # type: ignore[index]
         play.pull()
@@ -322,7 +322,7 @@ def test_of_an_accounts_money_only_that_of_the_packages_asked_for(tmp_path: Path
 
 
 @pytest.mark.parametrize("damage", [b"\xff\xff\xff\xff", b""])
-def test_a_zip_of_which_the_middle_is_lost_is_told(tmp_path: Path, damage: bytes) -> None:
+def test_a_zip_of_which_the_middle_is_lost_is_reported(tmp_path: Path, damage: bytes) -> None:
     with Play(tmp_path, {"sales": [sale(1, "10")], "installs": [day(1)]}) as play:
         name = next(name for name in play.fake.files if name.endswith(".zip"))
         body = play.fake.files[name]
@@ -344,7 +344,7 @@ def test_the_sign_of_a_sale_follows_a_status_that_is_known() -> None:
     }
     of = {status: parse_sale({**record, "financial status": status})["amount"] for status in ("Charged", "Refunded")}
     assert of == {"Charged": 1250, "Refunded": -1250}
-    # Of a status that nobody has told us of, the sign is Google's.
+    # For an unknown status the sign is Google's.
     assert parse_sale({**record, "financial status": "Chargeback"})["amount"] == -1250
     with pytest.raises(ValueError, match="charged amount is empty"):
         parse_sale({**record, "financial status": "Charged", "charged amount": ""})

@@ -1,4 +1,4 @@
-"""Lines of logs as servers really write them: read rightly or refused with the right reason, and no name kept."""
+"""Real-world log lines: read correctly or rejected with the right reason, and no name kept."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def pulled(root: Path) -> tuple[Rows, Rows, Pulled]:
 
 
 def on_disk(root: Path) -> str:
-    """All that is stored, decoded: columns are compressed in the files."""
+    """Everything stored, decoded: columns are compressed in the files."""
     tables = [pq.read_table(file).to_pylist() for file in sorted((root / "data").rglob("*.parquet"))]
     others = [file.read_bytes() for file in (root / "data").rglob("*") if file.is_file()]
     return repr(tables) + repr(others)
@@ -110,7 +110,7 @@ def test_the_cases(tmp_path: Path, shared_cases: Path, case: str) -> None:
         ("web-1  | 203.0.113.9 - -", "", "203.0.113.9"),
     ],
 )
-def test_who_asked(tmp_path: Path, prefix: str, host: str, address: str) -> None:
+def test_the_client_of_a_line(tmp_path: Path, prefix: str, host: str, address: str) -> None:
     (client,) = clients([prefix], "shop.example")
     assert client is not None
     assert (client.host, client.address) == (host, address)
@@ -118,12 +118,12 @@ def test_who_asked(tmp_path: Path, prefix: str, host: str, address: str) -> None
     (row,), rejected, _ = landed(tmp_path, f"{prefix} {REST}")
     assert not rejected
     assert (row["path"], row["channel"]) == ("/a", "Organic Search")
-    assert (row["visitor_id"] is None) == (address == "-")  # nobody known is no visitor
+    assert (row["visitor_id"] is None) == (address == "-")  # an unknown client is not a visitor
     assert not re.search("anna|k17|Shop Ltd|203[.]0", on_disk(tmp_path), re.IGNORECASE)
 
 
 def test_where_hosts_stand_in_front_an_address_in_front_is_a_host() -> None:
-    """Scanners ask for the bare address: nginx writes it where the host stands in the lines beside."""
+    """Scanners request the bare address: nginx writes it where other lines have the host."""
     asked, bare = clients(["shop.example 203.0.113.9 - -", "198.51.100.1 203.0.113.9 - -"], "")
     assert asked and bare
     assert (asked.address, bare.host, bare.address) == ("203.0.113.9", "198.51.100.1", "203.0.113.9")
@@ -132,7 +132,7 @@ def test_where_hosts_stand_in_front_an_address_in_front_is_a_host() -> None:
 def test_behind_a_proxy_the_client_is_at_the_end_of_nginxs_own_format(tmp_path: Path) -> None:
     first = [f'10.0.0.7 - - {REST} "203.0.113.{n}, 10.0.0.9"' for n in (1, 2)]
     rows, _, _ = landed(tmp_path, *first, f'10.0.0.7 - - {REST} "-"', f'198.51.100.9 - - {REST} "203.0.113.1"')
-    # Two clients, the proxy itself, and a client of its own who may write into that header what it likes.
+    # Two clients, the proxy itself, and a client of its own that may write anything into that header.
     assert len({row["visitor_id"] for row in rows}) == 4
     assert "203.0.113" not in on_disk(tmp_path)
 
@@ -140,8 +140,8 @@ def test_behind_a_proxy_the_client_is_at_the_end_of_nginxs_own_format(tmp_path: 
 @pytest.mark.parametrize(
     "line",
     [
-        f"203.0.113.9 - - {REST} 0.003 0.002 . \"-\" rt=1",  # fields of one's own behind
-        f"203.0.113.9 - - {REST}".replace('200 512', '200 512 1234'),  # and between
+        f"203.0.113.9 - - {REST} 0.003 0.002 . \"-\" rt=1",  # custom fields after the line
+        f"203.0.113.9 - - {REST}".replace('200 512', '200 512 1234'),  # and in between
         f"203.0.113.9 - - {REST} ",
         f"203.0.113.9 - - {REST}".replace("20/Nov/2026:10:00:00 +0000", "20/Nov/2026:12:30:00 +0230"),
         f"203.0.113.9 - - {REST}".replace("20/Nov/2026:10:00:00 +0000", "20/Nov/2026:10:00:00.000 +0000"),
@@ -220,19 +220,19 @@ def test_requests(tmp_path: Path, request_line: str, path: str | None, query: st
         ),
         ('203.0.113.9 - - [20/Nov/2026 10:00:00] "GET / HTTP/1.1" 200 -', "no offset"),  # Python's own server
         ('{"level": "info", "msg": "serving"}', "JSON"),
-        (f"<script> anna {REST}", "What stands before the time"),
+        (f"<script> anna {REST}", "The text before the time"),
         (f"203.0.113.9 - anna {REST}".replace("20/Nov/2026", "20/Nov/0001"), "between 1900 and 2199"),
         (f"203.0.113.9 - anna {REST}"[:60], "cut off"),
         ("id,ts,name", "There is no time"),
     ],
 )
-def test_what_cannot_be_read_is_told_why(tmp_path: Path, line: str, reason: str) -> None:
+def test_an_unreadable_line_gets_the_right_reason(tmp_path: Path, line: str, reason: str) -> None:
     rows, (refused,), _ = landed(tmp_path, f"203.0.113.1 - - {REST}", line)
     assert len(rows) == 1
     assert reason in refused["reason"]
     assert not re.search("anna|203[.]0|4711", on_disk(tmp_path))
     (tmp_path / "data").rename(tmp_path / "old")
-    with pytest.raises(SourceError, match=reason):  # of a file that holds nothing else the failure says it
+    with pytest.raises(SourceError, match=reason):  # if a file contains nothing else the failure says it
         landed(tmp_path, line)
 
 
@@ -245,7 +245,7 @@ def test_what_cannot_be_read_is_told_why(tmp_path: Path, line: str, reason: str)
             "xxxxx xxxx@x.xxxxxxx",
         ),
         ("203.0.113.9 - anna berg [20/Nov/2026:10", "999.9.999.9 - xxxx xxxx [99/xxx/9999:99"),
-        # A name may hold what looks like a time and a request: only what stands behind the last time is looked at.
+        # A name may contain something that looks like a time and a request: only the text after the last time counts.
         (
             r'1.2.3.4 - x [20/Nov/2026:10:00:00 +0000] "GET /anna HTTP/1.1" [20/Nov/2026:10:00:00 +0000] "\x16" 400',
             r'9.9.9.9 - x [99/xxx/9999:99:99:99 +9999] "xxx /xxxx xxxx/9.9" [20/Nov/2026:10:00:00 +0000] "\x99" 400',
@@ -253,7 +253,7 @@ def test_what_cannot_be_read_is_told_why(tmp_path: Path, line: str, reason: str)
         ("Größe Ω٣", "xxxxx x9"),
     ],
 )
-def test_of_rejected_lines_only_the_harmless_stays(line: str, expected: str) -> None:
+def test_only_harmless_pieces_of_rejected_lines_are_kept(line: str, expected: str) -> None:
     assert scrubbed(line) == expected
 
 
@@ -271,7 +271,7 @@ PERSONAL = re.compile(r"anna|berg|203\.0\.113|2001:db8|10\.77|4777", re.IGNORECA
 
 @pytest.mark.parametrize("seed", range(4))
 def test_mutated_lines_are_rows_or_rejected_and_nobody_is_named(tmp_path: Path, seed: int) -> None:
-    """Names and addresses in all their places, lines cut, doubled, joined and shuffled."""
+    """Names and addresses in all their places, lines truncated, doubled, joined and shuffled."""
     chance = random.Random(seed)
     lines = [f"203.0.113.1 - - {REST}"]
     for _ in range(400):

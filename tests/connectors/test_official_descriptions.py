@@ -1,8 +1,8 @@
-"""Connectors held against what vendors ship of their APIs: paths, parameters, fields, enumerations.
+"""Connectors compared with the API descriptions that vendors publish: paths, parameters, fields, enumerations.
 
 The types of Stripe's client are a package that developers have. The others are fetched by `make proof` into the folder
-that TIDINGS_DESCRIPTIONS names (tests/descriptions.py lists them); where one is absent its tests are skipped with a
-word. A failure here is news: the vendor has added something, and somebody has to say what it means.
+that TIDINGS_DESCRIPTIONS names (tests/descriptions.py lists them); if one is missing its tests are skipped with a
+message. A failure here is news: the vendor has added something, and somebody has to decide what it means.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _KINDS = {
     "ga4": ("analyticsdata.v1beta",),
     "google_play": ("storage.v1", "playdeveloperreporting.v1beta1", "androidpublisher.v3"),
 }
-# Answers of other forms, or spelt otherwise than the documents say.
+# Responses of another structure, or spelt otherwise than documented.
 _TOKENS = "/token"
 
 
@@ -76,7 +76,7 @@ def imported(package: str, module: str) -> ModuleType:
 
 
 def answered(kind: str, root: Path) -> list[tuple[Request, Reply]]:
-    """What a connector asks in a check and a first pull of the sample company, and what its fake says to that."""
+    """The requests of a check and a first pull of the sample company, and the fake's responses."""
     clock = QuickClock(NOW)
     fake: Any = fake_of(kind, platforms()[kind].reported(apps()), clock.epoch)
     found: list[tuple[Request, Reply]] = []
@@ -110,7 +110,7 @@ def methods(document: Description) -> Iterator[Description]:
 
 
 def matching(documents: Sequence[Description], request: Request) -> tuple[Description, Description]:
-    """The document and method that a request is of."""
+    """The document and method that a request belongs to."""
     for document in documents:
         for method in methods(document):
             path = "/" + document.get("servicePath", "") + method.get("flatPath", method["path"])
@@ -123,7 +123,7 @@ def matching(documents: Sequence[Description], request: Request) -> tuple[Descri
 
 
 def unknown(document: Description, schema: Description, value: Any, where: str) -> Iterator[str]:
-    """Fields and values that a document does not know, and values of another type."""
+    """Fields and values that a document does not have, and values of another type."""
     schema = document["schemas"][schema["$ref"]] if "$ref" in schema else schema
     kind = schema.get("type")
     if kind == "object" and isinstance(value, Mapping):
@@ -140,12 +140,12 @@ def unknown(document: Description, schema: Description, value: Any, where: str) 
         if spelt(value) not in {spelt(each) for each in schema["enum"]}:
             yield f"{where} = {value}"
     elif kind == "string" and not isinstance(value, str) and schema.get("format") not in ("int64", "uint64"):
-        # Whole numbers of 64 bits are texts, but may be sent as numbers.
+        # 64-bit integers are strings, but may be sent as numbers.
         yield f"{where} is no text"
 
 
 @pytest.mark.parametrize("kind", _KINDS)
-def test_google_knows_what_is_asked_and_the_fakes_answer_in_its_form(
+def test_google_knows_what_is_asked_and_the_fakes_respond_in_its_form(
     kind: str, google: dict[str, Description], tmp_path: Path
 ) -> None:
     documents = [google[name] for name in _KINDS[kind]]
@@ -175,7 +175,7 @@ def test_googles_enumerations_are_ours(google: dict[str, Description]) -> None:
     reasons = google["analyticsdata.v1beta"]["schemas"]["DataTruncationReason"]["properties"]["dataTruncationType"]
     assert set(reasons["enum"]) == set(TRUNCATIONS)
     metadata = google["analyticsdata.v1beta"]["schemas"]["ResponseMetaData"]["properties"]
-    # All that Google may say of its figures, and what is done with it: new words are to be read.
+    # All of Google's qualifications of its numbers, and how each is handled: new ones must be read.
     reported = {
         "subjectToThresholding",
         "dataLossFromOtherRow",
@@ -201,7 +201,7 @@ def literals(annotation: Any) -> set[str]:
     return {arg for arg in args if isinstance(arg, str)}.union(*(literals(arg) for arg in args))
 
 
-def test_the_version_that_is_asked_for_is_the_one_of_the_types(stripe: Any) -> None:
+def test_the_version_that_is_requested_is_the_one_of_the_types(stripe: Any) -> None:
     assert stripe.api_version == VERSION, "read the client's list of changes, then ask for its version"
 
 
@@ -221,7 +221,7 @@ def test_every_field_of_stripe_is_read_or_left_out_on_purpose(
     theirs = {each for each in getattr(stripe, name).__annotations__ if not each.startswith("_") and each.islower()}
     known = {*ours.fields, *ours.optional, *ours.forget} - set(added)
     assert theirs - known - NEVER_KEPT - {"deleted"} == set(), "new fields"
-    assert known - theirs == set(), "fields that there are no more"
+    assert known - theirs == set(), "fields that no longer exist"
 
 
 def test_what_stripes_items_and_pauses_say_is_read_or_left_out_on_purpose(stripe: Any) -> None:
@@ -276,7 +276,7 @@ def test_stripe_knows_the_lists_and_what_they_are_asked(stripe: Any) -> None:
 
 @dataclass(frozen=True)
 class Call:
-    """One thing that an API can be asked: a pattern of its path, its parameters, what it answers by status."""
+    """One API operation: a pattern of its path, its parameters, its responses by status."""
 
     method: str
     path: str
@@ -298,7 +298,7 @@ class Api:
         return self._types[name]
 
     def complaints(self, request: Request, reply: Reply) -> Iterator[str]:
-        """What of a request and its answer the description does not know."""
+        """Parts of a request and its response that the description does not have."""
         asked = f"{request.method} {request.path}"
         matching = [
             each for each in self.calls if each.method == request.method and re.fullmatch(each.path, request.path)
@@ -366,7 +366,7 @@ def apple() -> Api:
     return Api(calls, texts)
 
 
-def test_umami_knows_what_is_asked_and_the_fake_answers_in_its_form(umami: Api, tmp_path: Path) -> None:
+def test_umami_knows_what_is_asked_and_the_fake_responds_in_its_form(umami: Api, tmp_path: Path) -> None:
     calls = answered("umami", tmp_path)
     found = {each for asked in calls for each in umami.complaints(*asked)}
     # A website that was never reset: servers say null there.
@@ -378,7 +378,7 @@ def test_umami_knows_what_is_asked_and_the_fake_answers_in_its_form(umami: Api, 
     assert len(lists) == 7 and lists <= set(listed.split(", "))
 
 
-def test_apple_knows_what_is_asked_and_the_fake_answers_in_its_form(apple: Api, tmp_path: Path) -> None:
+def test_apple_knows_what_is_asked_and_the_fake_responds_in_its_form(apple: Api, tmp_path: Path) -> None:
     found = {
         each
         for request, reply in answered("app_store", tmp_path)
@@ -393,7 +393,7 @@ def test_every_kind_of_apples_reports_is_read_or_left_out_on_purpose(apple: Api)
     (asked,) = (call.query.fields for call in apple.calls if call.path == "/v1/salesReports")
     kinds = {each.value for each in asked["filter[reportType]"].of.types}
     read = {"SALES", "SUBSCRIPTION", "SUBSCRIPTION_EVENT"}
-    # Parts of the sales by other rules, lists of persons, and offers that the others tell as well.
+    # Parts of the sales by other rules, lists of persons, and offers that the other reports contain as well.
     of_no_use = {
         "PRE_ORDER",
         "NEWSSTAND",
@@ -414,7 +414,7 @@ def test_every_kind_of_apples_reports_is_read_or_left_out_on_purpose(apple: Api)
         ("SubscriptionStatus", revenuecat_enums.SUBSCRIPTION_STATUSES, ()),
         ("SubscriptionAutoRenewalStatus", revenuecat_enums.RENEWAL_STATUSES, ()),
         ("Ownership", revenuecat_enums.OWNERSHIPS, ()),
-        # Stores that the documentation of webhooks knows besides.
+        # Additional stores that the documentation of webhooks has.
         ("SubscriptionStore", revenuecat_enums.STORES, ("paddle", "roku", "test_store", "external", "galaxy")),
     ],
 )

@@ -53,9 +53,9 @@ def _sorted(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[t
 
 
 @pytest.mark.parametrize("kind", SERVED)
-def test_what_a_fake_serves_is_landed_as_the_sample_tells_it(kind: str, tmp_path: Path) -> None:
+def test_what_a_fake_serves_is_landed_as_the_sample_reports_it(kind: str, tmp_path: Path) -> None:
     rows = platforms()[kind].reported(apps())
-    assert any(rows.values()), "the sample tells nothing of this platform"
+    assert any(rows.values()), "the sample has no rows of this platform"
     clock = QuickClock(NOW)
     fake = fake_of(kind, rows, clock.epoch)
     assert fake is not None
@@ -70,7 +70,9 @@ def test_what_a_fake_serves_is_landed_as_the_sample_tells_it(kind: str, tmp_path
 
 
 def test_the_warehouse_is_the_same_pulled_or_landed(tmp_path: Path) -> None:
-    """`tidings pull` against the fakes and landing the sample directly give equal figures, but for who said them."""
+    """`tidings pull` from the fakes and landing the sample directly give equal platform metrics, except for the
+    source.
+    """
     pulled, landed = tmp_path / "pulled", tmp_path / "landed"
     clock = QuickClock(NOW)
     fakes = fakes_of(apps(), clock.epoch)
@@ -104,15 +106,15 @@ def test_the_warehouse_is_the_same_pulled_or_landed(tmp_path: Path) -> None:
     assert _sorted(figures, columns) == _sorted(of_servers, columns)
 
 
-def test_every_platform_tells_what_its_metrics_are_registered_for(sample_workbook: Path) -> None:
+def test_every_platform_reports_what_its_metrics_are_registered_for(sample_workbook: Path) -> None:
     with Warehouse.open(Settings(root=sample_workbook)) as warehouse:
         table = warehouse.table("fct_metric_daily")
         pairs = warehouse.query(table.select("platform", "metric").distinct()).to_pylist()
     seen: dict[str, set[str]] = {}
     for pair in pairs:
         seen.setdefault(pair["platform"], set()).add(pair["metric"])
-    # Nothing is told that has no metric; what has one is told, but for refunds, of which so small a company has none.
-    # A platform that the sample company does not have tells nothing here.
+    # Nothing is reported that has no metric; every metric is reported, except refunds, of which so small a company has
+    # none. A platform that the sample company does not have reports nothing here.
     untold = {platform: set(REPORTS[platform]) - seen.get(platform, set()) for platform in (*seen, "shared")}
     assert len(seen) >= 9
     assert {platform: reported - set(REPORTS[platform]) for platform, reported in seen.items()} == {
@@ -122,7 +124,7 @@ def test_every_platform_tells_what_its_metrics_are_registered_for(sample_workboo
     assert untold == {**{key: set() for key in untold}, "revenuecat_events": {"refunds"}}
 
 
-def test_each_whole_is_told_once_and_never_less_than_its_parts(sample_workbook: Path) -> None:
+def test_each_total_is_reported_once_and_never_less_than_its_parts(sample_workbook: Path) -> None:
     with Warehouse.open(Settings(root=sample_workbook)) as warehouse:
         table = warehouse.table("fct_metric_daily")
         cuts = warehouse.query(
@@ -133,7 +135,7 @@ def test_each_whole_is_told_once_and_never_less_than_its_parts(sample_workbook: 
         wholes.setdefault((cut["platform"], cut["metric"]), [])
         if cut["is_total"]:
             wholes[cut["platform"], cut["metric"]].append(cut["breakdown"])
-    # Who did two events is one user: no cut of them adds up to the whole.
+    # A user of two events is one user: no breakdown by event adds up to the total.
     distinct = {("ga4", "event_users"): [], ("posthog", "event_users"): []}
     assert {pair: found for pair, found in wholes.items() if len(found) != 1} == distinct
 

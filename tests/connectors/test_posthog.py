@@ -1,4 +1,4 @@
-"""PostHog: what is asked, what is landed, and what its caps and habits must not do to the figures."""
+"""PostHog: requests, landed rows, and caps and quirks that must not distort the numbers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Server(Serving):
         return [body["query"]["values"] for body in bodies if body["name"] == f"tidings {name}"]
 
 
-def test_totals_cuts_and_events_are_landed(tmp_path: Path) -> None:
+def test_totals_breakdowns_and_events_are_landed(tmp_path: Path) -> None:
     rows = {
         "daily": [day(5), day(0, 20)],
         "breakdowns": [cut(5, "country", "DE"), cut(5, "country", "(unknown)", 2), cut(5, "page", "/pricing")],
@@ -78,7 +78,7 @@ def test_days_without_an_event_are_zero_after_the_first_and_not_there_before(tmp
         server.pull()
         whole = dict.fromkeys(range(33), 0) | {33: 10, 3: 10}
         assert server.visitors() == whole
-        # Of a month in which nothing happened it is known that something did before.
+        # Although nothing happened in this month, it is known that something did before.
         server.fake.rows["posthog_daily"] = [day(33)]
         server.pull()
         assert server.visitors() == whole | {3: 0}
@@ -91,7 +91,7 @@ def test_a_project_without_an_event_has_nothing_not_zero(tmp_path: Path) -> None
         assert server.visitors() == {}
 
 
-def test_a_second_pull_counts_the_last_month_anew(tmp_path: Path) -> None:
+def test_a_second_pull_counts_the_last_month_again(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(back) for back in range(60)]}) as server:
         server.pull()
         server.fake.asked.clear()
@@ -103,20 +103,20 @@ def test_a_second_pull_counts_the_last_month_anew(tmp_path: Path) -> None:
         assert (server.visitors()[5], server.visitors()[40]) == (99, 10)
 
 
-def test_an_answer_as_long_as_the_cap_is_asked_for_in_parts(tmp_path: Path) -> None:
+def test_a_response_as_long_as_the_cap_is_requested_in_parts(tmp_path: Path) -> None:
     pages = [cut(back, "page", f"/{n}") for back in range(4) for n in range(30)]
     with Server(tmp_path, {"breakdowns": pages}) as server:
         server.fake.cap = 70
         server.pull(since=LAST.date() - timedelta(days=3))
         assert len(server.workbook.rows("breakdowns")) == 120
         server.fake.cap = 20
-        # One day alone has more than are told: not cut off in silence.
+        # A single day has more than the maximum: not truncated silently.
         with pytest.raises(SourceError, match="more than 50,000 rows"):
             server.pull()
         assert len(server.workbook.rows("breakdowns")) == 120
 
 
-def test_what_takes_too_long_is_asked_for_in_parts(tmp_path: Path) -> None:
+def test_what_takes_too_long_is_requested_in_parts(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(back) for back in range(20)]}) as server:
         server.fake.longest_days = 4
         server.pull(since=LAST.date() - timedelta(days=19))
@@ -136,7 +136,7 @@ def test_a_queued_query_is_waited_for_and_given_up_in_the_end(tmp_path: Path) ->
 def test_events_one_by_one_are_paged_by_time_and_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tidings.connectors.posthog.source.PAGE_ROWS", 3)
     at = LAST + timedelta(hours=9)
-    # Five of the same microsecond lie across the border of two pages.
+    # Five of the same microsecond are on both sides of a page boundary.
     hits = [hit(n, at) for n in range(5)] + [hit(n, at + timedelta(seconds=n)) for n in range(5, 9)]
     with Server(tmp_path, {"hits": hits}, hits=True) as server:
         server.fake.cap = 3
@@ -163,13 +163,13 @@ def test_persons_are_pseudonyms_and_urls_redacted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "environment", "reported"),
     [
-        ({}, {"API_KEY": "phc_x"}, "the key that sends events in"),
+        ({}, {"API_KEY": "phc_x"}, "the key for sending events"),
         ({"base_url": "https://eu.i.posthog.com"}, {}, 'base_url = "https://eu.posthog.com"'),
         ({"timezone": "Europe/Berlin"}, {}, 'Write timezone = "UTC"'),
         ({"project": "4712"}, {}, "no project '4712'. Did you mean '4711'?"),
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(
+def test_settings_that_are_not_valid_are_errors(
     tmp_path: Path, options: Mapping[str, Any], environment: Mapping[str, str], reported: str
 ) -> None:
     with Server(tmp_path, {"daily": [day(0)]}) as server:
@@ -180,7 +180,7 @@ def test_settings_that_cannot_be_meant_are_refused(
             workbook.pull(clock=server.clock)
 
 
-def test_a_column_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> None:
+def test_a_column_that_disappeared_is_named_and_old_days_stay(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(1)]}) as server:
         server.pull()
         whole = server.fake.record
@@ -192,14 +192,14 @@ def test_a_column_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("status", [504, 512, 513])
-def test_a_query_that_the_database_gives_up_is_asked_for_in_parts(tmp_path: Path, status: int) -> None:
+def test_a_query_that_the_database_gives_up_is_requested_in_parts(tmp_path: Path, status: int) -> None:
     with Server(tmp_path, {"daily": [day(back) for back in range(40)]}) as server:
         server.fake.longest_days = 10
         server.fake.too_long = Reply({"detail": "Query has hit the max execution time before completing."}, status)
         server.pull()
         assert len(server.visitors()) == 40
         asked = [(query["a"], query["b"]) for query in server.queries("daily")]
-        assert len(asked) == len(set(asked)), "what took too long is not asked for again"
+        assert len(asked) == len(set(asked)), "a query that took too long is not repeated"
 
 
 def test_pages_that_are_the_same_without_an_address_are_added_up(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_pages_that_are_the_same_without_an_address_are_added_up(tmp_path: Path)
         assert "x.example" not in server.workbook.everything()
 
 
-def test_only_the_cuts_that_are_listed_are_asked_for(tmp_path: Path) -> None:
+def test_only_the_breakdowns_that_are_listed_are_requested(tmp_path: Path) -> None:
     rows = {"breakdowns": [cut(1, "page", "/"), cut(1, "country", "DE")]}
     with Server(tmp_path, rows, breakdowns=["country"]) as server:
         server.pull()
@@ -226,7 +226,7 @@ def test_a_key_of_few_rights_will_do(tmp_path: Path) -> None:
         server.fake.is_limited = True
         server.pull()
         assert server.visitors()[1] == 10
-        # Without the project's own settings the zone is what the workbook says, if it does.
+        # Without access to the project's settings the zone is the workbook's, if set.
         server.fake.is_scoped = True
         server.pull(again=True)
         unsaid = {name: value for name, value in server.fake.table().items() if name != "timezone"}

@@ -1,4 +1,4 @@
-"""Pulling from RevenueCat: what is asked, what is landed, and what happens when something goes wrong."""
+"""RevenueCat: requests, landed rows, and what happens when something goes wrong."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def fake(clock: QuickClock) -> Iterator[FakeRevenueCat]:
     """Three days of recurring revenue, the last of them yesterday."""
     rows = {"revenuecat_charts": [point(17, 100), point(18, 110.5), point(19, 120)]}
     fake = FakeRevenueCat(rows, epoch=clock.epoch)
-    # Each pull of a test has a clock of its own: together they would run into it.
+    # Each pull of a test has a clock of its own: together they would run into the limit.
     fake.limit = None
     with fake.running():
         yield fake
@@ -126,7 +126,7 @@ ALL_DAYS = [(17, 100.0), (18, 110.5), (19, 120.0)]
 # What is landed
 
 
-def test_what_the_sample_tells_is_what_a_pull_lands(tmp_path: Path) -> None:
+def test_what_the_sample_reports_is_what_a_pull_lands(tmp_path: Path) -> None:
     now = datetime(2026, 7, 1, 3, tzinfo=UTC)
     rows = platforms()["revenuecat"].reported(Apps(Company(Options(size=0.05, end=date(2026, 7, 1), days=40))))
     clock = QuickClock(now)
@@ -149,7 +149,7 @@ def test_a_pull_asks_for_a_chart_once_and_by_day(fake: FakeRevenueCat, tmp_path:
     assert dict(request.query) == {
         "resolution": "0",
         "start_date": "2025-11-20",
-        # One day more than wanted: whether the last one is included is not documented.
+        # One day more than needed: whether the last one is included is not documented.
         "end_date": "2026-11-20",
         "currency": "EUR",
     }
@@ -162,7 +162,7 @@ def test_every_documented_shape_of_a_chart_lands_the_same(
     fake: FakeRevenueCat, tmp_path: Path, *, inclusive: bool, seconds: bool, lists: bool
 ) -> None:
     fake.inclusive, fake.seconds, fake.lists = inclusive, seconds, lists
-    # Today is told as well where the last day is included; it is not over.
+    # Today is reported as well if the last day is included; it is not over.
     fake.rows["revenuecat_charts"].append(point(20, 3, is_incomplete=True))
     workbook = book(tmp_path, fake)
     workbook.pull()
@@ -180,7 +180,7 @@ def test_a_second_pull_asks_only_for_the_days_that_can_change(fake: FakeRevenueC
     assert request.query["start_date"] == "2026-10-16"  # 35 days before
 
 
-def test_a_restated_day_replaces_what_was_told(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_restated_day_replaces_what_was_reported(fake: FakeRevenueCat, tmp_path: Path) -> None:
     workbook = book(tmp_path, fake)
     workbook.pull()
     fake.rows["revenuecat_charts"][1] = point(18, 99)
@@ -189,7 +189,7 @@ def test_a_restated_day_replaces_what_was_told(fake: FakeRevenueCat, tmp_path: P
     assert [pulled.restated for pulled in done if pulled.endpoint == "mrr"] == [1]
 
 
-def test_a_day_that_is_not_told_yet_is_not_zero(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_day_that_is_not_reported_yet_is_not_zero(fake: FakeRevenueCat, tmp_path: Path) -> None:
     late = fake.rows["revenuecat_charts"].pop()
     workbook = book(tmp_path, fake)
     messages = [message for pulled in workbook.pull() for message in pulled.messages]
@@ -200,7 +200,7 @@ def test_a_day_that_is_not_told_yet_is_not_zero(fake: FakeRevenueCat, tmp_path: 
     assert mrr(workbook) == ALL_DAYS
 
 
-def test_an_answer_without_any_day_changes_nothing(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_response_without_any_day_changes_nothing(fake: FakeRevenueCat, tmp_path: Path) -> None:
     workbook = book(tmp_path, fake)
     workbook.pull()
     fake.rows["revenuecat_charts"].clear()
@@ -226,7 +226,7 @@ def test_a_split_chart_lands_its_parts_and_not_their_total(fake: FakeRevenueCat,
     assert mrr(workbook) == [(17, 100.0), (18, 110.5), (19, 50.0), (19, 70.0), (19, 120.0)]
 
 
-def test_countries_told_by_name_are_those_that_others_tell_by_code(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_countries_reported_by_name_are_those_that_others_report_by_code(fake: FakeRevenueCat, tmp_path: Path) -> None:
     for number, country in enumerate(("Germany", "South Korea", "US", "Other", "Türkiye", "TUR")):
         fake.rows["revenuecat_charts"].append(point(19, number, dimension="country", segment=country))
     workbook = book(tmp_path, fake)
@@ -237,7 +237,7 @@ def test_countries_told_by_name_are_those_that_others_tell_by_code(fake: FakeRev
         "KR": 1,
         "US": 2,
         "Other": 3,
-        # Two that would be one: neither may hide the other.
+        # Two that would become one: neither may hide the other.
         "Türkiye": 4,
         "TUR": 5,
     }
@@ -254,7 +254,7 @@ def test_the_overview_is_kept_once_per_day(fake: FakeRevenueCat, tmp_path: Path)
     found = sorted(workbook.rows("overview", "ts", "metric", "value", "computed_at"))
     computed = datetime(2026, 11, 20, 16)
     assert found == [
-        # Asked for twice on this day: the later answer counts.
+        # Requested twice on this day: the later response counts.
         (datetime(2026, 11, 20), "active_subscriptions", Decimal(8), computed),
         (datetime(2026, 11, 21), "active_subscriptions", Decimal(9), computed),
     ]
@@ -297,7 +297,7 @@ def test_a_list_that_changes_while_it_is_read_loses_nobody(fake: FakeRevenueCat,
         def customers(self, request: Request) -> Any:
             page = super().customers(request)
             if "starting_after" not in request.query:
-                # Somebody new on top: the second page still begins after the last one of the first.
+                # A new customer on top: the second page still begins after the last one of the first.
                 self.rows["revenuecat_customers"].insert(0, customer(9))
             return page
 
@@ -329,7 +329,7 @@ def test_customers_of_which_none_is_known_any_more_take_nothing_away(fake: FakeR
     assert held and len(workbook.rows("subscriptions")) == held
 
 
-def test_a_customer_that_cannot_be_told_is_set_aside(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_an_unusable_customer_is_rejected(fake: FakeRevenueCat, tmp_path: Path) -> None:
     listed(fake)
     fake.fail("user-1", 422, content={"object": "error", "type": "unprocessable_entity_error", "retryable": False})
     workbook = book(tmp_path, fake)
@@ -339,18 +339,18 @@ def test_a_customer_that_cannot_be_told_is_set_aside(fake: FakeRevenueCat, tmp_p
     assert '"status":422' in record and "user-1" not in record
 
 
-def test_an_error_that_no_parser_takes_is_an_answer_too(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_an_error_that_no_parser_takes_is_a_response_too(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.fail("/overview", 400, content=b"[" * 200_000)
     with pytest.raises(SourceError, match="answers 400"):
         book(tmp_path, fake).pull()
 
 
-def test_a_list_that_goes_round_in_a_circle_is_given_up(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_list_that_goes_round_in_a_cycle_is_given_up(fake: FakeRevenueCat, tmp_path: Path) -> None:
     listed(fake)
     path = f"/v2/projects/{PROJECT}/customers"
     round_ = {"object": "list", "items": [], "next_page": f"{path}?starting_after=a"}
     fake.fail(f"{path}$", 200, times=9, content=round_)
-    with pytest.raises(SourceError, match="circle"):
+    with pytest.raises(SourceError, match="repeat in a cycle"):
         book(tmp_path, fake, entities=["customers"]).pull()
 
 
@@ -372,7 +372,7 @@ def test_five_a_minute_are_kept_and_not_run_into(fake: FakeRevenueCat, clock: Qu
     [
         ({"retryable": True}, {"Retry_After": "7"}, 7, 8),
         ({"retryable": True, "backoff_ms": 12000}, {}, 12, 13),
-        # Nothing is said: the limit is by the minute.
+        # No wait is given: the limit is per minute.
         ({"retryable": True}, {}, 60, 61),
         ("busy", {}, 60, 61),
     ],
@@ -401,7 +401,7 @@ def test_a_lock_is_waited_for(fake: FakeRevenueCat, tmp_path: Path) -> None:
     assert mrr(workbook) == ALL_DAYS
 
 
-def test_an_error_that_says_it_will_stay_is_not_asked_again(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_an_error_that_says_it_will_stay_is_not_retried(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.fail("charts/mrr", 500, times=9, content={"message": "broken chart", "retryable": False})
     with pytest.raises(SourceError, match=r"mrr: .*500: broken chart"):
         book(tmp_path, fake).pull()
@@ -432,15 +432,15 @@ def test_a_key_that_may_not_list_projects_needs_one_named(fake: FakeRevenueCat, 
     assert workbook.check() == []
 
 
-def test_a_project_that_the_key_does_not_know_is_told(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_project_that_the_key_does_not_know_is_reported(fake: FakeRevenueCat, tmp_path: Path) -> None:
     (problem, *_) = book(tmp_path, fake, projects="proj9").check()
     assert "Compare projects in the settings" in problem
 
 
-# Answers that changed
+# Changed responses
 
 
-def test_a_field_that_vanished_is_named_and_old_rows_stay(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_field_that_disappeared_is_named_and_old_rows_stay(fake: FakeRevenueCat, tmp_path: Path) -> None:
     workbook = book(tmp_path, fake)
     workbook.pull()
     fake.renamed = {"value": "amount"}
@@ -452,7 +452,7 @@ def test_a_field_that_vanished_is_named_and_old_rows_stay(fake: FakeRevenueCat, 
     assert '"amount":100.0' in kept[0][1]
 
 
-def test_a_value_of_another_type_is_refused_alone(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_value_of_another_type_is_rejected_alone(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.rows["revenuecat_charts"][1]["value"] = {"amount": 110.5}
     workbook = book(tmp_path, fake)
     (done,) = [pulled for pulled in workbook.pull() if pulled.endpoint == "mrr"]
@@ -461,14 +461,14 @@ def test_a_value_of_another_type_is_refused_alone(fake: FakeRevenueCat, tmp_path
     assert mrr(workbook) == [(17, 100.0), (19, 120.0)]
 
 
-def test_a_value_that_is_not_told_is_no_zero(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_a_value_that_is_not_reported_is_not_zero(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.rows["revenuecat_charts"][1]["value"] = None
     workbook = book(tmp_path, fake)
     workbook.pull()
     assert sorted(workbook.rows("mrr", "ts", "value"))[1] == (datetime(2026, 11, 18), None)
 
 
-def test_new_fields_are_kept_and_told(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_new_fields_are_kept_and_reported(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.added = {"forecast": 7}
     workbook = book(tmp_path, fake)
     messages = [message for pulled in workbook.pull() for message in pulled.messages]
@@ -479,9 +479,9 @@ def test_new_fields_are_kept_and_told(fake: FakeRevenueCat, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"unsupported_params": ["segment"]}, "cannot be asked with segment. Take it out of segments"),
-        ({"unsupported_params": [{"name": "start_date"}]}, "cannot be asked with start_date"),
-        ({"resolution": "month"}, "came by month, not by day"),
+        ({"unsupported_params": ["segment"]}, "does not support segment. Take it out of segments"),
+        ({"unsupported_params": [{"name": "start_date"}]}, "does not support start_date"),
+        ({"resolution": "month"}, "is by month, not by day"),
         ({"values": {"a": 1}}, "its 'values' is"),
         ({"values": [7]}, "'cohort' is missing"),
         ({"values": [{"cohort": True, "measure": 0, "value": 1}]}, "'True' is not a Unix time"),
@@ -491,7 +491,7 @@ def test_new_fields_are_kept_and_told(fake: FakeRevenueCat, tmp_path: Path) -> N
         ({"yaxis_currency": None}, "does not say in which currency"),
     ],
 )
-def test_an_answer_that_is_not_what_was_asked_for_is_refused(
+def test_a_response_that_is_not_what_was_requested_is_rejected(
     fake: FakeRevenueCat, tmp_path: Path, more: Mapping[str, Any], said: str
 ) -> None:
     workbook = book(tmp_path, fake)
@@ -504,7 +504,7 @@ def test_an_answer_that_is_not_what_was_asked_for_is_refused(
     assert mrr(workbook) == ALL_DAYS
 
 
-def test_an_ignored_currency_is_taken_as_the_answer_says(fake: FakeRevenueCat, tmp_path: Path) -> None:
+def test_an_ignored_currency_is_taken_as_the_response_says(fake: FakeRevenueCat, tmp_path: Path) -> None:
     fake.more = {"unsupported_params": ["currency"], "yaxis_currency": "USD"}
     workbook = book(tmp_path, fake)
     workbook.pull()
@@ -542,12 +542,12 @@ def test_a_currency_of_the_workbook_that_is_not_offered_becomes_dollars(fake: Fa
 
 
 @given(st.integers(min_value=10**9, max_value=4 * 10**9))
-def test_seconds_and_milliseconds_are_told_apart_by_size(seconds: int) -> None:
+def test_seconds_and_milliseconds_are_distinguished_by_size(seconds: int) -> None:
     assert instant(seconds) == instant(seconds * 1000) == datetime.fromtimestamp(seconds, UTC)
 
 
 @pytest.mark.parametrize("value", [True, None, "", "yesterday", "2026-11-20", [], {}, 10**30, "NaN"])
-def test_what_is_no_time_is_refused(value: Any) -> None:
+def test_what_is_not_a_time_is_rejected(value: Any) -> None:
     with pytest.raises(UnusableError, match="is not a Unix time"):
         instant(value)
 

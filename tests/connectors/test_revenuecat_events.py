@@ -1,4 +1,4 @@
-"""Webhook deliveries of RevenueCat from files: what is landed of a line, and what never is."""
+"""RevenueCat's webhook deliveries from files: what is landed of a line, and what never is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AT = 1795190405017  # 2026-11-20 16:00:05.017 UTC
 
 
 def delivery(event_id: str = "e1", kind: str = "RENEWAL", **more: Any) -> dict[str, Any]:
-    """A delivery as RevenueCat documents it; who bought is planted in every place where it is told."""
+    """A delivery as RevenueCat documents it; the buyer is planted wherever it may occur."""
     event = {
         "id": event_id,
         "type": kind,
@@ -101,7 +101,7 @@ def test_a_delivery_becomes_a_row_and_nobody_is_named(tmp_path: Path) -> None:
         "commission_share": 0.126,
         "_line": 1,
     }
-    # A field that is new to us is kept as received; who bought is not.
+    # A new field is kept as received; the buyer is not.
     assert json.loads(record)["novelty"] == "kept"
     landed = "\n".join(str(file) for file in [workbook.rows("deliveries"), record])
     raw = "".join(
@@ -116,7 +116,7 @@ def test_duplicates_and_disorder_land_as_they_came(tmp_path: Path) -> None:
     write(tmp_path, "webhooks/a.jsonl", later, delivery("e1"), "", delivery("e1"))
     workbook = book(tmp_path)
     workbook.pull()
-    # Staging counts each once; lines are those of the file, the empty one counted.
+    # Staging counts each once; line numbers are those of the file, counting empty lines.
     assert sorted(workbook.rows("deliveries", "_line", "event_id")) == [(1, "e2"), (2, "e1"), (4, "e1")]
 
 
@@ -194,9 +194,9 @@ def test_types_that_are_new_or_have_no_person_are_landed(tmp_path: Path) -> None
     ("line", "reason"),
     [
         ('{"event": {"id": "x", "app_user_id": "canary', "the line is not JSON"),
-        ("[1]", "the line is no delivery: it has no event"),
-        ('{"hello": "canary"}', "the line is no delivery: it has no event"),
-        ('{"event": "canary"}', "the line is no delivery: it has no event"),
+        ("[1]", "the line is not a delivery: it has no event"),
+        ('{"hello": "canary"}', "the line is not a delivery: it has no event"),
+        ('{"event": "canary"}', "the line is not a delivery: it has no event"),
         (json.dumps({"event": {"id": "x", "app_user_id": "canary"}}), "the field 'type' is missing"),
         (json.dumps(delivery(event_timestamp_ms="soon")), "'soon' is not a Unix time"),
         (json.dumps(delivery(price_in_purchased_currency={"eur": 5})), "price: '{'eur': 5}' is not a number"),
@@ -205,7 +205,7 @@ def test_types_that_are_new_or_have_no_person_are_landed(tmp_path: Path) -> None
         (json.dumps(delivery(id=None)), "event_id: is missing"),
     ],
 )
-def test_a_line_that_cannot_be_used_is_set_aside_without_the_person(tmp_path: Path, line: str, reason: str) -> None:
+def test_an_unusable_line_is_rejected_without_the_person(tmp_path: Path, line: str, reason: str) -> None:
     write(tmp_path, "webhooks/a.jsonl", line, delivery("good"))
     workbook = book(tmp_path)
     (done,) = workbook.pull()
@@ -217,7 +217,7 @@ def test_a_line_that_cannot_be_used_is_set_aside_without_the_person(tmp_path: Pa
 
 
 @pytest.mark.parametrize("field", ["id", "event_timestamp_ms", "environment", "period_type"])
-def test_a_field_that_vanished_is_named_and_old_rows_stay(tmp_path: Path, field: str) -> None:
+def test_a_field_that_disappeared_is_named_and_old_rows_stay(tmp_path: Path, field: str) -> None:
     write(tmp_path, "webhooks/a.jsonl", delivery("e1"))
     workbook = book(tmp_path)
     workbook.pull()
@@ -248,7 +248,7 @@ def test_damaged_bytes_cost_one_line(tmp_path: Path) -> None:
     assert [why for why, _ in workbook.rejected("deliveries")] == ["the line is not utf-8"]
 
 
-def test_a_file_that_cannot_be_used_stops_no_other(tmp_path: Path) -> None:
+def test_an_unusable_file_does_not_stop_the_others(tmp_path: Path) -> None:
     write(tmp_path, "webhooks/a.jsonl", "[", "]")
     write(tmp_path, "webhooks/b.csv", "a,b")
     write(tmp_path, "webhooks/c.jsonl", delivery("e1"))
@@ -269,7 +269,7 @@ def test_check_is_silent_about_good_files_and_names_missing_ones(tmp_path: Path)
 
 
 @pytest.mark.parametrize("path", [None, "", 7, [], [""]])
-def test_a_path_that_names_nothing_is_refused(tmp_path: Path, path: Any) -> None:
+def test_a_path_that_names_nothing_is_rejected(tmp_path: Path, path: Any) -> None:
     table = {"kind": "revenuecat_events"} | ({} if path is None else {"path": path})
     with pytest.raises(SettingsError, match=r"has no path|path must be a text or a list of one or more"):
         _ = Workbook(tmp_path, table, {}, name="hooks").source
@@ -280,7 +280,7 @@ def test_a_pull_knows_until_when_it_is_complete(tmp_path: Path) -> None:
     workbook = book(tmp_path)
     workbook.pull(datetime(2026, 11, 22, 8, tzinfo=UTC))
     (entry,) = workbook.landing.loads("hooks", "deliveries")
-    # The latest event, whichever line it is on: its day may have more to come.
+    # The latest event, whichever line it is on: its day may continue.
     assert entry.complete_until == datetime.fromtimestamp(AT / 1000, UTC)
 
 
@@ -292,7 +292,7 @@ values = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(set(delivery()["event"]) - set(FORGOTTEN))), values))
-def test_whatever_a_field_holds_a_delivery_is_landed_or_refused_with_a_reason(changed: dict[str, Any]) -> None:
+def test_whatever_a_field_holds_a_delivery_is_landed_or_rejected_with_a_reason(changed: dict[str, Any]) -> None:
     event = {**delivery()["event"], **changed}
     rows = typed(REVENUECAT_EVENTS_DELIVERIES, [event], parse_delivery, 1)
     assert rows.table.num_rows + len(rows.reasons) == 1

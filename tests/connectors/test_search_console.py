@@ -1,4 +1,4 @@
-"""Google Search Console: what is asked, what is landed, and what its habits must not do to the figures."""
+"""Google Search Console: requests, landed rows, and API quirks that must not distort the numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tidings.connectors.search_console.source import parse_row
 from tidings.errors import OutageError, SourceError
 
 SITE = "sc-domain:shop.example"
-# In California it is the 20th of November, 10 in the morning: the 19th is the last whole day.
+# In California it is the 20th of November, 10 in the morning: the 19th is the last complete day.
 LAST = datetime(2026, 11, 19)
 
 
@@ -37,7 +37,7 @@ class Site(Serving):
         return [request.json() for request in self.fake.asked if request.path.endswith("/query")]
 
 
-def test_totals_and_cuts_are_landed(tmp_path: Path) -> None:
+def test_totals_and_breakdowns_are_landed(tmp_path: Path) -> None:
     rows = {
         "daily": [row(5), row(1, 7, 0, None)],
         "country": [row(5, 4, country="DE", device="MOBILE"), row(5, 1, country="US", device="DESKTOP")],
@@ -64,12 +64,12 @@ def test_a_second_pull_asks_for_what_may_still_change(tmp_path: Path) -> None:
         assert [(asked["startDate"], asked["endDate"]) for asked in daily] == [("2026-11-10", "2026-11-19")]
 
 
-def test_a_restated_day_replaces_and_a_withdrawn_one_vanishes(tmp_path: Path) -> None:
+def test_a_restated_day_replaces_and_a_withdrawn_one_disappears(tmp_path: Path) -> None:
     with Site(tmp_path, {"daily": [row(15, 1), row(2, 5), row(1, 6)]}) as site:
         site.pull()
         site.fake.rows["search_console_daily"] = [row(15, 99), row(2, 50)]
         restated = sum(partition.restated for partition in site.pull())
-        # The 15th day back is final: nobody asks for it again. Of yesterday nothing is left.
+        # The 15th day back is final: it is not requested again. Of yesterday nothing is left.
         assert site.clicks() == {15: 1, 2: 50}
         assert restated == 2
 
@@ -92,7 +92,7 @@ def test_kinds_of_search_are_kept_apart(tmp_path: Path) -> None:
     with Site(tmp_path, rows, types=["web", "discover"]) as site:
         site.pull()
         assert sorted(site.workbook.rows("daily", "search_type", "clicks")) == [("discover", 2), ("web", 5)]
-        # Discover has neither queries nor devices, and answers 400 to who asks for them.
+        # Discover has neither queries nor devices, and responds 400 to requests for them.
         asked = {(a["type"], tuple(a["dimensions"])) for a in site.asked()}
         assert ("discover", ("date", "query")) not in asked and ("discover", ("date", "country")) in asked
 
@@ -127,12 +127,12 @@ def test_a_property_that_may_not_be_read_is_named_with_the_nearest(tmp_path: Pat
         assert "may read no property" in site.workbook.check()[0]
 
 
-def test_no_property_at_all_is_no_empty_result(tmp_path: Path) -> None:
+def test_no_property_at_all_is_not_an_empty_result(tmp_path: Path) -> None:
     with Site(tmp_path, {"daily": []}, sites=[]) as site, pytest.raises(SourceError, match="may read no property"):
         site.pull()
 
 
-def test_a_field_that_vanished_is_named_and_old_figures_stay(tmp_path: Path) -> None:
+def test_a_field_that_disappeared_is_named_and_old_figures_stay(tmp_path: Path) -> None:
     with Site(tmp_path, {"daily": [row(5), row(1, 9)]}) as site:
         site.pull()
         whole = site.fake.record
@@ -146,7 +146,7 @@ def test_a_field_that_vanished_is_named_and_old_figures_stay(tmp_path: Path) -> 
         assert site.workbook.rejected("daily") == []
 
 
-def test_a_changed_type_is_refused_row_by_row_and_a_new_field_kept(tmp_path: Path) -> None:
+def test_a_changed_type_is_rejected_row_by_row_and_a_new_field_kept(tmp_path: Path) -> None:
     with Site(tmp_path, {"daily": [row(5), row(4, 9)]}) as site:
         whole = site.fake.record
 
@@ -231,7 +231,7 @@ def test_a_day_that_still_moves_holds_back_later_chunks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("level", ["siteUnverifiedUser", "SITE_UNVERIFIED_USER"])
-def test_a_property_that_is_listed_but_not_verified_is_no_empty_one(tmp_path: Path, level: str) -> None:
+def test_a_property_that_is_listed_but_not_verified_is_not_an_empty_one(tmp_path: Path, level: str) -> None:
     with Site(tmp_path, {"daily": [row(5)]}) as site:
         site.fake.sites[SITE] = level
         reported = (

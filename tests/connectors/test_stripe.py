@@ -1,4 +1,4 @@
-"""Stripe: what is asked, what is landed, what subscriptions are worth per month, and what faults must not change."""
+"""Stripe: requests, landed rows, monthly values of subscriptions, and faults that must not change them."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_connected_account_is_named(tmp_path: Path) -> None:
         assert account.amounts() == {"txn_0001": 19}
 
 
-def test_only_the_lists_that_are_wanted_are_asked_for(tmp_path: Path) -> None:
+def test_only_the_lists_that_are_configured_are_requested(tmp_path: Path) -> None:
     with Account(tmp_path, {"subscriptions": [subscribed("a")]}, lists=["subscriptions"]) as account:
         account.pull()
         assert {request.path for request in account.fake.asked} == {"/v1/subscriptions"}
@@ -168,11 +168,11 @@ def test_a_repeated_row_is_counted_once_in_levels(tmp_path: Path) -> None:
         assert account.level() == (24, 2, 0)
 
 
-def test_pages_in_a_circle_end_the_list_only(account: Account) -> None:
+def test_pages_in_a_cycle_end_the_list_only(account: Account) -> None:
     page = {"object": "list", "has_more": True, "data": [transaction(moved(1, 3))]}
     account.fake.fail("balance_transactions", 200, content=page, times=99)
     account.fake.objects["refunds"] = [refund(_refund())]
-    with pytest.raises(SourceError, match="balance: The pages of the balance_transactions repeat themselves"):
+    with pytest.raises(SourceError, match="balance: The pages of the balance_transactions repeat:"):
         account.pull()
     assert account.workbook.rows("refunds", "refund_id") == [("re_1",)] and account.amounts() == {}
 
@@ -182,10 +182,10 @@ def _refund() -> dict[str, Any]:
     return {**row, "status": "succeeded", "reason": None, "charge_id": "ch_1", "transaction_id": "txn_9"}
 
 
-def test_more_that_is_not_told_is_no_end(account: Account) -> None:
+def test_a_page_that_claims_more_and_returns_none_is_not_the_end(account: Account) -> None:
     account.pull()
     account.fake.fail("invoices", 200, content={"object": "list", "has_more": True, "data": []})
-    with pytest.raises(SourceError, match="invoices: Stripe says that there is more of invoices, and tells none"):
+    with pytest.raises(SourceError, match="invoices: Stripe says that there is more of invoices, but returns none"):
         account.pull()
 
 
@@ -225,7 +225,7 @@ def test_the_day_that_runs_is_left_for_tomorrow(tmp_path: Path) -> None:
         assert set(account.amounts()) == {"txn_0001", "txn_0002"}
 
 
-def test_a_status_that_settles_replaces_and_is_told(account: Account) -> None:
+def test_a_final_status_replaces_the_earlier_one_and_is_reported(account: Account) -> None:
     account.fake.objects["balance_transactions"][0]["status"] = "pending"
     account.pull()
     account.fake.objects["balance_transactions"][0]["status"] = "available"
@@ -264,7 +264,7 @@ def test_levels_do_not_depend_on_what_was_asked_before(tmp_path: Path, monkeypat
         as_ever, asked = account.level(), len(account.asked("subscriptions"))
         monkeypatch.setattr("tidings.connectors.stripe.source.ENDPOINTS", tuple(reversed(ENDPOINTS)))
         account.pull()
-        # Asked first, they are counted from subscriptions read for them; in order these are read but once.
+        # Requested first, they are counted from subscriptions read for them; in order these are read only once.
         assert account.level() == as_ever
         assert len(account.asked("subscriptions")) == 3 * asked
 
@@ -411,7 +411,7 @@ def test_a_share_off_is_that_share_of_the_whole(prices: list[tuple[int, int]], p
     assert found * 10_000 == whole * (100 - percent)
 
 
-def test_tiers_and_coupons_are_asked_for_once(tmp_path: Path) -> None:
+def test_tiers_and_coupons_are_requested_once(tmp_path: Path) -> None:
     rows = [subscribed(name, unit_amount=None, quantity=6) for name in "ab"]
     with Account(tmp_path, {"subscriptions": [*rows, subscribed("c", product="prod_2")]}) as account:
         for record in account.fake.objects["subscriptions"][:2]:
@@ -442,11 +442,11 @@ def test_what_cannot_be_priced_is_in_no_level_and_said(tmp_path: Path) -> None:
         assert account.level() == (12, 1, 0)
         ((reason, _),) = account.workbook.rejected("levels")
         assert reason == ("sub_t is in no level: the tiers of price_pro cannot be read; the key needs Read on Prices")
-        # The subscription itself is known, and what it is worth is not.
+        # The subscription itself is known, its value is not.
         assert dict(account.workbook.rows("subscriptions", "subscription_id", "mrr")) == {"sub_a": 12, "sub_t": None}
 
 
-def test_a_free_plan_is_no_paid_subscription(tmp_path: Path) -> None:
+def test_a_free_plan_is_not_a_paid_subscription(tmp_path: Path) -> None:
     rows = [subscribed("a", unit_amount=Decimal(0)), subscribed("b"), subscribed("c", status="trialing")]
     with Account(tmp_path, {"subscriptions": rows}) as account:
         account.pull()
@@ -477,7 +477,7 @@ def test_amounts_are_exact(amount: int, currency: str) -> None:
 
 
 @pytest.mark.parametrize("amount", [None, "19", True, [19]])
-def test_what_is_no_amount_is_refused(amount: Any) -> None:
+def test_what_is_not_an_amount_is_rejected(amount: Any) -> None:
     with pytest.raises(UnusableError, match="is not a number of minor units"):
         major(amount, "eur")
 
@@ -511,7 +511,7 @@ def test_what_people_write_is_dropped_at_any_depth() -> None:
 
 
 def test_a_lock_on_the_way_is_waited_for(account: Account) -> None:
-    # What every server may do is in test_conformance.py; that 409 passes is Stripe's own.
+    # Faults common to all servers are in test_conformance.py; that 409 passes is Stripe's own.
     account.fake.fail("balance", 409, times=2)
     account.pull()
     assert set(account.amounts()) == {"txn_0001", "txn_0002"} and len(account.clock.waited) >= 2
@@ -545,7 +545,7 @@ def test_a_right_that_the_key_lacks_is_named_and_the_rest_is_pulled(account: Acc
     assert set(account.amounts()) == {"txn_0001", "txn_0002"}
 
 
-def test_a_key_that_will_do_is_told_nothing(account: Account) -> None:
+def test_a_sufficient_key_gets_no_message(account: Account) -> None:
     assert account.workbook.check() == []
     assert all(request.query == {"limit": "1"} for request in account.fake.asked)
 
@@ -564,10 +564,10 @@ def test_no_name_is_kept(tmp_path: Path) -> None:
             assert canary not in everything
 
 
-# Shapes that change
+# Changed formats
 
 
-def test_a_field_that_vanished_is_named_and_what_was_landed_stays(account: Account) -> None:
+def test_a_field_that_disappeared_is_named_and_what_was_landed_stays(account: Account) -> None:
     account.pull()
     for record in account.fake.objects["balance_transactions"]:
         del record["net"]
@@ -578,7 +578,7 @@ def test_a_field_that_vanished_is_named_and_what_was_landed_stays(account: Accou
     assert json.loads(kept)["amount"] == 1900
 
 
-def test_a_field_of_another_type_is_refused_and_a_new_one_kept(account: Account) -> None:
+def test_a_field_of_another_type_is_rejected_and_a_new_one_kept(account: Account) -> None:
     newest = account.fake.objects["balance_transactions"]
     newest[0] |= {"shiny": "new"}
     newest.append(transaction(moved(3, 2)) | {"fee": "0.82"})
@@ -693,7 +693,7 @@ def test_an_introduction_whose_price_may_not_be_read_is_in_no_level_and_says_so(
         ({}, 2),
         ({"total_taxes": []}, 0),
         ({"total_taxes": [{"amount": 100}, {"amount": 23}]}, Decimal("1.23")),
-        # Not told, or not to be found out: not 0.
+        # Not reported, or impossible to determine: not 0.
         ({"total_taxes": None}, None),
         ({"total_taxes": [], "automatic_tax": {"enabled": True, "status": "requires_location_inputs"}}, None),
         ({"total_taxes": [], "automatic_tax": {"enabled": True, "status": "failed"}}, None),
@@ -701,7 +701,7 @@ def test_an_introduction_whose_price_may_not_be_read_is_in_no_level_and_says_so(
         ({"total_taxes": [], "automatic_tax": {"enabled": True, "status": "complete"}}, 0),
     ],
 )
-def test_a_tax_that_is_not_told_is_not_0(changed: Mapping[str, Any], tax: Any) -> None:
+def test_a_tax_that_is_not_reported_is_not_0(changed: Mapping[str, Any], tax: Any) -> None:
     assert parse_invoice({**invoice(billed("a")), **changed})["tax"] == tax
 
 
@@ -736,12 +736,12 @@ def test_values_that_stripe_adds_are_counted_and_named(tmp_path: Path) -> None:
         {"recurring": {"interval": "month", "usage_type": "felt"}},
     ],
 )
-def test_a_price_of_a_kind_that_is_not_known_is_no_amount(price: Mapping[str, Any]) -> None:
+def test_a_price_of_a_kind_that_is_not_known_is_not_an_amount(price: Mapping[str, Any]) -> None:
     with pytest.raises(UnusableError, match="is not known to this version"):
         worth(item(price))
 
 
-def test_what_is_told_of_some_only_is_neither_missed_nor_new(tmp_path: Path) -> None:
+def test_what_is_reported_of_some_only_is_neither_missed_nor_new(tmp_path: Path) -> None:
     rows = {"subscriptions": [subscribed("a")], "invoices": [billed("a")]}
     with Account(tmp_path, rows) as account:
         account.fake.objects["invoices"][0]["amount_paid_off_stripe"] = 0

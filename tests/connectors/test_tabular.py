@@ -1,4 +1,4 @@
-"""Files of orders, events, requests and vitals: from what people have on disk to typed rows, none lost in silence."""
+"""Files of orders, events, requests and vitals: from real-world files to typed rows, none lost silently."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_csv_file_lands_typed_with_its_lines_and_records(workbook: Workbook) -
     assert first["ts"] == datetime(2026, 7, 1, 8, 30)
     assert second["ts"] == datetime(2026, 7, 2, 7, 0), "an offset is taken off: 09:00+02:00 is 07:00 UTC"
     assert first["amount"] == Decimal("12.5000")
-    # What orders have if nobody says otherwise.
+    # The default for orders.
     assert (first["type"], first["status"], first["currency"], first["quantity"]) == ("charge", "succeeded", "EUR", 1)
     assert (first["tax"], first["fee"], first["customer_id"]) == (0, 0, None)
     assert (first["_line"], second["_line"]) == (2, 3), "the header is line 1"
@@ -219,13 +219,13 @@ def test_an_offset_in_the_time_format_wins_over_the_zone(workbook: Workbook) -> 
     assert workbook.only("ts") == [(datetime(2026, 7, 1, 6, 30),)]
 
 
-def test_a_time_format_that_is_none_is_refused(workbook: Workbook) -> None:
+def test_a_time_format_that_is_none_is_rejected(workbook: Workbook) -> None:
     workbook.write("a.csv", CSV)
     with pytest.raises(SourceError, match="The time_format '%Q' of the source shop cannot be used"):
         workbook.pull("orders", "a.csv", columns=ORDERS, time_format="%Q")
 
 
-def test_every_bad_value_is_told_with_its_line_and_the_load_goes_on(workbook: Workbook) -> None:
+def test_every_bad_value_is_reported_with_its_line_and_the_load_continues(workbook: Workbook) -> None:
     workbook.write(
         "a.csv",
         "Invoice,Date,Total,Kind\n"
@@ -249,7 +249,7 @@ def test_every_bad_value_is_told_with_its_line_and_the_load_goes_on(workbook: Wo
     assert json.loads(workbook.rejected[0][2])["Total"] == "abc"
     message, *_ = pulled.messages
     assert message.startswith("5 rows of a.csv were rejected")
-    assert (workbook.root / message.rpartition(": ")[2]).is_file(), "it says where they lie"
+    assert (workbook.root / message.rpartition(": ")[2]).is_file(), "it says where they are"
 
 
 def test_broken_csv_lines_are_rejected_one_by_one_and_no_other_row_is_lost(workbook: Workbook) -> None:
@@ -339,10 +339,10 @@ CSV = "Invoice,Date,Total\n1,2026-07-01,1\n"
         ("a.csv", b"", "a.csv is empty. Export it again"),
         ("a.csv", b"\n \n", "a.csv is empty"),
         ("a.csv.gz", _gzipped(""), "a.csv.gz is empty"),
-        ("a.parquet", CSV.encode(), "a.parquet is not what its name says: it holds text, not parquet"),
-        ("a.csv", b"PAR1....PAR1", "a.csv is not what its name says: it holds parquet, not text. Name it ….parquet"),
-        ("a.csv.gz", CSV.encode(), "a.csv.gz is not what its name says: it holds text, not gzip"),
-        ("a.csv", _gzipped(CSV), "a.csv is not what its name says: it holds gzip, not text. Name it ….gz"),
+        ("a.parquet", CSV.encode(), "a.parquet does not match its name: it holds text, not parquet"),
+        ("a.csv", b"PAR1....PAR1", "a.csv does not match its name: it holds parquet, not text. Name it ….parquet"),
+        ("a.csv.gz", CSV.encode(), "a.csv.gz does not match its name: it holds text, not gzip"),
+        ("a.csv", _gzipped(CSV), "a.csv does not match its name: it holds gzip, not text. Name it ….gz"),
         ("a.csv.zst", _gzipped(CSV), "it holds gzip, not zstd"),
         ("a.csv.gz", _gzipped(CSV * 9999)[:200], "a.csv.gz cannot be unpacked"),
         ("a.parquet", b"PAR1" + b"x" * 99, "a.parquet cannot be read as Parquet"),
@@ -355,7 +355,7 @@ CSV = "Invoice,Date,Total\n1,2026-07-01,1\n"
         ("a.jsonl", b'{"Invoice": 1, "Date": 2}', "a.jsonl has no column 'Total'"),
     ],
 )
-def test_a_file_that_cannot_be_used_gets_one_sentence_with_name_and_remedy(
+def test_an_unusable_file_gets_one_sentence_with_name_and_remedy(
     workbook: Workbook, name: str, content: bytes, said: str
 ) -> None:
     workbook.write(name, content)
@@ -364,7 +364,7 @@ def test_a_file_that_cannot_be_used_gets_one_sentence_with_name_and_remedy(
     assert said in str(caught.value)
     assert caught.value.remedy
     (problem,) = workbook.problems()
-    # `check` reads beginnings only: a file cut off further on is found by the pull.
+    # `check` reads beginnings only: the pull finds a file that is truncated further on.
     assert said in problem or "unpacked" in said
     assert not landed_files(workbook.settings.raw)
 
@@ -375,7 +375,7 @@ def test_a_pattern_that_matches_nothing_is_named(workbook: Workbook) -> None:
     assert "No file matches" in workbook.problems()[0]
 
 
-def test_one_bad_file_stops_no_other(workbook: Workbook) -> None:
+def test_one_bad_file_does_not_stop_the_others(workbook: Workbook) -> None:
     workbook.write("a.csv", CSV)
     workbook.write("b.csv", "")
     workbook.write("c.csv", CSV)
@@ -397,7 +397,7 @@ def test_only_files_that_changed_are_read_again(workbook: Workbook) -> None:
     ]
     assert len(workbook.rows) == 3, "the grown file replaced its own rows"
     changed = workbook.pull("orders", "in/*.csv", columns=ORDERS, defaults={"origin": "store"})
-    assert [pulled.skipped for pulled in changed] == [False, False], "another mapping reads them anew"
+    assert [pulled.skipped for pulled in changed] == [False, False], "another mapping reads them again"
     assert [pulled.skipped for pulled in workbook.pull("orders", "in/*.csv", columns=ORDERS, again=True)] == [False] * 2
 
 

@@ -1,4 +1,4 @@
-"""Umami, version 2 and 3, own and cloud: what is landed, and what its habits must not do to the figures."""
+"""Umami, version 2 and 3, self-hosted and cloud: landed rows, and quirks that must not distort the numbers."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_both_versions_tell_the_same(tmp_path: Path, version: int) -> None:
 def test_days_before_the_first_hit_are_not_there_and_quiet_days_are_zero(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(3), day(0)]}) as server:
         server.pull()
-        # Umami knows at once: nobody came on the two days between.
+        # Umami has no delay: nobody came on the two days between.
         assert server.visitors() == {3: 10, 2: 0, 1: 0, 0: 10}
 
 
@@ -74,8 +74,8 @@ def test_a_website_without_any_hit_has_no_days(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [499, 500, 501, 2681])
-def test_a_long_list_is_asked_for_in_one_piece_and_loses_no_name(tmp_path: Path, count: int) -> None:
-    # Equal counts: page by page, the server's order would double some names and lose as many.
+def test_a_long_list_is_requested_in_one_piece_and_loses_no_name(tmp_path: Path, count: int) -> None:
+    # Equal counts: page by page, the server's order would repeat some names and lose as many.
     paths = [cut(0, "path", f"/{n}", 1) for n in range(count)]
     with Server(tmp_path, {"daily": [day(0)], "breakdowns": paths}) as server:
         server.pull()
@@ -92,7 +92,7 @@ def test_a_list_that_was_cut_is_not_landed(tmp_path: Path, monkeypatch: pytest.M
             server.fake.knows_limit = False
         with pytest.raises(SourceError, match=r"2026-11-19: the list of path .*cut"):
             server.pull()
-        # The day before, of which all came, is there; of this one nothing.
+        # The day before is complete and landed; of this one nothing is.
         assert server.workbook.rows("breakdowns", "name") == [("/a",)]
         assert server.visitors() == {1: 10, 0: 10}
         monkeypatch.undo()
@@ -134,7 +134,7 @@ def test_a_reset_keeps_what_was_landed_and_says_so_once(tmp_path: Path) -> None:
         reported = [m for partition in server.pull(now=NOW + timedelta(days=4)) for m in partition.messages]
         (said,) = reported
         assert f"{SITE} was reset in Umami on 2026-11-21" in said and "stays as it is" in said
-        # Of the 20th and 21st nothing whole is known; days before, which the server has no more, are as they were.
+        # The 20th and 21st are incomplete; earlier days, which the server no longer has, are as they were.
         kept = dict.fromkeys(range(10), 10)
         assert server.visitors() == {**kept, -3: 70, -4: 70}
         server.pull(now=NOW + timedelta(days=5))
@@ -159,13 +159,13 @@ def test_only_days_since_the_first_hit_are_said_to_be_known(tmp_path: Path) -> N
         for endpoint in ("daily", "breakdowns", "events"):
             windows = [entry.window for entry in server.workbook.landing.loads("api", endpoint) if entry.window]
             assert min(window.start for window in windows) == datetime(2026, 11, 16, tzinfo=UTC)
-        # Hits of an earlier time that were brought in later are asked for.
+        # Hits of an earlier time that were imported later are requested.
         server.fake.rows["umami_daily"].append(day(40, 5))
         server.pull()
         assert server.visitors()[40] == 5 and server.visitors()[20] == 0
 
 
-def test_another_zone_is_other_days_all_of_which_are_asked_for(tmp_path: Path) -> None:
+def test_another_zone_is_other_days_all_of_which_are_requested(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(back) for back in range(60)]}) as server:
         server.pull()
         table = {**server.fake.table(), "timezone": "Asia/Tokyo"}
@@ -183,13 +183,13 @@ def test_another_zone_is_other_days_all_of_which_are_asked_for(tmp_path: Path) -
         assert {zone for (zone,) in moved.rows("daily", "zone")} == {"UTC", "Asia/Tokyo"}
         reported = [m for partition in moved.pull(clock=server.clock) for m in partition.messages]
         assert any(
-            "are counted in Asia/Tokyo now, and were in UTC: all of them are asked for anew" in m for m in reported
+            "are counted in Asia/Tokyo now, and were in UTC: all of them are requested again" in m for m in reported
         )
         assert {zone for (zone,) in moved.rows("daily", "zone")} == {"Asia/Tokyo"}
         assert [m for partition in moved.pull(clock=server.clock) for m in partition.messages] == []
 
 
-def test_reading_all_again_that_was_stopped_goes_on(tmp_path: Path) -> None:
+def test_reading_all_again_that_was_stopped_continues(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(back) for back in range(70)]}) as server:
         server.pull()
         for row in server.fake.rows["umami_daily"]:
@@ -205,7 +205,7 @@ def test_reading_all_again_that_was_stopped_goes_on(tmp_path: Path) -> None:
             server.pull(again=True, progress=stop, now=NOW + timedelta(minutes=1))
         assert set(server.visitors().values()) == {10, 99}
         reported = [m for partition in server.pull(now=NOW + timedelta(minutes=2)) for m in partition.messages]
-        assert "daily: an earlier pull --again was stopped; this one went on with it." in reported
+        assert "daily: an earlier pull --again was stopped; this one continued it." in reported
         assert set(server.visitors().values()) == {99}
         server.fake.asked.clear()
         assert [m for partition in server.pull(now=NOW + timedelta(minutes=3)) for m in partition.messages] == []
@@ -251,7 +251,7 @@ def test_the_cloud_takes_a_key(tmp_path: Path) -> None:
             bad.pull(clock=server.clock)
 
 
-def test_nothing_to_log_in_with_is_told(tmp_path: Path) -> None:
+def test_nothing_to_log_in_with_is_reported(tmp_path: Path) -> None:
     workbook = Workbook(tmp_path, {"kind": "umami"}, {})
     assert "set API_KEY" in workbook.check()[0]
     own = Workbook(tmp_path, {"kind": "umami", "base_url": "http://127.0.0.1:9"}, {})
@@ -260,14 +260,14 @@ def test_nothing_to_log_in_with_is_told(tmp_path: Path) -> None:
 
 
 def test_a_website_that_is_not_seen_is_named(tmp_path: Path) -> None:
-    # An administrator who asks for any id gets zeros: only listed ones are asked for.
+    # An administrator who requests any id gets zeros: only listed ones are requested.
     with Server(tmp_path, {"daily": [day(0)]}, websites=["shop.exampel"]) as server:
         with pytest.raises(SourceError, match=r"no website 'shop.exampel'. Did you mean 'shop.example'"):
             server.pull()
         assert "shop.exampel" in server.workbook.check()[0]
 
 
-def test_a_field_that_vanished_is_named_and_old_days_stay(tmp_path: Path) -> None:
+def test_a_field_that_disappeared_is_named_and_old_days_stay(tmp_path: Path) -> None:
     with Server(tmp_path, {"daily": [day(1), day(0)]}) as server:
         server.pull()
         server.fake._routes = [
@@ -307,7 +307,7 @@ def test_two_websites_of_one_domain_are_two(tmp_path: Path) -> None:
         assert first in named[0][0]
 
 
-def test_a_website_that_may_not_be_read_stops_no_other(tmp_path: Path) -> None:
+def test_a_website_that_may_not_be_read_does_not_stop_the_others(tmp_path: Path) -> None:
     other = "00000000-0000-4000-8000-00000000000f"
     with Server(tmp_path, {"daily": [day(1)]}) as server:
         server.fake.websites[other] = "a.example"

@@ -1,4 +1,4 @@
-"""Characters that stand for nothing: replaced at landing, in every source, and unable to forge a key before it."""
+"""Unprintable characters: replaced at landing, in every source, and unable to forge a key before it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BAD = [
 GOOD = ["\t", "\n", "\r", " ", "é", "§", "\u00a0", "\u200f", "€", "😀", "\ufeff"]
 
 
-def test_what_is_replaced_and_what_is_not() -> None:
+def test_which_characters_are_replaced() -> None:
     assert [plain(f"a{each}b") for each in BAD] == [f"a{INSTEAD}b"] * len(BAD)
     assert [plain(each) for each in GOOD] == GOOD
 
@@ -110,7 +110,7 @@ def test_no_instant_outside_of_all_years_lands_whoever_lands_it(tmp_path: Path) 
 
 
 @given(st.lists(st.tuples(*[st.one_of(st.none(), st.text("ab\x1f\x00", max_size=2))] * 3), max_size=30))
-def test_rows_are_told_apart_by_their_values_whatever_these_hold(rows: list[tuple[str | None, ...]]) -> None:
+def test_rows_are_distinguished_by_their_values_whatever_these_hold(rows: list[tuple[str | None, ...]]) -> None:
     columns = [pa.chunked_array([pa.array([row[at] for row in rows], pa.string())]) for at in range(3)]
     found, places = _together(*columns)
     assert [found[place] for place in places.to_pylist()] == rows

@@ -16,10 +16,10 @@ from tidings.enrich.countries import alpha2
         ("DEU", "DE"),
         ("deu", "DE"),
         (" usa ", "US"),
-        # Codes that stand for no country stay as they came: nobody is moved to another one.
+        # Codes that are not countries stay as they are: nobody is moved to another one.
         ("zzz", "zzz"),
         ("Other", "Other"),
-        # By name, as RevenueCat's charts tell them: ISO's own, the usual one, the one before, with and without accents.
+        # By name, as RevenueCat's charts have them: ISO's own, the usual one, a former one, with and without accents.
         ("Germany", "DE"),
         (" south korea", "KR"),
         ("Korea, Republic of", "KR"),

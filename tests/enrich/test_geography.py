@@ -51,7 +51,7 @@ def test_nested_and_flat_records(shared_data: Path) -> None:
 
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["GeoIP2-Anonymous-IP-Test", "GeoIP2-ISP-Test", "GeoLite2-ASN-Test"])
-def test_a_file_without_countries_is_refused_by_its_type(shared_data: Path, name: str) -> None:
+def test_a_file_without_countries_is_rejected_by_its_type(shared_data: Path, name: str) -> None:
     file = shared_data / "geoip" / "maxmind_test" / f"{name}.mmdb"
     with maxminddb.open_database(file) as reader:
         kind = reader.metadata().database_type

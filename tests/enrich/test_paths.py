@@ -1,4 +1,4 @@
-"""One page, one path: what pages are called by other tools goes through the same function."""
+"""One page, one path: page names of other tools are normalised by the same function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pseudonyms, salts and cut addresses: metric definitions 11."""
+"""Pseudonyms, salts and truncated addresses: metric definitions 11."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def test_addresses_of_version_six(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize("text", ["http://+49 30 1234567@x", "http://h&token=a/b&x@y"])
 def test_what_a_later_step_lays_open_goes_too(text: str) -> None:
-    """Only with the phone or the token replaced is there a user info to be seen."""
+    """Only with the phone or the token replaced does the user info become visible."""
     assert redact(text).startswith("http://") and "@" not in redact(text)
     assert redact(redact(text)) == redact(text)
 

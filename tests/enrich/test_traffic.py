@@ -70,7 +70,7 @@ def test_host(host: str, expected: str) -> None:
     assert shown(host) == expected
 
 
-def test_no_url_is_no_page() -> None:
+def test_no_url_is_not_a_page() -> None:
     traffic = resolve(None, None, SITE)
     assert (traffic.path, traffic.query, traffic.host) == (None, None, SITE)
 
@@ -327,7 +327,7 @@ def test_parameters(query: str, source: str, medium: str, channel: str) -> None:
     assert (traffic.source, traffic.medium, traffic.channel) == (source, medium, channel)
 
 
-def test_parameters_win_over_the_referrer_which_is_still_told() -> None:
+def test_parameters_win_over_the_referrer_which_is_still_reported() -> None:
     traffic = landed("utm_source=partner&utm_campaign=Spring&utm_content=A&utm_term=Red+Shoes", "https://bing.com/")
     assert traffic.source == "partner"
     assert traffic.medium == "(none)"  # the source did not come from the referrer

@@ -155,7 +155,7 @@ def test_the_parsers_own_class_counts() -> None:
         f"(Linux; Android 9; HTC Butterfly) {PHONE}",
     ],
 )
-def test_what_people_hold_in_their_hands_is_no_crawler_whatever_the_list_says(agent: str) -> None:
+def test_what_people_hold_in_their_hands_is_not_a_crawler_whatever_the_list_says(agent: str) -> None:
     assert not is_bot(f"Mozilla/5.0 {agent}")
 
 

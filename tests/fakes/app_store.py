@@ -1,4 +1,4 @@
-"""App Store Connect: tokens verified, packed reports, the two kinds of 404, analytics in four steps, reviews."""
+"""App Store Connect: verified tokens, compressed reports, the two kinds of 404, analytics in four steps, reviews."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def error(status: int, code: str, detail: str) -> Reply:
 
 
 class FakeAppStore(FakeApi):
-    """Tells `rows` of the feeds `app_store_…`. Daily reports are there from 16:00 UTC of the next day on.
+    """Serves `rows` of the feeds `app_store_…`. Daily reports are available from 16:00 UTC of the next day on.
 
     `instances` may hold more analytics instances: (app, report, processing date) -> rows, which replace by date.
     `skus` are those of apps by number; `timeless` reviews come without their time.

@@ -1,4 +1,4 @@
-"""Encrypted servers on loopback whose certificates will not do, and one that will."""
+"""TLS servers on loopback whose certificates are not acceptable, and one that is good."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DAY = timedelta(days=1)
 
 
 class Hello(FakeApi):
-    """Answers everything."""
+    """Responds to everything."""
 
     @route("GET", "/.*")
     def hello(self, request: Request) -> object:

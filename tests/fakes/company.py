@@ -1,4 +1,6 @@
-"""The sample company as its platforms tell it: one fake per kind of source, serving the rows that the sample lands."""
+"""The sample company as its platforms report it: one fake per kind of source, serving the rows that the sample
+lands.
+"""
 
 from __future__ import annotations
 

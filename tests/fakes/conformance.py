@@ -11,7 +11,7 @@ from typing import Any
 class Case:
     """A fake of the sample company, by its kind of source.
 
-    `data`: the paths (a pattern) that tell rows, on which faults come. `lists`: those of them that answer with a bare
+    `data`: the paths (a pattern) that return rows, where faults are injected. `lists`: those of them that return a bare
     list, where an empty one means that there is nothing. `options`: added to the source's table.
     """
 

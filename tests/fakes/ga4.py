@@ -1,4 +1,4 @@
-"""Google Analytics Data API: runReport and metadata, with texts for numbers, absent rows, flags and quotas."""
+"""Google Analytics Data API: runReport and metadata, with strings for numbers, absent rows, flags and quotas."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TYPES = {
 
 
 class FakeGa4(FakeGoogle):
-    """Tells `rows` of the feeds `ga4_…` of any property in them; `truncated` is why data are left out."""
+    """Serves `rows` of the feeds `ga4_…` of any property in them; `truncated` is why data are left out."""
 
     scopes = ("https://www.googleapis.com/auth/analytics.readonly",)
     most_rows = 250_000

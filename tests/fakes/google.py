@@ -1,4 +1,4 @@
-"""What all fakes of Google share: service accounts, tokens that are verified and expire, error bodies."""
+"""What all fakes of Google share: service accounts, verified tokens that expire, error bodies."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def google_error(status: int, reason: str, message: str, name: str = "") -> Repl
 
 
 class FakeGoogle(FakeApi):
-    """A server of Google: one service account, whose assertions are verified; its tokens are good for an hour."""
+    """A server of Google: one service account, whose assertions are verified; its tokens are valid for an hour."""
 
     scopes: tuple[str, ...] = ("https://www.googleapis.com/auth/webmasters.readonly",)
     token_seconds = 3600

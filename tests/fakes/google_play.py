@@ -22,7 +22,7 @@ _DIMENSION = {"country": "Country", "app_version": "App Version Code", "traffic_
 
 
 class FakeGooglePlay(FakeGoogle):
-    """Tells `rows` of the feeds `google_play_…` as files of a bucket (`files`: name -> bytes) and as vitals.
+    """Serves `rows` of the feeds `google_play_…` as files of a bucket (`files`: name -> bytes) and as vitals.
 
     A file that is written again by `write` gets another generation.
     """
@@ -56,7 +56,7 @@ class FakeGooglePlay(FakeGoogle):
         self.files[name] = body
 
     def rewrite(self) -> None:
-        """Write all files anew from `rows`."""
+        """Write all files again from `rows`."""
         groups: dict[str, list[dict[str, Any]]] = {}
         for feed, rows in self.rows.items():
             make = getattr(self, f"_{feed.removeprefix('google_play_')}", None)

@@ -1,4 +1,4 @@
-"""PostHog: projects and HogQL queries. It knows the queries that are asked for, word for word, and no others."""
+"""PostHog: projects and HogQL queries. It knows the connector's queries word for word, and no others."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def _error(status: int, type_: str, code: str, detail: str, **headers: str) -> R
 
 
 class FakePostHog(FakeApi):
-    """Tells `rows` of the feeds `posthog_…`, whose days are UTC days.
+    """Serves `rows` of the feeds `posthog_…`, whose days are UTC days.
 
-    `longest_days`: queries over more days take too long, and are answered with `too_long`. `is_scoped`: the key may not
-    read the project; `is_limited`: it may not list projects. `queued`: how often an answer is not ready yet.
-    `cap`: rows that an answer holds at most, in place of 50,000.
+    `longest_days`: queries over more days take too long, and get the response `too_long`. `is_scoped`: the key may not
+    read the project; `is_limited`: it may not list projects. `queued`: how often a result is not ready yet. `cap`: the
+    maximum number of rows in a result, in place of 50,000.
     """
 
     timezone = "UTC"

@@ -39,7 +39,7 @@ class QuickClock(Clock):
 
 
 class Workbook:
-    """A workbook with one source, its settings' table given, its secrets in the environment given."""
+    """A workbook with one source, from a settings table and the secrets in its environment."""
 
     def __init__(self, root: Path, table: Mapping[str, Any], environment: Mapping[str, str], name: str = "api") -> None:
         self.settings = Settings(root=root, sources={name: dict(table)}, environment=dict(environment))
@@ -55,14 +55,14 @@ class Workbook:
         return list(self.source.pull(self.landing, Pull(now, clock=clock or QuickClock(now), **order)))
 
     def outcome(self, now: datetime = NOW, clock: Clock | None = None) -> Outcome:
-        """Pull, and what a person is told of it."""
+        """Pull, and return the messages for the user."""
         return Outcome(self.name, self.pull(now, clock))
 
     def check(self, now: datetime = NOW) -> list[str]:
         return self.source.check(Pull(now, clock=QuickClock(now)))
 
     def rows(self, endpoint: str, *columns: str) -> list[Any]:
-        """What is in force of an endpoint, hidden rows left out: dicts, or tuples of columns."""
+        """The rows in force of an endpoint, without hidden ones: dicts, or tuples of columns."""
         tables = []
         for file in landed_files(self.settings.raw):
             if file.endpoint != endpoint:
@@ -80,7 +80,7 @@ class Workbook:
         return [tuple(row[name] for name in columns) for row in rows] if columns else rows
 
     def rejected(self, endpoint: str) -> list[tuple[str, str]]:
-        """Reason and record of each row that was refused."""
+        """Reason and record of each rejected row."""
         found = []
         for file in landed_files(self.settings.raw):
             if file.endpoint == endpoint and file.rejected_path is not None:
@@ -88,7 +88,7 @@ class Workbook:
         return found
 
     def everything(self) -> str:
-        """All that a pull left on disk, as text: to look for what must not be there."""
+        """Everything that a pull left on disk, as text: to check for what must not be there."""
         text = []
         for file in sorted(self.settings.root.rglob("*")):
             if file.suffix == ".parquet":

@@ -24,10 +24,10 @@ Row = Mapping[str, Any]
 class FakeRevenueCat(FakeApi):
     """Serves rows of the feeds in the API's own form.
 
-    `key` is the valid one, `permissions` what it may do. `retry_after` and `backoff` say how a limit is told.
-    `seconds`: charts tell seconds, not milliseconds. `inclusive`: end_date is told, too. `lists`: charts in the older
-    shape, a list per day. `unsupported`: parameters that charts ignore. `page_rows`: the longest page of a list.
-    `renamed` and `added`: fields of every record under another name, or new; `more`: those of the answer of a chart.
+    `key` is the valid one, `permissions` what it may do. `retry_after` and `backoff` say how a limit is reported.
+    `seconds`: charts use seconds, not milliseconds. `inclusive`: end_date is included, too. `lists`: charts in the
+    older format, a list per day. `unsupported`: parameters that charts ignore. `page_rows`: the longest page of a list.
+    `renamed` and `added`: fields of every record under another name, or new; `more`: those of a chart's response.
     """
 
     limit = (5, 60.0)
@@ -188,7 +188,7 @@ class FakeRevenueCat(FakeApi):
         return seconds if self.seconds else seconds * 1000
 
     def _sent(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """A record with fields renamed and added as told."""
+        """A record with the configured fields renamed and added."""
         return {self.renamed.get(name, name): value for name, value in record.items()} | self.added
 
     def _projects(self) -> list[str]:

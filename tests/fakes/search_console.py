@@ -1,4 +1,4 @@
-"""Google Search Console: properties and searchAnalytics/query, with its caps, its absent rows and its quota answers."""
+"""Google Search Console: properties and searchAnalytics/query, with its caps, its absent rows and its quota errors."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _NO_POSITION = ("discover", "googleNews")
 
 
 class FakeSearchConsole(FakeGoogle):
-    """Tells `rows` of the feeds `search_console_…`; those not final make `firstIncompleteDate`.
+    """Serves `rows` of the feeds `search_console_…`; those not final determine `firstIncompleteDate`.
 
-    `page_rows` is what the server gives at most per answer, whatever is asked.
+    `page_rows` is the server's maximum per response, whatever is requested.
     """
 
     page_rows = _MOST_ROWS
@@ -73,7 +73,7 @@ class FakeSearchConsole(FakeGoogle):
         found.sort(key=lambda row: (_day(row), -row["clicks"]))
         start = asked.get("startRow", 0)
         shown = found[start : start + min(asked.get("rowLimit", 1000), self.page_rows)]
-        # Without a single row there is no `rows` at all.
+        # Without any row there is no `rows` at all.
         said: dict[str, Any] = {"rows": [self.record(row, dimensions) for row in shown]} if shown else {}
         unfinished = sorted({_day(row) for row in found if not row["is_final"]})
         if unfinished and asked.get("dataState") == "all":

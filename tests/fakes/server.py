@@ -1,9 +1,9 @@
-"""What every fake API shares: a server on loopback, routes, faults on demand, limits, proof of who is asking.
+"""What every fake API shares: a server on loopback, routes, faults on demand, limits, authentication.
 
-A fake subclasses `FakeApi`, decorates its answers with `@route(...)` and keeps what it tells in plain attributes that
-tests change (restate a day, rename a field). Faults are injected per path: `fake.fail(...)`, `cut`, `stall`, `alter`,
-`reset`, `drip`. A fake with a `clock_off` says its time as `Date`, so many seconds wrong;
-`tick` is called with each drop of what drips.
+A fake subclasses `FakeApi`, decorates its routes with `@route(...)` and keeps its data in plain attributes that tests
+change (restate a day, rename a field). Faults are injected per path: `fake.fail(...)`, `cut`, `stall`, `alter`,
+`reset`, `drip`. A fake with a `clock_off` sends a `Date` that is so many seconds off; `tick` is called with each drop
+of a dripping response.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ import jwt
 
 @dataclass(frozen=True)
 class Request:
-    """A request as a fake sees it; `path` is decoded no further than it came, `query` is a mapping of last values."""
+    """A request as a fake sees it; `path` is decoded no further than it came, `query` maps names to their last
+    value.
+    """
 
     method: str
     path: str
@@ -52,7 +54,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a fake answers: bytes or text as they are, anything else as JSON."""
+    """A fake's response: bytes or text as they are, anything else as JSON."""
 
     content: Any = b""
     status: int = 200
@@ -68,7 +70,7 @@ class Reply:
 
 
 class Refusal(Exception):
-    """Raised inside a route: answer this instead."""
+    """Raised inside a route: respond with this instead."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.status)
@@ -79,7 +81,7 @@ Handler = Callable[[Any, Request], Reply | Any]
 
 
 def route(method: str, pattern: str) -> Callable[[Handler], Handler]:
-    """Answer requests whose whole path matches; `{name}` stands for one segment and comes as `request.parts`."""
+    """Handle requests whose whole path matches; `{name}` stands for one segment and is in `request.parts`."""
     expression = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", pattern) + r"\Z")
 
     def mark(handler: Handler) -> Handler:
@@ -102,7 +104,7 @@ class _Fault:
 
 
 class FakeApi:
-    """One API on loopback; `with fake.running() as url` serves it. `asked` lists the requests that came, in order.
+    """One API on loopback; `with fake.running() as url` serves it. `asked` lists the received requests, in order.
 
     `limit` is (calls, seconds) beyond which it answers `too_many()`; `epoch` is its clock, for tokens and limits.
     """
@@ -125,32 +127,32 @@ class FakeApi:
     # What tests inject
 
     def fail(self, path: str, status: int, *, times: int = 1, content: Any = "", **headers: str) -> None:
-        """Answer the next `times` requests whose path matches with a status; headers as `Retry_After="3"`."""
+        """Respond with a status to the next `times` requests whose path matches; headers as `Retry_After="3"`."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self._faults.append(_Fault(re.compile(path), times, Reply(content, status, named)))
 
     def cut(self, path: str, *, after: int = 10, times: int = 1) -> None:
-        """Break the connection after so many bytes of the answer."""
+        """Break the connection after so many bytes of the response."""
         self._faults.append(_Fault(re.compile(path), times, cut_after=after))
 
     def stall(self, path: str, seconds: float, *, times: int = 1) -> None:
-        """Wait before answering."""
+        """Wait before responding."""
         self._faults.append(_Fault(re.compile(path), times, stall=seconds))
 
     def alter(self, path: str, change: Callable[[Reply], Reply], *, times: int = 1) -> None:
-        """Answer with what `change` makes of the right answer."""
+        """Respond with what `change` makes of the right response."""
         self._faults.append(_Fault(re.compile(path), times, alter=change))
 
     def reset(self, path: str, *, times: int = 1) -> None:
-        """Break the connection off before answering."""
+        """Break the connection before responding."""
         self._faults.append(_Fault(re.compile(path), times, reset=True))
 
     def drip(self, path: str, what: str, *, times: int = 1) -> None:
-        """Never come to the end of `head` or `body`."""
+        """Never finish `head` or `body`."""
         self._faults.append(_Fault(re.compile(path), times, drip=what))
 
     def mend(self) -> None:
-        """From now on all is well."""
+        """Remove all faults."""
         self._faults.clear()
         self._calls.clear()
         self._stop.set()
@@ -165,11 +167,11 @@ class FakeApi:
         """Raise `Refusal` unless the request proves who sent it."""
 
     def too_many(self, wait: float) -> Reply:
-        """The answer beyond the limit."""
+        """The response beyond the limit."""
         return Reply({"error": "rate limited"}, 429, {"Retry-After": str(max(1, round(wait)))})
 
     def not_found(self, request: Request) -> Reply:
-        """The answer to a path that no route knows."""
+        """The response to a path without a route."""
         return Reply({"error": f"no such path {request.path}"}, 404)
 
     def is_limited(self, request: Request) -> bool:
@@ -216,7 +218,7 @@ class FakeApi:
 
     @contextmanager
     def running(self, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-        """Serve on loopback until the block ends, encrypted where a context is given; gives the address."""
+        """Serve on loopback until the block ends, with TLS if a context is given; yields the address."""
         server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         server.daemon_threads = True
         if tls is not None:
@@ -233,7 +235,7 @@ class FakeApi:
 
 
 def open_to_all(handler: Handler) -> Handler:
-    """Mark a route that asks for no proof (log in, health)."""
+    """Mark a route that needs no authentication (log in, health)."""
     handler.open_to_all = True  # type: ignore[attr-defined]
     return handler
 
@@ -264,7 +266,7 @@ def verified(token: str, key: Any, algorithm: str, epoch: float, *, audience: st
 def _handler(fake: FakeApi) -> type[BaseHTTPRequestHandler]:
     class Handle(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        # One segment per answer: otherwise each waits 40 ms for the other side's acknowledgement.
+        # One segment per response: otherwise each waits 40 ms for the other side's acknowledgement.
         wbufsize = -1
         disable_nagle_algorithm = True
 
@@ -301,7 +303,7 @@ def _handler(fake: FakeApi) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def _drip(self, what: str) -> None:
-            """A line or a byte now and then, until whoever listens has had enough."""
+            """A line or a byte now and then, until the client has had enough."""
             self.close_connection = True
             if what == "body":
                 self.send_header("Content-Length", "1000000")

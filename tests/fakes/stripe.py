@@ -1,4 +1,4 @@
-"""Stripe: lists newest first that go on after an id, restricted keys with rights per list, prices and coupons."""
+"""Stripe: lists newest first that continue after an id, restricted keys with rights per list, prices and coupons."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ _RIGHTS = {
 
 
 class FakeStripe(FakeApi):
-    """Tells `rows` of the feeds `stripe_…` as objects of the API; levels are nowhere told, and not served.
+    """Serves `rows` of the feeds `stripe_…` as objects of the API; levels do not exist there.
 
-    `objects` holds the objects by list, for tests to change; `prices`, `coupons` and `trial_offers` those asked for by
+    `objects` holds the objects by list, for tests to change; `prices`, `coupons` and `trial_offers` those requested by
     id; `rights` the lists that the key may read; `accounts` the connected accounts; `refused` counts calls beyond the
     limit.
     """
@@ -149,7 +149,7 @@ class FakeStripe(FakeApi):
         return {name: value for name, value in found.items() if name not in on_demand or name in expanded}
 
     def _reported(self, whole: Record, expanded: set[str]) -> Record:
-        """A subscription as a list tells it: ten items, discounts as ids unless they are asked for."""
+        """A subscription as in a list: ten items, discounts as ids unless expanded."""
         items = whole["items"]["data"]
         shown = [
             {**item, "discounts": _discounts(item, "data.items.data.discounts" in expanded, is_deep=False)}
@@ -316,7 +316,7 @@ def subscription(row: Mapping[str, Any]) -> Record:
         "pause_collection": {"behavior": "void", "resumes_at": None} if row["is_paused"] else None,
         "start_date": seconds(row["started_at"]),
         "status": row["status"],
-        # Told of paused ones only.
+        # Present for paused ones only.
         **(
             {"status_details": paused(row.get("pause_reason") or _AFTER_TRIAL, row.get("paused_at"))}
             if row["status"] == "paused"
@@ -328,7 +328,7 @@ def subscription(row: Mapping[str, Any]) -> Record:
 
 
 def paused(why: str, at: datetime | None = None) -> Record:
-    """Since 2026-09-30.endive a paused subscription says why it is."""
+    """Since 2026-09-30.endive a paused subscription has a reason."""
     details = {"type": "subscription", "subscription": {"type": why}, "transitioned_at": seconds(at) or 0}
     return {"paused": details}
 

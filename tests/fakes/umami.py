@@ -1,4 +1,4 @@
-"""An Umami server: log in or key, websites, statistics; version 3, or 2 where asked; own or cloud."""
+"""An Umami server: log in or key, websites, statistics; version 3, or 2 if configured; self-hosted or cloud."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _unauthorized(code: str = "unauthorized") -> Reply:
 
 
 class FakeUmami(FakeApi):
-    """Tells `rows` of the feeds `umami_…`; days are UTC days. `version` is 2 or 3, `is_cloud` wants the key.
+    """Serves `rows` of the feeds `umami_…`; days are UTC days. `version` is 2 or 3, `is_cloud` requires the key.
 
     As the docs have it, the user is a member of a team that has the websites: only those in `owned` are the user's own,
     and they alone are in the list of websites. `resets` says when one was reset. Equal counts come in another order

@@ -1,4 +1,4 @@
-"""`tidings add FILE`: files as shops, banks and payment services export them, understood or said why not."""
+"""`tidings add FILE`: files as shops, banks and payment services export them, recognised or explained."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tidings.errors import UsageError
-from tidings.intake.adding import Proposal, propose, said, write
+from tidings.intake.adding import Proposal, described, propose, write
 from tidings.settings import load_settings
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -53,7 +53,7 @@ def test_a_german_export_in_another_encoding(root: Path) -> None:
         },
     }
     assert found.trial is not None and (found.trial.rows.num_rows, found.trial.rejected) == (2, 0)
-    text = said(found)
+    text = described(found)
     assert "separated by semicolons" in text and "Größe M" in text and "1234.5" in text
     assert "To look at: letters beyond ASCII were taken for cp1252" in text
 
@@ -75,12 +75,12 @@ def test_columns_are_known_in_several_languages(root: Path, header: str, row: st
     assert found.trial is not None and [float(x) for x in found.trial.rows["amount"].to_pylist()] == [12.5]
 
 
-def test_a_discount_is_no_amount(root: Path) -> None:
+def test_a_discount_is_not_an_amount(root: Path) -> None:
     found = understood(root, "Order ID,Date,Discount Amount,Item Total,Currency\n1,2026-10-05,0.50,9.50,EUR\n")
     assert found.table["columns"]["amount"] == "Item Total"
 
 
-def test_a_status_of_other_words_is_not_mapped_and_said(root: Path) -> None:
+def test_a_status_of_other_words_is_not_mapped_and_reported(root: Path) -> None:
     found = understood(
         root, "Order ID,Date,Amount,Status\n1,2026-10-05,9.50,Completed\n2,2026-10-06,1,Pending review\n"
     )
@@ -96,7 +96,7 @@ def test_lines_whose_order_stands_on_the_first_of_them(root: Path) -> None:
         "#1,,,,2,Plate,10.00\n"
         "#2,2026-10-06 10:00:00 +0200,EUR,10.00,1,Mug,10.00\n",
     )
-    # The totals are those of whole orders: with the lines, 30 + 20 would be counted for order 1.
+    # The totals are those of complete orders: with the lines, 30 + 20 would be counted for order 1.
     assert dict(found.table["columns"]) == {
         "order_id": "Name",
         "ts": "Created at",
@@ -106,7 +106,7 @@ def test_lines_whose_order_stands_on_the_first_of_them(root: Path) -> None:
     assert any("'Created at' is empty in 33% of the rows" in doubt for doubt in found.guess.doubts)
 
 
-def test_days_that_may_be_in_two_months_are_asked_for(root: Path) -> None:
+def test_days_that_may_be_in_two_months_are_left_to_the_user(root: Path) -> None:
     found = understood(
         root, 'Date,Time,Gross,Transaction ID\n10/09/2026,14:30:00,"1,500.00",A\n11/09/2026,9:00:00,9.99,B\n'
     )
@@ -116,7 +116,7 @@ def test_days_that_may_be_in_two_months_are_asked_for(root: Path) -> None:
     assert "the time of day stands in a column of its own, 'Time'" in doubts
 
 
-def test_events_requests_and_figures_are_told_from_orders(root: Path) -> None:
+def test_events_requests_and_platform_metrics_are_distinguished_from_orders(root: Path) -> None:
     hits = understood(root, "time,url,referrer,ip\n2026-10-05T10:00:00Z,/a,,81.2.3.4\n", "hits.csv")
     assert hits.table["kind"] == "events" and hits.table["columns"]["ip"] == "ip"
     assert hits.table["defaults"] == {"event": "pageview"}
@@ -140,20 +140,20 @@ def test_events_requests_and_figures_are_told_from_orders(root: Path) -> None:
             "its first line (1001, 2026-10-05, 12.50, EUR) is a row",
         ),
         ("time,count\n2015/01/01 01:00:00,2\n", "and nothing says what they are of"),
-        (" id  date  paid\n 1  20261005  3.00\n 2  20261006  4.00\n", "its columns are set apart by blanks"),
+        (" id  date  paid\n 1  20261005  3.00\n 2  20261006  4.00\n", "its columns are separated by spaces"),
         ("Shop Name,Date,Total\nMain Street,2026-10-05,4\n", "no column was recognised as order_id"),
     ],
 )
 def test_what_fits_nothing_says_what_it_lacks(root: Path, content: str, why: str) -> None:
     found = understood(root, content)
-    assert found.trial is None and why in said(found)
+    assert found.trial is None and why in described(found)
 
 
 def test_a_currency_beside_the_amounts_is_read(root: Path) -> None:
     found = understood(root, "Order ID,Date,Total\n1,2026-10-05,£12.50\n2,2026-10-06,GBP 3\n")
     assert found.table["currency"] == "GBP" and found.trial is not None and found.trial.used == 2
     found = understood(root, "Order ID,Date,Total\n1,2026-10-05,$12.50\n", "dollars.csv")
-    assert "'$12.50' may be in USD or CAD or AUD or another currency: set currency" in said(found)
+    assert "'$12.50' may be in USD or CAD or AUD or another currency: set currency" in described(found)
 
 
 def test_a_header_that_comes_again_hides_nothing(root: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_header_that_comes_again_hides_nothing(root: Path) -> None:
 
 def test_addresses_are_never_shown(root: Path) -> None:
     found = understood(root, "time,url,ip,mail\n2026-10-05T10:00:00Z,/a,81.2.3.4,joe@x.example\n")
-    assert "81.2.3.4" not in said(found) and "joe@x" not in said(found)
+    assert "81.2.3.4" not in described(found) and "joe@x" not in described(found)
 
 
 def test_the_table_is_added_and_all_else_stays(root: Path) -> None:

@@ -1,4 +1,4 @@
-"""Several sources at once: none in the way of another, each outcome told, everything in the ledger."""
+"""Several sources at once: none blocks another, each outcome is reported, everything is in the ledger."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATIENCE = 20
 
 
 class Reported:
-    """A source that does what a test says: `work` is its pull."""
+    """A source that does what a test needs: `work` is its pull."""
 
     kind = "reported"
     endpoints = ()
@@ -96,7 +96,7 @@ def test_sources_are_pulled_at_the_same_time(book: Book) -> None:
     assert [outcome.error for outcome in outcomes.values()] == [None] * 5
 
 
-def test_an_outcome_is_told_as_soon_as_it_is_there(book: Book) -> None:
+def test_an_outcome_is_reported_as_soon_as_it_is_there(book: Book) -> None:
     last = threading.Event()
 
     def slow(pull: Pull) -> Iterator[Pulled]:
@@ -121,7 +121,7 @@ def test_an_outcome_is_told_as_soon_as_it_is_there(book: Book) -> None:
         (SystemExit(3), "It met an error that Tidings does not know: SystemExit."),
     ],
 )
-def test_one_that_fails_stops_no_other(book: Book, error: BaseException, reported: str) -> None:
+def test_one_that_fails_does_not_stop_the_others(book: Book, error: BaseException, reported: str) -> None:
     outcomes = book.pull(
         Reported("a", done(partition("a", 5))),
         Reported("b", failing(error)),
@@ -145,7 +145,7 @@ def test_what_was_landed_before_a_failure_counts(book: Book) -> None:
     assert {name: outcome.status for name, outcome in outcomes.items()} == {
         "some": "partly",
         "none": "failed",
-        # Files that are as they were are not news.
+        # Unchanged files are not news.
         "old": "failed",
     }
     load = book.load("some")
@@ -177,7 +177,7 @@ def test_the_last_pull_of_each_source_is_known(book: Book) -> None:
     assert Ledger(book.settings.root / "none.sqlite").last_pulls() == {}
 
 
-def test_progress_is_told_with_the_name_of_its_source(book: Book) -> None:
+def test_progress_is_reported_with_the_name_of_its_source(book: Book) -> None:
     def work(pull: Pull) -> Iterator[Pulled]:
         pull.progress("daily", 10, 0)
         yield partition("a")
@@ -187,7 +187,7 @@ def test_progress_is_told_with_the_name_of_its_source(book: Book) -> None:
 
 
 def test_a_pull_that_is_left_stops_what_still_runs(book: Book) -> None:
-    """What Ctrl-C does: the one who listens goes away."""
+    """The effect of Ctrl-C: the consumer goes away."""
     began, ended = threading.Event(), threading.Event()
     errors: list[BaseException] = []
 
@@ -237,7 +237,7 @@ def test_an_interrupt_while_waiting_is_noted(book: Book) -> None:
 
     outcomes = book.pulling(Reported("quick", done()), Reported("a", work))
     next(outcomes)
-    # Ctrl-C lands in whatever the listener does.
+    # Ctrl-C lands in whatever the consumer does.
     with pytest.raises(KeyboardInterrupt):
         outcomes.throw(KeyboardInterrupt)
     assert (book.load("a").status, book.load("quick").status) == ("interrupted", "done")
@@ -266,11 +266,11 @@ def test_a_source_is_pulled_once_at_a_time(book: Book) -> None:
     assert (second.status, second.reported()) == ("failed", "Another pull of shop is running. Wait until it is done.")
     go_on.set()
     thread.join(PATIENCE)
-    # Whoever came first is not disturbed.
+    # The earlier pull is not disturbed.
     assert [(outcome.status, outcome.rows) for outcome in outcomes] == [("done", 5)]
 
 
-def test_what_is_as_it_was_is_not_counted_as_brought(book: Book) -> None:
+def test_unchanged_input_is_not_counted_as_landed(book: Book) -> None:
     partitions = done(partition("shop", 5, rejected=1), partition("shop", 900, rejected=90, skipped=True))
     outcome = book.pull(Reported("shop", partitions))["shop"]
     assert (outcome.rows, outcome.rejected) == (5, 1)

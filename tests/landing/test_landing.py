@@ -1,4 +1,4 @@
-"""The landing: nothing lost, nothing doubled, whatever is killed when; later windows hide what they restate."""
+"""The landing: nothing lost, nothing doubled, whenever it is killed; later windows hide what they restate."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def land(
 
 
 def seen(raw: Path) -> list[tuple[str, float, float]]:
-    """What a build sees: part, hour, value of each row that no later window hides."""
+    """What a build sees: partition, hour, value of each row that no later window hides."""
     found = []
     for landed in landed_files(raw):
         for row in pq.read_table(landed.path).to_pylist():
@@ -102,7 +102,7 @@ def test_the_manifest_says_where_rows_come_from(tmp_path: Path) -> None:
         writer.complete_until = at(24)
         writer.facts["addresses"] = 3
     (load,) = Landing(tmp_path).loads("web", "vitals")
-    assert writer.load == load, "what was written is what is read back"
+    assert writer.load == load, "reads back what was written"
     assert (load.rows, load.rejected, load.partition, load.window) == (1, 1, "vitals.csv", None)
     assert (load.fetched_at, load.complete_until) == (NOW, at(24))
     assert (load.input, load.facts) == (source_input, {"addresses": 3})
@@ -116,7 +116,7 @@ def test_a_window_is_complete_to_its_end_or_to_the_pull_if_that_is_earlier(tmp_p
     assert [load.complete_until for load in Landing(tmp_path).loads("web", "vitals")] == [at(24), at(30)]
 
 
-def test_a_pull_without_window_replaces_its_part_and_no_other(tmp_path: Path) -> None:
+def test_a_pull_without_window_replaces_its_partition_and_no_other(tmp_path: Path) -> None:
     landing = Landing(tmp_path)
     land(landing, rows(1, 2), partition="a.csv")
     land(landing, rows(1), partition="b.csv")
@@ -124,10 +124,10 @@ def test_a_pull_without_window_replaces_its_part_and_no_other(tmp_path: Path) ->
     land(landing, rows(5), partition="a.csv")
     assert seen(tmp_path) == [("a.csv", 5, 1), ("b.csv", 1, 1)]
     assert len(files(tmp_path)) == 2, "the replaced file is gone"
-    assert len(files(tmp_path) & before) == 1, "the other part's file is untouched"
+    assert len(files(tmp_path) & before) == 1, "the other partition's file is untouched"
 
 
-def test_equal_rows_of_two_parts_are_two_files(tmp_path: Path) -> None:
+def test_equal_rows_of_two_partitions_are_two_files(tmp_path: Path) -> None:
     land(Landing(tmp_path), rows(1), partition="a.csv")
     land(Landing(tmp_path), rows(1), partition="b.csv")
     assert seen(tmp_path) == [("a.csv", 1, 1), ("b.csv", 1, 1)]
@@ -139,7 +139,7 @@ def test_a_look_back_restates_its_window_and_nothing_before_it(tmp_path: Path) -
     landing = Landing(tmp_path)
     land(landing, rows(1, 30, 47, value=1), window=span(0, 48))
     land(landing, rows(30, 60, value=2), window=span(24, 72))
-    # 47 was taken back by the source; 1 lies outside of the look-back; 30 is restated.
+    # 47 was withdrawn by the source; 1 lies outside of the lookback; 30 is restated.
     assert seen(tmp_path) == [("", 1, 1), ("", 30, 2), ("", 60, 2)]
     (first, second) = landed_files(tmp_path)
     assert first.hidden == (span(24, 72),)
@@ -179,12 +179,12 @@ def test_a_window_that_said_nothing_hides_what_was_there(tmp_path: Path) -> None
     ("table", "said"),
     [
         (rows(1).drop_columns(["_record"]), "lack ['_record']"),
-        (rows(1).append_column("extra", pa.array([1])), "columns ['extra'] too many"),
+        (rows(1).append_column("extra", pa.array([1])), "have unknown columns ['extra']"),
         (rows(1).set_column(1, "metric", pa.nulls(1, pa.string())), "required column metric"),
         (rows(1).set_column(2, "value", pa.array(["x"])), "column value for the feed vitals is not double"),
     ],
 )
-def test_rows_that_break_the_feeds_schema_are_refused_and_change_nothing(
+def test_rows_that_break_the_feeds_schema_are_rejected_and_change_nothing(
     tmp_path: Path, table: pa.Table, said: str
 ) -> None:
     land(Landing(tmp_path), rows(7))
@@ -211,7 +211,7 @@ def test_two_pulls_of_one_endpoint_do_not_mix(tmp_path: Path) -> None:
     assert seen(tmp_path) == [("", 1, 1)]
 
 
-def test_an_unchanged_input_is_known_by_digest_mapping_and_part(tmp_path: Path) -> None:
+def test_an_unchanged_input_is_recognised_by_digest_mapping_and_partition(tmp_path: Path) -> None:
     landing, source_input = Landing(tmp_path), Input("a.csv", "aa", "m1")
     land(landing, rows(1), partition="a.csv", source_input=source_input)
     load = landing.unchanged("web", "vitals", "a.csv", source_input)
@@ -219,7 +219,7 @@ def test_an_unchanged_input_is_known_by_digest_mapping_and_part(tmp_path: Path) 
     assert load.rows == 1
     assert landing.unchanged("web", "vitals", "a.csv", Input("a.csv", "bb", "m1")) is None, "another content"
     assert landing.unchanged("web", "vitals", "a.csv", Input("a.csv", "aa", "m2")) is None, "another mapping"
-    assert landing.unchanged("web", "vitals", "b.csv", source_input) is None, "another part"
+    assert landing.unchanged("web", "vitals", "b.csv", source_input) is None, "another partition"
     (tmp_path / "web" / "vitals" / load.file).unlink()
     assert landing.unchanged("web", "vitals", "a.csv", source_input) is None, "its file is lost"
 
@@ -246,7 +246,7 @@ def test_changed_and_lost_files_are_named_with_the_command_that_mends_them(tmp_p
     assert f"shop/vitals/{rejected.name} was changed" in said
     assert f"web/vitals/{second.name} was changed" in said
     assert f"web/vitals/{third.name} is lost" in said
-    assert first.name + " " not in said, "what is whole is not named"
+    assert first.name + " " not in said, "intact files are not named"
     assert "tidings pull shop web --again" in said
 
 
@@ -304,7 +304,7 @@ def test_a_pull_killed_at_any_step_and_run_again_ends_as_if_never_killed(tmp_pat
     assert seen(tmp_path) == after
     verify(tmp_path)
     assert len(files(tmp_path)) == 3, "two files of rows and one of rejected rows, no debris"
-    # The last steps lie beyond the end of a landing: the test has looked at every one.
+    # The last steps come after the end of a landing: the test has covered every one.
     assert was_killed or step > 9
 
 

@@ -1,4 +1,4 @@
-"""Loads of people's files: their order, what is refused of them and why, and taking one out again."""
+"""Loads of user files: their order, what is rejected and why, and taking one out again."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_of_two_exports_of_one_pull_the_one_that_reaches_further_is_the_later(sh
     ]
 
 
-def test_landing_anew_does_not_change_which_load_is_the_later(shop: Shop) -> None:
+def test_landing_again_does_not_change_which_load_is_later(shop: Shop) -> None:
     shop.write("b.csv", "1,2026-10-31T10:00,10")
     shop.pull()
     shop.write("a.csv", "1,2026-10-31T10:00,12")
@@ -85,7 +85,7 @@ def test_landing_anew_does_not_change_which_load_is_the_later(shop: Shop) -> Non
     assert shop.amounts() == [("1", 12)], "a.csv came a day later"
     shop.pull(NOW + 2 * DAY, again=True)
     assert shop.partitions() == ["b.csv", "a.csv"] and shop.amounts() == [("1", 12)]
-    # A mapping that changed lands all anew, too; a file that changed is a new load.
+    # A changed mapping lands everything again, too; a changed file is a new load.
     changed = replace(shop.settings, sources={"shop": {**shop.settings.sources["shop"], "timezone": "Europe/Berlin"}})
     shop.settings = changed
     shop.pull(NOW + 3 * DAY)
@@ -155,11 +155,11 @@ def test_a_file_none_of_whose_rows_can_be_used_fails_with_the_reasons_and_what_t
     assert "such as '1.234,50'" in said and "such as '05.10.2026 10:00'" in said
     assert "With decimal = ',' and time_format = '%d.%m.%Y %H:%M' all 2 can be used" in said
     assert shop.amounts() == [("7", 7)], "the other file is landed"
-    # It is not forgotten: the next pull fails again, and what was rejected is kept.
+    # It is not forgotten: the next pull fails again, and the rejected rows are kept.
     with pytest.raises(SourceError, match=r"None of the 2 rows of german\.csv"):
         shop.pull()
     assert shop.partitions() == ["german.csv (quarantined)", "good.csv"]
-    # With what was proposed it lands right.
+    # With the proposed settings it is landed correctly.
     (shop.root / "good.csv").unlink()
     options = {"decimal": ",", "time_format": "%d.%m.%Y %H:%M"}
     shop.settings = replace(shop.settings, sources={"shop": {**shop.settings.sources["shop"], **options}})
@@ -183,11 +183,11 @@ def test_a_file_that_loses_more_than_a_tenth_says_what_to_do(shop: Shop) -> None
     assert pulled.messages[0].startswith("2 rows of a.csv were rejected, each with its reason: data/raw/shop")
     assert pulled.messages[1] == "a.csv loses 20% of its 10 rows."
     assert any("such as '13.10.2026'" in message for message in pulled.messages)
-    # Nothing reads both: the options that it is about are named.
+    # Nothing reads both: the options concerned are named.
     assert "`time_format`" in pulled.messages[-1]
 
 
-def test_an_ambiguous_day_is_said_and_not_guessed(shop: Shop) -> None:
+def test_an_ambiguous_day_is_reported_and_not_guessed(shop: Shop) -> None:
     shop.write("a.csv", "1,03/04/2026,5")
     with pytest.raises(SourceError, match=r"'03/04/2026' may be 4 March 2026 .* or 3 April 2026 .*: set time_format"):
         shop.pull()
@@ -198,9 +198,9 @@ def test_a_row_of_another_century_counts_and_is_named(shop: Shop) -> None:
     (pulled,) = shop.pull()
     assert pulled.rows == 3
     assert pulled.messages == (
-        "1 row of a.csv up to 1926-10-07, and then none before 2026-10-05: look whether the year is right.",
+        "1 row of a.csv up to 1926-10-07, then none until 2026-10-05: check whether the year is right.",
     )
-    # Many old rows and a long pause are a history, not a slip.
+    # Many old rows and a long pause are a history, not a typing error.
     shop.write("a.csv", "1,2010-10-07,1", "2,2010-10-08,1", "3,2026-10-06,1")
     assert shop.pull()[0].messages == ()
 
@@ -298,7 +298,7 @@ def test_a_drop_that_is_killed_is_done_or_not(shop: Shop, dies_at: str, monkeypa
         patched.setattr(landing_module, dies_at, die)
         with pytest.raises(Killed):
             drop(shop.settings, "shop", loads_of(shop.settings, "shop", None), NOW)
-    # Before the manifest is replaced nothing has happened; after it, all has: what lies about is debris.
+    # Before the manifest is replaced nothing has happened; after it everything has: leftovers are debris.
     assert shop.amounts() == ([("1", 10)] if dies_at == "commit" else [])
     names = {path.name for path in (shop.settings.raw / "shop" / "orders").iterdir()}
     assert "manifest.json" in names and not any(name.startswith(".manifest") for name in names)

@@ -1,4 +1,4 @@
-"""Which days a source told otherwise than before: known when somebody reports on what moved."""
+"""Days that a source reported differently than before: known when somebody reports on what moved."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def span(first: int, end: int) -> Span:
 
 
 def land(raw: Path, window: Span | None, *reported: tuple[int, int], partition: str = "") -> int:
-    """Land (day, value) rows; how many days were told otherwise."""
+    """Land (day, value) rows; returns how many days were reported differently."""
     rows = [
         {"ts": FIRST + timedelta(days=day), "name": "n", "value": value, "_line": number, "_record": str(number)}
         for number, (day, value) in enumerate(reported, start=1)
@@ -37,22 +37,23 @@ def land(raw: Path, window: Span | None, *reported: tuple[int, int], partition: 
     return writer.restated_days
 
 
-def test_days_told_otherwise_are_counted(tmp_path: Path) -> None:
-    assert land(tmp_path, span(0, 5), (0, 1), (1, 1), (2, 1), (2, 1)) == 0, "nothing was told before"
-    # 0 is the same, 1 another value, 2 one row less, 3 one more, 4 was and is empty, 5 is told for the first time.
+def test_days_reported_differently_are_counted(tmp_path: Path) -> None:
+    assert land(tmp_path, span(0, 5), (0, 1), (1, 1), (2, 1), (2, 1)) == 0, "nothing was reported before"
+    # 0 is the same, 1 another value, 2 one row less, 3 one more, 4 had rows and is empty, 5 is reported for the first
+    # time.
     assert land(tmp_path, span(0, 6), (0, 1), (1, 9), (2, 1), (3, 1), (5, 1)) == 3
-    assert land(tmp_path, span(1, 2)) == 1, "a day that has nothing any more"
+    assert land(tmp_path, span(1, 2)) == 1, "a day that no longer has rows"
     assert land(tmp_path, span(1, 2)) == 0
 
 
 def test_only_what_was_in_force_is_compared(tmp_path: Path) -> None:
     land(tmp_path, span(0, 3), (0, 1), (1, 1), (2, 1))
     land(tmp_path, span(1, 2), (1, 2))
-    # Told as it was at first, which is not as it was last.
+    # Reported as at first, which is not as it was last.
     assert land(tmp_path, span(0, 3), (0, 1), (1, 1), (2, 1)) == 1
 
 
-def test_parts_and_wholes_do_not_restate_each_other(tmp_path: Path) -> None:
+def test_partitions_do_not_restate_each_other(tmp_path: Path) -> None:
     land(tmp_path, span(0, 3), (0, 1), partition="a")
     assert land(tmp_path, span(0, 3), (0, 2), partition="b") == 0
     assert land(tmp_path, None, (0, 3), partition="a") == 0
@@ -69,7 +70,7 @@ def test_a_lost_or_damaged_file_is_replaced_without_a_comparison(tmp_path: Path)
     assert pq.read_table(landed_files(tmp_path)[0].path)["value"].to_pylist() == [3]
 
 
-def test_a_column_that_is_new_is_no_restatement(tmp_path: Path) -> None:
+def test_a_column_that_is_new_is_not_a_restatement(tmp_path: Path) -> None:
     land(tmp_path, span(0, 3), (0, 1), (1, 1))
     (file,) = landed_files(tmp_path)
     pq.write_table(pq.read_table(file.path).drop_columns(["value"]), file.path)

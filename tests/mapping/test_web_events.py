@@ -1,4 +1,4 @@
-"""Event files: what URL, referrer, user agent and address say is resolved, and nobody stays recognisable."""
+"""Event files: URL, referrer, user agent and address are resolved, and nobody stays recognisable."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_web_hit_is_resolved(tmp_path: Path, form: str) -> None:
     assert first["properties"] == {"plan": "pro", "price": "9"}
     # A referrer on the own site is no referrer; a bot is known by its agent.
     assert (second["source"], second["channel"], second["is_bot"]) == ("(direct)", "Direct", True)
-    assert second["properties"] == {}, "empty fields are no properties"
+    assert second["properties"] == {}, "empty fields are not properties"
     assert (third["path"], third["source"], third["medium"], third["device"]) == ("/c", "google", "cpc", "mobile")
 
 
@@ -99,7 +99,7 @@ def test_no_address_and_no_secret_of_a_url_reaches_the_disk(tmp_path: Path, form
     stored = repr(found[:2]) + repr(rejected)
     for secret in ("192.0.2", "2001:db8", "s3cret", "jo@x", ":pw@"):
         assert secret not in stored, secret
-    # The record keeps the rest of the URL, and says that there was something.
+    # The record keeps the rest of the URL, and shows that something was removed.
     assert json.loads(found[0]["_record"])["url"] == "https://www.shop.example/a/?utm_source=fb&email=[redacted]"
     assert json.loads(found[1]["_record"])["ua"] == FIREFOX
     assert json.loads(rejected["record"])["at"] == "never"
@@ -217,7 +217,7 @@ def test_hosts_that_a_file_has_are_hosts_in_one_spelling(tmp_path: Path) -> None
     pull(tmp_path, "e.csv", columns={"ts": "t", "event": "e", "path": "p", "host": "h", "referrer_host": "r"})
     found = rows(tmp_path)
     assert {(row["path"], row["host"]) for row in found} == {("/größe", "müller.example")}
-    # A referrer of which only the host is known says as much of the source as a whole one.
+    # A referrer of which only the host is known is as good for the source as a full one.
     assert [(row["referrer_host"], row["source"], row["channel"]) for row in found] == [
         ("google.de", "google", "Organic Search"),
         (None, "(direct)", "Direct"),
@@ -232,7 +232,7 @@ def test_names_that_count_as_page_views(tmp_path: Path) -> None:
     )
     names = ["page_view", "screen_view", "it's"]
     pull(tmp_path, "e.csv", columns={"ts": "t", "event": "e"}, pageview=names)
-    # The name itself counts as well, any other stays; the record tells the name that was received.
+    # The name itself counts as well, any other stays; the record keeps the original name.
     assert [row["event"] for row in rows(tmp_path)] == ["pageview", "pageview", "pageview", "catalog", "pageview"]
     assert json.loads(rows(tmp_path)[0]["_record"])["e"] == "page_view"
 
@@ -267,7 +267,7 @@ def test_a_site_may_be_set_as_a_url(tmp_path: Path, site: str) -> None:
 @pytest.mark.parametrize(
     "site", ["shop example", "ftp://shop.example", "a.example, b.example", "https://", "*.shop.example"]
 )
-def test_a_site_that_is_no_host_is_refused(tmp_path: Path, site: str) -> None:
+def test_a_site_that_is_not_a_host_is_rejected(tmp_path: Path, site: str) -> None:
     (tmp_path / "pyproject.toml").write_text(f'[tool.tidings]\nsite = "{site}"\n')
     with pytest.raises(SettingsError, match=r"site is '.*', which names no host\. Write the host alone"):
         load_settings(tmp_path)

@@ -1,4 +1,4 @@
-"""What cells show of how a file is to be read; what they do not show is a doubt, never a guess."""
+"""What cells reveal about how a file is to be read; what they do not reveal is a doubt, never a guess."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def test_a_day_that_may_be_in_two_months_is_a_doubt() -> None:
         ("plain\n", "utf-8"),
     ],
 )
-def test_an_encoding_is_told_by_its_letters(text: str, encoding: str) -> None:
+def test_an_encoding_is_detected_by_its_letters(text: str, encoding: str) -> None:
     found, doubt = encoding_of((text * 3).encode(encoding))
     assert found == encoding
-    # What is not certain is said with a line to look at.
+    # An uncertain encoding is reported with a line to check.
     assert bool(doubt) == encoding.startswith("cp")
 
 
-def test_a_letter_cut_at_the_end_of_the_sample_is_no_other_encoding() -> None:
+def test_a_letter_cut_at_the_end_of_the_sample_is_not_another_encoding() -> None:
     assert encoding_of("größe".encode()[:-3] + "ö".encode()[:1])[0] == "utf-8"

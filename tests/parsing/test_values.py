@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a table of all pairs
-"""The grammar of values, and all pairs of what a file can hold and what a feed wants: read rightly or rejected."""
+"""The grammar of values, and all pairs of file types and feed types: read correctly or rejected."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SHAPE = Shape(FEED, "pairs", lambda value, options, source: {}, {})
 
 
 def read(path: Path, **options: Any) -> dict[str, list[Any]]:
-    """The column `x` of a file as each wanted type: values, or for a rejected row "! " and the reason's end."""
+    """The column `x` of a file as each type: values, or for a rejected row "! " and the reason's end."""
     connection, found = parser(), {}
     (file,) = files.matching(path.parent, (path.name,))
     for name in WANTED:
@@ -72,7 +72,7 @@ def read(path: Path, **options: Any) -> dict[str, list[Any]]:
 
 NO = "! is not true or false"
 NO_TIME = "! is not a time as 2026-07-01T08:30:00+02:00 or Unix time (for others see `time_format`)"
-NO_UNIX = "! is no Unix time of the years 1973 to 2199 (for earlier ones see `time_format`)"
+NO_UNIX = "! is not a Unix time of the years 1973 to 2199 (for earlier ones see `time_format`)"
 FAR = "! lies outside of the years 1900 to 2199"
 MORNING = datetime(2026, 7, 1, 8, 30)
 MORNINGS = {"at": MORNING, "day": MORNING.date(), "yes": NO}
@@ -171,7 +171,7 @@ def test_parquet_types_against_feed_types(
     )
     found = read(tmp_path / "x.parquet")
     assert {name: found[name][0] for name in expected} == expected
-    assert {name: column[1] for name, column in found.items()} == NULLS, "null is nothing, and not wrong"
+    assert {name: column[1] for name, column in found.items()} == NULLS, "null is missing, not wrong"
 
 
 JSON: list[tuple[str, str, dict[str, Any]]] = [
@@ -366,7 +366,7 @@ def test_times_as_people_write_them(text: str, expected: datetime | None, tmp_pa
 @pytest.mark.parametrize(
     ("unit", "text", "expected"),
     [
-        ("unix", "86400", datetime(1970, 1, 2)),  # by size alone it could be anything
+        ("unix", "86400", datetime(1970, 1, 2)),  # by size alone it is ambiguous
         ("unix", "-86400.5", datetime(1969, 12, 30, 23, 59, 59, 500_000)),
         ("unix_ms", "1782894600", datetime(1970, 1, 21, 15, 14, 54, 600_000)),
         ("unix_us", "1782894600000000", MORNING),
@@ -375,7 +375,7 @@ def test_times_as_people_write_them(text: str, expected: datetime | None, tmp_pa
         ("unix", "99999999999", None),
     ],
 )
-def test_the_unit_of_unix_time_can_be_said(unit: str, text: str, expected: datetime | None, tmp_path: Path) -> None:
+def test_the_unit_of_unix_time_can_be_set(unit: str, text: str, expected: datetime | None, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text(f"x,y\n{text},\n")
     (found,) = read(tmp_path / "x.csv", time_format=unit)["at"]
     assert found == expected or (expected is None and str(found).startswith("!"))

@@ -1,4 +1,4 @@
-"""Effects planted in the sample company: found again at about their true size, which analyses are tested against."""
+"""Effects planted in the sample company: found again at about their true size, as analyses are tested against them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_users_leave_with_the_same_hazard_every_week(made: Simulation) -> None:
         assert _near((weeks == week)[weeks >= week], LEAVE_PER_WEEK), week
 
 
-def test_who_first_comes_in_a_campaign_buys_more_often_by_its_lift() -> None:
+def test_people_who_arrive_in_a_campaign_buy_more_often_by_its_lift() -> None:
     company = Company(Options(seed=3, size=10.0))
     story = Story(company)
     people = meet(company, story)

@@ -1,4 +1,6 @@
-"""The sample company as landed: the same every time, and as its truth says, counted anew in SQL by the definitions."""
+"""The sample company as landed: the same every time, and equal to its truth, counted again in SQL by the
+definitions.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ def truth(landed: tuple[Path, dict[str, Any]]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def sql(landed: tuple[Path, dict[str, Any]]) -> Sql:
-    """Asks `all_<feed>` (everything received) and `<feed>` (in force, each key once: metric definitions C7)."""
+    """Queries `all_<feed>` (every landed row) and `<feed>` (in force, each key once: metric definitions C7)."""
     con = duckdb.connect()
     keys = {"orders": "order_id, type, line_id", "events": "event_id", "requests": "request_id", "vitals": "sample_id"}
     for feed in FEEDS:
@@ -114,11 +116,11 @@ def test_a_pull_with_the_same_options_is_skipped_and_one_with_others_replaces_ev
         assert [skipped for *_, skipped in _pull(tmp_path, **change)] == [False] * len(ENDPOINTS)
         files = landed_files(tmp_path)
         assert not {file.load.sha256 for file in files} & set(hashes.values()), f"{change}: nothing old is left"
-        assert len(files) == len(hashes), "as many landings as before: those of the other options are gone"
+        assert len(files) == len(hashes), "as many loads as before: those of the other options are gone"
     verify(tmp_path)
 
 
-def test_a_pull_that_was_killed_before_the_truth_is_done_anew(tmp_path: Path) -> None:
+def test_a_pull_that_was_killed_before_the_truth_is_done_again(tmp_path: Path) -> None:
     _pull(tmp_path)
     (tmp_path / "sample" / "truth.json").unlink()
     assert [skipped for *_, skipped in _pull(tmp_path)] == [False] * len(ENDPOINTS)
@@ -129,7 +131,7 @@ def test_the_data_are_complete_until_the_end_and_nothing_lies_after_it(landed: t
     until = {file.feed: file.load.complete_until for file in landed_files(landed[0])}
     moving = {feed for feed in until if feed.startswith("search_console")}
     assert {until[feed] for feed in until if feed not in moving} == {END}
-    # Search Console says itself which days it still moves: in California the 28th begins.
+    # Search Console itself reports which days still move: in California the 28th begins.
     assert {until[feed] for feed in moving} == {datetime(2026, 6, 28, 7, tzinfo=UTC)}
     for feed in FEEDS:
         ((first, last),) = sql(f"SELECT min(ts), max(ts) FROM all_{feed}")
@@ -255,7 +257,7 @@ def test_money_is_as_the_truth_says(sql: Sql, truth: dict[str, Any]) -> None:
     )
 
 
-def test_what_comes_back_names_an_order_and_is_no_more_than_was_paid_but_for_goodwill(
+def test_refunds_name_an_order_and_are_at_most_what_was_paid_except_for_goodwill(
     sql: Sql, truth: dict[str, Any]
 ) -> None:
     returned = sql("""
@@ -308,7 +310,7 @@ def test_prices_taxes_and_coupons_hold_line_by_line(sql: Sql, truth: dict[str, A
     assert courses["mug"]["before"] == courses["mug"]["after"]
 
 
-def test_the_last_days_of_orders_were_told_twice_and_differ(landed: tuple[Path, Any], sql: Sql) -> None:
+def test_the_last_days_of_orders_were_reported_twice_and_differ(landed: tuple[Path, Any], sql: Sql) -> None:
     first, second = (file for file in landed_files(landed[0]) if file.endpoint == "orders")
     assert second.load.window is not None
     assert (second.load.window.start.date(), second.load.window.end) == (date(2026, 6, 24), END)
@@ -380,7 +382,7 @@ def test_a_short_or_empty_company_lands_too(tmp_path: Path) -> None:
         ({"end": 5}, "end must be a date, not 5"),
     ],
 )
-def test_options_that_cannot_be_used_are_refused(table: dict[str, Any], said: str) -> None:
+def test_options_that_cannot_be_used_are_rejected(table: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         _open(Path(), **table)
 

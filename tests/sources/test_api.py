@@ -1,4 +1,4 @@
-"""Which days are asked for, what replaces what, and that a kill at any moment changes nothing in the end."""
+"""Which days are requested, which loads replace which, and that a kill at any moment changes nothing in the end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def toy(tmp_path: Path) -> Toy:
     return Toy(tmp_path)
 
 
-# Which days are asked for
+# Which days are requested
 
 
 def test_a_first_pull_asks_for_all_of_history_in_chunks_oldest_first(toy: Toy) -> None:
@@ -48,21 +48,21 @@ def test_a_second_pull_asks_for_what_may_have_changed(toy: Toy) -> None:
     assert toy.asked_days() == [(2, -1), (-2, -2)]
 
 
-def test_what_is_settled_is_not_asked_for_even_after_years(toy: Toy) -> None:
+def test_final_days_are_not_requested_even_after_years(toy: Toy) -> None:
     toy.pull_all()
     toy.pull_all(noon(-400))
     assert toy.asked_days()[0][0] == 2 and toy.asked_days()[-1][1] == -399
 
 
-def test_a_day_that_was_not_whole_when_it_was_landed_is_asked_for_again(tmp_path: Path) -> None:
-    # It promises not to restate, but takes three days to be whole.
+def test_a_day_that_was_incomplete_when_it_was_landed_is_requested_again(tmp_path: Path) -> None:
+    # It promises not to restate, but takes three days to be complete.
     toy = Toy(tmp_path, with_(lookback_days=0, lag_days=3))
     toy.pull_all()
     toy.pull_all()
     assert toy.asked_days() == [(3, 1)]
 
 
-def test_today_is_asked_for_where_it_can_be(tmp_path: Path) -> None:
+def test_today_is_requested_where_it_can_be(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(include_today=True, lookback_days=0))
     toy.pull_all()
     assert toy.asked_days()[-1][1] == 0
@@ -89,7 +89,7 @@ def test_since_and_until_ask_for_their_days_landed_or_not(toy: Toy) -> None:
     toy.pull_all(until=back(8))
     assert toy.asked_days() == [(10, 8)]
     toy.pull_all(since=back(30), until=back(29))
-    assert toy.asked_days() == [(30, 29)], "further back than a first pull reaches"
+    assert toy.asked_days() == [(30, 29)], "further back than a first pull goes"
     (reported,) = toy.pull_all(since=back(0), until=back(-5))
     assert toy.asked_days() == [], "today is not over, and what is ahead has not been"
     assert reported.messages == ("daily: none of the requested days is over, or the source no longer has them.",)
@@ -97,10 +97,10 @@ def test_since_and_until_ask_for_their_days_landed_or_not(toy: Toy) -> None:
     assert toy.asked_days() == [(9, 6), (5, 2)]
 
 
-def test_days_landed_further_back_are_not_asked_for_again(toy: Toy) -> None:
+def test_days_landed_further_back_are_not_requested_again(toy: Toy) -> None:
     toy.pull_all(since=back(30), until=back(29))
     toy.pull_all()
-    # What lies between is a hole: it was never asked for.
+    # The days in between are a gap: they were never requested.
     assert toy.asked_days() == [(28, 25), (24, 21), (20, 17), (16, 13), (12, 9), (8, 5), (4, 1)]
 
 
@@ -114,7 +114,7 @@ def test_a_hole_is_filled_and_the_look_back_goes_around_it(toy: Toy) -> None:
     for day in (10, 9, 6, 5):
         toy.pull_all(since=back(day), until=back(day))
     toy.pull_all()
-    # 8 and 7 lie between what is held; from 4 on nothing is.
+    # 8 and 7 lie between landed days; from 4 on nothing is landed.
     assert toy.asked_days() == [(8, 7), (4, 1)]
 
 
@@ -131,7 +131,7 @@ def _entry(first: date, days: int, fetched: date) -> Load:
     st.integers(0, 6),
     st.integers(0, 6),
 )
-def test_exactly_what_is_unknown_or_unsettled_is_asked_for(
+def test_exactly_the_unknown_and_changeable_days_are_requested(
     landed: list[tuple[int, int, int]], chunk: int, lookback: int, lag: int
 ) -> None:
     endpoint = with_(chunk_days=chunk, lookback_days=lookback, lag_days=lag, history_days=20)
@@ -142,7 +142,7 @@ def test_exactly_what_is_unknown_or_unsettled_is_asked_for(
     expected = []
     for number in range((TODAY - start).days):
         day = start + timedelta(days=number)
-        # Landed by somebody on a day on which it could not change any more.
+        # Landed on a day on which it could not change any more.
         settled = any(
             back(first) <= day < back(first) + timedelta(days=length)
             and (back(first) + timedelta(days=length + after) - day).days > max(lookback, lag)
@@ -157,40 +157,40 @@ def test_exactly_what_is_unknown_or_unsettled_is_asked_for(
 # What replaces what
 
 
-def test_a_restated_day_replaces_what_was_told_and_is_counted(toy: Toy) -> None:
+def test_a_restated_day_replaces_what_was_reported_and_is_counted(toy: Toy) -> None:
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     toy.pull_all()
-    toy.tell(back(1), 100, 101)
-    toy.tell(back(2))
-    toy.tell(back(9), 999)
+    toy.report(back(1), 100, 101)
+    toy.report(back(2))
+    toy.report(back(9), 999)
     (pulled,) = toy.pull_all()
-    # The 9th day back was settled: nobody asks for it again.
+    # The 9th day back was final: it is not requested again.
     assert toy.held() == {**{back(day): [day] for day in range(3, 11)}, back(1): [100, 101]}
     assert pulled.restated == 2
 
 
 def test_a_late_day_is_landed_when_it_comes(toy: Toy) -> None:
-    toy.tell(back(3), 3)
+    toy.report(back(3), 3)
     toy.pull_all()
-    toy.tell(back(1), 1)
+    toy.report(back(1), 1)
     pulled = toy.pull_all()
     assert toy.held() == {back(3): [3], back(1): [1]}
-    # A day of which nothing was told is a day that was told as empty: this is a restatement.
+    # An empty response for a day is a report of an empty day: this is a restatement.
     assert sum(partition.restated for partition in pulled) == 1
 
 
-def test_what_is_told_again_the_same_is_no_restatement(toy: Toy) -> None:
-    toy.tell(back(1), 1, 2, 3)
+def test_the_same_data_again_is_not_a_restatement(toy: Toy) -> None:
+    toy.report(back(1), 1, 2, 3)
     toy.pull_all()
     toy.days[back(1)].reverse()
     assert sum(partition.restated for partition in toy.pull_all()) == 0
     assert toy.held() == {back(1): [1, 2, 3]}
 
 
-def test_rows_of_other_days_than_were_asked_for_are_refused(toy: Toy) -> None:
-    toy.tell(back(1), 1)
-    # A server that takes days for instants of another zone tells of the day before, too.
+def test_rows_of_other_days_than_were_requested_are_rejected(toy: Toy) -> None:
+    toy.report(back(1), 1)
+    # A server that takes days for instants of another zone returns the day before, too.
     toy.days[back(1)] += [{"day": back(3).isoformat(), "name": "n0", "value": 3}]
     (*_, pulled) = toy.pull_all()
     assert toy.held() == {back(1): [1]} and pulled.rejected == 1
@@ -200,32 +200,34 @@ def test_rows_of_other_days_than_were_asked_for_are_refused(toy: Toy) -> None:
 
 def test_only_rows_of_other_days_are_said_to_be_so(toy: Toy) -> None:
     toy.days[back(1)] = [{"day": back(3).isoformat(), "name": "n0", "value": 3}]
-    with pytest.raises(SourceError, match="None of the 1 records of 2026-11-18 and after could be used: they are of"):
+    with pytest.raises(
+        SourceError, match="None of the 1 records of 2026-11-18 and after could be used: they belong to"
+    ):
         toy.pull_all()
 
 
 def test_lost_files_are_pulled_again(toy: Toy) -> None:
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     toy.pull_all()
     lost, damaged, *_ = [file.path for file in landed_files(toy.settings.raw)]
     lost.unlink()
     damaged.write_bytes(b"not parquet")
     with pytest.raises(SourceError, match="Run: tidings pull api --again"):
         verify(toy.settings.raw)
-    # Meanwhile they are told otherwise, which cannot be compared any more.
-    toy.tell(back(10), 77)
-    toy.tell(back(6), 77)
+    # Meanwhile they are reported differently, which cannot be compared any more.
+    toy.report(back(10), 77)
+    toy.report(back(6), 77)
     toy.pull_all(again=True)
     verify(toy.settings.raw)
     assert toy.held() == {back(day): [77 if day in (10, 6) else day] for day in range(1, 11)}
 
 
-# Days that cannot be had
+# Days that are not available
 
 
 class Broken:
-    """An answer that will not do for some days, with an HTTP status or without."""
+    """A failing response for some days, with an HTTP status or without."""
 
     def __init__(self, status: int, *days: date) -> None:
         self.status = status
@@ -236,24 +238,24 @@ class Broken:
             raise ResponseError(f"The answer for {day} is damaged.", "Pull again.", self.status)
 
 
-def test_a_damaged_answer_keeps_out_its_own_days_only(tmp_path: Path) -> None:
+def test_a_damaged_response_blocks_only_its_own_days(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0))
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     toy.on_page = broken = Broken(0, back(8))
     with pytest.raises(SourceError, match="2026-11-12 is damaged"):
         toy.pull_all()
-    assert set(toy.held()) == {back(day) for day in range(1, 7)}, "four days are asked for at a time"
+    assert set(toy.held()) == {back(day) for day in range(1, 7)}, "four days are requested at a time"
     broken.days.clear()
     toy.pull_all()
     assert toy.asked_days() == [(10, 7)]
     assert toy.held() == {back(day): [day] for day in range(1, 11)}
 
 
-def test_a_day_that_a_connector_sets_apart_keeps_out_nothing_else(tmp_path: Path) -> None:
+def test_a_day_that_a_connector_sets_apart_blocks_nothing_else(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0))
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     broken = {back(8), back(5)}
 
     def on_page(endpoint: str, partition: str, day: date) -> None:
@@ -264,22 +266,22 @@ def test_a_day_that_a_connector_sets_apart_keeps_out_nothing_else(tmp_path: Path
     with pytest.raises(SourceError, match=r"2026-11-12 is damaged\. 2026-11-15 is damaged\. Pull again\."):
         toy.pull_all()
     assert set(toy.held()) == {back(day) for day in (10, 9, 7, 6, 4, 3, 2, 1)}
-    assert not any("not there yet" in message for partition in toy.pulled for message in partition.messages)
+    assert not any("not available yet" in message for partition in toy.pulled for message in partition.messages)
     broken.clear()
     toy.pull_all()
     assert toy.asked_days() == [(8, 8), (5, 5)]
 
 
-def test_a_right_that_lacks_is_not_asked_for_day_by_day(toy: Toy) -> None:
+def test_a_missing_right_is_not_tried_day_by_day(toy: Toy) -> None:
     toy.on_page = Broken(403, *(back(day) for day in range(1, 11)))
     with pytest.raises(SourceError, match="is damaged"):
         toy.pull_all()
     assert len(toy.asked) == 1
 
 
-def test_refused_records_are_counted_and_kept_until_their_days_are_landed(toy: Toy) -> None:
+def test_rejected_records_are_counted_and_kept_until_their_days_are_landed(toy: Toy) -> None:
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     toy.days[back(2)] = toy.days[back(1)] = [{"day": "never"}]
     with pytest.raises(SourceError, match="'name' is missing"):
         toy.pull_all()
@@ -289,65 +291,63 @@ def test_refused_records_are_counted_and_kept_until_their_days_are_landed(toy: T
         toy.pull_all()
     assert len(toy.workbook.rejected("daily")) == 2, "nothing has come in their place"
     broken.days.clear()
-    toy.tell(back(2), 2)
-    toy.tell(back(1), 1)
+    toy.report(back(2), 2)
+    toy.report(back(1), 1)
     toy.pull_all()
     assert toy.workbook.rejected("daily") == [] and toy.held()[back(1)] == [1]
 
 
 @pytest.mark.parametrize("order", [{"again": True}, {"since": back(30)}, {"since": back(30), "until": back(1)}])
-def test_what_a_source_no_longer_knows_stays_as_it_was_told(tmp_path: Path, order: Any) -> None:
+def test_what_a_source_no_longer_knows_stays_as_it_was_reported(tmp_path: Path, order: Any) -> None:
     toy = Toy(tmp_path, with_(retention_days=10))
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     toy.pull_all()
     # Five days on it has forgotten five days.
     for day in range(6, 11):
-        toy.tell(back(day))
+        toy.report(back(day))
     pulled = toy.pull_all(noon(-5), **order)
     assert toy.held() == {back(day): [day] for day in range(1, 11)}
     reported = [message for partition in pulled for message in partition.messages]
     assert reported == (
-        []
-        if order.get("again")
-        else ["daily reaches back to 2026-11-15: what was landed of days before stays as it is."]
+        [] if order.get("again") else ["daily goes back to 2026-11-15: earlier days stay as they were landed."]
     )
 
 
 def test_what_is_forgotten_before_it_settles_stays(tmp_path: Path) -> None:
-    # It restates for five days and keeps three: as reviews of the last week are told.
+    # It restates for five days and keeps three, like an API of last week's reviews.
     toy = Toy(tmp_path, with_(retention_days=3, history_days=3, lookback_days=5, include_today=True))
-    toy.tell(back(2), 2)
+    toy.report(back(2), 2)
     toy.pull_all()
     for later in range(1, 9):
         if later > 1:
-            toy.tell(back(2))
+            toy.report(back(2))
         toy.pull_all(noon(-later))
     assert toy.held() == {back(2): [2]}
 
 
-def test_records_that_cannot_be_used_are_asked_for_until_they_can(tmp_path: Path) -> None:
+def test_unusable_records_are_requested_until_they_are_usable(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(history_days=6, chunk_days=3, lookback_days=0))
     for day in (6, 5, 4):
         toy.days[back(day)] = [{"day": "never"}]
     for day in range(-4, 4):
-        toy.tell(back(day), 10 - day)
+        toy.report(back(day), 10 - day)
     for later in range(3):
         with pytest.raises(SourceError, match="'name' is missing"):
             toy.pull_all(noon(-later))
-        assert len(toy.workbook.rejected("daily")) == 3, "once, however often they were asked for"
+        assert len(toy.workbook.rejected("daily")) == 3, "once, however often they were requested"
     for day in (6, 5, 4):
-        toy.tell(back(day), 10 - day)
-    # They are older than a first pull reaches by now, and are not given up.
+        toy.report(back(day), 10 - day)
+    # They are older than a first pull goes back by now, and are not given up.
     toy.pull_all(noon(-3))
     assert toy.workbook.rejected("daily") == []
     assert toy.held() == {back(day): [10 - day] for day in range(-2, 7)}
 
 
-def test_a_chunk_of_which_a_part_could_not_be_used_is_asked_for_again_by_the_same_version(tmp_path: Path) -> None:
+def test_a_chunk_of_which_a_part_could_not_be_used_is_requested_again_by_the_same_version(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0))
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     good = toy.days[back(9)]
     toy.days[back(9)] = [*good, {"day": back(9).isoformat(), "name": "n1", "value": "many"}]
     toy.pull_all()
@@ -361,7 +361,7 @@ def test_a_chunk_of_which_a_part_could_not_be_used_is_asked_for_again_by_the_sam
     assert toy.asked == [], "all of it is used by now"
 
 
-def test_what_can_never_be_used_is_asked_for_in_turn(tmp_path: Path) -> None:
+def test_records_that_stay_unusable_are_requested_in_turn(tmp_path: Path) -> None:
     # A fault of every chunk must not make each pull ask for all of history.
     toy = Toy(tmp_path, with_(lookback_days=0, chunk_days=1))
     for day in range(1, 11):
@@ -374,15 +374,15 @@ def test_what_can_never_be_used_is_asked_for_in_turn(tmp_path: Path) -> None:
     for minute in range(1, 5):
         toy.pull_all(noon() + timedelta(minutes=minute))
         turns.append([first for first, _ in toy.asked_days()])
-    # Three at a time, those first that were asked for longest ago.
+    # Three at a time, those requested longest ago first.
     assert turns == [[10, 9, 8], [7, 6, 5], [4, 3, 2], [10, 9, 1]]
 
 
-# Not there yet
+# Not available yet
 
 
 class Late:
-    """Days that are not there yet, as a server says it."""
+    """Days that are not available yet, as a server reports it."""
 
     def __init__(self, *days: date) -> None:
         self.days = set(days)
@@ -392,16 +392,16 @@ class Late:
             raise NotYetError(day)
 
 
-def test_not_there_yet_is_not_zero_and_is_asked_for_again(tmp_path: Path) -> None:
+def test_a_day_that_is_not_available_yet_is_not_zero_and_is_requested_again(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0))
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     toy.on_page = late = Late(back(1))
     pulled = toy.pull_all()
     assert pulled[-1].messages == ("2026-11-19 is not available yet: it will be requested again.",)
     assert back(1) not in toy.held() and back(2) in toy.held()
     windows = [entry.window for entry in Landing(toy.settings.raw).loads("api", "daily") if entry.window]
-    assert max(window.end for window in windows).date() == back(1), "nothing is said of the missing day"
+    assert max(window.end for window in windows).date() == back(1), "nothing is reported about the missing day"
     until = max(entry.complete_until for entry in Landing(toy.settings.raw).loads("api", "daily"))  # type: ignore[type-var]
     assert until == datetime(2026, 11, 19, tzinfo=UTC)
     late.days.clear()
@@ -413,7 +413,7 @@ def test_not_there_yet_is_not_zero_and_is_asked_for_again(tmp_path: Path) -> Non
 def test_a_missing_day_does_not_keep_out_those_after_it(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0))
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     toy.on_page = Late(back(8), back(7), back(3))
     pulled = toy.pull_all()
     assert set(toy.held()) == {back(day) for day in (10, 9, 6, 5, 4, 2, 1)}
@@ -424,10 +424,10 @@ def test_a_missing_day_does_not_keep_out_those_after_it(tmp_path: Path) -> None:
     assert toy.asked_days() == [(8, 7), (7, 7), (3, 3)]
 
 
-def test_days_that_are_known_to_be_missing_are_not_asked_for_one_by_one(tmp_path: Path) -> None:
+def test_days_that_are_known_to_be_missing_are_not_requested_one_by_one(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(lookback_days=0, chunk_days=10))
-    toy.tell(back(10), 10)
-    toy.tell(back(2), 2)
+    toy.report(back(10), 10)
+    toy.report(back(2), 2)
 
     def page(endpoint: str, partition: str, day: date) -> None:
         if day == back(9):
@@ -445,8 +445,8 @@ def test_days_that_are_known_to_be_missing_are_not_asked_for_one_by_one(tmp_path
 
 
 @pytest.mark.parametrize("named", [back(40), back(-5)])
-def test_a_missing_day_that_was_not_asked_for_is_no_endless_loop(toy: Toy, named: date) -> None:
-    toy.tell(back(10), 10)
+def test_a_missing_day_that_was_not_requested_is_not_an_endless_loop(toy: Toy, named: date) -> None:
+    toy.report(back(10), 10)
 
     def confused(endpoint: str, partition: str, day: date) -> None:
         if toy.asked[-1][3] - timedelta(days=1) == day:
@@ -458,7 +458,7 @@ def test_a_missing_day_that_was_not_asked_for_is_no_endless_loop(toy: Toy, named
     assert set(toy.held()) <= {back(10)}
 
 
-# What cannot be used
+# Unusable records
 
 
 def _without(toy: Toy, name: str) -> None:
@@ -467,9 +467,9 @@ def _without(toy: Toy, name: str) -> None:
             record.pop(name)
 
 
-def test_the_refused_part_keeps_old_rows_in_force(toy: Toy) -> None:
+def test_the_rejected_part_keeps_old_rows_in_force(toy: Toy) -> None:
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     toy.pull_all()
     before = toy.held()
     freshest = max(e.complete_until for e in Landing(toy.settings.raw).loads("api", "daily") if e.complete_until)
@@ -484,9 +484,9 @@ def test_the_refused_part_keeps_old_rows_in_force(toy: Toy) -> None:
     assert len(toy.workbook.rejected("daily")) == 10, "all of them are kept as received"
     entries = Landing(toy.settings.raw).loads("api", "daily")
     assert max(e.complete_until for e in entries if e.complete_until) == freshest, "nothing became fresher"
-    # They are asked for again, and what was set aside is gone when they are right.
+    # They are requested again, and the rejected ones are gone once they are right.
     for day in range(1, 11):
-        toy.tell(back(day), -day)
+        toy.report(back(day), -day)
     toy.pull_all(noon(-1), again=True)
     assert toy.held() == {back(day): [-day] for day in range(1, 11)}
     assert toy.workbook.rejected("daily") == []
@@ -495,7 +495,7 @@ def test_the_refused_part_keeps_old_rows_in_force(toy: Toy) -> None:
 def test_a_bad_day_does_not_keep_out_those_after_it(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(chunk_days=1))
     for day in range(1, 11):
-        toy.tell(back(day), day)
+        toy.report(back(day), day)
     for day in (7, 4):
         toy.days[back(day)][0]["value"] = "many"
     for _ in range(2):
@@ -503,8 +503,8 @@ def test_a_bad_day_does_not_keep_out_those_after_it(tmp_path: Path) -> None:
             toy.pull_all()
         assert set(toy.held()) == {back(day) for day in (10, 9, 8, 6, 5, 3, 2, 1)}
         assert len(toy.workbook.rejected("daily")) == 2
-    # One of them is mended: only the other is still set aside, whichever days were asked for.
-    toy.tell(back(7), 7)
+    # One of them is fixed: only the other is still rejected, whichever days were requested.
+    toy.report(back(7), 7)
     toy.pull_all(since=back(7), until=back(7))
     assert len(toy.workbook.rejected("daily")) == 1
     with pytest.raises(SourceError, match="None of the 1 records of 2026-11-16"):
@@ -512,8 +512,8 @@ def test_a_bad_day_does_not_keep_out_those_after_it(tmp_path: Path) -> None:
     assert set(toy.held()) == {back(day) for day in range(1, 11) if day != 4}
 
 
-def test_records_that_are_no_records_are_set_aside(toy: Toy) -> None:
-    toy.tell(back(1), 1)
+def test_records_that_are_no_records_are_rejected(toy: Toy) -> None:
+    toy.report(back(1), 1)
     toy.days[back(1)] += ["maintenance", None, ["x"], 7]
     (*_, pulled) = toy.pull_all()
     assert (pulled.rows, pulled.rejected) == (1, 4)
@@ -521,25 +521,25 @@ def test_records_that_are_no_records_are_set_aside(toy: Toy) -> None:
     assert '{"":"maintenance"}' in {record for _, record in toy.workbook.rejected("daily")}
 
 
-def test_fields_that_went_and_came_are_told(toy: Toy) -> None:
+def test_fields_that_went_and_came_are_reported(toy: Toy) -> None:
     toy = Toy(toy.settings.root, with_(fields=("day", "name", "value", "hint")))
-    toy.tell(back(1), 1)
+    toy.report(back(1), 1)
     toy.days[back(1)][0]["shiny"] = True
     (*_, pulled) = toy.pull_all()
     assert pulled.messages == (
-        "daily no longer has the fields hint: what is made of them is empty.",
+        "daily no longer has the fields hint: the columns made of them are empty.",
         "daily has new fields, kept as received: shiny.",
     )
     (record,) = [record for (record,) in toy.workbook.rows("daily", "_record")]
     assert '"shiny":true' in record
-    toy.tell(back(1))
-    assert [partition.messages for partition in toy.pull_all()] == [()], "an empty answer tells nothing of its fields"
+    toy.report(back(1))
+    assert [partition.messages for partition in toy.pull_all()] == [()], "an empty response shows nothing about fields"
 
 
 def test_what_is_to_be_forgotten_is_nowhere(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(forget=("email",)))
-    toy.tell(back(2), 2)
-    toy.tell(back(1), 1, 0)
+    toy.report(back(2), 2)
+    toy.report(back(1), 1, 0)
     toy.days[back(2)][0]["email"] = "canary@shop.example"
     toy.days[back(1)][0] |= {"email": "canary@shop.example", "value": "many"}
     toy.days[back(1)] += ["canary@shop.example"]
@@ -547,7 +547,7 @@ def test_what_is_to_be_forgotten_is_nowhere(tmp_path: Path) -> None:
     assert sum(partition.rejected for partition in pulled) == 2
     assert "canary" not in toy.workbook.everything()
     reported = [message for partition in pulled for message in partition.messages]
-    assert len(reported) == 1 and "2 of its records could not be used" in reported[0], "that it came is no news"
+    assert len(reported) == 1 and "2 of its records could not be used" in reported[0], "its presence is not news"
 
 
 @pytest.mark.parametrize(
@@ -560,11 +560,11 @@ def test_what_is_to_be_forgotten_is_nowhere(tmp_path: Path) -> None:
         (ValueError("not a date"), "ValueError"),
     ],
 )
-def test_an_answer_of_another_form_is_told_and_stops_no_other_endpoint(
+def test_a_response_of_another_form_is_reported_and_does_not_stop_other_endpoints(
     tmp_path: Path, fault: Exception, reported: str
 ) -> None:
     toy = Toy(tmp_path, with_(name="odd"), DAILY)
-    toy.tell(back(1), 1)
+    toy.report(back(1), 1)
 
     def page(endpoint: str, partition: str, day: date) -> None:
         if endpoint == "odd" and day == back(5):
@@ -576,26 +576,26 @@ def test_an_answer_of_another_form_is_told_and_stops_no_other_endpoint(
     ):
         toy.pull_all()
     assert toy.held() == {back(1): [1]}
-    # Days before the fault are landed, those of its chunk are asked for again.
+    # Days before the fault are landed, those of its chunk are requested again.
     toy.on_page = lambda endpoint, partition, day: None
     toy.pull_all()
     assert next(first for name, _, first, _ in toy.asked if name == "odd") == back(6)
 
 
-def test_a_check_of_an_answer_of_another_form_is_a_sentence(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_of_a_response_of_another_form_is_a_sentence(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     def ping(client: Any) -> list[str]:
         raise KeyError("sites")
 
     monkeypatch.setattr(toy, "ping", ping)
     (said,) = toy.check(Pull(noon()))
-    assert said.startswith("The answer of api has a form that Tidings does not know: the field 'sites' is missing.")
+    assert said.startswith("The response of api has a form that Tidings does not know: the field 'sites' is missing.")
 
 
-# Parts and endpoints
+# Partitions and endpoints
 
 
 def test_parts_have_their_own_days(toy: Toy) -> None:
-    toy.tell(back(1), 1)
+    toy.report(back(1), 1)
     toy.names = ("a",)
     toy.pull_all()
     toy.names = ("a", "b")
@@ -607,16 +607,16 @@ def test_parts_have_their_own_days(toy: Toy) -> None:
         ("b", 2),
     ]
     assert toy.held() == {back(1): [1, 1]}
-    # A part that is no longer asked for keeps what it told.
+    # A partition that is no longer requested keeps its rows.
     toy.names = ("b",)
     toy.pull_all()
     assert toy.held() == {back(1): [1, 1]}
 
 
-def test_a_part_or_endpoint_that_fails_stops_no_other(tmp_path: Path) -> None:
+def test_a_failing_partition_or_endpoint_does_not_stop_the_others(tmp_path: Path) -> None:
     toy = Toy(tmp_path, DAILY, with_(name="other"))
     toy.names = ("a", "b", "c")
-    toy.tell(back(1), 1)
+    toy.report(back(1), 1)
 
     def page(endpoint: str, partition: str, day: date) -> None:
         if (endpoint, partition) in {("daily", "b"), ("other", "a")}:
@@ -629,7 +629,7 @@ def test_a_part_or_endpoint_that_fails_stops_no_other(tmp_path: Path) -> None:
     assert (len(toy.held()[back(1)]), len(toy.held("other")[back(1)])) == (2, 2)
 
 
-def test_many_failures_are_told_in_few_words(toy: Toy) -> None:
+def test_many_failures_are_reported_in_few_words(toy: Toy) -> None:
     toy.names = tuple(f"site-{number}" for number in range(40))
 
     def page(endpoint: str, partition: str, day: date) -> None:
@@ -657,40 +657,40 @@ def test_what_concerns_all_ends_the_pull(tmp_path: Path, fatal: SourceError) -> 
 
 def test_a_snapshot_adds_a_day_with_each_day_of_pulling(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(snapshot=True))
-    toy.tell(back(0), 1)
+    toy.report(back(0), 1)
     toy.pull_all()
-    toy.tell(back(0), 2)
+    toy.report(back(0), 2)
     toy.pull_all()
     assert toy.asked_days() == [(0, 0)] and toy.held() == {back(0): [2]}
-    toy.tell(back(-1), 3)
+    toy.report(back(-1), 3)
     toy.pull_all(noon(-1))
     assert toy.held() == {back(0): [2], back(-1): [3]}
     assert Landing(toy.settings.raw).loads("api", "daily")[-1].complete_until == noon(-1)
 
 
-def test_what_is_told_as_a_whole_replaces_the_whole(tmp_path: Path) -> None:
-    toy = Toy(tmp_path, with_(whole=True))
-    toy.tell(back(500), 1)
-    toy.tell(back(1), 2)
+def test_a_full_refresh_replaces_everything(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, with_(full_refresh=True))
+    toy.report(back(500), 1)
+    toy.report(back(1), 2)
     toy.pull_all()
     del toy.days[back(500)]
-    toy.tell(back(1), 3)
+    toy.report(back(1), 3)
     toy.pull_all(noon(-1))
     assert toy.held() == {back(1): [3]}
     _without(toy, "value")
     with pytest.raises(SourceError, match="the field 'value' is missing"):
         toy.pull_all(noon(-2))
     assert toy.held() == {back(1): [3]} and len(toy.workbook.rejected("daily")) == 1
-    toy.tell(back(1), 4)
+    toy.report(back(1), 4)
     toy.pull_all(noon(-3))
     assert toy.held() == {back(1): [4]} and toy.workbook.rejected("daily") == []
 
 
-def test_a_snapshot_that_is_not_there_is_asked_for_again(tmp_path: Path) -> None:
+def test_a_snapshot_that_is_not_there_is_requested_again(tmp_path: Path) -> None:
     toy = Toy(tmp_path, with_(snapshot=True))
     toy.on_page = Late(back(0))
     (pulled,) = toy.pull_all()
-    assert "not there yet" in pulled.messages[0] and toy.held() == {}
+    assert "not available yet" in pulled.messages[0] and toy.held() == {}
     assert Landing(toy.settings.raw).loads("api", "daily") == ()
 
 
@@ -741,7 +741,7 @@ def _history(toy: Toy, seed: int) -> Iterator[tuple[datetime, date]]:
     for number in range(4):
         today = back(-number)
         for day in range(1, 7):
-            toy.tell(today - timedelta(days=day), *range(seed + number, seed + number + day % 4))
+            toy.report(today - timedelta(days=day), *range(seed + number, seed + number + day % 4))
         toy.on_page = Late(today - timedelta(days=1)) if number % 2 == seed % 2 else (lambda *_: None)
         yield noon(-number), today
 
@@ -764,7 +764,7 @@ def test_a_pull_killed_at_any_moment_and_run_again_is_as_if_never_killed(
                 mortal.pull_all(now, progress=life.step)
             mortal.on_page = reported
             verify(mortal.settings.raw)
-            # Day by day it is what was told before or what is told now, nothing between.
+            # Each day has either the earlier or the later version, nothing in between.
             for day, values in mortal.held().items():
                 assert values in (before.get(day), [r["value"] for r in mortal.days.get(day, [])], restated.get(day))
         mortal.pull_all(now)
@@ -775,7 +775,7 @@ def test_a_pull_killed_at_any_moment_and_run_again_is_as_if_never_killed(
 def test_every_step_of_a_pull_can_be_its_last(tmp_path: Path) -> None:
     whole = Toy(tmp_path / "whole")
     for day in range(1, 11):
-        whole.tell(back(day), day, day)
+        whole.report(back(day), day, day)
     whole.pull_all()
     fatal, died = 0, True
     while died:
@@ -791,8 +791,8 @@ def test_every_step_of_a_pull_can_be_its_last(tmp_path: Path) -> None:
                 died = True
         toy.on_page = lambda *_: None
         verify(toy.settings.raw)
-        # Meanwhile it is told otherwise, so that what lies about is of no use any more.
-        toy.tell(back(1), 99)
+        # Meanwhile it is reported differently, so that leftover files are useless.
+        toy.report(back(1), 99)
         toy.pull_all()
         assert toy.held() == {**whole.held(), back(1): [99]}, f"killed in step {fatal}"
         entries = Landing(toy.settings.raw).loads("api", "daily")

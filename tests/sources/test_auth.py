@@ -1,4 +1,4 @@
-"""Proving who asks: keys, signed tokens, Google's service accounts; renewed in time, and after a refusal."""
+"""Authentication: keys, signed tokens, Google's service accounts; renewed in time, and after a rejection."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def pem(key: Any, password: str = "") -> str:
 
 
 class Google(FakeApi):
-    """A token endpoint that verifies assertions, and something to ask for with a token."""
+    """A token endpoint that verifies assertions, and a resource that needs a token."""
 
     def __init__(self, clock: QuickClock) -> None:
         super().__init__(clock.epoch)
@@ -135,18 +135,18 @@ def test_a_token_is_kept_and_renewed_before_it_expires(google: Google, clock: Qu
     for minute in range(0, 121, 5):
         clock._elapsed = minute * 60.0
         used.append((minute, client.get("figures").json()["by"]))
-    # An hour good, but nobody waits for the last five minutes.
+    # Valid for an hour, but renewed five minutes before the end.
     assert [minute for minute, token in used if token == "token-1"] == list(range(0, 55, 5))
     assert used[11] == (55, "token-2") and used[-1] == (120, "token-3")
     assert all(request.path == "/token" or request.bearer in google.valid for request in google.asked)
     refused = [request for request in google.asked if request.path == "/figures"]
-    assert len(refused) == len(used), "none was refused on the way"
+    assert len(refused) == len(used), "none was rejected on the way"
 
 
-def test_a_token_that_is_refused_is_renewed_once(google: Google, clock: QuickClock) -> None:
+def test_a_token_that_is_rejected_is_renewed_once(google: Google, clock: QuickClock) -> None:
     client = client_of(google, clock)
     client.get("figures")
-    # Revoked, or forgotten by a server that started anew.
+    # Revoked, or forgotten by a server that restarted.
     google.valid.clear()
     assert client.get("figures").json() == {"by": "token-2"}
     google.fail("/figures", 401, times=9, content={"error": {"message": "Disabled"}})
@@ -156,7 +156,7 @@ def test_a_token_that_is_refused_is_renewed_once(google: Google, clock: QuickClo
     assert [request.path for request in google.asked] == ["/figures", "/token", "/figures"]
 
 
-def test_a_token_of_a_second_is_no_endless_loop(google: Google, clock: QuickClock) -> None:
+def test_a_token_of_a_second_is_not_an_endless_loop(google: Google, clock: QuickClock) -> None:
     google.seconds = 1
     client = client_of(google, clock)
     assert [client.get("figures").json()["by"] for _ in range(2)] == ["token-1", "token-1"]
@@ -174,7 +174,7 @@ def test_a_clock_that_is_wrong_is_named_as_a_reason(google: Google, clock: Quick
         client_of(google, clock).get("figures")
 
 
-def test_a_key_that_google_does_not_know_is_refused(google: Google, clock: QuickClock) -> None:
+def test_a_key_that_google_does_not_know_is_rejected(google: Google, clock: QuickClock) -> None:
     other = pem(rsa.generate_private_key(65537, 2048))
     with pytest.raises(CredentialError, match="Signature verification failed") as refused:
         client_of(google, clock, private_key=other).get("figures")
@@ -184,7 +184,7 @@ def test_a_key_that_google_does_not_know_is_refused(google: Google, clock: Quick
 @pytest.mark.parametrize(
     "said", [{}, [], {"access_token": "t", "expires_in": "soon"}, {"access_token": None, "expires_in": {}}]
 )
-def test_an_answer_without_a_token_is_told(google: Google, clock: QuickClock, said: Any) -> None:
+def test_a_response_without_a_token_is_reported(google: Google, clock: QuickClock, said: Any) -> None:
     google.fail("/token", 200, content=said)
     with pytest.raises(ResponseError, match=r"/token gave no token to search\. Compare token_uri"):
         client_of(google, clock).get("figures")
@@ -202,7 +202,7 @@ def test_an_answer_without_a_token_is_told(google: Google, clock: QuickClock, sa
         '{"client_email": "a@b.example", "private_key": null}',
     ],
 )
-def test_what_is_no_key_file_is_said_without_its_content(google: Google, clock: QuickClock, text: str) -> None:
+def test_what_is_not_a_key_file_is_reported_without_its_content(google: Google, clock: QuickClock, text: str) -> None:
     client = Client("search", google.url, clock, console="", auth=service_account(Secret(text), SCOPES))
     with pytest.raises(CredentialError, match=r"service account of search is not a Google key file\.") as refused:
         client.get("figures")
@@ -246,7 +246,7 @@ def test_es256_is_signed_as_apple_asks_for(clock: QuickClock) -> None:
         ("RS256", "-----BEGIN OPENSSH PRIVATE KEY-----\ncanary4d\n-----END OPENSSH PRIVATE KEY-----\n"),
     ],
 )
-def test_a_key_of_another_kind_is_told(clock: QuickClock, algorithm: str, key: str) -> None:
+def test_a_key_of_another_kind_is_reported(clock: QuickClock, algorithm: str, key: str) -> None:
     made = {"RSA": lambda: pem(rsa_key()), "EC": lambda: pem(ec_key()), "P-384": lambda: pem(ec_key("secp384r1"))}
     made["LOCKED"] = lambda: pem(ec_key(), "password")
     made["PUBLIC"] = lambda: ec_key().public_key().public_bytes(Encoding.PEM, _public()).decode()
@@ -282,7 +282,7 @@ def test_a_token_is_minted_once_for_many_requests(clock: QuickClock) -> None:
     token.renew()
     assert token.headers(client) == {"Authorization": "Bearer t2"}
     assert "t2" not in repr(token.headers(client))
-    # 20 minutes good, five of them not relied upon.
+    # Valid for 20 minutes, renewed five minutes before the end.
     clock._elapsed = 899.0
     assert token.headers(client) == {"Authorization": "Bearer t2"}
     clock._elapsed = 900.0

@@ -1,4 +1,4 @@
-"""What counts as an answer, and what does not."""
+"""What counts as a valid response, and what does not."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def response(content: Any, type_: str = "application/json") -> Response:
         (OBJECT, b'{"a": 1', "it is not JSON (7 bytes)"),
         (OBJECT, {"error": {"message": "later"}, "rows": []}, "it reports an error: later"),
         (OBJECT, {"errors": ["later"]}, "it reports an error: "),
-        # Where nothing went wrong some APIs say so.
+        # Some APIs report explicitly that nothing went wrong.
         (OBJECT, {"error": None, "a": 1}, ""),
         (ROWS, {"rows": []}, ""),
         (ROWS, {"rows": [], "next": None}, ""),
@@ -43,7 +43,7 @@ def response(content: Any, type_: str = "application/json") -> Response:
         (ROWS, {"rows": None}, "its 'rows' is nothing (null)"),
         (ROWS, {"data": []}, "it has no 'rows'"),
         (ROWS, {"rows": [], "next": 7}, "its 'next' is a number"),
-        # It leaves out what is empty: nothing at all is an answer, another form is none.
+        # It leaves out empty fields: an empty object is valid, another structure is not.
         (SPARSE, {}, ""),
         (SPARSE, {"hello": 1}, "it holds none of rows"),
         (SPARSE, [], "it is an empty list where an object is expected"),
@@ -56,7 +56,7 @@ def response(content: Any, type_: str = "application/json") -> Response:
         (FILE, {"error": "later"}, "it is JSON where a file is expected: later"),
     ],
 )
-def test_what_is_an_answer(expected: Any, content: Any, fault: str) -> None:
+def test_what_is_a_valid_response(expected: Any, content: Any, fault: str) -> None:
     said = expected.fault(response(content))
     assert said.startswith(fault) if fault else said == ""
 
@@ -71,7 +71,7 @@ def test_whatever_comes_is_taken_or_told_in_a_text_that_can_be_printed(content: 
         fault = expected.fault(response(content))
         assert isinstance(fault, str)
         str(TidingsError(fault)).encode()
-        # Only what has the rows is taken for rows.
+        # Only the field with the rows is taken for rows.
         if expected is ROWS and not fault:
             assert isinstance(content["rows"], list)
 
@@ -79,7 +79,7 @@ def test_whatever_comes_is_taken_or_told_in_a_text_that_can_be_printed(content: 
 def test_halves_of_characters_are_mended_where_they_come_in() -> None:
     said = response(b'{"a": ["x \\ud83d", {"\\udc00": "\\ud83d\\ude00"}]}').json()
     assert said == {"a": ["x ?", {"?": "\U0001f600"}]}
-    # The bytes of half a character, as some databases write them.
+    # The bytes of a lone surrogate, as some databases write them.
     assert response(b'{"a": "\xed\xa0\xbd"}').json() == {"a": "?"}
 
 
@@ -106,6 +106,6 @@ def test_a_page_is_known_by_how_it_begins(body: bytes, type_: str, title: str | 
     assert Response(200, {"Content-Type": type_}, body, "x").page == title
 
 
-def test_not_json_is_told() -> None:
+def test_not_json_is_reported() -> None:
     with pytest.raises(ResponseError, match="did not respond with JSON"):
         response(b"no").json()

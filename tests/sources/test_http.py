@@ -1,4 +1,4 @@
-"""HTTP as connectors use it: what is asked again and when, what is given up, what is never told."""
+"""HTTP as connectors use it: what is retried and when, what is given up, what is never shown."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KEY = "canary-7f3e9b"
 
 
 class Shop(FakeApi):
-    """Answers whoever has the key."""
+    """Responds to requests with the key."""
 
     def authenticate(self, request: Request) -> None:
         if request.bearer != KEY:
@@ -80,18 +80,18 @@ def clock() -> QuickClock:
     return QuickClock()
 
 
-# What is asked again
+# Retries
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520, 524, 529])
-def test_answers_that_say_later_are_asked_again(shop: Shop, clock: QuickClock, status: int) -> None:
+def test_responses_that_say_later_are_retried(shop: Shop, clock: QuickClock, status: int) -> None:
     shop.fail("/orders", status, times=2)
     assert client_of(shop, clock).get("orders").json()["orders"] == [1, 2, 3]
     assert len(shop.asked) == 3
 
 
 @pytest.mark.parametrize("status", [400, 404, 422, 501, 505])
-def test_answers_that_say_no_are_not(shop: Shop, clock: QuickClock, status: int) -> None:
+def test_responses_that_say_no_are_not(shop: Shop, clock: QuickClock, status: int) -> None:
     shop.fail("/orders", status, times=9, content={"message": "no"})
     with pytest.raises(ResponseError, match=f"/orders answers {status}: no") as refused:
         client_of(shop, clock).get("orders")
@@ -109,7 +109,7 @@ def test_waits_double_and_are_jittered_within_bounds(shop: Shop) -> None:
         for doubled, wait in zip((1, 2, 4, 8), clock.waited, strict=True):
             assert doubled / 2 <= wait <= doubled
         waited.append(tuple(clock.waited))
-    # Sources that fail together do not come back together.
+    # Sources that fail together do not retry at the same moment.
     assert len(set(waited)) == 4
 
 
@@ -120,7 +120,7 @@ def test_a_server_that_fails_at_some_requests_is_given_up_at_the_third_in_a_row(
         for _ in range(2):
             with pytest.raises(ResponseError, match="fails in 5 tries"):
                 client.get("orders")
-        # What it answers meanwhile shows that it is there.
+        # Its other responses show that it is alive.
         client.get("orders")
     shop.fail("/orders", 500, times=15)
     for expected in (ResponseError, ResponseError, OutageError):
@@ -168,7 +168,7 @@ def in_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("-3", 0),
         ("Fri, 20 Nov 2026 18:01:00 GMT", 60),
         ("Fri, 20 Nov 2026 19:01:00 +0100", 60),
-        # A zone of -0000 says nothing of a zone: UTC, whatever the machine's own is.
+        # A zone of -0000 means an unknown zone: UTC, whatever the machine's own is.
         ("Fri, 20 Nov 2026 18:01:00 -0000", 60),
         ("Fri, 20 Nov 2026 17:00:00 GMT", 0),
         ("soon", None),
@@ -191,11 +191,11 @@ def test_a_longer_wait_than_a_pull_should_last_ends_it(shop: Shop, clock: QuickC
     assert (len(shop.asked), clock.waited) == (1, [])
 
 
-def test_a_cut_answer_is_asked_for_again(shop: Shop, clock: QuickClock) -> None:
+def test_a_truncated_response_is_requested_again(shop: Shop, clock: QuickClock) -> None:
     shop.cut("/orders", after=10, times=2)
     assert client_of(shop, clock).get("orders").json()["orders"] == [1, 2, 3]
     shop.cut("/orders", after=10, times=9)
-    with pytest.raises(OutageError, match=r"does not answer shop in 5 tries: .*/orders: the answer was cut off"):
+    with pytest.raises(OutageError, match=r"does not answer shop in 5 tries: .*/orders: the response was cut off"):
         client_of(shop, clock).get("orders")
 
 
@@ -211,7 +211,7 @@ def test_silence_ends_with_a_time_out(shop: Shop, clock: QuickClock, monkeypatch
 
 @contextmanager
 def answering(talk: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server that answers each connection by `talk`, which is below what HTTP servers do."""
+    """A server that handles each connection by `talk`, below the level of HTTP servers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
@@ -237,7 +237,7 @@ def answering(talk: Callable[[socket.socket], None]) -> Iterator[str]:
 
 
 class TickingClock(QuickClock):
-    """Each look at it takes a minute."""
+    """Each reading takes a minute."""
 
     def seconds(self) -> float:
         self._elapsed += 60
@@ -258,20 +258,20 @@ def test_a_server_that_drips_is_given_up() -> None:
     with answering(drip) as url:
         client = Client("shop", url, TickingClock(), console="")
         try:
-            # Other answers may end: at the third that does not, the server is given up.
+            # Other responses may end: the server is given up at the third that does not.
             for expected in (ResponseError, ResponseError, OutageError):
-                with pytest.raises(expected, match=r"/orders: it was still answering after 300 s\."):
+                with pytest.raises(expected, match=r"/orders: the response was still incomplete after 300 s\."):
                     client.get("orders")
         finally:
             stop.set()
 
 
-def test_a_connection_closed_without_a_word_is_no_mystery(clock: QuickClock) -> None:
-    with answering(lambda connection: None) as url, pytest.raises(OutageError, match="the answer was cut off"):
+def test_a_connection_closed_without_a_word_is_not_a_mystery(clock: QuickClock) -> None:
+    with answering(lambda connection: None) as url, pytest.raises(OutageError, match="the response was cut off"):
         Client("shop", url, clock, console="").get("orders")
 
 
-def test_a_chunked_answer_is_whole_or_asked_for_again(clock: QuickClock) -> None:
+def test_a_chunked_response_is_complete_or_requested_again(clock: QuickClock) -> None:
     said = iter([b"5\r\nhel", b"5\r\nhello\r\n3\r\n wo\r\n0\r\n\r\n"])
 
     def talk(connection: socket.socket) -> None:
@@ -354,7 +354,7 @@ def test_limits_are_never_run_into(calls: int, seconds: int, more: int, waits: l
 
 
 class _Wired(Client):
-    """A client that hands its requests to a fake without a wire between, so that hundreds take no time."""
+    """A client that passes its requests to a fake without a wire between, so that hundreds take no time."""
 
     def __init__(self, fake: Shop, clock: QuickClock, **more: Any) -> None:
         super().__init__("shop", "http://shop.example", clock, console="", auth=Header(Secret(KEY)), **more)
@@ -367,12 +367,12 @@ class _Wired(Client):
         return Response(reply.status, reply.headers, reply.bytes(), url)
 
 
-def test_a_slow_answer_counts_from_its_end(clock: QuickClock) -> None:
+def test_a_slow_response_counts_from_its_end(clock: QuickClock) -> None:
     arrived: list[float] = []
 
     class Slow(_Wired):
         def _send(self, method: str, url: str, sent: Mapping[str, Any]) -> Response:
-            # On its way for two seconds, at the server only then.
+            # In transit for two seconds, and counted by the server on arrival.
             clock._elapsed += 2 if not arrived else 0
             arrived.append(clock.seconds())
             return super()._send(method, url, sent)
@@ -390,7 +390,7 @@ def test_a_call_that_is_repeated_counts_again(shop: Shop, clock: QuickClock) -> 
     assert clock.seconds() >= 100
 
 
-# Credentials, and who gets them
+# Credentials, and who receives them
 
 
 def test_redirects_are_not_followed(shop: Shop, clock: QuickClock) -> None:
@@ -435,7 +435,7 @@ def test_what_the_same_server_is(base: str, url: str, is_same: bool, clock: Quic
             client._url(url, True)
 
 
-def test_a_refused_key_is_told_without_the_key(shop: Shop, clock: QuickClock) -> None:
+def test_a_rejected_key_is_reported_without_the_key(shop: Shop, clock: QuickClock) -> None:
     wrong = "canary-wrong-55"
     with pytest.raises(CredentialError) as refused:
         client_of(shop, clock, wrong).get("orders")
@@ -444,7 +444,7 @@ def test_a_refused_key_is_told_without_the_key(shop: Shop, clock: QuickClock) ->
 
 
 @pytest.mark.parametrize("cut", range(4, len(KEY)))
-def test_a_key_cut_off_in_an_error_is_not_told_either(shop: Shop, clock: QuickClock, cut: int) -> None:
+def test_a_truncated_key_in_an_error_is_not_shown_either(shop: Shop, clock: QuickClock, cut: int) -> None:
     # The excerpt ends in the middle of the key.
     shop.fail("/orders", 400, content="x" * (300 - cut) + KEY + " was not accepted")
     with pytest.raises(ResponseError) as refused:
@@ -486,14 +486,14 @@ def test_nothing_to_hide_hides_nothing(shop: Shop, clock: QuickClock) -> None:
         client.get("orders")
 
 
-# What an answer holds
+# Content of responses
 
 
 def test_gzip_without_a_header_is_left_as_it_came(shop: Shop, clock: QuickClock) -> None:
     client = client_of(shop, clock)
     assert gzip.decompress(client.get("zipped", expects=FILE).body) == b"a,b\n1,2\n"
     assert client.get("encoded").json() == {"a": 1}
-    with pytest.raises(OutageError, match="the answer could not be decompressed"):
+    with pytest.raises(OutageError, match="the response could not be decompressed"):
         client.get("broken")
 
 
@@ -508,7 +508,7 @@ def test_numbers_stay_exact() -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>Log in</html>", b"", b"\xff\xfe\x00", b"[" * 100_000, b"9" * 5000])
-def test_what_is_not_json_is_said_without_its_content(body: bytes) -> None:
+def test_what_is_not_json_is_reported_without_its_content(body: bytes) -> None:
     with pytest.raises(ResponseError, match=rf"x did not respond with JSON \({len(body)} bytes\)\. Check base_url"):
         Response(200, {}, body, "x").json()
 
@@ -527,7 +527,7 @@ def test_what_is_not_json_is_said_without_its_content(body: bytes) -> None:
         (b"w" * 5000, "w" * 300),
     ],
 )
-def test_an_error_is_told_in_one_short_line(body: bytes, said: str) -> None:
+def test_an_error_is_reported_in_one_short_line(body: bytes, said: str) -> None:
     assert excerpt(Response(400, {}, body, "x")) == said
 
 

@@ -1,4 +1,4 @@
-"""Pages until there are no more, and never in a circle."""
+"""Pages until there are no more, and never in a cycle."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tidings.sources.http import paging
 from tidings.sources.http.paging import pages
 
 
-# Two pages that hold the same are one that came twice; empty ones come now and then.
+# Two equal pages count as a repeated one; empty ones occur now and then.
 @given(st.lists(st.lists(st.integers()), min_size=1, unique_by=lambda rows: tuple(rows) or object()))
-def test_all_pages_come_in_order_each_asked_for_once(said: list[list[int]]) -> None:
+def test_all_pages_come_in_order_each_requested_once(said: list[list[int]]) -> None:
     asked: list[int | None] = []
 
     def ask(cursor: int | None) -> Any:
@@ -35,15 +35,15 @@ def test_all_pages_come_in_order_each_asked_for_once(said: list[list[int]]) -> N
         ({None: "a", "a": "b", "b": "a"}, [None, "a", "b"]),
     ],
 )
-def test_a_circle_is_left_with_an_error(following: dict[str | None, str], seen: list[str | None]) -> None:
+def test_a_cycle_is_left_with_an_error(following: dict[str | None, str], seen: list[str | None]) -> None:
     came = []
-    with pytest.raises(ResponseError, match="The pages of the orders go round in a circle"):
+    with pytest.raises(ResponseError, match="The pages of the orders repeat in a cycle"):
         for page in pages(lambda cursor: cursor, lambda page: following[page], "orders"):
             came.append(page)
-    assert came == seen, "what came before was handed over once"
+    assert came == seen, "earlier pages were passed on once"
 
 
-def test_the_next_page_is_asked_for_when_it_is_wanted() -> None:
+def test_the_next_page_is_requested_when_it_is_needed() -> None:
     asked: list[int | None] = []
 
     def ask(cursor: int | None) -> int:
@@ -72,14 +72,14 @@ def test_zero_and_empty_text_are_cursors() -> None:
     ],
 )
 def test_a_server_that_does_not_go_on_is_found_out(page: Any) -> None:
-    # It ignores the offset, and would give the same rows for ever.
+    # It ignores the offset, and would return the same rows for ever.
     asked: list[int] = []
 
     def ask(offset: int | None) -> Any:
         asked.append(offset or 0)
         return page([{"x": "/a", "y": 1}, {"x": "/b", "y": 2}], offset)
 
-    with pytest.raises(ResponseError, match="The pages of the paths repeat themselves"):
+    with pytest.raises(ResponseError, match="The pages of the paths repeat:"):
         list(pages(ask, lambda _: asked[-1] + 2, "paths"))
     assert asked == [0, 2]
 
@@ -87,7 +87,7 @@ def test_a_server_that_does_not_go_on_is_found_out(page: Any) -> None:
 def test_two_pages_in_turn_are_found_out() -> None:
     turns = iter([[1, 2], [3, 4], [1, 2]])
     numbers = iter(range(9))
-    with pytest.raises(ResponseError, match="repeat themselves"):
+    with pytest.raises(ResponseError, match="repeat:"):
         list(pages(lambda _: next(turns), lambda _: next(numbers)))
 
 

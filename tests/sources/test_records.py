@@ -1,4 +1,4 @@
-"""From records to typed rows: what is taken, what is set aside with which reason, what is kept as received."""
+"""From records to typed rows: accepted values, reasons for rejections, raw records."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def one(column: str, value: Any) -> Any:
         ("ts", "2026-11-20T01:00:00Z", datetime(2026, 11, 20, 1)),
         ("ts", datetime(2026, 11, 20, 3, tzinfo=timezone(timedelta(hours=2))), datetime(2026, 11, 20, 1)),
         ("ts", datetime(2026, 11, 20, 1, 2, 3, 456789, tzinfo=UTC), datetime(2026, 11, 20, 1, 2, 3, 456789)),
-        # A number is no time: nobody knows its unit.
+        # A number is not a time: its unit is unknown.
         ("ts", 1_790_000_000, "ts: '1790000000' is not a time"),
         ("ts", Decimal("1790000000.5"), "ts: '1790000000.5' is not a time"),
         ("ts", 1.5, "ts: '1.5' is not a time"),
@@ -89,7 +89,7 @@ def one(column: str, value: Any) -> Any:
         ("amount", Decimal("12345678901234567890.12345678"), Decimal("12345678901234567890.12345678")),
         ("amount", "1,234.50", Decimal("1234.50")),
         ("amount", 0.1, Decimal("0.1")),
-        # What a binary fraction leaves behind.
+        # The rounding of a binary fraction.
         ("amount", Decimal("0.30000000000000004"), Decimal("0.3")),
         ("amount", 10**20, f"amount: '{10**20}' is out of range"),
         ("amount", True, "amount: 'True' is not a number"),
@@ -103,7 +103,7 @@ def one(column: str, value: Any) -> Any:
         ("name", {"a": [1]}, '{"a":[1]}'),
         ("name", Decimal("1.50"), "1.50"),
         ("name", None, "name: is missing"),
-        # Half of a character, as texts that were cut off end with.
+        # A lone surrogate, as truncated texts end with.
         ("name", "Caf\ud83d", "Caf?"),
         ("kind", "a", "a"),
         ("kind", "c", "kind: 'c' is not one of a, b"),
@@ -135,12 +135,12 @@ def test_one_bad_value_takes_out_its_own_row_only() -> None:
     assert json.loads(rows.records[0]) == {"ts": "2026-11-20T00:00:00", "name": "b", "count": "x"}
 
 
-def test_a_row_that_is_wrong_twice_is_refused_once() -> None:
+def test_a_row_with_two_faults_is_rejected_once() -> None:
     rows = read({"count": "x", "share": "y", "name": None})
     assert (len(rows.reasons), rows.table.num_rows) == (1, 0)
 
 
-def test_a_field_that_vanished_is_named() -> None:
+def test_a_field_that_disappeared_is_named() -> None:
     def parse(record: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"ts": record["day"], "name": record["who"], "count": record.get("count")}
 
@@ -196,13 +196,13 @@ def test_whatever_comes_is_in_or_out_and_kept(records: list[dict[str, Any]]) -> 
     rows = typed(FEED, records, dict, 1)
     assert rows.table.num_rows + len(rows.reasons) == len(records)
     assert sorted([*rows.table["_line"].to_pylist(), *rows.lines]) == list(range(1, len(records) + 1))
-    # It can be written, and holds what its columns promise.
+    # It can be written, and keeps its columns' promises.
     assert pa.table(rows.table).validate(full=True) is None
     assert all(text.encode() for text in [*rows.reasons, *rows.records])
     assert not any(rows.table[name].null_count for name in FEED.required)
 
 
-def test_what_lies_outside_of_a_columns_range_is_refused_before_a_build_is() -> None:
+def test_what_lies_outside_of_a_columns_range_is_rejected_before_a_build_is() -> None:
     feed = Feed(
         name="stars",
         doc="Stars.",

@@ -1,4 +1,4 @@
-"""Kinds of sources: how they are found and what is said of settings that cannot be used."""
+"""Source kinds: discovery, and errors for settings that are not valid."""
 
 from __future__ import annotations
 
@@ -65,19 +65,19 @@ def test_sources_open_in_the_order_of_the_settings_or_as_named() -> None:
         ({**_ORDERS, "encoding": 8}, "encoding must be text"),
     ],
 )
-def test_what_cannot_be_used_is_named_with_the_remedy(table: dict[str, Any], said: str) -> None:
+def test_unusable_input_is_named_with_the_remedy(table: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError) as caught:
         open_sources(_settings(shop=table))
     assert said in str(caught.value)
     assert "[tool.tidings.sources.shop]" in str(caught.value)
 
 
-def test_a_mistyped_source_is_refused_with_the_nearest_name() -> None:
+def test_a_mistyped_source_is_rejected_with_the_nearest_name() -> None:
     with pytest.raises(SettingsError, match=r"no source 'shpo'.*Did you mean 'shop'"):
         open_sources(_settings(shop=_ORDERS), ["shpo"])
 
 
-def test_a_mistyped_zone_is_refused() -> None:
+def test_a_mistyped_zone_is_rejected() -> None:
     with pytest.raises(SettingsError, match=r"sources\.shop.*Europe/Berln"):
         open_sources(_settings(shop={**_ORDERS, "timezone": "Europe/Berln"}))
 

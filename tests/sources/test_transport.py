@@ -1,4 +1,4 @@
-"""The wire: proxies and certificates as this machine has them, nothing of a .netrc, and an end to every response."""
+"""The wire: this machine's proxies and certificates, no .netrc, and a time limit on every response."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def proxy(response: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """A proxy that says one thing, whatever it is asked; and what it was asked."""
+    """A proxy with one fixed response, and a record of its requests."""
     asked: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
@@ -67,7 +67,7 @@ def proxy(response: bytes) -> Iterator[tuple[str, list[bytes]]]:
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"by": "way"}'
 
 
-def test_a_proxy_of_the_environment_is_used_unless_it_is_told_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_of_the_environment_is_used_unless_it_is_disabled(monkeypatch: pytest.MonkeyPatch) -> None:
     with proxy(OK) as (address, asked), Shop().running() as url:
         monkeypatch.setenv("HTTP_PROXY", f"http://ada:pw-canary@{address}")
         assert client_of("http://shop.example").get("orders").json() == {"by": "way"}
@@ -80,8 +80,8 @@ def test_a_proxy_of_the_environment_is_used_unless_it_is_told_not_to(monkeypatch
 @pytest.mark.parametrize(
     ("response", "said"),
     [
-        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "wants a name and a password"),
-        (b"HTTP/1.1 403 Forbidden\r\n\r\n", r"refuses the way \(403\)"),
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "requires a user and a password"),
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n", r"rejects the connection \(403\)"),
     ],
 )
 def test_a_proxy_that_refuses_is_named_without_its_password(
@@ -91,7 +91,7 @@ def test_a_proxy_that_refuses_is_named_without_its_password(
         monkeypatch.setenv("HTTPS_PROXY", f"http://ada:pw-canary@{address}")
         with pytest.raises(OutageError, match=rf"the proxy {address} {said}\. Check HTTPS_PROXY") as refused:
             client_of("https://shop.example").get("orders")
-        assert len(asked) == 1, "asking again does not mend it"
+        assert len(asked) == 1, "a retry does not fix it"
     assert "canary" not in str(refused.value) and "ada" not in str(refused.value)
 
 
@@ -149,7 +149,7 @@ def test_a_bundle_without_a_certificate_is_named(monkeypatch: pytest.MonkeyPatch
         client_of(url).get("orders")
 
 
-def test_a_server_without_encryption_is_told_at_once() -> None:
-    with Shop().running() as url, pytest.raises(OutageError, match="does not answer encrypted") as refused:
+def test_a_server_without_encryption_is_reported_at_once() -> None:
+    with Shop().running() as url, pytest.raises(OutageError, match="does not use TLS") as refused:
         client_of(url.replace("http:", "https:")).get("orders")
     assert "http://" in str(refused.value)

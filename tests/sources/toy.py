@@ -1,4 +1,4 @@
-"""A small API that exists only in tests: what every connector has from `ApiSource`, with nothing else in the way."""
+"""A small API that exists only in tests: everything that connectors inherit from `ApiSource`, and nothing else."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ DAILY: Final = ApiEndpoint(
 class Toy(ApiSource[Options]):
     """Tells `days` (records by day) page by page; `asked` lists (endpoint, part, first, end) of each question.
 
-    `on_page` is called before each page, and may raise whatever a server can do to a connector.
+    `on_page` is called before each page, and may raise any error that a server can cause.
     """
 
     kind = "toy"
@@ -96,7 +96,11 @@ class Toy(ApiSource[Options]):
         self, client: Client, endpoint: ApiEndpoint, partition: str, first: date, end: date
     ) -> Iterator[Sequence[Record]]:
         self.asked.append((endpoint.name, partition, first, end))
-        days = sorted(self.days) if endpoint.whole else [first + timedelta(days=n) for n in range((end - first).days)]
+        days = (
+            sorted(self.days)
+            if endpoint.full_refresh
+            else [first + timedelta(days=n) for n in range((end - first).days)]
+        )
         for day in days:
             self.on_page(endpoint.name, partition, day)
             records = self.days.get(day, [])
@@ -106,8 +110,8 @@ class Toy(ApiSource[Options]):
 
     # What tests do with it
 
-    def tell(self, day: date, *values: int) -> None:
-        """From now on these are the values of a day."""
+    def report(self, day: date, *values: int) -> None:
+        """Set the values of a day."""
         self.days[day] = [
             {"day": day.isoformat(), "name": f"n{number}", "value": value} for number, value in enumerate(values)
         ]
@@ -129,7 +133,7 @@ class Toy(ApiSource[Options]):
         return found
 
     def asked_days(self) -> list[tuple[int, int]]:
-        """First and last day of each question, as days before today."""
+        """First and last day of each request, as days before today."""
         return [((TODAY - first).days, (TODAY - end).days + 1) for _, _, first, end in self.asked]
 
 

@@ -156,7 +156,7 @@ def _preview(what: str, trial: Trial) -> Finding:
     if trial.failed or (trial.rejected and not trial.used):
         level = "fail"
     reasons = [f"{reason}." for reason in trial.reasons[:_REASONS]]
-    return Finding(what, level, " ".join(filter(None, [trial.said(), *reasons, trial.advice, *trial.notes])))
+    return Finding(what, level, " ".join(filter(None, [trial.summary(), *reasons, trial.advice, *trial.notes])))
 
 
 def _money(settings: Settings, first: Mapping[str, Sequence[Trial]]) -> Iterator[Finding]:

@@ -32,10 +32,10 @@ def add(settings: Settings, file: Path, name: str | None, kind: str | None, yes:
 
     Nothing is landed. What the file alone does not show is listed, not guessed.
     """
-    from tidings.intake.adding import propose, said, write
+    from tidings.intake.adding import described, propose, write
 
     proposal = propose(settings, file, name, kind, _now())
-    click.echo(said(proposal))
+    click.echo(described(proposal))
     if proposal.trial is None:
         raise UsageError(f"{file} was not added.", "Name its --kind, or rename its columns as `tidings catalog` shows.")
     if yes and proposal.trial.rejected and not proposal.trial.rows.num_rows:

@@ -142,7 +142,7 @@ def _redactor(settings: Settings) -> Redactor:
 
         return credentials(settings).redactor
     except Exception:  # noqa: BLE001 - an error is being reported already: a second one must not replace it
-        return Redactor(filter(None, map(settings.held, settings.withheld())))
+        return Redactor(filter(None, map(settings.secret_value, settings.withheld())))
 
 
 def _unknown(error: Exception, settings: Settings | None) -> TidingsError:

@@ -1,1 +1,1 @@
-"""What a raw value says beside itself: user agents, referrers, channels, countries, pseudonyms, redaction."""
+"""Derives facts from raw values: user agents, referrers, channels, countries, pseudonyms, redaction."""

@@ -1,4 +1,4 @@
-"""Characters that stand for nothing: what neither a page, a picture, a log nor a terminal may be handed.
+"""Replaces characters that must not reach a page, a picture, a log or a terminal.
 
 Bottom layer: this module imports nothing from the package.
 """
@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 INSTEAD: Final = "\ufffd"
-# Controls but for tab and line ends, halves of characters, and two that are none: XML can hold hardly any of them.
-# Overrides of the direction, by which a text is read as another than it is.
+# Control characters except tab and line ends, lone surrogates, and two noncharacters: most are invalid in XML. Also
+# direction overrides, which make a text look like another one.
 _ANY: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff\ufffe\uffff]")
 _IN_ARROW: Final = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\x{202d}\x{202e}\x{fffe}\x{ffff}]"
 
@@ -37,17 +37,17 @@ def _plain_maps(maps: pa.MapArray) -> pa.MapArray:
     keys, items = (pa.chunked_array([part]) for part in (maps.keys, maps.items))
     if not any(map(_may_hold, (maps.keys, maps.items))):
         return maps
-    # Two keys that differ by such a character only are one afterwards; a map with a key twice is still a map.
+    # Two keys that differ only in such a character become equal; a map with a repeated key is still a map.
     keys, items = (plain_column(part).combine_chunks() for part in (keys, items))
     return pa.MapArray.from_arrays(maps.offsets, keys, items, mask=maps.is_null() if maps.null_count else None)
 
 
 def _may_hold(texts: pa.StringArray) -> bool:
-    """True where such a character may be among them; told by the bytes, many times as fast as by any expression."""
+    """True if such a character may occur; tests the bytes, many times as fast as any expression."""
     _, offsets, data = texts.buffers()
     if data is None or not len(texts):
         return False
     ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
     held = np.frombuffer(data, np.uint8)[ends[0] : ends[-1]]
-    # Tabs and line ends, too; the first bytes of U+0080 to U+009F, of U+202D and of U+FFFE.
+    # Includes tabs and line ends, and matches the first bytes of U+0080 to U+009F, of U+202D and of U+FFFE.
     return bool((held < 0x20).any()) or any(bool((held == byte).any()) for byte in (0x7F, 0xC2, 0xE2, 0xEF))

@@ -1,4 +1,4 @@
-"""Country codes: APIs say `deu`, `DEU`, `DE` or `Germany`; the workbook says DE."""
+"""Country codes: APIs write `deu`, `DEU`, `DE` or `Germany`; the workbook uses DE."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Final
 
 import pycountry
 
-# Codes that are in use beside those of ISO 3166-1 (its reserved ones, and the European Union's for Greece).
+# Codes in use beside those of ISO 3166-1 (its reserved ones, and the European Union's for Greece).
 _CODES: Final[Mapping[str, str]] = {"UK": "GB", "EL": "GR"}
-# How stores, Unicode's CLDR and people call countries whose names in ISO 3166-1 are others.
+# Names that stores, Unicode's CLDR and people use where ISO 3166-1 has others.
 _NAMES: Final[Mapping[str, str]] = {
     "bolivia": "BO",
     "bosnia": "BA",
@@ -82,7 +82,7 @@ _NAMES: Final[Mapping[str, str]] = {
 
 @cache
 def alpha2(code: str) -> str:
-    """The ISO alpha-2 code of a country by its codes or its English name; what is none of them stays as it is."""
+    """The ISO alpha-2 code of a country by its codes or its English name; anything else is returned as it is."""
     upper = code.strip().upper()
     if len(upper) == 3:
         found = pycountry.countries.get(alpha_3=upper)
@@ -94,13 +94,12 @@ def alpha2(code: str) -> str:
 
 
 def is_country(code: str) -> bool:
-    """Whether it is the alpha-2 code of a country."""
     return code == "XK" or pycountry.countries.get(alpha_2=code) is not None
 
 
 @cache
 def _by_name() -> Mapping[str, str]:
-    """Codes by the names that ISO 3166-1 and people have for countries."""
+    """Codes by the names that ISO 3166-1 and people use for countries."""
     found = {}
     for country in pycountry.countries:
         for name in (country.name, getattr(country, "official_name", ""), getattr(country, "common_name", "")):
@@ -110,7 +109,7 @@ def _by_name() -> Mapping[str, str]:
 
 
 def _plain(name: str) -> str:
-    """A name in lower case, without accents, `and` for `&`, with single spaces."""
+    """A name normalised for comparison: lower case, no accents, `and` for `&`, single spaces."""
     letters = unicodedata.normalize("NFKD", name.replace("\u2019", "'"))
     text = "".join(letter for letter in letters if not unicodedata.combining(letter)).casefold()
     return " ".join(text.replace("&", " and ").split())

@@ -13,12 +13,12 @@ import maxminddb
 from tidings.errors import SourceError
 
 _REMEDY: Final = "Set `geoip` in [tool.tidings] to a country or city file in MaxMind's format (.mmdb), or leave it out."
-# Some networks carry no country; a file of countries shows one well before this many records.
+# Some networks have no country; a country file shows one well before this many records.
 _PROBE: Final = 1_000
 
 
 class Places:
-    """Country by address; `country` is cached per distinct address. Close it, or use it in a `with`."""
+    """Looks up countries by address; `country` is cached per distinct address. Close it, or use it in a `with`."""
 
     def __init__(self, file: Path) -> None:
         """Open the file.
@@ -46,7 +46,9 @@ class Places:
         self._reader.close()
 
     def _country(self, address: str) -> str | None:
-        """ISO 3166 code (two letters) of the address; null if the text is no address or the file knows no country."""
+        """ISO 3166 code (two letters) of the address; null if the text is not an address or the file has no country
+        for it.
+        """
         try:
             ip = ipaddress.ip_address(address.strip())
         except ValueError:

@@ -1,4 +1,6 @@
-"""Hosts as they are compared and shown: one host has one name, however it was written (metric definitions 5.1)."""
+"""Normalises hosts for comparison and display: one host has one name, however it was written (metric definitions
+5.1).
+"""
 
 from __future__ import annotations
 
@@ -22,32 +24,34 @@ _PUNCTUATION: Final = frozenset(" ./:?#@[]\\%")
 
 @functools.lru_cache(maxsize=65_536)
 def compared(host: str) -> str:
-    """A host in ASCII (IDNA), lower case, without user info, port, final dots or one leading `www.`. Never raises."""
+    """A host in ASCII (IDNA), lower case, without user info, port, trailing dots or one leading `www.`. Never
+    raises.
+    """
     name = _PORT.sub("", host.strip().rpartition("@")[2])
     if not name.isascii() or "%" in name:
-        # RFC 3986 3.2.2: a host may be percent-encoded UTF-8; of the dots of other scripts IDNA makes one.
+        # RFC 3986 3.2.2: a host may be percent-encoded UTF-8; IDNA turns the dots of other scripts into one.
         name = ".".join(map(_ascii, re.split(r"[.。．｡]", unquote(name))))
     return name.lower().rstrip(".").removeprefix("www.")
 
 
 @functools.lru_cache(maxsize=65_536)
 def shown(host: str) -> str:
-    """A host as `compared`, its labels in the letters that they stand for. Never raises."""
+    """A host as `compared`, with its labels decoded to Unicode. Never raises."""
     name = compared(host)
     return ".".join(map(_readable, name.split("."))) if "xn--" in name else name
 
 
 def is_within(host: str, site: str) -> bool:
-    """True for a site's own host or one below it."""
+    """True for a site's own host or a subdomain of it."""
     host, site = compared(host), compared(site)
     return bool(site) and (host == site or host.endswith("." + site))
 
 
 def site_host(value: str, where: str) -> str:
-    """The host of a site that is set as a host, a host and port, or a URL; as `shown`.
+    """The host of a site that is configured as a host, a host and port, or a URL; as `shown`.
 
     Raises:
-        SettingsError: it names no host; `where` is the table that holds it.
+        SettingsError: there is no host in it; `where` is the table that holds it.
     """
     text = value.strip()
     if not text:
@@ -63,7 +67,7 @@ def site_host(value: str, where: str) -> str:
 
 
 def is_host(name: str) -> bool:
-    """True for what can be a host at all: labels of letters, digits, `-` and `_`, or an IPv6 address in brackets."""
+    """True for a possible host: labels of letters, digits, `-` and `_`, or an IPv6 address in brackets."""
     ascii_name = compared(name)
     if len(ascii_name) > _LONGEST:
         return False
@@ -97,6 +101,6 @@ def _readable(label: str) -> str:
             text = label.removeprefix("xn--").encode().decode("punycode")
         except UnicodeError:
             return label
-    # Only what can be seen on a page, looks like nothing else, and is written back the same way is shown.
+    # Decode only labels that are visible, not confusable, and encode back to the same text.
     fair = text.isprintable() and unicodedata.normalize("NFKC", text) == text and not set(text) & _PUNCTUATION
     return text if fair and _ascii(text) == label else label

@@ -1,4 +1,4 @@
-"""Paths of pages: one page has one path, however its characters were encoded (metric definitions 4)."""
+"""Normalises paths of pages: one page has one path, however its characters were encoded (metric definitions 4)."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ from typing import Final
 from tidings.enrich.redaction import redact
 
 _ORDINARY: Final = re.compile(r"[!$&-;=@-Z\[\]_a-z~]*")
-# Encoded octets, and characters that a URL has to encode: together they are UTF-8, however each was written.
+# Percent-encoded bytes, and characters that a URL has to encode: together they are UTF-8.
 _RUN: Final = re.compile(r"(?:%[0-9A-Fa-f]{2}|[^\x21-\x7e])+")
 _PIECE: Final = re.compile(r"%([0-9A-Fa-f]{2})|([^%]+)")
 _STRAY: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# RFC 3986 2.2: an encoded reserved character is another one than a plain one; so is the mark of encoding itself.
+# RFC 3986 2.2: an encoded reserved character differs from a plain one; so does an encoded percent sign.
 _KEPT: Final = frozenset(":/?#[]@!$&'()*+,;=%")
-# Slashes at the end, and the space that a cut fragment leaves before it.
+# Trailing slashes, and the space that a removed fragment leaves before it.
 _TAIL: Final = re.compile(r"[/\s]+$")
 _OUTER: Final = re.compile(r"^ +| +$")
 
 
 def page_name(path: str) -> str:
-    """A page as another tool names it, its path in the one form, redacted; a query stays: visitors do not add up."""
+    """A page as another tool names it, with a normalised path, redacted; the query stays, because visitors are not
+    additive.
+    """
     end = re.search(r"[?#]|$", path)
     at = end.start() if end else len(path)
     return redact(normalised(path[:at]) + path[at:])
 
 
 def normalised(path: str) -> str:
-    """A path in the one form that it is compared and shown in: decoded where that is printable and means the same.
+    """A path normalised for comparison and display: decoded where that is printable and means the same.
 
-    Trailing slashes go, the root stays. Doing it again changes nothing.
+    Trailing slashes are removed, the root stays. Idempotent.
     """
     path = _TAIL.sub("", path.strip()) or "/"
     if _ORDINARY.fullmatch(path):

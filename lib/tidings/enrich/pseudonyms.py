@@ -1,4 +1,4 @@
-"""Visitors without identity: daily salts, pseudonyms, cut addresses (metric definitions 11)."""
+"""Visitors without identity: daily salts, pseudonyms, truncated addresses (metric definitions 11)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ _SALT_AGE_HOURS: Final = 48
 
 
 def truncate_address(address: str | None) -> str | None:
-    """An address without its host: IPv4 with last octet 0, IPv6 with its first 48 bits; null if it is none (11)."""
+    """An address without its host part: IPv4 with last octet 0, IPv6 with its first 48 bits; null if it is not one
+    (11).
+    """
     try:
         ip = ipaddress.ip_address((address or "").strip())
     except ValueError:
@@ -36,14 +38,14 @@ def truncate_address(address: str | None) -> str | None:
 
 
 class Salts:
-    """Random salts of UTC days. Those younger than 48 h are kept in a file that only its owner can read.
+    """Random salts of UTC days. Those younger than 48 h are stored in a file that only its owner can read.
 
-    Salts of older days, as an old log needs them, live in memory only: the files of one pull agree, and
-    nobody can recompute a pseudonym afterwards.
+    Salts of older days, as an old log needs them, live in memory only: the files of one pull agree, and nobody can
+    recompute a pseudonym afterwards.
     """
 
     def __init__(self, file: Path, now: datetime) -> None:
-        """Read the file and delete from it the salts that began more than 48 h before `now` (aware).
+        """Read the file and delete from it the salts that started more than 48 h before `now` (aware).
 
         Raises:
             SourceError: the file is not what this class wrote.
@@ -56,7 +58,7 @@ class Salts:
             self._write()
 
     def of(self, day: int) -> bytes:
-        """The salt of a UTC day, counted from 1970-01-01; made and, if young enough, stored at the first call."""
+        """The salt of a UTC day, counted from 1970-01-01; created and, if young enough, stored on the first call."""
         name = str(np.datetime64(day, "D"))
         salt = self._salts.get(name)
         if salt is None:
@@ -97,14 +99,14 @@ class Salts:
 class Pseudonyms:
     """Pseudonyms of the hits of one site in one pull (metric definitions 11).
 
-    A hit's id is a keyed hash of site, address and user agent under the salt of the UTC day on which its chain of
-    hits, each at most 1,800 s after the one before, began: a session that crosses midnight keeps its id.
+    A hit's id is a keyed hash of site, address and user agent under the salt of the UTC day on which its chain of hits,
+    each at most 1,800 s after the one before, started: a session that crosses midnight keeps its id.
     """
 
     def __init__(self, salts: Salts, site: str) -> None:
         self._salts = salts
         self._site = site
-        # Last hit of each client and the day its chain began, so that a log rotated at midnight makes no difference.
+        # Last hit of each client and the day its chain started, so that a log rotated at midnight makes no difference.
         self._open: dict[tuple[str, str], tuple[int, int]] = {}
 
     def assign(
@@ -113,7 +115,7 @@ class Pseudonyms:
         """One pseudonym (24 hex digits) per hit, in the order given.
 
         `ts`: instants in UTC microseconds; `clients`: distinct (address, user agent); `client`: each hit's index in
-        `clients`. Calls for several files keep a session together when they come in the order of time.
+        `clients`. Calls for several files keep a session together if they come in time order.
         """
         if not len(ts):
             return []
@@ -152,7 +154,7 @@ class Pseudonyms:
             self._open[clients[who[position]]] = (int(when[position]), int(day[position]))
 
     def _name(self, client: tuple[str, str], day: int) -> str:
-        # Lengths before the parts: no two different triples make the same bytes.
+        # Length prefixes: no two different triples make the same bytes.
         parts = [part.encode("utf-8", "surrogateescape") for part in (self._site, *client)]
         message = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
         return hashlib.blake2b(message, key=self._salts.of(day), digest_size=12).hexdigest()

@@ -1,4 +1,4 @@
-"""Personal data in URLs and text is replaced by what kind it was (metric definitions 11)."""
+"""Replaces personal data in URLs and text by its kind (metric definitions 11)."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _OCTET: Final = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
 _SEGMENT: Final = r"[A-Za-z0-9_-]"
 
 _USER_INFO: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]{0,40}://)[^/?#\s]*@", re.IGNORECASE)
-# A parameter may sit in a URL that is itself an encoded value: %3F, %26, %23, %3D stand for ?, &, # and =.
+# A parameter may be in a URL that is itself an encoded value: %3F, %26, %23, %3D stand for ?, &, # and =.
 _PARAMETER: Final = re.compile(
     r"(?:(?<=[?&#;])|(?<=%3F)|(?<=%26)|(?<=%23))"
     rf"(?P<name>{'|'.join(_encodable(name) for name in sorted(_NAMES, key=lambda n: (-len(n), n)))})"
     r"(?:(?P<equals>=)[^&#\s\"<>]+|(?P<encoded>%3D)(?:(?!%26|%23)[^&#\s\"<>])+)",
     re.IGNORECASE,
 )
-# Encoded octets before a finding belong to what surrounds it ("%3Djoe@…", "%2083.1.2.3"): they are kept.
-# 64 is the longest local part there is.
+# Encoded bytes before a match belong to the text around it ("%3Djoe@…", "%2083.1.2.3") and are kept. 64 is the maximum
+# length of a local part.
 _EMAIL: Final = re.compile(
     rf"(?P<before>(?:{_ENCODED})*)"
     r"(?:[\w.+-]|(?<=\w)'(?=\w)|%(?:2[BDE]|3\d|[46][1-9A-F]|[57][0-9A]|5F)){1,64}"
@@ -63,7 +63,7 @@ _PHONE: Final = re.compile(
 _IPV4: Final = re.compile(
     rf"{_START}(?<!\d\.)(?!(?<=[A-Za-z]/)\d{{1,3}}\.0\.0\.0(?!\d))(?:{_OCTET}\.){{3}}{_OCTET}(?!\d|\.\d)"
 )
-# What cards, phones and addresses cannot do without, found ten times faster than they are.
+# Characters that every card, phone number and address contains: searching for them is ten times faster.
 _EIGHT_DIGITS: Final = re.compile(r"\d(?:[ .()+%-]{0,4}\d){7}")
 _DOTTED: Final = re.compile(r"\d\.\d{1,3}\.\d{1,3}\.\d")
 _IPV6: Final = re.compile(r"(?<![\w:])[0-9a-f]{0,4}:[0-9a-f:]*:[0-9a-f:.]*(?!\w)", re.IGNORECASE)
@@ -85,7 +85,7 @@ def redact_query(query: str) -> str:
 
 
 def redact_addresses(text: str) -> str:
-    """Text with IPv6 addresses replaced too, which `redact` leaves: for what a server's log holds beside its fields."""
+    """Text with IPv6 addresses replaced too, which `redact` leaves: for free text in a server's log."""
     if text.count(":") < 2:
         return text
     return _IPV6.sub(lambda match: "[ip]" if _is_ipv6(match[0].rstrip(".")) else match[0], text)
@@ -112,7 +112,8 @@ def _redact_value(value: Any) -> Any:
 
 
 def _redact_once(text: str) -> str:
-    # Each pattern needs a mark that few texts have; looking for it first spares most of the work on long columns.
+    # Each pattern needs a character that few texts contain; checking for it first saves most of the work on long
+    # columns.
     if "://" in text and "@" in text:
         text = _USER_INFO.sub(r"\g<scheme>", text)
     if "=" in text or "%3" in text:
@@ -168,10 +169,10 @@ def _is_ipv6(text: str) -> bool:
 def redacted(
     records: Iterable[Mapping[str, Any]], name: str, *counts: str, written: Callable[[str], str] = redact
 ) -> list[dict[str, Any]]:
-    """Records without personal data in one field; those that differ in nothing else any more are added up in `counts`.
+    """Records without personal data in one field; those that are then equal except for `counts` are added up.
 
-    `written` makes of the field what is kept of it: of paths and hosts also the one form of several spellings.
-    Of people that is the most that they can be: who saw two such pages is in both.
+    `written` replaces the default redaction; for paths and hosts it also merges several spellings. Numbers of people
+    become upper bounds: a visitor of two such pages counts twice.
     """
     found: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
     for number, record in enumerate(records):
@@ -182,7 +183,7 @@ def redacted(
             try:
                 clean |= {count: int(found[key][count]) + int(clean[count]) for count in counts}
             except (KeyError, TypeError, ValueError):
-                # What cannot be added is refused by itself, with its own reason.
+                # A value that cannot be added is rejected on its own, with its own reason.
                 key = (*key, ("", str(number)))
         found[key] = clean
     return list(found.values())

@@ -1,4 +1,4 @@
-"""Which hosts and apps are known traffic sources, and of which category (metric definitions 5.1)."""
+"""Known traffic sources by host or app, and their categories (metric definitions 5.1)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Category = Literal["search", "social", "video", "shopping", "email", "ai", "none
 _TLD: Final = "<tld>"
 _TLD_PATTERN: Final = r"(?:com|[a-z]{2}|com?\.[a-z]{2})"
 
-# Google's services that nobody searches with: each is its own source.
+# Google's services other than search: each is its own source.
 _NO_SEARCH: Final = ("accounts", "docs", "drive", "sites", "meet", "groups", "calendar", "classroom", "translate")
 _OWN: Final = ""
-# Hosts, source, category. The first entry that matches wins: mail.google.com stands above google.<tld>.
+# Hosts, source, category. The first match wins: mail.google.com comes before google.<tld>.
 _TABLE: Final[tuple[tuple[tuple[str, ...], str, Category], ...]] = (
     (("mail.google.com",), "gmail", "email"),
     (("mail.yahoo.com",), "yahoo mail", "email"),
@@ -85,15 +85,15 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 @functools.lru_cache(maxsize=65_536)
 def source_of(host: str) -> str | None:
-    """The known source of a host as `hosts.shown` gives it (whole labels compared), null if it is in no entry (5.1)."""
+    """The known source of a host as `hosts.shown` returns it (whole labels compared), null if there is none (5.1)."""
     return next((source or host for pattern, source in _patterns() if pattern.fullmatch(host)), None)
 
 
 def source_of_app(package: str) -> str:
-    """The source of an app by its package or id, which is a source of its own if the table does not know it (5.1)."""
+    """The source of an app by its package or id; an unknown app is a source of its own (5.1)."""
     return _APPS.get(package, package)
 
 
 def category_of(source: str) -> Category:
-    """The category of a source name; `"none"` for one that the table does not know (5.1)."""
+    """The category of a source name; `"none"` for an unknown one (5.1)."""
     return _CATEGORIES.get(source, "none")

@@ -1,4 +1,4 @@
-"""Where a visit came from: path, source, medium and channel of a landing URL (metric definitions 4 and 5)."""
+"""Attribution of a visit: path, source, medium and channel of a landing URL (metric definitions 4 and 5)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ _APPS: Final = ("android-app", "ios-app")
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """One landing: its page and the source it is attributed to; null is missing, all but path and query lower case."""
+    """One landing: its page and the source it is attributed to; null if missing, all except path and query lower
+    case.
+    """
 
     path: str | None
     query: str | None
@@ -122,7 +124,7 @@ def resolve(url: str | None, referrer: str | None, site: str, given: Mapping[str
 
 
 def _split(url: str) -> _Url:
-    # urllib's urlsplit raises on stray brackets and takes the request target "//x" for a host: logs hold both.
+    # urllib's urlsplit raises on stray brackets and takes the request target "//x" for a host: logs contain both.
     match = _URL.fullmatch(url.strip())
     if match is None:  # pragma: no cover - every part is optional, so the pattern matches any text
         return _Url("", None, "/", None)
@@ -148,7 +150,7 @@ def _parameters(query: str | None, given: Mapping[str, str | None]) -> dict[str,
 
 @functools.lru_cache(maxsize=65_536)
 def _external(referrer: str | None, own: str) -> tuple[str | None, str]:
-    """Host (or package) and source of a referrer; null if it is none or the site's own."""
+    """Host (or package) and source of a referrer; null if there is none, or if it is the site's own."""
     url = _split(referrer) if referrer else None
     if url is None or url.host is None:
         return None, ""

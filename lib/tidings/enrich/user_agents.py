@@ -1,4 +1,4 @@
-"""What a user agent is: device, browser, operating system (metric definitions 11); `bots.py` says which are bots."""
+"""Device, browser and operating system of a user agent (metric definitions 11); `bots.py` finds bots."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DESKTOP: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """One user agent; browser and os are families without version, null where the rules know none."""
+    """One user agent; browser and os are families without version, null if unknown to the rules."""
 
     device: Device
     browser: str | None

@@ -34,7 +34,7 @@ APP_STORE_SALES = Feed(
         "product_class": Column(
             "!string", "download, redownload, update, purchase, restore, subscription or other, by Apple's code."
         ),
-        "units": Column(f"!{_AMOUNT}", "Units; negative ones were given back."),
+        "units": Column(f"!{_AMOUNT}", "Units; negative for refunds."),
         "proceeds": Column(f"!{_AMOUNT}", "Units x proceeds per unit, in `currency`."),
         "currency": Column("!string", "Currency of the proceeds."),
         "gross": Column(f"!{_AMOUNT}", "Units x price that customers paid, in `customer_currency`."),
@@ -83,10 +83,10 @@ APP_STORE_SUBSCRIPTIONS = Feed(
 
 APP_STORE_SUBSCRIPTION_EVENTS = Feed(
     name="app_store_subscription_events",
-    doc="A row of the daily subscription event report: how often something happened to subscriptions.",
+    doc="A row of the daily subscription event report: counts of subscription events.",
     grain="row of a daily subscription event report",
     row_key_doc="Source, vendor, day and row.",
-    staged_doc="How often something happened to subscriptions on a day.",
+    staged_doc="Counts of subscription events of a day.",
     key=("vendor", "ts", "row"),
     columns={
         **_REPORT,
@@ -98,15 +98,15 @@ APP_STORE_SUBSCRIPTION_EVENTS = Feed(
         "device": Column("string", "Device."),
         "reason": Column("string", "Why it was cancelled."),
         "quantity": Column("!int64", "How often."),
-        "paid_periods": Column("int64", "How many periods in a row were paid, trials not counted; null if not told."),
-        "unclear": Column("string", "The event, where it is not told whether what it is about was free."),
+        "paid_periods": Column(
+            "int64", "How many periods in a row were paid, trials not counted; null if not reported."
+        ),
+        "unclear": Column("string", "The event, if it is unknown whether its subscription was free."),
     },
     vocabularies=(
         Vocabulary("event", frozenset(EVENTS), "event", counted="subscriptions", quantity="quantity"),
         Vocabulary("offer", names(*OFFER_TYPES), "offer type", counted="subscriptions", quantity="quantity"),
-        Vocabulary(
-            "unclear", frozenset(), "offer type (none is told) of", counted="subscriptions", quantity="quantity"
-        ),
+        Vocabulary("unclear", frozenset(), "offer type (missing) of", counted="subscriptions", quantity="quantity"),
     ),
 )
 
@@ -127,7 +127,7 @@ APP_STORE_ANALYTICS = Feed(
         "app_version": Column("string", "Version of the app."),
         "device": Column("string", "Device."),
         "os": Column("string", "Version of the system."),
-        "channel": Column("string", "Where people came from: Apple's source type."),
+        "channel": Column("string", "Traffic source: Apple's source type."),
         "country": Column("string", "ISO alpha-2 code."),
         "count": Column("!int64", "How often.", minimum=0),
         "unique_count": Column("int64", "Different devices; must not be added up.", minimum=0),
@@ -141,7 +141,7 @@ APP_STORE_REVIEWS = Feed(
     doc="A written review.",
     grain="review",
     row_key_doc="Source, app and review.",
-    staged_doc="A written review, as it was last told.",
+    staged_doc="A written review, as last reported.",
     key=("app_id", "review_id"),
     columns={
         "app_id": Column("!string", "Apple's number of the app."),

@@ -50,11 +50,11 @@ GA4_DAILY = Feed(
 GA4_BREAKDOWNS = Feed(
     name="ga4_breakdowns",
     doc="A property on one day by country, channel, page or device.",
-    grain="property, day, kind of cut and value",
+    grain="property, day, breakdown and value",
     key=("property", "ts", "type", "name"),
     columns={
         **_WHOSE,
-        "type": Column("!string", "What it is split by: country, channel, page, device."),
+        "type": Column("!string", "Breakdown: country, channel, page, device."),
         "name": Column("!string", "The country, channel … itself."),
         **_MEASURES,
         **_FLAGS,

@@ -13,15 +13,15 @@ _AMOUNT = "decimal(28, 8)"
 _BREAKDOWN: Mapping[str, Column] = {
     "package": Column("!string", "Package name of the app."),
     "ts": Column("!timestamp(6)", "Midnight of the day (Pacific), as if UTC."),
-    "breakdown": Column("!string", "overview (the whole), country, app_version …"),
-    "name": Column("!string", "The country, version … itself; all for the whole, (unknown) where Google names none."),
+    "breakdown": Column("!string", "overview (the total), country, app_version …"),
+    "name": Column("!string", "The country, version … itself; all for the total, (unknown) where Google names none."),
 }
 
 GOOGLE_PLAY_INSTALLS = Feed(
     name="google_play_installs",
-    doc="Installs of an app on one day, as a whole and by country or version.",
-    grain="package, day and cut",
-    row_key_doc="Source, package, day, cut and name.",
+    doc="Installs of an app on one day, as a total and by country or version.",
+    grain="package, day and breakdown",
+    row_key_doc="Source, package, day, breakdown and name.",
     key=("package", "ts", "breakdown", "name"),
     columns={
         **_BREAKDOWN,
@@ -33,9 +33,9 @@ GOOGLE_PLAY_INSTALLS = Feed(
 )
 GOOGLE_PLAY_CRASHES = Feed(
     name="google_play_crashes",
-    doc="Crashes of an app on one day, as a whole and by version.",
-    grain="package, day and cut",
-    row_key_doc="Source, package, day, cut and name.",
+    doc="Crashes of an app on one day, as a total and by version.",
+    grain="package, day and breakdown",
+    row_key_doc="Source, package, day, breakdown and name.",
     key=("package", "ts", "breakdown", "name"),
     columns={
         **_BREAKDOWN,
@@ -45,10 +45,10 @@ GOOGLE_PLAY_CRASHES = Feed(
 )
 GOOGLE_PLAY_RATINGS = Feed(
     name="google_play_ratings",
-    doc="Stars of an app on one day, as a whole and by country; how many rated is not told.",
-    grain="package, day and cut",
-    row_key_doc="Source, package, day, cut and name.",
-    staged_doc="Stars of an app on one day, as a whole and by country.",
+    doc="Stars of an app on one day, as a total and by country; the number of ratings is not reported.",
+    grain="package, day and breakdown",
+    row_key_doc="Source, package, day, breakdown and name.",
+    staged_doc="Stars of an app on one day, as a total and by country.",
     key=("package", "ts", "breakdown", "name"),
     columns={
         **_BREAKDOWN,
@@ -60,7 +60,7 @@ GOOGLE_PLAY_STORE = Feed(
     name="google_play_store",
     doc="Visitors of the store page on one day, by country or by where they came from.",
     grain="row of a store performance file",
-    row_key_doc="Source, package, day, cut and row.",
+    row_key_doc="Source, package, day, breakdown and row.",
     staged_doc="Visitors of the store page on one day by country or by where they came from.",
     key=("package", "ts", "breakdown", "row"),
     columns={
@@ -105,7 +105,7 @@ GOOGLE_PLAY_SALES = Feed(
         "package": Column("!string", "Package name of the app."),
         "sku": Column("string", "What was bought."),
         "product_type": Column("string", "paidapp, inapp, subscription."),
-        "amount": Column(f"!{_AMOUNT}", "Charged to the buyer, tax included; negative for what was given back."),
+        "amount": Column(f"!{_AMOUNT}", "Charged to the buyer, tax included; negative for refunds."),
         "currency": Column("!string", "Currency of the buyer."),
         "country": Column("string", "ISO alpha-2 code of the buyer."),
     },
@@ -144,12 +144,12 @@ GOOGLE_PLAY_REVIEWS = Feed(
     key=("package", "review_id"),
     columns={
         "package": Column("!string", "Package name of the app."),
-        "review_id": Column("!string", "Google's id; for stars without a text one made of what is known of it."),
+        "review_id": Column("!string", "Google's id; for a rating without text one derived from its fields."),
         "ts": Column("!timestamp(6)", "When it was written, UTC."),
         "updated_at": Column("timestamp(6)", "When it was last changed, UTC."),
         "rating": Column("!int64", "Stars.", minimum=1, maximum=5),
         "title": Column("string", "Title."),
-        "body": Column("string", "Text; null for stars alone."),
+        "body": Column("string", "Text; null for a rating alone."),
         "language": Column("string", "Language."),
         "app_version": Column("string", "Version of the app."),
         "device": Column("string", "Device."),
@@ -164,7 +164,7 @@ GOOGLE_PLAY_VITALS = Feed(
         "package": Column("!string", "Package name of the app."),
         "ts": Column("!timestamp(6)", "Midnight of the Pacific day, as if UTC."),
         "kind": Column("!string", "crash or anr."),
-        "name": Column("!string", "Version code; all for the whole."),
+        "name": Column("!string", "Version code; all for the total."),
         "rate": Column("!float64", "Share of the day's users.", minimum=0, maximum=1),
         "users": Column("!int64", "Users of the day, rounded by Google.", minimum=0),
     },

@@ -29,11 +29,11 @@ POSTHOG_DAILY = Feed(
 POSTHOG_BREAKDOWNS = Feed(
     name="posthog_breakdowns",
     doc="Page views and visitors of a project on one day by country, page, device or channel.",
-    grain="project, day, kind of cut and value",
+    grain="project, day, breakdown and value",
     key=("project", "ts", "type", "name"),
     columns={
         **_WHOSE,
-        "type": Column("!string", "What it is split by: country, page, device, channel."),
+        "type": Column("!string", "Breakdown: country, page, device, channel."),
         "name": Column("!string", "The country, page … itself; (unknown) where there is none."),
         "pageviews": Column("!int64", "Page views.", minimum=0),
         "visitors": Column("!int64", "Different persons with a page view.", minimum=0),
@@ -54,7 +54,7 @@ POSTHOG_EVENTS = Feed(
 )
 POSTHOG_HITS = Feed(
     name="posthog_hits",
-    doc="One event as PostHog holds it, without what identifies a person.",
+    doc="One event as PostHog has it, without anything that identifies a person.",
     grain="event",
     row_key_doc="Source, project and event.",
     staged_doc="One event as PostHog holds it.",
@@ -62,7 +62,7 @@ POSTHOG_HITS = Feed(
     columns={
         "project": Column("!string", "Number of the project."),
         "uuid": Column("!string", "Id of the event."),
-        "ts": Column("!timestamp(6)", "When PostHog took it in, UTC; by this it is pulled."),
+        "ts": Column("!timestamp(6)", "When PostHog ingested it, UTC; it is pulled by this time."),
         "happened_at": Column("!timestamp(6)", "When it happened, UTC; phones send late."),
         "event": Column("!string", "Name of the event."),
         "person": Column("string", "Pseudonym of the person, the same within this source.", personal=True),

@@ -14,11 +14,11 @@ _PROJECT: Mapping[str, Column] = {"project": Column("!string", "Project, proj…
 
 REVENUECAT_CHARTS = Feed(
     name="revenuecat_charts",
-    doc="A point of a chart: one measure on one day, of the whole project or of a part of it.",
+    doc="A point of a chart: one measure on one day, of the project or of a segment of it.",
     is_dense=True,
     grain="project, chart, day, measure and segment",
     row_key_doc="Source, project, chart, day, measure, dimension and segment.",
-    staged_doc="A point of a chart: one measure on one day, of the whole project or a segment of it.",
+    staged_doc="A point of a chart: one measure on one day, of the project or of a segment of it.",
     key=("project", "chart", "ts", "measure", "dimension", "segment"),
     columns={
         **_PROJECT,
@@ -28,7 +28,7 @@ REVENUECAT_CHARTS = Feed(
         "position": Column("!int64", "Place of the measure in the chart, 0 for the first.", minimum=0),
         "dimension": Column("!string", "What the chart was split by (country, store, product), or all."),
         "segment": Column("!string", "Part of the split, or all."),
-        "value": Column(_AMOUNT, "Value, in `currency` where it is money; null where RevenueCat tells none."),
+        "value": Column(_AMOUNT, "Value, in `currency` where it is money; null if RevenueCat reports none."),
         "unit": Column("string", "Unit as given: $ for money of any currency, # for counts, %."),
         "currency": Column("string", "ISO code for money."),
         "is_incomplete": Column("!boolean", "True while RevenueCat calls the day incomplete."),
@@ -37,27 +37,27 @@ REVENUECAT_CHARTS = Feed(
 
 REVENUECAT_OVERVIEW = Feed(
     name="revenuecat_overview",
-    doc="A figure of a project's overview as it was when it was asked for, one per day of a pull.",
+    doc="A metric of a project's overview at the time of the request, one per day of a pull.",
     is_dense=True,
-    grain="project, figure and day of a pull",
-    row_key_doc="Source, project, figure and day.",
-    staged_doc="A figure of a project's overview as it was on the day of a pull.",
+    grain="project, metric and day of a pull",
+    row_key_doc="Source, project, metric and day.",
+    staged_doc="A metric of a project's overview on the day of a pull.",
     key=("project", "metric", "ts"),
     columns={
         **_PROJECT,
-        "ts": Column("!timestamp(6)", "Midnight of the UTC day on which it was asked for."),
-        "metric": Column("!string", "Figure, such as active_subscriptions."),
+        "ts": Column("!timestamp(6)", "Midnight of the UTC day on which it was requested."),
+        "metric": Column("!string", "Metric, such as active_subscriptions."),
         "value": Column(_AMOUNT, "Value, in `currency` where it is money."),
         "unit": Column("string", "Unit as given: $ for money of any currency, # for counts."),
         "period": Column("string", "What it covers: P0D the instant, P28D the last 28 days."),
-        "currency": Column("!string", "ISO code in which money was asked for."),
+        "currency": Column("!string", "ISO code in which money was requested."),
         "computed_at": Column("timestamp(6)", "UTC instant at which RevenueCat computed it."),
     },
 )
 
 REVENUECAT_CUSTOMERS = Feed(
     name="revenuecat_customers",
-    doc="A customer of a project; who it is was replaced by a pseudonym.",
+    doc="A customer of a project, identified by a pseudonym.",
     grain="customer",
     row_key_doc="Source, project and pseudonym.",
     staged_doc="A customer under a pseudonym.",
@@ -94,7 +94,7 @@ REVENUECAT_SUBSCRIPTIONS = Feed(
         "gives_access": Column("boolean", "Whether it unlocks anything now."),
         "environment": Column("!string", "production or sandbox."),
         "ownership": Column("string", "purchased or family_shared."),
-        "gross": Column(_AMOUNT, "What it brought so far, in `currency`, before tax and the store's share."),
+        "gross": Column(_AMOUNT, "Revenue so far, in `currency`, before tax and the store's share."),
         "proceeds": Column(_AMOUNT, "The same after tax and the store's share."),
         "currency": Column("!string", "ISO code of the amounts."),
     },

@@ -18,7 +18,7 @@ _FIGURES: Mapping[str, Column] = {
     "position": Column(
         "float64", "Mean position of the topmost result, 1 on top; null without impressions.", minimum=0
     ),
-    "is_final": Column("!boolean", "False while Google still moves the figures of the day."),
+    "is_final": Column("!boolean", "False while Google still changes the numbers of the day."),
 }
 
 SEARCH_CONSOLE_DAILY = Feed(
@@ -55,9 +55,9 @@ SEARCH_CONSOLE_PAGE = Feed(
 
 SEARCH_CONSOLE_QUERY = Feed(
     name="search_console_query",
-    doc="Search results on one day by query; queries of few people are withheld and only in the totals.",
+    doc="Search results on one day by query; rare queries are withheld and only in the totals.",
     grain="property, kind of search, day and query",
-    staged_doc="Search results on one day by query, those that Google tells.",
+    staged_doc="Search results on one day by query, those that Google reports.",
     key=("site", "search_type", "ts", "query"),
     columns={**_WHOSE, "query": Column("!string", "What was searched for."), **_FIGURES},
 )

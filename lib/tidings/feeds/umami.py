@@ -31,13 +31,13 @@ UMAMI_DAILY = Feed(
 UMAMI_BREAKDOWNS = Feed(
     name="umami_breakdowns",
     doc="Visitors of a website on one day by page, referrer, channel, country, device, system or browser.",
-    grain="website, day, kind of cut and value",
+    grain="website, day, breakdown and value",
     key=("website", "ts", "type", "name"),
     columns={
         **_WHOSE,
-        "type": Column("!string", "What it is split by: path, referrer, channel, country, device, os, browser."),
+        "type": Column("!string", "Breakdown: path, referrer, channel, country, device, os, browser."),
         "name": Column("!string", "The page, country … itself."),
-        "visitors": Column("!int64", "Different visitors of the day; who saw two pages is in both.", minimum=0),
+        "visitors": Column("!int64", "Different visitors of the day; a visitor of two pages is in both.", minimum=0),
     },
 )
 

@@ -88,9 +88,9 @@ def propose_again(settings: Settings, name: str, now: datetime, but: Collection[
     nearest: Proposal | None = None
     failed: SourceError | None = None
     for file in found[:_TRIED]:
-        for wanted in dict.fromkeys((kind if kind in COLUMNS else None, None)):
+        for kind_given in dict.fromkeys((kind if kind in COLUMNS else None, None)):
             try:
-                proposal = _understood(settings, file, name, table, wanted, now)
+                proposal = _understood(settings, file, name, table, kind_given, now)
             except TidingsError as error:
                 failed = failed or (error if isinstance(error, SourceError) else None)
                 continue
@@ -142,14 +142,14 @@ def suggested(proposal: Proposal, configured: object) -> str:
     lines = []
     if found.kind != configured:
         lines.append(f"It looks like {found.kind}.")
-    lines.append("With this in place of its table: " + trial.said())
+    lines.append("With this in place of its table: " + trial.summary())
     lines += [f"{reason}." for reason in trial.reasons[:_REASONS]]
     doubts = [*found.doubts, *([proposal.encoding_doubt] if proposal.encoding_doubt else [])]
     lines += [f"To look at: {doubt}." for doubt in doubts]
     return "\n".join([*lines, "", *table_text(proposal).splitlines(), ""])
 
 
-def said(proposal: Proposal) -> str:
+def described(proposal: Proposal) -> str:
     """A proposal as text: the kind of each column, the first rows as interpreted, doubts, and the table."""
     found, trial = proposal.guess, proposal.trial
     lines = [f"{proposal.file.name}: {_form(proposal)}", *map(_column, found.columns[:_NAMED])]
@@ -158,7 +158,7 @@ def said(proposal: Proposal) -> str:
     if trial is None:
         lines += ["", f"It fits no feed: {found.lacks}."]
         return "\n".join(lines)
-    lines += ["", f"It is read as {found.kind}. {trial.said()}", *(f"  {reason}." for reason in trial.reasons[:3])]
+    lines += ["", f"It is read as {found.kind}. {trial.summary()}", *(f"  {reason}." for reason in trial.reasons[:3])]
     lines += ["", *_shown(trial, tuple(found.options["columns"]))]
     doubts = [*found.doubts, *([proposal.encoding_doubt] if proposal.encoding_doubt else [])]
     lines += ["", *(f"  To look at: {doubt}." for doubt in doubts)] if doubts else []
@@ -220,14 +220,14 @@ def _require_new(settings: Settings, path: Path) -> None:
             )
 
 
-def _free(settings: Settings, wanted: str | None, path: Path) -> str:
+def _free(settings: Settings, name: str | None, path: Path) -> str:
     """The given name, or one made of the file's that is not taken."""
-    if wanted is not None:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", wanted):
-            raise UsageError(f"'{wanted}' cannot name a source.", "Use letters, digits, - and _, a letter first.")
-        if wanted in settings.sources:
-            raise UsageError(f"There is a source {wanted} already.", "Give another --name; nothing is overwritten.")
-        return wanted
+    if name is not None:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+            raise UsageError(f"'{name}' cannot name a source.", "Use letters, digits, - and _, a letter first.")
+        if name in settings.sources:
+            raise UsageError(f"There is a source {name} already.", "Give another --name; nothing is overwritten.")
+        return name
     stem = re.sub(r"[^a-z0-9]+", "_", path.name.partition(".")[0].lower()).strip("_")
     name = base = stem if stem[:1].isalpha() else f"file_{stem}".rstrip("_")
     number = 2

@@ -13,7 +13,7 @@ from tidings.settings import Settings
 __all__ = ["ListedLoad", "drop", "listed", "loads_of", "undo"]
 
 
-def loads_of(settings: Settings, source: str, wanted: str | None) -> list[ListedLoad]:
+def loads_of(settings: Settings, source: str, name: str | None) -> list[ListedLoad]:
     """The loads of a source, or those that an id or a file's name selects.
 
     Raises:
@@ -21,7 +21,7 @@ def loads_of(settings: Settings, source: str, wanted: str | None) -> list[Listed
         SourceError: no load matches, or several.
     """
     found = loads(settings.raw, source)
-    return chosen(found, wanted) if wanted else found
+    return chosen(found, name) if name else found
 
 
 def drop(settings: Settings, source: str, gone: Sequence[ListedLoad], now: datetime) -> None:

@@ -81,19 +81,19 @@ def _when(held: _Held) -> str:
 
 
 def _none_in_own(settings: Settings, held: Mapping[str, _Held], others: list[str]) -> str:
-    said = f"No amounts are in {settings.currency}, the currency of reports: they are in {', '.join(others)}."
+    problem = f"No amounts are in {settings.currency}, the currency of reports: they are in {', '.join(others)}."
     latest = max(others, key=lambda code: (held[code].last or (held[code].first_rows or (date.min,))[-1], code))
-    return f'{said} For reports without conversion set currency = "{latest}" in [tool.tidings].'
+    return f'{problem} For reports without conversion set currency = "{latest}" in [tool.tidings].'
 
 
 def _has(settings: Settings, spans: Mapping[str, tuple[date, date]], codes: list[str]) -> str:
     if not settings.fx:
         return "no file of exchange rates is named. Name one as `fx` in [tool.tidings]."
-    said = [
+    gaps = [
         f"rates for {code} from {spans[code][0]} to {spans[code][1]}" if code in spans else f"none for {code}"
         for code in codes
     ]
-    return f"{settings.rates_file} has {' and '.join(said)}."
+    return f"{settings.rates_file} has {' and '.join(gaps)}."
 
 
 def _spans(rates: list[dict[str, Any]]) -> dict[str, tuple[date, date]]:

@@ -56,9 +56,9 @@ class Outcome:
         remarks: dict[str, Counter[Remark]] = {}
         for partition in self.partitions:
             remarks.setdefault(partition.endpoint, Counter()).update(partition.remarks)
-        said = [message for partition in self.partitions for message in partition.messages]
-        said += [sentence for endpoint, found in remarks.items() for sentence in reported(endpoint, found)]
-        return tuple(dict.fromkeys(said))
+        found_messages = [message for partition in self.partitions for message in partition.messages]
+        found_messages += [sentence for endpoint, found in remarks.items() for sentence in reported(endpoint, found)]
+        return tuple(dict.fromkeys(found_messages))
 
     @property
     def status(self) -> Status:

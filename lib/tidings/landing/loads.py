@@ -107,18 +107,18 @@ def loads(raw: Path, source: str) -> list[ListedLoad]:
     return found
 
 
-def chosen(found: list[ListedLoad], wanted: str) -> list[ListedLoad]:
+def chosen(found: list[ListedLoad], name: str) -> list[ListedLoad]:
     """The loads whose id starts with the text, or whose file has that name.
 
     Raises:
         SourceError: there are none, or several of different ids.
     """
-    matching = [listed for listed in found if listed.load.id.startswith(wanted) or listed.load.partition == wanted]
+    matching = [listed for listed in found if listed.load.id.startswith(name) or listed.load.partition == name]
     if not matching:
-        raise SourceError(f"There is no load '{wanted}'.", "The ids are those that tidings drop SOURCE lists.")
+        raise SourceError(f"There is no load '{name}'.", "The ids are those that tidings drop SOURCE lists.")
     if len({listed.load.id for listed in matching}) > 1 and not any(
-        listed.load.partition == wanted for listed in matching
+        listed.load.partition == name for listed in matching
     ):
         ids = ", ".join(listed.load.id for listed in matching)
-        raise SourceError(f"'{wanted}' is the beginning of several loads: {ids}.", "Write one more character.")
+        raise SourceError(f"'{name}' is the beginning of several loads: {ids}.", "Write one more character.")
     return matching

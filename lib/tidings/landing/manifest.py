@@ -212,9 +212,9 @@ def read(folder: Path) -> Manifest:
         return Manifest(table["feed"], table["time"], loads, dropped)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         name = f"{folder.parent.name}/{folder.name}/{MANIFEST}"
-        said = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        fault = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise SourceError(
-            f"{name} cannot be read: {said}.",
+            f"{name} cannot be read: {fault}.",
             f"Restore it, or delete data/raw/{folder.parent.name} and run: tidings pull {folder.parent.name}",
         ) from error
 

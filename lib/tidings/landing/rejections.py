@@ -109,15 +109,15 @@ def shown(cell: str) -> str:
 
 
 def options_against(reasons: Iterable[Reason], known: Collection[str]) -> list[str]:
-    """The options of a file source that have to do with such reasons."""
-    wanted = []
+    """The options of a file source that may be behind such reasons."""
+    options = []
     for reason in reasons:
         if "number" in reason.kind:
-            wanted.append("decimal")
+            options.append("decimal")
         if "time" in reason.kind or "date" in reason.kind:
-            wanted += ["time_format", "timezone"]
+            options += ["time_format", "timezone"]
         if "values where" in reason.kind or "quoted" in reason.kind:
-            wanted.append("separator")
+            options.append("separator")
         if "the line is not" in reason.kind:
-            wanted.append("encoding")
-    return [option for option in dict.fromkeys(wanted) if option in known]
+            options.append("encoding")
+    return [option for option in dict.fromkeys(options) if option in known]

@@ -291,7 +291,7 @@ def verify(raw: Path) -> None:
 def _endpoints(raw: Path) -> list[Path]:
     for folder in (raw.parent, raw):
         if os.path.lexists(folder) and not folder.is_dir():
-            raise SourceError(f"{folder} is no folder, and should hold what was landed.", "Move that file away.")
+            raise SourceError(f"{folder} is not a folder, but should hold landed data.", "Move that file away.")
     found = sorted(file.parent for file in raw.glob(f"*/*/{MANIFEST}"))
     # File servers and desktops leave folders of their own everywhere: @eaDir, .AppleDouble.
     return [folder for folder in found if not any(name.startswith((".", "@")) for name in folder.parts[-2:])]

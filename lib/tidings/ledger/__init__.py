@@ -1,1 +1,1 @@
-"""What the workbook did: pulls, builds, runs, deliveries, and who is at work."""
+"""What the workbook did: pulls, builds, runs, deliveries, and which processes are at work."""

@@ -1,4 +1,4 @@
-"""What the ledger keeps of a pull, a build, a run and its sections, and how SQLite keeps what it has no type for."""
+"""The ledger's entries for pulls, builds, runs and sections, and their conversion for SQLite."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 Status = Literal["waiting", "running", "done", "partly", "failed", "interrupted"]
-# How columns that SQLite has no type for are kept: instants as ISO text, the rest as JSON.
+# How columns without a SQLite type are stored: instants as ISO text, the rest as JSON.
 _INSTANTS = ("started_at", "as_of")
 _JSON = ("parameters", "messages", "pulls")
 
@@ -18,7 +18,7 @@ _JSON = ("parameters", "messages", "pulls")
 class PullEntry:
     """One pull of one source; `seconds` is null while it runs, or if its process died (`interrupted`).
 
-    `restated` are days that the source told otherwise than before, `messages` sentences for the person who pulls.
+    `restated` are days that the source reported differently than before, `messages` sentences for the user.
     """
 
     id: int
@@ -48,8 +48,6 @@ class BuildEntry:
 
 @dataclass(frozen=True)
 class SectionEntry:
-    """One section of a run."""
-
     section: str
     status: Status
     seconds: float | None
@@ -60,7 +58,7 @@ class SectionEntry:
 class RunEntry:
     """One run of a report for one slot; `seconds` is null while it runs, or if its process died (`interrupted`).
 
-    `pulls` are the latest ones of each source as they were when it began.
+    `pulls` are the latest ones of each source when the run started.
     """
 
     id: str
@@ -79,7 +77,7 @@ class RunEntry:
 
 
 def kept(row: Mapping[str, Any]) -> list[Any]:
-    """The values of a row as SQLite keeps them."""
+    """The values of a row as SQLite stores them."""
     return [_to_text(name, value) for name, value in row.items()]
 
 
@@ -92,7 +90,7 @@ def _to_text(name: str, value: Any) -> Any:
 
 
 def read(name: str, value: Any) -> Any:
-    """A value that SQLite kept in a column of that name."""
+    """A value as SQLite stored it in a column of that name, converted back."""
     if name in _INSTANTS:
         return datetime.fromisoformat(value)
     if name not in _JSON:

@@ -1,6 +1,6 @@
-"""Which processes still live, told by locks that the system lets go of when one dies: killed, rebooted, or done.
+"""Which processes are alive, by locks that the system releases when one dies: killed, rebooted, or finished.
 
-Not by process number: numbers are given again after a reboot, and mean nothing from another container.
+Not by process id: ids are reused after a reboot, and mean nothing in another container.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import uuid
 from pathlib import Path
 
 _SUFFIX = ".lease"
-# A fork has the memory of its parent but is another process: hence the number.
+# A fork shares its parent's memory but is another process: hence the process id.
 _mine: dict[Path, tuple[str, int]] = {}
 
 
 def hold(file: Path) -> int:
-    """Lock a file, made if it is not there, for as long as this process lives; returns the descriptor that holds it.
+    """Lock a file, created if missing, for as long as this process lives; returns the descriptor that holds the lock.
 
     Raises:
-        BlockingIOError: somebody else holds it.
+        BlockingIOError: another process holds it.
     """
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -32,7 +32,7 @@ def hold(file: Path) -> int:
 
 
 def is_held(file: Path) -> bool:
-    """Whether a process that holds this file is alive; not so if there is no such file."""
+    """Whether a living process holds this file; false if there is no such file."""
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -42,7 +42,7 @@ def is_held(file: Path) -> bool:
     except BlockingIOError:
         return True
     except OSError:
-        # A file system without locks cannot tell: what may be alive is left alone.
+        # A file system without locks cannot tell: treat the process as alive.
         return True
     finally:
         os.close(descriptor)
@@ -50,7 +50,7 @@ def is_held(file: Path) -> bool:
 
 
 class Leases:
-    """The leases in one folder: one per living process that has asked for one, by a name never given twice."""
+    """The leases in one folder: one per living process that asked for one, by a name that is never reused."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -59,7 +59,7 @@ class Leases:
         """The name of this process's lease, held from the first call until the process ends, however it ends."""
         folder = self._folder.absolute()
         name, process = _mine.get(folder, ("", 0))
-        # A fork has the memory of its parent but is another process, and a folder that was deleted holds nothing.
+        # A fork shares its parent's memory but is another process, and a folder that was deleted holds nothing.
         if process == os.getpid() and self._file(name).is_file():
             return name
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ class Leases:
             name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
             with contextlib.suppress(BlockingIOError):
                 hold(self._file(name))
-                # Somebody who swept may have looked at it before it was locked.
+                # A sweeping process may have looked at it before it was locked.
                 if self._file(name).is_file():
                     break
         _mine[folder] = name, os.getpid()

@@ -1,4 +1,4 @@
-"""The tables of the ledger, as they came to be."""
+"""The migrations of the ledger's tables."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ MIGRATIONS = (
     ALTER TABLE pulls ADD COLUMN restated INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE pulls ADD COLUMN messages TEXT NOT NULL DEFAULT '[]';
     """,
-    # SQLite cannot change what a column may hold: each table is made anew with `interrupted`, and with its process.
+    # SQLite cannot change a column's constraint: each table is recreated with `interrupted`, and with its process.
     """
     CREATE TABLE pulls_3 (
         id INTEGER PRIMARY KEY,

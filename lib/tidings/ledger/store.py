@@ -20,11 +20,11 @@ _WAIT_SECONDS = 30.0
 
 
 class Ledger:
-    """The only writer of `data/ledger.sqlite`; every call is one transaction of its own connection.
+    """The only writer of `data/ledger.sqlite`; every call is one transaction on a connection of its own.
 
     Several threads and processes may write at once: a writer waits up to 30 s for its turn; readers take no lock that
-    writers would wait for. Instants are passed in as aware datetimes and kept as ISO text in UTC as given. Of what
-    still runs it keeps by which process, so that what a dead one left `running` is read as `interrupted`.
+    writers would wait for. Instants are passed in as aware datetimes and stored as ISO text in UTC. Entries note the
+    process that runs them, so that those a dead one left `running` are read as `interrupted`.
 
     Raises:
         TidingsError: the file is not a ledger, was written by a newer version, or stays locked.
@@ -35,7 +35,7 @@ class Ledger:
         self.leases = Leases(file.parent / ".running")
 
     def start_pull(self, source: str, started_at: datetime) -> int:
-        """Note that a pull begins, before it does anything; returns its number."""
+        """Record the start of a pull, before it does anything; returns its number."""
         return self._insert("pulls", source=source, **self._running(started_at))
 
     def finish_pull(
@@ -50,22 +50,24 @@ class Ledger:
         messages: Sequence[str] = (),
         error: str = "",
     ) -> None:
-        """Note how a pull ended."""
+        """Record the end of a pull."""
         counts = {"rows": rows, "rejected": rejected, "restated": restated}
         self._update("pulls", {"id": pull}, status=status, seconds=seconds, messages=messages, error=error, **counts)
 
     def start_build(self, started_at: datetime) -> int:
-        """Note that a build begins, before it does anything; returns its number."""
+        """Record the start of a build, before it does anything; returns its number."""
         return self._insert("builds", **self._running(started_at))
 
     def finish_build(
         self, number: int, status: Status, *, seconds: float, build: str = "", rows: int = 0, error: str = ""
     ) -> None:
-        """Note how a build ended and the build id it made."""
+        """Record the end of a build and its build id."""
         self._update("builds", {"id": number}, status=status, seconds=seconds, build=build, rows=rows, error=error)
 
     def start_run(self, run: str, *, sections: Sequence[str], started_at: datetime, **about: Any) -> None:
-        """Note that a run begins, before it does anything, its sections `waiting`; `about` has fields of `RunEntry`."""
+        """Record the start of a run, before it does anything, with its sections `waiting`; `about` has fields of
+        `RunEntry`.
+        """
         row = {"id": run, **about, "pulls": self.last_pulls().values(), **self._running(started_at)}
         with self._transaction() as connection:
             _insert(connection, "runs", row)
@@ -74,19 +76,16 @@ class Ledger:
                 _insert(connection, "run_sections", waiting)
 
     def start_section(self, run: str, section: str) -> None:
-        """Note that a section begins."""
         self._update("run_sections", {"run": run, "section": section}, status="running")
 
     def finish_section(self, run: str, section: str, status: Status, *, seconds: float, error: str = "") -> None:
-        """Note how a section ended."""
         self._update("run_sections", {"run": run, "section": section}, status=status, seconds=seconds, error=error)
 
     def finish_run(self, run: str, status: Status, *, seconds: float, error: str = "") -> None:
-        """Note how a run ended; its sections that had not ended when it was stopped are read as stopped with it."""
+        """Record the end of a run; sections still unfinished are read as stopped with it."""
         self._update("runs", {"id": run}, status=status, seconds=seconds, error=error)
 
     def pulls(self, limit: int = 20) -> tuple[PullEntry, ...]:
-        """The latest pulls, newest first."""
         return self._entries(PullEntry, "SELECT * FROM pulls ORDER BY id DESC LIMIT ?", limit)
 
     def last_pulls(self) -> Mapping[str, PullEntry]:
@@ -95,7 +94,6 @@ class Ledger:
         return {entry.source: entry for entry in self._entries(PullEntry, query)}
 
     def builds(self, limit: int = 20) -> tuple[BuildEntry, ...]:
-        """The latest builds, newest first."""
         return self._entries(BuildEntry, "SELECT * FROM builds ORDER BY id DESC LIMIT ?", limit)
 
     def runs(self, limit: int = 20) -> tuple[RunEntry, ...]:
@@ -115,7 +113,7 @@ class Ledger:
         return replace(found[0], sections=self._sections(found[0]))
 
     def builds_in_use(self) -> frozenset[str]:
-        """The builds that runs of living processes read: they must stay, however many were made since."""
+        """The builds that runs of living processes read: they must be kept, however many were made since."""
         rows = self._read("SELECT build, status, process FROM runs WHERE status = 'running'")
         return frozenset(row["build"] for row in rows if row["status"] == "running")
 
@@ -150,7 +148,7 @@ class Ledger:
             ) from error
 
     def _read(self, query: str, *values: object) -> list[dict[str, Any]]:
-        """Rows; those that a dead process left running are interrupted."""
+        """Rows; those that a dead process left running become `interrupted`."""
         if not self._file.exists():
             return []
         with self._connection() as connection:
@@ -171,16 +169,16 @@ class Ledger:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection to tables of this version; errors of SQLite come out as sentences.
+        """A connection to tables of this version; SQLite errors become ours.
 
-        SQLite itself opens a file that may not be written for reading, and puts right what a killed writer left.
+        SQLite itself opens a file without write permission as read-only, and recovers what a killed writer left.
         """
         try:
             with closing(sqlite3.connect(self._file, timeout=_WAIT_SECONDS, isolation_level=None)) as connection:
                 connection.row_factory = sqlite3.Row
                 if self._version(connection) < len(MIGRATIONS):
                     self._migrate(connection)
-                # Not before: a table that others refer to could not be made anew.
+                # Not before: a table that others refer to could not be recreated.
                 connection.execute("PRAGMA foreign_keys = ON")
                 yield connection
         except sqlite3.OperationalError as error:
@@ -205,7 +203,7 @@ class Ledger:
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
-        # Asked again: another process may have done it while this one waited.
+        # Checked again: another process may have migrated while this one waited.
         for script in MIGRATIONS[self._version(connection) :]:
             # Not executescript: that would commit, and let another process see a half-made schema.
             for statement in script.split(";"):
@@ -216,7 +214,6 @@ class Ledger:
 
 
 def _insert(connection: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> int:
-    """Insert a row, and return its number."""
     marks = ", ".join("?" * len(row))
     made = connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", kept(row))  # noqa: S608
     return made.lastrowid or 0

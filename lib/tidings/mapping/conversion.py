@@ -35,7 +35,7 @@ _IS = {"nested": "is a list or an object", "clock": "is a time of day", "duratio
 _IS |= {"boolean": "is true or false", "time": "is a time", "single": "is a number of seven digits"}
 _IS |= {"bytes": "is bytes", "wide": "is a decimal of more than 38 digits"}
 _MANY = 12
-_ALIKE = 0.85
+_SIMILAR = 0.85
 _PLAIN = "____-__-_____:__:__"
 _DAY = "____-__-__"
 _FULL = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-](0\d|1[0-3]):[0-5]\d)"
@@ -179,7 +179,7 @@ def _why(base: str, raw: str, given: Given | None, options: FileOptions | None) 
         if base in ("timestamp", "date") and what in ("day", "time", "instant"):
             return literal(" lies outside of the years 1900 to 2199")
         if base in ("timestamp", "date") and what in ("whole", "exact", "double"):
-            return literal(" is no Unix time of the years 1973 to 2199 (for earlier ones see `time_format`)")
+            return literal(" is not a Unix time of the years 1973 to 2199 (for earlier ones see `time_format`)")
         if base == "boolean" or what not in _IS:
             return expected
         return literal(f" {_IS[what]}, not {_EXPECTED.get(base, 'such a value')}")
@@ -204,12 +204,12 @@ def _unknown(value: str, values: Sequence[str]) -> str:
     if len(values) <= _MANY:
         return listed
     names = ", ".join(literal(each) for each in values)
-    alike = f"lambda name: {{'alike': jaro_winkler_similarity({value}, name), 'name': name}}"
-    near = f"list_sort(list_transform([{names}], {alike}), 'DESC')[1]"
+    compared = f"lambda name: {{'similarity': jaro_winkler_similarity({value}, name), 'name': name}}"
+    near = f"list_sort(list_transform([{names}], {compared}), 'DESC')[1]"
     meant = (
         f"{literal(' is not known. Did you mean ')} || {literal(chr(39))} || {near}.name || {literal(chr(39) + '?')}"
     )
-    return f"CASE WHEN {near}.alike > {_ALIKE} THEN {meant} ELSE {listed} END"
+    return f"CASE WHEN {near}.similarity > {_SIMILAR} THEN {meant} ELSE {listed} END"
 
 
 def missing(name: str, raw: str, value: str) -> tuple[str, str]:

@@ -33,7 +33,7 @@ def fill(
         good = pc.is_null(rows["_reason"])
         if not pc.all(good).as_py():
             bad = rows.filter(pc.invert(good))
-            refuse(writer, *(bad[name].to_pylist() for name in ("_line", "_reason", "_record")))
+            reject(writer, *(bad[name].to_pylist() for name in ("_line", "_reason", "_record")))
             rows = rows.filter(good)
         rows = rows.drop_columns(["_reason"])
         writer.add(rows)
@@ -75,6 +75,6 @@ def _shown(value: pa.Scalar) -> str | None:
         return str(value.cast(pa.int64()))
 
 
-def refuse(writer: LoadWriter, lines: Iterable[int], reasons: Iterable[str], records: Iterable[str]) -> None:
+def reject(writer: LoadWriter, lines: Iterable[int], reasons: Iterable[str], records: Iterable[str]) -> None:
     """Reject rows, with personal data removed from their records."""
     writer.reject(list(lines), [scrubbed(each) for each in reasons], [scrubbed(each) for each in records])

@@ -123,12 +123,12 @@ def marks_of(columns: Sequence[Seen]) -> Marks:
 def guess(
     head: Head,
     encoding: str = "utf-8",
-    wanted: str | None = None,
+    kind_given: str | None = None,
     *,
     pinned: Mapping[str, str] | None = None,
     defaults: Mapping[str, str] | None = None,
 ) -> Guess:
-    """A proposal for a file by its first rows; of the feed `kind`, if given.
+    """A proposal for a file by its first rows; of the feed `kind_given`, if any.
 
     `pinned` are columns that a person has mapped, kept if the file has them with suitable content; `defaults` constants
     that a person has set.
@@ -136,15 +136,15 @@ def guess(
     Raises:
         UsageError: there is no such kind of file source.
     """
-    if wanted is not None and wanted not in COLUMNS:
-        raise UsageError(f"'{wanted}' is no kind of files.", suggest(wanted, COLUMNS))
+    if kind_given is not None and kind_given not in COLUMNS:
+        raise UsageError(f"'{kind_given}' is not a kind of file source.", suggest(kind_given, COLUMNS))
     columns = columns_of(head)
     given = dict(defaults or {})
-    tried = {kind: _mapped(kind, columns, pinned or {}) for kind in COLUMNS if wanted in (None, kind)}
+    tried = {kind: _mapped(kind, columns, pinned or {}) for kind in COLUMNS if kind_given in (None, kind)}
     scores = {kind: _score(kind, mapped, columns) for kind, mapped in tried.items()}
     kind = max(scores, key=lambda each: scores[each])
     if scores[kind] <= 0:
-        wide = _wide(columns, given.get("metric")) if wanted in (None, "platform_metrics") else None
+        wide = _wide(columns, given.get("metric")) if kind_given in (None, "platform_metrics") else None
         if wide is None:
             return Guess(None, {}, columns, lacks=_lacking(tried, columns))
         kind, mapped, metric = "platform_metrics", *wide
@@ -215,7 +215,7 @@ def _first_lines(kept: dict[str, Seen]) -> str:
         return f"{empty}: if these are further lines of an order, fill it in"
     for column in _LINES:
         kept.pop(column, None)
-    return f"{empty}: amounts are those of whole orders, so that further lines bring no money; products are left out"
+    return f"{empty}: amounts are totals of complete orders, so further lines add no money; products are left out"
 
 
 def _columns_of(kind: str) -> tuple[str, ...]:
@@ -290,11 +290,11 @@ def _are(values: Sequence[str], known: Sequence[str]) -> bool:
     return bool(values) and sum(value.lower() in names for value in values) >= _MOST * len(values)
 
 
-def _wide(columns: Sequence[Seen], wanted: str | None) -> tuple[dict[str, Seen], str] | None:
-    """A table with a day and one column per metric: the mapping for the first known metric, or for `metric`."""
+def _wide(columns: Sequence[Seen], chosen: str | None) -> tuple[dict[str, Seen], str] | None:
+    """A table with a day and one column per metric: the mapping for the first known metric, or for `chosen`."""
     day = next((seen for seen in columns if seen.what == "time"), None)
     for metric, known in PLATFORM_METRIC_ROWS.items():
-        if wanted not in (None, metric):
+        if chosen not in (None, metric):
             continue
         for seen in columns:
             if day is not None and seen.what == "number" and plain(seen.name) in known:
@@ -311,7 +311,7 @@ def _is_aligned(seen: Seen) -> bool:
 def _lacking(tried: Mapping[str, Mapping[str, Seen]], columns: Sequence[Seen]) -> str:
     if len(columns) == 1 and _is_aligned(columns[0]):
         above = ", and names in a first line" if all(map(is_value, columns[0].name.split())) else ""
-        return f"its columns are set apart by blanks, which is not read: write commas or tabs between them{above}"
+        return f"its columns are separated by spaces, which is not supported: write commas or tabs between them{above}"
     if sum(is_value(seen.name) for seen in columns) * 2 >= len(columns):
         first = ", ".join(seen.name for seen in columns)
         return f"its first line ({first[:_SHOWN]}) is a row, no names: write a header line above it"

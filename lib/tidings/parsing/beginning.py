@@ -35,14 +35,14 @@ class Head:
     inside: tuple[str, ...] = ()
 
 
-def require_unique(file: File, names: tuple[str, ...], wanted: Collection[str] | None = None) -> None:
+def require_unique(file: File, names: tuple[str, ...], needed: Collection[str] | None = None) -> None:
     """Check that no column, or none of the `needed`, occurs twice.
 
     Raises:
         SourceError: one does.
     """
     counts = Counter(names).items()
-    twice = sorted(name for name, count in counts if count > 1 and (wanted is None or name in wanted))
+    twice = sorted(name for name, count in counts if count > 1 and (needed is None or name in needed))
     if twice:
         raise SourceError(
             f"{file.name} has the column {', '.join(map(repr, twice))} more than once.",

@@ -25,7 +25,7 @@ _SEPARATOR: Final = re.compile(r'\s*"?sep=(?P<mark>[^"])"?[\s;,]*', re.IGNORECAS
 # Numbers and times in any notation: frequent in tables and rare in prose.
 _COUNTED: Final = re.compile(r"[-+(]?[\d.,:/ '€$£%TZ+-]*\d[\d.,:/ '€$£%TZ)+-]*")
 _STRAY: Final = "a quoted value does not end, or text follows its closing quote"
-_SWALLOWED: Final = "a quoted value goes on over lines that are rows of their own"
+_SWALLOWED: Final = "a quoted value spans lines that are rows of their own"
 
 Record = tuple[int, list[str], str]
 
@@ -201,7 +201,7 @@ def _is_counted(cell: str) -> bool:
     return not cell or bool(_COUNTED.fullmatch(cell))
 
 
-def csv_head(file: File, encoding: str, wanted: Collection[str]) -> Head:
+def csv_head(file: File, encoding: str, needed: Collection[str]) -> Head:
     """The header and the first rows of a CSV file. The header is the first line that has all `needed` names, whatever
     comes before it; without such a line, the first that is neither Excel's `sep=` nor starts with #.
 
@@ -211,7 +211,7 @@ def csv_head(file: File, encoding: str, wanted: Collection[str]) -> Head:
     first = [text or shown for _, text, shown in islice(lines(file, encoding), _FIRST_LINES)]
     separator = _SEPARATOR.fullmatch(first[0].removesuffix("\n")) if first else None
     delimiters = separator["mark"] if separator else _DELIMITERS
-    before, delimiters = _header(first, 1 if separator else 0, delimiters, wanted)
+    before, delimiters = _header(first, 1 if separator else 0, delimiters, needed)
 
     def records(delimiter: str, count: int) -> list[list[str]]:
         return [values for _, values, _ in islice(_records(file, delimiter, encoding, [], before), count)]
@@ -226,15 +226,15 @@ def csv_head(file: File, encoding: str, wanted: Collection[str]) -> Head:
     rows = records(delimiter, SAMPLE + 1)
     if not rows:
         raise SourceError(f"{file.name} has no header line.", "Its first line must name the columns.")
-    names = _names(rows[0], wanted)
-    require_unique(file, names, wanted)
+    names = _names(rows[0], needed)
+    require_unique(file, names, needed)
     sample = tuple(tuple(row) for row in rows[1:] if len(row) == len(names) and row != rows[0])
     return Head(_apart(names), ("VARCHAR",) * len(names), sample, delimiter, before=before)
 
 
-def _header(first: Sequence[str], start: int, delimiters: str, wanted: Collection[str]) -> tuple[int, str]:
+def _header(first: Sequence[str], start: int, delimiters: str, needed: Collection[str]) -> tuple[int, str]:
     """How many lines come before the header, and its possible delimiters."""
-    names = {" ".join(name.split()) for name in wanted}
+    names = {" ".join(name.split()) for name in needed}
     for number, text in enumerate(first[start:] if names else (), start=start):
         by = [mark for mark in delimiters if names <= {_name(cell) for cell in _parsed([text], mark) or ()}]
         if by:
@@ -260,11 +260,11 @@ def _name(cell: str) -> str:
     return " ".join(plain(cell).replace("\ufeff", "").replace("\u200b", "").split())
 
 
-def _names(cells: Sequence[str], wanted: Collection[str]) -> tuple[str, ...]:
+def _names(cells: Sequence[str], needed: Collection[str]) -> tuple[str, ...]:
     """The names of the columns: as in `needed` if they differ by spaces only, a number if there is none."""
-    as_wanted = {" ".join(name.split()): name for name in wanted}
+    as_needed = {" ".join(name.split()): name for name in needed}
     exact = [cell.strip() for cell in cells]
-    names = [name if name in wanted else as_wanted.get(_name(name), _name(name)) for name in exact]
+    names = [name if name in needed else as_needed.get(_name(name), _name(name)) for name in exact]
     return tuple(name or f"column{number}" for number, name in enumerate(names, start=1))
 
 

@@ -128,7 +128,7 @@ def file_at(path: Path, root: Path) -> File:
     if stat.S_ISDIR(mode):
         raise SourceError(f"{name} is a folder.", f"To read the files in it, write path = '{name}/*.csv'.")
     if not stat.S_ISREG(mode):
-        raise SourceError(f"{name} is no file that can be read twice.", "Write what it gives into a file.")
+        raise SourceError(f"{name} is not a file that can be read twice.", "Write its output to a file.")
     packing = _PACKINGS.get(path.suffix.lower())
     ending = (path.with_suffix("") if packing else path).suffix.lower()
     if known := by_ending(ending):

@@ -125,7 +125,7 @@ def _walk(decoder: JSONDecoder, text: str, at: int, outer: tuple[str, ...], foun
     return at + 1
 
 
-def _inside(file: File, encoding: str, wanted: Collection[str]) -> tuple[str, ...]:
+def _inside(file: File, encoding: str, needed: Collection[str]) -> tuple[str, ...]:
     """The place of the list of rows in a file that is one object; empty if its rows are lines, or a list.
 
     Raises:
@@ -138,10 +138,10 @@ def _inside(file: File, encoding: str, wanted: Collection[str]) -> tuple[str, ..
     value = _read(text)
     is_row = isinstance(value, dict) and "\n" not in text.strip()
     fields = {".".join(path) for path in _flat(value)} if isinstance(value, dict) else set()
-    if is_row and (not lists or (wanted and fields >= set(wanted))):
+    if is_row and (not lists or (needed and fields >= set(needed))):
         return ()
-    if len(lists) > 1 and wanted:
-        lists = {path: at for path, at in lists.items() if _names_at(text, at) >= set(wanted)} or lists
+    if len(lists) > 1 and needed:
+        lists = {path: at for path, at in lists.items() if _names_at(text, at) >= set(needed)} or lists
     if len(lists) == 1:
         return next(iter(lists))
     if lists:
@@ -266,7 +266,7 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def json_head(file: File, encoding: str, wanted: Collection[str]) -> Head:
+def json_head(file: File, encoding: str, needed: Collection[str]) -> Head:
     """The fields of the first objects; fields come and go, so as many are read as needed to see all `needed` names.
 
     Raises:
@@ -275,7 +275,7 @@ def json_head(file: File, encoding: str, wanted: Collection[str]) -> Head:
     first: list[dict[tuple[str, ...], Any]] = []
     paths: dict[str, tuple[str, ...]] = {}
     number = 0
-    inside = _inside(file, encoding, wanted)
+    inside = _inside(file, encoding, needed)
     for _, texts in json_texts(file, encoding, inside):
         for text in texts:
             number += 1
@@ -285,7 +285,7 @@ def json_head(file: File, encoding: str, wanted: Collection[str]) -> Head:
                 for path in flat:
                     paths.setdefault(".".join(path), path)
                 first += [flat] if len(first) < SAMPLE else []
-            if number > SAMPLE and first and paths.keys() >= set(wanted):
+            if number > SAMPLE and first and paths.keys() >= set(needed):
                 break
         else:
             continue

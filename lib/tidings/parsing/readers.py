@@ -113,7 +113,7 @@ def _epoch(text: str, unit: str) -> Any:
 def _in_currency(text: str, mark: str, code: str) -> bool:
     """False if a text names another currency than `code`."""
     try:
-        said = values.number(text, mark).currencies
+        currencies = values.number(text, mark).currencies
     except UnreadableError:
         return True
-    return not said or code in said
+    return not currencies or code in currencies

@@ -30,7 +30,7 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def head(connection: duckdb.DuckDBPyConnection, file: File, encoding: str, wanted: Collection[str]) -> Head:
+def head(connection: duckdb.DuckDBPyConnection, file: File, encoding: str, needed: Collection[str]) -> Head:
     """Read the beginning of a file; of JSON lines, whose fields come and go, enough to see all `needed` names.
 
     Raises:
@@ -38,7 +38,7 @@ def head(connection: duckdb.DuckDBPyConnection, file: File, encoding: str, wante
     """
     if file.form == "parquet":
         return _parquet_head(connection, file)
-    return (csv_head if file.form == "csv" else json_head)(file, encoding, wanted)
+    return (csv_head if file.form == "csv" else json_head)(file, encoding, needed)
 
 
 def relation(file: File, found: Head) -> str:

@@ -214,7 +214,7 @@ def time(text: str, zone: Zone) -> datetime:
     except (ValueError, WindowError) as error:
         if isinstance(error, UnreadableError):
             raise
-        raise UnreadableError("is no day or time that there is") from error
+        raise UnreadableError("is not an existing day or time") from error
 
 
 def epoch(count: Decimal, digits: int | None = None) -> datetime:

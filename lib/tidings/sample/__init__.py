@@ -1,7 +1,7 @@
 """The sample company: a simulated small digital business (a shop, an app, their services) whose truth is known.
 
-`company.py`, `people.py` and `visits.py` are the ground that every subject draws on; a further subject is one more
-module beside `commerce.py`, `web.py`, `service.py` and `vitals.py`, named in `simulation.py`.
+`company.py`, `people.py` and `visits.py` are the base for every subject; add a subject as one more module beside
+`commerce.py`, `web.py`, `service.py` and `vitals.py`, named in `simulation.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What the platforms of the sample company tell about: its app in two stores, its subscribers, its site's visitors.
+"""What the platforms of the sample company report on: its app in two stores, its subscribers, its site's visitors.
 
-One truth for all of them, so that what two platforms tell of the same thing agrees up to what each leaves out.
+All platforms share one truth, so that two of them agree on the same thing except for what each leaves out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CONVERTED = 0.52
 
 @dataclass(frozen=True)
 class Plan:
-    """A subscription: its id, price in euros (tax included), months paid at once, share of new ones, daily churn."""
+    """A subscription: its id, price in euros (tax included), months per payment, share of new ones, daily churn."""
 
     id: str
     title: str
@@ -47,7 +47,9 @@ PLANS = (
 
 @dataclass(frozen=True)
 class Subscriptions:
-    """Subscriptions in one store, as tables day x plan x country: trials begun, converted, ended, active at the end."""
+    """Subscriptions in one store, as tables day x plan x country: trials started, converted, ended, active at the
+    end.
+    """
 
     trials: Ints
     started: Ints
@@ -90,7 +92,7 @@ class Apps:
         return drawn
 
     def version(self, day: int) -> str:
-        """The version of the app that is current on a day (counted from the first)."""
+        """The app version that is current on a day (counted from the first)."""
         return VERSIONS[min(day // _NEW_VERSION_EVERY, len(VERSIONS) - 1)]
 
     @cached_property
@@ -99,7 +101,7 @@ class Apps:
         return {store: self._subscriptions(store) for store in STORES}
 
     def drawn(self, subject: str, per_day: float) -> Ints:
-        """A daily count of its own that follows demand, `per_day` on an average day at the end, at size 1."""
+        """Daily counts drawn on their own that follow demand, `per_day` on an average day at the end, at size 1."""
         return self._drawn(subject, per_day)
 
     def split(self, subject: str, counts: Ints, weights: Sequence[float]) -> Ints:
@@ -134,18 +136,18 @@ class Apps:
 
 
 def midnight(day: date) -> datetime:
-    """The beginning of a platform's day, as its feeds hold it: naive, in no zone."""
+    """The start of a platform's day, as its feeds store it: naive, in no zone."""
     return datetime.combine(day, time.min)
 
 
 Rows = Sequence[Mapping[str, Any]]
 Reported = Callable[[Apps], Mapping[str, Rows]]
-"""What a platform tells: rows by the name of their feed, in the feed's columns."""
+"""A platform's report: rows by the name of their feed, in the feed's columns."""
 
 
 @dataclass(frozen=True)
 class Platform:
-    """A kind of source that the company is told by: the rows it reports, by feed, in the feed's columns."""
+    """A kind of source that reports on the company: its rows, by feed, in the feed's columns."""
 
     name: str
     reported: Callable[[Apps], Mapping[str, Rows]]

@@ -19,12 +19,12 @@ _EVENT = np.array([pages.EVENTS.index(step.event) for step in STEPS])
 
 
 def visitors_of(visits: Visits) -> Ints:
-    """A number for each person and device: what a visitor is."""
+    """A number for each person and device: the identity of a visitor."""
     return 2 * visits.person + visits.on_second
 
 
 def count_visits(people: People, visits: Visits, hits: Hits, tally: Tally) -> None:
-    """The truth about a month's hits of people, given visit by visit in order of time."""
+    """The truth about a month's human hits, given visit by visit in time order."""
     is_view = _VIEW[hits.step]
     counted = np.bincount(hits.visit, minlength=len(visits))
     views = np.bincount(hits.visit[is_view], minlength=len(visits))

@@ -1,4 +1,4 @@
-"""The truth about the money of the sample company, of what is in force after the restatement."""
+"""The truth about the sample company's money, after the restatement."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def count_money(commerce: Commerce, tally: Tally) -> None:
 
 
 def _above_charge(lines: Lines) -> int:
-    """Refund documents that give back more than was paid."""
+    """Refund documents that return more than was paid."""
     width = len(PREFIXES) * 10**10
     back = lines.type == REFUND
     paid = (lines.type == CHARGE) & (lines.status == SUCCEEDED)

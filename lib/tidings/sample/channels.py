@@ -15,9 +15,9 @@ Landing = Literal["home", "content", "shop", "product"]
 
 @dataclass(frozen=True)
 class Origin:
-    """One way to the site: weight two years ago and now, weight for those who return, conversion, landing pages.
+    """One way to the site: weight two years ago and now, weight for returning people, conversion, landing pages.
 
-    `campaign` names the happening outside of which nobody comes this way.
+    `campaign` names the planted event outside of which nobody comes this way.
     """
 
     query: str

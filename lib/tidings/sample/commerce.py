@@ -1,4 +1,4 @@
-"""What is sold: orders placed in visits, orders of a marketplace, and the feed `orders` as it is told."""
+"""Sales: orders placed in visits, orders of a marketplace, and the feed `orders` as it is reported."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _REFERRED = 0.06
 
 @dataclass(frozen=True)
 class Orders:
-    """One entry per order placed in a visit, in order of time; the web subject shows them being placed.
+    """One element per order placed in a visit, in time order; the web subject shows them being placed.
 
     `visit` is the position among the visits, `ts` the charge (seconds after the purchase), `coupon` -1 for none.
     """
@@ -72,7 +72,7 @@ class Commerce:
             yield table(both(lines, again))
 
     def restated(self) -> pa.Table | None:
-        """The last days as they were told again, if they were."""
+        """The corrected last days, if there are any."""
         late = self.story.get("late_restatement")
         return table(self.lines.take(late.holds(self.lines.ts))) if late else None
 
@@ -91,7 +91,7 @@ class _Heads:
 
 
 def trade(company: Company, story: Story, people: People, visits: Visits) -> Commerce:
-    """Everything sold and given back before the company's end."""
+    """All sales and refunds before the company's end."""
     rng = company.rng("orders")
     visit = np.flatnonzero(visits.order > 0)
     ts = visits.checkout[visit] + rng.integers(1, 5, len(visit)) * SECOND
@@ -114,7 +114,7 @@ def trade(company: Company, story: Story, people: People, visits: Visits) -> Com
         person[(rng.random(len(visit)) * np.arange(len(visit))).astype(np.int64)],
         -1,
     )
-    # A referrer is known by the user's id, and nobody refers himself.
+    # A referrer is identified by the user's id, and nobody refers themselves.
     referrer[people.is_guest[np.maximum(referrer, 0)] | (referrer == person)] = -1
     head = _Heads(
         prefix=np.zeros(len(visit), np.int64),
@@ -138,7 +138,7 @@ def trade(company: Company, story: Story, people: People, visits: Visits) -> Com
 
 
 def _lines(company: Company, story: Story, rng: np.random.Generator, head: _Heads) -> Lines:
-    """What was bought: 1 to 4 lines of different products in each order, fees by the processor."""
+    """The lines of each order: 1 to 4 different products, with the processor's fees."""
     count = len(head.number)
     sizes = 1 + choose(rng, _LINES, count)
     # Weighted draws without replacement: the smallest exponential waiting times win.
@@ -177,7 +177,7 @@ def _lines(company: Company, story: Story, rng: np.random.Generator, head: _Head
 
 
 def _marketplace(company: Company, story: Story) -> Lines:
-    """Orders of a marketplace, which tells nothing of the buyer and leaves no visit."""
+    """Orders of a marketplace, which reports nothing about the buyer and has no visit."""
     rng = company.rng("marketplace")
     rates = company.demand * _MARKETPLACE_PER_DAY * company.options.size
     day = np.repeat(np.arange(company.options.days), rng.poisson(rates))

@@ -1,4 +1,4 @@
-"""The ground that every subject of the sample company stands on: its days, months, markets and random numbers.
+"""The base of every subject of the sample company: its days, months, markets and random numbers.
 
 A new subject is one more module that takes a `Company` (and, if it needs them, its people and visits) and draws from
 `company.rng("<subject>", part)`: no subject's draws move those of another.
@@ -33,7 +33,7 @@ DAY = 86_400 * SECOND
 
 _TWO_YEARS = 730
 _GROWTH = 2.2
-# Monday first; the site is used for work and bought from at the kitchen table.
+# Monday first; the site is used for work and bought from at home.
 _WEEKLY = (1.08, 1.10, 1.08, 1.04, 0.96, 0.84, 0.90)
 _QUIET_DAYS = frozenset({(12, 24), (12, 25), (12, 26), (12, 31), (1, 1)})
 _QUIET = 0.6
@@ -43,7 +43,7 @@ _NOISE = 0.05
 
 
 class Options(options.Options, frozen=True):
-    """What the sample is made from: same options, same rows."""
+    """The options that determine the sample: same options, same rows."""
 
     seed: Annotated[int, "another seed is another company"] = 20260701
     # Not float alone: 1 and 1.0 are two texts to the fingerprint.
@@ -100,19 +100,18 @@ class Month:
 
 @dataclass(frozen=True)
 class Company:
-    """The company of some options; days are counted from its first, instants are UTC microseconds."""
+    """The company for some options; days are counted from its first, instants are UTC microseconds."""
 
     options: Options
 
     @cached_property
     def dates(self) -> tuple[date, ...]:
-        """The days it covers."""
         end = self.options.end
         return days_between(add_days(end, -self.options.days), add_days(end, -1))
 
     @cached_property
     def end(self) -> int:
-        """The instant before which everything happened."""
+        """The end of the data, exclusive."""
         return micros(datetime.combine(self.options.end, time.min))
 
     @cached_property

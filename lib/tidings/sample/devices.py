@@ -1,4 +1,4 @@
-"""The browsers of people and the programs that call themselves by name: user agents, described as every source does."""
+"""Browsers of people and user agents of programs, described as for any source."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ class Fleet:
 
 @functools.cache
 def people() -> Fleet:
-    """What people browse with."""
+    """The browsers of people."""
     return Fleet(tuple(describe(text) for text, _ in _PEOPLE), tuple(weight for _, weight in _PEOPLE))
 
 
 @functools.cache
 def bots() -> Fleet:
-    """What programs say they are."""
+    """The user agents of programs."""
     return Fleet(tuple(describe(text) for text, _ in _BOTS), tuple(weight for _, weight in _BOTS))

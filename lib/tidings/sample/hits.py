@@ -1,4 +1,4 @@
-"""Hits: what people do in their visits, second by second, and what bots look at."""
+"""Hits: what people do in their visits, second by second, and what bots request."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ _FIRST_PRODUCT = at(f"product:{PRODUCTS[0].id}")
 
 @dataclass(frozen=True)
 class Hits:
-    """Hits in order of time; `visit` is the position among the month's visits, -1 for bots; `agent` and `visitor` are
-    the bots' own, `product` what was last looked at, `order` the position of the order of a purchase, else -1."""
+    """Hits in time order; `visit` is the index among the month's visits, -1 for bots; `agent` and `visitor` are the
+    bots' own, `product` the last one viewed, `order` the index of the order of a purchase, else -1.
+    """
 
     ts: Ints
     visit: Ints
@@ -74,7 +75,7 @@ def people_hits(
     placed: Ints,
     signed_up: Ints,
 ) -> Hits:
-    """What people do in a month's visits.
+    """The hits of people in a month's visits.
 
     `placed` is the order placed in each visit, -1 for none; `signed_up` the instant at which each person signed up.
     """
@@ -101,7 +102,7 @@ def people_hits(
 
 
 def bot_hits(company: Company, story: Story, month: Month, people_hits: int) -> Hits:
-    """What bots look at in a month, in proportion to what people do."""
+    """The bot hits of a month, in proportion to those of people."""
     rng = company.rng("bots", month.name)
     days = np.arange(month.first, month.last + 1)
     rates = np.full(len(days), people_hits * BOT_SHARE / len(days))
@@ -131,7 +132,7 @@ def bot_hits(company: Company, story: Story, month: Month, people_hits: int) -> 
 def _steps(
     rng: np.random.Generator, people: People, visits: Visits, orders: Orders, placed: Ints, signed_up: Ints
 ) -> tuple[Ints, Ints]:
-    """What happens in each visit, a table visit x column, and from which column on the user is known."""
+    """The steps of each visit, a table visit x column, and from which column on the user is known."""
     count = len(visits)
     landings = np.array([_LANDINGS.index(o.landing) for o in channels.origins()])[visits.origin]
     landings[visits.in_app] = _LANDINGS.index("app")
@@ -190,21 +191,21 @@ def _offsets(rng: np.random.Generator, visits: Visits, visit: Ints, step: Ints) 
 
     # Visits with a purchase are stretched so that it falls on the instant from which its order was made.
     purchase = np.flatnonzero(step == at("purchase"))
-    wanted = np.full(len(visits), 0)
-    wanted[visit[purchase]] = visits.checkout[visit[purchase]] - visits.start[visit[purchase]]
+    target = np.full(len(visits), 0)
+    target[visit[purchase]] = visits.checkout[visit[purchase]] - visits.start[visit[purchase]]
     had = np.full(len(visits), 1)
     had[visit[purchase]] = offset[purchase]
-    is_before = (wanted[visit] > 0) & (step != at("thanks"))
-    stretched = offset * (wanted / had)[visit] // 1000 * 1000
+    is_before = (target[visit] > 0) & (step != at("thanks"))
+    stretched = offset * (target / had)[visit] // 1000 * 1000
     offset = np.where(is_before, stretched.astype(np.int64), offset)
-    offset[purchase] = wanted[visit[purchase]]
+    offset[purchase] = target[visit[purchase]]
     thanks = np.flatnonzero(step == at("thanks"))
-    offset[thanks] = wanted[visit[thanks]] + 1_500_000
+    offset[thanks] = target[visit[thanks]] + 1_500_000
     return offset
 
 
 def _last_product(step: Ints) -> Ints:
-    """The product page seen last up to each step; steps of one visit follow each other."""
+    """The last product page viewed up to each step; steps of one visit are consecutive."""
     product = step - _FIRST_PRODUCT
     is_product = (product >= 0) & (product < len(PRODUCTS))
     latest = np.maximum.accumulate(np.where(is_product, np.arange(len(step)), 0))

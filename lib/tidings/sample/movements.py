@@ -1,4 +1,4 @@
-"""Lines of money movements, and how they become rows of the feed `orders`."""
+"""Lines of money movements, and their conversion to rows of the feed `orders`."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ ORIGINS = ("web", "marketplace")
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines of money movements; money in cents. `prefix` and `number` make the document's number, `of_*` the refunded
-    one's (-1 for none); `person` and `referrer` are -1 where nobody is known."""
+    """Lines of money movements; money in cents. `prefix` and `number` form the document's number, `of_*` that of
+    the refunded one (-1 for none); `person` and `referrer` are -1 if nobody is known.
+    """
 
     prefix: Ints
     number: Ints
@@ -66,7 +67,7 @@ def both(one: Lines, other: Lines) -> Lines:
 
 
 def table(lines: Lines) -> pa.Table:
-    """Rows of the feed `orders`, with the record as received."""
+    """Rows of the feed `orders`, with the raw record."""
     countries, product = [market.country for market in MARKETS], lines.product
     columns = {
         "order_id": _document(lines.prefix, lines.number),
@@ -93,6 +94,6 @@ def table(lines: Lines) -> pa.Table:
 
 
 def _document(prefix: Ints, number: Ints) -> pa.Array:
-    """Numbers of documents such as `O-000042`; null where there is none."""
+    """Numbers of documents such as `O-000042`; null if there is none."""
     start = pick(PREFIXES, prefix).cast(pa.string())
     return pc.binary_join_element_wise(start, numbered("", number, 6), "")

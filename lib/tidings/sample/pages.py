@@ -1,4 +1,4 @@
-"""What can be done on the site and in the app of the sample company, and how people go from one thing to the next."""
+"""The pages and events of the sample company's site and app, and how people move between them."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ NOTHING = -1
 
 _PLACES = ("home", "blog", "post", "docs", "pricing", "features", "about", "shop", "product", "search", "subscribe",
            "add_to_cart", "cart", "checkout", "checkout_page")  # fmt: skip
-# Row: where one is; column: where one goes, in the order of _PLACES, the rest leaves.
+# Row: the current place; column: the next one, in the order of _PLACES; the rest leaves.
 _WEB = (
     (3, 8, 3, 4, 11, 14, 2, 15, 3, 1, 0, 0, 0, 0, 0),
     (3, 1, 48, 1, 2, 2, 0, 3, 0, 1, 0, 0, 0, 0, 0),
@@ -137,7 +137,7 @@ def paths() -> tuple[str, ...]:
 def walk(rng: np.random.Generator, landing: str, count: int) -> Ints:
     """Steps of `count` visits that land at `home`, `content`, `shop`, `product` or in the `app`: a table visit x step.
 
-    A visit that has ended goes on with `NOTHING`.
+    A visit that has ended continues with `NOTHING`.
     """
     in_app = landing == "app"
     moves = _shares(_APP if in_app else _WEB)
@@ -155,14 +155,14 @@ def walk(rng: np.random.Generator, landing: str, count: int) -> Ints:
 
 
 def without_buying(walked: Ints, longest: int) -> Ints:
-    """The first steps of visits, those that prepare a purchase left out."""
+    """The first steps of visits, without those that prepare a purchase."""
     buying = [at(name) for name in _BUYING]
     shortened = walked[:, :longest]
     return np.where(np.isin(shortened, buying), NOTHING, shortened)
 
 
 def _shares(rows: tuple[tuple[float, ...], ...]) -> Floats:
-    """Running shares of each row; what is missing to 100 leaves."""
+    """Cumulative shares of each row; what is missing to 100 leaves."""
     return np.cumsum(np.array(rows, float) / 100, axis=1)
 
 

@@ -1,6 +1,6 @@
-"""The people of the sample company: who comes when, from where, with what, and what becomes of them.
+"""The people of the sample company: who arrives when, from where, on what device, and what becomes of them.
 
-Further subjects (subscriptions, campaigns, experiments) draw on these people and on nothing of each other.
+Further subjects (subscriptions, campaigns, experiments) build on these people and not on each other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BUY = 0.045
 GUESTS = 0.10
 USERS = 0.05
 LEAVE_PER_WEEK = 0.035
-"""True hazard: chance per week that a user stops coming, whatever the user's age."""
+"""True hazard: chance per week that a user stops coming, however long they have been a user."""
 
 _MOBILE_BUYS = 0.8
 _BUY_AT_ONCE = 0.45
@@ -39,11 +39,11 @@ _NO_DAY = 10**6
 
 @dataclass(frozen=True)
 class People:
-    """One entry per person, in order of arrival; days are counted from the company's first.
+    """One element per person, in order of arrival; days are counted from the company's first.
 
-    `signup_day` and `order_day` (first order) are far in the future for those who never do; `variant` is 0 or 1 for who
-    saw the checkout test (both if `in_both`), else -1; `second` is a second agent or -1; `per_week` are a user's visits
-    to the app until `leave_day`.
+    `signup_day` and `order_day` (first order) are far in the future for those who never do; `variant` is 0 or 1 for
+    those who saw the checkout test (both if `in_both`), else -1; `second` is a second agent or -1; `per_week` are a
+    user's visits to the app until `leave_day`.
     """
 
     number: Ints
@@ -65,12 +65,12 @@ class People:
 
     @property
     def is_user(self) -> Bools:
-        """True for who ever signs up; the user's id is made of the person's number."""
+        """True for those who ever sign up; the user's id is made of the person's number."""
         return self.signup_day < _NO_DAY
 
     @property
     def is_customer(self) -> Bools:
-        """True for who ever buys."""
+        """True for those who ever buy."""
         return self.order_day < _NO_DAY
 
     def take(self, rows: Ints) -> People:
@@ -79,7 +79,7 @@ class People:
 
 
 def meet(company: Company, story: Story) -> People:
-    """Everybody who ever comes, month by month."""
+    """All people, month by month."""
     parts, met = [], 0
     for month in company.months:
         parts.append(_newcomers(company, story, month, met))
@@ -136,7 +136,7 @@ def _newcomers(company: Company, story: Story, month: Month, met: int) -> People
 
 
 def _on_days(company: Company, story: Story, name: str, days: Ints) -> Floats:
-    """The effect of a happening on its days, 0 on others."""
+    """The effect of a planted event on its days, 0 on others."""
     is_on = story.during(name, company.start + days * DAY)
     return np.where(is_on, story[name].effect if name in story else 0.0, 0.0)
 
@@ -163,13 +163,13 @@ def with_campaigns(company: Company, story: Story, rng: np.random.Generator, ori
 
 
 def _delay(rng: np.random.Generator, count: int, at_once: float, longest: int) -> Ints:
-    """Days until somebody does something: none, or 1 to `longest`, the earlier the likelier."""
+    """Days until somebody does something: none, or 1 to `longest`, earlier ones being more likely."""
     later = 1 + (longest * rng.random(count) ** 2).astype(np.int64)
     return np.where(rng.random(count) < at_once, 0, later)
 
 
 def _other_agent(rng: np.random.Generator, agent: Ints) -> Ints:
-    """A phone for who came with a computer or tablet, a computer for who came with a phone."""
+    """A phone for people who arrived on a computer or tablet, a computer for those who arrived on a phone."""
     fleet = devices.people()
     phones, computers = fleet.having("mobile"), fleet.having("desktop")
     phone = np.array(phones)[choose(rng, [fleet.weights[n] for n in phones], len(agent))]

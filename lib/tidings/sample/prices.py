@@ -46,7 +46,7 @@ _CHANGED = "Courses"
 
 
 def listed(change: float = 1.0) -> Ints:
-    """Prices in cents, tax included, as a table currency x product; `change` is that of the courses."""
+    """Prices in cents, tax included, as a table currency x product; `change` applies to the courses."""
     euros = np.array([each.euros * (change if each.category == _CHANGED else 1.0) for each in PRODUCTS])
     units = [np.rint(np.rint(euros) * _PER_EURO[currency]) for currency in CURRENCIES]
     cents: Ints = (np.array(units) * 100).astype(np.int64)
@@ -73,5 +73,5 @@ def tax_inside(cents: Ints, market: Ints) -> Ints:
 
 
 def currency_of(market: Ints) -> Ints:
-    """Position in `CURRENCIES` of the currency that is charged in a market."""
+    """Index in `CURRENCIES` of the currency charged in a market."""
     return np.array([CURRENCIES.index(each.currency) for each in MARKETS])[market]

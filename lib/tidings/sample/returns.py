@@ -1,4 +1,4 @@
-"""What goes wrong with orders: refunds, chargebacks, refused cards, and days that are first told wrongly."""
+"""What goes wrong with orders: refunds, chargebacks, declined cards, and days that are first reported wrongly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REFUND_DAYS = 14.0
 _REFUSED = 0.025
 _MUG = next(n for n, product in enumerate(PRODUCTS) if product.id == "mug")
 MISSED, UNSETTLED = 9, 7
-"""At first every so-manieth document of the days told again was missing, or still pending."""
+"""Of the restated days one in this many documents was at first missing, or still pending."""
 
 
 def returned(company: Company, story: Story, charges: Lines) -> Lines:
@@ -66,7 +66,7 @@ def returned(company: Company, story: Story, charges: Lines) -> Lines:
 
 
 def attempts(company: Company, sold: Lines) -> Lines:
-    """Cards that were refused a minute or two before the order went through."""
+    """Cards that were declined a minute or two before the order went through."""
     rng = company.rng("attempts")
     failed = sold.take(rng.random(len(sold)) < _REFUSED)
     count = len(failed)
@@ -81,7 +81,7 @@ def attempts(company: Company, sold: Lines) -> Lines:
 
 
 def uncorrected(lines: Lines, late: Bools) -> Lines:
-    """What was first said of the late lines: some documents missing, some pending, no fees."""
+    """The first version of the late lines: some documents missing, some pending, no fees."""
     document = lines.number
     status = np.where(late & (document % UNSETTLED == 0) & (lines.status == SUCCEEDED), PENDING, lines.status)
     reported = replace(lines, status=status, fee=np.where(late, 0, lines.fee))

@@ -1,4 +1,4 @@
-"""Arrays of numbers as Arrow columns, and the record as received: vectorised, so that a million rows take seconds."""
+"""Arrays of numbers as Arrow columns, and raw records: vectorised, so that a million rows take seconds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEX = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), dtype="S2"
 
 
 def pick(pool: Sequence[str | None], index: npt.NDArray[np.integer]) -> pa.DictionaryArray:
-    """Texts of a pool by position; a negative one is null."""
+    """Texts of a pool by index; a negative one is null."""
     positions = pa.array(index.astype(np.int32), mask=index < 0)
     return pa.DictionaryArray.from_arrays(positions, pa.array(pool, pa.string()))
 
@@ -27,7 +27,7 @@ def timestamps(instants: Ints) -> pa.Array:
 
 
 def decimals(unscaled: Ints, scale: int, null: Bools | None = None) -> pa.Array:
-    """Whole numbers of 10^-scale as decimals of 18 digits; null where told."""
+    """Integers of 10^-scale as decimals of 18 digits; null where the mask says so."""
     words = np.empty((len(unscaled), 2), dtype=np.int64)
     words[:, 0], words[:, 1] = unscaled, unscaled >> 63
     found = pa.Array.from_buffers(pa.decimal128(18, scale), len(unscaled), [None, pa.py_buffer(words)])
@@ -40,7 +40,7 @@ def money(cents: Ints, null: Bools | None = None) -> pa.Array:
 
 
 def whole(numbers: Ints, null: Bools | None = None) -> pa.Array:
-    """Whole numbers; null where told."""
+    """Integers; null where the mask says so."""
     return pa.array(numbers, pa.int64(), mask=null)
 
 
@@ -64,7 +64,7 @@ def pseudonyms(seed: int, numbers: Ints) -> pa.Array:
 
 
 class Properties:
-    """The properties of rows in the making: per name one text of a pool, or none, in each row."""
+    """Builds the properties of rows: per name one text of a pool, or none, in each row."""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
@@ -78,7 +78,7 @@ class Properties:
         self._pool.extend(pool)
 
     def columns(self) -> tuple[pa.Array, pa.Array]:
-        """The rows as map, null where a row has none, and as JSON object."""
+        """The rows as map, null if a row has none, and as JSON object."""
         names, columns = list(self._columns), list(self._columns.values())
         codes = np.stack(columns, axis=1) if columns else np.empty((self._rows, 0), np.int32)
         there = codes >= 0
@@ -95,9 +95,9 @@ class Properties:
 
 
 def records(columns: Mapping[str, pa.Array], raw: Mapping[str, pa.Array] | None = None) -> pa.Array:
-    """Rows as JSON objects without their nulls; the columns `raw` hold JSON already.
+    """Rows as JSON objects without their nulls; the columns `raw` contain JSON already.
 
-    Plain text columns are ids made here, which need no escaping; all other text comes in dictionaries.
+    Plain text columns are ids made here, which need no escaping; all other text is dictionary-encoded.
     """
     if not columns:
         return pa.array([], pa.string())

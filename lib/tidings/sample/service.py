@@ -19,8 +19,9 @@ CALLS_PER_DAY = 1100.0
 
 @dataclass(frozen=True)
 class Route:
-    """What is called: by which service, at whom (none: our own), how often, how fast (median ms, log-normal sigma),
-    how large the answer is, the share of calls refused (4xx) and failed (5xx)."""
+    """An endpoint: which service calls which provider (none: our own), how often, how fast (median ms, log-normal
+    sigma), the size of the response, the share of calls rejected (4xx) and failed (5xx).
+    """
 
     service: str
     provider: str | None
@@ -33,7 +34,7 @@ class Route:
     refused: float = 0.01
     failed: float = 0.0015
     model: str | None = None
-    # Cost in 10^-8 units of `currency`: of a call, of a token sent, of a token received.
+    # Cost in 10^-8 units of `currency`: per call, per token sent, per token received.
     costs: tuple[int, int, int] = field(default=(0, 0, 0))
     currency: str | None = None
 
@@ -119,7 +120,7 @@ class Service:
         return status
 
     def _latencies(self, rng: np.random.Generator, ts: Ints, route: Ints, status: Ints) -> Floats:
-        """Log-normal, slower in the evening; failures are fast, calls without an answer wait for the limit."""
+        """Log-normal, slower in the evening; failures are fast, calls without a response wait for the timeout."""
         latency = _column("median_ms")[route] * np.exp(_column("sigma")[route] * rng.standard_normal(len(ts)))
         hour = (ts // _HOUR_US) % 24
         latency *= np.where(np.isin(hour, _EVENING), EVENING_LOAD, 1.0)

@@ -1,4 +1,4 @@
-"""The sample company as a whole: what its feeds share, the rows of each, and what is true of them."""
+"""The sample company as a whole: what its feeds share, the rows of each, and the truth about them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tidings.sample.web import Web
 
 @dataclass(frozen=True)
 class Simulation:
-    """A company with all its people, visits and trade; `truth` is whole when every feed's rows were made."""
+    """A company with all its people, visits and trade; `truth` is complete once every feed's rows were made."""
 
     company: Company
     story: Story
@@ -55,7 +55,7 @@ class Simulation:
         return Vitals(self.company, self.story).rows(self.tally)
 
     def truth(self) -> dict[str, Any]:
-        """What is true: counts and sums by feed, the hazards and prices behind them, what was planted and when."""
+        """The truth: counts and sums by feed, the hazards and prices behind them, what was planted and when."""
         options = self.company.options
         cohorts = [month.name for month in self.company.months]
         hazards = visits.repeat_hazards(self.company).round(6).tolist()

@@ -1,5 +1,6 @@
-"""Landing the sample company: every feed for the whole time, the last days of the orders again, corrected, and what
-the platforms (stores, search, web analytics, subscription services) tell of it."""
+"""Lands the sample company: every feed for the whole period, the last days of the orders again, corrected, and what
+the platforms (stores, search, web analytics, subscription services) report.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ _LOOKBACK_DAYS = 7
 
 @dataclass(frozen=True)
 class Sample:
-    """One configured sample company; it lands the same rows whenever and wherever it is pulled."""
+    """One configured sample company; every pull lands the same rows."""
 
     name: str
     options: Options
@@ -47,15 +48,13 @@ class Sample:
         )
 
     def warnings(self) -> list[str]:
-        """None."""
         return []
 
     def check(self, pull: Pull) -> list[str]:
-        """Nothing can keep it from being pulled."""
         return []
 
     def pull(self, landing: Landing, pull: Pull) -> Iterator[Pulled]:
-        """Land all feeds and, last, the truth beside them; with the same options as before, nothing."""
+        """Land all feeds and, last, the truth beside them; with unchanged options, nothing."""
         source_input = _input(self.options)
         truth = landing.raw / self.name / TRUTH
         every = (*_FEEDS, *platform_feeds())
@@ -65,7 +64,7 @@ class Sample:
                 rows = sum(load.rows for load in landing.loads(self.name, feed.name))
                 yield Pulled(self.name, feed.name, feed.name, rows, skipped=True)
             return
-        # Without the truth the landing does not count as whole: a pull killed half-way is done anew.
+        # Without the truth the load does not count as complete: a pull killed half-way starts again.
         truth.unlink(missing_ok=True)
         made = Simulation.of(self.options)
         for feed in _FEEDS:
@@ -109,7 +108,7 @@ class Sample:
             table = pa.Table.from_pylist(received, schema=arrow_schema(feed))
             with landing.writer(self.name, feed.name, feed, now=pull.now, source_input=source_input) as writer:
                 writer.add(table)
-                # As Search Console says which days it still moves, in days of California.
+                # Like Search Console's own flag for days that still move, in Pacific days.
                 moving = [row["ts"].date() for row in of_feed if row.get("is_final") is False]
                 pacific = Zone("America/Los_Angeles")
                 writer.complete_until = pacific.first_instant(min(moving)) if moving else instant(apps.company.end)
@@ -128,13 +127,13 @@ def land_sample(
 
 
 def _input(options: Options) -> Input:
-    """What the rows depend on: the options and the code that makes them."""
+    """The options and the code that determine the rows."""
     code = hashlib.sha256()
     for file in sorted(Path(__file__).parent.rglob("*.py")):
         code.update(file.read_bytes())
-    said = json.dumps({**structs.asdict(options), "end": options.end.isoformat()}, sort_keys=True)
+    options_text = json.dumps({**structs.asdict(options), "end": options.end.isoformat()}, sort_keys=True)
     return Input(
-        f"sample {options.seed} x {options.size:g}", hashlib.sha256(said.encode()).hexdigest(), code.hexdigest()
+        f"sample {options.seed} x {options.size:g}", hashlib.sha256(options_text.encode()).hexdigest(), code.hexdigest()
     )
 
 

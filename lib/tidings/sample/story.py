@@ -1,4 +1,4 @@
-"""What happened to the sample company on purpose: planted, dated, with the true size of its effect."""
+"""Planted events of the sample company: dated, with the true size of their effect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MINUTE = 60 * SECOND
 
 @dataclass(frozen=True)
 class Happening:
-    """Something planted in [`start`, `end`) (UTC microseconds); `effect` is what `what` says it is."""
+    """An event planted in [`start`, `end`) (UTC microseconds); `effect` is what `what` says it is."""
 
     name: str
     what: str
@@ -26,7 +26,7 @@ class Happening:
         return (instants >= self.start) & (instants < self.end)
 
 
-# Name, days before the end, time of day, how long, effect, what it is.
+# Name, days before the end, time of day, duration, effect, description.
 _PLANTED = (
     ("black_friday", 216, 0, 5 * DAY, 1.6, "coupon campaign; chance that who first comes in it buys, times effect"),
     ("spring_sale", 92, 0, 6 * DAY, 1.4, "coupon campaign; chance that who first comes in it buys, times effect"),
@@ -52,7 +52,7 @@ COUPON_SHARE = 0.6
 
 
 class Story(Mapping[str, Happening]):
-    """The happenings that lie wholly in the company's days, by name."""
+    """The events that lie completely in the company's days, by name."""
 
     def __init__(self, company: Company) -> None:
         planted = (
@@ -71,6 +71,6 @@ class Story(Mapping[str, Happening]):
         return len(self._found)
 
     def during(self, name: str, instants: Ints) -> Bools:
-        """True for instants during a happening; for none if it lies before the company's days."""
+        """True for instants during an event; for none if it lies before the company's days."""
         found = self.get(name)
         return found.holds(instants) if found else instants < instants

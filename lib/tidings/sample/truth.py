@@ -1,4 +1,4 @@
-"""What is true of the sample by its making: counted and summed while it is made, never read back from its rows."""
+"""The truth about the sample: counted and summed while it is made, never read back from its rows."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ class Tally:
         self._facts: defaultdict[str, dict[str, Any]] = defaultdict(dict)
 
     def add(self, subject: str, name: str, number: int | np.integer[Any]) -> None:
-        """Count on."""
+        """Add to a count."""
         self._counts[subject][name] += int(number)
 
     def add_each(
         self, subject: str, name: str, labels: Iterable[str], values: Ints, numbers: Ints | None = None
     ) -> None:
-        """Count the rows (or sum the numbers) of each label as `name.label`; `values` are positions in `labels`."""
+        """Count the rows (or sum the numbers) of each label as `name.label`; `values` are indices in `labels`."""
         names = list(labels)
-        # Sums of whole numbers stay exact: np.bincount would add them up as floats.
+        # Sums of integers stay exact: np.bincount would add them up as floats.
         totals = np.zeros(len(names), np.int64)
         np.add.at(totals, values, 1 if numbers is None else numbers)
         for label, total in zip(names, totals, strict=True):
             self._counts[subject][f"{name}.{label}"] += int(total)
 
     def saw(self, subject: str, name: str, numbers: Ints) -> None:
-        """Remember numbers, of which the different ones are counted."""
+        """Remember numbers whose distinct values are counted."""
         self._seen[subject, name].append(np.unique(numbers))
 
     def seen(self, subject: str, name: str) -> Ints:
-        """The different numbers remembered so far."""
+        """The distinct numbers remembered so far."""
         return np.unique(np.concatenate([np.empty(0, np.int64), *self._seen[subject, name]]))
 
     def note(self, subject: str, name: str, fact: object) -> None:
-        """State a fact that is neither a count nor a sum."""
+        """Record a fact that is neither a count nor a sum."""
         self._facts[subject][name] = fact
 
     def reported(self) -> dict[str, dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""The visits of the sample company's people: when, on what, with which purpose; and the true hazards behind them.
+"""The visits of the sample company's people: when, on what, for what purpose; and the true hazards behind them.
 
-Starts of one person's visits are at least four hours apart, and what happens in one (web.py) lasts less than three and
-a half: visits are exactly the sessions of metric definitions 4.
+Starts of one person's visits are at least four hours apart, and a visit (web.py) lasts less than three and a half
+hours: visits are exactly the sessions of metric definitions 4.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _IN_APP = 0.75
 
 @dataclass(frozen=True)
 class Visits:
-    """One entry per visit in order of start (UTC microseconds).
+    """One element per visit in order of start (UTC microseconds).
 
-    `person` is the position among the people; `on_second` tells their second device; `order` is the customer's n-th
-    order placed in the visit at `checkout`, 0 for none; `arrives` marks the person's first visit.
+    `person` is the index among the people; `on_second` means their second device; `order` is the customer's n-th order
+    placed in the visit at `checkout`, 0 for none; `arrives` marks the person's first visit.
     """
 
     person: Ints
@@ -76,7 +76,7 @@ def repeat_hazards(company: Company) -> Floats:
 
 
 def plan(company: Company, story: Story, people: People) -> Visits:
-    """All visits of all people that begin before the company's end."""
+    """All visits of all people that start before the company's end."""
     parts = []
     for number, month in enumerate(company.months):
         inside = slice(*np.searchsorted(people.day, [month.first, month.last + 1]))
@@ -128,13 +128,13 @@ def _visits_of(company: Company, story: Story, people: People, month: int) -> Vi
         signs_up=(day == people.signup_day[who]) & is_needed,
         in_app=in_app,
     )
-    # A purchase is seen whole or not at all: its order follows within seconds.
+    # A purchase is in the data completely or not at all: its order follows within seconds.
     ends = np.where(order > 0, start + CHECKOUT[1] + 60 * SECOND, start + 1)
     return found.take(_kept(found, is_needed) & (ends <= company.end))
 
 
 def _repeats(company: Company, rng: np.random.Generator, people: People) -> tuple[Ints, Ints, Ints]:
-    """Later orders of the customers with an account: who, on which day, the how manieth."""
+    """Later orders of the customers with an account: who, on which day, and its ordinal."""
     customers = np.flatnonzero(people.is_customer & people.is_user)
     hazards = repeat_hazards(company)
     began = people.order_day[customers]
@@ -147,7 +147,7 @@ def _repeats(company: Company, rng: np.random.Generator, people: People) -> tupl
 
 
 def _returns(company: Company, rng: np.random.Generator, people: People) -> tuple[Ints, Ints]:
-    """Visits of readers who come back: who and on which day."""
+    """Visits of returning readers: who and on which day."""
     comes = np.flatnonzero(rng.random(len(people)) < _COMES_BACK)
     who = np.repeat(comes, rng.geometric(_MORE_RETURNS, len(comes)))
     day = people.day[who] + 1 + rng.exponential(_RETURN_DAYS, len(who)).astype(np.int64)
@@ -167,7 +167,7 @@ def _app_visits(company: Company, rng: np.random.Generator, people: People) -> t
 
 
 def _thinned(company: Company, rng: np.random.Generator, who: Ints, day: Ints) -> tuple[Ints, Ints]:
-    """Leave out visits by weekday and season, and those after the end."""
+    """Drop visits by weekday and season, and those after the end."""
     inside = day < company.options.days
     who, day = who[inside], day[inside]
     kept = rng.random(len(who)) * company.season.max() < company.season[day]
@@ -175,7 +175,7 @@ def _thinned(company: Company, rng: np.random.Generator, who: Ints, day: Ints) -
 
 
 def _kept(visits: Visits, is_needed: Bools) -> Bools:
-    """All needed visits (days apart by themselves), and of the others those that begin long before and after any."""
+    """All needed visits (they are days apart), and those of the others that start long before and after any of them."""
     order = np.lexsort((visits.start, visits.person))
     person, start = visits.person[order], visits.start[order]
     close = (person[1:] == person[:-1]) & (start[1:] - start[:-1] < APART)

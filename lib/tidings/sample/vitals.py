@@ -17,7 +17,7 @@ from tidings.sample.truth import Tally
 VIEWS_PER_DAY = 62.0
 """Page views measured on an average day at the end, at size 1."""
 
-# Median on a computer, factor on a phone, log-normal sigma, share of the page views that have it.
+# Median on a computer, factor on a phone, log-normal sigma, share of the page views with a sample.
 METRICS = {
     "TTFB": (310.0, 1.25, 0.45, 1.0),
     "FCP": (980.0, 1.35, 0.38, 1.0),
@@ -25,7 +25,7 @@ METRICS = {
     "INP": (85.0, 1.7, 0.55, 0.7),
     "CLS": (0.030, 1.3, 0.75, 1.0),
 }
-# Path, how often it is measured, how heavy it is.
+# Path, how often it is measured, how slow it is.
 PATHS = (
     ("/", 20.0, 0.9),
     ("/blog/how-to-plan-a-quarter", 12.0, 0.85),

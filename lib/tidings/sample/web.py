@@ -34,7 +34,7 @@ _FEATURES = tuple(n for n, step in enumerate(STEPS) if step.event == "feature_us
 
 @dataclass(frozen=True)
 class Web:
-    """The site and the app: what people and bots did there, month by month."""
+    """Hits of people and bots on the site and in the app, month by month."""
 
     company: Company
     story: Story
@@ -142,5 +142,5 @@ class Web:
 
 
 def agents_of(people: People, visits: Visits) -> Ints:
-    """The agent that each visit is made with."""
+    """The agent used in each visit."""
     return np.where(visits.on_second, people.second[visits.person], people.agent[visits.person])

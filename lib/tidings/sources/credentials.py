@@ -34,7 +34,10 @@ def credentials(settings: Settings) -> Credentials:
     """
     named = dict.fromkeys(name for source in settings.sources for name in _variables(settings, source))
     called = [name for name in settings.environment if is_secret_name(name) and name not in named]
-    values = [*(settings.held(name) for name in named if not is_public_name(name)), *map(settings.perhaps, called)]
+    values = [
+        *(settings.secret_value(name) for name in named if not is_public_name(name)),
+        *map(settings.possible_secret, called),
+    ]
     found = [secret for secret in values if secret is not None]
     return Credentials((*named, *called), Redactor(found, words=(*_WORDS, *_in_the_open(settings))))
 

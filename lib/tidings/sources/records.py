@@ -40,7 +40,7 @@ class Rows:
     reasons: list[str] = field(default_factory=list)
     records: list[str] = field(default_factory=list)
 
-    def refuse(self, line: int, reason: str, record: str) -> None:
+    def reject(self, line: int, reason: str, record: str) -> None:
         self.lines.append(line)
         self.reasons.append(_whole_text(reason))
         self.records.append(record)
@@ -65,14 +65,14 @@ def typed(feed: Feed, records: Iterable[Record], parse: Parse, first_line: int) 
     for line, record in enumerate(records, start=first_line):
         text = as_received(record)
         if isinstance(record, Mapping) and UNUSABLE in record:
-            rows.refuse(line, str(record[UNUSABLE]), text)
+            rows.reject(line, str(record[UNUSABLE]), text)
             continue
         try:
             found.append((line, parse(record), text))
         except KeyError as error:
-            rows.refuse(line, f"the field {error.args[0]!r} is missing", text)
+            rows.reject(line, f"the field {error.args[0]!r} is missing", text)
         except (UnusableError, TypeError, AttributeError, ValueError, IndexError, ArithmeticError) as error:
-            rows.refuse(line, str(error) or type(error).__name__, text)
+            rows.reject(line, str(error) or type(error).__name__, text)
     columns: list[pa.Array] = []
     bad: dict[int, str] = {}
     for name, column in feed.columns.items():
@@ -93,7 +93,7 @@ def typed(feed: Feed, records: Iterable[Record], parse: Parse, first_line: int) 
         table = table.filter(pa.array([number not in bad for number in range(len(found))]))
         for number, reason in sorted(bad.items()):
             line, _, text = found[number]
-            rows.refuse(line, reason, text)
+            rows.reject(line, reason, text)
     rows.table = table
     return rows
 
@@ -117,8 +117,8 @@ def _column(name: str, given: Sequence[Any], type_: pa.DataType, bad: dict[int, 
         except (ValueError, TypeError, KeyError, InvalidOperation, OverflowError) as error:
             out.append(None)
             why = str(error) if isinstance(error, values.UnreadableError) and read is _instant else ""
-            said = why if why.startswith("lies") else f"is not {_EXPECTED[read]}"
-            bad.setdefault(number, f"{name}: {_quoted(value)} {said}")
+            fault = why if why.startswith("lies") else f"is not {_EXPECTED[read]}"
+            bad.setdefault(number, f"{name}: {_quoted(value)} {fault}")
     try:
         return pa.array(out, type_)
     except (pa.ArrowInvalid, OverflowError):

@@ -165,12 +165,12 @@ def open_sources(settings: Settings, names: Iterable[str] | None = None) -> list
     Raises:
         SettingsError: a name, a kind or an option is unknown, or an option's value is not valid.
     """
-    wanted = list(settings.sources) if names is None else list(names)
-    for name in wanted:
+    chosen = list(settings.sources) if names is None else list(names)
+    for name in chosen:
         if name not in settings.sources:
             raise SettingsError(f"There is no source '{name}' in pyproject.toml.", suggest(name, settings.sources))
     known = kinds()
-    return [_open(name, settings, known) for name in wanted]
+    return [_open(name, settings, known) for name in chosen]
 
 
 def _open(name: str, settings: Settings, known: Mapping[str, SourceKind[Any]]) -> Source:

@@ -64,7 +64,7 @@ class Trial:
         """Most rows are rejected, and the advice would not change that."""
         return bool(self.failed) or (self.lost > _HALF and self.cured <= self.total * _HALF)
 
-    def said(self) -> str:
+    def summary(self) -> str:
         """The result in one sentence."""
         if self.failed:
             return self.failed

@@ -98,7 +98,7 @@ class Formats:
         # IIS writes spaces as +, CloudFront encodes them.
         plus = "\t" not in line
 
-        def said(name: str) -> str | None:
+        def field(name: str) -> str | None:
             value = given.get(name, "-")
             if name not in map(str.lower, self._columns):
                 return None
@@ -114,8 +114,8 @@ class Formats:
                 "protocol": given.get("cs-version") or given.get("cs-protocol-version"),
                 "status": given.get("sc-status"),
                 "bytes": given.get("sc-bytes"),
-                "referrer": said("cs(referer)"),
-                "agent": said("cs(user-agent)"),
+                "referrer": field("cs(referer)"),
+                "agent": field("cs(user-agent)"),
             }
         )
 

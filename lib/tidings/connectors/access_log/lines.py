@@ -169,14 +169,14 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
                     yield stream, raw
     except OSError as error:
         raise SourceError(
-            f"{path.name} cannot be read to its end: {error}.", "Copy the file anew, then pull again."
+            f"{path.name} cannot be read to its end: {error}.", "Copy the file again, then pull again."
         ) from error
 
 
 def _check_name(path: Path, start: bytes) -> None:
-    said = _CODECS.get(path.suffix.lower())
+    expected = _CODECS.get(path.suffix.lower())
     found = next((codec for codec, magic in _MAGIC.items() if start.startswith(magic)), None)
-    if start and said != found:
+    if start and expected != found:
         suffix = next((end for end, codec in _CODECS.items() if codec == found), ".log")
         raise SourceError(
             f"{path.name} does not match its name: it is {found or 'not'} compressed.",

@@ -51,11 +51,9 @@ from tidings.window import Zone, end_of_local_day
 _ENDPOINT: Final = Endpoint(name="access", feed=ACCESS, doc="Requests as the web server logged them.")
 # The suffixes that rotation adds to a log's name: access.log.1, access.log.2.gz, access.log-20261120.
 _ROTATED: Final = re.compile(r"(?:[.-]\d+)?(?:\.gz|\.zst)?$", re.IGNORECASE)
-_NOBODY: Final = (
-    "What stands before the time is no address, no list of addresses, and no host with an address behind it."
-)
+_NOBODY: Final = "The text before the time is not an address, a list of addresses, or a host followed by an address."
 _NO_AGENTS: Final = (
-    "The common format has neither user agents nor referrers: bots cannot be told apart, and every visit counts as "
+    "The common format has neither user agents nor referrers: bots cannot be recognised, and every visit counts as "
     "direct."
 )
 _LINE: Final = 120
@@ -82,7 +80,7 @@ class _Taken:
     asked: pa.StructArray
     ts: pa.Array
     number: pa.Array
-    refused: pa.Array
+    rejected: pa.Array
     reasons: list[str]
     records: list[str]
 
@@ -208,7 +206,7 @@ class AccessLog:
             taken = self._taken(lines, formats)
             if taken.reasons:
                 reasons.update(taken.reasons)
-                writer.reject(taken.refused, taken.reasons, taken.records)
+                writer.reject(taken.rejected, taken.reasons, taken.records)
             known = taken.asked
             if not len(known):
                 continue
@@ -239,21 +237,21 @@ class AccessLog:
         asked = self._asked(parsed)
         formed, dated, known = parsed.is_valid(), ts.is_valid(), asked.is_valid()
         usable = pc.and_(pc.and_(formed, dated), known)
-        refused = pc.and_not(pc.not_equal(pc.utf8_trim_whitespace(text), ""), usable)
-        records = lines.text.filter(refused).to_pylist()
+        rejected = pc.and_not(pc.not_equal(pc.utf8_trim_whitespace(text), ""), usable)
+        records = lines.text.filter(rejected).to_pylist()
         reasons = []
         if records:
             reasons = [
                 why_not(record) if not is_formed else _NO_DATE if not is_dated else _NOBODY
                 for record, is_formed, is_dated in zip(
-                    records, formed.filter(refused).to_pylist(), dated.filter(refused).to_pylist(), strict=True
+                    records, formed.filter(rejected).to_pylist(), dated.filter(rejected).to_pylist(), strict=True
                 )
             ]
         return _Taken(
             asked.filter(usable),
             ts.filter(usable),
             number.filter(usable),
-            number.filter(refused),
+            number.filter(rejected),
             reasons,
             [scrubbed(record) for record in records],
         )

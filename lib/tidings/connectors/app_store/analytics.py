@@ -167,8 +167,8 @@ class Analytics:
         """The ongoing report request of the app, created if there is none; null if the key may not create it."""
         path = f"v1/apps/{self._app}/analyticsReportRequests"
         for _ in range(2):
-            said = self._client.get(path, {"filter[accessType]": "ONGOING"}, expects=DATA).json()
-            for each in said["data"]:
+            existing = self._client.get(path, {"filter[accessType]": "ONGOING"}, expects=DATA).json()
+            for each in existing["data"]:
                 if not each.get("attributes", {}).get("stoppedDueToInactivity"):
                     return str(each["id"])
             body = {
@@ -198,10 +198,13 @@ class Analytics:
 
     def _rows(self, instance: str) -> Iterator[dict[str, str]]:
         for each in listed(self._client, f"v1/analyticsReportInstances/{instance}/segments", {"limit": 200}):
-            said = each["attributes"]
+            attributes = each["attributes"]
             # The URL carries its own signature; a token would be rejected.
-            body = self._client.get(str(said["url"]), auth=False, expects=FILE).body
-            if said.get("checksum") and hashlib.md5(body, usedforsecurity=False).hexdigest() != said["checksum"]:
+            body = self._client.get(str(attributes["url"]), auth=False, expects=FILE).body
+            if (
+                attributes.get("checksum")
+                and hashlib.md5(body, usedforsecurity=False).hexdigest() != attributes["checksum"]
+            ):
                 raise ResponseError(f"A segment of the analytics report {instance} is damaged.", "Pull again.")
             yield from table(body, HEADS["analytics"])
 

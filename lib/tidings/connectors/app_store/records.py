@@ -173,15 +173,15 @@ def parse_analytics(record: Record) -> Mapping[str, Any]:
 
 
 def parse_review(record: Record) -> Mapping[str, Any]:
-    said = record["attributes"]
+    attributes = record["attributes"]
     return {
         "app_id": record["app_id"],
         "review_id": record["id"],
-        "ts": parse_instant(said["createdDate"]),
-        "rating": said["rating"],
-        "title": said.get("title"),
-        "body": said.get("body"),
-        "country": _country(said.get("territory")),
+        "ts": parse_instant(attributes["createdDate"]),
+        "rating": attributes["rating"],
+        "title": attributes.get("title"),
+        "body": attributes.get("body"),
+        "country": _country(attributes.get("territory")),
     }
 
 

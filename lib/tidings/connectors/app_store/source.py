@@ -201,8 +201,8 @@ class AppStore(ApiSource[AppStoreOptions]):
             return client.get(url or f"v1/apps/{app}/customerReviews", query, expects=DATA).json()
 
         def written(review: Any) -> datetime | None:
-            said = review["attributes"].get("createdDate")
-            return parse_instant(said) if said else None
+            created = review["attributes"].get("createdDate")
+            return parse_instant(created) if created else None
 
         def following(page: Any) -> str | None:
             is_done = any(at is not None and at < start for at in map(written, page["data"][-1:]))
@@ -244,12 +244,12 @@ class AppStore(ApiSource[AppStoreOptions]):
                 raise SourceError(
                     f"The key of {self.name} sees no app.", f"Give it a role for the app in {self.console}."
                 )
-            wanted = self.options.apps or tuple(known)
+            chosen = self.options.apps or tuple(known)
             names = [*known, *(app.bundle for app in known.values())]
-            for name in wanted:
+            for name in chosen:
                 if name not in names:
                     raise SourceError(f"The key of {self.name} sees no app '{name}'.", suggest(name, names))
-            self._apps = {id_: app for id_, app in known.items() if id_ in wanted or app.bundle in wanted}
+            self._apps = {id_: app for id_, app in known.items() if id_ in chosen or app.bundle in chosen}
         return self._apps
 
 
@@ -258,9 +258,9 @@ def _classify(response: Response) -> Decision | None:
     if response.status == 429:
         return Decision("later", excerpt(response), seconds=None if "Retry-After" in response.headers else _BUSY_WAIT_S)
     if response.status == 403:
-        said = response.body.decode("utf-8", "replace")
+        text = response.body.decode("utf-8", "replace")
         remedy = "Give the key the role Sales and Reports (a team key; individual keys cannot read sales)."
-        if "REQUIRED_AGREEMENTS" in said:
+        if "REQUIRED_AGREEMENTS" in text:
             remedy = "The account holder has to accept an agreement in App Store Connect › Business."
         return Decision("failed", excerpt(response), remedy)
     return None

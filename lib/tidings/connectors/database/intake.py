@@ -19,7 +19,7 @@ from tidings.errors import SourceError
 from tidings.landing.load_writer import LoadWriter
 from tidings.landing.manifest import Input, Load
 from tidings.landing.store import Landing
-from tidings.mapping.filling import converted, fill, refuse
+from tidings.mapping.filling import converted, fill, reject
 from tidings.mapping.mapped import MappedSource
 from tidings.mapping.statement import Plan, statement
 from tidings.mapping.web_events import WebRows, scrubbed
@@ -109,12 +109,12 @@ class Intake:
             )
         if before and not writer.rows:
             return self._pulled(partition, writer, (f"There are no rows any more; there were {before:,}.",))
-        said = (
+        messages = (
             (f"{writer.rejected:,} rows were rejected, each with its reason: {where}. {self.commonest(3)}.",)
             if writer.rejected
             else ()
         )
-        return self._pulled(partition, writer, said)
+        return self._pulled(partition, writer, messages)
 
     def _is_older(self, load: Load) -> bool:
         return load.input is not None and _generation(load) < self._generation and bool(self.source.cursor)
@@ -131,11 +131,11 @@ class Intake:
             self._examples.setdefault(kind, text)
             self._reasons[kind] += counted["counts"]
 
-    def refuse(self, partition: str, table: pa.Table, reason: str) -> Pulled:
+    def reject(self, partition: str, table: pa.Table, reason: str) -> Pulled:
         """Keep rows as rejected, all for one reason."""
         with self._draft(partition, "") as writer:
             for rows in self._converted(iter([table]), writer):
-                refuse(writer, rows["_line"].to_pylist(), [reason] * rows.num_rows, rows["_record"].to_pylist())
+                reject(writer, rows["_line"].to_pylist(), [reason] * rows.num_rows, rows["_record"].to_pylist())
             writer.complete_until = self.pull.now
         return self._pulled(partition, writer, (f"{writer.rejected:,} rows are kept aside. {reason}.",))
 
@@ -182,7 +182,7 @@ class Intake:
             if rejects:
                 lines, reasons, records = zip(*rejects, strict=True)
                 self._note(pa.chunked_array([reasons]))
-                refuse(writer, lines, reasons, records)
+                reject(writer, lines, reasons, records)
                 rejects.clear()
 
     def _with_keys(self, rows: pa.Table) -> pa.Table:

@@ -204,7 +204,7 @@ class Database:
         found = [table for table in rows.undated() if table.num_rows]
         if found:
             reason = f"{self.cursor}: is null, so no later pull could recognise the row"
-            yield into.refuse(_UNDATED, pa.concat_tables(found), reason)
+            yield into.reject(_UNDATED, pa.concat_tables(found), reason)
         elif any(load.partition == _UNDATED for load in into.quarantined()):
             into.landing.drop(self.name, self.shape.feed.name, _UNDATED)
 

@@ -24,7 +24,7 @@ from tidings.landing.loads import lone_past
 from tidings.landing.manifest import Input
 from tidings.landing.rejections import Reason, options_against, reasons_in
 from tidings.landing.store import Landing, LoadWriter
-from tidings.mapping.filling import converted, fill, parser, refuse
+from tidings.mapping.filling import converted, fill, parser, reject
 from tidings.mapping.options import PULL, EventFileTable, FileOptions, FileTable, mapped_options
 from tidings.mapping.shapes import SHAPES, Shape
 from tidings.mapping.statement import Plan, plan, statement
@@ -258,7 +258,7 @@ class FileSource:
     def _why(self, file: File, writer: LoadWriter, raw: Path, pull: Pull) -> list[str]:
         """Where the rejected rows of a file are, the most common reasons with a first cell, and what to set."""
         reasons = self._reasons(writer, raw)
-        said = [f"They are kept, each with its reason: {self._rejected(writer, raw)}.", *_listed(reasons)]
+        sentences = [f"They are kept, each with its reason: {self._rejected(writer, raw)}.", *_listed(reasons)]
         try:
             trial = self._advised(file, pull, tried(self, file, pull))
             found = trial.advice or " ".join(trial.notes)
@@ -266,7 +266,7 @@ class FileSource:
             found = ""
         named = " or ".join(f"`{option}`" for option in options_against(reasons, FileTable.__struct_fields__))
         otherwise = f"Look at {named} of [tool.tidings.sources.{self.name}]." if named else ""
-        return [*said, *([found] if found else [otherwise] if otherwise else [])]
+        return [*sentences, *([found] if found else [otherwise] if otherwise else [])]
 
     def _advised(self, file: File, pull: Pull, trial: Trial) -> Trial:
         try:
@@ -301,8 +301,8 @@ class FileSource:
             ) from error
 
     def _places(self) -> AbstractContextManager[Places | None]:
-        wanted = self.settings.geoip is not None and "ip" in self.options.columns
-        return Places(self.settings.geoip) if wanted and self.settings.geoip else nullcontext()
+        has_addresses = self.settings.geoip is not None and "ip" in self.options.columns
+        return Places(self.settings.geoip) if has_addresses and self.settings.geoip else nullcontext()
 
 
 def _listed(reasons: list[Reason]) -> list[str]:
@@ -356,7 +356,7 @@ def _with_care(
         for chunk in chunks:
             yield from converted(connection, query, chunk, rejects)
             if rejects:
-                refuse(writer, *zip(*rejects, strict=True))
+                reject(writer, *zip(*rejects, strict=True))
                 rejects.clear()
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]

@@ -103,15 +103,15 @@ def _other_currencies(source: Tryable, table: Mapping[str, Any], head: _Beginnin
     if "currency" not in columns or "currency" in source.options.columns:
         return []
     own = source.options.currency
-    said = []
+    notes = []
     for seen in head.columns.values():
         codes = sorted({value.upper() for value in seen.values})
         if seen.what == "text" and codes and codes != [own] and all(map(is_listed, codes)):
-            said.append(
+            notes.append(
                 f"'{seen.name}' holds {', '.join(codes[:_NAMED])}{', …' if len(codes) > _NAMED else ''} but is not "
                 f"mapped: all amounts are taken for {own}. Add currency = '{seen.name}' to `columns`."
             )
-    return said
+    return notes
 
 
 def _options(source: Tryable, table: Mapping[str, Any], head: _Beginning) -> tuple[dict[str, Any], list[str]]:

@@ -137,7 +137,7 @@ class Ga4(ApiSource[Ga4Options]):
             ApiEndpoint(
                 name="events",
                 feed=GA4_EVENTS,
-                doc="Events by name; key events are credited anew for days.",
+                doc="Events by name; key events are credited again for days.",
                 parse=parse_event,
                 fields=(*_WHOSE_FIELDS, "eventName", *_EVENTS.values()),
                 zone=self._zone,
@@ -184,7 +184,7 @@ class Ga4(ApiSource[Ga4Options]):
         for number in numbers:
             if not number.isdigit():
                 raise SettingsError(
-                    f"{where} properties has '{number}', which is no property.",
+                    f"{where} properties has '{number}', which is not a property.",
                     "Give the number from Admin › Property details, not the measurement id that begins with G-.",
                 )
         return numbers
@@ -231,25 +231,25 @@ class Ga4(ApiSource[Ga4Options]):
             path = f"v1beta/properties/{number}:runReport"
             return offset or 0, client.post(path, body={**body, "offset": str(offset or 0)}, expects=_REPORT).json()
 
-        def following(said: Any) -> int | None:
-            after = int(said[0]) + PAGE_ROWS
-            return after if after < int(said[1].get("rowCount", 0)) else None
+        def following(page: Any) -> int | None:
+            after = int(page[0]) + PAGE_ROWS
+            return after if after < int(page[1].get("rowCount", 0)) else None
 
-        for _, said in pages(ask, following, f"report of {number}"):
-            why = _truncation(said.get("metadata", {}))
-            if why and not said.get("rows"):
+        for _, report in pages(ask, following, f"report of {number}"):
+            why = _truncation(report.get("metadata", {}))
+            if why and not report.get("rows"):
                 # No data is not the same as zero.
                 left_out = ResponseError(
                     f"Google leaves out all data of {first} to {last} in the property {number}: {why}.",
                     "What was landed of these days stays.",
                 )
                 raise NotYetError(first, add_days(last, 1), left_out)
-            yield [{**record, "property": number} for record in _records(said)]
+            yield [{**record, "property": number} for record in _records(report)]
 
 
-def _records(said: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _records(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Rows as mappings by the names in the response's own headers: we must not assume their order."""
-    metadata = said.get("metadata", {})
+    metadata = report.get("metadata", {})
     flags = {
         "zone": metadata.get("timeZone", "UTC"),
         "is_thresholded": bool(metadata.get("subjectToThresholding", False)),
@@ -257,7 +257,7 @@ def _records(said: Mapping[str, Any]) -> list[dict[str, Any]]:
         "is_sampled": bool(metadata.get("samplingMetadatas")),
         "truncation": _truncation(metadata),
     }
-    heads = [head["name"] for head in (*said.get("dimensionHeaders", ()), *said.get("metricHeaders", ()))]
+    heads = [head["name"] for head in (*report.get("dimensionHeaders", ()), *report.get("metricHeaders", ()))]
     return [
         {
             **dict(
@@ -265,7 +265,7 @@ def _records(said: Mapping[str, Any]) -> list[dict[str, Any]]:
             ),
             **flags,
         }
-        for row in said.get("rows", ())
+        for row in report.get("rows", ())
     ]
 
 
@@ -283,8 +283,8 @@ def _truncation(metadata: Mapping[str, Any]) -> str | None:
 def _classify(response: Response) -> Decision | None:
     """Classify 429 (hourly or daily quota), 403 (rights) and 400 (a metric that the property does not have)."""
     if response.status == 429:
-        said = excerpt(response)
-        return Decision("later", said, seconds=_QUOTA_WAIT_S if "token" in said.lower() else None)
+        message = excerpt(response)
+        return Decision("later", message, seconds=_QUOTA_WAIT_S if "token" in message.lower() else None)
     if response.status == 403:
         remedy = "Add the account as a Viewer of the property."
         if "SERVICE_DISABLED" in response.body.decode("utf-8", "replace"):

@@ -206,19 +206,19 @@ def parse_review(record: Record) -> Mapping[str, Any]:
 
 def parse_recent_review(record: Record) -> Mapping[str, Any]:
     """A review of the last week, from the reviews API."""
-    said = record["comments"][0]["userComment"]
-    changed = from_epoch(said["lastModified"]["seconds"])
+    comment = record["comments"][0]["userComment"]
+    changed = from_epoch(comment["lastModified"]["seconds"])
     return {
         "package": record["package"],
         "review_id": record["reviewId"],
         "ts": changed,
         "updated_at": changed,
-        "rating": said["starRating"],
+        "rating": comment["starRating"],
         "title": None,
-        "body": str(said.get("text", "")).strip() or None,
-        "language": said.get("reviewerLanguage"),
-        "app_version": said.get("appVersionName"),
-        "device": said.get("device"),
+        "body": str(comment.get("text", "")).strip() or None,
+        "language": comment.get("reviewerLanguage"),
+        "app_version": comment.get("appVersionName"),
+        "device": comment.get("device"),
     }
 
 

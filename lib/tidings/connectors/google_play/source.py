@@ -185,8 +185,8 @@ class GooglePlay(ApiSource[GooglePlayOptions]):
 
     def _last_row_at(self, client: Client, package: str, name: str) -> date:
         """The first day that is not fresh yet."""
-        said = client.get(f"v1beta1/apps/{quote(package, safe='')}/{name}", expects=_FRESHNESS).json()
-        for each in said.get("freshnessInfo", {}).get("freshnesses", ()):
+        body = client.get(f"v1beta1/apps/{quote(package, safe='')}/{name}", expects=_FRESHNESS).json()
+        for each in body.get("freshnessInfo", {}).get("freshnesses", ()):
             if each["aggregationPeriod"] == "DAILY":
                 end = each["latestEndTime"]
                 return date(int(end["year"]), int(end["month"]), int(end["day"]))

@@ -243,8 +243,8 @@ class PostHog(ApiSource[PostHogOptions]):
             rows, is_whole = self._ask(client, query, values, what)
         except ResponseError as error:
             # A query that takes too long or too much memory is split.
-            said = error.failed.lower()
-            if days == 1 or not (error.status in _TOO_LONG or any(word in said for word in _TOO_MUCH)):
+            message = error.failed.lower()
+            if days == 1 or not (error.status in _TOO_LONG or any(word in message for word in _TOO_MUCH)):
                 raise
             is_whole, rows = False, []
         if is_whole:
@@ -283,8 +283,8 @@ class PostHog(ApiSource[PostHogOptions]):
             at, uuid = after or (bounds["a"], "")
             return self._ask(client, HITS_QUERY, {**bounds, "t": at, "u": uuid}, "hits")
 
-        def following(said: Any) -> tuple[str, str] | None:
-            rows, is_whole = said
+        def following(page: Any) -> tuple[str, str] | None:
+            rows, is_whole = page
             if not rows or (is_whole and len(rows) < PAGE_ROWS):
                 return None
             return f"{naive_utc(parse_instant(str(rows[-1]['taken'])))}", str(rows[-1]["uuid"])
@@ -318,22 +318,22 @@ class PostHog(ApiSource[PostHogOptions]):
             "refresh": "force_blocking",
             "name": f"tidings {what}",
         }
-        said = client.post(path, body=body, expects=_QUERY, classify=_classify_query).json()
+        reply = client.post(path, body=body, expects=_QUERY, classify=_classify_query).json()
         for _ in range(_POLLS):
-            status = said.get("query_status") or {}
+            status = reply.get("query_status") or {}
             if not status or status.get("complete"):
                 break
             client.clock.sleep(_POLL_S)
-            said = client.get(f"{path}{status['id']}/", expects=_QUERY).json()
+            reply = client.get(f"{path}{status['id']}/", expects=_QUERY).json()
         else:
             raise OutageError(
                 f"PostHog did not finish the query {what} in time.", f"Run: tidings pull {self.name}, later."
             )
-        status = said.get("query_status") or {}
+        status = reply.get("query_status") or {}
         if status.get("error"):
             raise ResponseError(f"PostHog: {status.get('error_message')}.", "Pull again, or ask PostHog's support.")
-        response = said if said.get("results") is not None else status.get("results")
-        response = response if isinstance(response, Mapping) else said
+        response = reply if reply.get("results") is not None else status.get("results")
+        response = response if isinstance(response, Mapping) else reply
         rows = [dict(zip(response["columns"], row, strict=True)) for row in response["results"]]
         return rows, not response.get("hasMore") and len(rows) < MOST_ROWS
 

@@ -185,8 +185,8 @@ class RevenueCatEvents:
         if writer.rejected:
             where = f"data/raw/{self.name}/{_DELIVERIES.name}"
             messages = (f"{writer.rejected:,} lines of {file.name} were rejected, each with its reason, in {where}.",)
-        brought = Pulled(self.name, _DELIVERIES.name, _DELIVERIES.feed.name, writer.rows, writer.rejected)
-        return replace(brought, partition=file.name, messages=messages, remarks=writer.remarks)
+        pulled = Pulled(self.name, _DELIVERIES.name, _DELIVERIES.feed.name, writer.rows, writer.rejected)
+        return replace(pulled, partition=file.name, messages=messages, remarks=writer.remarks)
 
     def _patterns(self) -> tuple[str, ...]:
         """The patterns; a folder stands for the files in it."""
@@ -244,11 +244,11 @@ def _event(text: str) -> tuple[Record | None, str]:
     A line may be the whole delivery or the event alone.
     """
     try:
-        said = json.loads(text, parse_float=Decimal)
+        delivery = json.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError):
         return None, _NO_JSON
-    event = said.get("event", said) if isinstance(said, dict) else None
-    if not isinstance(event, dict) or (event is said and "type" not in event):
+    event = delivery.get("event", delivery) if isinstance(delivery, dict) else None
+    if not isinstance(event, dict) or (event is delivery and "type" not in event):
         return None, _NO_DELIVERY
     # RevenueCat adds fields from time to time: drop whatever looks like an e-mail address.
     return {n: v for n, v in event.items() if n not in FORGOTTEN and not (isinstance(v, str) and "@" in v)}, ""

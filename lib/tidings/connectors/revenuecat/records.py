@@ -34,17 +34,17 @@ def instant(value: Any) -> datetime:
         raise UnusableError(f"'{str(value)[:80]}' is not a Unix time") from None
 
 
-def points(said: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def points(chart: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The points of a chart, one per day, measure and segment, each with its measure and segment added.
 
     Handles both formats: objects (charts v3), and lists of a time and one value per measure (v2).
     """
-    measures, segments = said.get("measures") or [], _named(said.get("segments") or [])
-    for value in said["values"]:
+    measures, segments = chart.get("measures") or [], _named(chart.get("segments") or [])
+    for value in chart["values"]:
         if isinstance(value, Mapping):
             segment = _at(segments, value.get("segment"))
             if segment is None or not (segment.get("is_total") or segment.get("display_name") == _TOTAL):
-                measure = _measure(said, measures, value.get("measure", 0))
+                measure = _measure(chart, measures, value.get("measure", 0))
                 yield {**value, "segment": value.get("segment"), "of_measure": measure, "of_segment": segment}
         elif not isinstance(value, list) or not value:
             yield {"point": value}
@@ -52,7 +52,7 @@ def points(said: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             cohort, *numbers = value
             for place, number in enumerate(numbers):
                 # Lists name their content in either of the two.
-                measure = _measure(said, measures or segments, place)
+                measure = _measure(chart, measures or segments, place)
                 point = {"cohort": cohort, "measure": place, "value": number, "segment": None}
                 yield {**point, "of_measure": measure, "of_segment": None}
 
@@ -167,11 +167,11 @@ def _at(things: Any, place: Any) -> Mapping[str, Any] | None:
     return things[place] if isinstance(things[place], Mapping) else None
 
 
-def _measure(said: Mapping[str, Any], measures: Any, place: Any) -> Mapping[str, Any] | None:
+def _measure(chart: Mapping[str, Any], measures: Any, place: Any) -> Mapping[str, Any] | None:
     """The measure at an index; a chart that lists none names the first after itself."""
     if measures:
         return _at(measures, place)
-    name = said.get("display_name") or said.get("category") or "value"
+    name = chart.get("display_name") or chart.get("category") or "value"
     return {"display_name": name if place == 0 else f"{name} {place}"}
 
 

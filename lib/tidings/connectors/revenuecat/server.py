@@ -46,33 +46,33 @@ def _following(page: Any) -> str | None:
     return (page.get("next_page") or None) if isinstance(page, Mapping) else None
 
 
-def needed(said: Any, name: str, what: str) -> list[Any]:
+def needed(body: Any, name: str, what: str) -> list[Any]:
     """A list that a response must have.
 
     Raises:
         ResponseError: it does not.
     """
-    found = said.get(name) if isinstance(said, Mapping) else None
+    found = body.get(name) if isinstance(body, Mapping) else None
     if not isinstance(found, list):
         raise ResponseError(f"RevenueCat's response for {what} has no list '{name}'.", NEWER)
     return found
 
 
-def check_understood(name: str, asked: Mapping[str, str], said: Any) -> None:
+def check_understood(name: str, asked: Mapping[str, str], body: Any) -> None:
     """Check that a response is the requested chart.
 
     Raises:
         ResponseError: it is not, is not by day, or is not split as requested.
     """
-    needed(said, "values", f"the chart {name}")
-    listed = said.get("unsupported_params") or ()
+    needed(body, "values", f"the chart {name}")
+    listed = body.get("unsupported_params") or ()
     ignored = [str(each.get("name", each)) if isinstance(each, Mapping) else str(each) for each in listed]
     # The response names its own currency.
     wrong = sorted(set(ignored) & set(asked) - {"currency"})
     if wrong:
         remedy = "Take it out of segments in the settings." if wrong == ["segment"] else NEWER
         raise ResponseError(f"The chart {name} does not support {', '.join(wrong)}.", remedy)
-    resolution = str(said.get("resolution") or "day").lower()
+    resolution = str(body.get("resolution") or "day").lower()
     if resolution not in ("day", "0", "daily"):
         raise ResponseError(f"The chart {name} is by {resolution}, not by day.", NEWER)
 
@@ -91,21 +91,21 @@ def classifier_of(console: str) -> Classify:
             retryable, backoff = error.get("retryable"), error.get("backoff_ms")
         except (ValueError, AttributeError, RecursionError):
             retryable = backoff = None
-        said = excerpt(response)
+        message = excerpt(response)
         if response.status == 401:
-            return Decision("refused", said, f"Make a secret key (V2, sk_…) in {console}.")
+            return Decision("refused", message, f"Make a secret key (V2, sk_…) in {console}.")
         if response.status == 403:
-            return Decision("failed", said, f"Give the key the permission {_permission(response.path)}: {console}.")
+            return Decision("failed", message, f"Give the key the permission {_permission(response.path)}: {console}.")
         if response.status == 404:
-            return Decision("failed", said, f"Compare projects in the settings with {console}.")
+            return Decision("failed", message, f"Compare projects in the settings with {console}.")
         if response.status == 429 or retryable is True:
             seconds = None
             if "Retry-After" not in response.headers:
                 known = isinstance(backoff, int | float) and not isinstance(backoff, bool)
                 # Limits are per minute.
                 seconds = backoff / 1000 if known else _MINUTE_S if response.status == 429 else None
-            return Decision("later", said, seconds=seconds)
-        return Decision("failed", said) if retryable is False else None
+            return Decision("later", message, seconds=seconds)
+        return Decision("failed", message) if retryable is False else None
 
     return classify
 

@@ -74,7 +74,7 @@ CUSTOMERS: Final = ApiEndpoint(
     name="customers",
     feed=REVENUECAT_CUSTOMERS,
     doc="All customers.",
-    whole=True,
+    full_refresh=True,
     parse=parse_customer,
     fields=(
         *("object", "id", "project_id", "first_seen_at", "last_seen_at", "last_seen_country", "last_seen_platform"),
@@ -86,7 +86,7 @@ SUBSCRIPTIONS: Final = ApiEndpoint(
     name="subscriptions",
     feed=REVENUECAT_SUBSCRIPTIONS,
     doc="All subscriptions outside of the sandbox.",
-    whole=True,
+    full_refresh=True,
     parse=parse_subscription,
     fields=(
         *("object", "id", "customer_id", "product_id", "starts_at", "current_period_starts_at"),
@@ -184,9 +184,15 @@ class RevenueCat(ApiSource[RevenueCatOptions]):
             return
         path = f"projects/{quote(partition, safe='')}"
         if endpoint is OVERVIEW:
-            said = client.get(f"{path}/metrics/overview", {"currency": self._currency}, expects=server.OVERVIEW).json()
-            metrics = needed(said, "metrics", "the overview")
-            added = {"project": partition, "day": first.isoformat(), "currency": said.get("currency") or self._currency}
+            overview = client.get(
+                f"{path}/metrics/overview", {"currency": self._currency}, expects=server.OVERVIEW
+            ).json()
+            metrics = needed(overview, "metrics", "the overview")
+            added = {
+                "project": partition,
+                "day": first.isoformat(),
+                "currency": overview.get("currency") or self._currency,
+            }
             yield [{**metric, **added} for metric in metrics]
             return
         lists = self._client(client.clock, _LISTS_LIMIT)
@@ -229,16 +235,16 @@ class RevenueCat(ApiSource[RevenueCatOptions]):
         }
         if segment:
             asked["segment"] = segment
-        said = client.get(f"projects/{quote(project, safe='')}/charts/{name}", asked, expects=CHART).json()
-        check_understood(name, asked, said)
+        chart = client.get(f"projects/{quote(project, safe='')}/charts/{name}", asked, expects=CHART).json()
+        check_understood(name, asked, chart)
         added = {
             "project": project,
             "chart": name,
             "dimension": segment or ALL,
-            "yaxis": said.get("yaxis"),
-            "currency": said.get("yaxis_currency"),
+            "yaxis": chart.get("yaxis"),
+            "currency": chart.get("yaxis_currency"),
         }
-        found = [{**point, **added} for point in points(said)]
+        found = [{**point, **added} for point in points(chart)]
         records = [record for record in found if _day(record) != end]
         yield records
         # A day without a point is not a day without sales: those have a 0.

@@ -186,13 +186,13 @@ class SearchConsole(ApiSource[SearchConsoleOptions]):
         def ask(row: int | None) -> Any:
             return row or 0, client.post(path, body={**body, "startRow": row or 0}, expects=_REPORT).json()
 
-        def following(said: Any) -> int | None:
-            return None if len(said[1].get("rows") or ()) < PAGE_ROWS else said[0] + PAGE_ROWS
+        def following(page: Any) -> int | None:
+            return None if len(page[1].get("rows") or ()) < PAGE_ROWS else page[0] + PAGE_ROWS
 
-        for _, said in pages(ask, following, f"rows of {site}"):
-            unfinished = str(said.get("metadata", {}).get("firstIncompleteDate", "9999-12-31"))
+        for _, page in pages(ask, following, f"rows of {site}"):
+            unfinished = str(page.get("metadata", {}).get("firstIncompleteDate", "9999-12-31"))
             # Without impressions there is no position.
-            rows = [{"position": None, **each} for each in said.get("rows") or ()]
+            rows = [{"position": None, **each} for each in page.get("rows") or ()]
             added = {"site": site, "type": search_type, "dimensions": list(dimensions)}
             records = [{**each, **added, "is_final": str(each["keys"][0]) < unfinished} for each in rows]
             if "country" in dimensions and "device" not in dimensions:
@@ -215,8 +215,8 @@ class SearchConsole(ApiSource[SearchConsoleOptions]):
 
     def _listed(self, client: Client) -> dict[str, str]:
         """The properties listed for the account, with its permission level."""
-        said = client.get("webmasters/v3/sites", expects=_SITES).json()
-        return {str(site["siteUrl"]): spelt(site.get("permissionLevel")) for site in said.get("siteEntry", [])}
+        body = client.get("webmasters/v3/sites", expects=_SITES).json()
+        return {str(site["siteUrl"]): spelt(site.get("permissionLevel")) for site in body.get("siteEntry", [])}
 
     def _missing(self, client: Client, listed: Mapping[str, str]) -> list[str]:
         email = account_email(client, self.key("account"))

@@ -56,7 +56,7 @@ SUBSCRIPTIONS: Final = ApiEndpoint(
     name="subscriptions",
     feed=STRIPE_SUBSCRIPTIONS,
     doc="All subscriptions, ended ones too.",
-    whole=True,
+    full_refresh=True,
     parse=parse_subscription,
     fields=(
         *("id", "object", "billing_cycle_anchor", "cancel_at", "cancel_at_period_end", "canceled_at"),
@@ -86,7 +86,7 @@ INVOICES: Final = ApiEndpoint(
     name="invoices",
     feed=STRIPE_INVOICES,
     doc="All invoices.",
-    whole=True,
+    full_refresh=True,
     parse=parse_invoice,
     fields=(
         *("id", "object", "amount_due", "amount_overpaid", "amount_paid", "amount_remaining", "amount_shipping"),

@@ -33,7 +33,7 @@ class Levels:
 
     _levels: dict[tuple[str, str, str], _Level] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
-    _refused: list[tuple[str, str]] = field(default_factory=list)
+    _rejected: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, subscription: Record) -> None:
         """Count one, or remember why it cannot be counted."""
@@ -43,9 +43,9 @@ class Levels:
         try:
             self._add(subscription)
         except KeyError as error:
-            self._refused.append((str(subscription.get("id")), f"the field {error.args[0]!r} is missing"))
+            self._rejected.append((str(subscription.get("id")), f"the field {error.args[0]!r} is missing"))
         except (UnusableError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
-            self._refused.append((str(subscription.get("id")), str(error) or type(error).__name__))
+            self._rejected.append((str(subscription.get("id")), str(error) or type(error).__name__))
 
     def records(self, day: date) -> list[dict[str, Any]]:
         """A record per currency, product and interval that ever occurred, and one per subscription that could not
@@ -63,7 +63,7 @@ class Levels:
             }
             for (currency, product, interval), level in sorted(self._levels.items())
         ]
-        return [*counted, *({"refused": name, "reason": reason} for name, reason in self._refused)]
+        return [*counted, *({"refused": name, "reason": reason} for name, reason in self._rejected)]
 
     def _add(self, subscription: Record) -> None:
         items, amounts = items_of(subscription), monthly(subscription)

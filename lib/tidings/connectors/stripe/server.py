@@ -56,8 +56,8 @@ class Known:
 
     def _price(self, price: str) -> Any:
         if price not in self._tiers:
-            said = self._asked(f"prices/{quote(price, safe='')}", ("tiers",))
-            self._tiers[price] = said and said.get("tiers")
+            price_found = self._asked(f"prices/{quote(price, safe='')}", ("tiers",))
+            self._tiers[price] = price_found and price_found.get("tiers")
         return self._tiers[price]
 
     def _offer(self, offer: str) -> Any:
@@ -91,10 +91,10 @@ def listed(client: Client, path: str, params: Mapping[str, Any]) -> Iterator[Seq
 
     def ask(after: str | None) -> list[Any]:
         following = {"starting_after": after} if after is not None else {}
-        said = client.get(path, {**params, "limit": PAGE_ROWS, **following}, expects=LIST).json()
-        if said.get("has_more") and not said["data"]:
+        page = client.get(path, {**params, "limit": PAGE_ROWS, **following}, expects=LIST).json()
+        if page.get("has_more") and not page["data"]:
             raise ResponseError(f"Stripe says that there is more of {path}, but returns none.", "Pull again.")
-        return [said["data"], bool(said.get("has_more"))]
+        return [page["data"], bool(page.get("has_more"))]
 
     def following(page: list[Any]) -> str | None:
         found, has_more = page

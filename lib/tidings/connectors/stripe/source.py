@@ -58,9 +58,9 @@ class Stripe(ApiSource[StripeOptions]):
 
     @property
     def endpoints(self) -> tuple[ApiEndpoint, ...]:
-        """The lists that are asked for; levels come with the subscriptions that they are counted from."""
-        wanted = {*self.options.lists, *(("levels",) if "subscriptions" in self.options.lists else ())}
-        return tuple(endpoint for endpoint in ENDPOINTS if endpoint.name in wanted)
+        """The configured lists; levels come with the subscriptions that they are counted from."""
+        names = {*self.options.lists, *(("levels",) if "subscriptions" in self.options.lists else ())}
+        return tuple(endpoint for endpoint in ENDPOINTS if endpoint.name in names)
 
     def variables(self) -> tuple[str, ...]:
         return (self.variable("key"),)
@@ -130,7 +130,7 @@ class Stripe(ApiSource[StripeOptions]):
             yield self._counted(client).records(first)
         else:
             asked: dict[str, Any] = {}
-            if not endpoint.whole:
+            if not endpoint.full_refresh:
                 asked["created[gte]"] = int(day_instant(first).timestamp())
                 asked["created[lt]"] = int(day_instant(end).timestamp())
             for found in listed(client, _PATHS.get(endpoint.name, endpoint.name), asked):

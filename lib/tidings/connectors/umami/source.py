@@ -186,10 +186,10 @@ class Umami(ApiSource[UmamiOptions]):
         def ask(page: int | None) -> Any:
             return client.get(path, {**asked, "page": page or 1, "pageSize": size}, expects=_SITES).json()
 
-        def following(said: Any) -> int | None:
-            page = int(said["page"])
+        def following(body: Any) -> int | None:
+            page = int(body["page"])
             # A server may return less than requested.
-            return page + 1 if said["data"] and page * int(said["pageSize"]) < int(said["count"]) else None
+            return page + 1 if body["data"] and page * int(body["pageSize"]) < int(body["count"]) else None
 
         return list(pages(ask, following, path.rpartition("/")[2]))
 
@@ -229,8 +229,8 @@ class Umami(ApiSource[UmamiOptions]):
     def _first_day(self, client: Client, partition: str) -> date | None:
         """The first complete local day with hits; null if there is no hit."""
         if partition not in self._first_days:
-            said = client.get(f"websites/{quote(partition, safe='')}/daterange", expects=_REACH).json()
-            start = said.get("startDate", said.get("mindate"))
+            body = client.get(f"websites/{quote(partition, safe='')}/daterange", expects=_REACH).json()
+            start = body.get("startDate", body.get("mindate"))
             first = self._zone.day_of(parse_instant(start)) if start else None
             reset = self._resets.get(partition)
             if first and reset:
@@ -247,7 +247,7 @@ class Umami(ApiSource[UmamiOptions]):
         if self._websites:
             return self._websites
         known = self._known(client)
-        wanted = self.options.websites
+        configured = self.options.websites
         if not known:
             raise SourceError(
                 f"The user of {self.name} sees no website.",
@@ -255,10 +255,12 @@ class Umami(ApiSource[UmamiOptions]):
                 "member of that team.",
             )
         names = [*known, *known.values()]
-        for website in wanted:
+        for website in configured:
             if website not in names:
                 raise SourceError(f"The user of {self.name} sees no website '{website}'.", suggest(website, names))
-        chosen = {id_: domain for id_, domain in known.items() if not wanted or id_ in wanted or domain in wanted}
+        chosen = {
+            id_: domain for id_, domain in known.items() if not configured or id_ in configured or domain in configured
+        }
         shared = [domain for domain, times in Counter(known.values()).items() if times > 1]
         # Two websites of one domain are distinguished by id.
         self._websites = {
@@ -277,9 +279,9 @@ class Umami(ApiSource[UmamiOptions]):
             if error.status != 404:
                 raise
             teams = []
-        for team in (team for said in teams for team in said["data"]):
+        for team in (team for page in teams for team in page["data"]):
             found += self._listed(client, f"teams/{quote(str(team['id']), safe='')}/websites", {})
-        websites = {str(site["id"]): site for said in found for site in said["data"]}
+        websites = {str(site["id"]): site for page in found for site in page["data"]}
         self._resets = {id_: parse_instant(site["resetAt"]) for id_, site in websites.items() if site.get("resetAt")}
         return {id_: str(site.get("domain") or site["name"]) for id_, site in websites.items()}
 

@@ -20,13 +20,13 @@ TRUNCATIONS: Final[Mapping[str, str]] = {
     f"{TRUNCATION}UNSPECIFIED": "it does not say why",
     f"{TRUNCATION}RULES_BASED_MODELS": "attribution by rules begins later",
     f"{TRUNCATION}DATA_DRIVEN_ATTRIBUTION": "data-driven attribution begins later",
-    f"{TRUNCATION}DV360": "Display & Video 360 tells two years",
-    f"{TRUNCATION}CM360": "Campaign Manager 360 tells two years",
+    f"{TRUNCATION}DV360": "Display & Video 360 keeps two years",
+    f"{TRUNCATION}CM360": "Campaign Manager 360 keeps two years",
     f"{TRUNCATION}ITEM_SCOPED_ECOMMERCE_METRICS": "figures of items begin later",
     f"{TRUNCATION}EVENT_SCOPED_ECOMMERCE_METRICS": "figures of purchases begin later",
     f"{TRUNCATION}DATE_RANGE": "the days are too many",
     f"{TRUNCATION}PROPERTY": "the property begins later",
     f"{TRUNCATION}CONVERSIONS": "key events begin later",
-    f"{TRUNCATION}GOOGLE_ADS": "Google Ads tells less",
+    f"{TRUNCATION}GOOGLE_ADS": "Google Ads reports less",
 }
 """Why Google left data out of a response."""

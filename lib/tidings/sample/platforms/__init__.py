@@ -1,4 +1,4 @@
-"""What the platforms report of the sample company, one module each with a module-level `Platform`."""
+"""The platforms that report on the sample company, one module each with a module-level `Platform`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tidings.sample.apps import Platform
 
 
 def platforms() -> Mapping[str, Platform]:
-    """The kinds of source that the sample company can be reported by, sorted."""
+    """The kinds of source that can report on the sample company, sorted."""
     return discover(Platform, "platform", __name__)
 
 

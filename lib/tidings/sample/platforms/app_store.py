@@ -24,7 +24,7 @@ _OF_INSTALLS = {"Impression": 21.0, "Page view": 2.6}
 _REVIEWED = 0.006
 _STARS = (0.06, 0.04, 0.08, 0.22, 0.60)
 _SAID = {1: "Crashes at start", 2: "Not for me", 3: "It is all right", 4: "Does its job", 5: "Just what I needed"}
-# How subscriptions end, Apple's event and its reason.
+# How subscriptions end: Apple's event and its reason.
 _ENDS = (
     ("Cancel", "Canceled", 0.72),
     ("Canceled from Billing Retry", "Billing issue", 0.25),
@@ -68,7 +68,7 @@ def _sales(apps: Apps, day: int) -> list[dict[str, Any]]:
                 rows.append(_sale(country, SKU, code, product_class, Decimal(int(count)), Decimal(0), version))
     subscriptions = apps.subscriptions["app_store"]
     for number, plan in enumerate(PLANS):
-        # Each is paid once in its period, and a few of them are given back.
+        # Each is paid once per period, and a few of them are refunded.
         paid = subscriptions.started[day, number] + rng.binomial(
             subscriptions.active[day, number], 1 / (30.4 * plan.months)
         )

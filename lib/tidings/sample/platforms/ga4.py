@@ -1,4 +1,4 @@
-"""The sample company's site as Google Analytics counts it: those who consented, and did not block it."""
+"""The sample company's site as counted by Google Analytics: visitors who consented and did not block it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EVENTS = (("signup", 0.033), ("file_download", 0.05), ("scroll", 0.4))
 
 
 def reported(apps: Apps) -> Mapping[str, Rows]:
-    """Totals, cuts and events of the last 180 days."""
+    """Totals, breakdowns and events of the last 180 days."""
     rng = apps.company.rng("apps", "ga4")
     rows: dict[str, list[dict[str, Any]]] = {"ga4_daily": [], "ga4_breakdowns": [], "ga4_events": []}
     breakdowns = {**_BREAKDOWNS, "country": tuple(zip(COUNTRIES, apps.shares, strict=True))}

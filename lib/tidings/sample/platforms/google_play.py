@@ -109,9 +109,9 @@ def _quality(
             number += 1
             written = hours_after(at, number % 22)
             review = {"package": PACKAGE, "review_id": f"gp-{at:%Y%m%d}-{number}", "ts": written, "updated_at": written}
-            said = {"rating": star, "title": None, "body": f"{star} stars from me" if number % 3 == 0 else None}
+            text = {"rating": star, "title": None, "body": f"{star} stars from me" if number % 3 == 0 else None}
             known = {"language": "en", "app_version": apps.version(day), "device": "pixel"}
-            rows["google_play_reviews"].append({**review, **said, **known})
+            rows["google_play_reviews"].append({**review, **text, **known})
     if day < len(apps.days) - 120:
         return
     users = max(10, round(installs * 30, -1))

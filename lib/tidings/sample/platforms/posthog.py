@@ -1,4 +1,4 @@
-"""The sample company's app as PostHog counts it: those who are signed in, and more of them than other scripts see."""
+"""The sample company's app as counted by PostHog: signed-in users, and more of them than other scripts see."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EVENTS = (("signup", 0.032), ("download", 0.057), ("report_opened", 0.21))
 
 
 def reported(apps: Apps) -> Mapping[str, Rows]:
-    """Totals, cuts and events of the last 180 days."""
+    """Totals, breakdowns and events of the last 180 days."""
     rng = apps.company.rng("apps", "posthog")
     rows: dict[str, list[dict[str, Any]]] = {"posthog_daily": [], "posthog_breakdowns": [], "posthog_events": []}
     breakdowns = {**_BREAKDOWNS, "country": tuple(zip(COUNTRIES, apps.shares, strict=True))}

@@ -1,4 +1,4 @@
-"""RevenueCat's charts of the sample company, told from the same events as its webhooks."""
+"""RevenueCat's charts of the sample company, from the same events as its webhooks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAYMENTS: Final = ("RENEWAL", "INITIAL_PURCHASE")
 
 
 def reported(apps: Apps) -> Mapping[str, Rows]:
-    """Charts of the last year by day; no overview, which tells of the day of a pull only."""
+    """Charts of the last year by day; no overview, which only covers the day of a pull."""
     revenue: dict[date, Decimal] = {}
     payments: Counter[date] = Counter()
     for event in events(apps):
@@ -29,8 +29,8 @@ def reported(apps: Apps) -> Mapping[str, Rows]:
     for number in range(max(0, len(apps.days) - _DAYS), len(apps.days)):
         day = apps.days[number]
         levels = _levels(apps, number)
-        brought = (("Revenue", "$", revenue.get(day, Decimal(0))), ("Transactions", "#", Decimal(payments[day])))
-        for chart, measures in {**levels, "revenue": brought}.items():
+        sales = (("Revenue", "$", revenue.get(day, Decimal(0))), ("Transactions", "#", Decimal(payments[day])))
+        for chart, measures in {**levels, "revenue": sales}.items():
             rows += [_point(day, chart, place, name, unit, value) for place, (name, unit, value) in enumerate(measures)]
     return {
         "revenuecat_charts": rows,

@@ -28,7 +28,7 @@ _SANDBOX_EVERY: Final = 150
 
 
 def reported(apps: Apps) -> Mapping[str, Rows]:
-    """Deliveries of the last year, every 97th one twice, every 150th event tried out in the sandbox before."""
+    """Deliveries of the last year, every 97th one twice, every 150th event preceded by a sandbox purchase."""
     rows: list[dict[str, Any]] = []
     for number, event in enumerate(events(apps)):
         if number % _SANDBOX_EVERY == 0:
@@ -38,7 +38,7 @@ def reported(apps: Apps) -> Mapping[str, Rows]:
 
 
 def events(apps: Apps) -> Iterator[dict[str, Any]]:
-    """What happened to subscriptions in the last year, each event once, by store and kind."""
+    """The events of the last year's subscriptions, each once, by store and kind."""
     for store in STORES:
         rng = apps.company.rng("apps", f"revenuecat events {store}")
         counts = _counts(apps.subscriptions[store], rng)
@@ -55,7 +55,7 @@ def events(apps: Apps) -> Iterator[dict[str, Any]]:
 
 
 def _counts(reported: Subscriptions, rng: np.random.Generator) -> Mapping[tuple[str, str, str], Ints]:
-    """How often each kind of event (with its period and reason) came, day x plan x country."""
+    """How often each kind of event (with its period and reason) occurred, day x plan x country."""
     renewed = np.zeros_like(reported.started)
     for plan, offer in enumerate(PLANS):
         if offer.months == 1:

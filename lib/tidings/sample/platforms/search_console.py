@@ -1,4 +1,4 @@
-"""The sample company in Google's search: totals by day, and the same by country and device, page and query."""
+"""The sample company in Google's search: totals by day, and breakdowns by country and device, page and query."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FRESH_DAYS = 3
 
 
 def reported(apps: Apps) -> Mapping[str, Rows]:
-    """Rows of the feeds of Google Search Console for at most the last 365 days; queries of few people are withheld."""
+    """Rows of the feeds of Google Search Console for at most the last 365 days; rare queries are withheld."""
     company = apps.company
     rng = company.rng("apps", "search")
     impressions = apps.drawn("search impressions", _IMPRESSIONS)

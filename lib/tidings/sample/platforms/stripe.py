@@ -1,4 +1,4 @@
-"""The sample company's sales on the web: subscriptions paid by card, and the movements of money they make."""
+"""The sample company's sales on the web: subscriptions paid by card, and the resulting balance transactions."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _REASONS: Final = ("requested_by_customer", "duplicate", None)
 
 
 def reported(apps: Apps) -> Mapping[str, Rows]:
-    """Subscriptions that began in the last year, their invoices, payments, fees, refunds, and the weekly payouts.
+    """Subscriptions that started in the last year, their invoices, payments, fees, refunds, and the weekly payouts.
 
-    Levels are those of the day after the last, when they would be counted by a pull that finds all of this.
+    Levels are those of the day after the last, when a pull would count them.
     """
     books = _Books(apps)
     rng = apps.company.rng("apps", "stripe")
@@ -56,7 +56,7 @@ def reported(apps: Apps) -> Mapping[str, Rows]:
 
 @dataclass(frozen=True)
 class _Life:
-    """A subscription's days, counted from the company's first; those after its last have not come yet."""
+    """A subscription's days, counted from the company's first; those after its last are still to come."""
 
     plan: Plan
     start: int
@@ -93,7 +93,7 @@ def _subscribe(books: _Books, rng: np.random.Generator, day: int) -> None:
 
 
 class _Books:
-    """What Stripe writes down, in the columns of its feeds."""
+    """Stripe's records, in the columns of its feeds."""
 
     def __init__(self, apps: Apps) -> None:
         self.balance: list[dict[str, Any]] = []
@@ -184,7 +184,7 @@ class _Books:
         )
 
     def pay_out(self) -> None:
-        """Every week, all that came in before the week."""
+        """Weekly payouts of everything received before the week."""
         by_day = dict(self._net)
         paid = 0
         for day in range(self.last + 1):
@@ -195,7 +195,7 @@ class _Books:
                     paid = day
 
     def levels(self) -> list[dict[str, Any]]:
-        """What is active and on trial at the end, by product."""
+        """Active subscriptions and trials at the end, by product."""
         end = midnight(self._apps.company.options.end)
         found: dict[tuple[str, str], dict[str, Any]] = {}
         for row in self.subscriptions:

@@ -1,4 +1,4 @@
-"""The sample company's site as Umami counts it: without those who block scripts."""
+"""The sample company's site as counted by Umami: without visitors who block scripts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _BREAKDOWNS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "browser": (("chrome", 0.5), ("ios", 0.2), ("safari", 0.14), ("firefox", 0.11), ("edge-chromium", 0.05)),
 }
 _EVENTS = (("signup", 0.031), ("download", 0.058), ("newsletter", 0.012))
-# Nobody is awake all day: share of the page views by hour.
+# Share of the page views by hour: few people are awake at night.
 
 
 def reported(apps: Apps) -> Mapping[str, Rows]:
-    """Totals, cuts and events of the last 180 days."""
+    """Totals, breakdowns and events of the last 180 days."""
     rng = apps.company.rng("apps", "umami")
     rows: dict[str, list[dict[str, Any]]] = {f"umami_{what}": [] for what in ("daily", "breakdowns", "events")}
     breakdowns = {**_BREAKDOWNS, "country": tuple(zip(COUNTRIES, apps.shares, strict=True))}

@@ -28,7 +28,7 @@ def chunks(
     zone = Zone(endpoint.zone)
     include_today = zone.day_of(pull.now)
     tomorrow = add_days(include_today, 1)
-    if endpoint.whole or endpoint.snapshot:
+    if endpoint.full_refresh or endpoint.snapshot:
         return [(include_today, tomorrow)]
     end = tomorrow if endpoint.include_today else include_today
     landed = [(load, load.window) for load in loads if load.window is not None]
@@ -37,12 +37,12 @@ def chunks(
     start = max(start, oldest)
     if pull.since or pull.until:
         start, until = max(pull.since or start, oldest), add_days(pull.until, 1) if pull.until else end
-        wanted, settled = (start, min(until, end)), []
+        requested, final = (start, min(until, end)), []
     else:
-        wanted, settled = (start, end), [] if pull.again else _settled(endpoint, landed, zone)
-    if wanted[0] >= wanted[1]:
+        requested, final = (start, end), [] if pull.again else _final(endpoint, landed, zone)
+    if requested[0] >= requested[1]:
         return []
-    missing = Span(day_instant(wanted[0]), day_instant(wanted[1])).minus(merged(settled))
+    missing = Span(day_instant(requested[0]), day_instant(requested[1])).minus(merged(final))
     found = []
     for span in missing:
         first, last = span.start.date(), span.end.date()
@@ -59,7 +59,7 @@ def left_over(loads: Sequence[Load]) -> list[Load]:
     return [] if began is None else [load for load in loads if load.fetched_at < began]
 
 
-def _settled(endpoint: ApiEndpoint, landed: Sequence[tuple[Load, Span]], zone: Zone) -> list[Span]:
+def _final(endpoint: ApiEndpoint, landed: Sequence[tuple[Load, Span]], zone: Zone) -> list[Span]:
     """The days that could no longer change when they were landed."""
     # A day that was incomplete when it was landed can still change, whatever the lookback says.
     back = max(endpoint.lookback_days, endpoint.lag_days)
@@ -88,10 +88,10 @@ def doubtful(loads: Iterable[Load], at_once: int = _AT_ONCE) -> list[Load]:
 
 def complete_until(endpoint: ApiEndpoint, end: date, pull: Pull) -> datetime:
     zone = Zone(endpoint.zone)
-    if endpoint.whole or endpoint.snapshot:
+    if endpoint.full_refresh or endpoint.snapshot:
         return pull.now
-    whole = zone.first_instant(add_days(zone.day_of(pull.now), -endpoint.lag_days))
-    return min(zone.first_instant(end), whole, pull.now)
+    complete = zone.first_instant(add_days(zone.day_of(pull.now), -endpoint.lag_days))
+    return min(zone.first_instant(end), complete, pull.now)
 
 
 def _oldest(endpoint: ApiEndpoint, pull: Pull) -> date:

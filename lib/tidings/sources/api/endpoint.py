@@ -33,11 +33,11 @@ class ApiEndpoint(Endpoint):
     record of a response has one any more, the pull reports it, unless it is among the `optional` ones. `forget` are
     fields never kept, not even in the raw record. `zone` is that of its days: rows carry in `ts` the midnight of the
     day as if it were UTC, or true UTC instants if `zone` is UTC. `history_days`: how far back a first pull goes;
-    `chunk_days`: how many days are landed at a time. `kept_days`: how many days back the source retains complete data
-    (None: all); older days are never requested, as an empty response would replace what was landed. `final`: a column
-    of the feed that is false for incomplete days, however long ago. `today`: the day that is still running is
-    requested, too. `snapshot`: it reports only the present state, so each day of a pull adds one. `whole`: it is
-    requested in full each time, and replaces what was landed.
+    `chunk_days`: how many days are landed at a time. `retention_days`: how many days back the source retains complete
+    data (None: all); older days are never requested, as an empty response would replace what was landed. `final`: a
+    column of the feed that is false for incomplete days, however long ago. `include_today`: the day that is still
+    running is requested, too. `snapshot`: it reports only the present state, so each day of a pull adds one.
+    `full_refresh`: it is requested in full each time, and replaces what was landed.
     """
 
     parse: Parse
@@ -51,7 +51,7 @@ class ApiEndpoint(Endpoint):
     final: str = ""
     include_today: bool = False
     snapshot: bool = False
-    whole: bool = False
+    full_refresh: bool = False
     is_asked: bool = True
 
 

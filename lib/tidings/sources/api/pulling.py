@@ -126,8 +126,8 @@ class PartitionPull:
     def _land_days(self, first: date, end: date) -> tuple[Pulled | None, NotYetError | None]:
         """Land some days; returns the outcome, and the day that stopped it because it is not available yet."""
         endpoint, pull = self._endpoint, self._pull
-        window = None if endpoint.whole else Span(day_instant(first), day_instant(end))
-        loads = self._landing.loads(self._source.name, endpoint.name) if endpoint.whole else ()
+        window = None if endpoint.full_refresh else Span(day_instant(first), day_instant(end))
+        loads = self._landing.loads(self._source.name, endpoint.name) if endpoint.full_refresh else ()
         had = sum(load.rows for load in loads if load.partition == self._partition)
         missing: NotYetError | None = None
         watch = _Fields(endpoint)

@@ -60,7 +60,7 @@ class ApiSource(ABC, Generic[T]):
     ) -> Iterator[Sequence[Record]]:
         """The records of an endpoint for the days from `first` up to but not including `end`, page by page.
 
-        For a `whole` or `snapshot` endpoint the days are those of today.
+        For a `full_refresh` or `snapshot` endpoint the days are those of today.
 
         Raises:
             NotYetError: a day is not available yet; what was yielded before is landed.

@@ -71,7 +71,7 @@ def signed(client: Client, key: Secret, algorithm: str, claims: Mapping[str, Any
         # The library's own message may quote the key.
         raise CredentialError(
             f"The private key of {client.source} cannot be read.",
-            "Give the downloaded file whole, from -----BEGIN PRIVATE KEY----- on, or its path.",
+            "Give the complete downloaded file, from -----BEGIN PRIVATE KEY----- on, or its path.",
         ) from None
 
 
@@ -100,8 +100,8 @@ def service_account(account: Secret, scopes: Sequence[str]) -> Token:
         form = {"grant_type": _GRANT, "assertion": assertion}
         response = client.post(known["token_uri"], form=form, auth=False, expects=ANYTHING, classify=_classify_grant)
         try:
-            said = response.json()
-            return Secret(said["access_token"]), float(said.get("expires_in", 3600))
+            body = response.json()
+            return Secret(body["access_token"]), float(body.get("expires_in", 3600))
         except (KeyError, TypeError, AttributeError, ValueError):
             raise ResponseError(
                 f"{response.path} gave no token to {client.source}.",

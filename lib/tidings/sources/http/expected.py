@@ -40,25 +40,25 @@ class JsonObject:
     is_sparse: bool = False
 
     def fault(self, response: Response) -> str:
-        said, fault = _json(response)
+        body, fault = _json(response)
         if fault:
             return fault
-        if not isinstance(said, dict):
-            return f"it is {_named(said)} where an object is expected"
+        if not isinstance(body, dict):
+            return f"it is {_named(body)} where an object is expected"
         known = {**self.may, **self.has}
         for name in ("error", "errors"):
-            if said.get(name) and name not in known:
+            if body.get(name) and name not in known:
                 return f"it reports an error: {excerpt(response)}"
-        if not said and not self.is_sparse:
+        if not body and not self.is_sparse:
             return "it is an empty object"
-        if said and self.is_sparse and not any(name in said for name in known):
+        if body and self.is_sparse and not any(name in body for name in known):
             return f"it holds none of {', '.join(known)}"
         for name in self.has:
-            if name not in said:
+            if name not in body:
                 return f"it has no '{name}'"
         for name, kind in known.items():
-            value = said.get(name)
-            if name in said and not isinstance(value, kind) and not (value is None and name in self.may):
+            value = body.get(name)
+            if name in body and not isinstance(value, kind) and not (value is None and name in self.may):
                 return f"its '{name}' is {_named(value)}"
         return ""
 
@@ -68,15 +68,15 @@ class JsonList:
     """A JSON list of objects; an empty one means that there is nothing."""
 
     def fault(self, response: Response) -> str:
-        said, fault = _json(response)
+        body, fault = _json(response)
         if fault:
             return fault
-        if not isinstance(said, list):
+        if not isinstance(body, list):
             return (
-                f"it reports an error: {excerpt(response)}" if _is_error(said) else f"it is {_named(said)}, not a list"
+                f"it reports an error: {excerpt(response)}" if _is_error(body) else f"it is {_named(body)}, not a list"
             )
-        odd = next((each for each in said if not isinstance(each, dict)), None)
-        return "" if odd is None and None not in said else f"its list holds {_named(odd)}"
+        odd = next((each for each in body if not isinstance(each, dict)), None)
+        return "" if odd is None and None not in body else f"its list holds {_named(odd)}"
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ def _json(response: Response) -> tuple[Any, str]:
         return None, f"it is not JSON ({len(response.body)} bytes)"
 
 
-def _is_error(said: Any) -> bool:
-    return isinstance(said, dict) and any(said.get(name) for name in ("error", "errors"))
+def _is_error(body: Any) -> bool:
+    return isinstance(body, dict) and any(body.get(name) for name in ("error", "errors"))
 
 
 def _named(value: Any) -> str:

@@ -59,9 +59,9 @@ class Response:
     @cached_property
     def _json(self) -> Any:
         try:
-            said = json.loads(self.body, parse_float=Decimal)
+            parsed = json.loads(self.body, parse_float=Decimal)
             # Only an escape or a character outside of ASCII can be a lone surrogate.
-            return _mended(said) if b"\\u" in self.body or not self.body.isascii() else said
+            return _mended(parsed) if b"\\u" in self.body or not self.body.isascii() else parsed
         except (ValueError, RecursionError):
             raise ResponseError(
                 f"{self.path} did not respond with JSON ({len(self.body)} bytes).",
@@ -90,7 +90,7 @@ class Decision:
     """
 
     kind: Literal["fine", "later", "renew", "refused", "failed"]
-    said: str = field(default="", repr=False)
+    message: str = field(default="", repr=False)
     remedy: str = ""
     seconds: float | None = None
     is_right: bool = False
@@ -107,13 +107,13 @@ def by_status(response: Response) -> Decision:
 
 def retry_after(response: Response, epoch: float) -> float | None:
     """Seconds to wait (`Retry-After` as seconds or as a date), None if not given."""
-    said = response.headers.get("Retry-After", "").strip()
-    if not said:
+    waits = response.headers.get("Retry-After", "").strip()
+    if not waits:
         return None
     try:
-        seconds = float(said)
+        seconds = float(waits)
     except ValueError:
-        moment = _moment(said)
+        moment = _moment(waits)
         return None if moment is None else max(moment - epoch, 0.0)
     return max(seconds, 0.0) if math.isfinite(seconds) else None
 
@@ -126,9 +126,9 @@ def server_epoch(response: Response) -> float | None:
     return None if moment is None else moment + (float(age) if age.isdecimal() else 0.0)
 
 
-def _moment(said: str) -> float | None:
+def _moment(text: str) -> float | None:
     try:
-        moment = parsedate_to_datetime(said)
+        moment = parsedate_to_datetime(text)
         # A date without a zone is UTC in HTTP, whatever this machine's zone is.
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
@@ -156,28 +156,28 @@ def is_json(response: Response) -> bool:
         return False
 
 
-def _message(said: Any) -> str:
+def _message(body: Any) -> str:
     """The first text under the names that APIs use for messages."""
-    if isinstance(said, list):
-        return next((found for found in map(_message, said) if found), "")
-    if isinstance(said, dict):
+    if isinstance(body, list):
+        return next((found for found in map(_message, body) if found), "")
+    if isinstance(body, dict):
         for name in ("error_description", "detail", "message", "title", "error", "errors"):
-            value = said.get(name)
+            value = body.get(name)
             found = value if isinstance(value, str) else _message(value)
             if found:
                 return found
     return ""
 
 
-def _mended(said: Any) -> Any:
+def _mended(parsed: Any) -> Any:
     """The same without lone surrogates, which JSON can contain and nothing else can."""
-    if isinstance(said, str):
-        return said if said.isascii() else said.encode("utf-8", "replace").decode()
-    if isinstance(said, list):
-        return [_mended(each) for each in said]
-    if isinstance(said, dict):
-        return {_mended(name): _mended(value) for name, value in said.items()}
-    return said
+    if isinstance(parsed, str):
+        return parsed if parsed.isascii() else parsed.encode("utf-8", "replace").decode()
+    if isinstance(parsed, list):
+        return [_mended(each) for each in parsed]
+    if isinstance(parsed, dict):
+        return {_mended(name): _mended(value) for name, value in parsed.items()}
+    return parsed
 
 
 def server_of(url: str) -> str:

@@ -89,9 +89,9 @@ Classify = Callable[[Response], Decision | None]
 
 
 class _LaterError(Exception):
-    def __init__(self, said: str, seconds: float | None, *, is_internal: bool = False, remedy: str = "") -> None:
-        super().__init__(said)
-        self.said = said
+    def __init__(self, message: str, seconds: float | None, *, is_internal: bool = False, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
         self.remedy = remedy
         self.seconds = seconds
         self.is_internal = is_internal
@@ -135,7 +135,7 @@ class Client:
         if any(ord(character) < 32 for character in value):
             raise CredentialError(
                 f"A credential of {self.source} holds a line break or a control character.",
-                "Copy it anew into the environment or .env, in one line.",
+                "Copy it again into the environment or .env, in one line.",
             )
         if value:
             self._redactor.add(value)
@@ -178,11 +178,11 @@ class Client:
         Raises:
             ResponseError, CredentialError, OutageError: as `get`.
         """
-        said = dict(headers or {})
+        sent = dict(headers or {})
         data: Any = form
         if body is not None:
-            data, said["Content-Type"] = _ShyBytes(json.dumps(body, default=float).encode()), "application/json"
-        return self._ask("POST", path, expects, classify, auth, data=data, headers=said)
+            data, sent["Content-Type"] = _ShyBytes(json.dumps(body, default=float).encode()), "application/json"
+        return self._ask("POST", path, expects, classify, auth, data=data, headers=sent)
 
     def _ask(
         self, method: str, path: str, expects: Expected, classify: Classify | None, auth: bool, **sent: Any
@@ -227,12 +227,12 @@ class Client:
             self._stumbles += 1
             if error.is_internal and self._stumbles < _STUMBLES:
                 raise ResponseError(
-                    f"{server_of(url)} fails in {TRIES} tries: {error.said}.",
+                    f"{server_of(url)} fails in {TRIES} tries: {error.message}.",
                     f"Run: tidings pull {self.source}, later.",
                     500,
                 ) from None
             raise OutageError(
-                f"{server_of(url)} does not answer {self.source} in {TRIES} tries: {error.said}.",
+                f"{server_of(url)} does not answer {self.source} in {TRIES} tries: {error.message}.",
                 f"{error.remedy} Nothing was lost. Run: tidings pull {self.source}, later.".lstrip(),
             ) from None
 
@@ -245,7 +245,7 @@ class Client:
         reported = self._clean(f"{response.path} answers {response.status}")
         if response.status == _PROXY_STATUS:
             raise OutageError(
-                f"{reported}: a proxy wants a name and a password.",
+                f"{reported}: a proxy requires a user and a password.",
                 "Check HTTPS_PROXY and NO_PROXY in the environment.",
             )
         if 300 <= response.status < 400:
@@ -278,8 +278,8 @@ class Client:
         if decision.kind == "fine":
             self._stumbles = 0
             return self._accepted(response, expects)
-        said = self._clean_end(self._clean(decision.said or excerpt(response)))[:EXCERPT].rstrip(".")
-        reported = self._clean(f"{response.path} answers {response.status}") + (f": {said}" if said else "")
+        message = self._clean_end(self._clean(decision.message or excerpt(response)))[:EXCERPT].rstrip(".")
+        reported = self._clean(f"{response.path} answers {response.status}") + (f": {message}" if message else "")
         if decision.kind == "later":
             asked = decision.seconds if decision.seconds is not None else retry_after(response, self.clock.epoch())
             if asked is not None and asked > LONGEST_WAIT_S:
@@ -318,7 +318,7 @@ class Client:
         if failure.kind == "header":
             raise CredentialError(
                 f"A credential of {self.source} holds a character that cannot be sent.",
-                f"Copy it anew from {self._console}.",
+                f"Copy it again from {self._console}.",
             )
         if failure.kind == "address":
             raise ResponseError(
@@ -326,8 +326,8 @@ class Client:
                 "Write base_url with https:// and the server's name.",
             )
         if failure.kind == "again":
-            raise _LaterError(f"{path}: {failure.said}", None, remedy=failure.remedy)
-        reported = f"{path}: {failure.said}."
+            raise _LaterError(f"{path}: {failure.message}", None, remedy=failure.remedy)
+        reported = f"{path}: {failure.message}."
         later = f"Nothing was lost. Run: tidings pull {self.source}, later."
         self._stumbles += failure.kind == "slow"
         if failure.kind == "final" or self._stumbles >= _STUMBLES:
@@ -378,7 +378,7 @@ _BETWEEN = (
     "a login page, a captive portal, a proxy or a firewall stands in between, or base_url is not the server's own "
     "address (https://, the whole name)."
 )
-_DOUBT = "It does not answer as the API does: a proxy or a firewall may have answered. If not: "
+_DOUBT = "The response does not look like the API's: it may come from a proxy or a firewall. If not: "
 
 
 def _span(seconds: float) -> str:

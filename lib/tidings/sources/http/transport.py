@@ -47,7 +47,7 @@ class Failure:
     """
 
     kind: Literal["again", "final", "address", "header", "slow", "large"]
-    said: str
+    message: str
     remedy: str = ""
 
 
@@ -55,7 +55,7 @@ class WireError(Exception):
     """There is no response; libraries' own messages contain whole URLs, and with them signatures."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.said)
+        super().__init__(failure.message)
         self.failure = failure
 
 
@@ -94,8 +94,8 @@ class Transport:
                     self._look()
                     body += chunk
                     if len(body) > MOST_BYTES:
-                        said = f"the response is larger than {MOST_BYTES >> 20} MB"
-                        raise WireError(Failure("large", said, "Ask for less, or for fewer days at a time."))
+                        message = f"the response is larger than {MOST_BYTES >> 20} MB"
+                        raise WireError(Failure("large", message, "Ask for less, or for fewer days at a time."))
                 return got.status_code, got.headers, bytes(body)
         except _OverdueError:
             raise WireError(Failure("slow", f"the response was still incomplete after {RESPONSE_S} s")) from None
@@ -178,11 +178,11 @@ _BY_NAME: Mapping[str, str] = {
     "ConnectionRefusedError": "nothing listens there",
     "ReadTimeoutError": "silence for {read} s",
     "ReadTimeout": "silence for {read} s",
-    "IncompleteRead": "the answer was cut off",
-    "DecodeError": "the answer could not be decompressed",
+    "IncompleteRead": "the response was cut off",
+    "DecodeError": "the response could not be decompressed",
     "ConnectionResetError": "the connection was broken off",
-    "ProtocolError": "the answer was cut off",
-    "NewConnectionError": "there is no way to it from this machine",
+    "ProtocolError": "the response was cut off",
+    "NewConnectionError": "it cannot be reached from this machine",
 }
 
 
@@ -196,19 +196,19 @@ def _failure(error: BaseException, url: str) -> Failure:
     if found is not None:
         return found
     names = [type(cause).__name__ for cause in causes]
-    said = next((_BY_NAME[name] for name in _BY_NAME if name in names), "the connection failed")
-    return Failure("again", said.format(connect=CONNECT_S, read=READ_S))
+    message = next((_BY_NAME[name] for name in _BY_NAME if name in names), "the connection failed")
+    return Failure("again", message.format(connect=CONNECT_S, read=READ_S))
 
 
 def _of_tls(causes: list[BaseException]) -> Failure | None:
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            said, remedy = _VERIFY.get(cause.verify_code, ("its certificate is not valid", ""))
-            return Failure("final", said, remedy or _UNKNOWN_AUTHORITY)
+            message, remedy = _VERIFY.get(cause.verify_code, ("its certificate is not valid", ""))
+            return Failure("final", message, remedy or _UNKNOWN_AUTHORITY)
         if isinstance(cause, ssl.SSLError) and "NO_CERTIFICATE" in (cause.reason or str(cause)):
             return Failure("final", f"the file in {_bundle()} holds no certificate", "Give it a file in PEM.")
         if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
-            return Failure("final", "it does not answer encrypted", "Compare base_url: http:// or a port may be meant.")
+            return Failure("final", "it does not use TLS", "Compare base_url: http:// or a port may be meant.")
         if isinstance(cause, ssl.SSLError) and cause.reason in _NO_COMMON_TLS:
             return Failure("final", "it knows no way of encrypting that is safe today", "Have the server updated.")
     return None
@@ -222,9 +222,9 @@ def _bundle() -> str:
 def _of_name(causes: list[BaseException], url: str) -> Failure | None:
     for cause in causes:
         if isinstance(cause, socket.gaierror):
-            said = f"no server is called {urlsplit(url).hostname}, or this machine is not connected"
+            message = f"no server is called {urlsplit(url).hostname}, or this machine is not connected"
             # The name server itself may be away for a moment.
-            return Failure("again" if cause.errno == socket.EAI_AGAIN else "final", said, "Compare base_url.")
+            return Failure("again" if cause.errno == socket.EAI_AGAIN else "final", message, "Compare base_url.")
     return None
 
 
@@ -233,7 +233,7 @@ def _of_address(causes: list[BaseException]) -> Failure | None:
         if isinstance(cause, requests.exceptions.InvalidHeader):
             return Failure("header", "a header cannot be sent")
         if isinstance(cause, requests.exceptions.InvalidProxyURL):
-            return Failure("final", "the address of the proxy is none", "Correct HTTPS_PROXY in the environment.")
+            return Failure("final", "the URL of the proxy is not valid", "Correct HTTPS_PROXY in the environment.")
         if isinstance(cause, requests.exceptions.InvalidSchema) and "SOCKS" in str(cause):
             return Failure("final", "the proxy in the environment speaks SOCKS", "Set HTTPS_PROXY to an HTTP proxy.")
         if isinstance(
@@ -243,7 +243,7 @@ def _of_address(causes: list[BaseException]) -> Failure | None:
             | requests.exceptions.InvalidURL
             | urllib3.exceptions.LocationValueError,
         ):
-            return Failure("address", "the address is none")
+            return Failure("address", "the URL is not valid")
     if isinstance(causes[0], UnicodeEncodeError):
         return Failure("header", "a header cannot be sent")
     if isinstance(causes[0], OSError) and "CA certificate bundle" in str(causes[0]):
@@ -262,14 +262,14 @@ def _of_proxy(causes: list[BaseException], url: str) -> Failure:
         refused = re.search(r"Tunnel connection failed: (\d{3})", str(cause))
         if refused:
             kind: Literal["again", "final"] = "again" if refused[1].startswith("5") else "final"
-            why = "wants a name and a password" if refused[1] == "407" else f"refuses the way ({refused[1]})"
+            why = "requires a user and a password" if refused[1] == "407" else f"rejects the connection ({refused[1]})"
             return Failure(kind, f"{server} {why}", remedy)
     named = _of_name(causes, url)
     if named is not None:
         return Failure(named.kind, f"{server} has a name that no server has", remedy)
     tls = _of_tls(causes)
     if tls is not None:
-        return Failure("final", f"{server} cannot be reached: {tls.said}", remedy)
+        return Failure("final", f"{server} cannot be reached: {tls.message}", remedy)
     return Failure("again", f"{server} cannot be reached", remedy)
 
 

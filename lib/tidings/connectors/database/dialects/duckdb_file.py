@@ -79,7 +79,7 @@ def explain(error: Exception, named: Named) -> SourceError | None:
         )
     if "not a valid DuckDB database" in text or isinstance(error, duckdb.SerializationException):
         return named.cannot(
-            "its file is not a DuckDB database, or has a newer format", "Name another file, or export it anew."
+            "its file is not a DuckDB database, or has a newer format", "Name another file, or export it again."
         )
     if isinstance(error, PermissionError | duckdb.IOException | duckdb.PermissionException):
         return named.cannot("its file may not be opened", "The user that runs Tidings must be able to read it.")

@@ -163,7 +163,7 @@ def explain(error: Exception, named: Named) -> SourceError | None:
     number = error.args[0] if error.args and isinstance(error.args[0], int) else None
     text = str(error.args[1]) if len(error.args) > 1 else ""
     if number == 1045 or number == 1698:
-        return named.refused()
+        return named.login_failed()
     if number in (1049, 1044):
         return named.no_database()
     if number in (1142, 1143, 1370):
@@ -176,7 +176,7 @@ def explain(error: Exception, named: Named) -> SourceError | None:
     if number in (2002, 2003, 2005):
         return named.silent()
     if number in (0, 1053, 1927, 2006, 2013, 2014, 2055, 4031):
-        return named.cut()
+        return named.connection_lost()
     if number in (1046, 1054, 1060, 1064, 1146, 1248, 1305, 1356):
         return named.cannot(named.hide(text.rstrip(".")), f"Correct `query` or `cursor` of {named.source}.")
     return None

@@ -157,7 +157,7 @@ def explain(error: Exception, named: Named) -> SourceError | None:
     state = str(getattr(error, "sqlstate", None) or "")
     text = str(error)
     if state.startswith("28") or any(sign in text for sign in _REFUSED):
-        return named.refused()
+        return named.login_failed()
     if state == "3D000" or (not state and 'FATAL:  database "' in text):
         return named.no_database()
     if state == "42501":
@@ -173,7 +173,7 @@ def explain(error: Exception, named: Named) -> SourceError | None:
     if any(sign in text for sign in _SILENT):
         return named.silent()
     if state.startswith(("08", "57P")) or any(sign in text for sign in _CUT):
-        return named.cut()
+        return named.connection_lost()
     if state.startswith("42"):
         return named.cannot(named.hide(_primary(error)), f"Correct `query` or `cursor` of {named.source}.")
     return None

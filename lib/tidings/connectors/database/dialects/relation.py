@@ -36,7 +36,7 @@ class Named:
     def cannot(self, why: str, remedy: str = "") -> SourceError:
         return SourceError(f"{self.what[:1].upper()}{self.what[1:]} of {self.source} cannot be read: {why}.", remedy)
 
-    def cut(self) -> OutageError:
+    def connection_lost(self) -> OutageError:
         """The connection broke while rows were read."""
         return OutageError(
             f"The connection to the database of {self.source} was lost while {self.what} was read.",
@@ -50,7 +50,7 @@ class Named:
             f"Is it running, and can it be reached from here? Compare host and port in {self.variable}.",
         )
 
-    def refused(self) -> CredentialError:
+    def login_failed(self) -> CredentialError:
         """The login failed."""
         return CredentialError(
             f"The database of {self.source} refuses the user or the password.", f"Compare {self.variable}."
@@ -227,8 +227,8 @@ def open_rows(
         found = _table(connection.tables(), table, named)
         relation = f"{'.'.join(map(connection.quoted, found.path))} AS t"
         names = connection.names(found)
-    wanted = required(names, named, columns, cursor, more)
-    return SqlRows(connection, relation, wanted, cursor)
+    needed = required(names, named, columns, cursor, more)
+    return SqlRows(connection, relation, needed, cursor)
 
 
 def required(
@@ -240,14 +240,14 @@ def required(
         SourceError: one of them does not exist.
     """
     extra = names if more == "all" else tuple(more) if isinstance(more, list | tuple) else ()
-    wanted = {given: f"which the mapping reads for {column}" for column, given in reversed(list(columns.items()))}
-    wanted |= {given: "which extra_columns names" for given in extra if given not in wanted}
+    needed = {given: f"which the mapping reads for {column}" for column, given in reversed(list(columns.items()))}
+    needed |= {given: "which extra_columns names" for given in extra if given not in needed}
     if cursor and cursor not in names:
         raise _without(named, cursor, " to be the cursor", names)
-    for given, why in wanted.items():
+    for given, why in needed.items():
         if given not in names:
             raise _without(named, given, f", {why}", names)
-    return tuple(name for name in names if name in wanted or name == cursor)
+    return tuple(name for name in names if name in needed or name == cursor)
 
 
 def _without(named: Named, column: str, why: str, names: Sequence[str]) -> SourceError:

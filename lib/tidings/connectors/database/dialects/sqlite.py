@@ -30,7 +30,7 @@ class SQLite(Connection):
         if head and not head.startswith(_MAGIC):
             is_duckdb = head[8:12] == b"DUCK"
             raise SourceError(
-                f"{file}, which {named.variable} names for {named.source}, is no SQLite database.",
+                f"{file}, which {named.variable} names for {named.source}, is not an SQLite database.",
                 "It is one of DuckDB: write duckdb:///…" if is_duckdb else "Name another file, or copy it again.",
             )
         log = file.with_name(f"{file.name}-wal")

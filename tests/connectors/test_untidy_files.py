@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - inputs are shown as they are
-"""Files as people have them, and as accidents leave them: each row lands or is rejected, no file stops another."""
+"""Files as people have them, and as accidents leave them: each row is landed or rejected, no file stops another."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALL = {**COLUMNS, "customer_id": "Customer", "country": "Country"}
 
 
 def pull(root: Path, path: str, **table: Any) -> tuple[list[Pulled], str]:
-    """What a pull says of its files, and what it fails with."""
+    """The messages of a pull on its files, and its error."""
     sources = {"shop": {"kind": "orders", "path": path, "columns": COLUMNS, **table}}
     (source,) = open_sources(Settings(root=root, currency="EUR", sources=sources))
     pulled: list[Pulled] = []
@@ -106,7 +106,7 @@ def test_trailing_cells_may_be_left_out_but_not_of_what_is_required(tmp_path: Pa
     assert [row["reason"] for row in landed(tmp_path)[1]] == ["2 values where the header has 5 columns"]
 
 
-def test_a_last_line_that_is_cut_off_is_no_row(tmp_path: Path) -> None:
+def test_a_last_line_that_is_cut_off_is_not_a_row(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("Invoice,Date,Total,Customer\n1,2026-11-01,12.50,k\n2,2026-11-02,3")
     pull(tmp_path, "a.csv")
     assert [order for order, _ in orders(tmp_path)] == ["1"], "3 may be the beginning of 31.75"
@@ -227,7 +227,7 @@ def as_zip(*names: str) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name in names:
-            # Not the time of the day, which would be in the name of the test.
+            # Not the time of day, which would be in the name of the test.
             archive.writestr(zipfile.ZipInfo(name), "x")
     return out.getvalue()
 
@@ -254,7 +254,7 @@ def as_zip(*names: str) -> bytes:
         ("b.csv.gz", gzip.compress(b"Invoice,Date,Total\n" * 9999, mtime=0)[:-40], "b.csv.gz cannot be unpacked"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_table_is_named_and_the_others_land(
+def test_a_file_that_is_not_a_table_is_named_and_the_others_land(
     name: str, content: bytes, said: str, tmp_path: Path
 ) -> None:
     for other in ("a.csv", "c.csv"):
@@ -265,7 +265,7 @@ def test_a_file_that_is_no_table_is_named_and_the_others_land(
     assert len(orders(tmp_path)) == 2
 
 
-def test_folders_dead_links_and_names_that_are_not_utf8_stop_no_other(tmp_path: Path) -> None:
+def test_folders_dead_links_and_names_that_are_not_utf8_do_not_stop_the_others(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "a.csv").write_text("Invoice,Date,Total\n1,2026-11-01,12.50\n")
@@ -279,13 +279,13 @@ def test_folders_dead_links_and_names_that_are_not_utf8_stop_no_other(tmp_path: 
         "in/b.csv is a folder",
         "in/c.csv cannot be opened",
         r"The name of in/d\xff\x0a.csv is not UTF-8",
-        "in/e.csv is no file",
+        "in/e.csv is not a file",
     ):
         assert said in failed
     assert pull(tmp_path, "in")[1] == "in is a folder. To read the files in it, write path = 'in/*.csv'."
 
 
-def test_an_unreadable_file_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_file_does_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("Invoice,Date,Total\n1,2026-11-01,12.50\n")
     opened = Path.open
@@ -373,7 +373,7 @@ def csv_text(delimiter: str) -> str:
 
 @pytest.mark.parametrize("seeds", [range(6), pytest.param(range(6, 60), marks=pytest.mark.proof)], ids=["few", "many"])
 @pytest.mark.parametrize("form", ["csv", "tsv", "csv.gz", "jsonl", "jsonl.gz", "json", "json.gz", "parquet"])
-def test_whatever_happens_to_a_file_nothing_is_lost_in_silence(form: str, seeds: range, tmp_path: Path) -> None:
+def test_whatever_happens_to_a_file_nothing_is_lost_silently(form: str, seeds: range, tmp_path: Path) -> None:
     objects = [
         {"Invoice": f"o{n}", "Date": f"2026-11-{n % 20 + 1:02d}", "Total": n + 0.25, "Note": f"note {n}"}
         for n in range(60)
@@ -398,9 +398,9 @@ def test_whatever_happens_to_a_file_nothing_is_lost_in_silence(form: str, seeds:
         (root / f"b.{base}").write_bytes(texts[base])
         pulled, failed = pull(root, "*.*")
         partitions = {each.partition: each for each in pulled}
-        assert partitions[f"b.{base}"].rows == 60, "the other file lands whole"
+        assert partitions[f"b.{base}"].rows == 60, "the other file is landed completely"
         one = partitions.get(f"a.{form}")
-        assert (one is None) == bool(failed), "it lands, or is named"
+        assert (one is None) == bool(failed), "it is landed, or reported"
         if one is None:
             assert f"a.{form}" in failed
         elif base in ("csv", "tsv") and (form == base or seed % 2):
@@ -425,7 +425,7 @@ def texts_of(content: bytes, form: str) -> bytes:
 
 
 def rows_of_lines(root: Path, content: bytes, partition: str) -> None:
-    """Each line but the header that is not empty is in one row, landed or rejected, or inside a landed value."""
+    """Each non-empty line except the header is in one row, landed or rejected, or inside a landed value."""
     (file,) = [file for file in landed_files(root / "data" / "raw") if file.partition == partition]
     rows = pq.read_table(file.path).to_pylist()
     rejected = pq.read_table(file.rejected_path).to_pylist() if file.rejected_path else []
