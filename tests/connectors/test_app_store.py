@@ -228,6 +228,20 @@ def test_a_version_that_apple_names_is_used(tmp_path: Path) -> None:
         assert store.workbook.rows("subscriptions", "active", "trials") == [(9, 2)]
 
 
+def test_a_message_that_repeats_the_token_is_cut_before_it(tmp_path: Path) -> None:
+    with Store(tmp_path, {"sales": [sale(1)]}) as store:
+
+        def echo(_: Reply) -> Reply:
+            # So long that the message ends in the middle of the token.
+            return Reply({"errors": [{"detail": f"{'x' * 100} {store.fake.asked[-1].bearer}"}]}, 400)
+
+        store.fake.alter("/salesReports", echo, times=1000)
+        with pytest.raises(SourceError) as caught:
+            store.pull()
+        bearer = store.fake.asked[-1].bearer
+        assert "refuses the SALES report" in str(caught.value) and bearer[:12] not in str(caught.value)
+
+
 def test_a_wait_that_apple_does_not_tell_is_a_minute(tmp_path: Path) -> None:
     with Store(tmp_path, {"sales": [sale(1)]}) as store:
         store.fake.fail("/salesReports", 429)

@@ -190,7 +190,7 @@ class AppStore(ApiSource[AppStoreOptions]):
                 break
             self._versions[kind] = named[0]
         raise ResponseError(
-            f"App Store Connect refuses the {kind} report of {day}: {excerpt(response)}.", "Pull later.", 400
+            f"App Store Connect refuses the {kind} report of {day}: {client.message_of(response)}.", "Pull later.", 400
         )
 
     def _reviews(self, client: Client, app: str, first: date, end: date) -> Iterator[Sequence[Record]]:

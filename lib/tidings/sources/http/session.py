@@ -359,6 +359,10 @@ class Client:
             )
         return url
 
+    def message_of(self, response: Response) -> str:
+        """The message of an error response in one short line, without secrets, not even parts of one that was cut."""
+        return self._clean_end(self._clean(excerpt(response)))
+
     def _clean(self, text: str) -> str:
         return self._redactor(text)
 
