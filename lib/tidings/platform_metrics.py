@@ -63,7 +63,7 @@ _SEARCH = "Look at the queries and pages that won or lost most."
 _SITE = "Split it by channel and page."
 _MONEY = "Split it by country and product, and look at refunds and fees beside it."
 _SUBSCRIBERS = "Split it by product and country; look at trials before it and cancellations after it."
-_LEAVING = "Look at the reasons where they are told, and at what changed for those who left."
+_LEAVING = "Look at the reasons where they are reported, and at what changed for those who left."
 
 PLATFORM_METRICS: Mapping[str, PlatformMetric] = {
     "downloads": PlatformMetric(
@@ -85,7 +85,11 @@ PLATFORM_METRICS: Mapping[str, PlatformMetric] = {
         "Store acquisitions", "count", "flow", "Visitors of the store page who installed.", action=_STORE
     ),
     "rating": PlatformMetric(
-        "Rating", "stars", "mean", "Stars of 1 to 5; weighted by ratings where their number is told.", action=_QUALITY
+        "Rating",
+        "stars",
+        "mean",
+        "Stars of 1 to 5; weighted by ratings where their number is reported.",
+        action=_QUALITY,
     ),
     "rating_so_far": PlatformMetric(
         "Rating so far", "stars", "mean", "Stars of all ratings ever, as the store says on each day.", action=_QUALITY

@@ -112,7 +112,7 @@ def unusual_run(days: Days, length: int) -> Run | None:
     if len(usual) < _LEAST_DAYS:
         return None
     spread = max(_spread(usual), 1.0 if not days.is_mean else _ABOVE)
-    alike = _resemblance(usual)
+    inflation = _resemblance(usual)
     moved = median([z for at in range(start, len(days.values)) if (z := _away(days, at, start)) is not None] or [0.0])
     looked, best = 0, None
     for first in range(start, len(days.values)):
@@ -124,13 +124,13 @@ def unusual_run(days: Days, length: int) -> Run | None:
             looked += 1
             total += away - moved
             excess += value - (_expected(days, end - 1, start) or 0.0)
-            widened = alike if end - first > 1 else 1.0
+            widened = inflation if end - first > 1 else 1.0
             z = abs(total) / (spread * math.sqrt((end - first) * widened))
             if best is None or z > best[0]:
                 best = z, Run(first, end, excess, 1.0)
     if best is None:
         return None
-    chance = min(1.0, looked * _two_sided(best[0], len(usual) / alike - 1))
+    chance = min(1.0, looked * _two_sided(best[0], len(usual) / inflation - 1))
     return replace(_grown(best[1], days, start, moved, spread), chance=chance) if chance < LEVEL else None
 
 
@@ -180,12 +180,12 @@ def _from_days(days: Days, start: int, length: int, distance: int) -> tuple[floa
     ]
     if len(weekly) < _LEAST_DAYS - WEEK:
         return None
-    alike = _resemblance(weekly)
+    inflation = _resemblance(weekly)
     # Differences vary twice as days do; a straight line's slope over T days by those times the root of 12 / T^3.
     daily = _spread(weekly) / math.sqrt(2)
     unsure = distance * math.sqrt(12 / len(known) ** 3)
-    spread = daily * math.sqrt(alike * (2 / length + unsure**2))
-    return spread, max(1.0, len(weekly) / alike - 1), _slope(known) * distance / level
+    spread = daily * math.sqrt(inflation * (2 / length + unsure**2))
+    return spread, max(1.0, len(weekly) / inflation - 1), _slope(known) * distance / level
 
 
 def _slope(values: Sequence[float]) -> float:

@@ -22,7 +22,7 @@ _BOTH = 2
 
 def findings(explained: Sequence[Explanation], most: int = MOST) -> Figure:
     """What is unusual about some metrics, `most` things at most; or that nothing is; then the others in one line."""
-    found = told(explained, most)
+    found = chosen(explained, most)
     items = Markup("").join(
         Markup("<li>{}{}</li>").format(
             one.text, Markup(' <span class="td-action">{}</span>').format(one.action) if one.action else ""
@@ -42,7 +42,7 @@ def findings(explained: Sequence[Explanation], most: int = MOST) -> Figure:
     )
 
 
-def told(explained: Sequence[Explanation], most: int = MOST) -> list[Finding]:
+def chosen(explained: Sequence[Explanation], most: int = MOST) -> list[Finding]:
     """The findings on some metrics, in the order in which a reader wants them."""
     unusual = [one for one in explained if one.is_unusual]
     usual = [one for one in explained if one.value.value is not None and not one.is_unusual]

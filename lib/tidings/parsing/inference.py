@@ -1,6 +1,6 @@
 """Infers from cells how a file is to be read: decimal mark, time format, encoding, each with a reason.
 
-Nothing ambiguous is decided: "03/04/2026" alone may be March or April, and the user is told so.
+Nothing ambiguous is decided: "03/04/2026" alone may be March or April, and the user is asked.
 """
 
 from __future__ import annotations

@@ -195,9 +195,9 @@ class QueryContext:
         return self.provenance(sql, tables, rows, money=money, metrics=inputs, window=window)
 
     def compared(self, origin: Provenance, *pairs: tuple[Window, Window | None]) -> Provenance:
-        """The origin of values over windows and those before them, with the holidays that make a pair uneven."""
-        told = [note for now, before in pairs if before for note in uneven_holidays(self.calendar, now, before)]
-        return replace(origin, notes=tuple(dict.fromkeys((*origin.notes, *told))))
+        """The provenance of values over windows and those before them, with the holidays that make a pair uneven."""
+        notes = [note for now, before in pairs if before for note in uneven_holidays(self.calendar, now, before)]
+        return replace(origin, notes=tuple(dict.fromkeys((*origin.notes, *notes))))
 
     def _fresh(self, name: str) -> str:
         until = self.warehouse.last_row_at(name)

@@ -202,7 +202,7 @@ def _described(context: QueryContext, table: str) -> list[Mapping[str, Any]]:
 
 
 def _columns(context: QueryContext, inputs: Sequence[Metric]) -> list[str]:
-    """The columns that all marts have by which rows may be told apart: texts that name neither a person nor a row."""
+    """The columns that all marts have that distinguish rows: texts that name neither a person nor a row."""
     shared: list[str] | None = None
     for mart in dict.fromkeys(leaf.mart for leaf in inputs):
         found = [

@@ -53,8 +53,8 @@ def root_schemas() -> dict[str, ibis.Schema]:
         f"raw_{feed.name}": ibis.schema({**{c: nullable(column.type) for c, column in feed.columns.items()}, **ORIGIN})
         for feed in feeds().values()
     }
-    told = {RAW_FX: FX_COLUMNS, RAW_CALENDAR: CALENDAR_COLUMNS}
-    others = {name: {c: nullable(column.type) for c, column in columns.items()} for name, columns in told.items()}
+    given = {RAW_FX: FX_COLUMNS, RAW_CALENDAR: CALENDAR_COLUMNS}
+    others = {name: {c: nullable(column.type) for c, column in columns.items()} for name, columns in given.items()}
     return {**roots, **{name: ibis.schema(columns) for name, columns in others.items()}}
 
 
