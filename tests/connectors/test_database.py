@@ -272,7 +272,7 @@ def test_what_is_not_there_is_named(tmp_path: Path, options: Mapping[str, Any], 
         ({"feed": "order"}, "Did you mean 'orders'?"),
         ({"query": "SELECT 1"}, "a table or a query, one of both"),
         ({"lookback": -1}, "lookback must be a whole number from 0 on, not -1"),
-        ({"columns": {"order_id": "number", "ts": "placed", "amount": "total"}}, "leaves out line_id"),
+        ({"columns": {"order_id": "number", "ts": "placed", "amount": "total"}}, "does not map line_id"),
     ],
 )
 def test_settings_that_are_not_valid_are_errors(tmp_path: Path, options: Mapping[str, Any], reported: str) -> None:

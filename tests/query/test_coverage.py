@@ -429,12 +429,12 @@ def test_a_value_of_a_part_of_its_window_says_which_days(tmp_path: Path) -> None
     found = Book.open("2026-06-09", 6, "none", root=root).value("orders")
     said = "shop has orders only from 2026-06-05 on"
     assert (found.value, found.part) == (4, said)
-    told = findings(Book.open("2026-06-09", 6, "none", root=root).explain("orders")).text
-    assert told == f"- Orders: 4 in 3 – 8 Jun 2026; {said}."
+    text = findings(Book.open("2026-06-09", 6, "none", root=root).explain("orders")).text
+    assert text == f"- Orders: 4 in 3 – 8 Jun 2026; {said}."
     assert Book.open("2026-06-09", 3, "none", root=root).value("orders").part == ""
     # Beside a change that cannot be given the reason names the days.
     compared = findings(Book.open("2026-06-09", 5, root=root).explain("orders"))
-    assert compared.text.endswith("; no change is given: shop has orders of 5 – 8 Jun 2026.")
+    assert compared.text.endswith("; no change is given: shop has orders for 5 – 8 Jun 2026.")
 
 
 def test_the_half_day_at_the_end_is_no_complete_day(tmp_path: Path) -> None:

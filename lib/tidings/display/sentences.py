@@ -194,7 +194,7 @@ def _moved(value: Value) -> str:
 
 
 def _without_change(value: Value) -> Finding:
-    part = "" if value.part == value.why_no_change else _part_of(value)
+    part = "" if value.why_no_change else _part_of(value)
     text = f"{value.metric.title}: {formats.short(value.value, value.unit)} in {value.window.label}{part}"
     if value.before_window is None:
         return Finding(f"{text}.", value.metric.name, provenance=value.provenance)
