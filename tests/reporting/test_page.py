@@ -268,3 +268,68 @@ def test_links_to_anything_leave_the_page_whole(hostile: Path, browser) -> None:
             link,
         )
         assert arrived, link.inner_text()
+
+
+# Only what is there
+
+GONE = 'from dataclasses import replace\ngone = replace(origin, absent="no source has downloads")'
+NOTHING = 'Result("Reviews", (Field("a", "Store"), Field("n", "Count", "count")), (), gone)'
+PARTLY = (
+    *GOOD[:4],
+    GONE,
+    "## How many installed it?\n\n### By store",
+    f"show.table({NOTHING})",
+    "### By country",
+    f"show.table({NOTHING})",
+    "## How is it rated?\n\nStars of five.",
+    f"show.table({NOTHING})",
+    "## Any reviews?",
+    f"show.table(replace({NOTHING}, provenance=origin))",
+    "## And the line?",
+    "rows = ((date(2026, 6, 1), None),)\ntable = Table(table.fields, rows)\n"
+    "picture('Net revenue: none in this window')",
+)
+
+
+@pytest.fixture(scope="module")
+def partly(workbook) -> Path:
+    """A report of a section with some figures that no source brings, and of one without any other."""
+    settings = workbook(partly=PARTLY, nothing=[GOOD[0], GONE, "## What changed?", f"show.table({NOTHING})"])
+    (settings.schedules / "both.toml").write_text('title = "Both"\nsections = ["partly", "nothing"]\n')
+    return run(settings, "both", {}, now=NOW).index.parent
+
+
+def test_what_no_source_brings_is_left_out_with_its_question(partly: Path) -> None:
+    page = BeautifulSoup((partly / "partly.html").read_text(encoding="utf-8"), "html.parser")
+    headings = [h.get_text() for h in page.select("main h2, main h3")]
+    # What an author wrote about it stays.
+    assert headings == ["How is it rated?", "Any reviews?", "And the line?", "Notes, definitions, sources"]
+    assert "How many installed it?" not in page.get_text()
+    [said] = page.select("main .absent")
+    assert said.get_text() == "No source has downloads. To connect: your own files (README.md, “Your data”)."
+    assert page.select("details.source summary")[-1].get_text() == "Net revenue: none in this window"
+
+
+def test_a_figure_without_a_number_is_a_sentence(partly: Path) -> None:
+    page = BeautifulSoup((partly / "partly.html").read_text(encoding="utf-8"), "html.parser")
+    assert [p.get_text() for p in page.select(".td-note p")] == [
+        "Reviews: nothing to show.",
+        "Net revenue: none in this window",
+    ]
+    assert page.select(".td-vega, .item table, #charts, a[download]") == []
+
+
+def test_a_section_that_no_source_feeds_is_one_line(partly: Path) -> None:
+    page = BeautifulSoup((partly / "nothing.html").read_text(encoding="utf-8"), "html.parser")
+    assert page.select("main .item, main nav, main .cell, main h3") == []
+    index = BeautifulSoup((partly / "index.html").read_text(encoding="utf-8"), "html.parser")
+    row = index.select_one("#section-2")
+    assert row.select_one(".state").get_text() == "not connected"
+    assert row.select_one(".absent").get_text() == page.select_one("main .absent").get_text()
+    assert row.select(".td-card, figure") == []
+
+
+def test_findings_come_before_links(page: BeautifulSoup, failed: BeautifulSoup) -> None:
+    for shown in (page, failed):
+        assert "td-findings" in str(shown.nav.find_previous("figure"))
+        assert shown.nav.find_next("h2").get_text() == "How are we doing?"
