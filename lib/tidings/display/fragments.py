@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from markupsafe import Markup
 
@@ -16,6 +16,8 @@ from tidings.metrics.result import Field, Provenance, Result
 
 Kind = Literal["head", "findings", "cards", "gauge", "chart", "table", "note", "digest"]
 NOWHERE = Provenance((), {}, "")
+DEFINED = "Definition: "
+"""What precedes the links to definitions, the last of a source line."""
 _LONGEST_WORD = 20
 _BEHIND = Markup('<div class="td-behind">')
 _END = Markup("</figure>")
@@ -89,7 +91,7 @@ def behind(label: str, table: Table | None, provenance: Provenance, metrics: Seq
     if provenance.build:
         parts.append(f"build {provenance.build}")
     if metrics:
-        parts.append(Markup("Definition: {}").format(Markup(", ").join(map(definition, dict.fromkeys(metrics)))))
+        parts.append(Markup("{}{}").format(DEFINED, Markup(", ").join(map(definition, dict.fromkeys(metrics)))))
     line = Markup('<p class="td-source">{}</p>').format(Markup(" · ").join(parts)) if parts else Markup("")
     inner = Markup("") if table is None else table.html(f"Data: {label}")
     for number, sql in enumerate(provenance.sql, start=1):
@@ -103,8 +105,7 @@ def behind(label: str, table: Table | None, provenance: Provenance, metrics: Seq
     return _BEHIND + Markup("{}<details>{}{}</details></div>").format(line, summary, inner)
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """A fragment without what lies behind it: its source line, and its data and queries, each maybe empty."""
 
     figure: Markup

@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 
 from tidings.display import theme
 from tidings.display.figure import note
-from tidings.display.fragments import split_behind
+from tidings.display.fragments import DEFINED, split_behind
 from tidings.metrics.registry import registry
 from tidings.reporting.csv_link import csv_address, csv_name
 from tidings.reporting.notebook import read_notebook
@@ -32,6 +32,7 @@ _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 _STATE = "<!-- state of the report -->"
 # Ids of the page itself: a heading "Figure 3" must not get the id of the third figure.
 _OURS = re.compile(r"main|appendix|charts|contents|sources|(figure|source)-\d+|def-.*", re.IGNORECASE)
+_BUILD = re.compile(r"( · )?build \w+")
 _NO_WORD = re.compile(r"[\W_]+")
 _LONGEST_ID = 64
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -197,14 +198,19 @@ class Pages:
     def _shown(self, number: int, section: str) -> str:
         """A figure with links to what lies behind it, and to its data."""
         item, macro = self._figures[number], environment().get_template("parts.html.j2").module
-        figure = split_behind(item.html).figure
+        figure, line, _ = split_behind(item.html)
         if item.is_empty:
             # Axes with nothing on them say less than the sentence.
             # Titles of charts say why; those of tables are often plain names.
             figure = note(item.title if ": " in item.title else f"{item.title}: nothing to show.").html
         table = item.table if item.table is not None and item.table["rows"] and not item.is_empty else None
         links = macro.figure_links(  # type: ignore[attr-defined]
-            number + 1, _name_of(item), csv_address(table) if table else "", csv_name(section, item.title)
+            number + 1,
+            _name_of(item),
+            # Safe: a part of a fragment, cut before a text that it has once.
+            Markup(line.partition(DEFINED)[2].removesuffix("</p>")),  # noqa: S704
+            csv_address(table) if table else "",
+            csv_name(section, item.title),
         )
         return f'<div id="figure-{number + 1}" class="item">{figure}{links}</div>'
 
@@ -213,9 +219,11 @@ class Pages:
         for cell in self._cells:
             figures = [number for number in cell.figures if number in shown]
             for at, number in enumerate(figures):
-                behind = split_behind(self._figures[number].html)
+                _, line, inner = split_behind(self._figures[number].html)
+                # The page names its build once.
+                line = Markup(_BUILD.sub("", line))  # noqa: S704
                 code = cell.code if at == 0 else Markup("")
-                found.append(Source(number + 1, _name_of(self._figures[number]), behind.source, behind.inner, code))
+                found.append(Source(number + 1, _name_of(self._figures[number]), line, inner, code))
             if not cell.figures and cell.code:
                 found.append(Source(None, "What a cell printed", Markup(""), Markup(""), cell.code))
         return found
