@@ -28,6 +28,22 @@ def test_numbers_are_plain_and_none_is_empty() -> None:
     assert [row[1] for row in rows[1:]] == ["168469.60", "-12.5", "", "0.06", "1e-07", "3"]
 
 
+def test_rows_with_units_of_their_own_have_them_in_a_column() -> None:
+    cell = {"text": "6 163 EUR", "value": "6163.21", "unit": "EUR"}
+    rows = [
+        ("Revenue", cell, 0.011),
+        ("Orders", {"text": "–", "value": None, "unit": "count"}, None),
+        ("Odd", "3 (a)", 1),
+    ]
+    found = read(csv_text(table(*rows, names=(("Metric", "text"), ("7 days", "figure"), ("Change", "ratio")))))
+    assert found == [
+        ["Metric", "7 days", "Change (ratio)", "Unit"],
+        ["Revenue", "6163.21", "0.011", "EUR"],
+        ["Orders", "", "", "count"],
+        ["Odd", "3 (a)", "1", ""],
+    ]
+
+
 @pytest.mark.parametrize(
     "name",
     [

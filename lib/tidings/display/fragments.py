@@ -173,7 +173,9 @@ def scroll(label: str, heads: Markup, body: Markup, klass: str = "") -> Markup:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON allows it: dates and decimals as text, NaN as null."""
+    """A value as JSON allows it: dates and decimals as text, NaN as null, a `Printed` as text, value and unit."""
+    if isinstance(value, formats.Printed):
+        return {"text": str(value), "value": plain(value.value), "unit": value.unit}
     if isinstance(value, Decimal):
         return format(value, "f") if value.is_finite() else None
     if isinstance(value, date):

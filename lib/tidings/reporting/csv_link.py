@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
+
+from tidings.reporting.record import known
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 # What a spreadsheet takes for a formula, or for the separator before one.
@@ -24,8 +26,14 @@ def csv_text(table: Mapping[str, Any]) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([_safe(_head(column)) for column in table["columns"]])
-    writer.writerows([_safe(value) for value in row] for row in table["rows"])
+    own_units = [_units(row) for row in table["rows"]]
+    head = [_head(column) for column in table["columns"]]
+    # A column for units only where a row has its own.
+    has_units = any(own_units)
+    writer.writerow(map(_safe, [*head, "Unit"] if has_units else head))
+    for row, unit in zip(table["rows"], own_units, strict=True):
+        cells = [known(cell) for cell in row]
+        writer.writerow(map(_safe, [*cells, unit] if has_units else cells))
     return out.getvalue()
 
 
@@ -44,6 +52,10 @@ def csv_name(section: str, title: str) -> str:
 def _head(column: Mapping[str, Any]) -> str:
     title, unit = str(column["title"]), str(column["unit"])
     return title if unit in _UNITS_UNSAID else f"{title} ({unit})"
+
+
+def _units(row: Sequence[Any]) -> str:
+    return ", ".join(dict.fromkeys(cell["unit"] for cell in row if isinstance(cell, Mapping)))
 
 
 def _safe(value: Any) -> Any:

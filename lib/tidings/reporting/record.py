@@ -69,7 +69,12 @@ class Item:
         if self.table is None or self.kind not in ("chart", "table"):
             return False
         numeric = [at for at, field in enumerate(self.table["columns"]) if is_numeric_unit(field["unit"])]
-        return not any(row[at] is not None for row in self.table["rows"] for at in numeric or range(len(row)))
+        return not any(known(row[at]) is not None for row in self.table["rows"] for at in numeric or range(len(row)))
+
+
+def known(cell: Any) -> Any:
+    """The value of a cell of a table, as JSON; of one that is printed with a unit of its own, its number."""
+    return cell["value"] if isinstance(cell, Mapping) else cell
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,7 @@ def horizons(book: Book, *names: str) -> Result:
     for name, metric in zip(names, metrics, strict=True):
         unit = book.unit(metric)
         pairs = [(found.value(metric, w), found.value_before(metric, w, w.previous())) for w in windows]
-        cells = (
-            cell for now, before in pairs for cell in (str(formats.short(now, unit)), relative_change(now, before))
-        )
+        cells = (cell for now, before in pairs for cell in (formats.printed(now, unit), relative_change(now, before)))
         rows.append((get(name).title, *cells))
     fields = [Field("metric", "Metric")]
     for days in HORIZONS:
@@ -43,7 +41,7 @@ def to_date(book: Book, *names: str) -> Result:
         origins.append(result.provenance)
         pairs = zip(result.column(name), result.column("change"), strict=True)
         rows.append(
-            (get(name).title, *(cell for now, change in pairs for cell in (str(formats.short(now, unit)), change)))
+            (get(name).title, *(cell for now, change in pairs for cell in (formats.printed(now, unit), change)))
         )
     fields = (
         Field("metric", "Metric"),
