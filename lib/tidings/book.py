@@ -44,6 +44,7 @@ from tidings.window import (
     Zone,
     add_days,
     as_date,
+    label_instant,
     parse_as_of,
 )
 
@@ -131,9 +132,10 @@ class Book:
         facts = {
             "Segment": self.segment,
             "Currency": self.currency,
-            "As of": f"{self.as_of.astimezone(self.zone.info):%Y-%m-%d %H:%M}",
-            "Data until": "no data yet" if until is None else f"{until.astimezone(self.zone.info):%Y-%m-%d %H:%M}",
-            "Build": self.build_id,
+            "As of": label_instant(self.as_of, self.zone),
+            "Data until": "no data yet" if until is None else label_instant(until, self.zone),
+            # A page names its build at its end.
+            "Build": "" if self.settings.environment.get("TIDINGS_RUN") else self.build_id,
             "Rejected": "; ".join(rejected_sentences(self.context.warehouse.rejected, self.window)),
             "Exchange rates": " ".join(self.context.notes.money),
         }

@@ -782,6 +782,12 @@ def label_days(first: date, last: date) -> str:
     return f"{first.day} {_MONTHS[first.month - 1]} {first.year} – {end}"
 
 
+def label_instant(at: datetime, zone: Zone) -> str:
+    """An instant for a reader, in local time: `30 Jun 2026, 23:43`."""
+    local = at.astimezone(zone.info)
+    return f"{label_days(local.date(), local.date())}, {local:%H:%M}"
+
+
 def label_period(start: date, end: date, unit: Unit) -> str:
     """A calendar period (`end` exclusive) for a reader: `2 Jun 2026`, `1 – 7 Jun 2026`, `Jun 2026`, `Q2 2026`."""
     match unit:

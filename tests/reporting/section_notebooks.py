@@ -16,7 +16,7 @@ segment: str = ""  # for example country=DE"""
 FIGURES = """import os
 from datetime import date, timedelta
 from markupsafe import Markup
-from tidings.display.figure import Figure, Table, chart, frame
+from tidings.display.figure import Figure, Finding, Table, chart, frame
 from tidings.display import show
 from tidings.metrics.result import Result, Field, Provenance
 
@@ -48,9 +48,11 @@ def text(kind, body, **more):
 GOOD = (
     FIGURES,
     'text("head", "<dl class=td-facts></dl>", title="Commerce", subtitle="1 – 30 Jun 2026 · Europe/Berlin")',
-    'text("findings", "<ol><li>Net revenue rose.</li></ol>")',
+    'rose = Finding("Net revenue rose.", "3 Jun country DE", 0.001, "Look at Germany.")\n'
+    'text("findings", "<ol><li>Net revenue rose.</li></ol>", findings=(rose,))',
     "## How are we doing?",
-    'text("cards", \'<div class="td-cards"><a href="#def-net_revenue">Net revenue</a> \' + str(days) + " days</div>")',
+    'text("cards", \'<div class="td-grid"><div class="td-card"><a href="#def-net_revenue">Net revenue</a> \''
+    ' + str(days) + " days</div></div>")',
     "## How did revenue develop?",
     'picture("Revenue rose </script><img src=x onerror=alert(1)> & fell")',
     'picture("A second chart")',
@@ -66,6 +68,7 @@ FAILING = (
     *GOOD[:6],
     "from pathlib import Path\ntoken = Path('../.env').read_text().strip().partition('=')[2]\n"
     "raise ValueError(f'{token} was refused by <b>the shop</b>')",
+    "## What next?",
     "print('never')",
 )
 

@@ -59,8 +59,37 @@ def test_without_scripts_the_still_pictures_stand(ran, browser) -> None:
 
 @pytest.mark.parametrize("name", ["commerce", "index"])
 def test_a_phone_needs_no_sideways_scrolling(ran, browser, name: str) -> None:
-    opened = Opened(browser, ran.folder / f"{name}.html", viewport={"width": 390, "height": 844})
-    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+    for width in (390, 320):
+        opened = Opened(browser, ran.folder / f"{name}.html", viewport={"width": width, "height": 844})
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert opened.barriers() == []
+        # With everything unfolded as well.
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_table_is_downloaded_from_a_file_without_network(ran, browser) -> None:
+    opened = Opened(browser, ran.folder / "commerce.html")
+    with opened.page.expect_download() as waiting:
+        opened.page.click('a[download="commerce-a-second-chart.csv"]')
+    rows = waiting.value.path().read_text(encoding="utf-8-sig").splitlines()
+    assert (rows[0], rows[1], len(rows)) == ("Day,Net revenue (EUR)", "2026-06-01,100", 31)
+    assert opened.complaints == []
+
+
+def test_a_link_to_what_lies_behind_opens_it_and_leads_back(ran, browser) -> None:
+    opened = Opened(browser, ran.folder / "commerce.html")
+    query = opened.page.locator("#source-3 pre.td-sql")
+    assert not query.is_visible()
+    opened.page.click("#figure-3 .figure-links a >> nth=0")
+    query.wait_for(state="visible")
+    opened.page.click("#source-3 a[href='#figure-3']")
+    opened.page.wait_for_url("**#figure-3")
+
+
+def test_contents_are_folded_on_a_phone_only(ran, browser) -> None:
+    for width, is_open in ((390, False), (1280, True)):
+        opened = Opened(browser, ran.folder / "commerce.html", viewport={"width": width, "height": 844})
+        assert opened.page.locator("nav.contents a").first.is_visible() is is_open
 
 
 def test_the_mode_can_be_switched_and_paper_is_always_light(ran, browser) -> None:
@@ -74,7 +103,7 @@ def test_the_mode_can_be_switched_and_paper_is_always_light(ran, browser) -> Non
     assert opened.page.evaluate(ground) == dark
     opened.page.emulate_media(media="print")
     assert opened.page.evaluate(ground) == light
-    folded = opened.page.query_selector_all("main details, button.mode, nav")
+    folded = opened.page.query_selector_all("main details, button.mode, nav, .figure-links")
     assert folded and not any(element.is_visible() for element in folded)
 
 

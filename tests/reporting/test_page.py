@@ -7,6 +7,7 @@ import hashlib
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from bs4 import BeautifulSoup
@@ -44,7 +45,7 @@ def test_nothing_comes_from_elsewhere(ran) -> None:
         loaded = [tag["src"] for tag in soup.select("[src]")] + [tag["href"] for tag in soup.select("link[href]")]
         assert all(url.startswith("data:") for url in loaded), file.name
         for tag in soup.select("a[href]"):
-            target = tag["href"].partition("#")[0]
+            target = "" if tag["href"].startswith("data:text/csv") else tag["href"].partition("#")[0]
             assert not target or (ran.folder / target).is_file(), f"{file.name} links to {target}"
         assert "url(" not in "".join(style.get_text() for style in soup.select("style"))
         assert file.stat().st_size < 2_500_000
@@ -76,10 +77,7 @@ def test_one_h1_and_headings_in_order_with_their_own_ids(page: BeautifulSoup) ->
         ("h2", "How did revenue develop?"),
         ("h3", "By product"),
         ("h2", "How are we doing?"),
-        ("h2", "Notes, definitions, provenance"),
-        ("h3", "Notes"),
-        ("h3", "Definitions"),
-        ("h3", "Where the numbers come from"),
+        ("h2", "Notes, definitions, sources"),
     ]
     ids = [tag["id"] for tag in page.select("[id]")]
     assert len(ids) == len(set(ids))
@@ -99,13 +97,40 @@ def test_the_head_comes_from_notebook_and_book(page: BeautifulSoup) -> None:
     assert page.title.get_text() == "Commerce · Weekly report · 2026-07-01"
 
 
-def test_code_is_one_click_away_and_setup_is_at_the_end(page: BeautifulSoup) -> None:
-    folded = page.select("main .cell details.code")
+def test_what_lies_behind_is_at_the_end_behind_one_control(page: BeautifulSoup) -> None:
+    assert page.select("main .cell details, main .cell pre.td-sql") == []
+    [control] = page.select("main section.appendix > details")
+    assert control.summary.get_text() == "Where these numbers come from" and not control.has_attr("open")
+    entries = control.select("details.source")
     # Findings, cards, three charts, a printed line, a data frame.
-    assert len(folded) == 7
-    assert not any(tag.has_attr("open") for tag in folded)
-    assert "picture(" in folded[2].get_text()
-    assert "TIDINGS_BUILD" in page.select(".appendix details.code")[-1].get_text()
+    assert len(entries) == 7
+    assert "picture(" in entries[2].get_text()
+    assert "SELECT day, sum(net)" in entries[2].get_text()
+    assert [cell.get_text() for cell in entries[2].select("tbody tr:first-child > *")] == ["1 Jun 2026", "100.00"]
+    assert "TIDINGS_BUILD" in control.select(":scope > details.code")[-1].get_text()
+    # Each figure leads there, and back.
+    for number, figure in enumerate(page.select("main .item"), start=1):
+        assert figure["id"] == f"figure-{number}"
+        assert figure.select_one(".figure-links a")["href"] == f"#source-{number}"
+        assert control.select_one(f"#source-{number} a[href='#figure-{number}']") is not None
+
+
+def test_a_build_is_named_once_where_the_numbers_come_from(ran, page: BeautifulSoup) -> None:
+    facts = [dd.get_text() for dd in page.select("main .facts dd")]
+    assert facts.count(ran.result.run.build) == 1
+    assert all(ran.result.run.build not in item.get_text() for item in page.select("main .item"))
+
+
+def test_every_table_and_chart_can_be_had_as_csv(page: BeautifulSoup) -> None:
+    links = page.select("a[download]")
+    # Three charts.
+    assert [link["download"] for link in links][1:] == [
+        "commerce-a-second-chart.csv",
+        "commerce-b-bag-b-first-with-120-00-eur-net-revenue.csv",
+    ]
+    head, first, *_ = unquote(links[1]["href"].partition(",")[2]).split("\r\n")
+    assert (head, first) == ("\ufeffDay,Net revenue (EUR)", "2026-06-01,100")
+    assert unquote(links[2]["href"]).split("\r\n")[1:] == ["<b>Bag</b>,120", "Cup,80", ""]
 
 
 def test_the_digest_is_for_the_machine(page: BeautifulSoup) -> None:
@@ -124,11 +149,15 @@ def test_provenance_names_tables_build_and_parameters(ran, page: BeautifulSoup) 
         "fct_orders",
         "last row at 30 Jun 2026",
         ran.result.run.build,
-        "2026-07-01 00:00 Europe/Berlin",
+        "1 Jul 2026, 00:00 Europe/Berlin",
         "days 14",
-        "no rate",
     ):
         assert part in said
+
+
+def test_a_note_stands_once_under_each_figure_that_it_concerns(page: BeautifulSoup) -> None:
+    assert "2 orders have no rate." in page.select_one(".td-notes").get_text()
+    assert page.select(".appendix > ul") == []
 
 
 def test_a_page_lists_each_prepared_view_once(page: BeautifulSoup) -> None:
@@ -148,14 +177,24 @@ def test_a_failed_section_shows_why_where_it_stopped(failed: BeautifulSoup) -> N
     assert before[0] == "how-did-revenue-develop"
 
 
+def test_what_comes_after_a_failure_says_that_it_was_not_run(failed: BeautifulSoup) -> None:
+    said = [(h.get_text(), "not-run" in str(h)) for h in failed.select("main h2")]
+    assert said[:3] == [("How are we doing?", False), ("How did revenue develop?", False), ("What next? not run", True)]
+    assert "What next? (not run)" in failed.select_one(".contents").get_text()
+
+
 def test_the_index_ties_the_run_together(index: BeautifulSoup) -> None:
     assert index.h1.get_text() == "Weekly report"
     assert "1 – 30 Jun 2026" in index.select_one(".period").get_text()
-    assert [a["href"] for a in index.select("h2 a")] == ["web_traffic.html", "commerce.html"]
+    assert [a["href"] for a in index.select("h3 a")] == ["web_traffic.html", "commerce.html"]
     assert "1 of 2 sections could not be finished" in index.get_text()
     assert "ValueError: [secret]" in index.select_one(".failure").get_text()
+    # Both sections found the same: it is said once.
+    [finding] = index.select(".td-findings li")
+    assert " ".join(finding.get_text().split()) == "Net revenue rose. Look at Germany. Web traffic, Commerce"
+    assert [a["href"] for a in finding.select("a")] == ["web_traffic.html", "commerce.html"]
     good = index.select_one("#section-2")
-    assert "Net revenue rose." in good.get_text()
+    assert good.select_one(".state").get_text() == "1 unusual"
     # A definition is on the section's page.
     assert good.select_one(".td-cards a")["href"] == "commerce.html#def-net_revenue"
     rows = [[cell.get_text(strip=True) for cell in row.select("th,td")][:2] for row in index.select("tbody tr")[:2]]
@@ -229,3 +268,68 @@ def test_links_to_anything_leave_the_page_whole(hostile: Path, browser) -> None:
             link,
         )
         assert arrived, link.inner_text()
+
+
+# Only what is there
+
+GONE = 'from dataclasses import replace\ngone = replace(origin, absent="no source has downloads")'
+NOTHING = 'Result("Reviews", (Field("a", "Store"), Field("n", "Count", "count")), (), gone)'
+PARTLY = (
+    *GOOD[:4],
+    GONE,
+    "## How many installed it?\n\n### By store",
+    f"show.table({NOTHING})",
+    "### By country",
+    f"show.table({NOTHING})",
+    "## How is it rated?\n\nStars of five.",
+    f"show.table({NOTHING})",
+    "## Any reviews?",
+    f"show.table(replace({NOTHING}, provenance=origin))",
+    "## And the line?",
+    "rows = ((date(2026, 6, 1), None),)\ntable = Table(table.fields, rows)\n"
+    "picture('Net revenue: none in this window')",
+)
+
+
+@pytest.fixture(scope="module")
+def partly(workbook) -> Path:
+    """A report of a section with some figures that no source brings, and of one without any other."""
+    settings = workbook(partly=PARTLY, nothing=[GOOD[0], GONE, "## What changed?", f"show.table({NOTHING})"])
+    (settings.schedules / "both.toml").write_text('title = "Both"\nsections = ["partly", "nothing"]\n')
+    return run(settings, "both", {}, now=NOW).index.parent
+
+
+def test_what_no_source_brings_is_left_out_with_its_question(partly: Path) -> None:
+    page = BeautifulSoup((partly / "partly.html").read_text(encoding="utf-8"), "html.parser")
+    headings = [h.get_text() for h in page.select("main h2, main h3")]
+    # What an author wrote about it stays.
+    assert headings == ["How is it rated?", "Any reviews?", "And the line?", "Notes, definitions, sources"]
+    assert "How many installed it?" not in page.get_text()
+    [said] = page.select("main .absent")
+    assert said.get_text() == "No source has downloads. To connect: your own files (README.md, “Your data”)."
+    assert page.select("details.source summary")[-1].get_text() == "Net revenue: none in this window"
+
+
+def test_a_figure_without_a_number_is_a_sentence(partly: Path) -> None:
+    page = BeautifulSoup((partly / "partly.html").read_text(encoding="utf-8"), "html.parser")
+    assert [p.get_text() for p in page.select(".td-note p")] == [
+        "Reviews: nothing to show.",
+        "Net revenue: none in this window",
+    ]
+    assert page.select(".td-vega, .item table, #charts, a[download]") == []
+
+
+def test_a_section_that_no_source_feeds_is_one_line(partly: Path) -> None:
+    page = BeautifulSoup((partly / "nothing.html").read_text(encoding="utf-8"), "html.parser")
+    assert page.select("main .item, main nav, main .cell, main h3") == []
+    index = BeautifulSoup((partly / "index.html").read_text(encoding="utf-8"), "html.parser")
+    row = index.select_one("#section-2")
+    assert row.select_one(".state").get_text() == "not connected"
+    assert row.select_one(".absent").get_text() == page.select_one("main .absent").get_text()
+    assert row.select(".td-card, figure") == []
+
+
+def test_findings_come_before_links(page: BeautifulSoup, failed: BeautifulSoup) -> None:
+    for shown in (page, failed):
+        assert "td-findings" in str(shown.nav.find_previous("figure"))
+        assert shown.nav.find_next("h2").get_text() == "How are we doing?"

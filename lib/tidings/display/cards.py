@@ -21,6 +21,8 @@ _STATUS = {"good": "on target", "warn": "watch", "bad": "off target"}
 def cards(values: Sequence[Value]) -> Figure:
     """Up to six values side by side, three in a row on a desktop and two on a phone.
 
+    What no source brings has no card: a note names it.
+
     Raises:
         UsageError: no value, or more than six.
     """
@@ -28,15 +30,24 @@ def cards(values: Sequence[Value]) -> Figure:
         raise UsageError(f"{len(values)} cards were asked for.", f"Show 1 to {MOST_CARDS}, or use table().")
     provenance = joined(value.provenance for value in values)
     alt = "; ".join(f"{value.metric.title} {spoken(value)}" for value in values)
-    body = Markup('<div class="td-grid">{}</div>').format(Markup("").join(card(value) for value in values))
+    there = [value for value in values if not value.is_absent]
+    body = Markup('<div class="td-grid">{}</div>').format(Markup("").join(map(card, there))) if there else Markup("")
     return Figure(
         kind="cards",
-        html=frame("cards", "", "", body, provenance=provenance),
+        html=frame("cards", "", "", body, _absent(values), provenance=provenance),
         text="\n".join(f"{value.metric.title}: {spoken(value)}" for value in values),
         alt=alt,
         values=tuple(values),
         provenance=provenance,
     )
+
+
+def _absent(values: Sequence[Value]) -> list[str]:
+    by_reason: dict[str, list[str]] = {}
+    for value in values:
+        if value.is_absent:
+            by_reason.setdefault(value.why, []).append(value.metric.title)
+    return [f"Not shown, as {why}: {', '.join(titles)}." for why, titles in by_reason.items()]
 
 
 def card(value: Value) -> Markup:

@@ -104,6 +104,7 @@ class Figure:
                 "rows": self.provenance.rows,
                 "notes": list(self.provenance.notes),
                 "views": dict(self.provenance.views),
+                "absent": self.provenance.absent,
             },
         }
 
@@ -181,6 +182,7 @@ def figure_of(value: Value) -> dict[str, Any]:
         "before": _text(value.before),
         "change": value.change,
         "status": value.status,
+        "why": value.why,
     }
 
 

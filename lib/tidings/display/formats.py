@@ -43,6 +43,25 @@ class Shown:
         return Markup('{}<span class="td-unit">{}{}</span>').format(self.figure, THIN, self.unit)
 
 
+class Printed(str):
+    """A number as it is printed, in a column whose rows have different units; keeps value and unit for the record."""
+
+    __slots__ = ("unit", "value")
+    value: Any
+    unit: str
+
+    def __new__(cls, text: str, value: Any, unit: str) -> Printed:
+        """The text, with what it stands for."""
+        made = super().__new__(cls, text)
+        made.value, made.unit = value, unit
+        return made
+
+
+def printed(value: Any, unit: str) -> Printed:
+    """A number as `short` prints it."""
+    return Printed(str(short(value, unit)), value, unit)
+
+
 def is_currency(unit: str) -> bool:
     """True for an ISO currency code such as EUR."""
     return len(unit) == 3 and unit.isascii() and unit.isalpha() and unit.isupper()

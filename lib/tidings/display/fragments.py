@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from markupsafe import Markup
 
@@ -16,6 +16,11 @@ from tidings.metrics.result import Field, Provenance, Result
 
 Kind = Literal["head", "findings", "cards", "gauge", "chart", "table", "note", "digest"]
 NOWHERE = Provenance((), {}, "")
+DEFINED = "Definition: "
+"""What precedes the links to definitions, the last of a source line."""
+_LONGEST_WORD = 20
+_BEHIND = Markup('<div class="td-behind">')
+_END = Markup("</figure>")
 _NUMERIC = Markup(' class="td-num"')
 
 
@@ -33,15 +38,12 @@ class Table:
 
     def html(self, label: str) -> Markup:
         """The whole table as a fragment; `label` names its box for screen readers."""
+        order = rows.in_view(self.fields)
         body = Markup("").join(
-            Markup("<tr>{}</tr>").format(
-                Markup("").join(
-                    cell(field, value, index) for index, (field, value) in enumerate(zip(self.fields, row, strict=True))
-                )
-            )
+            Markup("<tr>{}</tr>").format(Markup("").join(cell(self.fields[at], row[at], at) for at in order))
             for row in self.rows
         )
-        return scroll(label, Markup("").join(map(column_head, self.fields)), body)
+        return scroll(label, Markup("").join(column_head(self.fields[at]) for at in order), body)
 
     def data(self) -> dict[str, Any]:
         """The table for the record: JSON values, money as text so that no cent is lost."""
@@ -89,7 +91,7 @@ def behind(label: str, table: Table | None, provenance: Provenance, metrics: Seq
     if provenance.build:
         parts.append(f"build {provenance.build}")
     if metrics:
-        parts.append(Markup("Definition: {}").format(Markup(", ").join(map(definition, dict.fromkeys(metrics)))))
+        parts.append(Markup("{}{}").format(DEFINED, Markup(", ").join(map(definition, dict.fromkeys(metrics)))))
     line = Markup('<p class="td-source">{}</p>').format(Markup(" · ").join(parts)) if parts else Markup("")
     inner = Markup("") if table is None else table.html(f"Data: {label}")
     for number, sql in enumerate(provenance.sql, start=1):
@@ -97,10 +99,31 @@ def behind(label: str, table: Table | None, provenance: Provenance, metrics: Seq
             '<pre class="td-sql" tabindex="0" role="region" aria-label="Query {}: {}"><code>{}</code></pre>'
         ).format(number, label, sql)
     if not inner:
-        return Markup('<div class="td-behind">{}</div>').format(line) if line else line
+        return _BEHIND + line + Markup("</div>") if line else line
     what = " and ".join(name for name, there in (("data", table is not None), ("query", provenance.sql)) if there)
     summary = Markup('<summary>{}<span class="td-hidden"> of “{}”</span></summary>').format(what.capitalize(), label)
-    return Markup('<div class="td-behind">{}<details>{}{}</details></div>').format(line, summary, inner)
+    return _BEHIND + Markup("{}<details>{}{}</details></div>").format(line, summary, inner)
+
+
+class Split(NamedTuple):
+    """A fragment without what lies behind it: its source line, and its data and queries, each maybe empty."""
+
+    figure: Markup
+    source: Markup
+    inner: Markup
+
+
+def split_behind(html: str) -> Split:
+    """Take from a fragment of `frame` what `behind` put there, for a page that keeps that at its end."""
+    front, mark, rest = html.rpartition(str(_BEHIND))
+    if not mark or not rest.endswith(f"</div>{_END}"):
+        # Not one of ours.
+        return Split(Markup(html), Markup(""), Markup(""))  # noqa: S704
+    rest = rest.removesuffix(f"</div>{_END}")
+    line, _, folded = rest.partition("<details>")
+    inner = folded.partition("</summary>")[2].removesuffix("</details>")
+    # Safe: all three are parts of a fragment whose texts were escaped, so that none of these marks is of a text.
+    return Split(Markup(front) + _END, Markup(line), Markup(inner))  # noqa: S704
 
 
 def definition(metric: Metric) -> Markup:
@@ -126,11 +149,19 @@ def cell(field: Field, value: Any, index: int) -> Markup:
     """One cell; the first of a row heads it; a change has arrow and sign, and no colour, as nobody judged it."""
     if rows.is_change(field):
         return Markup('<td class="td-num">{}</td>').format(formats.arrowed(formats.full_change(value, field.unit)))
-    klass = _NUMERIC if formats.is_numeric_unit(field.unit) else ""
     shown = formats.full(value, field.unit)
+    klass = _NUMERIC if formats.is_numeric_unit(field.unit) else _wrapping(field, shown)
     if index == 0:
         return Markup('<th scope="row"{}>{}</th>').format(klass, shown)
     return Markup("<td{}>{}</td>").format(klass, shown)
+
+
+def _wrapping(field: Field, shown: str) -> Markup:
+    """A date stays on one line; a name without a blank may break anywhere, but only if it is long."""
+    if field.unit == "date":
+        return Markup(' class="td-date"')
+    is_long = max(map(len, shown.split()), default=0) > _LONGEST_WORD
+    return Markup(' class="td-long"') if is_long else Markup(' class="td-text"')
 
 
 def scroll(label: str, heads: Markup, body: Markup, klass: str = "") -> Markup:
@@ -142,7 +173,9 @@ def scroll(label: str, heads: Markup, body: Markup, klass: str = "") -> Markup:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON allows it: dates and decimals as text, NaN as null."""
+    """A value as JSON allows it: dates and decimals as text, NaN as null, a `Printed` as text, value and unit."""
+    if isinstance(value, formats.Printed):
+        return {"text": str(value), "value": plain(value.value), "unit": value.unit}
     if isinstance(value, Decimal):
         return format(value, "f") if value.is_finite() else None
     if isinstance(value, date):

@@ -54,7 +54,7 @@ def gauge(value: Value, parts: Sequence[Value] = ()) -> Figure:
     table = Table(
         _FIELDS,
         tuple(
-            (p.value.metric.title, str(formats.short(p.value.value, p.value.unit)), p.score, p.weight, p.lost)
+            (p.value.metric.title, formats.printed(p.value.value, p.value.unit), p.score, p.weight, p.lost)
             for p in costly
         ),
     )

@@ -92,6 +92,17 @@ def is_change(field: Field) -> bool:
     )
 
 
+def in_view(fields: Sequence[Field]) -> list[int]:
+    """The order in which a table shows its columns: a lone change beside the value that changed, so that it is seen."""
+    order = list(range(len(fields)))
+    changes = [at for at in order if is_change(fields[at])]
+    numbers = [at for at in order if formats.is_numeric_unit(fields[at].unit)]
+    if len(changes) == 1 and numbers and numbers[0] < changes[0]:
+        order.remove(changes[0])
+        order.insert(numbers[0] + 1, changes[0])
+    return order
+
+
 def in_sentence(title: str) -> str:
     """A title inside a sentence: "net revenue", but "AOV" and "p95" as they are."""
     return title[:1].lower() + title[1:] if title[1:2].islower() else title

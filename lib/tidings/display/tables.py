@@ -50,8 +50,9 @@ def ranking(result: Result, value: str | None = None, title: str | None = None) 
         *(_ranked(result, row, at, top) for row in shown),
         *([_ranked(result, split.others, at, 0.0, "td-others")] if split.others else []),
     ]
-    heads = [column_head(field) for field in result.fields]
-    heads.insert(at + 1, Markup('<td class="td-barcell"></td>'))
+    order = rows.in_view(result.fields)
+    heads = [column_head(result.fields[column]) for column in order]
+    heads.insert(order.index(at) + 1, Markup('<td class="td-barcell"></td>'))
     name = title or _ranking_title(result, split, measure)
     markup = scroll(name, Markup("").join(heads), Markup("").join(body), " td-ranking")
     notes = [f"{formats.plural(left, 'smaller row')} not shown."] if left else []
@@ -161,12 +162,13 @@ def _nothing() -> Markup:
 
 
 def _ranked(result: Result, row: Sequence[Any], at: int, top: float, klass: str = "") -> Markup:
-    cells = [cell(field, value, index) for index, (field, value) in enumerate(zip(result.fields, row, strict=True))]
+    order = rows.in_view(result.fields)
+    cells = [cell(result.fields[column], row[column], column) for column in order]
     bar = Markup("")
     if top > 0 and formats.is_number(row[at]):
         share = 100 * max(float(row[at]), 0.0) / top
         bar = Markup('<span class="td-bar"><span style="width:{:.1f}%"></span></span>').format(share)
-    cells.insert(at + 1, Markup('<td class="td-barcell" aria-hidden="true">{}</td>').format(bar))
+    cells.insert(order.index(at) + 1, Markup('<td class="td-barcell" aria-hidden="true">{}</td>').format(bar))
     return Markup("<tr{}>{}</tr>").format(Markup(' class="{}"').format(klass) if klass else "", Markup("").join(cells))
 
 

@@ -14,6 +14,9 @@ from tidings.window import Period, Window
 if TYPE_CHECKING:
     import pandas as pd
 
+NO_SOURCE = "no source has "
+"""How the reason begins why something is not known that no source ever brought."""
+NOTHING_NAMED = "data for it"
 _SHOWN_ROWS = 20
 
 
@@ -40,7 +43,8 @@ def change_unit(metric: Metric) -> str:
 class Provenance:
     """Where a result comes from: the queries as run, the tables and their last rows, the build.
 
-    `views` holds the SQL of each prepared view that the queries read.
+    `views` holds the SQL of each prepared view that the queries read. `absent` says what no source brings, if nothing
+    of it is there, as a clause that begins with `NO_SOURCE`.
     """
 
     sql: tuple[str, ...]
@@ -49,6 +53,7 @@ class Provenance:
     rows: int | None = None
     notes: tuple[str, ...] = ()
     views: Mapping[str, str] = field(default_factory=dict)
+    absent: str = ""
 
 
 def joined(provenances: Iterable[Provenance]) -> Provenance:
@@ -62,7 +67,14 @@ def joined(provenances: Iterable[Provenance]) -> Provenance:
         rows=max(counted) if counted else None,
         notes=tuple(dict.fromkeys(note for p in every for note in p.notes)),
         views={name: sql for p in every for name, sql in p.views.items()},
+        absent=no_source([p.absent for p in every]) if every and all(p.absent for p in every) else "",
     )
+
+
+def no_source(reasons: Iterable[str]) -> str:
+    """Several clauses that begin with `NO_SOURCE` as one; empty for none."""
+    what = [name for why in reasons if why for name in why.removeprefix(NO_SOURCE).split(" or ")]
+    return NO_SOURCE + " or ".join(dict.fromkeys(what)) if what else ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,11 @@ class Value:
     def unusual(self) -> bool | None:
         """True when the history makes a change as large in fewer than one of 200 windows, None when not known."""
         return None if self.chance is None else self.chance < LEVEL
+
+    @property
+    def is_absent(self) -> bool:
+        """No source brings it, whatever the window."""
+        return self.value is None and self.why.startswith(NO_SOURCE)
 
     @property
     def status(self) -> str:

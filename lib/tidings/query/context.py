@@ -23,7 +23,7 @@ from tidings.query.rates import Rates
 from tidings.query.segment import Segment
 from tidings.query.views import Views
 from tidings.warehouse.reader import Warehouse
-from tidings.window import Calendar, Window, Zone, as_utc
+from tidings.window import Calendar, Window, Zone, as_utc, label_instant
 
 
 @dataclass(frozen=True)
@@ -183,6 +183,7 @@ class QueryContext:
             rows,
             tuple(dict.fromkeys(notes)),
             {name: made for query in queries for name, made in self.warehouse.views_in(query).items()},
+            self.notes.absent(metrics, names),
         )
 
     def provenance_of(
@@ -201,4 +202,6 @@ class QueryContext:
 
     def _fresh(self, name: str) -> str:
         until = self.warehouse.last_row_at(name)
-        return "without a time" if until is None else f"last row at {until:%Y-%m-%d %H:%M} UTC"
+        if until is None:
+            return "without a time" if self.warehouse.tables[name].rows else "no rows"
+        return f"last row at {label_instant(until, self.zone)}"

@@ -11,6 +11,7 @@ import ibis
 
 from tidings.errors import WindowError
 from tidings.metrics.metric import Metric, Need, Reported
+from tidings.metrics.result import NO_SOURCE, NOTHING_NAMED
 from tidings.platform_metrics import DIMENSIONS, PLATFORM_METRICS
 from tidings.query.coverage import Coverage
 from tidings.query.covered import Covered, title_of
@@ -20,6 +21,7 @@ from tidings.warehouse.reader import Warehouse
 from tidings.window import Calendar, Window, label_days
 
 _SHOWN_NAMES = 8
+_SHOWN_FEEDS = 3
 _SHOWN_HOLIDAYS = 4
 
 
@@ -83,14 +85,33 @@ class Notes:
                 return why
         return ""
 
+    def no_source(self, metrics: Iterable[Metric]) -> str:
+        """What no source has of that which metrics read, as a clause."""
+        what: list[str] = []
+        for metric in metrics:
+            where, feeds = metric.where, self._coverage.feeds.get(metric.mart, ())
+            what += map(title_of, where.metrics if isinstance(where, Reported) else feeds)
+        return NO_SOURCE + (" or ".join(dict.fromkeys(what)) or NOTHING_NAMED)
+
+    def absent(self, metrics: Sequence[Metric], tables: Iterable[str]) -> str:
+        """What no source has, if none of these metrics has a source, or without metrics all tables are empty."""
+        if metrics:
+            coverage = self._coverage
+            known = any(coverage.behind(metric) or coverage.lacking(metric) for metric in metrics)
+            return "" if known else self.no_source(metrics)
+        made = [self._warehouse.tables[name] for name in tables]
+        made = [table for table in made if table.feeds]
+        if not made or any(table.rows for table in made):
+            return ""
+        what = dict.fromkeys(title_of(feed) for table in made for feed in table.feeds)
+        return NO_SOURCE + (" or ".join(what) if len(what) <= _SHOWN_FEEDS else NOTHING_NAMED)
+
     def _why_unknown(self, metric: Metric, needed: Iterable[str], start: date, end: date) -> str:
         covers, lacking = self._coverage.behind(metric, needed), self._coverage.lacking(metric)
         if not covers and lacking:
             return "; ".join(f"{source} {need.says}" for source, need in sorted(lacking.items()))
         if not covers:
-            where, feeds = metric.where, self._coverage.feeds.get(metric.mart, ())
-            what = where.metrics if isinstance(where, Reported) else feeds
-            return f"no source has {' or '.join(dict.fromkeys(map(title_of, what))) or 'data for it'}"
+            return self.no_source([metric])
         if self._coverage.extent(covers, start, end) != "none":
             return ""
         each = covers[0]

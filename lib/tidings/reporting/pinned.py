@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 RunProgress = Callable[[str, int, int], None]
 RunStatus = Literal["done", "partly", "failed"]
 _LONGEST = 80
+_OLD_DAYS = 2
 _UNSAFE = re.compile(r"[^\w.=+-]+", re.ASCII)
 
 
@@ -27,8 +28,8 @@ _UNSAFE = re.compile(r"[^\w.=+-]+", re.ASCII)
 class Run:
     """One run, fixed before any work: every section reads this build as of this instant.
 
-    `slot` names the run's folder (`slot_of`). `parameters` are those given, in their
-    declared types. Instants are aware.
+    `slot` names the run's folder (`slot_of`). `parameters` are those given, in their declared types. Instants are
+    aware. With `is_latest` it was asked as of the end of the data.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Run:
     sections: tuple[str, ...]
     started_at: datetime
     zone: Zone
+    is_latest: bool = False
 
     def folder(self, settings: Settings) -> Path:
         """The folder of its pages."""
@@ -50,12 +52,23 @@ class Run:
     @property
     def as_of_label(self) -> str:
         """`as_of` for a reader, in the report's zone."""
-        return f"{self.as_of.astimezone(self.zone.info):%Y-%m-%d %H:%M} {self.zone.name}"
+        return f"{_label(self.as_of, self.zone)} {self.zone.name}"
 
     @property
     def started_label(self) -> str:
         """The start for a reader, in the report's zone."""
-        return f"{self.started_at.astimezone(self.zone.info):%Y-%m-%d %H:%M:%S}"
+        return _label(self.started_at, self.zone)
+
+    @property
+    def age_note(self) -> str:
+        """Where the report stands at the end of the data and that is days ago: a sentence that says so."""
+        # Imported here because it takes half a second, in which the forkserver imports as well.
+        from tidings.window import days_since
+
+        days = int(days_since(self.as_of, self.started_at))
+        if not self.is_latest or days < _OLD_DAYS:
+            return ""
+        return f"The data end {days} days before this run of {self.started_label}: nothing newer was landed."
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,13 @@ def slot_of(as_of: datetime, zone: Zone, other: Mapping[str, Parameter], *, is_l
         return f"{day}_{safe}"
     exact = hashlib.sha256(json.dumps(dict(other), sort_keys=True).encode()).hexdigest()[:8]
     return f"{day}_{safe[:_LONGEST].rstrip('-')}~{exact}"
+
+
+def _label(at: datetime, zone: Zone) -> str:
+    # Imported here for the same reason.
+    from tidings.window import label_instant
+
+    return label_instant(at, zone)
 
 
 def _text(value: Parameter) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,16 @@ from typing import Any
 from nbformat import NotebookNode
 
 from tidings.display.figure import HTML, TEXT, TIDINGS, VEGALITE
+from tidings.display.formats import is_numeric_unit
+from tidings.metrics.metric import Reported
+from tidings.metrics.platform import PLATFORMS
+from tidings.metrics.registry import leaves, registry
+from tidings.metrics.result import NO_SOURCE, NOTHING_NAMED, no_source
 from tidings.reporting.notebook import read_notebook
 
+# Of these platforms the pages of others, or the README, tell.
+_MOST_NAMED = 4
+_WITHOUT_PAGE = ("shared", "revenuecat_events")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _HEADING = re.compile(r"^(#+)\s+(.+?)\s*#*\s*$", re.MULTILINE)
 _DEFINITION = re.compile(r'href="#def-([A-Za-z0-9_]+)"')
@@ -32,12 +40,41 @@ class Item:
     html: str
     text: str
     spec: Mapping[str, Any] | None
+    findings: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """The metrics it shows or links to, each once."""
-        names = [str(figure["metric"]) for figure in self.figures if figure.get("metric")]
+        names = [str(figure["metric"]) for figure in self.figures if figure.get("metric") and not _is_absent(figure)]
         return tuple(dict.fromkeys([*names, *_DEFINITION.findall(self.html)]))
+
+    @property
+    def absent(self) -> str:
+        """What no source brings, if nothing of the figure is there, as a clause that begins with `NO_SOURCE`."""
+        if self.figures and all(map(_is_absent, self.figures)):
+            return no_source(str(figure["why"]) for figure in self.figures)
+        return str(self.provenance.get("absent") or "")
+
+    @property
+    def absent_metrics(self) -> tuple[str, ...]:
+        """The metrics that it cannot show because no source brings them."""
+        names = [str(figure["metric"]) for figure in self.figures if _is_absent(figure)]
+        return tuple(dict.fromkeys([*names, *(_DEFINITION.findall(self.html) if self.absent else ())]))
+
+    @property
+    def is_empty(self) -> bool:
+        """A gauge, table or chart in which no number is known."""
+        if self.kind == "gauge" and self.figures:
+            return self.figures[0].get("value") is None
+        if self.table is None or self.kind not in ("chart", "table"):
+            return False
+        numeric = [at for at, field in enumerate(self.table["columns"]) if is_numeric_unit(field["unit"])]
+        return not any(known(row[at]) is not None for row in self.table["rows"] for at in numeric or range(len(row)))
+
+
+def known(cell: Any) -> Any:
+    """The value of a cell of a table, as JSON; of one that is printed with a unit of its own, its number."""
+    return cell["value"] if isinstance(cell, Mapping) else cell
 
 
 @dataclass(frozen=True)
@@ -63,6 +100,20 @@ class NotebookRecord:
     def of_kind(self, kind: str) -> tuple[Item, ...]:
         """The items of one kind, in reading order."""
         return tuple(item for item in self.items if item.kind == kind)
+
+    @property
+    def absent(self) -> bool:
+        """Whether there is nothing to show, as no source brings any of it."""
+        shown = [item for item in self.items if item.kind not in ("head", "digest", "note")]
+        return bool(shown) and self.failure is None and all(item.absent for item in shown)
+
+    @property
+    def missing(self) -> str:
+        """One sentence on what no source brings and what would bring it; empty if all is there."""
+        reasons = [item.absent for item in self.items if item.kind != "digest"]
+        names = [name for item in self.items if item.kind != "digest" for name in item.absent_metrics]
+        why = no_source([*reasons, *(_why(figure) for item in self.items for figure in item.figures)])
+        return f"{_sentence(why)} {remedy(names)}" if why else ""
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -127,12 +178,40 @@ def item_of(output: Mapping[str, Any]) -> Item:
         html=data.get(HTML, ""),
         text=data.get(TEXT, ""),
         spec=data.get(VEGALITE),
+        findings=tuple(held.get("findings") or ()),
     )
 
 
 def plain_text(text: str) -> str:
     """Terminal output without its colour codes."""
     return _ANSI.sub("", text)
+
+
+def remedy(metrics: Iterable[str]) -> str:
+    """Which sources would bring metrics, with the pages that say how to connect them, as a sentence."""
+    inputs = [leaf for name in metrics if name in registry() for leaf in leaves(registry()[name])]
+    platforms = dict.fromkeys(p for leaf in inputs if isinstance(leaf.where, Reported) for p in leaf.where.platforms)
+    pages = [f"{PLATFORMS[name]} (docs/sources/{name}.md)" for name in platforms if name not in _WITHOUT_PAGE]
+    if any(not isinstance(leaf.where, Reported) for leaf in inputs) or not inputs:
+        pages.append("your own files (README.md, “Your data”)")
+    return f"To connect: {', '.join(pages)}."
+
+
+def _sentence(why: str) -> str:
+    """What no source has, a few names of it; a feed without a name for readers has an underscore."""
+    every = why.removeprefix(NO_SOURCE).split(" or ")
+    names = [name for name in every if "_" not in name and name != NOTHING_NAMED] or ["what this needs"]
+    more = ["more"] if len(names) > _MOST_NAMED else []
+    shown = [*names[:_MOST_NAMED], *more]
+    return f"No source has {' or '.join(filter(None, [', '.join(shown[:-1]), shown[-1]]))}."
+
+
+def _why(figure: Mapping[str, Any]) -> str:
+    return str(figure["why"]) if _is_absent(figure) else ""
+
+
+def _is_absent(figure: Mapping[str, Any]) -> bool:
+    return figure.get("value") is None and str(figure.get("why") or "").startswith(NO_SOURCE)
 
 
 def _title(book: NotebookNode) -> str:

@@ -142,6 +142,7 @@ def _pin(settings: Settings, report: Report, given: Mapping[str, Any], now: date
         sections=report.sections,
         started_at=now,
         zone=zone,
+        is_latest=effective["as_of"] == "latest",
     )
 
 

@@ -100,7 +100,10 @@ def proceeds(book: Book) -> Result:
     behind = [get(name_of(platform, "proceeds")) for platform in STORES]
     notes = book.context.notes.lacking(behind, (), book.window.start, book.window.end)
     # Each row has its own currency with its own decimals.
-    rows = tuple((store, code, formats.full(own, code or ""), *rest) for store, code, own, *rest in result.rows)
+    rows = tuple(
+        (store, code, formats.Printed(formats.full(own, code or ""), own, code or ""), *rest)
+        for store, code, own, *rest in result.rows
+    )
     return replace(result, rows=rows, provenance=replace(result.provenance, notes=(*result.provenance.notes, *notes)))
 
 

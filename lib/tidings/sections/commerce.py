@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import ibis
 
@@ -130,15 +131,17 @@ def row_counts(book: Book) -> Result:
     }
     found = book.query(lines.aggregate(**{f"f{n}": value for n, value in enumerate(facts.values())}), money=True)
     (row,) = found.rows
-    shown = [
-        (name, formats.full(row[f"f{n}"], book.currency if name == _NET else "count")) for n, name in enumerate(facts)
-    ]
+    shown = [(name, _printed(row[f"f{n}"], book.currency if name == _NET else "count")) for n, name in enumerate(facts)]
     odd, origin_of_odd = _odd(book)
     rejected = [(f"Rows rejected by {source}", count) for source, count in book.rejected("orders").items() if count]
     origin = replace(joined([found.provenance, origin_of_odd]), rows=row["f0"])
     fields = (Field("what", "What the data contains"), Field("number", "Number", "figure"))
     named = [(f"{name}, {book.currency}" if name == _NET else name, text) for name, text in shown]
     return Result("From rows to metrics", fields, tuple(named + odd + rejected), origin)
+
+
+def _printed(value: Any, unit: str) -> formats.Printed:
+    return formats.Printed(formats.full(value, unit), value, unit)
 
 
 def _odd(book: Book) -> tuple[list[tuple[str, str]], Provenance]:

@@ -96,7 +96,7 @@ def freshness(book: Book) -> Result:
         Field("endpoint", "What"),
         Field("state", "State"),
         Field("complete_until", "Complete until", "date"),
-        Field("days", "Days ago", "score"),
+        Field("days", "Days before the run", "score"),
         Field("promise", "Days allowed", "count"),
         Field("missing", "Days never landed", "count"),
         Field("rows", "Rows", "count"),

@@ -14,6 +14,10 @@
   system.addEventListener("change", label);
   label();
 
+  // The contents are folded where they would push everything else away.
+  const contents = document.querySelector("nav.contents > details");
+  if (contents) contents.open = matchMedia("(min-width: 601px)").matches;
+
   // A link into something folded opens it.
   const named = (hash) => {
     // Anybody may link to "#%", which is no encoded name.

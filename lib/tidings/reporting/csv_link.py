@@ -1,0 +1,71 @@
+"""Tables as CSV inside a page: a `data:` address, so that a download needs no script and no network."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from tidings.reporting.record import known
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# What a spreadsheet takes for a formula, or for the separator before one.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_NO_WORD = re.compile(r"[^A-Za-z0-9]+")
+_LONGEST_NAME = 48
+_UNITS_UNSAID = ("", "text", "date", "count", "figure", "number")
+
+
+def csv_text(table: Mapping[str, Any]) -> str:
+    """A table of the record as CSV: a head with units, numbers plain (shares as 0.12), none as an empty cell.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    own_units = [_units(row) for row in table["rows"]]
+    head = [_head(column) for column in table["columns"]]
+    # A column for units only where a row has its own.
+    has_units = any(own_units)
+    writer.writerow(map(_safe, [*head, "Unit"] if has_units else head))
+    for row, unit in zip(table["rows"], own_units, strict=True):
+        cells = [known(cell) for cell in row]
+        writer.writerow(map(_safe, [*cells, unit] if has_units else cells))
+    return out.getvalue()
+
+
+def csv_address(table: Mapping[str, Any]) -> str:
+    """A table of the record as a `data:` address of a CSV file."""
+    # The mark at the start tells Excel that it is UTF-8.
+    return "data:text/csv;charset=utf-8," + quote("\ufeff" + csv_text(table), safe=",;:/()!*'-._~")
+
+
+def csv_name(section: str, title: str) -> str:
+    """The name of the file for a figure."""
+    words = _NO_WORD.sub("-", title)[:_LONGEST_NAME].strip("-").lower()
+    return f"{section}-{words}.csv" if words else f"{section}.csv"
+
+
+def _head(column: Mapping[str, Any]) -> str:
+    title, unit = str(column["title"]), str(column["unit"])
+    return title if unit in _UNITS_UNSAID else f"{title} ({unit})"
+
+
+def _units(row: Sequence[Any]) -> str:
+    return ", ".join(dict.fromkeys(cell["unit"] for cell in row if isinstance(cell, Mapping)))
+
+
+def _safe(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return int(value)
+    # A spreadsheet looks past blanks.
+    if isinstance(value, str) and value.lstrip(" \u00a0").startswith(_FORMULA) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
