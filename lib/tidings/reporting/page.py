@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
-from tidings.display import theme
 from tidings.metrics.registry import registry
 from tidings.reporting.notebook import read_notebook
 from tidings.reporting.pinned import Run
@@ -28,7 +26,7 @@ _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 # The place in page.html.j2 for what is known only after all sections.
 _STATE = "<!-- state of the report -->"
 # Ids of the page itself: a heading "Figure 3" must not get the id of the third figure.
-_OURS = re.compile(r"main|appendix|charts|figure-\d+|def-.*", re.IGNORECASE)
+_OURS = re.compile(r"main|appendix|figure-\d+|def-.*", re.IGNORECASE)
 _NO_WORD = re.compile(r"[\W_]+")
 _LONGEST_ID = 64
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -43,13 +41,9 @@ class Heading:
 
 
 class Pages:
-    """Writes pages; one instance per run, because making an exporter takes longer than using it.
+    """Writes pages; one instance per run, because making an exporter takes longer than using it."""
 
-    `runtime` is the JavaScript that draws charts (`vega_runtime`).
-    """
-
-    def __init__(self, runtime: str) -> None:
-        self._runtime = runtime
+    def __init__(self) -> None:
         self._figures: list[Item] = []
         self._exporter = HTMLExporter(  # type: ignore[no-untyped-call]
             template_name="section",
@@ -81,10 +75,8 @@ class Pages:
         contents = _order_headings(soup)
         body, placed = self._filled(str(soup), failure, record.section)
         heads = "".join(_STYLE.sub("", item.html) for item in record.of_kind("head")[:1])
-        charts = self._charts()
         return render(
             "page.html.j2",
-            runtime=self._runtime if charts else "",
             run=run,
             record=record,
             lede=Markup(lede + heads),  # noqa: S704 - Markdown of the notebook, and a fragment like the others
@@ -93,7 +85,6 @@ class Pages:
             failure=failure,
             failure_in_place=placed,
             definitions=_definitions(record),
-            charts=charts,
             setup=Markup(self._setup(book)),  # noqa: S704 - highlighted by pygments, which escapes
         )
 
@@ -121,18 +112,6 @@ class Pages:
             box = str(macro.failure_box(failure, section))  # type: ignore[attr-defined]
         # Safe: fragments are escaped where they are made (display), the rest by nbconvert's template.
         return Markup(first + box + rest.replace("<td-failure></td-failure>", "")), bool(box)  # noqa: S704
-
-    def _charts(self) -> Markup:
-        charts = {
-            f"figure-{number}": _page_spec(item.spec)
-            for number, item in enumerate(self._figures, start=1)
-            if item.spec is not None and 'class="td-vega"' in item.html
-        }
-        if not charts:
-            return Markup("")
-        text = json.dumps({"config": theme.page_config(), "charts": charts}, ensure_ascii=False, separators=(",", ":"))
-        # Inside <script> only "</" and "<!--" could end it early; both start with "<".
-        return Markup(text.replace("<", "\\u003c"))  # noqa: S704
 
     def _setup(self, book: NotebookNode) -> str:
         """The code of cells without output on the page."""
@@ -191,13 +170,6 @@ def _order_headings(soup: BeautifulSoup) -> list[Heading]:
         if level == 2:
             contents.append(Heading(name, text))
     return contents
-
-
-def _page_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A chart for the page: its stylesheet sets the colours, the title is above the box, page.js sets the width."""
-    held = {key: value for key, value in spec.items() if key not in ("autosize", "config", "title", "$schema")}
-    chosen = theme.difference(spec.get("config", {}), theme.config(theme.LIGHT))
-    return {**held, "config": chosen} if chosen else held
 
 
 def _definitions(record: NotebookRecord) -> list[dict[str, str]]:

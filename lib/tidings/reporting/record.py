@@ -10,7 +10,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from tidings.display.figure import HTML, TEXT, TIDINGS, VEGALITE
+from tidings.display.figure import HTML, TEXT, TIDINGS
 from tidings.reporting.notebook import read_notebook
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -20,7 +20,7 @@ _DEFINITION = re.compile(r'href="#def-([A-Za-z0-9_]+)"')
 
 @dataclass(frozen=True)
 class Item:
-    """One displayed object: the structured record, its fragment, and for a chart its Vega-Lite specification."""
+    """One displayed object: the structured record and its fragment."""
 
     kind: str
     title: str
@@ -31,7 +31,6 @@ class Item:
     provenance: Mapping[str, Any]
     html: str
     text: str
-    spec: Mapping[str, Any] | None
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -126,7 +125,6 @@ def item_of(output: Mapping[str, Any]) -> Item:
         provenance=held.get("provenance") or {},
         html=data.get(HTML, ""),
         text=data.get(TEXT, ""),
-        spec=data.get(VEGALITE),
     )
 
 
