@@ -20,8 +20,6 @@ class Opened:
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.goto(file.as_uri() + ("" if fragment is None else f"#{fragment}"))
-        if self.page.query_selector(".td-vega"):
-            self.page.wait_for_function("document.documentElement.dataset.drawn", timeout=10_000)
 
     def count(self, selector: str) -> int:
         return len(self.page.query_selector_all(selector))

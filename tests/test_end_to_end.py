@@ -137,7 +137,7 @@ def test_every_real_page_is_quiet_drawn_and_accessible(
     opened = Opened(browser, file, **context)
     assert opened.requests == [file.as_uri()], "nothing is fetched"
     assert opened.complaints == []
-    assert opened.count(".td-vega svg.marks") == opened.count(".td-vega")
+    assert opened.count(".td-vega svg.td-wide") == opened.count(".td-vega")
     width = context.get("viewport", {"width": 1280})["width"]
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width, "no sideways scrolling"
     assert opened.barriers() == []

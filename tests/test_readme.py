@@ -30,6 +30,7 @@ from fakes.pulling import QuickClock, Workbook
 from fakes.search_console import FakeSearchConsole
 from tidings.book import Book
 from tidings.cli import main as cli
+from tidings.display import own
 from tidings.intake import pulling
 from tidings.landing.store import Landing, landed_files
 from tidings.settings import load_settings
@@ -75,6 +76,7 @@ class Reader:
         self.own: Mapping[str, str] = {}
         """Changes to a settings block for the test: system paths and addresses."""
         self.said = ""
+        self.names: dict[str, Any] = {}
         self._monkeypatch = monkeypatch
         self._capsys = capsys
         monkeypatch.setattr(cli, "_now", lambda: NOW)
@@ -161,7 +163,7 @@ class Reader:
         names: dict[str, Any] = {}
         for cell in [cells[0].replace("days: int = 28", "days: int = 90"), *cells[1:], text]:
             exec(cell, names)
-        self.names = names
+        self.names |= names
 
 
 def _merge(into: Any, new: Mapping[str, Any]) -> None:
@@ -320,6 +322,8 @@ def _followed(reader: Reader) -> None:
     names = reader.names
     assert names["rows"].count().execute() == names["book"].value("net_revenue").provenance.rows > 0
     assert len(names["book"].raw("orders", names["rows"], limit=5).to_pandas()) == 5
+    changed = own.figure(names["ours"] + names["budget"])
+    assert changed.title and changed.spec is not None and "rule" in changed.alt
     assert sum(names["by_country"].to_pandas()["orders"]) == names["book"].table("fct_orders").count().execute()
 
 

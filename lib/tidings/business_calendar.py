@@ -6,7 +6,6 @@ silent about the others, so that only the years in which it has all of them are 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,9 +15,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from tidings.enrich.countries import alpha2
-from tidings.errors import SettingsError, WindowError, printable, remedy_of, suggest
+from tidings.errors import SettingsError, WindowError, printable, suggest
 from tidings.schema import Column
 from tidings.settings import MONTHS, WEEKDAYS, Settings
+from tidings.small_csv import lines_of
 from tidings.window import Calendar, Zone, days_between, parse_date
 
 _YEARS = (1950, 2035)
@@ -156,34 +156,13 @@ def _place(place: str) -> tuple[str, str | None]:
 
 def _closed_days(file: Path) -> dict[date, str]:
     """The workbook's own closed days by name; none without the file."""
-    if not file.exists():
-        return {}
     found: dict[date, str] = {}
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as opened:
-            lines = csv.reader(opened, strict=True)
-            if [cell.strip().lower() for cell in next(lines, [])] != _HEADER:
-                raise SettingsError(f"{file.name} does not begin with date,name.", "Write that as its first line.")
-            for cells in lines:
-                if any(cell.strip() for cell in cells):
-                    day, name = _closed_day(f"{file.name}, line {lines.line_num}", cells)
-                    if day in found:
-                        raise SettingsError(f"{file.name}, line {lines.line_num}: {day} is there twice.", "Keep one.")
-                    found[day] = name
-    except csv.Error as error:
-        raise SettingsError(f"{file.name}, line {lines.line_num}: {error}.", _AS_IN) from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{file.name} is not UTF-8.", "Save it as UTF-8.") from error
-    except OSError as error:
-        reason, remedy = remedy_of(error)
-        raise SettingsError(f"{file.name} cannot be read: {reason}.", remedy) from error
+    for where, (day_text, name) in lines_of(file, _HEADER, _AS_IN):
+        try:
+            day = parse_date(day_text)
+        except WindowError as error:
+            raise SettingsError(f"{where}: {error.failed}", _AS_IN) from error
+        if day in found:
+            raise SettingsError(f"{where}: {day} is there twice.", "Keep one.")
+        found[day] = printable(name)
     return found
-
-
-def _closed_day(where: str, cells: list[str]) -> tuple[date, str]:
-    if len(cells) != len(_HEADER) or not cells[1].strip():
-        raise SettingsError(f"{where} is not a date and a name: {','.join(cells)}.", _AS_IN)
-    try:
-        return parse_date(cells[0]), printable(cells[1].strip())
-    except WindowError as error:
-        raise SettingsError(f"{where}: {error.failed}", _AS_IN) from error

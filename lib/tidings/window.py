@@ -6,6 +6,7 @@ zone (metric definitions C1-C4, C12, C13). Nothing here reads the clock.
 
 from __future__ import annotations
 
+import re
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -681,6 +682,34 @@ def parse_date(text: str) -> date:
         return date.fromisoformat(text.strip())
     except ValueError as error:
         raise WindowError(f"'{text}' is not a date.", "Write it as 2026-07-01.") from error
+
+
+@dataclass(frozen=True)
+class Span:
+    """Local days from `first` to `last`, both included."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> int:
+        """How many days it has."""
+        return (self.last - self.first).days + 1
+
+
+def parse_span(text: str) -> Span:
+    """The days of a year, quarter, month or day written as `2026`, `2026-Q2`, `2026-06` or `2026-06-15`.
+
+    Raises:
+        WindowError: the text is none of these.
+    """
+    found = re.fullmatch(r"(\d{4})(?:-(?:[Qq]([1-4])|(\d\d)(?:-(\d\d))?))?", text.strip())
+    if found is None:
+        raise WindowError(f"'{text}' is not a period.", "Write it as 2026, 2026-Q2, 2026-06 or 2026-06-15.")
+    year, quarter, month, day = found.groups()
+    unit: Unit = "day" if day else "month" if month else "quarter" if quarter else "year"
+    first = parse_date(f"{year}-{month or f'{3 * int(quarter or 1) - 2:02d}'}-{day or '01'}")
+    return Span(first, add_days(next_first_day(first, unit), -1))
 
 
 def as_date(day: date | str) -> date:

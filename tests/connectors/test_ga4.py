@@ -118,7 +118,8 @@ def test_a_property_that_may_not_be_read_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("properties", "reported"), [(["G-ABC"], "not a property"), ([], "properties must be a text or a list of one or more")]
+    ("properties", "reported"),
+    [(["G-ABC"], "not a property"), ([], "properties must be a text or a list of one or more")],
 )
 def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, properties: list[str], reported: str) -> None:
     with Server(tmp_path, {}, properties=properties) as server, pytest.raises(SettingsError, match=reported):

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from tidings.display import own, theme
-from tidings.display.figure import HTML, TIDINGS, VEGALITE
+from tidings.display.figure import HTML, TIDINGS
 from tidings.errors import UsageError
 
 ROWS = pd.DataFrame({"shop": ["A", "B"], "net": [Decimal("1.5"), Decimal("20")], "day": [date(2026, 6, 1), None]})
@@ -51,11 +51,13 @@ def test_words_say_what_is_on_a_chart() -> None:
 
 def test_the_authors_title_stands_above_and_the_house_gives_the_colours() -> None:
     chart = alt.Chart(ROWS, title=alt.Title("<b>Net", subtitle="EUR")).mark_bar().encode(x="net")
-    bundle = own.figure(chart.configure_axis(grid=True))._repr_mimebundle_()
+    shown = own.figure(chart.configure_axis(grid=True))
+    bundle = shown._repr_mimebundle_()
     assert "&lt;b&gt;Net" in bundle[HTML] and "<b>Net" not in bundle[HTML]
     assert "var(--td-accent)" in bundle[HTML]
-    assert bundle[VEGALITE]["config"]["axis"]["grid"] is True
-    assert bundle[VEGALITE]["config"]["mark"]["color"] == theme.LIGHT["accent"]
+    assert shown.spec is not None
+    assert shown.spec["config"]["axis"]["grid"] is True
+    assert shown.spec["config"]["mark"]["color"] == theme.LIGHT["accent"]
     assert bundle[TIDINGS]["title"] == "<b>Net"
     json.dumps(bundle, allow_nan=False)
 
@@ -65,8 +67,22 @@ def test_the_data_lie_under_the_chart_and_what_is_left_out_is_told() -> None:
     shown = own.figure(alt.Chart(many).mark_bar().encode(x=alt.X("n").bin(), y="count()"))
     assert shown.table is not None and len(shown.table.rows) == 100
     assert "5\u202f900 more rows of the data not shown" in shown.html
-    assert shown.spec is None, "a page carries the picture, not the rows"
-    assert "<svg" in shown.html
+    assert shown.html.count("<svg") == 2 and len(shown.html) < 100_000, "a page carries the pictures, not the rows"
+
+
+def test_a_width_that_the_author_chose_stays() -> None:
+    chart = alt.Chart(ROWS).mark_bar().encode(x="net", y="shop")
+    assert own.figure(chart).html.count("<svg") == 2
+    for whole in (chart.properties(width=500), chart | chart, chart.facet("shop")):
+        assert own.figure(whole).html.count("<svg") == 1
+
+
+def test_what_a_picture_cannot_do_is_said_and_what_it_says_of_marks_is_there() -> None:
+    chart = alt.Chart(ROWS).mark_bar().encode(x="net", y="shop", tooltip="shop")
+    assert "<title>A</title></path>" in own.figure(chart).html
+    assert "chart.save" not in own.figure(chart).html
+    assert "chart.save" in own.figure(chart.interactive()).html
+    assert "chart.save" in own.figure(chart.interactive() | chart).html
 
 
 def test_a_filter_of_the_chart_is_left_to_vega() -> None:

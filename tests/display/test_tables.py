@@ -30,7 +30,7 @@ def test_a_ranking_shows_the_total_first_and_the_others_last() -> None:
         ["Austria", "40.00", "", "▼ -20.0 %", "50.00", "30.77 %"],
         ["others (3)", "10.00", "", "= ±0.0 %", "10.00", "7.69 %"],
     ]
-    assert figure.title.replace(formats.THIN, " ") == "Germany first, with 80.00 EUR net revenue, 61.5 % of the total"
+    assert figure.title.replace(formats.THIN, " ") == "Germany: 61.5 % of net revenue (80.00 EUR)"
 
 
 def test_only_the_parts_have_a_bar_measured_by_the_largest() -> None:

@@ -32,11 +32,11 @@ table = Table((Field("day", "Day", "date"), Field("net", "Net revenue", "EUR")),
 
 def picture(title):
     values = [{"t": str(day), "v": value} for day, value in rows]
-    spec = {
-        "data": {"values": values}, "width": 640, "height": 200, "mark": {"type": "line", "style": "now"},
+    draw = lambda width: {
+        "data": {"values": values}, "width": width - 48, "height": 200, "mark": {"type": "line", "style": "now"},
         "encoding": {"x": {"field": "t", "type": "temporal"}, "y": {"field": "v", "type": "quantitative"}},
     }
-    return chart(title=title, subtitle="EUR by day", alt=f"{title}, June 2026", spec=spec, table=table,
+    return chart(title=title, subtitle="EUR by day", alt=f"{title}, June 2026", draw=draw, table=table,
                  provenance=origin)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import shutil
 import subprocess
@@ -40,21 +41,27 @@ def test_a_page_is_quiet_and_accessible(ran, browser, name: str, scheme: str) ->
     assert opened.barriers() == []
 
 
-def test_every_chart_is_drawn(ran, browser) -> None:
-    opened = Opened(browser, ran.folder / "commerce.html")
-    assert opened.count(".td-vega") == 3
-    assert opened.count(".td-vega svg.marks") == 3
-    # Drawn live in place of the still picture, with marks in it.
-    assert opened.count(".td-vega > svg") == 0
-    assert opened.count(".td-vega svg.marks .mark-line path[d], .td-vega svg.marks .mark-rect path[d]") >= 3
-
-
-def test_without_scripts_the_still_pictures_stand(ran, browser) -> None:
-    page = browser.new_context(offline=True, java_script_enabled=False).new_page()
+@pytest.mark.parametrize(("width", "seen", "hidden"), [(1200, "td-wide", "td-narrow"), (390, "td-narrow", "td-wide")])
+@pytest.mark.parametrize("scripts", [True, False])
+def test_every_chart_is_drawn_in_the_form_that_fits(
+    ran, browser, width: int, seen: str, hidden: str, scripts: bool
+) -> None:
+    page = browser.new_context(
+        offline=True, java_script_enabled=scripts, viewport={"width": width, "height": 844}
+    ).new_page()
     page.goto((ran.folder / "commerce.html").as_uri())
-    boxes = [element.bounding_box() for element in page.query_selector_all(".td-vega > svg")]
+    boxes = [element.bounding_box() for element in page.query_selector_all(f".td-vega > svg.{seen}")]
     assert len(boxes) == 3
-    assert all(box is not None and box["height"] > 50 for box in boxes)
+    # Not larger than drawn by more than a fifth, and not so small that labels are unreadable.
+    assert all(box is not None and box["height"] > 50 and 300 < box["width"] <= 880 for box in boxes)
+    assert not any(element.is_visible() for element in page.query_selector_all(f".td-vega > svg.{hidden}"))
+
+
+def test_a_page_is_light(ran) -> None:
+    """It is mailed, and read where there is no network."""
+    page = (ran.folder / "commerce.html").read_bytes()
+    assert len(gzip.compress(page)) < 60_000
+    assert b"vega" not in page.replace(b"td-vega", b"")
 
 
 @pytest.mark.parametrize("name", ["commerce", "index"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tidings.annotations import Annotation
 from tidings.currencies import places
 from tidings.display import formats
 from tidings.metrics.metric import Number
@@ -14,7 +16,14 @@ from tidings.metrics.result import Point
 from tidings.window import Period
 
 HEIGHT = 240
-_LETTERS = 40  # of an axis' names that fit side by side on a phone
+_LETTER = 6.6  # px, of usual letters at 12 px, rather more than less
+GAP = 12  # px between two labels of an axis
+BESIDE = 56  # px for the labels of the other axis
+_PHONE = 400
+_MOST_LETTERS = 28
+_MOST_SHADED = 100  # days, beyond which weekends are thinner than lines
+_SATURDAY = 6
+_SCALES = {"stars": (1.0, 5.0)}
 _LEADING = 15  # px between two labels
 
 
@@ -23,29 +32,124 @@ def tick(period: Period) -> str:
     return formats.day(period.start) if period.unit in ("day", "week") else period.label
 
 
-def time_axis(points: Sequence[Point], *, middle: bool = True) -> dict[str, Any]:
-    """Periods by name at equal steps, not as times: a browser's time zone cannot shift a day.
+def past(points: Sequence[Point]) -> list[Point]:
+    """The points whose periods have begun."""
+    return [point for point in points if point.period.state != "future"]
 
-    Only the first, the last and the `middle` one have labels, the outer two inside the picture.
+
+def time_axis(points: Sequence[Point], room: float) -> dict[str, Any]:
+    """Periods by position, not as times: a browser's time zone cannot shift a day.
+
+    As many have labels as fit side by side into `room` px: first where years and months begin, then weeks, then all.
     """
-    names = [tick(point.period) for point in points if point.period.state != "future"]
-    last = len(names) - 1
-    named = sorted({0, last // 2, last} if middle and last >= 4 else {0, last}) if names else []
-    inward = [{"test": f"datum.index === {end}", "value": side} for end, side in ((0, "left"), (1, "right"))]
+    begun = past(points)
+    last = len(begun) - 1
+    texts = _labels([point.period for point in begun], room)
     return {
-        "field": "t",
-        "type": "ordinal",
-        "sort": None,
-        "scale": {"type": "point", "padding": 0},
+        "field": "i",
+        "type": "quantitative",
+        "scale": {"domain": [0, last] if last > 0 else [-1, 1], "nice": False, "zero": False},
         "axis": {
-            "labelExpr": _only([names[i] for i in named]),
-            "labelAlign": {"condition": inward, "value": "center"},
+            "values": list(texts),
+            "labelExpr": f"({json.dumps(texts)})[datum.value]",
             "labelAngle": 0,
             "labelOverlap": False,
+            "labelFlush": False,
             "domain": True,
+            "ticks": True,
+            "tickSize": 4,
             "title": None,
         },
     }
+
+
+def _labels(periods: Sequence[Period], room: float) -> dict[int, str]:
+    """The periods that get a label, none of which comes near another, by position."""
+    if not periods:
+        return {}
+    is_dated = periods[0].unit in ("day", "week")
+    years = [i for i, p in enumerate(periods) if i and p.start.year != periods[i - 1].start.year]
+    months = [i for i, p in enumerate(periods) if i and p.start.month != periods[i - 1].start.month]
+    weeks = [i for i, p in enumerate(periods) if p.start.weekday() == 0] if periods[0].unit == "day" else []
+    quarters = [i for i in months if periods[i].start.month % 3 == 1]
+    named = {0, *years}
+
+    def text(i: int) -> str:
+        start = periods[i].start
+        if periods[i].unit in ("quarter", "year"):
+            return periods[i].label
+        with_year = i in named and (i or periods[0].start.year != periods[-1].start.year)
+        words = formats.day(start).split(" ") if is_dated else periods[i].label.split(" ")
+        return " ".join(words if with_year or (not is_dated and i in named) else words[:-1])
+
+    step = room / max(len(periods) - 1, 1)
+    chosen: dict[int, str] = {}
+    # A level is drawn whole or not at all, but for what stands too close to a level above it.
+    for level in ([0], years, quarters, months, weeks[::2], weeks, [len(periods) - 1], range(len(periods))):
+        fits = [i for i in level if i not in chosen and _is_free(i, text(i), chosen, step)]
+        apart = all((after - i) * step >= _wide(text(i)) / 2 + _wide(text(after)) / 2 + GAP for i, after in _next(fits))
+        if apart:
+            chosen |= {i: text(i) for i in fits}
+    return dict(sorted(chosen.items()))
+
+
+def _next(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    return list(itertools.pairwise(numbers))
+
+
+def _is_free(i: int, text: str, chosen: Mapping[int, str], step: float) -> bool:
+    return all(abs(i - other) * step >= (_wide(text) + _wide(held)) / 2 + GAP for other, held in chosen.items())
+
+
+def _wide(text: str) -> float:
+    """About how wide a label is, in px."""
+    return _LETTER * len(text)
+
+
+def calendar(points: Sequence[Point]) -> list[dict[str, Any]]:
+    """Behind the lines: weekends shaded and the first of each month marked, where periods are days."""
+    begun = [point.period for point in past(points)]
+    if not begun or begun[0].unit != "day" or len(begun) > _MOST_SHADED:
+        return []
+    free = [i for i, period in enumerate(begun) if period.start.isoweekday() >= _SATURDAY]
+    # Saturday and Sunday in one: between two there would be a seam.
+    starts = [i for i in free if i - 1 not in free]
+    ends = [{"a": max(i - 0.5, 0), "b": min((i + 1 if i + 1 in free else i) + 0.5, len(begun) - 1)} for i in starts]
+    firsts = [{"a": i} for i, p in enumerate(begun) if i and p.start.day == 1]
+    band = {"x": {"field": "a", "type": "quantitative"}, "x2": {"field": "b"}}
+    layers: list[dict[str, Any]] = []
+    if ends:
+        layers.append({"data": {"values": ends}, "mark": {"type": "rect", "style": "weekend"}, "encoding": band})
+    if firsts:
+        at = {"x": {"field": "a", "type": "quantitative"}}
+        layers.append({"data": {"values": firsts}, "mark": {"type": "rule", "style": "month"}, "encoding": at})
+    return layers
+
+
+def lone(values: Sequence[float | None]) -> list[int]:
+    """Positions of values without a neighbour, of which a line shows nothing."""
+    held = [None, *values, None]
+    return [i for i, v in enumerate(values) if v is not None and held[i] is None and held[i + 2] is None]
+
+
+def points_layer(style: str, values: Sequence[float | None], at: Sequence[int]) -> list[dict[str, Any]]:
+    """Marks on single values; none without any."""
+    rows = [{"i": i, "v": values[i]} for i in at if values[i] is not None]
+    if not rows:
+        return []
+    place = {"y": {"field": "v", "type": "quantitative"}}
+    return [{"data": {"values": rows}, "mark": {"type": "point", "style": style}, "encoding": place}]
+
+
+def plot_width(width: int, ends: Iterable[str]) -> float:
+    """About how many px of a picture's width the axis of time has, beside labels of these texts."""
+    return width - BESIDE - max(map(_wide, ends), default=0.0)
+
+
+def fitted(text: str, width: int) -> str:
+    """A name as short as a picture of that width needs it, its end kept: names differ there."""
+    most = _MOST_LETTERS if width > _PHONE else _MOST_LETTERS // 2
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[len(text) - most // 2 + 1 :]}"
 
 
 def value_axis(unit: str, low: float, high: float, ticks: int = 4) -> dict[str, Any]:
@@ -92,9 +196,9 @@ def _label(unit: str) -> str:
     return f"indexof(datum.label, '.') < 0 ? datum.label : format(datum.value, ',.{places(unit)}f')"
 
 
-def band_axis(names: Sequence[str]) -> dict[str, Any]:
-    """The axis below columns or tiles: every n-th name, fewer if they are long."""
-    room = min(8, max(3, _LETTERS // max(map(len, names), default=1)))
+def band_axis(names: Sequence[str], width: int) -> dict[str, Any]:
+    """The axis below columns or tiles: every n-th name, so that they fit side by side."""
+    room = fitting(names, width)
     return {
         "labelExpr": _only(names[:: max(1, -(-len(names) // room))]),
         "labelAngle": 0,
@@ -103,10 +207,26 @@ def band_axis(names: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def fitting(names: Sequence[str], width: int) -> int:
+    """How many of these names fit side by side below a chart."""
+    return max(2, int(plot_width(width, ()) // (max(map(_wide, names), default=0.0) + GAP)))
+
+
+def with_room(low: float, high: float, room: float, texts: Sequence[str], *, both: bool = False) -> dict[str, Any]:
+    """The scale of bars across `room` px that leaves place for texts at their ends, to the left as well if `both`."""
+    side = min(max(map(_wide, texts), default=0.0) + _LEADING, room * 0.35)
+    share = (high - low or 1.0) * side / (room - side * (2 if both else 1))
+    return {"domain": [low - share if both else low, high + share], "nice": False}
+
+
 def bounds(values: Sequence[float], unit: str) -> tuple[float, float, bool]:
-    """Bounds of a line's axis, and whether it leaves zero out: only if all values lie close together, far from it."""
-    if not values:
-        return 0.0, 1.0, False
+    """Bounds of a line's axis, and whether it leaves zero out: only if all values lie close together, far from it.
+
+    A unit with ends, as stars, has these.
+    """
+    scale = _SCALES.get(unit)
+    if scale is not None and all(scale[0] <= value <= scale[1] for value in values):
+        return *scale, False
     low, high = min(values), max(values)
     if low > 0 and high - low < 0.2 * high:
         room = max(high - low, 0.001 * high)
@@ -117,7 +237,7 @@ def bounds(values: Sequence[float], unit: str) -> tuple[float, float, bool]:
         # A rate cannot exceed 100 %, so the axis must not either.
         return low - room / 2, min(top, 1.0) if unit == "ratio" and high <= 1 else top, True
     low, high = min(low, 0.0), max(high, 0.0)
-    return (low, high, False) if high > low else (0.0, 1.0, False)
+    return (low, high, False) if high > low else (0.0, 1.0, False)  # all are zero, which is drawn on the axis
 
 
 def steps(values: Sequence[float], number: int) -> list[float]:
@@ -143,22 +263,70 @@ def zero() -> dict[str, Any]:
     return {"mark": {"type": "rule", "style": "zero"}, "encoding": {**across, "y": {"datum": 0}}}
 
 
-def dot(point: Point) -> dict[str, Any]:
+def dot(i: int, value: Number) -> dict[str, Any]:
     """A mark on one point."""
     return {
-        "data": {"values": [{"t": tick(point.period), "v": drawn(point.value)}]},
+        "data": {"values": [{"i": i, "v": drawn(value)}]},
         "mark": {"type": "circle", "style": "dot"},
         "encoding": {"y": {"field": "v", "type": "quantitative"}},
     }
 
 
-def label(style: str, point: Point, text: str, dy: float) -> dict[str, Any]:
+def label(style: str, i: int, value: Number, text: str, dy: float) -> dict[str, Any]:
     """A text to the right of one point, moved down by `dy` px."""
     return {
-        "data": {"values": [{"t": tick(point.period), "v": drawn(point.value), "text": text}]},
+        "data": {"values": [{"i": i, "v": drawn(value), "text": text}]},
         "mark": {"type": "text", "style": style, "align": "left", "dx": 8, "dy": dy},
         "encoding": {"y": {"field": "v", "type": "quantitative"}, "text": {"field": "text"}},
     }
+
+
+def so_far(i: int, value: float) -> dict[str, Any]:
+    """A lighter mark, open in the middle, for a period that is still running."""
+    return points_layer("so-far", [None] * i + [value], [i])[0]
+
+
+def stepped(scale: Mapping[str, Any]) -> dict[str, Any]:
+    """The target of each period."""
+    mark = {"type": "line", "style": "target", "interpolate": "step"}
+    return {"mark": mark, "encoding": {"y": {"field": "target", **scale}}}
+
+
+def numbered(annotations: Sequence[Annotation], points: Sequence[Point]) -> list[tuple[int, Annotation]]:
+    """The annotations whose day a chart shows, oldest first, with their numbers."""
+    begun = past(points)
+    shown = [one for one in annotations if begun and begun[0].period.start <= one.day <= begun[-1].period.last_day]
+    return list(enumerate(sorted(shown, key=lambda one: one.day), start=1))
+
+
+def events(annotations: Sequence[Annotation], points: Sequence[Point], room: float) -> list[dict[str, Any]]:
+    """A line per annotation, with its number above; those too close to each other have one label together."""
+    begun = past(points)
+    step = room / max(len(begun) - 1, 1)
+    found = [
+        (next(i for i, point in enumerate(begun) if one.day <= point.period.last_day), number)
+        for number, one in numbered(annotations, points)
+    ]
+    if not found:
+        return []
+    groups: list[list[tuple[int, int]]] = [[found[0]]]
+    for one in found[1:]:
+        if (one[0] - groups[-1][-1][0]) * step < _LEADING + GAP:
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    at = {"x": {"field": "i", "type": "quantitative"}}
+    texts = [
+        {"i": group[0][0], "n": f"{group[0][1]}" + (f"–{group[-1][1]}" if len(group) > 1 else "")} for group in groups
+    ]
+    return [
+        {"data": {"values": [{"i": i} for i, _ in found]}, "mark": {"type": "rule", "style": "event"}, "encoding": at},
+        {
+            "data": {"values": texts},
+            "mark": {"type": "text", "style": "event-number", "baseline": "bottom", "dy": -4},
+            "encoding": {**at, "y": {"value": 0}, "text": {"field": "n"}},
+        },
+    ]
 
 
 def apart(ends: Mapping[str, float], height: float) -> dict[str, float]:
@@ -176,8 +344,8 @@ def apart(ends: Mapping[str, float], height: float) -> dict[str, float]:
 
 
 def hover(field: str = "") -> dict[str, Any]:
-    """The invisible marks with the tooltips, a strip per period or a spot per point; the still picture has none."""
-    mark = {"type": "point", "size": 300} if field else {"type": "rule", "strokeWidth": 12}
+    """The invisible marks with the tooltips, a strip per period or a spot per point."""
+    mark = {"type": "point", "size": 300, "filled": True} if field else {"type": "rule", "strokeWidth": 12}
     place = {"y": {"field": field, "type": "quantitative"}} if field else {}
     return {"name": "hover", "mark": {**mark, "opacity": 0}, "encoding": {**place, "tooltip": {"field": "hover"}}}
 
@@ -188,9 +356,9 @@ def tag(value: Number, unit: str) -> str:
     return shown.figure if formats.is_currency(unit) else str(shown)
 
 
-def sized(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A specification as wide as a column of text; a page gives it the width of its box."""
-    return {**spec, "width": 680, "autosize": {"type": "fit-x", "contains": "padding"}, "padding": 4}
+def sized(spec: Mapping[str, Any], width: int) -> dict[str, Any]:
+    """A specification of that width with all its labels."""
+    return {**spec, "width": width, "autosize": {"type": "fit-x", "contains": "padding"}, "padding": 4}
 
 
 def drawn(value: Number) -> float | None:

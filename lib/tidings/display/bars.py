@@ -6,17 +6,20 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from tidings.display import alt, axes, formats, rows
-from tidings.display.figure import Figure, chart, note
+from tidings.display import alt, axes, formats, rows, titles
+from tidings.display.figure import NARROW, Figure, chart, note
 from tidings.display.fragments import Table
 from tidings.metrics.metric import Number
 from tidings.metrics.result import Field, Result
 
-STEP = 30  # px from bar to bar
+_STEP, _STEP_NARROW = 30, 46  # px from bar to bar
+NAME = 170  # px
 
 
 def bars(result: Result, value: str | None = None, title: str | None = None) -> Figure:
     """One bar per row in the result's order, without the total; `value` names the column (the first of numbers).
+
+    Without any value it is a note, as are the other charts here.
 
     Raises:
         UsageError: the result has no column of numbers, or `value` is not one of them.
@@ -26,7 +29,7 @@ def bars(result: Result, value: str | None = None, title: str | None = None) -> 
     what = f"{measure.title} by {rows.in_sentence(rows.label_field(result).title)}"
     return _chart(
         result,
-        title or top_sentence(rows.pairs(result, split.parts, measure), rows.label_field(result), measure),
+        title or titles.ranking(result, measure),
         what,
         pairs,
         measure,
@@ -59,52 +62,57 @@ def columns(result: Result, value: str | None = None, title: str | None = None) 
     pairs = rows.pairs(result, result.rows, measure)
     data = [{"t": n, "v": axes.drawn(v), "text": f"{n}: {formats.short(v, measure.unit)}"} for n, v in pairs]
     names = [name for name, _ in pairs]
+    if not any(formats.is_number(v) and v for _, v in pairs):
+        return note(f"{titles.columns(pairs, measure)}.")
     what = f"{measure.title} by {rows.in_sentence(label.title)}"
-    spec = {
-        "data": {"values": data},
-        "height": 180,
-        "mark": {"type": "bar", "style": "bar"},
-        "encoding": {
-            "x": {
-                "field": "t",
-                "type": "ordinal",
-                "sort": None,
-                "scale": {"domain": names, "paddingInner": 0.2},
-                "axis": {**axes.band_axis(names), "domain": True},
+
+    def draw(width: int) -> dict[str, Any]:
+        spec = {
+            "data": {"values": data},
+            "height": 180,
+            "mark": {"type": "bar", "style": "bar"},
+            "encoding": {
+                "x": {
+                    "field": "t",
+                    "type": "ordinal",
+                    "sort": None,
+                    "scale": {"domain": names, "paddingInner": 0.2},
+                    "axis": {**axes.band_axis(names, width), "domain": True},
+                },
+                "y": {
+                    "field": "v",
+                    "type": "quantitative",
+                    "axis": axes.grid_axis(measure.unit, [0.0, *(float(v) for _, v in pairs if v is not None)]),
+                },
+                "tooltip": {"field": "text"},
             },
-            "y": {
-                "field": "v",
-                "type": "quantitative",
-                "axis": axes.grid_axis(measure.unit, [0.0, *(float(v) for _, v in pairs if v is not None)]),
-            },
-            "tooltip": {"field": "text"},
-        },
-    }
+        }
+        return axes.sized(spec, width)
+
     return chart(
-        title=title or _columns_title(pairs, measure),
+        title=title or titles.columns(pairs, measure),
         subtitle=_measured(what, measure),
         alt=alt.ranking(what, pairs, measure.unit),
-        spec=axes.sized(spec),
+        draw=draw,
         table=Table.of(result),
         provenance=result.provenance,
         metrics=rows.metrics_of([measure]),
     )
 
 
-def top_sentence(pairs: Sequence[tuple[str, Any]], label: Field, measure: Field) -> str:
-    """The title of a ranking: what is first, with which value."""
-    known = [(name, value) for name, value in pairs if formats.is_number(value)]
-    if not known:
-        return f"{measure.title}: no data in this window"
-    name, value = max(known, key=lambda pair: float(pair[1]))
-    # A bare number needs the name of its column: "Status 200 first".
-    name = f"{label.title} {name}" if name[:1].isdigit() else name
-    return f"{name} first, with {formats.short(value, measure.unit)} {rows.in_sentence(measure.title)}"
+def down(names: Sequence[str], width: int) -> tuple[dict[str, Any], list[dict[str, Any]], int, int]:
+    """Names down the side in this order: the axis, further layers, the height of a row, and how far down its bar is.
 
-
-def names_axis(names: Sequence[str]) -> dict[str, Any]:
-    """Names down the side, in this order."""
-    return {"field": "name", "type": "nominal", "sort": list(names), "axis": {"labelLimit": 170, "title": None}}
+    On a phone a name stands above its bar, which has the whole width.
+    """
+    axis = {"field": "name", "type": "nominal", "sort": list(names), "axis": {"labelLimit": NAME, "title": None}}
+    if width > NARROW:
+        return axis, [], _STEP, 0
+    above = {
+        "mark": {"type": "text", "style": "name", "dy": -12, "limit": width - 16},
+        "encoding": {"x": {"value": 0}, "text": {"field": "name"}},
+    }
+    return {**axis, "axis": None}, [above], _STEP_NARROW, 7
 
 
 def _chart(
@@ -117,27 +125,39 @@ def _chart(
 ) -> Figure:
     labels = texts or [axes.tag(value, measure.unit) for _, value in pairs]
     data = [{"name": n, "v": axes.drawn(v), "text": text} for (n, v), text in zip(pairs, labels, strict=True)]
-    spec = {
-        "data": {"values": data},
-        "height": {"step": STEP},
-        "encoding": {
-            "y": names_axis([name for name, _ in pairs]),
-            "x": {"field": "v", "type": "quantitative", "scale": {"zero": True, "nice": False}, "axis": None},
-            "tooltip": {"field": "text"},
-        },
-        "layer": [
-            {"mark": {"type": "bar", "style": "bar", "height": 18}},
-            {
-                "mark": {"type": "text", "style": "label", "align": "left", "dx": 6},
-                "encoding": {"text": {"field": "text"}},
-            },
-        ],
-    }
+    values = [float(value) for _, value in pairs if formats.is_number(value)]
+    if not values:
+        return note(f"{measure.title}: no data in this window.")
+    low, high = min(0.0, *values), max(0.0, *values)
+
+    def draw(width: int) -> dict[str, Any]:
+        axis, above, step, shift = down([name for name, _ in pairs], width)
+        x = {
+            "field": "v",
+            "type": "quantitative",
+            "scale": axes.with_room(low, high, width - NAME, labels),
+            "axis": None,
+        }
+        spec = {
+            "data": {"values": data},
+            "height": {"step": step},
+            "encoding": {"y": axis, "x": x},
+            "layer": [
+                {"mark": {"type": "bar", "style": "bar", "height": 18, "yOffset": shift}},
+                {
+                    "mark": {"type": "text", "style": "label", "align": "left", "dx": 6, "dy": shift},
+                    "encoding": {"text": {"field": "text"}},
+                },
+                *above,
+            ],
+        }
+        return axes.sized(spec, width)
+
     return chart(
         title=title,
         subtitle=_measured(what, measure),
         alt=alt.ranking(what, pairs, measure.unit),
-        spec=axes.sized(spec),
+        draw=draw,
         table=Table.of(result),
         provenance=result.provenance,
         metrics=rows.metrics_of([measure]),
@@ -146,18 +166,6 @@ def _chart(
 
 def _measured(what: str, measure: Field) -> str:
     return f"{what} · {measure.unit}" if formats.is_currency(measure.unit) else what
-
-
-def _columns_title(pairs: Sequence[tuple[str, Any]], measure: Field) -> str:
-    known = [(name, value) for name, value in pairs if formats.is_number(value)]
-    if not any(value for _, value in known):
-        return f"{measure.title}: none in this window"
-    name, value = max(known, key=lambda pair: float(pair[1]))
-    last = known[-1]
-    return (
-        f"{measure.title}: at most {formats.short(value, measure.unit)} ({name}), "
-        f"last {formats.short(last[1], measure.unit)} ({last[0]})"
-    )
 
 
 def _funnel_title(steps: Sequence[tuple[str, Number]]) -> str:

@@ -7,118 +7,147 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tidings.display import alt, axes, formats
+from tidings.display import alt, axes, formats, titles
 from tidings.display.figure import Figure, chart, note
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
-from tidings.metrics.metric import Number
-from tidings.metrics.result import Field, Point, Series, joined, relative_change
+from tidings.metrics.result import Field, Point, Series, joined
 
 MOST_LINES = 4
 MOST_PANELS = 12
 _ENOUGH = 0.5
+_PANEL_HEIGHT = 96
+_LEAST_PANEL = 220  # px
 _CUT = "The vertical axis does not start at zero."
 
 
 def trend(series: Series, before: Series | None = None, title: str | None = None, zone: str = "") -> Figure:
     """One metric over time in the accent colour, `before` period by period in grey behind it.
 
-    A period that is still running is dashed if at least half of it is covered; other partly covered periods are in the
-    table only, since they would look like a drop. The axis starts at zero unless all values are far from it, with a
-    note below the chart. `zone` is named in the subtitle.
+    A period that is still running is part of no line: what it has so far is a lighter mark, joined by dashes only
+    where the metric does not grow with every day and at least half of it is covered. Other partly covered periods are
+    in the table only, since they would look like a drop. The axis starts at zero unless all values are far from it,
+    with a note below the chart. Annotations are numbered marks, targets a stepped line. `zone` is named in the
+    subtitle. Without any value to draw it is a note.
 
     Raises:
         UsageError: more periods than a chart may have.
     """
-    points = _past(series)
+    points = axes.past(series.points)
     old = list(before.points[: len(points)]) if before is not None else []
-    values = [_drawn(point) for point in points]
-    gone = [_drawn(point) for point in old]
-    is_open = bool(points) and points[-1].period.state == "incomplete" and values[-1] is not None
-    solid = len(points) - 1 if is_open else len(points)
+    whole = [axes.drawn(point.value) if point.is_whole else None for point in points]
+    gone = [axes.drawn(point.value) if point.is_whole else None for point in old]
+    so_far = _so_far(points)
+    if not any(value is not None for value in (*whole, *gone, so_far)):
+        return note(f"{title or series.metric.title}: {_nothing_drawn(series)}.")
+    target = _targets([series], points)
+    is_joined = so_far is not None and series.metric.kind not in ("flow", "distinct")
+    last = len(points) - 1
     rows = [
         axes.compact(
+            i=i,
             t=axes.tick(point.period),
-            now=values[i] if i < solid else None,
-            open=values[i] if is_open and i >= solid - 1 else None,
+            now=whole[i],
+            open=(so_far if i == last else whole[i]) if is_joined and i >= last - 1 else None,
             before=gone[i] if i < len(gone) else None,
+            target=target[i],
             hover=_hover(point, old[i] if i < len(old) else None, series.unit),
         )
         for i, point in enumerate(points)
     ]
-    low, high, cut = axes.bounds([v for v in (*values, *gone) if v is not None], series.unit)
+    held = [value for value in (*whole, *gone, *target, so_far) if value is not None]
+    low, high, cut = axes.bounds(held, series.unit)
     scale = axes.value_axis(series.unit, low, high)
-    lines_drawn = [
-        *([axes.line("before", "before", scale)] if any(v is not None for v in gone) else []),
-        axes.line("now", "now", scale),
-        *([axes.line("open", "open", scale)] if is_open else []),
-    ]
-    ends = {"now": _end(points, values), "before": _end(points, gone)}
-    shifts = axes.apart({name: float(end.value or 0) for name, end in ends.items() if end}, high - low)
+    ends = {
+        name: (at, values[at])
+        for name, values in (("now", whole), ("before", gone), ("target", target))
+        if (at := _last(values)) is not None
+    }
+    shifts = axes.apart({name: float(value or 0) for name, (_, value) in ends.items()}, high - low)
     texts = {
-        name: f"{axes.tag(end.value, series.unit)}{' before' if name == 'before' else ''}"
-        for name, end in ends.items()
-        if end
+        name: f"{'target ' if name == 'target' else ''}{axes.tag(value, series.unit)}"
+        f"{' before' if name == 'before' else ''}"
+        for name, (_, value) in ends.items()
     }
-    labels = [axes.label(f"label-{name}", end, texts[name], shifts[name]) for name, end in ends.items() if end]
-    now = ends["now"]
-    spec = {
-        "data": {"values": rows},
-        "height": axes.HEIGHT,
-        "encoding": {"x": axes.time_axis(points)},
-        "layer": [
-            *lines_drawn,
+
+    def draw(width: int) -> dict[str, Any]:
+        room = axes.plot_width(width, texts.values())
+        layers = [
+            *axes.calendar(points),
+            *([axes.line("before", "before", scale)] if "before" in ends else []),
+            *([axes.stepped(scale)] if "target" in ends else []),
+            axes.line("now", "now", scale),
+            *([axes.line("open", "open", scale)] if is_joined else []),
+            *axes.points_layer("lone-before", gone, axes.lone(gone)),
+            *axes.points_layer("lone", whole, axes.lone(whole)),
             *([axes.zero()] if low < 0 < high else []),
-            *([axes.dot(now)] if now else []),
-            *labels,
+            *([axes.so_far(last, so_far)] if so_far is not None else []),
+            *([axes.dot(*ends["now"])] if "now" in ends else []),
+            *(axes.label(f"label-{name}", *end, texts[name], shifts[name]) for name, end in ends.items()),
+            *axes.events(series.annotations, points, room),
             axes.hover(),
-        ],
-    }
-    running = [f"{points[-1].period.label} is still running: dashed."] if is_open else []
-    running += _left_out(points)
+        ]
+        spec = {
+            "data": {"values": rows},
+            "height": axes.HEIGHT,
+            "encoding": {"x": axes.time_axis(points, room)},
+            "layer": layers,
+        }
+        return axes.sized(spec, width)
+
     return chart(
-        title=title or _trend_title(series, before),
+        title=title or titles.trend(series, before),
         subtitle=_subtitle([series], zone),
         alt=alt.series(series, before),
-        spec=axes.sized(spec),
-        table=_trend_table(series, points, old if before is not None else None),
+        draw=draw,
+        table=_trend_table(series, points, old if before is not None else None, target),
         provenance=joined([series.provenance, *([before.provenance] if before else [])]),
-        notes=[*([_CUT] if cut else []), *running],
+        notes=[*([_CUT] if cut else []), *_left_out(points, so_far), *_listed([series], points)],
         key=_key(points, old),
         metrics=[series.metric],
     )
 
 
 def lines(courses: Mapping[str, Series], title: str | None = None, zone: str = "") -> Figure:
-    """Up to four metrics or parts of one unit on one scale, each labelled at its end.
+    """Up to four metrics or parts of one unit on one scale, each labelled at its end; without values a note.
 
     Raises:
         UsageError: none, more than four, or series of different units (there is never a second axis).
     """
     first = _same_unit(courses, MOST_LINES, "multiples()")
     rows = _long(courses)
-    low, high, cut = axes.bounds([row["v"] for row in rows if "v" in row], first.unit)
-    ends = _ends(courses)
-    shifts = axes.apart({name: float(point.value or 0) for name, point in ends.items()}, high - low)
-    texts = {name: f"{name} {axes.tag(point.value, first.unit)}" for name, point in ends.items()}
+    if not (held := _held(rows)):
+        return note(f"{title or first.metric.title}: {_nothing_drawn(first)}.")
+    points = axes.past(first.points)
+    low, high, cut = axes.bounds(held, first.unit)
+    ends = {name: end for name in courses if (end := _end(rows, name)) is not None}
+    shifts = axes.apart({name: end[1] for name, end in ends.items()}, high - low)
     scale = axes.value_axis(first.unit, low, high)
-    layers: list[dict[str, Any]] = []
-    for number, name in enumerate(courses, start=1):
-        only = {"transform": [{"filter": {"field": "name", "equal": name}}]}
-        layers.append({**only, **axes.line(f"line-{number}", "v", scale)})
-        if name in ends:
-            layers.append(axes.label(f"label-{number}", ends[name], texts[name], shifts[name]))
-    spec = {
-        "data": {"values": rows},
-        "height": axes.HEIGHT,
-        "encoding": {"x": axes.time_axis(first.points)},
-        "layer": [*layers, axes.hover("v")],
-    }
-    return _together(courses, axes.sized(spec), title, zone, [_CUT] if cut else [])
+
+    def draw(width: int) -> dict[str, Any]:
+        texts = {name: f"{axes.fitted(name, width)} {axes.tag(end[1], first.unit)}" for name, end in ends.items()}
+        room = axes.plot_width(width, texts.values())
+        layers = axes.calendar(points)
+        for number, name in enumerate(courses, start=1):
+            only = {"transform": [{"filter": {"field": "name", "equal": name}}]}
+            layers.append({**only, **axes.line(f"line-{number}", "v", scale)})
+            layers.append({**only, **_lone_marks(f"lone-{number}")})
+            if name in ends:
+                layers.append(axes.label(f"label-{number}", *ends[name], texts[name], shifts[name]))
+        layers += [*axes.events(first.annotations, points, room), axes.hover("v")]
+        spec = {
+            "data": {"values": rows},
+            "height": axes.HEIGHT,
+            "encoding": {"x": axes.time_axis(points, room)},
+            "layer": layers,
+        }
+        return axes.sized(spec, width)
+
+    return _together(courses, draw, title, zone, [_CUT] if cut else [])
 
 
 def multiples(courses: Mapping[str, Series], title: str | None = None, zone: str = "") -> Figure:
-    """One small chart per series, all on one scale, so that their heights can be compared.
+    """One small chart per series, all on one scale, so that their heights can be compared; without values a note.
 
     Raises:
         UsageError: more than twelve, or series of different units.
@@ -127,48 +156,68 @@ def multiples(courses: Mapping[str, Series], title: str | None = None, zone: str
         return note(f"{title or 'By group'}: no data in this window.")
     first = _same_unit(courses, MOST_PANELS, "ranking()")
     rows = _long(courses)
-    columns = 2 if len(courses) in (2, 4) else 3
-    low, high, cut = axes.bounds([row["v"] for row in rows if "v" in row], first.unit)
-    spec = {
-        "data": {"values": rows},
-        "columns": columns,
-        "spacing": 24,
-        "resolve": {"axis": {"x": "independent"}},
-        "facet": {"field": "name", "type": "nominal", "sort": list(courses), "title": None, "header": {"title": None}},
-        "spec": {
-            "width": 620 // columns - 24,
-            "height": 96,
-            "encoding": {"x": axes.time_axis(first.points, middle=False)},
-            "layer": [axes.line("now", "v", axes.value_axis(first.unit, low, high, 3)), axes.hover("v")],
-        },
-    }
-    return _together(courses, spec, title, zone, ["All panels have one scale.", *([_CUT] if cut else [])])
+    if not (held := _held(rows)):
+        return note(f"{title or first.metric.title}: {_nothing_drawn(first)}.")
+    points = axes.past(first.points)
+    low, high, cut = axes.bounds(held, first.unit)
+    scale = axes.value_axis(first.unit, low, high, 3)
+    most = 2 if len(courses) in (2, 4) else 3
+
+    def draw(width: int) -> dict[str, Any]:
+        columns = max(1, min(most, width // _LEAST_PANEL))
+        room = width // columns - axes.BESIDE
+        return {
+            "data": {"values": rows},
+            "columns": columns,
+            "spacing": 24,
+            "resolve": {"axis": {"x": "independent"}},
+            "facet": {
+                "field": "name",
+                "type": "nominal",
+                "sort": list(courses),
+                "title": None,
+                "header": {"title": None, "labelLimit": room},
+            },
+            "spec": {
+                "width": room,
+                "height": _PANEL_HEIGHT,
+                "encoding": {"x": axes.time_axis(points, room - axes.GAP)},
+                "layer": [
+                    *axes.calendar(points),
+                    axes.line("now", "v", scale),
+                    _lone_marks("lone"),
+                    *axes.events(first.annotations, points, room),
+                    axes.hover("v"),
+                ],
+            },
+        }
+
+    shared = ["All panels have one scale."] if len(courses) > 1 else []
+    return _together(courses, draw, title, zone, [*shared, *([_CUT] if cut else [])])
 
 
-def _together(
-    courses: Mapping[str, Series], spec: Mapping[str, Any], title: str | None, zone: str, notes: Sequence[str]
-) -> Figure:
+def _together(courses: Mapping[str, Series], draw: Any, title: str | None, zone: str, notes: Sequence[str]) -> Figure:
     first = next(iter(courses.values()))
+    points = axes.past(first.points)
+    running = any(point.period.state == "incomplete" and point.value is not None for point in points)
+    left = [f"{points[-1].period.label} is still running: in the data below, not in the lines."] if running else []
     return chart(
-        title=title or _ends_title(_ends(courses), first),
+        title=title or titles.several(courses),
         subtitle=_subtitle(courses.values(), zone),
         alt=alt.several(courses),
-        spec=spec,
+        draw=draw,
         table=_wide_table(courses),
         provenance=joined(course.provenance for course in courses.values()),
-        notes=notes,
+        notes=[*notes, *left, *_listed(courses.values(), points)],
         metrics=[course.metric for course in courses.values()],
     )
 
 
-def _past(series: Series) -> list[Point]:
-    return [point for point in series.points if point.period.state != "future"]
-
-
-def _drawn(point: Point) -> float | None:
-    """The value of a line at a period: none if the period is partly covered or has only begun."""
-    so_far = point.period.state == "incomplete" and point.share >= _ENOUGH
-    return axes.drawn(point.value) if point.is_whole or so_far else None
+def _so_far(points: Sequence[Point]) -> float | None:
+    """What a running period has so far, if at least half of it is covered."""
+    if not points or points[-1].period.state != "incomplete" or points[-1].share < _ENOUGH:
+        return None
+    return axes.drawn(points[-1].value)
 
 
 def _nothing_drawn(course: Series) -> str:
@@ -177,36 +226,69 @@ def _nothing_drawn(course: Series) -> str:
     return course.why or formats.why_missing(course.metric)
 
 
-def _left_out(points: Sequence[Point]) -> list[str]:
-    left = [point for point in points if point.value is not None and _drawn(point) is None]
-    if not left:
-        return []
-    what = left[0].period.label if len(left) == 1 else f"{len(left)} periods"
-    return [f"{what} partly covered: in the data below, not in the line."]
+def _left_out(points: Sequence[Point], so_far: float | None) -> list[str]:
+    notes = []
+    if so_far is not None:
+        notes.append(f"{points[-1].period.label} is still running: the lighter mark has what it has so far.")
+    left = [p for p in points if p.value is not None and not p.is_whole]
+    left = left[:-1] if so_far is not None else left
+    if left:
+        what = left[0].period.label if len(left) == 1 else f"{len(left)} periods"
+        notes.append(f"{what} partly covered: in the data below, not in the line.")
+    return notes
 
 
-def _long(courses: Mapping[str, Series]) -> list[dict[str, Any]]:
+def _listed(courses: Iterable[Series], points: Sequence[Point]) -> list[str]:
+    """The annotations by their numbers."""
+    found = next((course.annotations for course in courses if course.annotations), ())
     return [
-        axes.compact(
-            t=axes.tick(point.period),
-            name=name,
-            v=_drawn(point),
-            hover=f"{name}, {_hover(point, None, course.unit)}",
-        )
-        for name, course in courses.items()
-        for point in _past(course)
+        f"{number}: {formats.day(one.day)}, {one.text}{f' ({one.kind})' if one.kind else ''}"
+        for number, one in axes.numbered(found, points)
     ]
 
 
-def _end(points: Sequence[Point], values: Sequence[float | None]) -> Point | None:
-    """The last value of a line, at the period of the current line where it is drawn."""
-    last = next((i for i in range(len(values) - 1, -1, -1) if values[i] is not None), None)
-    return None if last is None else Point(points[last].period, values[last])
+def _targets(courses: Iterable[Series], points: Sequence[Point]) -> list[float | None]:
+    held = next((course.targets for course in courses if course.targets), ())
+    known = [axes.drawn(value) for value in held[: len(points)]]
+    return known + [None] * (len(points) - len(known))
 
 
-def _ends(courses: Mapping[str, Series]) -> dict[str, Point]:
-    drawn = {name: [p for p in alt.known(course) if _drawn(p) is not None] for name, course in courses.items()}
-    return {name: points[-1] for name, points in drawn.items() if points}
+def _long(courses: Mapping[str, Series]) -> list[dict[str, Any]]:
+    rows = []
+    for name, course in courses.items():
+        points = axes.past(course.points)
+        values = [axes.drawn(point.value) if point.is_whole else None for point in points]
+        alone = axes.lone(values)
+        rows += [
+            axes.compact(
+                i=i,
+                t=axes.tick(point.period),
+                name=name,
+                v=values[i],
+                lone=values[i] if i in alone else None,
+                hover=f"{name}, {_hover(point, None, course.unit)}",
+            )
+            for i, point in enumerate(points)
+        ]
+    return rows
+
+
+def _held(rows: Sequence[Mapping[str, Any]]) -> list[float]:
+    return [row["v"] for row in rows if "v" in row]
+
+
+def _lone_marks(style: str) -> dict[str, Any]:
+    place = {"y": {"field": "lone", "type": "quantitative"}}
+    return {"mark": {"type": "point", "style": style}, "encoding": place}
+
+
+def _last(values: Sequence[float | None]) -> int | None:
+    return next((i for i in range(len(values) - 1, -1, -1) if values[i] is not None), None)
+
+
+def _end(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[int, float] | None:
+    found = [(row["i"], row["v"]) for row in rows if row["name"] == name and "v" in row]
+    return found[-1] if found else None
 
 
 def _hover(point: Point, old: Point | None, unit: str) -> str:
@@ -230,48 +312,6 @@ def _subtitle(courses: Iterable[Series], zone: str) -> str:
     return " · ".join(filter(None, [measures, printed, f"by {every[0].grain}", alt.span(every[0].points), zone]))
 
 
-def _trend_title(series: Series, before: Series | None) -> str:
-    """The title: a total and its change for a flow, else the last value and its range."""
-    metric, unit = series.metric, series.unit
-    points = alt.known(series)
-    if not points:
-        return f"{metric.title}: {series.why or formats.why_missing(metric)}"
-    done = [i for i, point in enumerate(series.points) if point.is_whole]
-    low, high = alt.extremes(points)
-    if metric.kind != "flow" or not done:
-        last = next((p for p in reversed(points) if p.is_whole), points[-1])
-        return (
-            f"{metric.title} at {formats.short(last.value, unit)} ({axes.tick(last.period)}), "
-            f"between {formats.short(low.value, unit)} and {formats.short(high.value, unit)}"
-        )
-    total = _total([series.points[i] for i in done])
-    sentence = f"{metric.title}: {formats.short(total, unit)} in {alt.span([series.points[i] for i in done])}"
-    if before is not None and len(before.points) > done[-1]:
-        old = [before.points[i] for i in done]
-        is_complete = len(done) == len([p for p in points if p.period.state == "complete"])
-        change = relative_change(total, _total(old)) if is_complete and all(point.is_whole for point in old) else None
-        if change is not None:
-            return f"{sentence}, {formats.percent(change)} against {alt.span(old)}"
-    return f"{sentence}, most on {high.period.label} ({formats.short(high.value, unit)})"
-
-
-def _total(points: Sequence[Point]) -> Number:
-    values: list[Any] = [point.value for point in points if formats.is_number(point.value)]
-    return sum(values[1:], values[0]) if values else None
-
-
-def _ends_title(ends: Mapping[str, Point], first: Series) -> str:
-    if not ends:
-        return f"{first.metric.title}: {_nothing_drawn(first)}"
-    order = sorted(ends, key=lambda name: float(ends[name].value or 0))
-    low, high = order[0], order[-1]
-    most = f"{formats.short(ends[high].value, first.unit)}"
-    when = axes.tick(ends[high].period)
-    if low == high:
-        return f"{high}: {most} ({when})"
-    return f"{high} highest at {most}, {low} lowest at {formats.short(ends[low].value, first.unit)} ({when})"
-
-
 def _same_unit(courses: Mapping[str, Series], most: int, instead: str) -> Series:
     if not 1 <= len(courses) <= most:
         raise UsageError(f"{len(courses)} lines were asked for.", f"Draw 1 to {most}, or use {instead}.")
@@ -281,13 +321,18 @@ def _same_unit(courses: Mapping[str, Series], most: int, instead: str) -> Series
     return next(iter(courses.values()))
 
 
-def _trend_table(series: Series, points: Sequence[Point], old: Sequence[Point] | None) -> Table:
+def _trend_table(
+    series: Series, points: Sequence[Point], old: Sequence[Point] | None, target: Sequence[float | None]
+) -> Table:
     fields = [Field("period", series.grain.capitalize()), Field("value", series.metric.title, series.unit)]
     rows: list[tuple[Any, ...]] = [(point.period.label + _running(point), point.value) for point in points]
     if old is not None:
         fields += [Field("period_before", "Compared with"), Field("before", "Before", series.unit)]
         pairs = [(p.period.label, p.value) for p in old] + [(None, None)] * (len(points) - len(old))
         rows = [(*row, *pair) for row, pair in zip(rows, pairs, strict=True)]
+    if any(value is not None for value in target):
+        fields.append(Field("target", "Target", series.unit))
+        rows = [(*row, value) for row, value in zip(rows, target, strict=True)]
     return Table(tuple(fields), tuple(rows))
 
 
@@ -299,7 +344,7 @@ def _wide_table(courses: Mapping[str, Series]) -> Table:
         (Field("period", first.grain.capitalize()), *names),
         tuple(
             (point.period.label + _running(point), *(found.get((name, point.period.start)) for name in courses))
-            for point in _past(first)
+            for point in axes.past(first.points)
         ),
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +19,15 @@ from tidings.metrics.result import Provenance, Value
 
 HTML = "text/html"
 TEXT = "text/plain"
-VEGALITE = "application/vnd.vegalite.v6+json"
 TIDINGS = "application/vnd.tidings.v1+json"
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 MOST_ROWS = 1500
+WIDE, NARROW = 760, 328
+"""Widths in px of the two pictures of a chart, for a desktop or paper and for a phone; the page shows what fits."""
+Draw = Callable[[int], Mapping[str, Any]]
+"""A chart's specification for a width in px: labels that fit at one collide at another."""
+# What Vega writes of a mark that has a description, all of it escaped.
+_DESCRIBED = re.compile(r'<(\w+) aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="[^"]*"([^>]*)/>')
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,8 @@ class Finding:
 class Figure:
     """What a cell displays. `html` is safe markup styled by theme.css; `text` is the same for equal data.
 
-    A chart's fragment holds `<div class="td-vega" role="img" aria-label="...">` around a still picture whose colours
-    are CSS variables. A page may replace the picture by drawing `spec` there with Vega's SVG renderer, its `config`
-    exchanged for `theme.page_config()`, its `title` removed (the fragment has it) and its width set to the box.
+    A chart's fragment holds `<div class="td-vega" role="img" aria-label="...">` around one or two drawn pictures whose
+    colours are CSS variables; theme.css shows the one that fits. `spec` is the wider one's specification.
     """
 
     kind: Kind
@@ -63,14 +68,11 @@ class Figure:
         if self.kind == "digest":
             # nbval compares all forms of an output, and the others contain the build's id.
             return {TEXT: self.text}
-        bundle: dict[str, Any] = {HTML: str(self.html), TEXT: self.text, TIDINGS: self.record()}
-        if self.spec is not None:
-            bundle[VEGALITE] = dict(self.spec)
-        return bundle
+        return {HTML: str(self.html), TEXT: self.text, TIDINGS: self.record()}
 
     @property
     def chart(self) -> Any:
-        """The same chart as Altair's, validated, to be changed further: `.properties(...)`, layers.
+        """The same chart as Altair's, validated, to be changed further: `.properties(...)`, layers, selections.
 
         Raises:
             UsageError: the figure is not a chart.
@@ -119,7 +121,7 @@ def chart(
     title: str,
     subtitle: str,
     alt: str,
-    spec: Mapping[str, Any],
+    draw: Draw,
     table: Table,
     provenance: Provenance,
     notes: Sequence[str] = (),
@@ -128,11 +130,12 @@ def chart(
 ) -> Figure:
     """A chart in its frame: title with the finding, subtitle with the measure, picture, notes, data and source.
 
-    `spec` is Vega-Lite without colours, config or title. `key` explains the lines where labels at their ends do not.
+    `draw` gives Vega-Lite without colours, config or title. `key` explains the lines where labels at their ends do not.
 
     Raises:
         UsageError: more rows than allowed, or a bar that does not start at zero.
     """
+    spec = {"$schema": SCHEMA, **draw(WIDE)}
     carried = max(len(table.rows), len(spec.get("data", {}).get("values", ())))
     if carried > MOST_ROWS:
         raise UsageError(
@@ -140,35 +143,48 @@ def chart(
             f"Group them before drawing: at most {MOST_ROWS} are allowed.",
         )
     _require_zero(spec, title)
-    whole = {"$schema": SCHEMA, **spec}
     heading = {"text": _wrapped(title, 80), "subtitle": _wrapped(subtitle, 100)}
-    picture = Markup('<div class="td-vega" role="img" aria-label="{}">{}</div>').format(alt, still(whole))
+    box = pictures(alt, spec, {"$schema": SCHEMA, **draw(NARROW)})
     return Figure(
         kind="chart",
-        html=frame("chart", title, subtitle, Markup("{}{}").format(key, picture), notes, table, provenance, metrics),
+        html=frame("chart", title, subtitle, Markup("{}{}").format(key, box), notes, table, provenance, metrics),
         text=f"{title}\n{alt}",
         title=title,
         subtitle=subtitle,
         alt=alt,
         table=table,
         provenance=provenance,
-        spec={**whole, "title": heading, "config": theme.config(theme.LIGHT)},
+        spec={**spec, "title": heading, "config": theme.config(theme.LIGHT)},
     )
 
 
-def still(spec: Mapping[str, Any]) -> Markup:
-    """The chart as inline SVG in the page's colours, for readers without scripts.
+def pictures(alt: str, wide: Mapping[str, Any], narrow: Mapping[str, Any] | None = None) -> Markup:
+    """The box of a chart with its pictures; without a `narrow` one a phone shows the other, made smaller."""
+    if narrow is None:
+        return Markup('<div class="td-vega" role="img" aria-label="{}">{}</div>').format(alt, still(wide, "td-only"))
+    return Markup('<div class="td-vega" role="img" aria-label="{}">{}{}</div>').format(
+        alt, still(wide, "td-wide"), still(narrow, "td-narrow")
+    )
+
+
+def still(spec: Mapping[str, Any], klass: str) -> Markup:
+    """The chart as inline SVG in the page's colours, its tooltips as titles of its marks: it needs no script.
 
     The spec's own `config` overrides the page's.
     """
     config = theme.merged(theme.page_config(), spec.get("config", {}))
     # A character that XML does not allow makes the library abort the process.
-    seen = plain_spec(_without_hover({**spec, "config": config}))
+    seen = plain_spec(_titled({**spec, "config": config}))
     svg: str = vl_convert.vegalite_to_svg(seen, vl_version="6.4")
     # The page sets the type; five thousand copies of the font stack do not help.
     svg = svg.replace(f' font-family="{theme.FONT}"', "")
+    svg = _DESCRIBED.sub(r"<\1\3><title>\2</title></\1>", svg)
     # Safe: Vega escapes all text of the spec, and the tests hold it to that.
-    return Markup(svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1))  # noqa: S704
+    return Markup(  # noqa: S704
+        svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1).replace(
+            'class="marks"', f'class="marks {klass}"', 1
+        )
+    )
 
 
 def figure_of(value: Value) -> dict[str, Any]:
@@ -211,10 +227,18 @@ def plain_spec(part: Any) -> Any:
     return plain_text(part) if isinstance(part, str) else part
 
 
-def _without_hover(spec: Mapping[str, Any]) -> dict[str, Any]:
-    held: dict[str, Any] = {key: _without_hover(part) if key == "spec" else part for key, part in spec.items()}
-    if "layer" in held:
-        held["layer"] = [layer for layer in spec["layer"] if layer.get("name") != "hover"]
+def _titled(part: Any) -> Any:
+    """A spec whose marks with a tooltip have it as their description, which a picture can carry."""
+    if not isinstance(part, Mapping):
+        return [_titled(inner) for inner in part] if isinstance(part, list) else part
+    held = {key: inner if key in ("data", "datasets") else _titled(inner) for key, inner in part.items()}
+    mark, encoding = held.get("mark"), held.get("encoding")
+    if not mark or not isinstance(encoding, Mapping) or "tooltip" not in encoding:
+        return held
+    tooltip = encoding["tooltip"]
+    described = {"description": tooltip} if isinstance(tooltip, Mapping) else {}
+    held["mark"] = {**(mark if isinstance(mark, Mapping) else {"type": mark}), "aria": True}
+    held["encoding"] = {**{key: inner for key, inner in encoding.items() if key != "tooltip"}, **described}
     return held
 
 

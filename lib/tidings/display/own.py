@@ -15,15 +15,13 @@ import pyarrow.compute as pc
 from markupsafe import Markup
 
 from tidings.display import formats, theme
-from tidings.display.figure import SCHEMA, Figure, note, plain_spec, still
+from tidings.display.figure import NARROW, SCHEMA, WIDE, Figure, note, pictures, plain_spec
 from tidings.display.fragments import NOWHERE, Table, frame
 from tidings.display.tables import MOST_SHOWN, text_table
 from tidings.enrich.characters import plain as plain_text
 from tidings.errors import TidingsError, UsageError
 from tidings.metrics.result import Field, Provenance
 
-# Above it a page has the picture only: the data for Vega would be loaded by every reader.
-MOST_LIVE = 5_000
 # A picture of more rows is unreadable and slow in a browser.
 _LARGEST_PICTURE = 4_000_000
 _LONGEST_CELL = 500
@@ -88,12 +86,12 @@ def _chart(drawn: Any) -> Figure:
     # The colours of the page are CSS variables; the author's own settings override them.
     chosen = theme.difference(spec.pop("config", {}), theme.config(theme.LIGHT))
     try:
-        picture = still({**spec, "config": chosen})
+        box = pictures(caption, *_sized({**spec, "config": chosen}))
     except ValueError as error:
         raise UsageError(
             f"The chart cannot be drawn: {error}", "Correct the specification: Vega-Lite gives no more detail."
         ) from error
-    if len(picture) > _LARGEST_PICTURE:
+    if len(box) > _LARGEST_PICTURE:
         raise UsageError(
             f"The chart has {formats.plural(carried, 'row')} and draws too many marks.",
             "Aggregate or filter before drawing, say with mean(), count() or bins.",
@@ -101,9 +99,12 @@ def _chart(drawn: Any) -> Figure:
     notes = []
     if left := len(first) - MOST_SHOWN if len(first) > MOST_SHOWN else 0:
         notes.append(f"{formats.plural(left, 'more row')} of the data not shown in the table.")
+    if _is_interactive(spec):
+        notes.append(
+            "Its selections and controls work where Altair draws it, say by chart.save('chart.html'), not here."
+        )
     if len(held) > 1:
         notes.append(f"{formats.plural(len(held) - 1, 'further table')} of data behind it not shown.")
-    box = Markup('<div class="td-vega" role="img" aria-label="{}">{}</div>').format(caption, picture)
     title = {"text": heading, "subtitle": subtitle} if heading or subtitle else None
     config = theme.merged(theme.config(theme.LIGHT), chosen)
     whole = {**spec, **({"title": title} if title else {}), "config": config}
@@ -115,8 +116,26 @@ def _chart(drawn: Any) -> Figure:
         subtitle=subtitle,
         alt=caption,
         table=table,
-        spec=whole if carried <= MOST_LIVE else None,
+        spec=whole,
     )
+
+
+def _sized(spec: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+    """The pictures for a desktop and for a phone; a chart whose width the author chose, or of many parts, has one."""
+    if "width" in spec or not ("mark" in spec or "layer" in spec):
+        return spec, None
+    fit = {"autosize": {"type": "fit-x", "contains": "padding"}}
+    return {**spec, **fit, "width": WIDE}, {**spec, **fit, "width": NARROW}
+
+
+def _is_interactive(part: Any) -> bool:
+    """Whether a chart has parameters that a reader could change."""
+    if isinstance(part, Mapping):
+        held = part.get("params") or ()
+        return any("select" in param or "bind" in param for param in held) or any(
+            _is_interactive(part.get(name)) for name in (*_PARTS, "spec")
+        )
+    return isinstance(part, list) and any(map(_is_interactive, part))
 
 
 def _spec(drawn: Any) -> dict[str, Any]:

@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tidings.display import alt, axes, formats, rows, theme
-from tidings.display.figure import Figure, chart
+from tidings.display import alt, axes, formats, rows, theme, titles
+from tidings.display.figure import Figure, chart, note
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
 from tidings.metrics.metric import Number
-from tidings.metrics.result import Result
+from tidings.metrics.result import Field, Result
 
 _MOST = 0.9  # the share of a distribution named in its title
 
@@ -30,50 +30,53 @@ def histogram(result: Result, title: str | None = None) -> Figure:
     low, high, count = (result.column(field.name) for field in fields[:3])
     unit = fields[0].unit
     bins = [(_bin(start, end, unit), n) for start, end, n in zip(low, high, count, strict=True)]
+    if not any(count):
+        return note(f"{title or result.title}: no data in this window.")
     edges = [*low, *high[-1:]]
-    every = max(1, len(edges) // 8)
-    names = [
-        str(formats.short(edge, unit)) if i % every == 0 and edge is not None else "" for i, edge in enumerate(edges)
-    ]
-    x = {
-        "field": "i",
-        "type": "quantitative",
-        "bin": "binned",
-        "scale": {"domain": [0, max(len(bins), 1)], "nice": False},
-        "axis": {
-            "tickCount": len(edges),
-            "tickMinStep": 1,
-            "labelExpr": f"{json.dumps(names)}[datum.value]",
-            "domain": True,
-            "title": None,
-        },
-    }
-    spec = {
-        "data": {
-            "values": [
-                {"i": i, "to": i + 1, "v": axes.drawn(n), "text": f"{name}: {formats.full(n, 'count')}"}
-                for i, (name, n) in enumerate(bins)
-            ]
-        },
-        "height": 220,
-        "mark": {"type": "bar", "style": "bar", "binSpacing": 1},
-        "encoding": {
-            "x": x,
-            "x2": {"field": "to"},
-            "y": {
-                "field": "v",
-                "type": "quantitative",
-                "axis": axes.grid_axis("count", [0.0, *(float(n) for _, n in bins)]),
+    texts = ["" if edge is None else str(formats.short(edge, unit)) for edge in edges]
+
+    def draw(width: int) -> dict[str, Any]:
+        every = max(1, -(-len(edges) // axes.fitting(texts, width)))
+        names = [text if i % every == 0 else "" for i, text in enumerate(texts)]
+        x = {
+            "field": "i",
+            "type": "quantitative",
+            "bin": "binned",
+            "scale": {"domain": [0, max(len(bins), 1)], "nice": False},
+            "axis": {
+                "tickCount": len(edges),
+                "tickMinStep": 1,
+                "labelExpr": f"{json.dumps(names)}[datum.value]",
+                "labelOverlap": False,
+                "domain": True,
+                "title": None,
             },
-            "tooltip": {"field": "text"},
-        },
-    }
+        }
+        y_axis = axes.grid_axis("count", [0.0, *(float(n) for _, n in bins)])
+        spec = {
+            "data": {
+                "values": [
+                    {"i": i, "to": i + 1, "v": axes.drawn(n), "text": f"{name}: {formats.full(n, 'count')}"}
+                    for i, (name, n) in enumerate(bins)
+                ]
+            },
+            "height": 220,
+            "mark": {"type": "bar", "style": "bar", "binSpacing": 1},
+            "encoding": {
+                "x": x,
+                "x2": {"field": "to"},
+                "y": {"field": "v", "type": "quantitative", "axis": y_axis},
+                "tooltip": {"field": "text"},
+            },
+        }
+        return axes.sized(spec, width)
+
     what = f"{fields[2].title} by {rows.in_sentence(result.title)}"
     return chart(
         title=title or _histogram_title(result.title, fields[2].title, high, count, unit),
         subtitle=f"{what}; all bins are drawn equally wide",
         alt=alt.ranking(what, bins, "count"),
-        spec=axes.sized(spec),
+        draw=draw,
         table=Table.of(result),
         provenance=result.provenance,
         metrics=rows.metrics_of(result.fields),
@@ -95,54 +98,66 @@ def heatmap(result: Result, x: str, y: str, value: str, title: str | None = None
     ]
     known = [(a, d, float(v)) for a, d, v in cells if formats.is_number(v)]
     names_x, names_y = list(dict.fromkeys(c[0] for c in cells)), list(dict.fromkeys(c[1] for c in cells))
-    spec = {
-        "data": {
-            "values": [
-                {"x": a, "y": d, "v": axes.drawn(v), "text": f"{d}, {a}: {formats.short(v, measure.unit)}"}
-                for a, d, v in known
-            ]
-        },
-        "height": {"step": 26},
-        "mark": {"type": "rect", "style": "tile"},
-        "encoding": {
-            "x": {
-                "field": "x",
-                "type": "ordinal",
-                "sort": None,
-                "scale": {"domain": names_x},
-                "axis": axes.band_axis(names_x),
+    if not known:
+        return note(titles.tiles(known, measure) + ".")
+    bounds = _classes(measure, [v for *_, v in known])
+
+    def draw(width: int) -> dict[str, Any]:
+        spec = {
+            "data": {
+                "values": [
+                    {"x": a, "y": d, "v": axes.drawn(v), "text": f"{d}, {a}: {formats.short(v, measure.unit)}"}
+                    for a, d, v in known
+                ]
             },
-            "y": {
-                "field": "y",
-                "type": "ordinal",
-                "sort": None,
-                "scale": {"domain": names_y},
-                "axis": {"labelLimit": 140, "title": None},
+            "height": {"step": 26},
+            "mark": {"type": "rect", "style": "tile"},
+            "encoding": {
+                "x": {
+                    "field": "x",
+                    "type": "ordinal",
+                    "sort": None,
+                    "scale": {"domain": names_x},
+                    "axis": axes.band_axis(names_x, width),
+                },
+                "y": {
+                    "field": "y",
+                    "type": "ordinal",
+                    "sort": None,
+                    "scale": {"domain": names_y},
+                    "axis": {"labelLimit": min(140, width // 3), "title": None},
+                },
+                "color": {
+                    "field": "v",
+                    "type": "quantitative",
+                    "scale": {"type": "threshold", "domain": bounds},
+                    "legend": {"title": None, "gradientLength": 240, **axes.axis_format(measure.unit)},
+                },
+                "tooltip": {"field": "text"},
             },
-            "color": {
-                "field": "v",
-                "type": "quantitative",
-                "scale": {"type": "threshold", "domain": axes.steps([v for *_, v in known], theme.STEPS)},
-                "legend": {"title": None, "gradientLength": 240, **axes.axis_format(measure.unit)},
-            },
-            "tooltip": {"field": "text"},
-        },
-    }
+        }
+        return axes.sized(spec, width)
+
     empty = len(names_x) * len(names_y) - len(known)
-    finding = f"{measure.title}: no data in this window"
-    if known:
-        top = max(known, key=lambda cell: cell[2])
-        finding = f"{measure.title}: highest {formats.short(top[2], measure.unit)} ({top[1]}, {top[0]})"
     return chart(
-        title=title or finding,
+        title=title or titles.tiles(known, measure),
         subtitle=f"{measure.title} by {rows.in_sentence(down.title)} and {rows.in_sentence(across.title)}",
         alt=alt.grid(measure.title, cells, measure.unit),
-        spec=axes.sized(spec),
+        draw=draw,
         table=Table.of(result),
         provenance=result.provenance,
         notes=[f"{formats.plural(empty, 'empty tile')}: no data, not zero."] if empty else [],
         metrics=rows.metrics_of([measure]),
     )
+
+
+def _classes(measure: Field, values: Sequence[float]) -> list[float]:
+    """The bounds of the shades: from zero to what is bad where the metric says so, so that little is never dark."""
+    metric = rows.metric_of(measure)
+    if metric is None or metric.thresholds is None or metric.better != "lower":
+        return axes.steps(values, theme.STEPS)
+    bad = metric.thresholds.warn
+    return [float(f"{bad * step / (theme.STEPS - 1):.6g}") for step in range(1, theme.STEPS)]
 
 
 def _histogram_title(what: str, counted: str, high: Sequence[Any], count: Sequence[Any], unit: str) -> str:

@@ -7,11 +7,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tidings.display import formats, rows, theme
-from tidings.display.bars import top_sentence
+from tidings.display import formats, rows, theme, titles
 from tidings.display.figure import Figure
 from tidings.display.fragments import Table, cell, column_head, frame, scroll
-from tidings.metrics.result import Field, Result
+from tidings.metrics.result import Result
 
 MOST_RANKED = 12
 MOST_SHOWN = 100
@@ -53,7 +52,7 @@ def ranking(result: Result, value: str | None = None, title: str | None = None) 
     order = rows.in_view(result.fields)
     heads = [column_head(result.fields[column]) for column in order]
     heads.insert(order.index(at) + 1, Markup('<td class="td-barcell"></td>'))
-    name = title or _ranking_title(result, split, measure)
+    name = title or titles.ranking(result, measure)
     markup = scroll(name, Markup("").join(heads), Markup("").join(body), " td-ranking")
     notes = [f"{formats.plural(left, 'smaller row')} not shown."] if left else []
     return _figure(result, name, result.title, markup if result.rows else _nothing(), notes)
@@ -143,18 +142,6 @@ def _figure(result: Result, title: str, subtitle: str, body: Markup, notes: Sequ
         table=Table.of(result),
         provenance=result.provenance,
     )
-
-
-def _ranking_title(result: Result, split: rows.Parts, measure: Field) -> str:
-    """The first row, with its share of the total if the result has it."""
-    pairs = rows.pairs(result, split.parts, measure)
-    sentence = top_sentence(pairs, rows.label_field(result), measure)
-    if split.total is None or not any(field.name == "share" for field in result.fields):
-        return sentence
-    shares = rows.pairs(result, split.parts, rows.field_named(result, "share"))
-    known = [(n, v, s) for (n, v), (_, s) in zip(pairs, shares, strict=True) if formats.is_number(v)]
-    share = max(known, key=lambda part: float(part[1]))[2] if known else None
-    return f"{sentence}, {formats.short(share, 'ratio')} of the total" if formats.is_number(share) else sentence
 
 
 def _nothing() -> Markup:

@@ -1,8 +1,7 @@
 """Colours, type and the Altair theme: one set of tokens for the stylesheet and the chart config.
 
-Chart specs name styles, never colours. The record carries `config(LIGHT)` (opaque ground, right for a picture in a
-mail); the page replaces it by `page_config()`, whose colours are CSS variables: with Vega's SVG renderer one chart is
-then right in light, dark and print without being drawn again.
+Chart specs name styles, never colours. Pages are drawn with `page_config()`, whose colours are CSS variables, so that
+one picture is right in light, dark and print; a chart taken further with Altair has `config(LIGHT)`.
 """
 
 from __future__ import annotations
@@ -135,6 +134,7 @@ def config(colours: Palette) -> dict[str, Any]:
             "domain": False,
             "gridColor": colours["hairline"],
             "domainColor": colours["axis"],
+            "tickColor": colours["axis"],
         },
         "header": {"labelColor": colours["text"], "labelFontSize": 12, "labelFontWeight": 600, "labelAnchor": "start"},
         "legend": {
@@ -152,7 +152,25 @@ def config(colours: Palette) -> dict[str, Any]:
         # "color", not "stroke" or "fill": only this overrides Vega-Lite's own default.
         "style": {
             "now": {**line, "color": colours["accent"]},
-            "open": {**line, "color": colours["accent"], "strokeDash": [3, 3]},
+            "open": {**line, "color": colours["accent"], "strokeDash": [3, 3], "opacity": 0.6},
+            "so-far": {
+                "color": colours["accent"],
+                "fill": colours["ground"],
+                "strokeWidth": 1.5,
+                "size": 48,
+                "opacity": 0.6,
+            },
+            "target": {**line, "color": colours["text"], "strokeWidth": 1, "strokeDash": [6, 3]},
+            "weekend": {"color": colours["panel"]},
+            "month": {"color": colours["axis"], "strokeWidth": 1, "opacity": 0.5},
+            "event": {"color": colours["muted"], "strokeWidth": 1, "strokeDash": [2, 2]},
+            "event-number": {**text, "color": colours["text"], "fontWeight": 600},
+            "lone": {"color": colours["accent"], "filled": True, "size": 24, "opacity": 1},
+            "lone-before": {"color": colours["before"], "filled": True, "size": 16, "opacity": 1},
+            **{
+                f"lone-{i}": {"color": colour, "filled": True, "size": 24, "opacity": 1}
+                for i, colour in enumerate(series, 1)
+            },
             "before": {**line, "color": colours["before"], "strokeWidth": 1.25},
             **{f"line-{i}": {**line, "color": colour} for i, colour in enumerate(series, 1)},
             "dot": {
@@ -170,6 +188,9 @@ def config(colours: Palette) -> dict[str, Any]:
             "label": {**text, "color": colours["text"]},
             "label-now": {**text, "color": colours["accent"], "fontWeight": 600},
             "label-before": {**text, "color": colours["muted"]},
+            "label-target": {**text, "color": colours["text"]},
+            "name": {**text, "color": colours["text"], "align": "left"},
+            "bar-quiet": {"color": colours["accent"]},
             **{f"label-{i}": {**text, "color": colour, "fontWeight": 600} for i, colour in enumerate(series, 1)},
             "tile": {"stroke": colours["ground"], "strokeWidth": 1.5},
         },

@@ -8,7 +8,7 @@ from typing import Any
 
 from tidings.currencies import places
 from tidings.display import axes, formats, rows
-from tidings.display.bars import STEP, names_axis
+from tidings.display.bars import NAME, down
 from tidings.display.figure import Figure, chart, note
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
@@ -17,11 +17,12 @@ from tidings.metrics.result import Result
 _NEGLIGIBLE = Decimal("0.08")  # parts below this share of the total are too small to be seen
 
 
-def waterfall(result: Result, title: str | None = None) -> Figure:
+def waterfall(result: Result, title: str | None = None, unusual: bool | None = None) -> Figure:
     """The parts between the first row and the last: amounts in the first column of numbers.
 
-    The first and the last row are totals, those between are signed parts. If the parts are too small beside the totals,
-    only they are drawn, from zero to the change. Without rows it is a note.
+    The first and the last row are totals, those between are signed parts; parts of nothing are in the table only. If
+    the parts are too small beside the totals, only they are drawn, from zero to the change. Gains and losses have
+    colours of their own only if the change is `unusual` (`Value.unusual`). Without rows it is a note.
 
     Raises:
         UsageError: fewer than two rows, an amount missing, or parts that do not add up to the difference.
@@ -45,44 +46,49 @@ def waterfall(result: Result, title: str | None = None) -> Figure:
             "Compute the remainder as a part of its own.",
         )
     is_small = bool(parts) and max(map(abs, parts)) < _NEGLIGIBLE * max(abs(start), abs(end))
-    falls = _falls(names, amounts, is_small, measure.unit)
+    falls = _falls(names, amounts, is_small, measure.unit, is_judged=unusual is True)
     edges = [0.0, *(edge for fall in falls for edge in (fall["v"], fall["to"]))]
-    x = {
-        "type": "quantitative",
-        "scale": {"domain": [min(edges), max(edges) or 1.0], "nice": False},
-        "axis": None,
-    }
-    spec = {
-        "data": {"values": falls},
-        "height": {"step": STEP},
-        "encoding": {"y": names_axis([fall["name"] for fall in falls])},
-        "layer": [
-            *(
+    low, high = min(edges), max(edges)
+
+    def draw(width: int) -> dict[str, Any]:
+        axis, above, step, shift = down([fall["name"] for fall in falls], width)
+        texts = [fall["text"] for fall in falls]
+        scale = axes.with_room(low, high, width - (0 if above else NAME), texts, both=low < 0)
+        x = {"type": "quantitative", "scale": scale, "axis": None}
+        layers: list[dict[str, Any]] = [
+            {
+                "transform": [{"filter": {"field": "kind", "equal": kind}}],
+                "mark": {"type": "bar", "style": f"bar-{kind}", "height": 18, "yOffset": shift},
+                "encoding": {"x": {"field": "v", **x}, "x2": {"field": "to"}},
+            }
+            for kind in dict.fromkeys(fall["kind"] for fall in falls)
+        ]
+        for side, align, dx in (("right", "left", 6), ("left", "right", -6)):
+            layers.append(
                 {
-                    "transform": [{"filter": {"field": "kind", "equal": kind}}],
-                    "mark": {"type": "bar", "style": f"bar-{kind}", "height": 18},
-                    "encoding": {"x": {"field": "v", **x}, "x2": {"field": "to"}, "tooltip": {"field": "text"}},
+                    "transform": [{"filter": f"isValid(datum.{side})"}],
+                    "mark": {"type": "text", "style": "label", "align": align, "dx": dx, "dy": shift},
+                    "encoding": {"x": {"field": side, **x}, "text": {"field": "text"}},
                 }
-                for kind in dict.fromkeys(fall["kind"] for fall in falls)
-            ),
-            {
-                "mark": {"type": "text", "style": "label", "align": "left", "dx": 6},
-                "encoding": {"x": {"field": "right", **x}, "text": {"field": "text"}},
-            },
-            {
-                "mark": {"type": "rule", "style": "zero"},
-                "encoding": {"x": {"datum": 0, **x}, "y": {"value": 0}, "y2": {"value": "height"}},
-            },
-        ],
-    }
+            )
+        line = {"x": {"datum": 0, **x}, "y": {"value": 0}, "y2": {"value": "height"}}
+        layers += [{"mark": {"type": "rule", "style": "zero"}, "encoding": line}, *above]
+        spec = {
+            "data": {"values": falls},
+            "height": {"step": step},
+            "encoding": {"y": axis},
+            "layer": layers,
+        }
+        return axes.sized(spec, width)
+
     listed = ", ".join(f"{n} {formats.signed(a, measure.unit)}" for n, a in zip(names[1:-1], parts, strict=True))
     unit = measure.unit if formats.is_currency(measure.unit) else ""
     return chart(
-        title=title or _title(names, amounts, measure.unit),
+        title=title or _title(names, amounts, measure.unit, unusual),
         subtitle=" · ".join(filter(None, [result.title, unit])),
         alt=f"Waterfall from {names[0]} ({formats.short(start, measure.unit)}) to {names[-1]} "
         f"({formats.short(end, measure.unit)}): {listed or 'no parts'}.",
-        spec=axes.sized(spec),
+        draw=draw,
         table=Table.of(result),
         provenance=result.provenance,
         notes=["Only the change is drawn: the parts are small beside the totals."] if is_small else [],
@@ -90,13 +96,17 @@ def waterfall(result: Result, title: str | None = None) -> Figure:
     )
 
 
-def _falls(names: Sequence[str], amounts: Sequence[Decimal], is_small: bool, unit: str) -> list[dict[str, Any]]:
+def _falls(
+    names: Sequence[str], amounts: Sequence[Decimal], is_small: bool, unit: str, *, is_judged: bool
+) -> list[dict[str, Any]]:
     """The bars from top to bottom, each from where the one before ended."""
     start, end = amounts[0], amounts[-1]
     level = Decimal(0) if is_small else start
     falls = [] if is_small else [_fall(names[0], Decimal(0), start, "total", str(formats.short(start, unit)))]
     for name, amount in zip(names[1:-1], amounts[1:-1], strict=True):
-        falls.append(_fall(name, level, level + amount, "up" if amount >= 0 else "down", formats.signed(amount, unit)))
+        if amount:
+            kind = ("up" if amount > 0 else "down") if is_judged else "quiet"
+            falls.append(_fall(name, level, level + amount, kind, formats.signed(amount, unit)))
         level += amount
     if is_small:
         return [*falls, _fall("Change", Decimal(0), level, "total", formats.signed(end - start, unit))]
@@ -104,18 +114,16 @@ def _falls(names: Sequence[str], amounts: Sequence[Decimal], is_small: bool, uni
 
 
 def _fall(name: str, start: Decimal, end: Decimal, kind: str, text: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "v": float(start),
-        "to": float(end),
-        "right": float(max(start, end)),
-        "kind": kind,
-        "text": text,
-    }
+    """One bar; its label stands on the side that does not lead across the zero line."""
+    low, high = sorted((start, end))
+    side = {"left": float(low)} if high <= 0 and low < 0 else {"right": float(high)}
+    return {"name": name, "v": float(start), "to": float(end), **side, "kind": kind, "text": text}
 
 
-def _title(names: Sequence[str], amounts: Sequence[Decimal], unit: str) -> str:
+def _title(names: Sequence[str], amounts: Sequence[Decimal], unit: str, unusual: bool | None) -> str:
     change = f"{formats.signed(amounts[-1] - amounts[0], unit)} from {names[0]} to {names[-1]}"
+    if unusual is False:
+        change = f"{change}, within usual variation"
     if len(names) == 2:
         return change
     name, amount = max(zip(names[1:-1], amounts[1:-1], strict=True), key=lambda part: abs(part[1]))

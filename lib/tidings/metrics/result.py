@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from tidings.analysis.usual import LEVEL
+from tidings.annotations import Annotation
 from tidings.metrics.metric import Metric, Number
 from tidings.window import Period, Window
 
@@ -157,7 +158,8 @@ class Point:
 class Series:
     """One metric per local period, oldest first; each value computed from that period's rows.
 
-    `why` says why no point has a value, as a clause; empty where the metric's kind says it.
+    `why` says why no point has a value, as a clause; empty where the metric's kind says it. `targets` has what the
+    metric should have in each period, None without a target; it may be empty, as may be the workbook's `annotations`.
     """
 
     metric: Metric
@@ -166,6 +168,8 @@ class Series:
     points: tuple[Point, ...]
     provenance: Provenance
     why: str = ""
+    annotations: tuple[Annotation, ...] = ()
+    targets: tuple[float | None, ...] = ()
 
     def sum(self) -> Number:
         """The total of all periods.

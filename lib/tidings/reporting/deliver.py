@@ -77,9 +77,8 @@ def _write_pages(
     from tidings.reporting.index import entry_of, write_index
     from tidings.reporting.page import Pages, incomplete
     from tidings.reporting.record import NotebookRecord, read_record
-    from tidings.reporting.site import vega_runtime
 
-    pages = Pages(vega_runtime(settings.reports / ".cache"))
+    pages = Pages()
     written: dict[Path, str] = {}
     done: dict[str, tuple[Execution, NotebookRecord]] = {}
     for finished in as_completed(waiting):

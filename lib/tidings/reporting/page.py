@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ from markupsafe import Markup, escape
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
-from tidings.display import theme
 from tidings.display.figure import note
 from tidings.display.fragments import DEFINED, split_behind
 from tidings.metrics.registry import registry
@@ -31,7 +29,7 @@ _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 # The place in page.html.j2 for what is known only after all sections.
 _STATE = "<!-- state of the report -->"
 # Ids of the page itself: a heading "Figure 3" must not get the id of the third figure.
-_OURS = re.compile(r"main|appendix|charts|contents|sources|(figure|source)-\d+|def-.*", re.IGNORECASE)
+_OURS = re.compile(r"main|appendix|contents|sources|(figure|source)-\d+|def-.*", re.IGNORECASE)
 _BUILD = re.compile(r"( · )?build \w+")
 _NO_WORD = re.compile(r"[\W_]+")
 _LONGEST_ID = 64
@@ -67,13 +65,9 @@ class Source:
 
 
 class Pages:
-    """Writes pages; one instance per run, because making an exporter takes longer than using it.
+    """Writes pages; one instance per run, because making an exporter takes longer than using it."""
 
-    `runtime` is the JavaScript that draws charts (`vega_runtime`).
-    """
-
-    def __init__(self, runtime: str) -> None:
-        self._runtime = runtime
+    def __init__(self) -> None:
         self._figures: list[Item] = []
         self._cells: list[Cell] = []
         self._exporter = HTMLExporter(  # type: ignore[no-untyped-call]
@@ -115,11 +109,9 @@ class Pages:
         first, placed = self._filled(before, failure, record.section)
         body, placed_after = self._filled(after, failure, record.section)
         heads = "".join(_STYLE.sub("", item.html) for item in record.of_kind("head")[:1])
-        charts = self._charts(shown)
         items = [self._figures[number] for number in shown]
         return render(
             "page.html.j2",
-            runtime=self._runtime if charts else "",
             run=run,
             record=record,
             lede=Markup(lede + heads),  # noqa: S704 - Markdown of the notebook, and a fragment like the others
@@ -131,7 +123,6 @@ class Pages:
             notes=[note for note in record.notes if str(escape(note)) not in first + body],
             definitions=_definitions(items),
             sources=self._sources(shown),
-            charts=charts,
             setup=Markup(self._setup(book)),  # noqa: S704 - highlighted by pygments, which escapes
         )
 
@@ -243,18 +234,6 @@ class Pages:
         # Safe: fragments are escaped where they are made (display), the rest by nbconvert's template.
         return Markup(first + box + rest.replace("<td-failure></td-failure>", "")), bool(box)  # noqa: S704
 
-    def _charts(self, shown: Sequence[int]) -> Markup:
-        charts = {
-            f"figure-{number}": _page_spec(item.spec)
-            for number, item in enumerate(self._figures, start=1)
-            if number - 1 in shown and item.spec is not None and not item.is_empty and 'class="td-vega"' in item.html
-        }
-        if not charts:
-            return Markup("")
-        text = json.dumps({"config": theme.page_config(), "charts": charts}, ensure_ascii=False, separators=(",", ":"))
-        # Inside <script> only "</" and "<!--" could end it early; both start with "<".
-        return Markup(text.replace("<", "\\u003c"))  # noqa: S704
-
     def _setup(self, book: NotebookNode) -> str:
         """The code of cells without output on the page."""
         sources = [
@@ -341,13 +320,6 @@ def _order_headings(soup: BeautifulSoup) -> list[Heading]:
         if level == 2:
             contents.append(Heading(name, text, mark is not None))
     return contents
-
-
-def _page_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A chart for the page: its stylesheet sets the colours, the title is above the box, page.js sets the width."""
-    held = {key: value for key, value in spec.items() if key not in ("autosize", "config", "title", "$schema")}
-    chosen = theme.difference(spec.get("config", {}), theme.config(theme.LIGHT))
-    return {**held, "config": chosen} if chosen else held
 
 
 def _definitions(items: Sequence[Item]) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from tidings.display.figure import HTML, TEXT, TIDINGS, VEGALITE
+from tidings.display.figure import HTML, TEXT, TIDINGS
 from tidings.display.formats import is_numeric_unit
 from tidings.metrics.metric import Reported
 from tidings.metrics.platform import PLATFORMS
@@ -28,7 +28,7 @@ _DEFINITION = re.compile(r'href="#def-([A-Za-z0-9_]+)"')
 
 @dataclass(frozen=True)
 class Item:
-    """One displayed object: the structured record, its fragment, and for a chart its Vega-Lite specification."""
+    """One displayed object: the structured record and its fragment."""
 
     kind: str
     title: str
@@ -39,7 +39,6 @@ class Item:
     provenance: Mapping[str, Any]
     html: str
     text: str
-    spec: Mapping[str, Any] | None
     findings: tuple[Mapping[str, Any], ...] = ()
 
     @property
@@ -177,7 +176,6 @@ def item_of(output: Mapping[str, Any]) -> Item:
         provenance=held.get("provenance") or {},
         html=data.get(HTML, ""),
         text=data.get(TEXT, ""),
-        spec=data.get(VEGALITE),
         findings=tuple(held.get("findings") or ()),
     )
 

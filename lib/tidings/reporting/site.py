@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,22 +17,18 @@ from tidings.display import theme
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(template: str, *, runtime: str = "", **content: Any) -> str:
-    """A page from a template that extends `layout.html.j2`; all content is escaped unless it is Markup.
-
-    `runtime` is the JavaScript that draws the page's charts, if it has any (`vega_runtime`).
-    """
+def render(template: str, **content: Any) -> str:
+    """A page from a template that extends `layout.html.j2`; all content is escaped unless it is Markup."""
     theme_script, page_script = _file("theme.js"), _file("page.js")
     return (
         environment()
         .get_template(template)
         .render(
-            policy=_policy(theme_script, page_script, *([runtime] if runtime else [])),
-            # Safe: our own files and the runtime, whose hashes the policy names.
+            policy=_policy(theme_script, page_script),
+            # Safe: our own files, whose hashes the policy names.
             style=Markup(f"{theme.stylesheet()}\n{_file('page.css')}"),  # noqa: S704
             theme_script=Markup(theme_script),  # noqa: S704
             page_script=Markup(page_script),  # noqa: S704
-            runtime=Markup(runtime),  # noqa: S704
             version=version("tidings"),
             **content,
         )
@@ -66,19 +61,3 @@ def _policy(*scripts: str) -> str:
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-
-
-def vega_runtime(folder: Path) -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script of 0.9 MB; cached in `folder`, as making it takes 1 s."""
-    file = folder / f"vega-{version('vl-convert-python')}.js"
-    if not file.is_file():
-        # Imported here because it takes 80 MB, and only the first run needs it.
-        import vl_convert
-
-        folder.mkdir(parents=True, exist_ok=True)
-        beside = file.with_name(f"{file.name}.{os.getpid()}")
-        # "</" inside a string would end the script element of the page.
-        bundle = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub forgets that it needs none
-        beside.write_text(bundle.replace("</script", "<\\/script"), encoding="utf-8")
-        beside.replace(file)
-    return file.read_text(encoding="utf-8")
