@@ -24,7 +24,7 @@ def seen(markup: str) -> str:
 
 def test_a_card_says_value_change_and_comparison() -> None:
     shown = card(value(Decimal("118234.5"), Decimal("112873.11"), spark=(1, 2, 3), unusual=True))
-    assert seen(shown) == "Net revenue 118.2k EUR ▲ +4.7 % vs 112.9k EUR in the 28 days before"
+    assert seen(shown) == "Net revenue 118 235 EUR ▲ +4.7 % vs 112 873 EUR in the 28 days before"
     assert 'href="#def-net_revenue"' in shown and 'title="118\u202f234.50 EUR"' in shown
     assert '<span class="td-good">▲' in shown
 

@@ -39,7 +39,7 @@ def test_days_that_stand_out_are_said_with_when_where_how_much_and_what_to_do() 
     assert said(spike()) == [
         "Visits on 15 – 16 Jun 2026: 1 714 instead of 1 049, 92.0 % of the difference from source hackernews (612 "
         "instead of 1.3); by its history this happens in fewer than 1 of 1 000 windows. 3 – 30 Jun 2026 as a whole: "
-        "14.75k, +6.3 %, within usual variation. See who sent them."
+        "14 751, +6.3 %, within usual variation. See who sent them."
     ]
 
 

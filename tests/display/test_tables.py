@@ -25,7 +25,7 @@ def test_a_ranking_shows_the_total_first_and_the_others_last() -> None:
     figure = ranking(SPLIT, "net_revenue")
     assert lines(figure.html) == [
         ["Country", "Net revenue EUR", "", "Change", "Before EUR", "Share"],
-        ["Total", "130.00", "", "▲ +8.3 %", "120.00", "100.00 %"],
+        ["Total", "130.00", "", "▲ +8.3 %", "120.00", "100.0 %"],
         ["Germany", "80.00", "", "▲ +33.3 %", "60.00", "61.54 %"],
         ["Austria", "40.00", "", "▼ -20.0 %", "50.00", "30.77 %"],
         ["others (3)", "10.00", "", "= ±0.0 %", "10.00", "7.69 %"],

@@ -23,6 +23,7 @@ MINUS = "\u2212"
 MISSING = "–"
 _SCALES = ((Decimal(10) ** 12, "T"), (Decimal(10) ** 9, "B"), (Decimal(10) ** 6, "M"), (Decimal(10) ** 3, "k"))
 _BYTES = ((Decimal(10) ** 12, "TB"), (Decimal(10) ** 9, "GB"), (Decimal(10) ** 6, "MB"), (Decimal(10) ** 3, "kB"))
+_IN_FULL = 1_000_000
 PLAIN_UNITS = {"count": "", "money": "", "ratio": "%", "score": "", "s": "", "ms": "", "B": ""}  # on axes
 _TEXTUAL = ("text", "date", "")
 
@@ -80,7 +81,7 @@ def is_numeric_unit(unit: str) -> bool:
 
 
 def short(value: Any, unit: str) -> Shown:
-    """A number for cards, sentences and labels: four significant digits; money below a thousand in full."""
+    """A number for cards, sentences and labels: in full below a million, money from a thousand on without cents."""
     if not is_number(value):
         return Shown(MISSING)
     amount = Decimal(str(value))
@@ -115,7 +116,7 @@ def full(value: Any, unit: str) -> str:
         return str(value)
     amount = Decimal(str(value))
     if unit == "ratio":
-        return _fixed(amount * 100, 2 if abs(amount) < 10 else 0) + THIN + "%"
+        return _fixed(amount * 100, _percent_digits(amount * 100)) + THIN + "%"
     if unit == "points":
         return points(float(amount))
     if unit == "money" or is_currency(unit):
@@ -228,20 +229,19 @@ def _money_places(amount: Decimal, usual: int) -> int:
 
 
 def _percent_digits(amount: Decimal) -> int:
-    # 99.95 % and 99.99 % differ by a factor of five in errors.
+    # 99.95 % and 99.99 % differ by a factor of five in errors, and one quantity has one format on a page.
     return 2 if abs(amount) < 10 or 99 <= abs(amount) < 100 else 1 if abs(amount) < 1000 else 0
 
 
 def _scaled(amount: Decimal, scales: tuple[tuple[Decimal, str], ...], base: str) -> Shown:
-    # 9 999.6 must become 10k, not 10 000: the rounded amount decides the scale.
+    # 999 999.6 must become 1M, not 1 000 000: the rounded amount decides the scale.
     rounded = amount.quantize(Decimal(1).scaleb(amount.adjusted() - 3), rounding=ROUND_HALF_UP) if amount else amount
     for size, letter in scales:
-        if abs(rounded) >= size and (abs(rounded) >= 10_000 or base):
+        if abs(rounded) >= size and (abs(rounded) >= _IN_FULL or base):
             return Shown(_significant(rounded / size), letter)
-    digits = 4 if abs(amount) >= 1000 else 3
-    if abs(amount) < 10_000 and amount == amount.to_integral_value():
+    if amount == amount.to_integral_value() or abs(amount) >= 1000:
         return Shown(_fixed(amount, 0), base)
-    return Shown(_significant(amount, digits), base)
+    return Shown(_significant(amount, 3), base)
 
 
 def _significant(amount: Decimal, digits: int = 4) -> str:
