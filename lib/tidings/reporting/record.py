@@ -199,9 +199,9 @@ def _sentence(why: str) -> str:
     """What no source has, a few names of it; a feed without a name for readers has an underscore."""
     every = why.removeprefix(NO_SOURCE).split(" or ")
     names = [name for name in every if "_" not in name and name != NOTHING_NAMED] or ["what this needs"]
-    more = ["more"] if len(names) > _MOST_NAMED else []
-    shown = [*names[:_MOST_NAMED], *more]
-    return f"No source has {' or '.join(filter(None, [', '.join(shown[:-1]), shown[-1]]))}."
+    if len(names) > _MOST_NAMED:
+        return f"No source has {', '.join(names[:_MOST_NAMED])} and more."
+    return f"No source has {' or '.join(filter(None, [', '.join(names[:-1]), names[-1]]))}."
 
 
 def _why(figure: Mapping[str, Any]) -> str:
