@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -440,3 +441,19 @@ def test_a_workbook_without_rows_has_figures(tmp_path: Path) -> None:
     assert book.split("net_revenue", "country").rows == (("Total", None, None, None, None),)
     assert [point.value for point in book.series("orders").points] == [None] * 7
     assert book.value("orders").why == "no source has orders"
+
+
+def test_targets_are_not_of_a_segment_or_other_money(shop: Path, tmp_path: Path) -> None:
+    """Half of the customers cannot be held against the target of all."""
+    root = tmp_path / "workbook"
+    shutil.copytree(shop, root)
+    (root / "data").mkdir(exist_ok=True)
+    (root / "data" / "targets.csv").write_text("metric,period,amount\nnet_revenue,2026,3650\n")
+    (root / "data" / "annotations.csv").write_text("day,text\n2026-06-15,2.0\n")
+    book = Book.open("2026-07-01", 28, root=root)
+    assert set(book.series("net_revenue").targets) == {10.0}
+    assert book.series("orders").targets == ()
+    assert book.series("net_revenue", "week").targets[1] == 70.0
+    assert [one.text for one in book.series("orders").annotations] == ["2.0"]
+    assert Book.open("2026-07-01", 28, root=root, segment="country=DE").series("net_revenue").targets == ()
+    assert Book.open("2026-07-01", 28, root=root, currency="USD").series("net_revenue").targets == ()

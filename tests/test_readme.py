@@ -33,6 +33,7 @@ from tidings.cli import main as cli
 from tidings.display import own
 from tidings.intake import pulling
 from tidings.landing.store import Landing, landed_files
+from tidings.metrics.metric import Thresholds
 from tidings.settings import load_settings
 from tidings.sources.api import pulling as api
 from tidings.sources.api.source import ApiSource
@@ -163,7 +164,7 @@ class Reader:
         names: dict[str, Any] = {}
         for cell in [cells[0].replace("days: int = 28", "days: int = 90"), *cells[1:], text]:
             exec(cell, names)
-        self.names |= names
+        self.names = {**names, **self.names}
 
 
 def _merge(into: Any, new: Mapping[str, Any]) -> None:
@@ -327,6 +328,14 @@ def _followed(reader: Reader) -> None:
     assert sum(names["by_country"].to_pandas()["orders"]) == names["book"].table("fct_orders").count().execute()
 
 
+def _aimed(reader: Reader) -> None:
+    """Targets of May are a year's, those of June its own: 330 000 / 365 and 45 000 / 30 a day."""
+    aimed, book = reader.names["aimed"], reader.names["book"]
+    assert {round(float(amount), 2) for amount in aimed.targets} == {904.11, 1500.0}
+    assert book.value("error_rate").metric.thresholds == Thresholds(0.005, 0.01, "yours")
+    assert book.value("availability").metric.thresholds == Thresholds(0.995, 0.99, "yours")
+
+
 def _worked(reader: Reader) -> None:
     """The fiscal year of the settings, open on its weekdays but for Easter, May and Corpus Christi."""
     names = reader.names
@@ -370,6 +379,7 @@ WORLDS: Mapping[str, tuple[Set, Callable[[Reader], None]]] = {
     "Orders, events, calls: CSV, Parquet, JSON lines": (_invoices, _retailed),
     "Web server access logs": (_log, _logged),
     "Fiscal year, business days, holidays": (_sample, _worked),
+    "Annotations, targets, thresholds": (_sample, _aimed),
     "Stores, search, web analytics, subscriptions, payments: APIs": (_search, _searched),
 }
 

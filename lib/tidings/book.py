@@ -14,15 +14,17 @@ from tidings.analysis.funnel import Step
 from tidings.analysis.funnel_paths import Exclusion, Order
 from tidings.analysis.retention import Grain, Mode, Type
 from tidings.analysis.usual import HISTORY_DAYS, chance_of_change
+from tidings.annotations import read_annotations, read_targets, target_of
 from tidings.book_analyses import Asked, FunnelResult, RetentionResult, funnel, lifecycle, retention, rfm
 from tidings.book_listings import Listing, metrics_listing, tables_listing
 from tidings.business_calendar import calendar_of
 from tidings.display import notebook, own
 from tidings.display.show import head
 from tidings.errors import UsageError, WindowError, suggest
-from tidings.metrics.metric import Metric
-from tidings.metrics.registry import get, leaves
-from tidings.metrics.result import Field, Result, Series, Value
+from tidings.metrics.metric import Metric, Thresholds
+from tidings.metrics.registry import get, leaves, registry
+from tidings.metrics.result import Field, Point, Result, Series, Value
+from tidings.metrics.thresholds import judged, own_thresholds
 from tidings.query.breakdown import breakdown_result
 from tidings.query.context import QueryContext, QueryResult
 from tidings.query.evaluation import comparable, known_part, over_windows, rows_behind
@@ -55,7 +57,8 @@ DAYS = 28
 class Book:
     """Questions to one build in one window, time zone, currency and segment; every result has its provenance.
 
-    Attributes: `window` and `before` (None without comparison), `zone`, `calendar`, `currency`, `settings`, `context`.
+    Attributes: `window` and `before` (None without comparison), `zone`, `calendar`, `currency`, `settings`, `context`,
+    `annotations`.
     """
 
     def __init__(self, settings: Settings, context: QueryContext, window: Window, compare: Comparison) -> None:
@@ -64,6 +67,9 @@ class Book:
         self.window = window
         self.compare = compare
         self.before = window.compare(compare)
+        self.annotations = read_annotations(settings.annotations)
+        self._targets = read_targets(settings.targets, tuple(registry()))
+        self._thresholds = own_thresholds(settings.thresholds)
 
     @classmethod
     def open(
@@ -89,7 +95,7 @@ class Book:
 
         Raises:
             UsageError: a parameter is unknown or malformed.
-            SettingsError: the settings, or the workbook's own closed days, cannot be used as written.
+            SettingsError: the settings, or a file that says more of days or metrics, cannot be used as written.
             WindowError: a date cannot be read, the window has no day, or `days` is given with both dates.
             WarehouseError: there is no such build.
         """
@@ -234,7 +240,7 @@ class Book:
             if compared is not None:
                 was = found.value_before(metric, window, compared)
             value = Value(
-                metric=metric,
+                metric=judged(metric, self._thresholds),
                 unit=self.unit(metric),
                 window=window,
                 value=known,
@@ -315,7 +321,32 @@ class Book:
         course = over_periods(self.context, [metric], window, grain)
         points = course.points(metric)
         why = "" if any(point.value is not None for point in points) else self._why(metric, window)
-        return Series(metric, self.unit(metric), grain, points, course.provenance(metric), why)
+        return Series(
+            judged(metric, self._thresholds),
+            self.unit(metric),
+            grain,
+            points,
+            course.provenance(metric),
+            why,
+            self.annotations,
+            self._aims(metric, points),
+        )
+
+    def _aims(self, metric: Metric, points: Sequence[Point]) -> tuple[float | None, ...]:
+        """What a metric should have by period; nothing of a segment, or in a currency that is not the settings'."""
+        held = [one for one in self._targets if one.metric == metric.name]
+        is_other_money = metric.unit == "money" and self.currency != self.settings.currency
+        if not held or self.segment or is_other_money:
+            return ()
+        return tuple(target_of(held, point.period, adds_up=metric.kind == "flow") for point in points)
+
+    def thresholds(self, name: str) -> Thresholds | None:
+        """The last good value and the last warning of a metric, those of the settings before ours; None without.
+
+        Raises:
+            MetricError: there is no such metric.
+        """
+        return judged(get(name), self._thresholds).thresholds
 
     def last(self, days: int) -> Window:
         """The last `days` days up to the end of the book's window.

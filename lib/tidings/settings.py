@@ -29,6 +29,7 @@ WITHOUT_SECRETS = "TIDINGS_WITHOUT_SECRETS"
 WeekStart = Literal["monday", "sunday"]
 _File = Annotated[OptionalText, Meta(pattern=r"^[^\0]*\Z", title="the path of a file, without U+0000")]
 _SOURCES = Meta(title="one table per source", examples=['{ shop = { kind = "…" } }'])
+_THRESHOLDS = Meta(examples=["{ error_rate = { good = 0.01, warn = 0.02 } }"])
 _SEGMENTS = Meta(examples=['{ dach = "country=DE|AT|CH" }'])
 
 
@@ -46,6 +47,14 @@ class _Table(Options, frozen=True):
     geoip: Annotated[_File, "file of countries by address"] = ""
     sources: Annotated[dict[str, dict[str, Any]], "where data come from", _SOURCES] = {}  # noqa: RUF012 - msgspec copies it
     segments: Annotated[dict[str, Text], "segments by name", _SEGMENTS] = {}  # noqa: RUF012 - msgspec copies it
+    thresholds: Annotated[dict[str, dict[str, Any]], "own thresholds by metric", _THRESHOLDS] = {}  # noqa: RUF012 - as above
+
+
+class _Bounds(Options, frozen=True):
+    """A table of `[tool.tidings.thresholds]` as it is written."""
+
+    good: Annotated[float, "last value that is on target"]
+    warn: Annotated[float, "last value that is only to be watched"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ class Settings:
     money; `fiscal_year_start` is a month, `business_days` are weekdays (none where not said) and `holidays` says whose
     public ones (DE, DE-BY), all for `business_calendar.py`; `site` is the host whose own links are internal; `fx` and
     `geoip` are files, relative to `root`; `sources` maps a source's name to its table as written, `segments` a name to
-    a segment.
+    a segment, `thresholds` a metric to its last good and its last warning value.
     """
 
     root: Path
@@ -72,6 +81,7 @@ class Settings:
     fiscal_year_start: str = "january"
     business_days: tuple[str, ...] = ()
     holidays: str = ""
+    thresholds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def raw(self) -> Path:
@@ -92,6 +102,16 @@ class Settings:
     def closed_days(self) -> Path:
         """The workbook's own closed days, where there are any."""
         return self.root / "data" / "holidays.csv"
+
+    @property
+    def annotations(self) -> Path:
+        """What happened on days that charts show, where somebody wrote it down."""
+        return self.root / "data" / "annotations.csv"
+
+    @property
+    def targets(self) -> Path:
+        """What metrics should reach, where somebody wrote it down."""
+        return self.root / "data" / "targets.csv"
 
     @property
     def notebooks(self) -> Path:
@@ -263,8 +283,14 @@ def load_settings(root: Path | None = None) -> Settings:
         geoip=root / table.geoip if table.geoip else None,
         sources=table.sources,
         segments=table.segments,
+        thresholds={name: _bounds(name, given) for name, given in table.thresholds.items()},
         environment={**({} if os.environ.get(WITHOUT_SECRETS) else _dotenv(root / ".env")), **os.environ},
     )
+
+
+def _bounds(metric: str, given: Mapping[str, Any]) -> tuple[float, float]:
+    held = read_options(f"[tool.tidings.thresholds] {metric}", given, _Bounds)
+    return held.good, held.warn
 
 
 def read_toml(file: Path) -> dict[str, Any]:

@@ -19,8 +19,8 @@ def lines_of(file: Path, header: Sequence[str], as_in: str, optional: int = 0) -
     """
     if not file.exists():
         return
-    as_written = " and ".join(f"a {name}" for name in header[: len(header) - optional])
     least, most = len(header) - optional, len(header)
+    as_written = " and ".join(f"{'an' if name[0] in 'aeiou' else 'a'} {name}" for name in header[:least])
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
             lines = csv.reader(opened, strict=True)

@@ -57,10 +57,20 @@ def test_without_comparison_the_period_is_named() -> None:
     assert seen(card(replace(value(5, 4), before_window=None))) == "Net revenue 5.00 EUR 3 – 30 Jun 2026"
 
 
-@pytest.mark.parametrize(("now", "word"), [(0.01, "on target"), (0.03, "watch"), (0.2, "off target")])
-def test_the_status_is_a_word(now: float, word: str) -> None:
-    limited = replace(ERRORS, thresholds=Thresholds(good=0.02, warn=0.05))
-    assert word in seen(card(value(now, 0.01, limited, "ratio")))
+@pytest.mark.parametrize(
+    ("now", "yours", "ours"),
+    [(0.01, "on target", "good by our bound"), (0.03, "watch", "watch"), (0.2, "off target", "bad by our bound")],
+)
+def test_the_status_is_a_word_that_says_whose_bound_it_is(now: float, yours: str, ours: str) -> None:
+    """A target that nobody set is not called one."""
+    for origin, word in (("yours", yours), ("ours", ours)):
+        limited = replace(ERRORS, thresholds=Thresholds(0.02, 0.05, origin))
+        assert word in seen(card(value(now, 0.01, limited, "ratio")))
+
+
+def test_noise_is_a_flat_sparkline() -> None:
+    assert "25.0" not in sparkline([1 / 3, 1 / 3 + 1e-9, 1 / 3]) and "14.0" in sparkline([1 / 3, 1 / 3 + 1e-9, 1 / 3])
+    assert "25.0" in sparkline([0.998, 0.999, 0.998])
 
 
 def test_six_cards_are_the_most() -> None:

@@ -11,6 +11,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from tidings.annotations import read_annotations, read_targets
 from tidings.business_calendar import calendar_of
 from tidings.cli.catalog import graph, sections
 from tidings.enrich.bots import list_date
@@ -19,6 +20,7 @@ from tidings.intake.adding import propose_again, suggested
 from tidings.intake.money_checks import look_at_money
 from tidings.landing.store import verify
 from tidings.metrics.registry import leaves, registry
+from tidings.metrics.thresholds import own_thresholds
 from tidings.reporting.report import load_report, report_names
 from tidings.settings import Settings
 from tidings.sources.credentials import credentials
@@ -64,6 +66,7 @@ def _findings(settings: Settings, now: datetime) -> Iterator[Finding]:
     yield Finding("settings", "ok", f"{settings.timezone}, {settings.currency}, weeks start on {settings.week_start}")
     yield from (Finding("settings", "warn", sentence) for sentence in settings.exposed())
     yield _tried("calendar", lambda: _calendar(settings))
+    yield _tried("targets", lambda: _judgements(settings))
     first: dict[str, Sequence[Trial]] = {}
     for looked in _sources(settings, now):
         yield from looked.findings
@@ -95,6 +98,12 @@ def _calendar(settings: Settings) -> str:
     if calendar.known is not None:
         said.append(f"holidays of {calendar.country} are known from {calendar.known[0]} to {calendar.known[1]}")
     return ", ".join(said)
+
+
+def _judgements(settings: Settings) -> str:
+    annotations, targets = read_annotations(settings.annotations), read_targets(settings.targets, tuple(registry()))
+    own = own_thresholds(settings.thresholds)
+    return f"{len(annotations)} annotations, {len(targets)} targets, thresholds of {len(own)} metrics"
 
 
 def _sources(settings: Settings, now: datetime) -> Iterator[_Looked]:

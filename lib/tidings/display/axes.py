@@ -87,7 +87,7 @@ def _labels(periods: Sequence[Period], room: float) -> dict[int, str]:
     # A level is drawn whole or not at all, but for what stands too close to a level above it.
     for level in ([0], years, quarters, months, weeks[::2], weeks, [len(periods) - 1], range(len(periods))):
         fits = [i for i in level if i not in chosen and _is_free(i, text(i), chosen, step)]
-        apart = all((after - i) * step >= _wide(text(i)) / 2 + _wide(text(after)) / 2 + GAP for i, after in _next(fits))
+        apart = all((after - i) * step >= wide(text(i)) / 2 + wide(text(after)) / 2 + GAP for i, after in _next(fits))
         if apart:
             chosen |= {i: text(i) for i in fits}
     return dict(sorted(chosen.items()))
@@ -98,10 +98,10 @@ def _next(numbers: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _is_free(i: int, text: str, chosen: Mapping[int, str], step: float) -> bool:
-    return all(abs(i - other) * step >= (_wide(text) + _wide(held)) / 2 + GAP for other, held in chosen.items())
+    return all(abs(i - other) * step >= (wide(text) + wide(held)) / 2 + GAP for other, held in chosen.items())
 
 
-def _wide(text: str) -> float:
+def wide(text: str) -> float:
     """About how wide a label is, in px."""
     return _LETTER * len(text)
 
@@ -143,7 +143,7 @@ def points_layer(style: str, values: Sequence[float | None], at: Sequence[int]) 
 
 def plot_width(width: int, ends: Iterable[str]) -> float:
     """About how many px of a picture's width the axis of time has, beside labels of these texts."""
-    return width - BESIDE - max(map(_wide, ends), default=0.0)
+    return width - BESIDE - max(map(wide, ends), default=0.0)
 
 
 def fitted(text: str, width: int) -> str:
@@ -209,12 +209,12 @@ def band_axis(names: Sequence[str], width: int) -> dict[str, Any]:
 
 def fitting(names: Sequence[str], width: int) -> int:
     """How many of these names fit side by side below a chart."""
-    return max(2, int(plot_width(width, ()) // (max(map(_wide, names), default=0.0) + GAP)))
+    return max(2, int(plot_width(width, ()) // (max(map(wide, names), default=0.0) + GAP)))
 
 
 def with_room(low: float, high: float, room: float, texts: Sequence[str], *, both: bool = False) -> dict[str, Any]:
     """The scale of bars across `room` px that leaves place for texts at their ends, to the left as well if `both`."""
-    side = min(max(map(_wide, texts), default=0.0) + _LEADING, room * 0.35)
+    side = min(max(map(wide, texts), default=0.0) + _LEADING, room * 0.35)
     share = (high - low or 1.0) * side / (room - side * (2 if both else 1))
     return {"domain": [low - share if both else low, high + share], "nice": False}
 

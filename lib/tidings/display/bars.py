@@ -105,7 +105,10 @@ def down(names: Sequence[str], width: int) -> tuple[dict[str, Any], list[dict[st
 
     On a phone a name stands above its bar, which has the whole width.
     """
-    axis = {"field": "name", "type": "nominal", "sort": list(names), "axis": {"labelLimit": NAME, "title": None}}
+    # Browsers have wider letters than those by which Vega would make room.
+    room = min(NAME, max(map(axes.wide, names), default=0.0)) + axes.GAP
+    beside = {"labelLimit": NAME, "minExtent": room, "title": None}
+    axis = {"field": "name", "type": "nominal", "sort": list(names), "axis": beside}
     if width > NARROW:
         return axis, [], _STEP, 0
     above = {

@@ -14,8 +14,13 @@ from tidings.metrics.metric import Number
 from tidings.metrics.result import Value, joined
 
 MOST_CARDS = 6
+_NOTHING = 1e-4
 _WIDTH, _HEIGHT, _MARGIN = 96, 28, 3
-_STATUS = {"good": "on target", "warn": "watch", "bad": "off target"}
+_STATUS = {
+    "yours": {"good": "on target", "warn": "watch", "bad": "off target"},
+    # Nobody set a target.
+    "ours": {"good": "good by our bound", "warn": "watch", "bad": "bad by our bound"},
+}
 
 
 def cards(values: Sequence[Value]) -> Figure:
@@ -57,7 +62,7 @@ def card(value: Value) -> Markup:
         '<p class="td-line"><span class="td-value"{}>{}</span>{}</p><p class="td-delta">{}</p></div>'
     ).format(
         definition(value.metric),
-        status(value.status),
+        status(value),
         Markup(' title="{}"').format(_exactly(value)) if value.value is not None else "",
         formats.short(value.value, value.unit),
         sparkline(value.spark, not value.window.is_complete),
@@ -99,11 +104,12 @@ def _tone(value: Value) -> str:
     return "good" if (value.change > 0) == (value.metric.better == "higher") else "bad"
 
 
-def status(state: str) -> Markup:
-    """The status as a coloured word; empty without thresholds."""
-    if state not in _STATUS:
+def status(value: Value) -> Markup:
+    """The status as a coloured word that says whose the threshold is; empty without thresholds."""
+    thresholds, state = value.metric.thresholds, value.status
+    if thresholds is None or state == "none":
         return Markup("")
-    return Markup(' <span class="td-status td-{}">{}</span>').format(state, _STATUS[state])
+    return Markup(' <span class="td-status td-{}">{}</span>').format(state, _STATUS[thresholds.origin][state])
 
 
 def spoken(value: Value) -> str:
@@ -126,13 +132,15 @@ def sparkline(course: Sequence[Number], is_open: bool = False) -> Markup:
     if len(known) < 2:
         return Markup("")
     low, high = min(known), max(known)
+    # Noise of the last digits is no variation.
+    is_flat = high - low <= _NOTHING * max(abs(low), abs(high))
     step = (_WIDTH - 2 * _MARGIN) / (len(course) - 1)
     runs: list[list[tuple[float, float]]] = [[]]
     for index, value in enumerate(course):
         if value is None or not formats.is_number(value):
             runs.append([])
             continue
-        share = (float(value) - low) / (high - low) if high > low else 0.5
+        share = 0.5 if is_flat else (float(value) - low) / (high - low)
         runs[-1].append((_MARGIN + index * step, _HEIGHT - _MARGIN - share * (_HEIGHT - 2 * _MARGIN)))
     runs = [run for run in runs if run]
     last = runs[-1][-1]

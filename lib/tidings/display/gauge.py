@@ -45,7 +45,7 @@ def gauge(value: Value, parts: Sequence[Value] = ()) -> Figure:
     if shown is not None:
         fill = Markup('<span class="td-fill td-{}" style="width:{:.1f}%"></span>').format(value.status, shown)
     figure = Markup('<span class="td-value">{}</span><span class="td-unit">of 100</span>{}').format(
-        formats.short(shown, "score"), cards.status(value.status)
+        formats.short(shown, "score"), cards.status(value)
     )
     listed = Markup('<ul class="td-parts">{}</ul>').format(Markup("").join(map(_line, costly))) if costly else ""
     body = Markup(

@@ -10,7 +10,7 @@ from tidings.display import alt, axes, formats, rows, theme, titles
 from tidings.display.figure import Figure, chart, note
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
-from tidings.metrics.metric import Number
+from tidings.metrics.metric import Number, Thresholds
 from tidings.metrics.result import Field, Result
 
 _MOST = 0.9  # the share of a distribution named in its title
@@ -83,10 +83,13 @@ def histogram(result: Result, title: str | None = None) -> Figure:
     )
 
 
-def heatmap(result: Result, x: str, y: str, value: str, title: str | None = None) -> Figure:
+def heatmap(
+    result: Result, x: str, y: str, value: str, title: str | None = None, thresholds: Thresholds | None = None
+) -> Figure:
     """A tile per row in five shades of one colour; columns and rows in order of first appearance.
 
-    A pair without a value is left empty, as it is not zero.
+    A pair without a value is left empty, as it is not zero. Where lower is better and `thresholds`, by default those of
+    the metric, say what is bad, the darkest shade begins there.
 
     Raises:
         UsageError: more tiles than a chart may have, or a column that the result lacks.
@@ -99,8 +102,9 @@ def heatmap(result: Result, x: str, y: str, value: str, title: str | None = None
     known = [(a, d, float(v)) for a, d, v in cells if formats.is_number(v)]
     names_x, names_y = list(dict.fromkeys(c[0] for c in cells)), list(dict.fromkeys(c[1] for c in cells))
     if not known:
-        return note(titles.tiles(known, measure) + ".")
-    bounds = _classes(measure, [v for *_, v in known])
+        return note(f"{measure.title}: no data in this window.")
+    bad = _bad_from(measure, thresholds)
+    bounds = _classes(bad, [v for *_, v in known])
 
     def draw(width: int) -> dict[str, Any]:
         spec = {
@@ -140,7 +144,7 @@ def heatmap(result: Result, x: str, y: str, value: str, title: str | None = None
 
     empty = len(names_x) * len(names_y) - len(known)
     return chart(
-        title=title or titles.tiles(known, measure),
+        title=title or titles.tiles(known, measure, bad),
         subtitle=f"{measure.title} by {rows.in_sentence(down.title)} and {rows.in_sentence(across.title)}",
         alt=alt.grid(measure.title, cells, measure.unit),
         draw=draw,
@@ -151,12 +155,19 @@ def heatmap(result: Result, x: str, y: str, value: str, title: str | None = None
     )
 
 
-def _classes(measure: Field, values: Sequence[float]) -> list[float]:
-    """The bounds of the shades: from zero to what is bad where the metric says so, so that little is never dark."""
+def _bad_from(measure: Field, thresholds: Thresholds | None) -> float | None:
+    """The last value that is not bad, of a metric of which lower is better; None where nobody says."""
     metric = rows.metric_of(measure)
-    if metric is None or metric.thresholds is None or metric.better != "lower":
+    if metric is None or metric.better != "lower":
+        return None
+    held = thresholds or metric.thresholds
+    return held.warn if held is not None and held.warn > 0 else None
+
+
+def _classes(bad: float | None, values: Sequence[float]) -> list[float]:
+    """The bounds of the shades: from zero to what is bad where that is known, so that little is never dark."""
+    if bad is None:
         return axes.steps(values, theme.STEPS)
-    bad = metric.thresholds.warn
     return [float(f"{bad * step / (theme.STEPS - 1):.6g}") for step in range(1, theme.STEPS)]
 
 

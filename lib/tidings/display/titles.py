@@ -98,17 +98,14 @@ def columns(pairs: Sequence[tuple[str, Any]], measure: Field) -> str:
     )
 
 
-def tiles(known: Sequence[tuple[str, str, float]], measure: Field) -> str:
-    """How many are bad where a metric says what is, else the highest beside the median."""
-    if not known:
-        return f"{measure.title}: no data in this window"
-    metric = rows.metric_of(measure)
+def tiles(known: Sequence[tuple[str, str, float]], measure: Field, bad: float | None = None) -> str:
+    """How many are worse than the last value that is not `bad`, where that is known, else the highest by the median."""
     across, down, most = max(known, key=lambda tile: tile[2])
     highest = f"highest {formats.short(most, measure.unit)} ({down}, {across})"
-    if metric is not None and metric.thresholds is not None and metric.better == "lower":
-        bad = sum(value > metric.thresholds.warn for *_, value in known)
-        limit = formats.short(metric.thresholds.warn, measure.unit)
-        return f"{measure.title}: {bad or 'none'} of {formats.plural(len(known), 'tile')} above {limit}, {highest}"
+    if bad is not None:
+        worse = sum(value > bad for *_, value in known)
+        limit = formats.short(bad, measure.unit)
+        return f"{measure.title}: {worse or 'none'} of {formats.plural(len(known), 'tile')} above {limit}, {highest}"
     usual = formats.short(median(value for *_, value in known), measure.unit)
     return f"{measure.title}: {highest}, median {usual}"
 

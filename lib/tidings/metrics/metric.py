@@ -23,10 +23,18 @@ Combine = Callable[[Mapping[str, Number], Window], Number]
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The last good value and the last that is only a warning, both inclusive."""
+    """The last good value and the last that is only a warning, both inclusive, and who set them.
+
+    Those of the workbook's settings are `yours`, a target; those of this package are `ours`, a rule of thumb.
+    """
 
     good: float
     warn: float
+    origin: Literal["ours", "yours"] = "ours"
+
+    def mirrored(self) -> Thresholds:
+        """The thresholds of 1 minus the metric, which has the same verdict."""
+        return Thresholds(round(1 - self.good, 12), round(1 - self.warn, 12), self.origin)
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,8 @@ class Metric:
     `trailing_days` widens the window backwards: a day's value covers that many days up to and including it (WAU 7,
     MAU 30). `last_seconds` reads the seconds before `as_of` instead of the window.
 
+    `complement` names the metric that this one is 1 minus of: thresholds set for one are those of both.
+
     `unit` is `count`, `money`, `ratio`, `ms`, `s`, `B`, `score`, or a word to print after the value.
     """
 
@@ -104,6 +114,7 @@ class Metric:
     last_seconds: int = 0
     better: Better = "neutral"
     thresholds: Thresholds | None = None
+    complement: str = ""
     owner: str = "business"
     caveat: str = ""
     action: str = ""

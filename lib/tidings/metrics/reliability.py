@@ -13,6 +13,7 @@ SLOT_S = 300
 DOWN_SHARE = 0.5
 LEAST_REQUESTS = 3
 
+_RATE = Thresholds(good=0.01, warn=0.05)
 _MART = "fct_requests"
 _SECTION = "technical_performance"
 _FAILED = "An error is a status of 500 or more, or no response; 4xx are client errors, counted separately."
@@ -98,7 +99,7 @@ error_rate = Metric(
     value=lambda requests: ratio(number_where(requests.is_error), requests.count()),
     definition="Errors over requests.",
     better="lower",
-    thresholds=Thresholds(good=0.01, warn=0.05),
+    thresholds=_RATE,
     owner="engineering",
     caveat=f"{_FAILED} A service that is down but not called does not show.",
     action=_CHECK,
@@ -115,7 +116,8 @@ availability = Metric(
     value=lambda requests: ratio(requests.count() - number_where(requests.is_error), requests.count()),
     definition="Share of requests without an error: 1 - error rate.",
     better="higher",
-    thresholds=Thresholds(good=0.999, warn=0.99),
+    thresholds=_RATE.mirrored(),
+    complement="error_rate",
     owner="engineering",
     caveat=f"Of requests, not of time: an outage at night weighs little. {_FAILED}",
     action=_CHECK,
