@@ -185,8 +185,6 @@ def parse_review(record: Record) -> Mapping[str, Any]:
     }
 
 
-_OF_REPORT: Final = ("vendor", "day", "row")
-
 SALES: Final = ApiEndpoint(
     name="sales",
     feed=APP_STORE_SALES,
