@@ -101,7 +101,7 @@ def test_retention_and_who_came_back(book: Book) -> None:
     assert (found.who(first, 1), found.dropped_off(first, 1)) == (("ann",), ("bob", "cy"))
     assert book.retention(period="week", mode="on_or_after").who(first, 1) == ("ann", "bob")
     assert book.retention(period="week", type="first_time").who(second, 0) == ("dee",)
-    with pytest.raises(TidingsError, match=r"not known\. Known: 0\."):
+    with pytest.raises(TidingsError, match=r"came back after 1\. Known: 0\."):
         found.who(third, 1)
 
 
