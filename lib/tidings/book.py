@@ -13,7 +13,6 @@ import ibis.expr.types as ir
 from tidings.analysis.funnel import Step
 from tidings.analysis.funnel_paths import Exclusion, Order
 from tidings.analysis.retention import Grain, Mode, Type
-from tidings.analysis.usual import HISTORY_DAYS, chance_of_change
 from tidings.annotations import read_annotations, read_targets, target_of
 from tidings.book_analyses import Asked, FunnelResult, RetentionResult, funnel, lifecycle, retention, rfm
 from tidings.book_listings import Listing, metrics_listing, tables_listing
@@ -27,13 +26,14 @@ from tidings.metrics.result import Field, Point, Result, Series, Value
 from tidings.metrics.thresholds import judged, own_thresholds
 from tidings.query.breakdown import breakdown_result
 from tidings.query.context import QueryContext, QueryResult
-from tidings.query.evaluation import comparable, known_part, over_windows, rows_behind
+from tidings.query.evaluation import rows_behind
 from tidings.query.explanation import Explanation, explanation
-from tidings.query.periods import Course, over_periods, span_of
+from tidings.query.periods import Course, over_periods
 from tidings.query.rejected import rejected_sentences
 from tidings.query.segment import check_term, parse_segment
 from tidings.query.to_date import to_date_result
 from tidings.query.trace import raw_rows
+from tidings.query.values import evaluated, why_unknown
 from tidings.settings import Settings, load_settings
 from tidings.warehouse.reader import Warehouse
 from tidings.window import (
@@ -50,7 +50,6 @@ from tidings.window import (
     parse_as_of,
 )
 
-SPARK_DAYS = 90
 DAYS = 28
 
 
@@ -214,7 +213,7 @@ class Book:
         Raises:
             MetricError: there is no such metric.
         """
-        return self._values((name,), window or self.window)[0]
+        return self.values(name, window=window)[0]
 
     def values(self, *names: str, window: Window | None = None) -> tuple[Value, ...]:
         """Several metrics as from `value`; those of one mart are read in one pass.
@@ -222,51 +221,11 @@ class Book:
         Raises:
             MetricError: there is no such metric.
         """
-        return self._values(names, window or self.window)
+        return self._evaluated(names, window)[0]
 
-    def _values(self, names: Sequence[str], window: Window) -> tuple[Value, ...]:
-        return self._values_and_history(names, window)[0]
-
-    def _values_and_history(self, names: Sequence[str], window: Window) -> tuple[tuple[Value, ...], Course | None]:
-        metrics = [get(name) for name in names]
-        before = window.compare(self.compare)
-        found = over_windows(self.context, metrics, [window] if before is None else [window, before])
-        course = self._course(metrics, window)
-        values = []
-        for metric in metrics:
-            compared = None if metric.last_seconds else before
-            spark = () if metric.last_seconds or course is None else course.values(metric)[-SPARK_DAYS:]
-            known, was = found.value(metric, window), None
-            if compared is not None:
-                was = found.value_before(metric, window, compared)
-            value = Value(
-                metric=judged(metric, self._thresholds),
-                unit=self.unit(metric),
-                window=window,
-                value=known,
-                before=was,
-                before_window=compared,
-                spark=spark,
-                why=self._why(metric, window) if known is None else "",
-                why_no_change=""
-                if compared is None or was is not None
-                else self._why_no_change(metric, window, compared),
-                part="" if known is None or metric.last_seconds else known_part(self.context, metric, window),
-                provenance=self.context.compared(
-                    found.provenance([metric], window), (window, compared if was is not None else None)
-                ),
-            )
-            if course is not None and compared is not None and was is not None and known is not None:
-                length = span_of(metric, window)
-                value = replace(value, chance=chance_of_change(course.days(metric), length, window.distance(compared)))
-            values.append(value)
-        return tuple(values), course
-
-    def _course(self, metrics: Sequence[Metric], window: Window) -> Course | None:
-        """The history by which a change is usual or not, by day up to the end of a window."""
-        timed = [metric for metric in metrics if not metric.last_seconds]
-        history = replace(window, start=add_days(window.end, -HISTORY_DAYS))
-        return over_periods(self.context, timed, history, "day") if timed else None
+    def _evaluated(self, names: Sequence[str], window: Window | None) -> tuple[tuple[Value, ...], Course | None]:
+        values, course = evaluated(self.context, [get(name) for name in names], window or self.window, self.compare)
+        return tuple(replace(value, metric=judged(value.metric, self._thresholds)) for value in values), course
 
     def explain(self, *names: str, window: Window | None = None) -> tuple[Explanation, ...]:
         """What became of metrics, how unusual that is, and on which days and in which rows most of it lies.
@@ -274,13 +233,12 @@ class Book:
         Raises:
             MetricError: there is no such metric.
         """
-        over = window or self.window
-        values, course = self._values_and_history(names, over)
+        values, course = self._evaluated(names, window)
         return tuple(
             # What happens now has no history.
             Explanation(value, is_known=False, provenance=value.provenance)
             if course is None or value.metric.last_seconds
-            else explanation(self.context, value, course.days(value.metric))
+            else explanation(self.context, value, course.days(get(value.metric.name)))
             for value in values
         )
 
@@ -320,7 +278,7 @@ class Book:
     def _series(self, metric: Metric, window: Window, grain: Unit) -> Series:
         course = over_periods(self.context, [metric], window, grain)
         points = course.points(metric)
-        why = "" if any(point.value is not None for point in points) else self._why(metric, window)
+        why = "" if any(point.value is not None for point in points) else why_unknown(self.context, metric, window)
         return Series(
             judged(metric, self._thresholds),
             self.unit(metric),
@@ -480,20 +438,6 @@ class Book:
         coverage = self.context.coverage
         return coverage.extent(coverage.of_mart(mart), self.window.start, self.window.end) != "none"
 
-    def _why(self, metric: Metric, window: Window) -> str:
-        return self.context.notes.why_unknown(leaves(metric), self.context.needed, window.start, window.end)
-
-    def _why_no_change(self, metric: Metric, window: Window, before: Window) -> str:
-        if comparable(self.context, metric, window, before):
-            return ""
-        if earlier := self._why(metric, before):
-            return earlier
-        if part := known_part(self.context, metric, window):
-            return part
-        context, both = self.context, (window, before)
-        notes = [n for w in both for n in context.notes.lacking(leaves(metric), context.needed, w.start, w.end)]
-        return notes[0].rstrip(".") if notes else "the two windows have different coverage"
-
     def split(self, name: str, by: str, top: int = 12, window: Window | None = None) -> Result:
         """A metric by a column of its mart: the total, the `top` largest groups, then the others from their own rows.
 
@@ -577,7 +521,7 @@ class Book:
 
     def unit(self, metric: Metric) -> str:
         """The unit printed after a metric's value, for money the report's currency."""
-        return self.currency if metric.unit == "money" else metric.unit
+        return self.context.unit(metric)
 
 
 def _check_types(days: object, **texts: object) -> None:

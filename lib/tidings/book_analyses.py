@@ -192,6 +192,21 @@ def retention(
     hits = asked.events(by)
     asked.check_events(hits, (target, return_event))
     events = hits.select("user_id", "event", day=hits.local_ts.date())
+    return cohorts(asked, _EVENTS, events, target, return_event, period=period, type=type, mode=mode)
+
+
+def cohorts(
+    asked: Asked,
+    mart: str,
+    events: ir.Table,
+    target: str | None = None,
+    return_event: str | None = None,
+    *,
+    period: Grain,
+    type: Type,
+    mode: Mode = "on",
+) -> RetentionResult:
+    """Retention over `events` (user_id, event, local day) made from a mart, whose coverage says what is unknown."""
     start = len(asked.context.sql)
     counts = retention_counts(
         events, asked.window, period, target=target, return_event=return_event, type=type, mode=mode
@@ -200,10 +215,10 @@ def retention(
     reach = asked.window.periods(period, more=len(grid.cohorts) - 1)
     rows: list[tuple[Any, ...]] = []
     for at, cohort in enumerate(grid.cohorts):
-        own = asked.extent(_EVENTS, cohort.period.start, cohort.period.end)
+        own = asked.extent(mart, cohort.period.start, cohort.period.end)
         for k, (returned, rate) in enumerate(zip(cohort.returned, cohort.rates, strict=True)):
             cell = reach[at + k]
-            extent = asked.extent(_EVENTS, cell.start, cell.end)
+            extent = asked.extent(mart, cell.start, cell.end)
             known = own != "none" and extent != "none" and returned is not None
             state = "incomplete" if cell.state == "complete" and extent != "all" else cell.state
             size = cohort.size if own != "none" else None
@@ -233,7 +248,7 @@ def retention(
         back = back.filter(back.day >= ibis.literal(later.start))
         return found, people(back if mode == "on_or_after" else back.filter(back.day < ibis.literal(later.end)))
 
-    origin = asked.origin(_EVENTS, start, None)
+    origin = asked.origin(mart, start, None)
     return RetentionResult("Retention", fields, tuple(rows), origin, average=_average(rows), ask=ask)
 
 
@@ -256,19 +271,22 @@ def lifecycle(asked: Asked, period: Unit, *, by: str) -> Result:
     return Result("Lifecycle", fields, tuple(rows), asked.origin(_EVENTS, start, None))
 
 
-def rfm(asked: Asked) -> Result:
-    """The customers that `Book.rfm` describes."""
-    orders = asked.context.mart(_ORDERS)
+def scored_customers(context: QueryContext) -> ir.Table:
+    """Customers by recency, frequency and money over the history before `as_of`; orders without a rate left out."""
+    orders = context.mart(_ORDERS)
     bought = orders.select(
         "customer_id",
         day=orders.local_ts.date(),
         amount=in_report(orders, orders.gross),
         refunded_amount=in_report(orders, orders.refunded),
     )
+    return customers.rfm(bought.filter(bought.amount.notnull()), context.zone.day_of(context.as_of))
+
+
+def rfm(asked: Asked) -> Result:
+    """The customers that `Book.rfm` describes."""
     start = len(asked.context.sql)
-    scored = customers.rfm(
-        bought.filter(bought.amount.notnull()), asked.context.zone.day_of(asked.context.as_of)
-    ).order_by(ibis.desc("monetary"), "customer_id")
+    scored = scored_customers(asked.context).order_by(ibis.desc("monetary"), "customer_id")
     fields = (
         Field("customer_id", "Customer"),
         Field("recency", "Days since last order", "count"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidings.analysis.distribution import histogram, linear_edges, log_edges, percentiles
+from tidings.analysis.distribution import histogram, percentiles
 from tidings.errors import MetricError
 
 
@@ -62,19 +62,3 @@ def test_empty_bins_between_are_there() -> None:
 def test_edges_have_to_rise(edges: list[float]) -> None:
     with pytest.raises(MetricError, match="cannot have the edges"):
         histogram(ibis.memtable({"v": [1.0]}), "v", edges)
-
-
-def test_readable_edges() -> None:
-    assert log_edges(3, 1200) == (2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)
-    assert log_edges(0.005, 0.005) == (0.005, 0.01)
-    assert linear_edges(0, 97, 10) == (0.0, 20.0, 40.0, 60.0, 80.0, 100.0)
-    assert linear_edges(5, 5) == (5.0, 6.0)
-
-
-@given(st.floats(1e-6, 1e9), st.floats(1e-6, 1e9), st.integers(2, 40))
-def test_edges_hold_every_value(one: float, other: float, bins: int) -> None:
-    low, high = min(one, other), max(one, other)
-    for edges in (log_edges(low, high), linear_edges(low, high, bins)):
-        assert edges[0] <= low and high < edges[-1]
-        assert list(edges) == sorted(set(edges))
-    assert len(linear_edges(low, high, bins)) - 1 <= bins + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from tidings.feeds.enums.google_play import FINANCIAL_STATUSES, TRANSACTION_TYPES
 from tidings.feeds.feed import Feed
@@ -17,12 +18,16 @@ _BREAKDOWN: Mapping[str, Column] = {
     "name": Column("!string", "The country, version … itself; all for the total, (unknown) where Google names none."),
 }
 
-GOOGLE_PLAY_INSTALLS = Feed(
-    name="google_play_installs",
-    doc="Installs of an app on one day, as a total and by country or version.",
+_by_breakdown = partial(
+    Feed,
     grain="package, day and breakdown",
     row_key_doc="Source, package, day, breakdown and name.",
     key=("package", "ts", "breakdown", "name"),
+)
+
+GOOGLE_PLAY_INSTALLS = _by_breakdown(
+    name="google_play_installs",
+    doc="Installs of an app on one day, as a total and by country or version.",
     columns={
         **_BREAKDOWN,
         "installs": Column("int64", "Users who installed the app, and had it on no other device.", minimum=0),
@@ -31,25 +36,19 @@ GOOGLE_PLAY_INSTALLS = Feed(
         "active_devices": Column("int64", "Devices that have it.", minimum=0),
     },
 )
-GOOGLE_PLAY_CRASHES = Feed(
+GOOGLE_PLAY_CRASHES = _by_breakdown(
     name="google_play_crashes",
     doc="Crashes of an app on one day, as a total and by version.",
-    grain="package, day and breakdown",
-    row_key_doc="Source, package, day, breakdown and name.",
-    key=("package", "ts", "breakdown", "name"),
     columns={
         **_BREAKDOWN,
         "crashes": Column("int64", "Crashes that were sent in.", minimum=0),
         "anrs": Column("int64", "Times it did not respond.", minimum=0),
     },
 )
-GOOGLE_PLAY_RATINGS = Feed(
+GOOGLE_PLAY_RATINGS = _by_breakdown(
     name="google_play_ratings",
     doc="Stars of an app on one day, as a total and by country; the number of ratings is not reported.",
-    grain="package, day and breakdown",
-    row_key_doc="Source, package, day, breakdown and name.",
     staged_doc="Stars of an app on one day, as a total and by country.",
-    key=("package", "ts", "breakdown", "name"),
     columns={
         **_BREAKDOWN,
         "daily_average": Column("float64", "Mean of the day's ratings; null without any.", minimum=1, maximum=5),

@@ -141,7 +141,7 @@ def guess(
     columns = columns_of(head)
     given = dict(defaults or {})
     tried = {kind: _mapped(kind, columns, pinned or {}) for kind in COLUMNS if kind_given in (None, kind)}
-    scores = {kind: _score(kind, mapped, columns) for kind, mapped in tried.items()}
+    scores = {kind: _score(kind, mapped) for kind, mapped in tried.items()}
     kind = max(scores, key=lambda each: scores[each])
     if scores[kind] <= 0:
         wide = _wide(columns, given.get("metric")) if kind_given in (None, "platform_metrics") else None
@@ -263,7 +263,7 @@ def _fits(column: str, seen: Seen) -> bool:
     return seen.what != "time"
 
 
-def _score(kind: str, mapped: Mapping[str, Seen], columns: Sequence[Seen]) -> int:
+def _score(kind: str, mapped: Mapping[str, Seen]) -> int:
     """The score of a feed; 0 if something essential is missing."""
     if "ts" not in mapped:
         return 0

@@ -83,21 +83,16 @@ class Graph:
         Raises:
             GraphError: no such table.
         """
-        self._require(table)
-        return self._reach(table, {name: model.reads for name, model in self.models.items()})
-
-    def descendants(self, table: str) -> frozenset[str]:
-        """All tables that are made from a table, directly or indirectly.
-
-        Raises:
-            GraphError: no such table.
-        """
-        self._require(table)
-        readers: dict[str, list[str]] = {}
-        for name, model in self.models.items():
-            for read in model.reads:
-                readers.setdefault(read, []).append(name)
-        return self._reach(table, readers)
+        if table not in self.models and table not in self.roots:
+            raise GraphError(f"There is no table {table}.", suggest(table, [*self.models, *self.roots]))
+        seen: set[str] = set()
+        ahead = [table]
+        while ahead:
+            model = self.models.get(ahead.pop())
+            new = set(model.reads) - seen if model else set()
+            seen |= new
+            ahead.extend(new)
+        return frozenset(seen)
 
     def lineage(self, table: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """What a table is made from, as (table, tables it reads) in building order, the table itself last.
@@ -107,18 +102,3 @@ class Graph:
         """
         wanted = self.ancestors(table) | {table}
         return tuple((name, model.reads) for name, model in self.models.items() if name in wanted)
-
-    def _require(self, table: str) -> None:
-        if table not in self.models and table not in self.roots:
-            raise GraphError(f"There is no table {table}.", suggest(table, [*self.models, *self.roots]))
-
-    @staticmethod
-    def _reach(table: str, edges: Mapping[str, Iterable[str]]) -> frozenset[str]:
-        seen: set[str] = set()
-        ahead = list(edges.get(table, ()))
-        while ahead:
-            name = ahead.pop()
-            if name not in seen:
-                seen.add(name)
-                ahead.extend(edges.get(name, ()))
-        return frozenset(seen)

@@ -146,6 +146,10 @@ class QueryContext:
         """Currencies that occur and have no rate; their rows are left out of sums of money (6.1)."""
         return tuple(sorted(self.views.held - set(self.rates)))
 
+    def unit(self, metric: Metric) -> str:
+        """The unit of a metric's values, for money the report's currency."""
+        return self.currency if metric.unit == "money" else metric.unit
+
     def check_currency(self, usual: str) -> None:
         """Refuse an unknown currency; the `usual` one is accepted with or without rates.
 

@@ -148,10 +148,10 @@ def _hacker_news() -> int:
 def _origins(company: Company, story: Story, rng: np.random.Generator, month: Month, day: Ints) -> Ints:
     progress = min(1.0, max(0.0, 1 - (company.options.days - month.first) / 730))
     weights = [0.0 if o.campaign else o.before + (o.now - o.before) * progress for o in origins()]
-    return with_campaigns(company, story, rng, choose(rng, weights, len(day)), company.start + day * DAY)
+    return with_campaigns(story, rng, choose(rng, weights, len(day)), company.start + day * DAY)
 
 
-def with_campaigns(company: Company, story: Story, rng: np.random.Generator, origin: Ints, instants: Ints) -> Ints:
+def with_campaigns(story: Story, rng: np.random.Generator, origin: Ints, instants: Ints) -> Ints:
     """Origins, some of them replaced by those of the campaign that runs at the instant."""
     origin = origin.copy()
     answers = rng.random(len(origin)) < _CAMPAIGN_SHARE

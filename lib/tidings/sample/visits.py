@@ -116,7 +116,7 @@ def _visits_of(company: Company, story: Story, people: People, month: int) -> Vi
     checkout = start + rng.integers(CHECKOUT[0] // 1000, CHECKOUT[1] // 1000, len(who)) * 1000
 
     again = choose(rng, [o.again if not o.campaign else 0.0 for o in origins()], len(who))
-    again = with_campaigns(company, story, rng, again, start)
+    again = with_campaigns(story, rng, again, start)
     found = Visits(
         person=people.number[who],
         start=start,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import ibis
 
-from tidings.analysis.retention import retention_counts, retention_grid
-from tidings.analysis.rfm import rfm, rfm_segments
+from tidings import book_analyses as analyses
+from tidings.analysis.rfm import rfm_segments
 from tidings.analysis.waterfall import CUSTOMERS, Part, Sales, Side, sales_by_customers, waterfall
 from tidings.book import Book
+from tidings.book_analyses import Asked, RetentionResult
 from tidings.display import formats
-from tidings.metrics.measures import distinct, in_report, money
+from tidings.metrics.measures import distinct, money
 from tidings.metrics.registry import get
 from tidings.metrics.result import Field, Provenance, Result, joined, relative_change
 from tidings.query.evaluation import Found, over_windows
@@ -31,33 +31,21 @@ _NAMED = 5
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-def cohorts(book: Book, days: int = COHORT_DAYS) -> Result:
+def cohorts(book: Book, days: int = COHORT_DAYS) -> RetentionResult:
     """Buyers by the month of their first purchase, and how many bought again in each month after (definitions 2).
 
     With `first_time` and `on`. Purchases are succeeded charges above zero with a customer; refunds and cancelled
-    documents are not. Cohorts are all calendar months that the last `days` days touch.
+    documents are not. Cohorts are all calendar months that the last `days` days touch. Months without coverage are
+    unknown.
     """
     orders = book.mart("fct_orders")
     bought = orders.filter(orders.gross > 0)
     events = bought.select(user_id="customer_id", event=ibis.literal("purchase"), day=bought.local_ts.date())
-    window = Window.last(days, book.as_of, book.zone)
-    counts = retention_counts(events, window, "month", type="first_time")
-    found = book.query(counts)
-    grid = retention_grid(found.rows, window, "month")
-    rows = []
-    for cohort in grid.cohorts:
-        for k, rate in enumerate(cohort.rates):
-            state = _state(cohort.period.start, k, rate, cohort.size, grid.incomplete)
-            rows.append((cohort.period.label, cohort.size, k, cohort.returned[k], rate, state))
-    fields = (
-        Field("cohort", "First purchase"),
-        Field("size", "Customers", "count"),
-        Field("interval", "Months later", "count"),
-        Field("returned", "Bought again", "count"),
-        Field("rate", "Share", "ratio"),
-        Field("state", "State"),
-    )
-    return Result("Customers by first purchase", fields, tuple(rows), replace(found.provenance, rows=len(rows)))
+    asked = Asked(book.context, Window.last(days, book.as_of, book.zone))
+    found = analyses.cohorts(asked, "fct_orders", events, period="month", type="first_time")
+    titles = {"cohort": "First purchase", "size": "Customers", "interval": "Months later", "returned": "Bought again"}
+    fields = tuple(replace(field, title=titles.get(field.name, field.title)) for field in found.fields)
+    return replace(found, title="Customers by first purchase", fields=fields)
 
 
 def products(book: Book, top: int = 12) -> Result:
@@ -157,22 +145,9 @@ def _odd(book: Book) -> tuple[list[tuple[str, str]], Provenance]:
     return lines, found.provenance
 
 
-def _state(start: date, k: int, rate: float | None, size: int, incomplete: tuple[tuple[date, int], ...]) -> str:
-    if (start, k) in incomplete:
-        return "incomplete"
-    return "future" if rate is None and size else "complete"
-
-
 def segments(book: Book) -> Result:
     """Customers by recency, frequency and money, one row per segment (definitions 10), over the whole history."""
-    orders = book.mart("fct_orders")
-    bought = orders.select(
-        "customer_id",
-        day=orders.local_ts.date(),
-        amount=in_report(orders, orders.gross),
-        refunded_amount=in_report(orders, orders.refunded),
-    )
-    found = rfm_segments(rfm(bought.filter(bought.amount.notnull()), book.zone.day_of(book.as_of)))
+    found = rfm_segments(analyses.scored_customers(book.context))
     fields = (
         Field("segment", "Segment"),
         Field("customers", "Customers", "count"),

@@ -7,15 +7,15 @@ from dataclasses import replace
 import ibis
 import ibis.expr.types as ir
 
-from tidings.analysis.funnel import Funnel, Step, funnel_rows, paths, summary
 from tidings.book import Book
-from tidings.errors import UsageError, suggest
+from tidings.errors import UsageError
 from tidings.metrics.measures import distinct, number_where, ratio
 from tidings.metrics.result import Field, Result
 from tidings.window import seconds_before
 
 LIVE_MINUTES = 30
 SHOP_STEPS = ("pageview", "add_to_cart", "checkout", "purchase")
+_FUNNEL = "Conversion funnel"
 _FUNNEL_FIELDS = (
     Field("step", "Step"),
     Field("count", "Visitors", "count"),
@@ -23,8 +23,6 @@ _FUNNEL_FIELDS = (
     Field("overall_rate", "Of first step", "ratio"),
     Field("median", "Median time from previous step", "s"),
 )
-FUNNEL_DAYS = 14
-_SECONDS_PER_DAY = 86_400
 
 
 def exit_pages(book: Book, top: int = 12) -> Result:
@@ -99,23 +97,15 @@ def conversion(book: Book, steps: str) -> Result:
     names = [name.strip() for name in steps.split(">") if name.strip()]
     if names and len(names) < 2:
         raise UsageError(f"The funnel '{steps}' has fewer than two steps.", 'Write it as "pageview > purchase".')
-    hits = book.mart("fct_events")
-    hits = hits.filter(~hits.is_bot)
-    events = book.query(hits.select("event").distinct())
-    known = [row["event"] for row in events.rows]
-    names = names or [name for name in SHOP_STEPS if name in known]
-    for name in names:
-        if known and name not in known:
-            raise UsageError(f"The funnel names the event '{name}', which never occurred.", suggest(name, known))
     if not names:
-        return Result("Conversion funnel", _FUNNEL_FIELDS, (), events.provenance)
-    funnel = Funnel(tuple(Step(name) for name in names), window=FUNNEL_DAYS * _SECONDS_PER_DAY)
-    inside = hits.filter(book.window.holds(hits.ts))
-    rows = funnel_rows(inside.mutate(user_id=inside.visitor_id), funnel)
-    ran = book.query(rows)
-    found = summary(paths(ran.table, funnel), funnel)
-    lines = tuple((r.event, r.count, r.step_rate, r.overall_rate, r.median) for r in found)
-    return Result("Conversion funnel", _FUNNEL_FIELDS, lines, replace(ran.provenance, rows=len(lines)))
+        hits = book.mart("fct_events")
+        events = book.query(hits.filter(~hits.is_bot).select("event").distinct())
+        names = [name for name in SHOP_STEPS if name in {row["event"] for row in events.rows}]
+        if not names:
+            return Result(_FUNNEL, _FUNNEL_FIELDS, (), events.provenance)
+    found = book.funnel(names, by="visitor_id")
+    lines = tuple(zip(*(found.column(field.name) for field in _FUNNEL_FIELDS), strict=True))
+    return Result(_FUNNEL, _FUNNEL_FIELDS, lines, replace(found.provenance, rows=len(lines)))
 
 
 def live(book: Book) -> Result:

@@ -142,7 +142,7 @@ def _make(
             fed = {f"raw_{file.feed}" for file in files}
             built = _make_tables(writer, graph, fed | {RAW_FX, RAW_CALENDAR}, progress)
             meta = meta_tables(build_id, code, built, files)
-            for name, rows in {**meta, **_coverage(graph, built, files, meta["meta_feeds"], writer)}.items():
+            for name, rows in {**meta, **_coverage(built, files, meta["meta_feeds"], writer)}.items():
                 writer.insert(name, rows)
             writer.finish()
         finally:
@@ -216,7 +216,7 @@ def _feeds(graph: Graph, model: Model) -> tuple[str, ...]:
 
 
 def _coverage(
-    graph: Graph, built: Iterable[TableBuilt], files: Sequence[LandedFile], meta_feeds: pa.Table, writer: Writer
+    built: Iterable[TableBuilt], files: Sequence[LandedFile], meta_feeds: pa.Table, writer: Writer
 ) -> dict[str, pa.Table]:
     """Which days each source covers, and which columns it fills."""
     made = {table.model.name: table for table in built}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 from tidings.enrich.countries import alpha2
@@ -185,40 +186,26 @@ def parse_review(record: Record) -> Mapping[str, Any]:
     }
 
 
-_OF_REPORT: Final = ("vendor", "day", "row")
-
-SALES: Final = ApiEndpoint(
+_daily_report: Final = partial(
+    ApiEndpoint, zone=PACIFIC, lookback_days=3, lag_days=1, history_days=364, retention_days=364
+)
+SALES: Final = _daily_report(
     name="sales",
     feed=APP_STORE_SALES,
     doc="Daily sales report: downloads, updates, purchases, proceeds.",
     parse=parse_sale,
-    zone=PACIFIC,
-    lookback_days=3,
-    lag_days=1,
-    history_days=364,
-    retention_days=364,
 )
-SUBSCRIPTIONS: Final = ApiEndpoint(
+SUBSCRIPTIONS: Final = _daily_report(
     name="subscriptions",
     feed=APP_STORE_SUBSCRIPTIONS,
     doc="Daily subscription report: how many there are.",
     parse=parse_subscription,
-    zone=PACIFIC,
-    lookback_days=3,
-    lag_days=1,
-    history_days=364,
-    retention_days=364,
 )
-SUBSCRIPTION_EVENTS: Final = ApiEndpoint(
+SUBSCRIPTION_EVENTS: Final = _daily_report(
     name="subscription_events",
     feed=APP_STORE_SUBSCRIPTION_EVENTS,
     doc="Daily subscription event report: begun, renewed, cancelled.",
     parse=parse_subscription_event,
-    zone=PACIFIC,
-    lookback_days=3,
-    lag_days=1,
-    history_days=364,
-    retention_days=364,
 )
 ANALYTICS: Final = ApiEndpoint(
     name="analytics",

@@ -73,6 +73,7 @@ class AppStore(ApiSource[AppStoreOptions]):
 
     kind = "app_store"
     console = "App Store Connect › Users and Access › Integrations"
+    credentials = ("key",)
 
     def __init__(self, name: str, options: AppStoreOptions, settings: Settings) -> None:
         super().__init__(name, options, settings)
@@ -84,9 +85,6 @@ class AppStore(ApiSource[AppStoreOptions]):
         """Sales and subscriptions where a vendor number is given; analytics and reviews of each app."""
         of_vendor = (SALES, SUBSCRIPTIONS, SUBSCRIPTION_EVENTS) if self.options.vendors else ()
         return (*of_vendor, ANALYTICS, REVIEWS)
-
-    def variables(self) -> tuple[str, ...]:
-        return (self.variable("key"),)
 
     def connect(self, clock: Clock) -> Client:
         """The API, with tokens signed by the key."""

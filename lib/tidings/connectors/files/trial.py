@@ -62,7 +62,7 @@ def advised(source: Tryable, table: Mapping[str, Any], file: File, pull: Pull, b
     found, doubts = _options(source, table, head)
     notes = [f"{doubt[0].upper()}{doubt[1:]}." for doubt in doubts]
     if not before.failed:
-        notes += _other_currencies(source, table, head)
+        notes += _other_currencies(source, head)
     if not found or not (before.rejected or before.failed):
         return replace(before, notes=notes)
     shown = " and ".join(f"{option} = {reading.literal(value)}" for option, value in found.items())
@@ -97,7 +97,7 @@ def _head(source: Tryable, table: Mapping[str, Any], file: File) -> _Beginning:
     return _Beginning({column.name: column for column in columns_of(head)}, encoding, doubt)
 
 
-def _other_currencies(source: Tryable, table: Mapping[str, Any], head: _Beginning) -> list[str]:
+def _other_currencies(source: Tryable, head: _Beginning) -> list[str]:
     """Columns that name currencies but are not mapped: amounts would be taken for another currency than they are in."""
     columns = source.shape.feed.columns
     if "currency" not in columns or "currency" in source.options.columns:

@@ -102,6 +102,7 @@ class Ga4(ApiSource[Ga4Options]):
 
     kind = "ga4"
     console = "Google Analytics › Admin › Property access management"
+    credentials = ("account",)
 
     def __init__(self, name: str, options: Ga4Options, settings: Settings) -> None:
         super().__init__(name, options, settings)
@@ -145,9 +146,6 @@ class Ga4(ApiSource[Ga4Options]):
                 lag_days=2,
             ),
         )
-
-    def variables(self) -> tuple[str, ...]:
-        return (self.variable("account"),)
 
     def connect(self, clock: Clock) -> Client:
         return Client(

@@ -275,14 +275,7 @@ _WHERE: Final = ("city of buyer", "state of buyer", "postal code of buyer", "buy
 
 def _files(name: str, feed: Any, doc: str, parse: Any, lag_days: int = 6) -> ApiEndpoint:
     return ApiEndpoint(
-        name=name,
-        feed=feed,
-        doc=doc,
-        parse=parse,
-        forget=_WHERE,
-        zone=PACIFIC,
-        lag_days=lag_days,
-        history_days=730,
+        name=name, feed=feed, doc=doc, parse=parse, forget=_WHERE, zone=PACIFIC, lag_days=lag_days, history_days=730
     )
 
 

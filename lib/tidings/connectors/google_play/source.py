@@ -61,6 +61,7 @@ class GooglePlay(ApiSource[GooglePlayOptions]):
 
     kind = "google_play"
     console = "Play Console › Users and permissions"
+    credentials = ("account",)
 
     def __init__(self, name: str, options: GooglePlayOptions, settings: Settings) -> None:
         super().__init__(name, options, settings)
@@ -71,9 +72,6 @@ class GooglePlay(ApiSource[GooglePlayOptions]):
     @property
     def endpoints(self) -> tuple[ApiEndpoint, ...]:
         return (*ENDPOINTS, VITALS, RECENT_REVIEWS)
-
-    def variables(self) -> tuple[str, ...]:
-        return (self.variable("account"),)
 
     @property
     def bucket(self) -> str:

@@ -79,6 +79,7 @@ class PostHog(ApiSource[PostHogOptions]):
 
     kind = "posthog"
     console = "PostHog › Settings › Personal API keys"
+    credentials = ("key",)
 
     def __init__(self, name: str, options: PostHogOptions, settings: Settings) -> None:
         super().__init__(name, options, settings)
@@ -133,9 +134,6 @@ class PostHog(ApiSource[PostHogOptions]):
             )
             found.append(hits)
         return tuple(found)
-
-    def variables(self) -> tuple[str, ...]:
-        return (self.variable("key"),)
 
     def connect(self, clock: Clock) -> Client:
         key = self.secret("key")

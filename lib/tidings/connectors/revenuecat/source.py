@@ -137,6 +137,7 @@ class RevenueCat(ApiSource[RevenueCatOptions]):
 
     kind = "revenuecat"
     console = "RevenueCat › Project settings › API keys"
+    credentials = ("key",)
 
     def __init__(self, name: str, options: RevenueCatOptions, settings: Settings) -> None:
         super().__init__(name, options, settings)
@@ -148,9 +149,6 @@ class RevenueCat(ApiSource[RevenueCatOptions]):
         """The overview, each chart, and the lists that are asked for."""
         lists = [endpoint for endpoint in (CUSTOMERS, SUBSCRIPTIONS) if endpoint.name in self.options.entities]
         return (OVERVIEW, *map(chart, dict.fromkeys(self.options.charts)), *lists)
-
-    def variables(self) -> tuple[str, ...]:
-        return (self.variable("key"),)
 
     def connect(self, clock: Clock) -> Client:
         """The API with the key, paced for charts."""

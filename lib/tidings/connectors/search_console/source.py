@@ -113,14 +113,12 @@ class SearchConsole(ApiSource[SearchConsoleOptions]):
 
     kind = "search_console"
     console = "Search Console › Settings › Users and permissions"
+    credentials = ("account",)
 
     @property
     def endpoints(self) -> tuple[ApiEndpoint, ...]:
         """Totals by day; breakdowns by country and device, by page, by query."""
         return (DAILY, COUNTRY, PAGE, QUERY)
-
-    def variables(self) -> tuple[str, ...]:
-        return (self.variable("account"),)
 
     def connect(self, clock: Clock) -> Client:
         return Client(

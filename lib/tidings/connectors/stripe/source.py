@@ -51,6 +51,7 @@ class Stripe(ApiSource[StripeOptions]):
 
     kind = "stripe"
     console = "Stripe › Developers › API keys"
+    credentials = ("key",)
 
     def __init__(self, name: str, options: StripeOptions, settings: Settings) -> None:
         super().__init__(name, options, settings)
@@ -61,9 +62,6 @@ class Stripe(ApiSource[StripeOptions]):
         """The configured lists; levels come with the subscriptions that they are counted from."""
         names = {*self.options.lists, *(("levels",) if "subscriptions" in self.options.lists else ())}
         return tuple(endpoint for endpoint in ENDPOINTS if endpoint.name in names)
-
-    def variables(self) -> tuple[str, ...]:
-        return (self.variable("key"),)
 
     def connect(self, clock: Clock) -> Client:
         """The API with the key, in the pinned version."""

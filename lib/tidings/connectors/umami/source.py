@@ -74,6 +74,8 @@ class Umami(ApiSource[UmamiOptions]):
 
     kind = "umami"
     console = "Umami › Settings"
+    # A key of the cloud, or name and password of a user.
+    credentials = ("key", "username", "password")
 
     def __init__(self, name: str, options: UmamiOptions, settings: Settings) -> None:
         super().__init__(name, options, settings)
@@ -86,10 +88,6 @@ class Umami(ApiSource[UmamiOptions]):
     @property
     def endpoints(self) -> tuple[ApiEndpoint, ...]:
         return endpoints(self._zone.name)
-
-    def variables(self) -> tuple[str, ...]:
-        """A key of the cloud, or name and password of a user."""
-        return (self.variable("key"), self.variable("username"), self.variable("password"))
 
     def connect(self, clock: Clock) -> Client:
         has_key = bool(self.settings.environment.get(self.variable("key")))

@@ -56,8 +56,3 @@ STORES: Final = (
 SUBSCRIPTION_STATUSES: Final = (
     *("trialing", "active", "expired", "in_grace_period", "in_billing_retry", "paused", "unknown", "incomplete"),
 )
-RENEWAL_STATUSES: Final = (
-    *("will_renew", "will_not_renew", "will_change_product", "will_pause", "requires_price_increase_consent"),
-    "has_already_renewed",
-)
-OWNERSHIPS: Final = ("purchased", "family_shared")

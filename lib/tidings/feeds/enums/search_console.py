@@ -11,7 +11,6 @@ from typing import Final
 
 SEARCH_TYPES: Final = ("web", "image", "video", "news", "discover", "googleNews")
 DATA_STATES: Final = ("final", "all", "hourly_all")
-DEVICES: Final = ("DESKTOP", "MOBILE", "TABLET")
 
 MAY_READ: Final = ("siteowner", "sitefulluser", "siterestricteduser")
 """Permission levels that can read data."""

@@ -34,9 +34,6 @@ PAUSE_REASONS: Final = (
 )
 """`status_details.paused.subscription.type`: all except the first may stop something that was paid for."""
 
-CANCELLATION_REASONS: Final = (
-    *("canceled_by_retention_policy", "cancellation_requested", "payment_disputed", "payment_failed"),
-)
 INTERVALS: Final = ("day", "week", "month", "year")
 USAGE_TYPES: Final = ("licensed", "metered")
 BILLING_SCHEMES: Final = ("per_unit", "tiered")
@@ -51,7 +48,6 @@ TAX_STATUSES: Final = ("complete", "failed", "requires_location_inputs")
 """`automatic_tax.status`: only after the first the taxes of an invoice are known."""
 
 REFUND_STATUSES: Final = ("pending", "requires_action", "succeeded", "failed", "canceled")
-TRANSACTION_STATUSES: Final = ("available", "pending")
 
 Movement = Literal["sale", "refund", "dispute", "cost", "other", "transfer"]
 REPORTING_CATEGORIES: Final[Mapping[str, Movement]] = {

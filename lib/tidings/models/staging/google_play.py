@@ -6,16 +6,13 @@ import ibis
 import ibis.expr.types as ir
 
 from tidings.feeds.enums.google_play import FINANCIAL_STATUSES, fees
-from tidings.feeds.google_play import (
-    GOOGLE_PLAY_REVIEWS,
-)
+from tidings.feeds.google_play import GOOGLE_PLAY_REVIEWS
 from tidings.models.model import model
 from tidings.models.staging.landed import first_per_key, staging
 from tidings.platform_metrics import PLATFORM_COLUMNS, PLATFORM_KEY, platform_metric, platform_metrics
 
 _ZONE = "America/Los_Angeles"
 _OVERVIEW = "overview"
-_BREAKDOWN_KEY = "Source, package, day, breakdown and name."
 
 
 @staging(GOOGLE_PLAY_REVIEWS)

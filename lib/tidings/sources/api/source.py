@@ -35,6 +35,8 @@ class ApiSource(ABC, Generic[T]):
     kind: ClassVar[str]
     console: ClassVar[str]
     """Where its credentials are managed, as that console calls the place."""
+    credentials: ClassVar[tuple[str, ...]] = ()
+    """What its variables hold: `key` is in `<SOURCE NAME>_KEY`."""
 
     def __init__(self, name: str, options: T, settings: Settings) -> None:
         self.name = name
@@ -86,7 +88,7 @@ class ApiSource(ABC, Generic[T]):
 
     def variables(self) -> tuple[str, ...]:
         """The environment variables that hold its credentials."""
-        return ()
+        return tuple(map(self.variable, self.credentials))
 
     def variable(self, what: str) -> str:
         """The environment variable of one credential: `app_store`, `key` -> `APP_STORE_KEY`."""
