@@ -26,8 +26,8 @@ def test_a_ranking_shows_the_total_first_and_the_others_last() -> None:
     assert lines(figure.html) == [
         ["Country", "Net revenue EUR", "", "Change", "Before EUR", "Share"],
         ["Total", "130.00", "", "▲ +8.3 %", "120.00", "100.0 %"],
-        ["Germany", "80.00", "", "▲ +33.3 %", "60.00", "61.54 %"],
-        ["Austria", "40.00", "", "▼ -20.0 %", "50.00", "30.77 %"],
+        ["Germany", "80.00", "", "▲ +33.3 %", "60.00", "61.5 %"],
+        ["Austria", "40.00", "", "▼ -20.0 %", "50.00", "30.8 %"],
         ["others (3)", "10.00", "", "= ±0.0 %", "10.00", "7.69 %"],
     ]
     assert figure.title.replace(formats.THIN, " ") == "Germany: 61.5 % of net revenue (80.00 EUR)"
@@ -56,6 +56,12 @@ def test_beyond_twelve_the_rest_is_counted_and_not_added_up() -> None:
     figure = ranking(result([(f"p{i}", 100 - i) for i in range(15)], COUNTRY, NET))
     assert len(lines(figure.html)) == 1 + 12 and "3 smaller rows not shown." in figure.html
     assert figure.table is not None and len(figure.table.rows) == 15, "the record holds all"
+
+
+def test_numbers_of_one_column_have_the_same_decimals() -> None:
+    days = Field("days", "Days since last order", "number")
+    figure = table(result([("DE", 369.2), ("AT", 53.0123), ("CH", None), ("FR", 23.456)], COUNTRY, days))
+    assert [row[1] for row in lines(figure.html)[1:]] == ["369.2", "53.0", "–", "23.5"]
 
 
 def test_a_missing_figure_is_a_dash_with_its_reason() -> None:

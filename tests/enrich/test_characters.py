@@ -126,4 +126,4 @@ def test_a_picture_is_drawn_whatever_a_label_holds(text: str) -> None:
         "mark": "bar",
         "encoding": {"x": {"field": "b", "type": "quantitative"}, "y": {"field": "a", "type": "nominal"}},
     }
-    assert "<svg" in still(spec)
+    assert "<svg" in still(spec, "td-only")

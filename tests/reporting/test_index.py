@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 def item(kind: str = "findings", **more: Any) -> Item:
     given = {"title": "", "subtitle": "", "alt": "", "figures": (), "table": None, "provenance": {}, "html": ""}
-    return Item(**{"kind": kind, "text": "", "spec": None, **given, **more})
+    return Item(**{"kind": kind, "text": "", **given, **more})
 
 
 def section(name: str, *items: Item) -> NotebookRecord:

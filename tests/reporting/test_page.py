@@ -126,7 +126,7 @@ def test_every_table_and_chart_can_be_had_as_csv(page: BeautifulSoup) -> None:
     # Three charts.
     assert [link["download"] for link in links][1:] == [
         "commerce-a-second-chart.csv",
-        "commerce-b-bag-b-first-with-120-00-eur-net-revenue.csv",
+        "commerce-b-bag-b-120-00-eur-net-revenue-1-5-times-the-ne.csv",
     ]
     head, first, *_ = unquote(links[1]["href"].partition(",")[2]).split("\r\n")
     assert (head, first) == ("\ufeffDay,Net revenue (EUR)", "2026-06-01,100")

@@ -6,6 +6,7 @@ Groups of three and units are separated by narrow no-break spaces, so that a num
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -102,8 +103,24 @@ def short(value: Any, unit: str) -> Shown:
     return Shown(figure.figure + figure.unit, word)
 
 
-def full(value: Any, unit: str) -> str:
-    """A number or text for a table cell, unrounded as far as readable; the column head has the unit."""
+def column_places(values: Iterable[Any], unit: str) -> int | None:
+    """The decimals of a column of plain numbers, by its largest, so that points stand below each other; else None."""
+    if unit in ("ratio", "points", "money", "s", "B", *_TEXTUAL) or is_currency(unit):
+        return None
+    numbers = [Decimal(str(value)) for value in values if is_number(value)]
+    most = max(map(abs, numbers), default=Decimal(0))
+    if unit == "ms":
+        return 0 if most >= 100 else 1
+    if all(number == number.to_integral_value() for number in numbers):
+        return 0
+    return 1 if most >= 100 else 2 if most >= 1 else 3
+
+
+def full(value: Any, unit: str, decimals: int | None = None) -> str:
+    """A number or text for a table cell, unrounded as far as readable; the column head has the unit.
+
+    `decimals` are those of its column.
+    """
     if value is None or (isinstance(value, float | Decimal) and not is_number(value)):
         return MISSING
     if isinstance(value, bool):
@@ -115,6 +132,8 @@ def full(value: Any, unit: str) -> str:
     if not is_number(value):
         return str(value)
     amount = Decimal(str(value))
+    if decimals is not None:
+        return _fixed(amount, decimals)
     if unit == "ratio":
         return _fixed(amount * 100, _percent_digits(amount * 100)) + THIN + "%"
     if unit == "points":

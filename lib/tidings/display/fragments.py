@@ -38,9 +38,11 @@ class Table:
 
     def html(self, label: str) -> Markup:
         """The whole table as a fragment; `label` names its box for screen readers."""
-        order = rows.in_view(self.fields)
+        order, decimals = rows.in_view(self.fields), rows.decimals(self.fields, self.rows)
         body = Markup("").join(
-            Markup("<tr>{}</tr>").format(Markup("").join(cell(self.fields[at], row[at], at) for at in order))
+            Markup("<tr>{}</tr>").format(
+                Markup("").join(cell(self.fields[at], row[at], at, decimals[at]) for at in order)
+            )
             for row in self.rows
         )
         return scroll(label, Markup("").join(column_head(self.fields[at]) for at in order), body)
@@ -145,11 +147,11 @@ def column_head(field: Field) -> Markup:
     )
 
 
-def cell(field: Field, value: Any, index: int) -> Markup:
+def cell(field: Field, value: Any, index: int, decimals: int | None = None) -> Markup:
     """One cell; the first of a row heads it; a change has arrow and sign, and no colour, as nobody judged it."""
     if rows.is_change(field):
         return Markup('<td class="td-num">{}</td>').format(formats.arrowed(formats.full_change(value, field.unit)))
-    shown = formats.full(value, field.unit)
+    shown = formats.full(value, field.unit, decimals)
     klass = _NUMERIC if formats.is_numeric_unit(field.unit) else _wrapping(field, shown)
     if index == 0:
         return Markup('<th scope="row"{}>{}</th>').format(klass, shown)

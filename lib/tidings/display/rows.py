@@ -92,6 +92,11 @@ def is_change(field: Field) -> bool:
     )
 
 
+def decimals(fields: Sequence[Field], lines: Sequence[Sequence[Any]]) -> list[int | None]:
+    """The decimals of each column of plain numbers, None for the others."""
+    return [formats.column_places([line[at] for line in lines], field.unit) for at, field in enumerate(fields)]
+
+
 def in_view(fields: Sequence[Field]) -> list[int]:
     """The order in which a table shows its columns: a lone change beside the value that changed, so that it is seen."""
     order = list(range(len(fields)))

@@ -150,7 +150,8 @@ def _nothing() -> Markup:
 
 def _ranked(result: Result, row: Sequence[Any], at: int, top: float, klass: str = "") -> Markup:
     order = rows.in_view(result.fields)
-    cells = [cell(result.fields[column], row[column], column) for column in order]
+    decimals = rows.decimals(result.fields, result.rows)
+    cells = [cell(result.fields[column], row[column], column, decimals[column]) for column in order]
     bar = Markup("")
     if top > 0 and formats.is_number(row[at]):
         share = 100 * max(float(row[at]), 0.0) / top
