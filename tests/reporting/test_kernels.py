@@ -17,7 +17,7 @@ from jupyter_client.utils import run_sync
 from section_notebooks import notebook
 
 from tidings.errors import RunError
-from tidings.reporting.execute import Execution, execute_section
+from tidings.reporting.execute import Execution, execute_variants
 from tidings.reporting.kernels import FORKED, PLAIN, Kernels
 from tidings.secrets import Redactor, Secret
 
@@ -48,7 +48,8 @@ def execute(tmp_path: Path) -> Execute:
     def run(kernels: Kernels, *cells: str, redact: Redactor = Redactor()) -> Execution:  # noqa: B008 - it is empty
         source = tmp_path / "commerce.ipynb"
         nbformat.write(notebook(cells), source)
-        return execute_section(source, tmp_path / "out.ipynb", {"days": 7}, kernels, redact)
+        (execution,) = execute_variants(source, [(tmp_path / "out.ipynb", {"days": 7})], kernels, redact)
+        return execution
 
     return run
 

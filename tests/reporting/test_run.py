@@ -135,7 +135,7 @@ def test_a_run_that_breaks_leaves_the_slot_and_says_so_in_the_ledger(
 
 def test_a_time_of_day_makes_a_slot_of_its_own(tiny: Settings) -> None:
     report = load_report(tiny, "commerce")
-    pinned = _pin(tiny, report, {"as_of": "2026-06-01T08:30Z"}, NOW)
+    (pinned,) = _pin(tiny, report, {"as_of": "2026-06-01T08:30Z"}, NOW)
     assert (pinned.slot, pinned.parameters["as_of"]) == ("2026-06-01T1030", "2026-06-01T08:30:00+00:00")
 
 

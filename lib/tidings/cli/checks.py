@@ -21,6 +21,7 @@ from tidings.intake.money_checks import look_at_money
 from tidings.landing.store import verify
 from tidings.metrics.registry import leaves, registry
 from tidings.metrics.thresholds import own_thresholds
+from tidings.reporting.binding import check_report
 from tidings.reporting.report import load_report, report_names
 from tidings.settings import Settings
 from tidings.sources.credentials import credentials
@@ -190,7 +191,10 @@ def _crawlers(now: datetime) -> Finding:
 
 
 def _report(settings: Settings, name: str) -> str:
-    return ", ".join(load_report(settings, name).sections)
+    report = load_report(settings, name)
+    check_report(settings, report)
+    variants = f" in {len(report.variants)} variants" if len(report.variants) > 1 else ""
+    return ", ".join(report.sections) + variants
 
 
 def _landed(settings: Settings) -> str:

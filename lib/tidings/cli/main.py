@@ -273,13 +273,15 @@ def build(settings: Settings) -> None:
 @tidings.command()
 @click.argument("name", metavar="REPORT|SECTION")
 @click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE", help="Set a parameter; repeatable.")
+@click.option("--variant", default="", metavar="NAME", help="Run this variant of the report alone.")
 @click.pass_obj
-def run(settings: Settings, name: str, pairs: tuple[str, ...]) -> None:
+def run(settings: Settings, name: str, pairs: tuple[str, ...], variant: str) -> None:
     """Run a report or a single section into HTML pages, and print their path.
 
     \b
     tidings run weekly
     tidings run commerce -p days=90 -p segment="country=DE"
+    tidings run commerce -p days="year to date"
     """
     from tidings.reporting.run import run as run_report
 
@@ -290,9 +292,9 @@ def run(settings: Settings, name: str, pairs: tuple[str, ...]) -> None:
             raise UsageError(f"The parameter '{pair}' has no '='.", "Write it as name=value, as in -p days=90.")
         given[key.strip()] = value
     with _progress() as progress:
-        result = run_report(settings, name, given, now=_now(), progress=progress)
+        result = run_report(settings, name, given, now=_now(), variant=variant, progress=progress)
     for section in result.sections:
-        line = f"  {section.section}: {section.status} ({section.seconds:.1f} s)"
+        line = f"  {section.page}: {section.status} ({section.seconds:.1f} s)"
         click.echo(line + (f". {section.error}" if section.error else ""))
     for warning in result.warnings:
         click.echo(f"  {warning}", err=True)

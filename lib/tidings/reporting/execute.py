@@ -1,10 +1,10 @@
-"""Executes one section with papermill; the executed notebook is kept whatever happens."""
+"""Executes a section with papermill, its variants in one kernel; executed notebooks are kept whatever happens."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from tidings.errors import TidingsError
-from tidings.reporting.kernels import FORKED, Kernels
+from tidings.reporting.kernels import FORKED, KernelManager, Kernels, SharedKernel
 from tidings.reporting.notebook import output_node, read_notebook, write_notebook
 from tidings.reporting.report import Parameter
 from tidings.secrets import Redactor
@@ -27,7 +27,7 @@ _AUTOSAVE_SECONDS = 30
 class Execution:
     """The result of one section: `error` is empty when it is done, else one sentence with the reason."""
 
-    section: str
+    page: str
     notebook: Path
     seconds: float
     error: str = ""
@@ -38,42 +38,54 @@ class Execution:
         return not self.error
 
 
-def execute_section(
-    notebook: Path, output: Path, parameters: Mapping[str, Parameter], kernels: Kernels, redact: Redactor
-) -> Execution:
-    """Execute a notebook in its own folder and write it to `output`, complete or up to the cell that failed.
+def execute_variants(
+    notebook: Path, variants: Iterable[tuple[Path, Mapping[str, Parameter]]], kernels: Kernels, redact: Redactor
+) -> Iterator[Execution]:
+    """Execute a notebook in its own folder once for each output and its parameters, one after the other.
 
-    If a kernel is lost because its forkserver died, the section is executed again in a plain kernel. All text of the
-    result passes `redact`.
+    They share a kernel, in which imports and caches are warm; nothing that a notebook defined is left to the next, and
+    one that failed leaves it no kernel. An output is complete or written up to the cell that failed. If a kernel is
+    lost because its forkserver died, the notebook is executed again in a plain one. All text of the results passes
+    `redact`.
 
     Raises:
-        OSError: the output cannot be written.
+        OSError: an output cannot be written.
     """
     # Unknown parameters are refused before; papermill's warnings about types it cannot infer would only confuse.
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    start = time.perf_counter()
-    kernel = kernels.name()
+    with SharedKernel(kernels) as shared:
+        for output, parameters in variants:
+            start = time.perf_counter()
+            error = _executed(notebook, output, parameters, shared)
+            # An empty notebook means that the kernel could not even start.
+            executed = read_notebook(output if output.is_file() and output.stat().st_size else notebook)
+            for cell in executed.cells:
+                if cell.cell_type == "code":
+                    cell.outputs = _joined(cell.outputs)
+            write_notebook(output_node(redact.mapped(executed)), output)
+            yield Execution(output.stem, output, time.perf_counter() - start, redact(error))
+            if error:
+                shared.close()
+
+
+def _executed(notebook: Path, output: Path, parameters: Mapping[str, Parameter], shared: SharedKernel) -> str:
+    """Execute a notebook; the reason why it failed, or an empty text."""
+    manager = shared.fresh()
     try:
-        error = _execute(notebook, output, parameters, kernel, kernels)
+        return _execute(notebook, output, parameters, manager)
     except (DeadKernelError, ConnectionError, RuntimeError) as lost:
-        if kernel == FORKED and kernels.is_lost():
-            return execute_section(notebook, output, parameters, kernels, redact)
-        error = f"The kernel died ({str(lost).strip() or type(lost).__name__}): out of memory, or a crash in a library."
+        if manager.kernel_name == FORKED and shared.kernels.is_lost():
+            shared.close()
+            return _executed(notebook, output, parameters, shared)
+        return f"The kernel died ({str(lost).strip() or type(lost).__name__}): out of memory, or a crash in a library."
     except (OSError, TidingsError):
         raise
     except Exception as failed:  # noqa: BLE001 - Jupyter's parts have errors of their own, and so has any broken notebook
         said = (str(failed).strip().splitlines() or [""])[0][:300]
-        error = f"The notebook could not be executed ({type(failed).__name__}{': ' * bool(said)}{said})."
-    # An empty notebook means that the kernel could not even start.
-    executed = read_notebook(output if output.is_file() and output.stat().st_size else notebook)
-    for cell in executed.cells:
-        if cell.cell_type == "code":
-            cell.outputs = _joined(cell.outputs)
-    write_notebook(output_node(redact.mapped(executed)), output)
-    return Execution(notebook.stem, output, time.perf_counter() - start, redact(error))
+        return f"The notebook could not be executed ({type(failed).__name__}{': ' * bool(said)}{said})."
 
 
-def _execute(notebook: Path, output: Path, parameters: Mapping[str, Parameter], kernel: str, kernels: Kernels) -> str:
+def _execute(notebook: Path, output: Path, parameters: Mapping[str, Parameter], manager: KernelManager) -> str:
     # papermill formats paths with str.format: a brace in one must be doubled.
     source, target = (str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, output))
     try:
@@ -81,8 +93,8 @@ def _execute(notebook: Path, output: Path, parameters: Mapping[str, Parameter], 
             source,
             target,
             parameters=dict(parameters),
-            kernel_name=kernel,
-            kernel_manager_class=kernels.manager,
+            kernel_name=manager.kernel_name,
+            km=manager,
             language="python",
             # Not papermill's cwd: it changes the folder of this process, and so of the other threads.
             resources={"metadata": {"path": str(notebook.parent)}},

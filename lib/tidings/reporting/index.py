@@ -92,6 +92,7 @@ def write_index(run: Run, records: Sequence[NotebookRecord], entries: Sequence[I
     return render(
         "index.html.j2",
         run=run,
+        base="index",
         entries=entries,
         findings=report_findings(records),
         failed=[entry for entry in entries if entry.error],

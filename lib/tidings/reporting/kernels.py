@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import selectors
 import shutil
 import signal
@@ -18,10 +19,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from jupyter_core.utils import run_sync
 from traitlets import Unicode
 
 import tidings
@@ -33,6 +36,7 @@ from tidings.settings import WITHOUT_SECRETS
 FORKED = "tidings-forked"
 PLAIN = "tidings-plain"
 _START_SECONDS = 120.0
+_RESET_SECONDS = 10.0
 _PREFIX = "tidings-"
 _LEASE = "lease"
 _ARGV = ["-f", "{connection_file}", "--HistoryManager.enabled=False"]
@@ -174,6 +178,12 @@ class KernelManager(AsyncKernelManager):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(connection_file=str(self.kernels.folder / f"kernel-{uuid.uuid4()}.json"), **options)
+        self.clients: list[AsyncKernelClient] = []
+
+    def client(self, **options: Any) -> AsyncKernelClient:  # type: ignore[override]  # as in AsyncKernelManager
+        """A new client, kept so that it can be closed: nbclient leaves those of a kernel that it did not start."""
+        self.clients.append(super().client(**options))
+        return self.clients[-1]
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -183,6 +193,72 @@ class KernelManager(AsyncKernelManager):
     async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # nbclient takes both
         """Start it in the run's environment, not in that of this process."""
         await self._async_start_kernel(**{"env": self.kernels.environment, **options})
+
+
+class SharedKernel:
+    """A kernel that several notebooks use one after the other, as a context manager."""
+
+    def __init__(self, kernels: Kernels) -> None:
+        self.kernels = kernels
+        self._manager: KernelManager | None = None
+
+    def __enter__(self) -> SharedKernel:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def fresh(self) -> KernelManager:
+        """Its manager, without any name that a notebook defined; it starts when a notebook is executed.
+
+        Raises:
+            RunError: the run was stopped.
+        """
+        # Asked each time: only this says that the run was stopped, or that the forkserver is gone.
+        name = self.kernels.name()
+        if self._manager is not None and (self._manager.kernel_name != name or not self._reset(self._manager)):
+            self.close()
+        if self._manager is None:
+            self._manager = self.kernels.manager(kernel_name=name)
+        return self._manager
+
+    def close(self) -> None:
+        """End the kernel; the next notebook gets a new one."""
+        manager, self._manager = self._manager, None
+        if manager is not None:
+            run_sync(_end)(manager)
+
+    def _reset(self, manager: KernelManager) -> bool:
+        try:
+            return bool(run_sync(_reset)(manager))
+        except (RuntimeError, ConnectionError, TimeoutError, queue.Empty):
+            return False
+
+
+async def _reset(manager: KernelManager) -> bool:
+    """Forget all that was defined; False if the kernel cannot."""
+    if not manager.clients:
+        return True
+    *old, last = manager.clients
+    for client in old:
+        client.stop_channels()
+    manager.clients = [last]
+    reply = await last.execute("%reset -f", silent=True, store_history=False, reply=True, timeout=_RESET_SECONDS)
+    return bool(reply["content"]["status"] == "ok")
+
+
+async def _end(manager: KernelManager) -> None:
+    for client in manager.clients:
+        client.stop_channels()
+    manager.clients = []
+    # What ends a kernel that is gone already has errors of its own.
+    with contextlib.suppress(RuntimeError, ConnectionError):
+        if manager.has_kernel:
+            await manager.shutdown_kernel(now=False)
+    with contextlib.suppress(RuntimeError, ConnectionError):
+        await manager.cleanup_resources()
 
 
 class ForkedProvisioner(LocalProvisioner):

@@ -113,6 +113,7 @@ class Pages:
         return render(
             "page.html.j2",
             run=run,
+            base=notebook.stem.removesuffix(run.suffix),
             record=record,
             lede=Markup(lede + heads),  # noqa: S704 - Markdown of the notebook, and a fragment like the others
             contents=contents,

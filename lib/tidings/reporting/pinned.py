@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tidings.reporting.report import Parameter
+from tidings.reporting.report import Parameter, Variant
 from tidings.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class Run:
     """One run, fixed before any work: every section reads this build as of this instant.
 
     `slot` names the run's folder (`slot_of`). `parameters` are those given, in their declared types. Instants are
-    aware. With `is_latest` it was asked as of the end of the data.
+    aware. With `is_latest` it was asked as of the end of the data. A run with variants is one value for each:
+    `variants` are all of them, `suffix` says which this is.
     """
 
     id: str
@@ -44,6 +45,18 @@ class Run:
     started_at: datetime
     zone: Zone
     is_latest: bool = False
+    suffix: str = ""
+    variants: tuple[Variant, ...] = ()
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """The names of its sections' pages and notebooks, in order."""
+        return tuple(f"{section}{self.suffix}" for section in self.sections)
+
+    @property
+    def variant(self) -> str:
+        """The name of its variant; empty where there are none."""
+        return next((variant.name for variant in self.variants if variant.suffix == self.suffix), "")
 
     def folder(self, settings: Settings) -> Path:
         """The folder of its pages."""
@@ -73,9 +86,13 @@ class Run:
 
 @dataclass(frozen=True)
 class SectionResult:
-    """The result of one section: status done or failed, wall seconds, the error in one sentence."""
+    """The result of one section: status done or failed, wall seconds, the error in one sentence.
+
+    `page` names its page and notebook: with variants a section has several.
+    """
 
     section: str
+    page: str
     status: Literal["done", "failed"]
     seconds: float
     error: str

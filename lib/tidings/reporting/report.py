@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
@@ -19,6 +21,13 @@ _Parameter = Annotated[
 ]
 
 
+_Parameters = dict[str, _Parameter]
+# A run has one instant, which names its folder.
+_OF_THE_RUN = ("as_of", "timezone")
+_NO_WORD = re.compile(r"[\W_]+")
+_LONGEST = 40
+
+
 class _Table(Options, frozen=True):
     """A file of a report as it is written."""
 
@@ -26,7 +35,31 @@ class _Table(Options, frozen=True):
     sections: Annotated[
         tuple[Text, ...], "its notebooks, in reading order", Meta(min_length=1, title="a list of notebooks")
     ]
-    parameters: Annotated[dict[str, _Parameter], "parameters of its sections"] = {}  # noqa: RUF012 - msgspec copies it
+    parameters: Annotated[_Parameters, "parameters of its sections"] = {}  # noqa: RUF012 - msgspec copies it
+    variant: Annotated[
+        tuple[dict[str, Any], ...],
+        "variants that a reader can choose from",
+        Meta(title="a list of [[variant]] tables", examples=['[{ name = "7 days", parameters = { days = 7 } }]']),
+    ] = ()
+
+
+class _VariantTable(Options, frozen=True):
+    """A `[[variant]]` of it."""
+
+    name: Annotated[Text, "what a reader chooses", Meta(examples=['"7 days"'])]
+    parameters: Annotated[_Parameters, "parameters that replace those of the report"] = {}  # noqa: RUF012 - msgspec copies it
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One choice of a report's reader: `parameters` replace those of the report, `suffix` follows its pages' names.
+
+    The suffix of the first is empty, so that a report keeps its addresses when it gets variants.
+    """
+
+    name: str
+    suffix: str = ""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,6 +70,22 @@ class Report:
     title: str
     sections: tuple[str, ...]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    variants: tuple[Variant, ...] = ()
+
+    def variant(self, name: str) -> Variant:
+        """The variant of that name, in whatever case.
+
+        Raises:
+            UsageError: it has none of that name.
+        """
+        for variant in self.variants:
+            if variant.name.casefold() == name.strip().casefold():
+                return variant
+        if not self.variants:
+            raise UsageError(f"The report {self.name} has no variants.", "Leave --variant out.")
+        raise UsageError(
+            f"The report {self.name} has no variant '{name}'.", suggest(name, [v.name for v in self.variants])
+        )
 
 
 def section_names(settings: Settings) -> tuple[str, ...]:
@@ -86,4 +135,34 @@ def _read(file: Path, known: tuple[str, ...]) -> Report:
             raise UsageError(f"{where} names an unknown section '{name}'.", suggest(name, known))
         if name in table.sections[:position]:
             raise UsageError(f"{where} names the section '{name}' twice.", "Keep one of them.")
-    return Report(file.stem, table.title.strip(), table.sections, table.parameters)
+    variants = _variants(where, table)
+    return Report(file.stem, table.title.strip(), table.sections, table.parameters, variants)
+
+
+def _variants(where: str, table: _Table) -> tuple[Variant, ...]:
+    """The variants of a file, whose pages have names that are safe and differ also where case does not count."""
+    variants: list[Variant] = []
+    pages = {name.casefold(): f"the section '{name}'" for name in table.sections}
+    for number, given in enumerate(table.variant, start=1):
+        read = read_options(f"{where} [[variant]] {number}", given, _VariantTable)
+        name = " ".join(read.name.split())
+        here = f"{where} variant '{name}'"
+        slug = _slug(name)
+        if not slug:
+            raise UsageError(f"{here} has neither a letter nor a digit.", 'Name it as in name = "7 days".')
+        for key in _OF_THE_RUN:
+            if key in read.parameters:
+                raise UsageError(f"{here} sets {key}, which all variants share.", "Move it to [parameters].")
+        for section in ("index", *table.sections):
+            # The pages of the first variant have no suffix; its name must differ from the others all the same.
+            page = f"{section}.{slug}".casefold()
+            if page in pages:
+                raise UsageError(f"{here} would have the pages of {pages[page]}.", "Give one of them another name.")
+            pages[page] = f"the variant '{name}'"
+        variants.append(Variant(name, f".{slug}" if variants else "", read.parameters))
+    return tuple(variants)
+
+
+def _slug(name: str) -> str:
+    """A name as a part of a file's name."""
+    return _NO_WORD.sub("-", unicodedata.normalize("NFKC", name).casefold())[:_LONGEST].strip("-")

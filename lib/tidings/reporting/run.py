@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from importlib.metadata import version
@@ -15,7 +16,7 @@ from tidings.errors import RunError, TidingsError, UsageError
 from tidings.ledger.store import Ledger
 from tidings.reporting.kernels import Kernels
 from tidings.reporting.pinned import Run, RunProgress, RunResult, slot_of, status_of
-from tidings.reporting.report import Parameter, Report, load_report
+from tidings.reporting.report import Report, Variant, load_report
 from tidings.settings import Settings
 from tidings.warehouse.folder import still
 
@@ -28,27 +29,35 @@ _BOOK = ("as_of", "days", "compare", "timezone", "currency", "segment")
 
 
 def run(
-    settings: Settings, name: str, given: Mapping[str, Any], *, now: datetime, progress: RunProgress | None = None
+    settings: Settings,
+    name: str,
+    given: Mapping[str, Any],
+    *,
+    now: datetime,
+    variant: str = "",
+    progress: RunProgress | None = None,
 ) -> RunResult:
     """Run a report or section into `reports/<report>/<slot>/`; an earlier run of that slot is replaced.
 
-    `given` overrides the report's parameters; texts are read as the declared types. `progress` is called with
-    what, done, total. A failed section is shown as such and the others are delivered; a run that failed completely goes
-    beside its slot, whose last report stays.
+    `given` overrides the report's parameters; texts are read as the declared types. All variants of the report are
+    made, or the one named, in a folder of its own. `progress` is called with what, done, total. A failed section is
+    shown as such and the others are delivered; a run that failed completely goes beside its slot, whose last report
+    stays.
 
     Raises:
-        UsageError: an unknown report, section or parameter, or a value of the wrong type.
+        UsageError: an unknown report, section, variant or parameter, or a value of the wrong type.
         WarehouseError: there is no build, or not this one.
         RunError: the pages cannot be written.
     """
     start = time.perf_counter()
-    report = load_report(settings, name)
+    report = chosen(load_report(settings, name), variant, given)
     warnings: list[str] = []
     known = cache(lambda: _credentials(settings))
     with Kernels(lambda said: warnings.append(known().redactor(said)), withheld=settings.withheld()) as kernels:
         # From here the forkserver imports in parallel with this process.
         ledger = Ledger(settings.ledger)
-        pinned = _begin(settings, report, given, now, ledger)
+        runs = _begin(settings, report, given, now, ledger, variant)
+        pinned = runs[0]
         try:
             kernels.prepare(
                 {"TIDINGS_ROOT": str(settings.root), "TIDINGS_BUILD": pinned.build, "TIDINGS_RUN": pinned.id}
@@ -57,7 +66,7 @@ def run(
             from tidings.reporting.deliver import deliver
 
             redact, watch = known().redactor, progress or _silent
-            results, index = deliver(settings, pinned, kernels, ledger, redact, warnings, watch, start)
+            results, index = deliver(settings, runs, kernels, ledger, redact, warnings, watch, start)
         except BaseException as error:
             kernels.close()
             stopped = isinstance(error, KeyboardInterrupt | SystemExit)
@@ -76,13 +85,16 @@ def run(
     return RunResult(pinned, pinned.title, status, seconds, index, results, tuple(warnings))
 
 
-def _begin(settings: Settings, report: Report, given: Mapping[str, Any], now: datetime, ledger: Ledger) -> Run:
+def _begin(
+    settings: Settings, report: Report, given: Mapping[str, Any], now: datetime, ledger: Ledger, variant: str
+) -> tuple[Run, ...]:
     """Fix the run and write it to the ledger while its build exists; from then on builds keep it."""
     # Imported here because it takes half a second, in which the forkserver imports as well.
     from tidings.warehouse.reader import build_file
 
     for _ in range(_TRIES):
-        pinned = _pin(settings, report, given, now)
+        runs = _pin(settings, report, given, now, variant)
+        pinned = runs[0]
         with still(settings.warehouse):
             if build_file(settings, pinned.build).is_file():
                 ledger.start_run(
@@ -93,57 +105,79 @@ def _begin(settings: Settings, report: Report, given: Mapping[str, Any], now: da
                     parameters=pinned.parameters,
                     build=pinned.build,
                     version=pinned.version,
-                    sections=pinned.sections,
+                    # Section by section, as they are executed.
+                    sections=[run.pages[position] for position in range(len(pinned.sections)) for run in runs],
                     started_at=now,
                 )
-                return pinned
+                return runs
     raise RunError("New builds replace old ones faster than a run can begin.", "Repeat the command when they are done.")
 
 
-def _pin(settings: Settings, report: Report, given: Mapping[str, Any], now: datetime) -> Run:
-    """Fix build and instant once, so that all sections use the same."""
+def _pin(
+    settings: Settings, report: Report, given: Mapping[str, Any], now: datetime, variant: str = ""
+) -> tuple[Run, ...]:
+    """Fix build and instant once, so that all sections use the same; a run for each variant of the report."""
     # Imported here because it takes half a second, in which the forkserver imports as well.
     from tidings.book import Book
-    from tidings.reporting.parameters import bind, declared_parameters
+    from tidings.reporting.binding import bound, to_date
 
-    parameters: dict[str, Parameter] = {}
-    defaults: dict[str, Parameter] = {}
-    other: dict[str, Parameter] = {}
-    for section in report.sections:
-        if section.casefold() == "index":
-            raise UsageError("A section cannot be called index: that is the page of the report.", "Rename it.")
-        declared = declared_parameters(settings.notebooks / f"{section}.ipynb")
-        if "as_of" not in declared:
-            raise UsageError(f"The section {section} has no parameter 'as_of'.", "Every section needs it: add it.")
-        own = {name: item.default for name, item in declared.items()}
-        of_report = bind(section, declared, report.parameters)
-        asked = bind(section, declared, given)
-        other |= {name: value for name, value in asked.items() if value != {**own, **of_report}[name]}
-        defaults |= own
-        parameters |= {**of_report, **asked}
-    effective = {**defaults, **parameters}
-    # Opened here once, so that a wrong segment or zone is refused before anything runs.
-    chosen: dict[str, Any] = {name: effective[name] for name in _BOOK if name in effective}
-    book = Book.open(**chosen, root=settings.root)
-    build, zone, as_of = book.build_id, book.zone, book.as_of
-    book.context.warehouse.close()
-    local = as_of.astimezone(zone.info)
-    is_day = as_of == zone.first_instant(local.date())
-    other.pop("as_of", None)
-    return Run(
-        id=f"{report.name}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
-        report=report.name,
-        title=report.title,
-        slot=slot_of(as_of, zone, other, is_latest=effective["as_of"] == "latest"),
-        as_of=as_of,
-        parameters={**parameters, "as_of": f"{local:%Y-%m-%d}" if is_day else as_of.isoformat()},
-        build=build,
-        version=version("tidings"),
-        sections=report.sections,
-        started_at=now,
-        zone=zone,
-        is_latest=effective["as_of"] == "latest",
-    )
+    one = Variant(report.title)
+    identifier = f"{report.name}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    runs: list[Run] = []
+    slot, build = "", None
+    for choice in report.variants or (one,):
+        values = bound(settings, report, choice, given)
+        # Opened here once, so that a wrong segment or zone is refused before anything runs.
+        asked: dict[str, Any] = {name: values.effective[name] for name in _BOOK if name in values.effective}
+        book = Book.open(**asked, root=settings.root, build=build)
+        build, zone, as_of = book.build_id, book.zone, book.as_of
+        days = to_date(book, values.period)
+        book.context.warehouse.close()
+        local = as_of.astimezone(zone.info)
+        is_day = as_of == zone.first_instant(local.date())
+        if not runs:
+            other = {name: value for name, value in values.other.items() if name != "as_of"}
+            if variant:
+                other["variant"] = choice.name
+            slot = slot_of(as_of, zone, other, is_latest=values.effective["as_of"] == "latest")
+        runs.append(
+            Run(
+                id=identifier,
+                report=report.name,
+                title=report.title,
+                slot=slot,
+                as_of=as_of,
+                parameters={**values.given, **days, "as_of": f"{local:%Y-%m-%d}" if is_day else as_of.isoformat()},
+                build=build,
+                version=version("tidings"),
+                sections=report.sections,
+                started_at=now,
+                zone=zone,
+                is_latest=values.effective["as_of"] == "latest",
+                suffix=choice.suffix,
+                variants=report.variants,
+            )
+        )
+    return tuple(runs)
+
+
+def chosen(report: Report, variant: str, given: Mapping[str, Any]) -> Report:
+    """The report with the variant of that name alone, or with all of them if it is empty.
+
+    Raises:
+        UsageError: there is no such variant, or a given parameter would make variants the same.
+    """
+    if variant:
+        # Alone it has the pages of a report without variants.
+        return replace(report, variants=(replace(report.variant(variant), suffix=""),))
+    for name in given:
+        setting = [each.name for each in report.variants if name in each.parameters]
+        if setting:
+            raise UsageError(
+                f"The variants of {report.name} set '{name}' themselves: {', '.join(setting)}.",
+                f'Choose one with it: tidings run {report.name} --variant "{setting[0]}" -p {name}=…',
+            )
+    return report
 
 
 def _credentials(settings: Settings) -> Credentials:
