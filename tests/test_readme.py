@@ -93,7 +93,10 @@ class Reader:
         do[block.language](block.text)
 
     def _settings(self, text: str) -> None:
-        """Write tables into pyproject.toml; a table that is there is gone on with."""
+        """Write tables into pyproject.toml; a table that is there is gone on with. A report is a file of its own."""
+        if "title" in tomllib.loads(text):
+            (self.root / "schedules" / "sales.toml").write_text(text, encoding="utf-8")
+            return
         for said, ours in self.own.items():
             assert said in text, said
             text = text.replace(said, ours)
@@ -318,6 +321,16 @@ def _seen(reader: Reader) -> None:
     assert json.loads(march.read_text())["parameters"]["compare"] == "year"
 
 
+def _chosen(reader: Reader) -> None:
+    """Both variants lie in one folder, and the one alone in its own."""
+    folders = {file.parent for file in reader.root.glob("reports/sales/*/index.html")}
+    assert sorted(len(list(folder.glob("commerce*.html"))) for folder in folders) == [1, 2]
+    (both,) = (folder for folder in folders if (folder / "commerce.germany-this-year.html").is_file())
+    plain, germany = json.loads((both / "run.json").read_text())["variants"]
+    assert (germany["parameters"]["segment"], germany["parameters"]["compare"]) == ("country=DE", "year")
+    assert "segment" not in plain["parameters"]
+
+
 def _followed(reader: Reader) -> None:
     """The rows behind a value are as many as it says, and there is a chart."""
     names = reader.names
@@ -375,6 +388,7 @@ Set = Callable[[Reader, pytest.FixtureRequest], None]
 WORLDS: Mapping[str, tuple[Set, Callable[[Reader], None]]] = {
     "Start": (_fresh, _reported),
     "Ten minutes with it": (_sample, _seen),
+    "Variants that a reader can choose": (_sample, _chosen),
     "Follow a number to its rows": (_sample, _followed),
     "Orders, events, calls: CSV, Parquet, JSON lines": (_invoices, _retailed),
     "Web server access logs": (_log, _logged),

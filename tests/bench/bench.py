@@ -285,6 +285,20 @@ def bench_run(root: Path, times: int) -> list[Row]:
     ]
 
 
+def bench_variants(root: Path, times: int) -> list[Row]:
+    """The weekly report in four variants, beside the report without them."""
+    weekly = (root / "schedules" / "weekly.toml").read_text(encoding="utf-8")
+    days = {"28 days": "28", "7 days": "7", "90 days": "90", "Year to date": '"year to date"'}
+    variants = "".join(f'[[variant]]\nname = "{name}"\nparameters = {{ days = {n} }}\n' for name, n in days.items())
+    (root / "schedules" / "four.toml").write_text(f"{weekly}\n{variants}", encoding="utf-8")
+    four, one = (
+        lambda name=name: command(sys.executable, "-m", "tidings", "run", name, root=root)
+        for name in ("four", "weekly")
+    )
+    a, b, ratio = paired(four, one, times)
+    return [Row("run four variants of weekly", f"{a:.1f} s", f"{b:.1f} s one", ratio, "< 2", ratio < 2)]
+
+
 def bench_pages(root: Path) -> list[Row]:
     """Weight of each page, and when its charts are drawn in headless Chromium."""
     chromium = shutil.which("chromium")
@@ -347,6 +361,7 @@ def main() -> None:
             "connectors": lambda: bench_connectors(quick),
             "queries": lambda: bench_queries(small, times),
             "the run": lambda: bench_run(small, times),
+            "variants": lambda: bench_variants(small, times),
             "pages": lambda: bench_pages(small),
             **({"size 10": lambda: bench_whole(workbook(folder / "large", 10), 10)} if large else {}),
         }.items():
