@@ -1,6 +1,7 @@
 """Platform metrics: daily numbers as each platform counts them, in one long format, so that platforms can be compared.
 
-Each source has a model `figures_<platform>` made with `figures(...)`; `fct_metric_daily` is all of them together.
+Each source has a model `platform_metrics_<kind>` made with `platform_metrics(...)`; `fct_metric_daily` is all of them
+together.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Statistics without I/O: tables and numbers in, tables and numbers out."""

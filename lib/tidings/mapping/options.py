@@ -170,7 +170,7 @@ def mapped_options(
 
 
 def read_covers(where: str, given: Any, zone: Zone) -> str:
-    """What `covers` says: `PULL`, or a text for `Draft.covers`; by default the days of the rows (C14).
+    """What `covers` says: `PULL`, or a text for `LoadWriter.covers`; by default the days of the rows (C14).
 
     Raises:
         SettingsError: it is neither two dates in order nor "pull".
