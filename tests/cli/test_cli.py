@@ -110,6 +110,9 @@ def test_bad_rows_are_counted_and_kept_and_good_ones_land(run: Run, tmp_path: Pa
     code, out, _ = run("pull", root=root)
     assert code == 0
     assert "1 rejected" in out and ".rejected.parquet" in out
+    # Unchanged, the row is still missing, and nobody looked at the others anew.
+    _, again, _ = run("pull", root=root)
+    assert "1 row unchanged, kept, 1 rejected as before" in again and "none rejected" not in again
 
 
 def test_a_source_that_fails_stops_no_other_and_the_exit_code_says_so(run: Run, tmp_path: Path) -> None:

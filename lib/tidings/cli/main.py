@@ -219,7 +219,9 @@ def pull(settings: Settings, sources: tuple[str, ...], since: str | None, until:
 
 def _reported(outcome: Outcome) -> str:
     """The report on one source: its total, a line per endpoint, warnings."""
-    rejected = f", {outcome.rejected:,} rejected" if outcome.rejected else ", none rejected"
+    # Of what is unchanged nothing was looked at anew.
+    is_anew = not outcome.partitions or any(not partition.skipped for partition in outcome.partitions)
+    rejected = f", {outcome.rejected:,} rejected" if outcome.rejected else ", none rejected" if is_anew else ""
     restated = f", {outcome.restated:,} days restated" if outcome.restated else ""
     rows = "1 row" if outcome.rows == 1 else f"{outcome.rows:,} rows"
     lines = [f"{outcome.source}: {rows}{rejected}{restated} ({outcome.seconds:.1f} s)"]
@@ -233,6 +235,9 @@ def _reported(outcome: Outcome) -> str:
         name = f" {group[0].partition}" if len(group) == 1 and group[0].partition else ""
         state = "unchanged, kept" if skipped else "landed"
         count = sum(partition.rows for partition in group)
+        # What was rejected when it was landed is still missing.
+        missing = sum(partition.rejected for partition in group) if skipped else 0
+        state += f", {missing:,} rejected as before" if missing else ""
         lines.append(f"  {outcome.source}/{endpoint}{name}: {count:,} row{'' if count == 1 else 's'} {state}")
     return "\n".join([*lines, *(f"    {message}" for message in outcome.messages)])
 
