@@ -100,8 +100,7 @@ class Book:
         """
         _check_types(days, as_of=as_of, compare=compare, timezone=timezone, currency=currency, segment=segment)
         settings = load_settings(None if root is None else Path(root))
-        if compare not in get_args(Comparison):
-            raise UsageError(f"The comparison '{compare}' is not known.", suggest(compare, get_args(Comparison)))
+        how = comparison(compare)
         money = (currency or settings.currency).upper()
         if len(money) != 3 or not money.isascii() or not money.isalpha():
             raise UsageError(f"The currency '{currency}' is not an ISO code.", "Write three letters, as EUR.")
@@ -129,7 +128,7 @@ class Book:
         # Charts and frames that the analyst adds get the style of the report, offline.
         own.enable()
         notebook.prepare(is_run=bool(settings.environment.get("TIDINGS_BUILD")))
-        return cls(settings, context, window, cast(Comparison, compare))
+        return cls(settings, context, window, how)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         """The head of a section: period, comparison, segment, currency, end of the data, and the build."""
@@ -522,6 +521,17 @@ class Book:
     def unit(self, metric: Metric) -> str:
         """The unit printed after a metric's value, for money the report's currency."""
         return self.context.unit(metric)
+
+
+def comparison(text: str) -> Comparison:
+    """A comparison by its name.
+
+    Raises:
+        UsageError: it is not known.
+    """
+    if text not in get_args(Comparison):
+        raise UsageError(f"The comparison '{text}' is not known.", suggest(text, get_args(Comparison)))
+    return cast(Comparison, text)
 
 
 def _check_types(days: object, **texts: object) -> None:

@@ -71,12 +71,12 @@ def test_one_fact_is_said_once() -> None:
     assert lines[1] == "Within usual variation against the 28 days before: Orders 5 (+25.0 %)."
 
 
-def test_what_is_less_likely_comes_first_and_three_are_enough() -> None:
+def test_what_is_less_likely_comes_first_and_nothing_unusual_is_left_out() -> None:
     many = [
         Explanation(value(n, 1, replace(ORDERS, title=f"m{n}", name=f"m{n}"), "count", chance=chance))
         for n, chance in ((2, 0.004), (3, 0.0001), (4, 0.003), (5, 0.002))
     ]
-    assert [line[:2] for line in said(*many)] == ["m3", "m5", "m4"]
+    assert [line[:2] for line in said(*many)] == ["m3", "m5", "m4", "m2"]
 
 
 def test_a_total_that_moved_against_all_its_parts_is_named_as_that() -> None:
@@ -97,6 +97,16 @@ def test_what_is_not_known_comes_last_with_its_reason_and_one_reason_once() -> N
     lines = said(*map(Explanation, [*unknown, value(110, 100, unusual=False)]))
     assert lines[0].startswith("Nothing unusual")
     assert lines[-1] == "Not known for 3 – 30 Jun 2026: Orders and Visits (shop begins later)."
+
+
+def test_a_rise_from_nothing_is_a_rise() -> None:
+    one = Explanation(value(50, 0, ORDERS, "count", unusual=True))
+    assert said(one)[0].startswith("Orders rose to 50, from 0 in the 28 days before; by its history")
+
+
+def test_of_a_window_that_nobody_can_judge_nothing_is_called_usual() -> None:
+    one = replace(spike(), value=value(14_751, 13_879, VISITS, "count"))
+    assert "as a whole: 14 751, +6.3 %." in said(one)[0] and "within usual variation" not in said(one)[0]
 
 
 def test_without_data_that_is_the_finding() -> None:

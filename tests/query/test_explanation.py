@@ -27,10 +27,11 @@ def _days() -> Iterator[tuple[int, date]]:
 
 
 def _views(rng: random.Random) -> Iterator[Mapping[str, Any]]:
-    """Some forty visits a day of one page view each, and on 15 and 16 June sixty more that a post sent."""
+    """Some forty visits a day of one page view each, ten at weekends; on 15 and 16 June sixty more that a post sent."""
     for n, day in _days():
         posted = 60 if day in (date(2026, 6, 15), date(2026, 6, 16)) else 0
-        for hit in range(36 + rng.randrange(9) + posted):
+        usual = (36 + rng.randrange(9)) // (4 if day.isoweekday() > 5 else 1)
+        for hit in range(usual + posted):
             came = ("hackernews", "Organic Social") if hit < posted else ("google", "Organic Search")
             yield {
                 "event_id": f"{n}-{hit}",
@@ -79,6 +80,7 @@ def test_a_post_that_sent_visitors_is_found_by_its_days_and_its_name(story: Path
     assert (visits.days.start, visits.days.last_day) == (date(2026, 6, 15), date(2026, 6, 16))
     assert visits.cause.names in (("hackernews",), ("Organic Social",)) and visits.cause.share > 0.9
     assert [group.value for group in visits.cause.now] == [120.0], "sixty on each of two days"
+    # Two weekdays of forty: the mean day, weekends included, would make 63.
     assert visits.there is not None and visits.expected == pytest.approx(80, abs=8)
 
 
@@ -107,6 +109,17 @@ def test_without_a_comparison_days_are_looked_at_all_the_same(story: Path) -> No
 def test_a_history_too_short_judges_nothing(story: Path) -> None:
     (early,) = Book.open("2026-03-10", 7, root=story).explain("visits")
     assert early.value.value is not None and not early.is_known and not early.is_unusual
+
+
+def test_a_day_that_is_covered_in_part_is_no_fall(tmp_path: Path) -> None:
+    # The pull was at seven in the morning of the last day: six visits instead of forty, and nobody stayed away.
+    (tmp_path / "pyproject.toml").write_text('[tool.tidings]\ntimezone = "UTC"\n')
+    settings, pulled = load_settings(tmp_path), datetime(2026, 6, 12, 7, tzinfo=UTC)
+    seen = [view for view in _views(random.Random(1)) if view["ts"] < pulled.replace(tzinfo=None)]
+    land(settings, "events", seen, source="site", complete_until=pulled)
+    build(settings)
+    (visits,) = Book.open("2026-06-13", 28, root=tmp_path).explain("visits")
+    assert visits.value.part and not visits.is_unusual
 
 
 def test_what_is_unknown_explains_nothing(story: Path) -> None:

@@ -31,11 +31,11 @@ def finding(subject: str, chance: float | None, text: str = "") -> dict[str, Any
     return {"text": text or f"{subject} moved.", "subject": subject, "chance": chance, "action": f"Look at {subject}."}
 
 
-def told(*sections: NotebookRecord) -> list[tuple[str, tuple[str, ...]]]:
+def shown(*sections: NotebookRecord) -> list[tuple[str, tuple[str, ...]]]:
     return [(one.text, tuple(name for name, _ in one.sections)) for one in report_findings(sections)]
 
 
-NOTHING = finding("nothing", 1.0, "Nothing unusual: 4 figures moved no more than in their history.")
+NOTHING = finding("nothing", None, "Nothing unusual: 4 figures moved no more than in their history.")
 USUAL = finding("usual", None)
 
 
@@ -44,7 +44,7 @@ def test_findings_of_all_sections_are_ranked_and_each_fact_is_told_once() -> Non
     # The same fact, less likely by what this section looked at: its sentence is the one to tell.
     traffic = section("traffic", item(findings=(finding("a", 0.001, "a, and two more, moved."),)))
     shop = section("shop", item(findings=(NOTHING, USUAL)))
-    assert told(overview, traffic, shop) == [
+    assert shown(overview, traffic, shop) == [
         ("a, and two more, moved.", ("traffic", "overview")),
         ("b moved.", ("overview",)),
     ]
@@ -55,7 +55,7 @@ def test_three_findings_at_most_for_the_whole_report() -> None:
         section(name, item(findings=(finding(name, chance),)))
         for name, chance in zip("dcba", (4, 3, 2, 1), strict=True)
     ]
-    assert [text for text, _ in told(*many)] == ["a moved.", "b moved.", "c moved."]
+    assert [text for text, _ in shown(*many)] == ["a moved.", "b moved.", "c moved."]
 
 
 def test_that_nothing_is_unusual_is_told_once_with_what_was_looked_at() -> None:
@@ -65,9 +65,9 @@ def test_that_nothing_is_unusual_is_told_once_with_what_was_looked_at() -> None:
         section("site", item(findings=(NOTHING,), figures=figures[:1])),
         section("sources"),
     ]
-    assert told(*quiet) == [("Nothing unusual: none of 2 figures moved more than in its history.", ("shop", "site"))]
+    assert shown(*quiet) == [("Nothing unusual: none of 2 figures moved more than in its history.", ("shop", "site"))]
     # Where nobody could judge, nobody says that nothing is unusual.
-    assert told(section("shop", item(findings=(finding("", None),))), section("sources")) == []
+    assert shown(section("shop", item(findings=(finding("", None),))), section("sources")) == []
 
 
 @pytest.mark.parametrize(

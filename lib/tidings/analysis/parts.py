@@ -23,7 +23,7 @@ class Group:
 class Cause:
     """One or two values of a column, what they add to a change, and the `share` of the change that this is.
 
-    `now` and `before` are the metric over each of them; of what adds up, `before` is for as many days as `now`.
+    `now` and `before` are the metric over each of them.
     """
 
     names: tuple[str, ...]
@@ -45,20 +45,17 @@ def tightest_run(excess: Sequence[float | None], most: int) -> tuple[int, int] |
     return None
 
 
-def contributions(
-    now: Mapping[str, Group], before: Mapping[str, Group], scale: float, *, is_mean: bool
-) -> dict[str, float]:
+def contributions(now: Mapping[str, Group], before: Mapping[str, Group], *, is_mean: bool) -> dict[str, float]:
     """What each group adds to a change; the parts add up to the change.
 
-    Of what adds up: its value minus `scale` times that before (`scale` days now per day before). Of means and rates,
-    with n rows of N: its rate n1/N1 x (r1 - r0), and the mix (n1/N1 - n0/N0) x (r0 - R0), R0 being the mean before. A
-    group without rows before has had the mean.
+    Of what adds up: its value minus that before. Of means and rates, with n rows of N: its rate n1/N1 x (r1 - r0), and
+    the mix (n1/N1 - n0/N0) x (r0 - R0), R0 being the mean before. A group without rows before has had the mean.
     """
     names = [*now, *(name for name in before if name not in now)]
     none = Group(None, 0)
     if not is_mean:
         values = {name: (now.get(name, none).value or 0.0, before.get(name, none).value or 0.0) for name in names}
-        return {name: late - scale * early for name, (late, early) in values.items()}
+        return {name: late - early for name, (late, early) in values.items()}
     rows_now, rows_before = (sum(group.rows for group in side.values()) for side in (now, before))
     if not rows_now or not rows_before:
         return {}
@@ -72,11 +69,9 @@ def contributions(
     return found
 
 
-def cause(
-    now: Mapping[str, Group], before: Mapping[str, Group], scale: float, *, is_mean: bool, least: float = MOST_OF
-) -> Cause | None:
+def cause(now: Mapping[str, Group], before: Mapping[str, Group], *, is_mean: bool) -> Cause | None:
     """The one or two groups that hold most of a change, and more of it than of the rows before; None without any."""
-    parts = contributions(now, before, scale, is_mean=is_mean)
+    parts = contributions(now, before, is_mean=is_mean)
     total = sum(parts.values())
     if len(parts) < 2 or not total:
         return None
@@ -88,11 +83,9 @@ def cause(
         amount = sum(parts[name] for name in names)
         usual = sum(before.get(name, none).rows for name in names) / everything if everything else 0.0
         surprise = min(amount / total, 1.0) - usual
-        if amount / total >= least and surprise >= _MORE_THAN_ITS_SHARE:
+        if amount / total >= MOST_OF and surprise >= _MORE_THAN_ITS_SHARE:
             late = tuple(now.get(name, none) for name in names)
             early = tuple(before.get(name, none) for name in names)
-            if not is_mean:
-                early = tuple(Group((group.value or 0.0) * scale, group.rows) for group in early)
             return Cause(names, amount, amount / total, late, early, surprise)
     return None
 

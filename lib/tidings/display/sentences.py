@@ -15,14 +15,13 @@ from tidings.metrics.result import Value, joined
 from tidings.query.explanation import Explanation
 from tidings.window import Window
 
-MOST = 3
 _BOTH = 2
 """A change of the window and runs of its days are looked at, each at the same level."""
 
 
-def findings(explained: Sequence[Explanation], most: int = MOST) -> Figure:
-    """What is unusual about some metrics, `most` things at most; or that nothing is; then the others in one line."""
-    found = chosen(explained, most)
+def findings(explained: Sequence[Explanation]) -> Figure:
+    """What is unusual about some metrics, the least likely first; or that nothing is; then the others in one line."""
+    found = chosen(explained)
     items = Markup("").join(
         Markup("<li>{}{}</li>").format(
             one.text, Markup(' <span class="td-action">{}</span>').format(one.action) if one.action else ""
@@ -42,11 +41,11 @@ def findings(explained: Sequence[Explanation], most: int = MOST) -> Figure:
     )
 
 
-def chosen(explained: Sequence[Explanation], most: int = MOST) -> list[Finding]:
+def chosen(explained: Sequence[Explanation]) -> list[Finding]:
     """The findings on some metrics, in the order in which a reader wants them."""
     unusual = [one for one in explained if one.is_unusual]
     usual = [one for one in explained if one.value.value is not None and not one.is_unusual]
-    found = sorted((_of_same(group) for group in _by_cause(unusual)), key=lambda one: one.chance or 0.0)[:most]
+    found = sorted((_of_same(group) for group in _by_cause(unusual)), key=lambda one: one.chance or 0.0)
     judged = [one for one in usual if one.value.unusual is not None]
     if judged and not unusual:
         found.append(_nothing(judged))
@@ -80,7 +79,8 @@ def _by_cause(unusual: Iterable[Explanation]) -> list[list[Explanation]]:
 def _of_same(group: Sequence[Explanation]) -> Finding:
     first, values = group[0], [one.value for one in group]
     value = first.value
-    chance = min(filter(None, (one.run.chance if one.run else one.value.chance for one in group)), default=0.0)
+    chances = [one.run.chance if one.run else one.value.chance for one in group]
+    chance = min((one for one in chances if one is not None), default=0.0)
     text = _of_window(first) if value.unusual else _of_run(first)
     others = [f"{v.metric.title} ({_moved(v)})" if v.change is not None else v.metric.title for v in values[1:]]
     if others:
@@ -110,7 +110,8 @@ def _of_run(one: Explanation) -> str:
     whole = f" {value.window.label} as a whole: {formats.short(value.value, value.unit)}"
     if value.change is None:
         return f"{said}{whole}."
-    return f"{said}{whole}, {_moved(value)}, within usual variation.{_mix(one)}"
+    usual = ", within usual variation" if value.unusual is False else ""
+    return f"{said}{whole}, {_moved(value)}{usual}.{_mix(one)}"
 
 
 def _difference(one: Explanation) -> str:
@@ -157,7 +158,7 @@ def _nothing(judged: Sequence[Explanation]) -> Finding:
     figures = formats.plural(len(judged), "figure")
     whose = "its" if len(judged) == 1 else "their"
     text = f"Nothing unusual: {figures} moved no more than in {whose} history."
-    return Finding(f"{text} By chance alone about 1 page in {pages} says otherwise.", "nothing", 1.0)
+    return Finding(f"{text} By chance alone about 1 page in {pages} says otherwise.", "nothing")
 
 
 def _in_one_line(values: Sequence[Value], *, judged: bool) -> Finding:
@@ -178,11 +179,13 @@ def of_change(value: Value) -> str:
     moved = _moved(value)
     if moved.startswith("±"):
         return f"{metric.title} stayed at {formats.short(value.value, unit)} ({moved}) against {words}"
-    verb = "rose" if moved.startswith("+") else "fell"
+    verb = "rose" if (value.value or 0) > (value.before or 0) else "fell"
+    # From nothing there is no relative change.
+    by = "" if moved == formats.MISSING else f" by {moved[1:]}"
     # Of what is better when it is low, a rise reads like good news.
     sign = {"rose": " (worse)", "fell": " (better)"}[verb] if metric.better == "lower" else ""
     now, before = formats.short(value.value, unit), formats.short(value.before, unit)
-    return f"{metric.title} {verb} by {moved[1:]} to {now}{sign}, from {before} in {words}{_part_of(value)}"
+    return f"{metric.title} {verb}{by} to {now}{sign}, from {before} in {words}{_part_of(value)}"
 
 
 def _compared(window: Window, before: Window | None) -> str:

@@ -11,14 +11,14 @@ from tidings.metrics.metric import Number
 from tidings.metrics.result import Field, Point, Result, Series, change_of, change_unit, relative_change
 
 _FAR = 6.0
-"""How many usual deviations from the median a period stands out: far more than chance, whatever the distribution."""
+"""From how many usual deviations off the median a title names a period. It is not judged: findings do that."""
 _LEAST = 8  # periods by which others are judged
 _LEVEL, _LEVEL_RATE = 0.05, 0.01
 _NORMAL = 1.4826  # the median deviation of normal values, as a standard deviation
 
 
 def trend(series: Series, before: Series | None = None) -> str:
-    """The change against the window before, else that between the halves of the window; and what stands out."""
+    """The change against the window before, else that between the halves of the window; and the period farthest off."""
     metric, unit = series.metric, series.unit
     done = [i for i, point in enumerate(series.points) if point.is_whole and formats.is_number(point.value)]
     if not done:
@@ -29,24 +29,24 @@ def trend(series: Series, before: Series | None = None) -> str:
     compared = ""
     if before is not None:
         # The current line may go on for a day beyond the other.
-        alike = [i for i in done if i < len(before.points)]
-        compared = _against(series, alike, before) if alike else ""
-        done = alike if compared else done
+        shared = [i for i in done if i < len(before.points)]
+        compared = _against(series, shared, before) if shared else ""
+        done = shared if compared else done
     points = [series.points[i] for i in done]
-    parts = [_measured(series, points), compared or _halves(series), _standing_out(series)]
+    parts = [_measured(series, points), compared or _halves(series), _farthest(series)]
     return ", ".join(filter(None, parts))
 
 
 def several(courses: Mapping[str, Series]) -> str:
-    """The line of which one period stands out most, else the lines that moved from one half to the other."""
+    """The line with the period farthest off, else the lines that moved from one half to the other."""
     found = {name: out for name, course in courses.items() if (out := _outlier(course)) is not None}
     if found:
         name = max(found, key=lambda each: found[each][1])
         point, _, usual = found[name]
         unit = courses[name].unit
         return (
-            f"{name} stands out {_when(point)}: {formats.short(point.value, unit)}, "
-            f"where {formats.short(usual, unit)} is usual"
+            f"{name}: {formats.short(point.value, unit)} {_when(point)}, "
+            f"beside a median of {formats.short(usual, unit)}"
         )
     moved = {name: change for name, course in courses.items() if (change := _moved(course)) is not None}
     if not moved:
@@ -149,12 +149,12 @@ def _moved(series: Series) -> float | None:
     return change_of(series.metric, median(values[-half:]), median(values[:half]))
 
 
-def _standing_out(series: Series) -> str:
+def _farthest(series: Series) -> str:
     found = _outlier(series)
     if found is None:
         return ""
     point, *_ = found
-    return f"{formats.short(point.value, series.unit)} {_when(point)} stands out"
+    return f"{formats.short(point.value, series.unit)} {_when(point)}"
 
 
 def _when(point: Point) -> str:

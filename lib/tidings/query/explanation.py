@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 
 from tidings.analysis.parts import Cause, Group, against_all_parts, cause, tightest_run
 from tidings.analysis.usual import WEEK, Days, Run, unusual_run
-from tidings.metrics.metric import Metric, Number, Reported
+from tidings.metrics.metric import Metric, Reported
 from tidings.metrics.registry import leaves
 from tidings.metrics.result import Provenance, Value, joined
 from tidings.platform_metrics import DIMENSIONS
@@ -22,6 +22,7 @@ from tidings.window import Window, add_days
 _UNKNOWN = "(unknown)"
 _OUTCOMES = ("rating",)  # says of a page's speed what its percentile says
 _MOST_KEYS = 20_000
+_WEEKS = 4
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,9 @@ class Explanation:
     """What became of one metric, and where.
 
     `days` are those that hold most of what is unusual (None: all of the window). Over them the metric is `there`, and
-    `expected` by the days compared with, of what adds up for as many days; `column` and `cause` say in which rows most
-    of the difference lies, and `mix` names a column all of whose values moved against the total. `run` is set where
-    single days are unusual, though the window may not be. `is_known` is False where the history is too short to say
-    what is usual.
+    `expected` by the same weekdays before; `column` and `cause` say in which rows most of the difference lies, and
+    `mix` names a column all of whose values moved against the total. `run` is set where single days are unusual, though
+    the window may not be. `is_known` is False where the history is too short to say what is usual.
     """
 
     value: Value
@@ -70,11 +70,10 @@ def explanation(context: QueryContext, value: Value, days: Days) -> Explanation:
     elif run is not None:
         span = run.first - first, run.end - first
     where = window if span is None else _within(window, *span)
-    causes = _Causes(context, metric, where, before or _before(window))
+    compared = [before] if span is None and before is not None else _same_days(where, window, before)
+    causes = _Causes(context, metric, where, compared)
     column, because, mix = causes.best()
     there, expected = causes.both()
-    if run is not None and not value.unusual and there is not None and not days.is_mean:
-        expected = there - run.excess
     return replace(
         found,
         days=where if span else None,
@@ -91,9 +90,18 @@ def _within(window: Window, first: int, end: int) -> Window:
     return replace(window, start=add_days(window.start, first), end=add_days(window.start, end))
 
 
-def _before(window: Window) -> Window:
-    """As many days as the window has, right before it."""
-    return replace(window, start=add_days(window.start, -window.days), end=window.start)
+def _same_days(days: Window, window: Window, before: Window | None) -> list[Window]:
+    """The same weekdays as often as the window compared with has them, else those of the four weeks before."""
+    held = []
+    if before is not None:
+        weeks = [_earlier(days, WEEK * n) for n in range(1, days.distance(before) // WEEK + 1)]
+        held = [each for each in weeks if before.start <= each.start and each.end <= before.end]
+    first = -(-days.distance(window) // WEEK) + -(-days.days // WEEK)
+    return held or [_earlier(days, WEEK * n) for n in range(first, first + _WEEKS)]
+
+
+def _earlier(days: Window, by: int) -> Window:
+    return replace(days, start=add_days(days.start, -by), end=add_days(days.end, -by))
 
 
 def _excess(days: Days, length: int, distance: int) -> list[float | None]:
@@ -123,19 +131,17 @@ def _weekday_mean(days: Days, first: int, length: int, weekday: int, mean: float
 class _Causes:
     """The columns by which a metric may be split, and what each says of a change."""
 
-    def __init__(self, context: QueryContext, metric: Metric, now: Window, before: Window) -> None:
+    def __init__(self, context: QueryContext, metric: Metric, now: Window, before: Sequence[Window]) -> None:
         self._context, self._metric = context, metric
         self._now, self._before = now, before
         self._is_mean = metric.kind in ("ratio", "quantile")
-        self._scale = now.days / before.days
         self.origins: list[Provenance] = []
-        self._total = over_windows(context, [metric], [now, before])
+        self._total = over_windows(context, [metric], [now, *before])
 
     def both(self) -> tuple[float | None, float | None]:
-        """The metric over the days, and over those before; of what adds up for as many days."""
-        now, before = (self._total.value(self._metric, window) for window in (self._now, self._before))
-        scale = 1.0 if self._is_mean else self._scale
-        return None if now is None else float(now), None if before is None else float(before) * scale
+        """The metric over the days, and on the days before: the mean of these, of rates and means by their rows."""
+        now = self._total.value(self._metric, self._now)
+        return None if now is None else float(now), self._usual(self._total, None).value
 
     def best(self) -> tuple[str, Cause | None, str]:
         """The column and values that say most, single rows before values; and a column that the total contradicts."""
@@ -143,11 +149,12 @@ class _Causes:
         mix = ""
         for column, grouping in self._splits():
             context = self._context.split_by(column) if self._is_reported else self._context
-            found = over_windows(context, [self._metric], [self._now, self._before], grouping)
-            now, before = self._groups(found, self._now), self._groups(found, self._before)
+            found = over_windows(context, [self._metric], [self._now, *self._before], grouping)
+            now = self._groups(found)
+            before = {name: group for name in found.groups() if (group := self._usual(found, name)).rows}
             if self._is_mean and _is_outcome(now):
                 continue
-            because = cause(now, before, self._scale, is_mean=self._is_mean)
+            because = cause(now, before, is_mean=self._is_mean)
             if because is not None and (chosen is None or because.surprise > chosen[1].surprise):
                 chosen = column, because
                 self.origins = [found.provenance([self._metric], self._now)]
@@ -176,14 +183,23 @@ class _Causes:
         columns = {row["column"] for row in _described(self._context, marts.pop())}
         return "order_id" if "order_id" in columns else ""
 
-    def _groups(self, found: Found, window: Window) -> Mapping[str, Group]:
-        groups = {}
-        for name in found.groups():
-            rows = found.rows_behind(self._metric, window, name)
-            if rows:
-                value: Number = found.value(self._metric, window, name)
-                groups[name] = Group(None if value is None else float(value), rows)
-        return groups
+    def _groups(self, found: Found) -> Mapping[str, Group]:
+        groups = {name: self._group(found, self._now, name) for name in found.groups()}
+        return {name: group for name, group in groups.items() if group.rows}
+
+    def _group(self, found: Found, window: Window, name: str | None) -> Group:
+        value = found.value_before(self._metric, self._now, window, name)
+        return Group(None if value is None else float(value), found.rows_behind(self._metric, window, name))
+
+    def _usual(self, found: Found, name: str | None) -> Group:
+        """What a group, or all rows, had on the days before; those without the same coverage are left out."""
+        known = [group for each in self._before if (group := self._group(found, each, name)).value is not None]
+        rows = sum(group.rows for group in known)
+        if not known or (self._is_mean and not rows):
+            return Group(None, 0)
+        if self._is_mean:
+            return Group(sum((group.value or 0.0) * group.rows for group in known) / rows, rows)
+        return Group(sum(group.value or 0.0 for group in known) / len(known), rows)
 
 
 def _by(column: str) -> Callable[[ir.Table], ir.StringValue]:

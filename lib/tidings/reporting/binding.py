@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from tidings.book import Book
+from tidings.book import Book, comparison
 from tidings.errors import UsageError, suggest
 from tidings.reporting.parameters import bind, declared_parameters
 from tidings.reporting.report import Parameter, Report, Variant
 from tidings.settings import Settings
-from tidings.window import Comparison, FiscalUnit, Unit
+from tidings.window import FiscalUnit, Unit
 
 _TO_DATE: Mapping[str, Unit] = {f"{unit} to date": unit for unit in get_args(Unit) if unit != "day"}
 _FISCAL_TO_DATE: Mapping[str, FiscalUnit] = {f"fiscal {unit} to date": unit for unit in get_args(FiscalUnit)}
@@ -72,16 +72,10 @@ def check_report(settings: Settings, report: Report) -> None:
     """
     for variant in report.variants or (Variant(""),):
         try:
-            _check_comparison(bound(settings, report, variant, {}))
+            comparison(str(bound(settings, report, variant, {}).effective.get("compare", "none")))
         except UsageError as error:
             where = f"schedules/{report.name}.toml" + f" variant '{variant.name}'" * bool(variant.name)
             raise UsageError(f"{where}: {error.failed}", error.remedy) from error
-
-
-def _check_comparison(values: Values) -> None:
-    how = str(values.effective.get("compare", "none"))
-    if how not in get_args(Comparison):
-        raise UsageError(f"The comparison '{how}' is not known.", suggest(how, get_args(Comparison)))
 
 
 def to_date(book: Book, period: str) -> Mapping[str, Parameter]:

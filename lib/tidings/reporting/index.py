@@ -65,17 +65,17 @@ def report_findings(records: Sequence[NotebookRecord]) -> list[ReportFinding]:
     for record in records:
         for finding in _unusual(record):
             facts.setdefault(str(finding["subject"]), []).append((finding, record))
-    # The sort is stable: of equals the first section's is told, and the first fact comes first.
-    told = [sorted(same, key=lambda pair: pair[0]["chance"]) for same in facts.values()]
-    told.sort(key=lambda same: same[0][0]["chance"])
-    if told:
+    # The sort is stable: of equals the first section's is shown, and the first fact comes first.
+    ranked = [sorted(same, key=lambda pair: pair[0]["chance"]) for same in facts.values()]
+    ranked.sort(key=lambda same: same[0][0]["chance"])
+    if ranked:
         return [
             ReportFinding(
                 str(same[0][0]["text"]),
                 str(same[0][0]["action"]),
                 tuple(dict.fromkeys((record.section, record.title) for _, record in same)),
             )
-            for same in told[:MOST]
+            for same in ranked[:MOST]
         ]
     usual = [record for record in records if _is_usual(record)]
     if not usual:
@@ -104,7 +104,7 @@ def write_index(run: Run, records: Sequence[NotebookRecord], entries: Sequence[I
 
 def _unusual(record: NotebookRecord) -> list[Mapping[str, Any]]:
     found = [finding for item in record.of_kind("findings") for finding in item.findings]
-    return [one for one in found if one["chance"] is not None and one["subject"] not in ("nothing", "usual")]
+    return [one for one in found if one["chance"] is not None]
 
 
 def _is_usual(record: NotebookRecord) -> bool:
