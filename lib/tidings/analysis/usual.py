@@ -26,10 +26,10 @@ _ABOVE = 1e-12
 
 @dataclass(frozen=True)
 class Days:
-    """Values of single days, oldest first, and of how many rows each was made; rows are None where nobody knows.
+    """Values of single days, oldest first, and of how many rows each was made.
 
-    With `is_mean` a value is a mean, rate or percentile of the day: days weigh as their rows do, and a covered day
-    without rows has no value.
+    Rows are None where a day is covered in part or not at all; a value is then that of the part. With `is_mean` a value
+    is a mean, rate or percentile of the day: days weigh as their rows do, and a covered day without rows has no value.
     """
 
     values: tuple[float | None, ...]
@@ -228,9 +228,9 @@ def _row_deviation(days: Days) -> float:
 def _expected(days: Days, at: int, start: int) -> float | None:
     """What a day is expected to be, by its weekday in the weeks before `start`."""
     behind = math.ceil((at - start + 1) / WEEK) * WEEK
-    same = [days.values[n] for n in range(at - behind, max(-1, at - behind - _PROFILE_WEEKS * WEEK), -WEEK) if n >= 0]
-    known = [value for value in same if value is not None]
-    return median(known) if len(known) >= 3 else None
+    weeks = range(at - behind, max(-1, at - behind - _PROFILE_WEEKS * WEEK), -WEEK)
+    same = [value for n in weeks if n >= 0 and days.rows[n] is not None and (value := days.values[n]) is not None]
+    return median(same) if len(same) >= 3 else None
 
 
 def _away(days: Days, at: int, start: int) -> float | None:
@@ -245,7 +245,9 @@ def _away(days: Days, at: int, start: int) -> float | None:
     counted = days.counted(first, start)
     one = sum(abs(v) for v in days.values[first:start] if v is not None) / counted if counted else 0.0
     one = one or 1.0
-    return 2 * (_root(value / one) - _root(expected / one))
+    away = 2 * (_root(value / one) - _root(expected / one))
+    # Part of a day may have less than a day; when it has more, that is news.
+    return max(0.0, away) if days.rows[at] is None else away
 
 
 def _root(value: float) -> float:

@@ -15,7 +15,7 @@ from tidings.metrics.registry import leaves
 from tidings.metrics.result import Provenance, Value, joined
 from tidings.platform_metrics import DIMENSIONS
 from tidings.query.context import QueryContext
-from tidings.query.evaluation import Found, over_windows
+from tidings.query.evaluation import Found, known_part, over_windows
 from tidings.query.periods import span_of
 from tidings.window import Window, add_days
 
@@ -117,10 +117,8 @@ def _excess(days: Days, length: int, distance: int) -> list[float | None]:
     usual = [_weekday_mean(days, early, length, (at - start + distance) % WEEK, mean) for at in range(start, end)]
     level = sum(usual)
     scale = mean * length / level if level else 1.0
-    return [
-        None if value is None else value - expected * scale
-        for value, expected in zip(days.values[start:], usual, strict=True)
-    ]
+    whole = zip(days.values[start:], days.rows[start:], usual, strict=True)
+    return [None if value is None or rows is None else value - expected * scale for value, rows, expected in whole]
 
 
 def _weekday_mean(days: Days, first: int, length: int, weekday: int, mean: float) -> float:
@@ -133,10 +131,12 @@ class _Causes:
 
     def __init__(self, context: QueryContext, metric: Metric, now: Window, before: Sequence[Window]) -> None:
         self._context, self._metric = context, metric
-        self._now, self._before = now, before
+        self._now = now
+        # A part of what was is no measure; a window without any coverage has no value.
+        self._before = [each for each in before if not known_part(context, metric, each)]
         self._is_mean = metric.kind in ("ratio", "quantile")
         self.origins: list[Provenance] = []
-        self._total = over_windows(context, [metric], [now, *before])
+        self._total = over_windows(context, [metric], [now, *self._before])
 
     def both(self) -> tuple[float | None, float | None]:
         """The metric over the days, and on the days before: the mean of these, of rates and means by their rows."""
@@ -147,6 +147,8 @@ class _Causes:
         """The column and values that say most, single rows before values; and a column that the total contradicts."""
         chosen: tuple[str, Cause] | None = None
         mix = ""
+        if self._usual(self._total, None).value is None:
+            return "", None, mix
         for column, grouping in self._splits():
             context = self._context.split_by(column) if self._is_reported else self._context
             found = over_windows(context, [self._metric], [self._now, *self._before], grouping)
@@ -188,11 +190,11 @@ class _Causes:
         return {name: group for name, group in groups.items() if group.rows}
 
     def _group(self, found: Found, window: Window, name: str | None) -> Group:
-        value = found.value_before(self._metric, self._now, window, name)
+        value = found.value(self._metric, window, name)
         return Group(None if value is None else float(value), found.rows_behind(self._metric, window, name))
 
     def _usual(self, found: Found, name: str | None) -> Group:
-        """What a group, or all rows, had on the days before; those without the same coverage are left out."""
+        """What a group, or all rows, had on the days before; days that nobody knows are left out."""
         known = [group for each in self._before if (group := self._group(found, each, name)).value is not None]
         rows = sum(group.rows for group in known)
         if not known or (self._is_mean and not rows):

@@ -53,8 +53,6 @@ class Course:
             else None
             for period in self.cells
         )
-        # Of a day that is covered in part the value is that of a part.
-        values = tuple(None if n is None else value for value, n in zip(values, rows, strict=True))
         if metric.kind == "quantile":
             # A percentile of few rows is one of them.
             values = tuple(v if n and n >= _LEAST_ROWS else None for v, n in zip(values, rows, strict=True))
