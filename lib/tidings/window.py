@@ -540,6 +540,11 @@ def hours_after(moment: datetime, hours: int) -> datetime:
     return moment + timedelta(hours=hours)
 
 
+def seconds_after(moment: datetime, seconds: float) -> datetime:
+    """The moment so many seconds later (earlier if negative), aware or naive as it was."""
+    return moment + timedelta(seconds=seconds)
+
+
 def days_since(instant: datetime, now: datetime) -> float:
     """Days of 24 hours from one instant to another; negative if the second is earlier."""
     return (as_utc(now) - as_utc(instant)) / _DAY
