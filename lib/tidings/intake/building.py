@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
@@ -11,11 +10,11 @@ from tidings.errors import TidingsError, understood
 from tidings.ledger.store import Ledger
 from tidings.secrets import Redactor
 from tidings.settings import Settings
-from tidings.warehouse.build import BuildResult, build
+from tidings.warehouse.build import BuildResult, Progress, build
 
 
 def build_recorded(
-    settings: Settings, now: datetime, redact: Redactor, progress: Callable[[str, int, int], None]
+    settings: Settings, now: datetime, redact: Redactor, progress: Progress
 ) -> tuple[BuildResult, float]:
     """Build the warehouse and enter that in the ledger, whatever comes of it; returns the result and wall seconds.
 

@@ -176,6 +176,10 @@ class Deliveries:
             "slots", {"id": slot.id}, state="waiting", reason=reason, waited_for=waited, next_at=next_at, process=""
         )
 
+    def note_wait(self, slot: SlotEntry) -> None:
+        """Keep what a slot waited for."""
+        self._ledger.update("slots", {"id": slot.id}, waited_for=slot.waited_for)
+
     def end_slot(
         self, slot: SlotEntry, state: SlotState, now: datetime, *, reason: str = "", gaps: Sequence[str] = ()
     ) -> None:
@@ -300,6 +304,12 @@ class Deliveries:
         """Give a delivery a state without an attempt; `about` has fields of it."""
         ended = now if state in ENDED else None
         self._ledger.update("deliveries", {"id": delivery}, state=state, process="", ended_at=ended, **about)
+
+    def delivered_folders(self) -> frozenset[str]:
+        """The folders of runs that somebody was sent, or may have been."""
+        query = """SELECT DISTINCT r.folder FROM slot_runs r JOIN deliveries d ON d.slot = r.slot
+            AND d.binding = r.binding WHERE d.state NOT IN ('skipped', 'failed')"""
+        return frozenset(row["folder"] for row in self._ledger.rows(query))
 
     def on_time(self, report: str, since: datetime, until: datetime) -> tuple[int, int]:
         """Of a report's deliveries that were due in between and were not skipped: how many were on time, and all."""
