@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from tqdm import tqdm
 
+from tidings.cli.clock import deliveries_, due, preview, schedule, send, serve
 from tidings.cli.files import CLOCK, add, drop
 from tidings.errors import TidingsError, UsageError, suggest, understood
 from tidings.secrets import Redactor
@@ -349,8 +350,8 @@ def check(settings: Settings) -> None:
     click.echo("Nothing prevents a pull; see the warnings." if warnings else "Everything is in order.")
 
 
-tidings.add_command(add)
-tidings.add_command(drop)
+for verb in (add, drop, due, serve, schedule, deliveries_, send, preview):
+    tidings.add_command(verb)
 
 
 class _StoppedError(SystemExit):

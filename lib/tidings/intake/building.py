@@ -10,7 +10,8 @@ from tidings.errors import TidingsError, understood
 from tidings.ledger.store import Ledger
 from tidings.secrets import Redactor
 from tidings.settings import Settings
-from tidings.warehouse.build import BuildResult, Progress, build
+from tidings.sources.source import Progress
+from tidings.warehouse.build import BuildResult, build
 
 
 def build_recorded(
