@@ -26,6 +26,8 @@ MONTHS = (
 _LARGEST_KEY = 1 << 16
 WITHOUT_SECRETS = "TIDINGS_WITHOUT_SECRETS"
 """Set while sections run: they read landed data, and the file .env is not read for them."""
+ROWS = "TIDINGS_ROWS"
+"""Set while sections run for an audience: what every book of the process is bound to (`warehouse/rows.py`)."""
 WeekStart = Literal["monday", "sunday"]
 _File = Annotated[OptionalText, Meta(pattern=r"^[^\0]*\Z", title="the path of a file, without U+0000")]
 _SOURCES = Meta(title="one table per source", examples=['{ shop = { kind = "…" } }'])
@@ -236,6 +238,11 @@ class Settings:
             for shown, file in files.items()
             if os.path.isfile(file) and file.stat().st_mode & 0o077  # noqa: PTH113
         ]
+
+
+def process_rows() -> str:
+    """The rows to which this process is bound, as text; of the process alone, so that no setting can take them off."""
+    return os.environ.get(ROWS, "")
 
 
 def _path(root: Path, value: str) -> Path:

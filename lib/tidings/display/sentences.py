@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from markupsafe import Markup
 
@@ -87,7 +88,28 @@ def _of_same(group: Sequence[Explanation]) -> Finding:
         text += f" The same shows in {_and(others)}."
     names = "/".join(first.cause.names) if first.cause else ""
     subject = f"{first.days.label if first.days else ''} {first.column} {names}".strip() or value.metric.name
-    return Finding(text, subject, chance, value.metric.action, joined(one.provenance for one in group))
+    return Finding(
+        text,
+        subject,
+        chance,
+        value.metric.action,
+        joined(one.provenance for one in group),
+        _names(values),
+        _outline(first),
+    )
+
+
+def _names(values: Iterable[Value]) -> tuple[str, ...]:
+    return tuple(value.metric.name for value in values)
+
+
+def _outline(one: Explanation) -> str:
+    """The finding without the rows in which it lies, and without what sources lack."""
+    if one.value.unusual:
+        return f"{of_change(replace(one.value, part=''))}; {_rarely(one.value.chance)}."
+    if one.days is None or one.run is None:
+        return ""
+    return f"{one.value.metric.title} on {one.days.label}{_difference(one)}; {_rarely(one.run.chance)}."
 
 
 def _of_window(one: Explanation) -> str:
@@ -158,14 +180,22 @@ def _nothing(judged: Sequence[Explanation]) -> Finding:
     figures = formats.plural(len(judged), "figure")
     whose = "its" if len(judged) == 1 else "their"
     text = f"Nothing unusual: {figures} moved no more than in {whose} history."
-    return Finding(f"{text} By chance alone about 1 page in {pages} says otherwise.", "nothing")
+    said = f"{text} By chance alone about 1 page in {pages} says otherwise."
+    return Finding(said, "nothing", metrics=_names(one.value for one in judged), outline=said)
 
 
 def _in_one_line(values: Sequence[Value], *, judged: bool) -> Finding:
     words = formats.compared_with(values[0].window, values[0].before_window) if values[0].before_window else ""
-    moves = "; ".join(f"{v.metric.title} {formats.short(v.value, v.unit)} ({_moved(v)}{_part_of(v)})" for v in values)
+    bare = [f"{v.metric.title} {formats.short(v.value, v.unit)} ({_moved(v)}" for v in values]
+    moves = "; ".join(f"{said}{_part_of(v)})" for said, v in zip(bare, values, strict=True))
     lead = "Within usual variation" if judged and all(v.unusual is False for v in values) else "Changes"
-    return Finding(f"{lead} against {words}: {moves}.", "usual", provenance=joined(v.provenance for v in values))
+    return Finding(
+        f"{lead} against {words}: {moves}.",
+        "usual",
+        provenance=joined(v.provenance for v in values),
+        metrics=_names(values),
+        outline=f"{lead} against {words}: {'; '.join(f'{said})' for said in bare)}.",
+    )
 
 
 def _part_of(value: Value) -> str:
