@@ -12,6 +12,7 @@ from datetime import datetime
 from tidings.errors import TidingsError, understood
 from tidings.ledger.deliveries import SlotEntry
 from tidings.ledger.lease import hold
+from tidings.ledger.turn import turn
 from tidings.scheduling.entering import enter_slots
 from tidings.scheduling.operator import fails, works
 from tidings.scheduling.schedule import Planned, Schedule, load_plans
@@ -81,7 +82,10 @@ def _work(bench: Bench, plan: Planned | None, slot: SlotEntry) -> bool:
         bench.deliveries.end_slot(slot, "skipped", bench.clock(), reason=reason)
         return True
     try:
-        prepare(bench, plan, schedule, slot)
+        with turn(
+            bench.settings.ledger.parent, f"the slot of {schedule.id}", lambda other: bench.say(f"Waits for {other}")
+        ):
+            prepare(bench, plan, schedule, slot)
     except Exception as error:  # noqa: BLE001 - it ends this slot, with its type as reason, and must not end the others
         known = understood(error, bench.settings.root) or TidingsError(
             f"It met an error that Tidings does not know: {type(error).__name__}."
