@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -237,3 +238,39 @@ def test_rows_of_a_column_that_no_table_has_are_refused(shop: Settings) -> None:
     with pytest.raises(RowsError, match="No table has country"):
         # A number is in no text column.
         Book.open(root=shop.root, rows={"country": 7})
+
+
+@pytest.mark.proof
+def test_every_section_of_the_sample_is_bound_to_one_country(sample_workbook: Path) -> None:
+    settings = load_settings(sample_workbook)
+    names = sorted(path.stem for path in settings.notebooks.glob("*.ipynb"))
+    (settings.schedules / "one.toml").write_text(f'title = "One"\nsections = {json.dumps(names)}\n')
+    result = run(settings, "one", {"as_of": "2026-07-01"}, now=datetime(2026, 7, 2, tzinfo=UTC), rows=OWN)
+    assert {each.section: each.error for each in result.sections if each.error} == {}
+    whole, own = (Book.open("2026-07-01", root=sample_workbook, rows=rows) for rows in (None, OWN))
+    hidden: set[str] = set()
+    for table, column in (("fct_orders", "order_id"), ("fct_orders", "customer_id"), ("fct_events", "visitor_id")):
+        everyone, ours = (
+            {str(row[column]) for row in book.context.rows(book.table(table).select(column).distinct())}
+            for book in (whole, own)
+        )
+        hidden |= everyone - ours
+    # What the others have could be had from the totals.
+    for name in ("net_revenue", "orders", "visitors", "visits", "downloads", "search_clicks", "requests"):
+        of_all, of_own = whole.value(name), own.value(name)
+        assert of_all.value != of_own.value, name
+        if of_all.value is not None and of_all.value > 999:
+            hidden |= {f"{of_all.value:,}", f"{of_all.value:,}".replace(",", "\u202f"), str(of_all.value)}
+    assert len(hidden) > 100
+    pattern = re.compile(rf"(?<![\w.,])(?:{'|'.join(map(re.escape, sorted(hidden)))})(?!\w)")
+    for name, text in said(result.index.parent):
+        assert pattern.search(text) is None, name
+    for name in names:
+        for item in read_record(result.index.parent / "notebooks" / f"{name}.ipynb").items:
+            at = [
+                n for n, column in enumerate(item.table["columns"] if item.table else ()) if column["name"] == "country"
+            ]
+            shown = {row[n] for n in at for row in item.table["rows"]} if item.table else set()
+            assert shown <= {"DE", "Total"}, (name, item.title)
+    for book in (whole, own):
+        book.context.warehouse.close()
