@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from tqdm import tqdm
 
+from tidings.cli.exporting import export, value
 from tidings.cli.files import CLOCK, add, drop
 from tidings.errors import TidingsError, UsageError, suggest, understood
 from tidings.ledger.store import Ledger
@@ -370,6 +371,8 @@ def check(settings: Settings) -> None:
 
 tidings.add_command(add)
 tidings.add_command(drop)
+tidings.add_command(export)
+tidings.add_command(value)
 
 
 class _StoppedError(SystemExit):
