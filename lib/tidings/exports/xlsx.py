@@ -92,8 +92,8 @@ class _SheetWriter:
         for number, row in enumerate(self._rows, start=_HEAD_ROW + 1):
             for at, cell in enumerate(row):
                 self._cell(number, at, cell, decimals[at])
-            if any(units):
-                self._text(number, len(row), units[number - _HEAD_ROW - 1])
+            if unit := units[number - _HEAD_ROW - 1]:
+                self._text(number, len(row), unit)
         self._place.freeze_panes(_HEAD_ROW + 1, 0)
         for at, head in enumerate(heads):
             texts = [str(known(row[at])) if at < len(row) else "" for row in self._rows]
