@@ -22,6 +22,7 @@ import click
 from tqdm import tqdm
 
 from tidings.cli.clock import deliveries_, due, preview, schedule, send, serve, step
+from tidings.cli.exporting import export, value
 from tidings.cli.files import CLOCK, add, drop
 from tidings.errors import TidingsError, UsageError, suggest, understood
 from tidings.ledger.turn import turn
@@ -356,7 +357,7 @@ def check(settings: Settings) -> None:
     click.echo("Nothing prevents a pull; see the warnings." if warnings else "Everything is in order.")
 
 
-for verb in (add, drop, due, serve, schedule, deliveries_, send, preview, step):
+for verb in (add, drop, due, serve, schedule, deliveries_, send, preview, step, export, value):
     tidings.add_command(verb)
 
 

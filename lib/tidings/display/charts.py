@@ -324,11 +324,12 @@ def _same_unit(courses: Mapping[str, Series], most: int, instead: str) -> Series
 def _trend_table(
     series: Series, points: Sequence[Point], old: Sequence[Point] | None, target: Sequence[float | None]
 ) -> Table:
-    fields = [Field("period", series.grain.capitalize()), Field("value", series.metric.title, series.unit)]
-    rows: list[tuple[Any, ...]] = [(point.period.label + _running(point), point.value) for point in points]
+    unit = _period_unit(series)
+    fields = [Field("period", series.grain.capitalize(), unit), Field("value", series.metric.title, series.unit)]
+    rows: list[tuple[Any, ...]] = [(_period(series, point), point.value) for point in points]
     if old is not None:
-        fields += [Field("period_before", "Compared with"), Field("before", "Before", series.unit)]
-        pairs = [(p.period.label, p.value) for p in old] + [(None, None)] * (len(points) - len(old))
+        fields += [Field("period_before", "Compared with", unit), Field("before", "Before", series.unit)]
+        pairs = [(_period(series, p), p.value) for p in old] + [(None, None)] * (len(points) - len(old))
         rows = [(*row, *pair) for row, pair in zip(rows, pairs, strict=True)]
     if any(value is not None for value in target):
         fields.append(Field("target", "Target", series.unit))
@@ -341,14 +342,21 @@ def _wide_table(courses: Mapping[str, Series]) -> Table:
     found = {(name, point.period.start): point.value for name, course in courses.items() for point in course.points}
     names = [Field(f"value_{i}", name, course.unit) for i, (name, course) in enumerate(courses.items(), start=1)]
     return Table(
-        (Field("period", first.grain.capitalize()), *names),
+        (Field("period", first.grain.capitalize(), _period_unit(first)), *names),
         tuple(
-            (point.period.label + _running(point), *(found.get((name, point.period.start)) for name in courses))
+            (_period(first, point), *(found.get((name, point.period.start)) for name in courses))
             for point in axes.past(first.points)
         ),
     )
 
 
-def _running(point: Point) -> str:
+def _period_unit(series: Series) -> str:
+    return "date" if series.grain == "day" else "text"
+
+
+def _period(series: Series, point: Point) -> Any:
+    """A period in the data of a chart: a day as a date, that a spreadsheet can sort; any other, or a part, in words."""
     text = alt.state(point)
-    return f" ({text})" if text else ""
+    if series.grain == "day" and not text:
+        return point.period.start
+    return point.period.label + (f" ({text})" if text else "")

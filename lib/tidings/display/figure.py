@@ -209,6 +209,7 @@ def figure_of(value: Value) -> dict[str, Any]:
         "change": value.change,
         "status": value.status,
         "why": value.why,
+        "why_no_change": value.why_no_change,
     }
 
 

@@ -139,7 +139,7 @@ def full(value: Any, unit: str, decimals: int | None = None) -> str:
     if unit == "points":
         return points(float(amount))
     if unit == "money" or is_currency(unit):
-        return _fixed(amount, _money_places(amount, places(unit)))
+        return _fixed(amount, money_places(amount, places(unit)))
     if unit == "ms":
         return _fixed(amount, 0 if abs(amount) >= 100 else 1)
     if unit == "s":
@@ -241,7 +241,7 @@ def plural(number: int, word: str) -> str:
     return f"{full(number, 'count')} {word}{'' if number == 1 else 's'}"
 
 
-def _money_places(amount: Decimal, usual: int) -> int:
+def money_places(amount: Decimal, usual: int) -> int:
     """Decimals of an amount in full; small amounts get more, as the cost of a call may be below a cent."""
     least = Decimal(1).scaleb(min(0, 1 - usual))
     return usual + 3 if 0 < abs(amount) < least else usual

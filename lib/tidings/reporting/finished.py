@@ -271,7 +271,7 @@ def _not_there(settings: Settings, name: str) -> RunError | UsageError:
             f"The run {name} left no pages: {entry.error or 'it was interrupted.'}", f"Run {entry.report} again."
         )
     return RunError(
-        f"The pages of the run {name} are not there any more: a later run of the same slot replaced them, or they were removed.",
+        f"The pages of the run {name} are gone: a later run replaced them, or they were removed.",
         f"Name what is there: {entry.report}/{entry.slot}",
     )
 

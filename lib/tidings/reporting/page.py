@@ -16,11 +16,10 @@ from nbformat import NotebookNode
 
 from tidings.display.figure import note
 from tidings.display.fragments import DEFINED, split_behind
-from tidings.metrics.registry import registry
 from tidings.reporting.csv_link import csv_address, csv_name
 from tidings.reporting.notebook import read_notebook
 from tidings.reporting.pinned import Run
-from tidings.reporting.record import Failure, Item, is_item, item_of, plain_text, record_of
+from tidings.reporting.record import Failure, Item, definitions, is_item, item_of, plain_text, record_of
 from tidings.reporting.site import TEMPLATES, environment, render
 
 # The digest is for nbval; the head goes to the page's header, not where the notebook opened its book.
@@ -122,7 +121,7 @@ class Pages:
             failure=failure,
             failure_in_place=placed or placed_after,
             notes=[note for note in record.notes if str(escape(note)) not in first + body],
-            definitions=_definitions(items),
+            definitions=definitions(name for item in items for name in item.metrics),
             sources=self._sources(shown),
             setup=Markup(self._setup(book)),  # noqa: S704 - highlighted by pygments, which escapes
         )
@@ -321,18 +320,3 @@ def _order_headings(soup: BeautifulSoup) -> list[Heading]:
         if level == 2:
             contents.append(Heading(name, text, mark is not None))
     return contents
-
-
-def _definitions(items: Sequence[Item]) -> list[dict[str, str]]:
-    """The definitions of the metrics shown, one per link, also for metrics that are no longer defined."""
-    known = registry()
-    return [
-        {
-            "name": name,
-            "title": known[name].title if name in known else name,
-            "definition": known[name].definition if name in known else "This metric is no longer defined.",
-            "caveat": known[name].caveat if name in known else "",
-            "action": known[name].action if name in known else "",
-        }
-        for name in dict.fromkeys(name for item in items for name in item.metrics)
-    ]

@@ -195,6 +195,21 @@ def remedy(metrics: Iterable[str]) -> str:
     return f"To connect: {', '.join(pages)}."
 
 
+def definitions(metrics: Iterable[str]) -> list[dict[str, str]]:
+    """Name, title, definition, caveat and action of metrics, each once, also of those that are no longer defined."""
+    every = registry()
+    return [
+        {
+            "name": name,
+            "title": every[name].title if name in every else name,
+            "definition": every[name].definition if name in every else "This metric is no longer defined.",
+            "caveat": every[name].caveat if name in every else "",
+            "action": every[name].action if name in every else "",
+        }
+        for name in dict.fromkeys(metrics)
+    ]
+
+
 def _sentence(why: str) -> str:
     """What no source has, a few names of it; a feed without a name for readers has an underscore."""
     every = why.removeprefix(NO_SOURCE).split(" or ")

@@ -142,9 +142,9 @@ def _attachments(finished: FinishedRun, audience: Audience, folder: Path) -> lis
     if not audience.attach:
         return []
     # Imported here because they take half a second, and few audiences want files.
-    from tidings.exports import write_export
+    from tidings.exports.writing import usual_name, write_export
 
-    return [write_export(finished, kind, folder) for kind in audience.attach]
+    return [write_export(finished, kind, folder / usual_name(finished, kind)) for kind in audience.attach]
 
 
 def _notes(bench: Bench, slot: SlotEntry, schedule: Schedule) -> list[str]:
