@@ -143,7 +143,17 @@ def _run(world: World, name: str, given: Mapping[str, Any], more: Mapping[str, A
     for page in ("index", "commerce"):
         (folder / f"{page}.html").write_text("<html></html>")
     figures = [
-        {"metric": metric, "title": metric, "value": value, "unit": "EUR", "before": "200", "change": -0.5}
+        {
+            "metric": metric,
+            "title": metric,
+            "value": value,
+            "unit": "EUR",
+            "before": "200",
+            "change": -0.5,
+            "status": "",
+            "why": "",
+            "window": {"from": "2026-06-01", "to": "2026-06-29"},
+        }
         for metric, value in world.figures.items()
     ]
     data = {TIDINGS: {"type": "cards", "figures": figures}, HTML: "<div></div>", TEXT: "cards"}

@@ -145,3 +145,10 @@ def test_dagster_gets_python(files) -> None:
 def test_another_scheduler_is_refused(world) -> None:
     with pytest.raises(UsageError, match="Did you mean 'cron'"):
         exported(world.settings, "crn", COMMAND)
+
+
+@pytest.mark.parametrize(("target", "module"), [("airflow", "airflow.sdk"), ("dagster", "dagster")])
+def test_the_real_scheduler_reads_it(files, target: str, module: str) -> None:
+    pytest.importorskip(module, reason=f"{target} is not installed")
+    [text] = files[target].values()
+    exec(compile(text, target, "exec"), {"__name__": "tidings_export"})

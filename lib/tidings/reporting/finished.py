@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ import msgspec
 
 from tidings.errors import RunError, UsageError, remedy_of, suggest
 from tidings.ledger.store import Ledger
-from tidings.reporting.pinned import RunStatus
+from tidings.reporting.pinned import RunStatus, private_folder
 from tidings.reporting.record import NotebookRecord, read_record
 from tidings.reporting.report import Parameter, report_names, section_names
 from tidings.settings import Settings
@@ -146,6 +146,24 @@ def finished_run(settings: Settings, name: str, variant: str = "") -> FinishedRu
     return _latest(settings, name, variant)
 
 
+def run_in(settings: Settings, folder: Path, figures: Sequence[str] = ()) -> FinishedRun:
+    """The first variant of the run in a folder; of a public one what its `figures` let leave (`disclosure.disclosed`).
+
+    Raises:
+        RunError: there is no run in it, or it cannot be read.
+    """
+    if not figures:
+        return _run(_read(folder), folder, "")
+    # Imported here because few runs are public.
+    from tidings.reporting.disclosure import disclosed, has_figures
+
+    # Notebooks and manifest of a public run lie apart from what is published.
+    manifest = _read(private := private_folder(settings, folder))
+    run = _run(manifest, folder, "", notebooks=private)
+    shown = [replace(each, record=disclosed(each.record, figures)) for each in run.sections]
+    return replace(run, sections=tuple(each for each in shown if has_figures(each.record)))
+
+
 def _latest(settings: Settings, name: str, variant: str) -> FinishedRun:
     is_section = name in section_names(settings) and name not in report_names(settings)
     if is_section:
@@ -197,7 +215,8 @@ def _sections_of(manifest: _Manifest, variant: _Variant | None) -> list[_Section
     return [made for made in manifest.sections if made.page == f"{made.section}{suffix}"]
 
 
-def _run(manifest: _Manifest, folder: Path, name: str) -> FinishedRun:
+def _run(manifest: _Manifest, folder: Path, name: str, notebooks: Path | None = None) -> FinishedRun:
+    """The variant of a run; `notebooks` is where its notebooks are if they are not in its folder."""
     variant = _variant_of(manifest, name)
     return FinishedRun(
         id=manifest.id,
@@ -217,7 +236,10 @@ def _run(manifest: _Manifest, folder: Path, name: str) -> FinishedRun:
                 made.section,
                 made.error,
                 folder / made.page,
-                replace(read_record(folder / made.notebook), section=made.section),
+                replace(
+                    read_record(notebooks / Path(made.notebook).name if notebooks else folder / made.notebook),
+                    section=made.section,
+                ),
             )
             for made in _sections_of(manifest, variant)
         ),

@@ -76,7 +76,7 @@ class Run:
 
     def notebooks(self, settings: Settings) -> Path | None:
         """Where executed notebooks and `run.json` lie that are not published with the pages; None: beside them."""
-        return settings.root / "data" / "private" / self.report / self.slot if self.public else None
+        return private_folder(settings, self.folder(settings)) if self.public else None
 
     @property
     def day(self) -> str:
@@ -103,6 +103,11 @@ class Run:
         if not self.is_latest or days < _OLD_DAYS:
             return ""
         return f"The data end {days} days before this run of {self.started_label}: nothing newer was landed."
+
+
+def private_folder(settings: Settings, pages: Path) -> Path:
+    """Where notebooks and manifest lie of a public run with these pages."""
+    return settings.root / "data" / "private" / pages.parent.name / pages.name
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from tidings.delivery.compose import compose, notice
 from tidings.delivery.message import Message
 from tidings.errors import TidingsError
 from tidings.ledger.deliveries import DeliveryEntry, DeliveryState, SlotEntry
-from tidings.reporting.finished import FinishedRun, finished_run
+from tidings.reporting.figures import figures_of
+from tidings.reporting.finished import FinishedRun, run_in
 from tidings.scheduling.bindings import Binding
 from tidings.scheduling.operator import fails, works
 from tidings.scheduling.schedule import Audience, Planned, Schedule
@@ -75,7 +76,8 @@ def send_one(
         held = judged if judged is not None else {}
         if place not in held:
             held.clear()
-            held[place] = finished_run(bench.settings, str(bench.settings.reports / made_of.folder))
+            figures = Binding.of_text(delivery.binding).figures
+            held[place] = run_in(bench.settings, bench.settings.reports / made_of.folder, figures)
         finished = held[place]
     except TidingsError as error:
         bench.deliveries.settle(delivery.id, "failed", bench.clock(), reason=bench.redact(str(error)))
@@ -84,7 +86,7 @@ def send_one(
     gaps = [*slot.gaps, *([made_of.error] if made_of.error else [])]
     if audience.only_if is not None:
         alerts = open_alerts(bench)
-        holds = audience.only_if.holds(figures_of(finished), has_alert=bool(alerts))
+        holds = audience.only_if.holds(figures_by_metric(finished), has_alert=bool(alerts))
         if holds is False:
             rule = f"Its condition does not hold: {audience.only_if.text}"
             bench.deliveries.settle(delivery.id, "skipped", bench.clock(), reason=rule)
@@ -161,14 +163,12 @@ def open_alerts(bench: Bench) -> tuple[str, ...]:
     return ()
 
 
-def figures_of(finished: FinishedRun) -> dict[tuple[str, str], Decimal | None]:
-    """The figures of a run by metric and which; of a metric that stands on several cards the first."""
+def figures_by_metric(finished: FinishedRun) -> dict[tuple[str, str], Decimal | None]:
+    """The figures of a run by metric and which; of a metric that stands in several places the first."""
     found: dict[tuple[str, str], Decimal | None] = {}
-    for record in finished.records:
-        for item in record.of_kind("cards"):
-            for figure in item.figures:
-                for which in ("value", "before", "change"):
-                    found.setdefault((str(figure["metric"]), which), _number(figure.get(which)))
+    for figure in figures_of(finished):
+        for which in ("value", "before", "change"):
+            found.setdefault((figure.metric, which), _number(getattr(figure, which)))
     return found
 
 

@@ -12,7 +12,7 @@ from tidings.delivery.outbox import Outbox
 from tidings.errors import RunError, TidingsError, understood
 from tidings.ledger.deliveries import Deliveries, DeliveryEntry, SlotEntry, SlotRun, delivery_key
 from tidings.ledger.store import Ledger
-from tidings.reporting.finished import finished_run
+from tidings.reporting.finished import run_in
 from tidings.reporting.pinned import Public
 from tidings.reporting.run import run
 from tidings.scheduling.bindings import WHOLE, Binding, expanded
@@ -224,7 +224,8 @@ def _run(bench: Bench, plan: Planned, schedule: Schedule, slot: SlotEntry, text:
 
 def _is_there(settings: Settings, made: SlotRun) -> bool:
     with suppress(TidingsError):
-        return finished_run(settings, str(settings.reports / made.folder)).id == made.run
+        figures = Binding.of_text(made.binding).figures
+        return run_in(settings, settings.reports / made.folder, figures).id == made.run
     return False
 
 
