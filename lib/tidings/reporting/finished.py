@@ -118,7 +118,7 @@ class FinishedRun:
 def finished_run(settings: Settings, name: str, variant: str = "") -> FinishedRun:
     """The finished run that a name means, with its records.
 
-    `name` is a run's id, its folder or a page in it (from the current folder or the workbook's), `report/slot`, or the
+    `name` is a run's id, its folder or a page in it (from the workbook's or the current one), `report/slot`, or the
     name of a report or section: its latest run. A page or the name of a section means that section alone. Of a report
     with variants it is the one named, or the first.
 
@@ -191,7 +191,8 @@ def _latest(settings: Settings, name: str, variant: str) -> FinishedRun:
 
 def _of_path(settings: Settings, name: str) -> tuple[Path, str] | None:
     """The folder of a run and the name of the file in it, if the name is a path to one of them."""
-    for place in (Path(name), settings.root / name):
+    # The workbook first: the current folder may be that of another.
+    for place in (settings.root / name, Path(name)):
         folder, file = (place, "") if place.is_dir() else (place.parent, place.name)
         if place.exists() and (folder / MANIFEST).is_file():
             return folder, file
