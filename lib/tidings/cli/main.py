@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from tqdm import tqdm
 
+from tidings.cli.alerting import alerts
 from tidings.cli.files import CLOCK, add, drop
 from tidings.errors import TidingsError, UsageError, suggest, understood
 from tidings.ledger.store import Ledger
@@ -370,6 +371,7 @@ def check(settings: Settings) -> None:
 
 tidings.add_command(add)
 tidings.add_command(drop)
+tidings.add_command(alerts)
 
 
 class _StoppedError(SystemExit):
