@@ -111,6 +111,7 @@ def taken_out(alert: Alert, now: datetime) -> AlertEvent:
         runbook=alert.runbook,
         tell=alert.tell,
         metrics=alert.metrics,
+        metric=alert.metric,
     )
 
 
@@ -129,6 +130,7 @@ def _event(rule: Rule, about: About, kind: Kind, seen: Observed, said: str) -> A
         runbook=rule.runbook,
         tell=whom,
         metrics=seen.metrics,
+        metric=rule.about if rule.is_of_metric else "",
         most_per_day=rule.most_per_day,
     )
 

@@ -76,7 +76,7 @@ def _of_feed(feed: str, counts: Mapping[date, Counter[int]], day: date, minimum:
 
 
 def _lost(today: _Hours, before: Sequence[_Hours]) -> float:
-    """The share of the rows of other days that lie in hours without a row; 0 where all are of one hour, as daily ones."""
+    """The share of the rows of other days in hours that have none; 0 where all are of one hour, as daily ones."""
     usual: Counter[int] = Counter()
     for hours in before:
         usual.update(hours)

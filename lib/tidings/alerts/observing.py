@@ -101,7 +101,7 @@ class Watch:
                 yield Observed(day, self.at(day), None, is_few=True, metrics=metrics)
                 continue
             share = Decimal(str(round(least.share, 6)))
-            said = f"{rule.about} has {least.said} on {label_days(day, day)}"
+            said = f"On {label_days(day, day)} {rule.about} has {least.said}"
             limit = f"below {formats.short(rule.limit, 'ratio')} of a usual day"
             yield Observed(day, self.at(day), share, said, limit, metrics=metrics)
 

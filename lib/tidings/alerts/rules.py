@@ -23,7 +23,7 @@ from tidings.window import Comparison
 Condition = Literal["above", "below", "change_above", "change_below", "stale_for", "load"]
 _METRIC_CONDITIONS = ("above", "below", "change_above", "change_below")
 HALF = 0.5
-LEAST_LOAD = 50
+LEAST_LOAD = 100
 _Above1 = Annotated[int, Meta(ge=1, title="a whole number from 1 on", examples=["1"])]
 _Number = Annotated[float | None, Meta(title="a number", examples=["0.02"])]
 _COMPARISONS = tuple(name for name in get_args(Comparison) if name != "none")

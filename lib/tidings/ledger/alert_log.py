@@ -23,7 +23,8 @@ class AlertEvent:
     """One thing that happened to a rule at an instant (`at`, aware), concerning a local day of the data.
 
     `about` is the `figure` of the rule, or that it could not be computed. `value` is null where none is known; `sign`
-    is 1 where higher is worse, else -1. `until` is the end of a mute. A `quiet` event is never told.
+    is 1 where higher is worse, else -1. `metric` is that of the rule, empty for one on a source; an alert concerns
+    all of `metrics`. `until` is the end of a mute. A `quiet` event is never told.
     """
 
     rule: str
@@ -38,6 +39,7 @@ class AlertEvent:
     runbook: str = ""
     tell: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    metric: str = ""
     by: str = ""
     until: date | None = None
     quiet: bool = False
@@ -63,6 +65,7 @@ class Alert:
     runbook: str
     tell: tuple[str, ...]
     metrics: tuple[str, ...]
+    metric: str
     value: Decimal | None
     worst: Decimal | None
     sign: int
@@ -76,6 +79,11 @@ class Alert:
     def is_open(self) -> bool:
         """Whether it is not resolved."""
         return self.resolved_at is None
+
+    @property
+    def is_of_metric(self) -> bool:
+        """Whether it is of a metric; else of a source, and so of every metric that this takes part in."""
+        return self.metric != ""
 
     def state(self, today: date) -> str:
         """`open`, `acknowledged`, `resolved` or `muted until` a day, on a local day."""
@@ -105,6 +113,14 @@ class AlertLog(Ledger):
         """All events, oldest first, up to the one with this id; of one rule if it is named."""
         query = "SELECT * FROM alert_events WHERE (? IS NULL OR id <= ?) AND (? = '' OR rule = ?) ORDER BY id"
         return tuple(map(_event, self._read(query, upto, upto, rule, rule)))
+
+    def seen_by(self, run: str) -> tuple[AlertEvent, ...]:
+        """The events that a run knew when it began; all of them if it is not named.
+
+        Raises:
+            RunError: there is no such run.
+        """
+        return self.events(self.run(run).alerts_until if run else None)
 
     def add(self, events: Sequence[AlertEvent], *, after: int | None = None) -> bool:
         """Add events of one rule in one step; with `after` only if its newest event is still that one.
@@ -186,6 +202,7 @@ def _opened(event: AlertEvent, muted_until: date | None) -> Alert:
         runbook=event.runbook,
         tell=event.tell,
         metrics=event.metrics,
+        metric=event.metric,
         value=event.value,
         worst=event.value,
         sign=event.sign,

@@ -135,6 +135,7 @@ MIGRATIONS = (
         runbook TEXT NOT NULL,
         tell TEXT NOT NULL,
         metrics TEXT NOT NULL,
+        metric TEXT NOT NULL,
         "by" TEXT NOT NULL,
         until TEXT,
         quiet INTEGER NOT NULL,

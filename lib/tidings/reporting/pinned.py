@@ -15,6 +15,7 @@ from tidings.reporting.report import Parameter, Variant
 from tidings.settings import Settings
 
 if TYPE_CHECKING:
+    from tidings.reporting.open_alerts import OpenAlert
     from tidings.window import Zone
 
 RunProgress = Callable[[str, int, int], None]
@@ -30,7 +31,7 @@ class Run:
 
     `slot` names the run's folder (`slot_of`). `parameters` are those given, in their declared types. Instants are
     aware. With `is_latest` it was asked as of the end of the data. A run with variants is one value for each:
-    `variants` are all of them, `suffix` says which this is.
+    `variants` are all of them, `suffix` says which this is. `alerts` are those that were open when it began.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Run:
     is_latest: bool = False
     suffix: str = ""
     variants: tuple[Variant, ...] = ()
+    alerts: tuple[OpenAlert, ...] = ()
 
     @property
     def pages(self) -> tuple[str, ...]:
