@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -58,43 +58,48 @@ def judged(rule: Rule, state: RuleState, observed: Sequence[Observed], first: da
     looked = state.looked
     since: date | None = None
     streak = 0
-
-    def note(about: About, kind: Kind, seen: Observed, said: str = "") -> None:
-        made.append(_event(rule, about, kind, seen, said))
-        if kind == "opened":
-            # Only what is asked of it below.
-            opened[about] = _placeholder(made[-1])
-        elif kind == "resolved":
-            del opened[about]
-        elif kind == "worsened":
-            opened[about] = replace(opened[about], worst=seen.value)
-
     for seen in sorted(observed, key=lambda one: (one.day, one.at)):
         if seen.value is not None:
             streak = streak + 1 if rule.breaks(seen.value) else 0
             since = (since or seen.day) if streak else None
         if seen.day < first:
             continue
+        if not seen.is_few:
+            made += _of_day(rule, opened, seen, streak, since or seen.day)
         if looked is None or seen.day > looked:
+            # After what it led to: the value of the day on which it was over is not one of the alert's.
             made.append(_event(rule, "figure", "looked", seen, ""))
             looked = seen.day
-        if seen.is_few:
-            continue
-        if seen.value is None:
-            if "computing" not in opened:
-                note("computing", "opened", seen, f"{rule.name} cannot be computed for {_label(seen.day)}: {seen.why}.")
-            continue
-        if "computing" in opened:
-            note("computing", "resolved", seen, f"{rule.name} can be computed again: {seen.said}.")
-        held = opened.get("figure")
-        if held is None:
-            if rule.breaks(seen.value) and streak >= rule.for_days:
-                note("figure", "opened", seen, _sentence(seen, rule, since or seen.day))
-        elif rule.clears(seen.value):
-            note("figure", "resolved", seen, f"{seen.said}: over, after it began on {_label(held.day)}.")
-        elif rule.breaks(seen.value) and rule.worsens(seen.value, held.worst):
-            note("figure", "worsened", seen, f"Worse: {_sentence(seen, rule, held.day)}")
     return tuple(made)
+
+
+def _of_day(rule: Rule, opened: dict[About, Alert], seen: Observed, streak: int, since: date) -> Iterator[AlertEvent]:
+    """The events of one day; `opened` is kept up to date with them."""
+    if seen.value is None:
+        if "computing" not in opened:
+            said = f"{rule.name} cannot be computed for {_label(seen.day)}: {seen.why}."
+            yield _opening(rule, opened, "computing", seen, said)
+        return
+    if "computing" in opened:
+        del opened["computing"]
+        yield _event(rule, "computing", "resolved", seen, f"{rule.name} can be computed again: {seen.said}.")
+    held = opened.get("figure")
+    if held is None:
+        if rule.breaks(seen.value) and streak >= rule.for_days:
+            yield _opening(rule, opened, "figure", seen, _sentence(seen, rule, since))
+    elif rule.clears(seen.value):
+        del opened["figure"]
+        said = f"{seen.said}: over, after it began on {_label(held.day)}."
+        yield _event(rule, "figure", "resolved", seen, said)
+    elif rule.breaks(seen.value) and rule.worsens(seen.value, held.worst):
+        opened["figure"] = replace(held, worst=seen.value)
+        yield _event(rule, "figure", "worsened", seen, f"Worse: {_sentence(seen, rule, seen.day)}")
+
+
+def _opening(rule: Rule, opened: dict[About, Alert], about: About, seen: Observed, said: str) -> AlertEvent:
+    event = _event(rule, about, "opened", seen, said)
+    (opened[about],) = alerts_of([replace(event, id=1)])
+    return event
 
 
 def taken_out(alert: Alert, now: datetime) -> AlertEvent:
@@ -137,11 +142,6 @@ def _event(rule: Rule, about: About, kind: Kind, seen: Observed, said: str) -> A
 
 def _owner(rule: Rule) -> tuple[str, ...]:
     return (rule.owner,) if rule.owner else ()
-
-
-def _placeholder(event: AlertEvent) -> Alert:
-    (alert,) = alerts_of([replace(event, id=1)])
-    return alert
 
 
 def _sentence(seen: Observed, rule: Rule, since: date) -> str:

@@ -11,7 +11,7 @@ from tidings.alerts.rules import rules_file
 from tidings.book import Book
 from tidings.errors import SettingsError, WarehouseError
 from tidings.ledger.alert_log import Alert
-from tidings.metrics.registry import registry
+from tidings.metrics.registry import leaves, registry
 from tidings.settings import Settings
 from tidings.window import label_days
 
@@ -160,9 +160,14 @@ def _written(settings: Settings, book: Book | None, start: _Start) -> Iterator[t
         for source in list(settings.sources) or ["shop"]:
             yield _text(start, source, source in settings.sources)
         return
-    has = [name for name in start.looks_at if book is not None and _exists(name) and book.results(name)]
+    has = [name for name in start.looks_at if book is not None and _exists(name) and _has_source(book, name)]
     known = has or [name for name in start.looks_at if _exists(name)] or list(start.looks_at)
     yield _text(start, known[0], bool(has))
+
+
+def _has_source(book: Book, metric: str) -> bool:
+    coverage = book.context.coverage
+    return all(coverage.behind(leaf) for leaf in leaves(registry()[metric]))
 
 
 def _exists(metric: str) -> bool:

@@ -53,6 +53,7 @@ _compiled: dict[Any, str] = {}
 def root_schemas() -> dict[str, ibis.Schema]:
     """The tables that no model makes and their columns: `raw_<feed>` for every feed, and `raw_fx`, `raw_calendar`,
     `raw_alerts`.
+    """
     roots = {
         f"raw_{feed.name}": ibis.schema({**{c: nullable(column.type) for c, column in feed.columns.items()}, **ORIGIN})
         for feed in feeds().values()
