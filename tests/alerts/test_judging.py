@@ -165,6 +165,15 @@ def test_day_by_day_is_the_same_as_all_at_once(of: Rule, values: list[Value], da
     assert [replace(e, id=0) for e in events] == list(at_once)
 
 
+def test_what_worsens_slowly_is_told_as_well() -> None:
+    of, days = rule(), seen([0.03, 0.034, 0.036])
+    events: list[AlertEvent] = []
+    for n in range(3):
+        events = numbered([*events, *judged(of, state_of(events), days[: n + 1], days[max(0, n - 1)].day)])
+    # 0.016 beyond the limit is half more than the 0.01 that were told, if not than the 0.014 of the day before.
+    assert [(e.kind, e.day.day) for e in events if e.kind != "looked"] == [("opened", 1), ("worsened", 3)]
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_last_and_worst_value(sign: int) -> None:
     of = rule() if sign == 1 else rule(condition="below", limit=Decimal("-0.02"))

@@ -91,8 +91,8 @@ def _of_day(rule: Rule, opened: dict[About, Alert], seen: Observed, streak: int,
         del opened["figure"]
         said = f"{seen.said}: over, after it began on {_label(held.day)}."
         yield _event(rule, "figure", "resolved", seen, said)
-    elif rule.breaks(seen.value) and rule.worsens(seen.value, held.worst):
-        opened["figure"] = replace(held, worst=seen.value)
+    elif rule.breaks(seen.value) and rule.worsens(seen.value, held.said_of):
+        opened["figure"] = replace(held, said_of=seen.value)
         yield _event(rule, "figure", "worsened", seen, f"Worse: {_sentence(seen, rule, seen.day)}")
 
 

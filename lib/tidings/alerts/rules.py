@@ -112,11 +112,11 @@ class Rule:
         """Whether an alert is over with this value."""
         return self.sign * value < self.sign * self.clear if self.clear != self.limit else not self.breaks(value)
 
-    def worsens(self, value: Decimal, worst: Decimal | None) -> bool:
-        """Whether a value is worse than the worst so far by half of what that was beyond the limit."""
-        if worst is None:
+    def worsens(self, value: Decimal, before: Decimal | None) -> bool:
+        """Whether a value is beyond the limit by half again as much as the one that was last told."""
+        if before is None:
             return True
-        return self.sign * (value - self.limit) >= Decimal("1.5") * self.sign * (worst - self.limit)
+        return self.sign * (value - self.limit) >= Decimal("1.5") * self.sign * (before - self.limit)
 
 
 def rules_file(settings: Settings) -> Path:

@@ -52,7 +52,7 @@ class Alert:
     """One opening of a rule and what became of it; `id` is that of the event that opened it.
 
     `day` is the local day of the data that opened it, `opened_at` when that was noticed. `value` is the last one known
-    while it was open, `worst` the worst. `muted_until` is the first day on which it is told again.
+    while it was open, `worst` the worst, `said_of` that of `said`. `muted_until` is the first day on which it is told again.
     """
 
     id: int
@@ -68,6 +68,7 @@ class Alert:
     metric: str
     value: Decimal | None
     worst: Decimal | None
+    said_of: Decimal | None
     sign: int
     acknowledged_at: datetime | None = None
     acknowledged_by: str = ""
@@ -205,6 +206,7 @@ def _opened(event: AlertEvent, muted_until: date | None) -> Alert:
         metric=event.metric,
         value=event.value,
         worst=event.value,
+        said_of=event.value,
         sign=event.sign,
         muted_until=muted_until,
     )
@@ -217,7 +219,7 @@ def _went_on(alert: Alert, event: AlertEvent) -> Alert:
         return alert
     is_worse = alert.worst is None or alert.sign * event.value > alert.sign * alert.worst
     alert = replace(alert, value=event.value, worst=event.value if is_worse else alert.worst)
-    return replace(alert, said=event.said) if event.kind == "worsened" else alert
+    return replace(alert, said=event.said, said_of=event.value) if event.kind == "worsened" else alert
 
 
 def _row(event: AlertEvent) -> dict[str, Any]:
