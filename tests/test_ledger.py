@@ -249,7 +249,8 @@ def test_runs_of_every_older_schema_come_along(tmp_path: Path, schema: int) -> N
     with contextlib.closing(sqlite3.connect(file)) as connection:
         connection.executescript("".join(MIGRATIONS[:schema]) + f"PRAGMA user_version = {schema};")
         connection.executescript(
-            f"INSERT INTO runs (id, {'schedule' if schema < 4 else 'report'}, slot, as_of, parameters, build, version, status, started_at, seconds,"
+            f"INSERT INTO runs (id, {'schedule' if schema < 4 else 'report'}, slot, as_of,"
+            " parameters, build, version, status, started_at, seconds,"
             " error) VALUES ('r', 's', 'd', '2026-06-01T00:00:00+00:00', '{}', 'b', '1', 'running',"
             " '2026-06-01T06:00:00+00:00', NULL, '');"
             "INSERT INTO run_sections VALUES ('r', 0, 'a', 'running', NULL, '');"

@@ -20,6 +20,8 @@ from tidings.business_calendar import calendar_of
 from tidings.display import notebook, own
 from tidings.display.show import head
 from tidings.errors import UsageError, WindowError, suggest
+from tidings.ledger.alert_log import AlertLog
+from tidings.ledger.alert_table import alert_table, evaluated_days
 from tidings.metrics.metric import Metric, Thresholds
 from tidings.metrics.registry import get, leaves, registry
 from tidings.metrics.result import Field, Point, Result, Series, Value
@@ -115,6 +117,9 @@ class Book:
         zone = Zone(timezone or settings.timezone, settings.week_start)
         # A run fixes the build that all of its sections read.
         warehouse = Warehouse.open(settings, build or settings.environment.get("TIDINGS_BUILD") or None, Rows.of(rows))
+        if not warehouse.rows:
+            # What a rule says is of the whole workbook.
+            _lay_alerts(settings, warehouse)
         at = parse_as_of(as_of, zone, warehouse.complete_until)
         if warehouse.rows and as_of.strip().lower() == LATEST:
             # The minute may be that of the last row of another audience.
@@ -542,6 +547,16 @@ class Book:
     def unit(self, metric: Metric) -> str:
         """The unit printed after a metric's value, for money the report's currency."""
         return self.context.unit(metric)
+
+
+def _lay_alerts(settings: Settings, warehouse: Warehouse) -> None:
+    """Show the alerts of the ledger as `fct_alerts`: in a run those known when it began, so that all pages agree."""
+    events = AlertLog(settings.ledger).seen_by(settings.environment.get("TIDINGS_RUN", ""))
+    # Their days are those of the workbook, whatever zone a report has.
+    zone = Zone(settings.timezone, settings.week_start)
+    days = evaluated_days(events)
+    covers = None if days is None else (zone.first_instant(days[0]), zone.first_instant(add_days(days[1], 1)))
+    warehouse.lay_over("fct_alerts", alert_table(events, zone), covers)
 
 
 def comparison(text: str) -> Comparison:

@@ -557,6 +557,11 @@ def days_since(instant: datetime, now: datetime) -> float:
     return (as_utc(now) - as_utc(instant)) / _DAY
 
 
+def seconds_between(first: datetime, last: datetime) -> float:
+    """Seconds from one instant to another; negative if the second is earlier."""
+    return (as_utc(last) - as_utc(first)).total_seconds()
+
+
 def seconds_before(ts: ir.TimestampValue, as_of: datetime) -> ir.IntegerValue:
     """Seconds from a stored timestamp to `as_of`, rounded up; 0 or less from `as_of` on."""
     # Engines count boundaries crossed as the difference in seconds, which is off if `as_of` has a fraction.

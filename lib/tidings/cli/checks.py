@@ -11,6 +11,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from tidings.alerts.rules import read_rules
 from tidings.annotations import read_annotations, read_targets
 from tidings.business_calendar import calendar_of
 from tidings.cli.catalog import graph, sections
@@ -85,6 +86,7 @@ def _findings(settings: Settings, now: datetime) -> Iterator[Finding]:
     for name in report_names(settings):
         yield _tried(f"report {name}", partial(_report, settings, name, now))
     yield from _channels(settings)
+    yield _tried("alerts", lambda: _alerts(settings))
     yield _tried("build", lambda: _build(settings))
 
 
@@ -110,6 +112,13 @@ def _judgements(settings: Settings) -> str:
     annotations, targets = read_annotations(settings.annotations), read_targets(settings.targets, tuple(registry()))
     own = own_thresholds(settings.thresholds)
     return f"{len(annotations)} annotations, {len(targets)} targets, thresholds of {len(own)} metrics"
+
+
+def _alerts(settings: Settings) -> str:
+    rules = read_rules(settings)
+    silent = [rule.name for rule in rules if not rule.tell and not rule.owner]
+    untold = f"; nobody is told of {', '.join(silent)}: they have no `tell`" if silent else ""
+    return f"{len(rules)} rules{untold}"
 
 
 def _sources(settings: Settings, now: datetime) -> Iterator[_Looked]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from tqdm import tqdm
 
+from tidings.cli.alerting import alerts
 from tidings.cli.clock import deliveries_, due, preview, schedule, send, serve, step
 from tidings.cli.exporting import export, value
 from tidings.cli.files import CLOCK, add, drop
@@ -357,7 +358,7 @@ def check(settings: Settings) -> None:
     click.echo("Nothing prevents a pull; see the warnings." if warnings else "Everything is in order.")
 
 
-for verb in (add, drop, due, serve, schedule, deliveries_, send, preview, step, export, value):
+for verb in (add, drop, due, serve, schedule, deliveries_, send, preview, step, export, value, alerts):
     tidings.add_command(verb)
 
 

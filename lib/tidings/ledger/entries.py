@@ -61,7 +61,7 @@ class SectionEntry:
 class RunEntry:
     """One run of a report for one slot; `seconds` is null while it runs, or if its process died (`interrupted`).
 
-    `pulls` are the latest ones of each source when the run started.
+    `pulls` are the latest ones of each source when the run started, `alerts_until` the newest event of an alert then.
     """
 
     id: str
@@ -76,6 +76,7 @@ class RunEntry:
     seconds: float | None
     error: str
     pulls: tuple[PullEntry, ...] = ()
+    alerts_until: int = 0
     sections: tuple[SectionEntry, ...] = ()
 
 

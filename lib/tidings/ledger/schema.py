@@ -193,4 +193,37 @@ MIGRATIONS = (
         failures INTEGER NOT NULL
     );
     """,
+    # Alerts are events that are only added, so that a run can say up to which of them it knew.
+    """
+    CREATE TABLE alert_events (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        rule TEXT NOT NULL,
+        about TEXT NOT NULL CHECK (about IN ('figure', 'computing')),
+        kind TEXT NOT NULL CHECK (kind IN ('looked', 'opened', 'worsened', 'acknowledged', 'muted', 'resolved')),
+        at TEXT NOT NULL,
+        day TEXT NOT NULL,
+        severity TEXT NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
+        value TEXT,
+        sign INTEGER NOT NULL,
+        said TEXT NOT NULL,
+        runbook TEXT NOT NULL,
+        tell TEXT NOT NULL,
+        metrics TEXT NOT NULL,
+        metric TEXT NOT NULL,
+        "by" TEXT NOT NULL,
+        until TEXT,
+        quiet INTEGER NOT NULL,
+        most_per_day INTEGER NOT NULL
+    );
+    CREATE INDEX alert_events_by_rule ON alert_events (rule, id);
+    CREATE TABLE alert_notices (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        rule TEXT NOT NULL,
+        first INTEGER NOT NULL REFERENCES alert_events (id),
+        last INTEGER NOT NULL REFERENCES alert_events (id),
+        made_at TEXT NOT NULL,
+        told_at TEXT
+    );
+    ALTER TABLE runs ADD COLUMN alerts_until INTEGER NOT NULL DEFAULT 0;
+    """,
 )

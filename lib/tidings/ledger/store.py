@@ -70,6 +70,7 @@ class Ledger:
         """
         row = {"id": run, **about, "pulls": self.last_pulls().values(), **self._running(started_at)}
         with self.transaction() as connection:
+            (row["alerts_until"],) = connection.execute("SELECT coalesce(max(id), 0) FROM alert_events").fetchone()
             add(connection, "runs", row)
             for position, section in enumerate(sections):
                 waiting = {"run": run, "position": position, "section": section, "status": "waiting"}

@@ -12,7 +12,14 @@ from tidings.window import add_days, days_between
 
 Extent = Literal["all", "part", "none"]
 _KNOWN_DAYS = 60
-_ROWS = {"orders": "orders", "events": "events", "requests": "requests", "vitals": "web vitals", "access": "requests"}
+_ROWS = {
+    "fct_alerts": "evaluated rules of alerts",
+    "orders": "orders",
+    "events": "events",
+    "requests": "requests",
+    "vitals": "web vitals",
+    "access": "requests",
+}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from tidings.display.figure import note
 from tidings.display.fragments import DEFINED, split_behind
 from tidings.reporting.csv_link import csv_address, csv_name
 from tidings.reporting.notebook import read_notebook
+from tidings.reporting.open_alerts import concerning
 from tidings.reporting.pinned import Run
 from tidings.reporting.record import Failure, Item, definitions, is_item, item_of, plain_text, record_of
 from tidings.reporting.site import TEMPLATES, environment, render
@@ -28,7 +29,7 @@ _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 # The place in page.html.j2 for what is known only after all sections.
 _STATE = "<!-- state of the report -->"
 # Ids of the page itself: a heading "Figure 3" must not get the id of the third figure.
-_OURS = re.compile(r"main|appendix|contents|sources|(figure|source)-\d+|def-.*", re.IGNORECASE)
+_OURS = re.compile(r"main|appendix|open-alerts|contents|sources|(figure|source)-\d+|def-.*", re.IGNORECASE)
 _BUILD = re.compile(r"( · )?build \w+")
 _NO_WORD = re.compile(r"[\W_]+")
 _LONGEST_ID = 64
@@ -114,6 +115,7 @@ class Pages:
             run=run,
             base=notebook.stem.removesuffix(run.suffix),
             record=record,
+            alerts=concerning(run.alerts, record.metrics),
             lede=Markup(lede + heads),  # noqa: S704 - Markdown of the notebook, and a fragment like the others
             contents=contents,
             first=first,

@@ -16,6 +16,7 @@ from tidings.settings import Settings
 from tidings.warehouse.rows import ALL_ROWS, Rows
 
 if TYPE_CHECKING:
+    from tidings.reporting.open_alerts import OpenAlert
     from tidings.window import Zone
 
 RunProgress = Callable[[str, int, int], None]
@@ -40,7 +41,7 @@ class Run:
     `slot` names the run's folder (`slot_of`). `parameters` are those given, in their declared types. Instants are
     aware. With `is_latest` it was asked as of the end of the data. A run with variants is one value for each:
     `variants` are all of them, `suffix` says which this is. `rows` are the only ones it reads; with `public` its pages
-    are for anybody.
+    are for anybody. `alerts` are those that were open when it began.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Run:
     variants: tuple[Variant, ...] = ()
     rows: Rows = ALL_ROWS
     public: Public | None = None
+    alerts: tuple[OpenAlert, ...] = ()
 
     @property
     def pages(self) -> tuple[str, ...]:

@@ -187,7 +187,12 @@ def plain_text(text: str) -> str:
 
 def remedy(metrics: Iterable[str]) -> str:
     """Which sources would bring metrics, with the pages that say how to connect them, as a sentence."""
-    inputs = [leaf for name in metrics if name in registry() for leaf in leaves(registry()[name])]
+    names = tuple(metrics)
+    if names and all(_is_of_alerts(name) for name in names):
+        return (
+            "To have some: tidings alerts init writes rules, tidings alerts evaluate judges them (README.md, “Alerts”)."
+        )
+    inputs = [leaf for name in names if name in registry() for leaf in leaves(registry()[name])]
     platforms = dict.fromkeys(p for leaf in inputs if isinstance(leaf.where, Reported) for p in leaf.where.platforms)
     pages = [f"{PLATFORMS[name]} (docs/sources/{name}.md)" for name in platforms if name not in _WITHOUT_PAGE]
     if any(not isinstance(leaf.where, Reported) for leaf in inputs) or not inputs:
@@ -208,6 +213,10 @@ def definitions(metrics: Iterable[str]) -> list[dict[str, str]]:
         }
         for name in dict.fromkeys(metrics)
     ]
+
+
+def _is_of_alerts(metric: str) -> bool:
+    return metric in registry() and all(leaf.mart == "fct_alerts" for leaf in leaves(registry()[metric]))
 
 
 def _sentence(why: str) -> str:

@@ -151,6 +151,7 @@ def _begin(
 ) -> tuple[Run, ...]:
     """Fix the run and write it to the ledger while its build exists; from then on builds keep it."""
     # Imported here because it takes half a second, in which the forkserver imports as well.
+    from tidings.reporting.open_alerts import open_alerts
     from tidings.warehouse.reader import build_file
 
     for _ in range(_TRIES):
@@ -170,7 +171,8 @@ def _begin(
                     sections=[run.pages[position] for position in range(len(pinned.sections)) for run in runs],
                     started_at=now,
                 )
-                return runs
+                alerts = open_alerts(settings, pinned.id, pinned.zone)
+                return tuple(replace(run, alerts=alerts) for run in runs)
     raise RunError("New builds replace old ones faster than a run can begin.", "Repeat the command when they are done.")
 
 

@@ -17,6 +17,7 @@ from tidings.feeds import feeds
 from tidings.landing.exchange_rates import no_fixings, read_fixings
 from tidings.landing.manifest import MANIFEST
 from tidings.landing.store import LandedFile, landed_files, verify
+from tidings.ledger.alert_table import alert_table
 from tidings.ledger.store import Ledger
 from tidings.models.contracts import Breach, broken, check_columns, check_rows, declared
 from tidings.models.graph import Graph, known_models
@@ -24,7 +25,7 @@ from tidings.models.model import Model
 from tidings.platform_metrics import METRIC_DAILY
 from tidings.settings import Settings
 from tidings.sources.source import Progress, silent
-from tidings.warehouse.compiled import RAW_CALENDAR, RAW_FX, code_hash, root_schemas, sql_of
+from tidings.warehouse.compiled import RAW_ALERTS, RAW_CALENDAR, RAW_FX, code_hash, root_schemas, sql_of
 from tidings.warehouse.coverage import coverage_table, filled_table
 from tidings.warehouse.folder import DRAFT, locked, point, prune, publish, sweep
 from tidings.warehouse.metadata import TableBuilt, meta_tables
@@ -38,6 +39,7 @@ from tidings.warehouse.reader import (
     is_whole,
     sql_of_no_rows,
 )
+from tidings.window import Zone
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def _make(
         try:
             _show_raw(writer, settings, files)
             fed = {f"raw_{file.feed}" for file in files}
-            built = _make_tables(writer, graph, fed | {RAW_FX, RAW_CALENDAR}, progress)
+            built = _make_tables(writer, graph, fed | {RAW_FX, RAW_CALENDAR, RAW_ALERTS}, progress)
             meta = meta_tables(build_id, code, built, files)
             for name, rows in {**meta, **_coverage(built, files, meta["meta_feeds"], writer)}.items():
                 writer.insert(name, rows)
@@ -171,6 +173,8 @@ def _show_raw(writer: Writer, settings: Settings, files: list[LandedFile]) -> No
         writer.raw_view(f"raw_{feed.name}", types, feed.time, raw)
     writer.show(RAW_FX, read_fixings(settings.fx) if settings.fx else no_fixings())
     writer.show(RAW_CALENDAR, day_table(calendar_of(settings)))
+    # What the ledger holds is no part of a build, which follows from the raw data: a book lays it over (decision 22).
+    writer.show(RAW_ALERTS, alert_table((), Zone(settings.timezone)))
 
 
 def _make_tables(writer: Writer, graph: Graph, fed: set[str], progress: Progress) -> list[TableBuilt]:

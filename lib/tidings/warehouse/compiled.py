@@ -25,6 +25,7 @@ from tidings.discovery import own_files
 from tidings.errors import WarehouseError
 from tidings.feeds import feeds
 from tidings.landing.exchange_rates import COLUMNS as FX_COLUMNS
+from tidings.ledger.alert_table import COLUMNS as ALERT_COLUMNS
 from tidings.models.contracts import nullable
 from tidings.models.model import Model
 from tidings.models.staging.landed import default_staging
@@ -32,6 +33,7 @@ from tidings.warehouse.reader import ENGINE_VERSION, ORIGIN, compile_sql
 
 RAW_FX = "raw_fx"
 RAW_CALENDAR = "raw_calendar"
+RAW_ALERTS = "raw_alerts"
 # Packages and modules that determine the content of a build: editing one makes a new build.
 _MAKERS = (
     "tidings.models",
@@ -39,6 +41,7 @@ _MAKERS = (
     "tidings.feeds",
     "tidings.warehouse",
     "tidings.landing.exchange_rates",
+    "tidings.ledger.alert_table",
     "tidings.platform_metrics",
     "tidings.schema",
     "tidings.window",
@@ -48,12 +51,14 @@ _compiled: dict[Any, str] = {}
 
 
 def root_schemas() -> dict[str, ibis.Schema]:
-    """The tables that no model makes and their columns: `raw_<feed>` for every feed, `raw_fx`, and `raw_calendar`."""
+    """The tables that no model makes and their columns: `raw_<feed>` for every feed, and `raw_fx`, `raw_calendar`,
+    `raw_alerts`.
+    """
     roots = {
         f"raw_{feed.name}": ibis.schema({**{c: nullable(column.type) for c, column in feed.columns.items()}, **ORIGIN})
         for feed in feeds().values()
     }
-    given = {RAW_FX: FX_COLUMNS, RAW_CALENDAR: CALENDAR_COLUMNS}
+    given = {RAW_FX: FX_COLUMNS, RAW_CALENDAR: CALENDAR_COLUMNS, RAW_ALERTS: ALERT_COLUMNS}
     others = {name: {c: nullable(column.type) for c, column in columns.items()} for name, columns in given.items()}
     return {**roots, **{name: ibis.schema(columns) for name, columns in others.items()}}
 

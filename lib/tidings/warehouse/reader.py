@@ -19,6 +19,7 @@ import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.compute as pc
 from ibis.backends.sql.datatypes import DuckDBType
 from sqlglot import exp
 
@@ -229,6 +230,22 @@ class Warehouse:
                 raise self._refusal(error) from error
             self._views[name] = sql
         return ops.DatabaseTable(name, schema=expression.schema(), source=self._backend).to_expr()
+
+    def lay_over(self, name: str, rows: pa.Table, covers: tuple[datetime, datetime] | None) -> None:
+        """Show rows in place of a table of the build, on this connection alone; `covers` is from when to when they are
+        known, aware, where the build is not older. Nothing where this build has no such table.
+        """
+        until = self.complete_until
+        if name not in self.tables:
+            return
+        self._backend.con.register(name, rows)
+        newest = pc.max(rows["ts"]).as_py()
+        info = replace(self.tables[name], rows=rows.num_rows, last_row_at=_aware(newest), feeds=(name,))
+        self.tables = {**self.tables, name: info}
+        if covers is not None and until is not None and covers[0] < until:
+            empty = dict.fromkeys(("platform", "metric", "breakdown", "zone", "ended"))
+            row: dict[str, Any] = {**empty, "source": name, "feed": name, "is_total": True, "gaps": []}
+            self.coverage = (*self.coverage, {**row, "start": covers[0], "until": min(covers[1], until)})
 
     def views_in(self, sql: str) -> Mapping[str, str]:
         """The views that a query reads, with their SQL; under `rows` also those of the tables."""
