@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +13,7 @@ from tidings.errors import TidingsError, UsageError, suggest, understood
 from tidings.ledger.deliveries import SlotEntry
 from tidings.ledger.lease import hold
 from tidings.ledger.turn import turn
+from tidings.scheduling.alerting import enter_notices, judge
 from tidings.scheduling.entering import enter_slots
 from tidings.scheduling.operator import fails, works
 from tidings.scheduling.schedule import Planned, Schedule, load_plans
@@ -67,9 +68,10 @@ def look(bench: Bench) -> Look:
         if bench.stop.is_set():
             break
         worked += 1
-        failed += not _work(bench, plans.get(slot.report), slot)
+        failed += not _work(bench, plans, slot)
         done, lost = send_all(bench, plans)
         delivered, failed = delivered + done, failed + lost
+    enter_notices(bench, plans)
     done, lost = send_all(bench, plans)
     return Look(worked, delivered + done, failed + lost, bench.deliveries.next_at())
 
@@ -107,13 +109,14 @@ def do_step(bench: Bench, name: str, what: str, which: str) -> Look:
         build_now(bench)
         return Look(failed=sum(map(bool, bench.pulled.values())))
     # Pulled and built it is by the steps before.
-    failed = sum(not _work(bench, plan, slot, is_fetched=True) for slot in slots)
+    failed = sum(not _work(bench, plans, slot, is_fetched=True) for slot in slots)
     waits = [found.next_at for slot in slots if (found := bench.deliveries.slot(slot.id)).next_at is not None]
     return Look(len(slots), 0, failed, min((each for each in waits if each), default=None))
 
 
-def _work(bench: Bench, plan: Planned | None, slot: SlotEntry, *, is_fetched: bool = False) -> bool:
+def _work(bench: Bench, plans: Mapping[str, Planned], slot: SlotEntry, *, is_fetched: bool = False) -> bool:
     """Work on one slot; False if it failed."""
+    plan = plans.get(slot.report)
     schedule = plan.schedule(slot.schedule) if plan else None
     if plan is None or schedule is None:
         reason = f"There is no schedule {slot.report}/{slot.schedule} any more."
@@ -123,7 +126,7 @@ def _work(bench: Bench, plan: Planned | None, slot: SlotEntry, *, is_fetched: bo
         with turn(
             bench.settings.ledger.parent, f"the slot of {schedule.id}", lambda other: bench.say(f"Waits for {other}")
         ):
-            prepare(bench, plan, schedule, slot, is_fetched=is_fetched)
+            prepare(bench, plan, schedule, slot, lambda: judge(bench, plans), is_fetched=is_fetched)
     except Exception as error:  # noqa: BLE001 - it ends this slot, with its type as reason, and must not end the others
         known = understood(error, bench.settings.root) or TidingsError(
             f"It met an error that Tidings does not know: {type(error).__name__}."

@@ -15,6 +15,7 @@ from tidings.errors import TidingsError
 from tidings.ledger.deliveries import DeliveryEntry, DeliveryState, SlotEntry
 from tidings.reporting.figures import figures_of
 from tidings.reporting.finished import FinishedRun, run_in
+from tidings.reporting.open_alerts import open_alerts
 from tidings.scheduling.bindings import Binding
 from tidings.scheduling.operator import fails, works
 from tidings.scheduling.schedule import Audience, Planned, Schedule
@@ -85,7 +86,7 @@ def send_one(
         return "failed"
     gaps = [*slot.gaps, *([made_of.error] if made_of.error else [])]
     if audience.only_if is not None:
-        alerts = open_alerts(bench)
+        alerts = alerts_of_run(bench, finished)
         holds = audience.only_if.holds(figures_by_metric(finished), has_alert=bool(alerts))
         if holds is False:
             rule = f"Its condition does not hold: {audience.only_if.text}"
@@ -133,7 +134,7 @@ def _message(
         subject=audience.subject,
         # Of a whole source nothing is said to those who see a part of it.
         gaps=["Some of the data are not complete."] if gaps and is_own else gaps,
-        alerts=() if is_own else open_alerts(bench),
+        alerts=() if is_own else alerts_of_run(bench, finished),
         notes=() if is_own else _notes(bench, slot, schedule),
         files=_attachments(finished, audience, folder),
         is_public=audience.public,
@@ -157,10 +158,11 @@ def _notes(bench: Bench, slot: SlotEntry, schedule: Schedule) -> list[str]:
     return [f"{good} of {every} deliveries of this report were on time in the {_ON_TIME_DAYS} days before."]
 
 
-def open_alerts(bench: Bench) -> tuple[str, ...]:
-    """Sentences of the alerts that are open."""
-    del bench
-    return ()
+def alerts_of_run(bench: Bench, finished: FinishedRun) -> tuple[str, ...]:
+    """Sentences of the alerts that were open when a run began, as its pages have them."""
+    zone = Zone(bench.settings.timezone, bench.settings.week_start)
+    found = open_alerts(bench.settings, finished.id, zone)
+    return tuple(f"{each.said} Since {each.since}, {each.state}." for each in found)
 
 
 def figures_by_metric(finished: FinishedRun) -> dict[tuple[str, str], Decimal | None]:

@@ -43,10 +43,19 @@ class Bench:
     is_built: bool = False
 
 
-def prepare(bench: Bench, plan: Planned, schedule: Schedule, slot: SlotEntry, *, is_fetched: bool = False) -> bool:
+def prepare(
+    bench: Bench,
+    plan: Planned,
+    schedule: Schedule,
+    slot: SlotEntry,
+    judge: Callable[[], None],
+    *,
+    is_fetched: bool = False,
+) -> bool:
     """Bring a slot to where its deliveries can be sent; False if it waits or has failed, as the ledger then says.
 
-    With `is_fetched` somebody else has pulled and built. What was done before the process died is not done again.
+    `judge` looks at the rules of alerts once all data are there. With `is_fetched` somebody else has pulled and built.
+    What was done before the process died is not done again.
     """
     bench.deliveries.begin_slot(slot.id)
     if slot.state == "running":
@@ -68,6 +77,7 @@ def prepare(bench: Bench, plan: Planned, schedule: Schedule, slot: SlotEntry, *,
         bench.deliveries.end_slot(slot, "skipped", bench.clock(), reason=str(held))
         bench.say(f"{schedule.id} is held: {held}")
         return False
+    judge()
     wanted = expand(bench, plan, slot)
     failed = make_runs(bench, plan, schedule, slot, wanted)
     whole = failed.get(WHOLE.text, "")
