@@ -41,9 +41,9 @@ class Grid:
         grid = [self.heads, *self.rows]
         widths = [max(columns(line[at]) for line in grid) for at in range(len(self.heads))]
         shown = [
-            (" " * _GAP).join(
-                _padded(text, width, right) for text, width, right in zip(line, widths, self.is_number, strict=True)
-            ).rstrip()
+            (" " * _GAP)
+            .join(_padded(text, width, right) for text, width, right in zip(line, widths, self.is_number, strict=True))
+            .rstrip()
             for line in grid
         ]
         return [shown[0], "-" * (sum(widths) + _GAP * (len(widths) - 1)), *shown[1:]]

@@ -26,8 +26,15 @@ _FONT = "-apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 def html_of(body: Body, sources: Mapping[Picture, str]) -> str:
     """The HTML part; `sources` says at which address each picture is, as in `cid:…`."""
     # Safe: the stylesheet is ours.
-    page = _environment().get_template("mail.html.j2").render(
-        body=body, sources=sources, more=MORE, style=Markup(_style())  # noqa: S704
+    page = (
+        _environment()
+        .get_template("mail.html.j2")
+        .render(
+            body=body,
+            sources=sources,
+            more=MORE,
+            style=Markup(_style()),  # noqa: S704
+        )
     )
     return _inliner().inline(page)
 

@@ -23,6 +23,7 @@ from tidings.delivery.mail.html import html_of
 from tidings.delivery.mail.text import notice_of, text_of
 from tidings.delivery.message import Message
 from tidings.delivery.pictures import Picture
+from tidings.display.formats import short
 from tidings.errors import printable, remedy_of
 from tidings.secrets import Secret
 
@@ -30,6 +31,7 @@ MOST_HTML = 80_000
 """Bytes of the HTML part as sent: Gmail cuts at about 102 KB, even in the middle of a tag."""
 TOKEN = "{token}"  # noqa: S105 - a place for one, in an address
 _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x20\x7f]+@[^\s@<>()\[\],;:\\\"\x00-\x20\x7f]+")
+_NO_SECRET = Secret("")
 _LONGEST = 254
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NO_LABEL = re.compile(r"[^a-z0-9]+")
@@ -47,7 +49,7 @@ class Sender:
     name: str = ""
     reply_to: str = ""
     unsubscribe: str = ""
-    key: Secret = Secret("")
+    key: Secret = _NO_SECRET
     largest: int = 20_000_000
 
     @property
@@ -134,11 +136,12 @@ def _write_parts(mail: EmailMessage, message: Message, sender: Sender, token: st
     for shown in (body, *smaller(body)):
         ids = {picture: f"{number}.{token}@{sender.domain}" for number, picture in enumerate(shown.pictures, start=1)}
         part = _html(shown, ids)
-        if len(part.get_payload()) <= MOST_HTML:
+        # Each line ends in two bytes when it is sent.
+        if len(written := str(part.get_payload())) + written.count("\n") <= MOST_HTML:
             break
     else:
         raise _refused(
-            f"The mail of '{message.title[:80]}' has more than {MOST_HTML // 1000} KB of HTML, even without its figures.",
+            f"The mail of '{message.title[:80]}' has over {MOST_HTML // 1000} KB of HTML even without its figures.",
             "Shorten its title, or the address of the page.",
         )
     mail.set_content(_encodable(text_of(shown)), cte="quoted-printable")
@@ -182,8 +185,8 @@ def _attached(message: Message, sender: Sender) -> Iterator[tuple[str, bytes]]:
         size = sum(file.stat().st_size for file in message.files)
         if size > sender.largest:
             raise _refused(
-                f"The attachments of '{printable(message.title)[:80]}' have {size / 1e6:.1f} MB, and "
-                f"{sender.largest / 1e6:g} MB are allowed.",
+                f"The attachments of '{printable(message.title)[:80]}' have {short(size, 'B')}, and "
+                f"{short(sender.largest, 'B')} are allowed.",
                 "Attach less, publish the report and send its address, or raise attachments_mb.",
             )
         for file in message.files:
