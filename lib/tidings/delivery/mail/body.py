@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from urllib.parse import quote, urljoin
 
 from bs4 import BeautifulSoup, Tag
@@ -125,7 +126,7 @@ def body_of(message: Message, unsubscribe: str = "") -> Body:
             for one in message.findings[:MOST_FINDINGS]
         ),
         cards=tuple(_cards(first))[:MOST_CARDS] if first else (),
-        charts=tuple(_charts(message.records))[:MOST_CHARTS],
+        charts=tuple(islice(_charts(message.records), MOST_CHARTS)),
         table=next(_tables(message.records), None),
         sections=tuple(_section(message, record, record is first) for record in message.records[:_MOST_SECTIONS]),
         notes=_lines(message.notes),

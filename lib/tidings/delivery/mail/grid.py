@@ -88,6 +88,8 @@ def fitted(
 
 def columns(text: str) -> int:
     """How many columns a text takes where every character has one: wide ones have two, marks on others none."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text
     )

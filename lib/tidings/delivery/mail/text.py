@@ -14,24 +14,26 @@ MORE = "There is more on the page."
 
 def text_of(body: Body) -> str:
     """The text part; an address stands on a line of its own, however long it is."""
-    lines = "\n".join(_written(body))
+    lines = "\n".join(line.rstrip(" ") for line in _written(body))
     # A narrow no-break space is not in every font with letters of one width.
     return lines.replace(THIN, _NO_BREAK).strip("\n") + "\n"
 
 
 def wrapped(text: str, first: str = "", then: str = "") -> list[str]:
     """A text in lines; `first` stands before the first of them, `then` before the others."""
-    lines, line, is_new = [], first, True
+    lines, line, used, is_new = [], first, columns(first), True
     for word in text.split(" "):
-        rest = word
-        if not is_new and columns(f"{line} {rest}") > COLUMNS:
+        rest, width = word, columns(word)
+        if not is_new and used + 1 + width > COLUMNS:
             lines.append(line)
-            line, is_new = then, True
-        while columns(f"{line}{rest}") > COLUMNS and is_new:
-            part = _beginning(rest, COLUMNS - columns(line))
+            line, used, is_new = then, columns(then), True
+        while is_new and used + width > COLUMNS:
+            part = _beginning(rest, COLUMNS - used)
             lines.append(f"{line}{part}")
-            line, rest = then, rest[len(part) :]
+            rest = rest[len(part) :]
+            line, used, width = then, columns(then), columns(rest)
         line = f"{line}{rest}" if is_new else f"{line} {rest}"
+        used += width if is_new else width + 1
         is_new = False
     return [*lines, line]
 
@@ -47,8 +49,8 @@ def _written(body: Body) -> Iterator[str]:
     yield "=" * min(COLUMNS, columns(body.title))
     yield from wrapped(body.period)
     yield f"As of {body.as_of}"
-    yield from _list("Missing", body.gaps)
     yield from _list("Open alerts", body.alerts)
+    yield from _list("Missing", body.gaps)
     if body.findings:
         yield from _head("What changed")
         for number, one in enumerate(body.findings, start=1):
