@@ -10,21 +10,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import EmailPolicy
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import idna
 
 from tidings.delivery.channel import DeliveryError
-from tidings.delivery.mail.body import Body, body_of, smaller
+from tidings.delivery.mail.body import Body, body_of, clean, smaller
 from tidings.delivery.mail.html import html_of
 from tidings.delivery.mail.text import notice_of, text_of
 from tidings.delivery.message import Message
 from tidings.delivery.pictures import Picture
 from tidings.display.formats import short
-from tidings.errors import printable, remedy_of
+from tidings.errors import remedy_of
 from tidings.secrets import Secret
 
 MOST_HTML = 80_000
@@ -34,7 +35,20 @@ _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x20\x7f]+@[^\s@<>()\[\],;:\\\"
 _NO_SECRET = Secret("")
 _LONGEST = 254
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_WHOLE = ("List-Unsubscribe", "List-Id", "Message-ID", "Content-ID")
 _NO_LABEL = re.compile(r"[^a-z0-9]+")
+
+
+class _Policy(EmailPolicy):
+    """As the library writes mail, but for headers in which other programs look for addresses: what it cannot fold it
+    would encode.
+    """
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        """A header as bytes."""
+        if name not in _WHOLE:
+            return super().fold_binary(name, value)
+        return f"{name}: {str(value).replace('>, <', f'>,{self.linesep} <')}{self.linesep}".encode("ascii")
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,7 @@ def write_letter(message: Message, sender: Sender) -> EmailMessage:
     Raises:
         DeliveryError: permanent: a header cannot hold what it should, or the attachments are too large or not there.
     """
-    mail = EmailMessage(policy=SMTPUTF8 if needs_utf8(message.recipient, sender.address) else SMTP)
+    mail = EmailMessage(policy=_Policy(linesep="\r\n", utf8=needs_utf8(message.recipient, sender.address)))
     token = _digest(message.id)
     _write_headers(mail, message, sender, token)
     if message.records:
@@ -94,14 +108,12 @@ def ascii_domain(address: str) -> str:
         DeliveryError: permanent: it is no address.
     """
     local, _, domain = address.rpartition("@")
-    if not _ADDRESS.fullmatch(address) or len(address) > _LONGEST:
-        raise _refused(f"'{printable(address)[:80]}' is no mail address.", "Write it as name@example.com.")
     try:
-        return f"{local}@{domain.lower() if domain.isascii() else idna.encode(domain, uts46=True).decode()}"
+        if not _ADDRESS.fullmatch(address) or len(address) > _LONGEST or domain.endswith("."):
+            raise UnicodeError
+        return f"{local}@{idna.encode(domain, uts46=True).decode()}"
     except (idna.IDNAError, UnicodeError):
-        raise _refused(
-            f"The domain of '{printable(address)}' cannot be written in ASCII.", "Correct the address."
-        ) from None
+        raise _refused(f"'{clean(address, 80)}' is no mail address.", "Write it as name@example.com.") from None
 
 
 def _write_headers(mail: EmailMessage, message: Message, sender: Sender, token: str) -> None:
@@ -109,7 +121,7 @@ def _write_headers(mail: EmailMessage, message: Message, sender: Sender, token: 
     for what, text in names.items():
         if _CONTROL.search(text):
             raise _refused(
-                f"The {what} '{printable(text)[:80]}' has a line break or another control character in it.",
+                f"The {what} '{clean(text, 80)}' has a line break or another control character in it.",
                 "Take it out: a mail's headers cannot hold it.",
             )
     address = ascii_domain(sender.address)
@@ -141,7 +153,7 @@ def _write_parts(mail: EmailMessage, message: Message, sender: Sender, token: st
             break
     else:
         raise _refused(
-            f"The mail of '{message.title[:80]}' has over {MOST_HTML // 1000} KB of HTML even without its figures.",
+            f"The mail of '{clean(message.title, 80)}' has over {MOST_HTML // 1000} KB of HTML even without its figures.",
             "Shorten its title, or the address of the page.",
         )
     mail.set_content(_encodable(text_of(shown)), cte="quoted-printable")
@@ -156,7 +168,7 @@ def _write_parts(mail: EmailMessage, message: Message, sender: Sender, token: st
 
 
 def _html(body: Body, ids: dict[Picture, str]) -> EmailMessage:
-    part = EmailMessage(policy=SMTP)
+    part = EmailMessage(policy=_Policy(linesep="\r\n"))
     sources = {picture: f"cid:{quote(name, safe='@.=_-')}" for picture, name in ids.items()}
     part.set_content(html_of(body, sources), "html", cte="quoted-printable")
     # It is a part of a mail, and not one itself.
@@ -185,7 +197,7 @@ def _attached(message: Message, sender: Sender) -> Iterator[tuple[str, bytes]]:
         size = sum(file.stat().st_size for file in message.files)
         if size > sender.largest:
             raise _refused(
-                f"The attachments of '{printable(message.title)[:80]}' have {short(size, 'B')}, and "
+                f"The attachments of '{clean(message.title, 80)}' have {short(size, 'B')}, and "
                 f"{short(sender.largest, 'B')} are allowed.",
                 "Attach less, publish the report and send its address, or raise attachments_mb.",
             )
