@@ -54,7 +54,7 @@ def entry_of(record: NotebookRecord, *, error: str, seconds: float) -> IndexRow:
         seconds=seconds,
         error=error,
         cards=_cards(record),
-        state="failed" if error else _state(record),
+        state="failed" if error else state_of(record),
         missing=record.missing if record.absent else "",
     )
 
@@ -111,7 +111,8 @@ def _is_usual(record: NotebookRecord) -> bool:
     return any(one["subject"] == "nothing" for item in record.of_kind("findings") for one in item.findings)
 
 
-def _state(record: NotebookRecord) -> str:
+def state_of(record: NotebookRecord) -> str:
+    """What became of a section that was executed, in a few words."""
     if record.absent:
         return "not connected"
     if unusual := len(_unusual(record)):
