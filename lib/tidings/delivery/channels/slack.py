@@ -6,6 +6,7 @@ Lengths are counted after escaping and in UTF-16 units, the largest of all ways 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ _AROUND = 8
 _ITEM = 400
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _MORE = "…"
+# Not the blanks that keep a number together.
+_BLANKS = re.compile(r"[^\S\u00a0\u202f]+")
 
 Block = dict[str, Any]
 
@@ -75,7 +78,7 @@ def payload(message: Message) -> dict[str, Any]:
 
 def cut(text: str, most: int, *, one_line: bool = False) -> str:
     """A text escaped for Slack that stays within `most` in whatever way it is counted; no character is halved."""
-    text = plain(" ".join(text.split()) if one_line else text.strip())
+    text = plain(_BLANKS.sub(" ", text).strip() if one_line else text.strip())
     pieces: list[str] = []
     length, end = 0, 0
     for character in text:
