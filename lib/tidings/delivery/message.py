@@ -18,7 +18,8 @@ class Message:
     `records` are the sections in reading order, already limited to what this audience may see; `findings` are those of
     the whole report. `gaps` are sentences on what is missing, `alerts` on what is open, `notes` small print such as the
     share of slots on time. `folder` holds the pages (null for a notice), `address` is that of the index where reports
-    are published, `files` are attachments. A notice has `lines` and no records.
+    are published, `files` are attachments. A notice has `lines` and no records. `at` is the instant of the slot;
+    `sent_at` is when this attempt is made, for signatures that must be young (null: as `at`).
     """
 
     id: str
@@ -40,3 +41,4 @@ class Message:
     report: str = ""
     slot: str = ""
     is_public: bool = False
+    sent_at: datetime | None = None
