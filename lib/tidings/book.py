@@ -20,6 +20,7 @@ from tidings.business_calendar import calendar_of
 from tidings.display import notebook, own
 from tidings.display.show import head
 from tidings.errors import UsageError, WindowError, suggest
+from tidings.language import say, speak
 from tidings.metrics.metric import Metric, Thresholds
 from tidings.metrics.registry import get, leaves, registry
 from tidings.metrics.result import Field, Point, Result, Series, Value
@@ -83,6 +84,7 @@ class Book:
         build: str | None = None,
         first: date | str = "",
         last: date | str = "",
+        locale: str = "",
     ) -> Book:
         """Open a build (by default the current one) of the workbook at `root` (by default that of this folder).
 
@@ -90,6 +92,7 @@ class Book:
         covers. Or it has the local days from `first` to `last`, both included: with `first` alone up to the last
         complete day or for `days`, with `last` alone the `days` up to it. It is compared with the `previous` days, the
         same `weekdays` before, a `year` before or `none`. An empty time zone or currency is that of the settings.
+        `locale` (by default that of the run, else of the settings) is the language of what is shown from now on.
         `segment` limits all results, as "country=DE|AT, device!=mobile, value>=10", or is the name of a saved one.
 
         Raises:
@@ -98,8 +101,10 @@ class Book:
             WindowError: a date cannot be read, the window has no day, or `days` is given with both dates.
             WarehouseError: there is no such build.
         """
-        _check_types(days, as_of=as_of, compare=compare, timezone=timezone, currency=currency, segment=segment)
+        texts = {"as_of": as_of, "compare": compare, "timezone": timezone, "currency": currency, "segment": segment}
+        _check_types(days, **texts, locale=locale)
         settings = load_settings(None if root is None else Path(root))
+        speak(settings.language(locale or settings.environment.get("TIDINGS_LOCALE", "")))
         how = comparison(compare)
         money = (currency or settings.currency).upper()
         if len(money) != 3 or not money.isascii() or not money.isalpha():

@@ -15,6 +15,7 @@ from msgspec import Meta
 from tidings import discovery
 from tidings.enrich.hosts import site_host
 from tidings.errors import SettingsError, remedy_of
+from tidings.language import ENGLISH, Language, language_of
 from tidings.options import Currency, OptionalText, Options, SomeTexts, Text, ZoneName, known, read_options
 from tidings.secrets import Secret, is_secret_name
 
@@ -29,6 +30,7 @@ WITHOUT_SECRETS = "TIDINGS_WITHOUT_SECRETS"
 WeekStart = Literal["monday", "sunday"]
 _File = Annotated[OptionalText, Meta(pattern=r"^[^\0]*\Z", title="the path of a file, without U+0000")]
 _SOURCES = Meta(title="one table per source", examples=['{ shop = { kind = "…" } }'])
+_LOCALE = Meta(examples=['"de"', '"de-AT"'])
 _THRESHOLDS = Meta(examples=["{ error_rate = { good = 0.01, warn = 0.02 } }"])
 _SEGMENTS = Meta(examples=['{ dach = "country=DE|AT|CH" }'])
 
@@ -38,6 +40,7 @@ class _Table(Options, frozen=True):
 
     timezone: Annotated[ZoneName, "zone of the report's days"] = "UTC"
     currency: Annotated[Currency, "currency of the report's money"] = "EUR"
+    locale: Annotated[Text, "language of pages and marks of their numbers", _LOCALE] = ENGLISH
     week_start: Annotated[WeekStart, "day on which weeks start"] = "monday"
     fiscal_year_start: Annotated[Text, "month with which the fiscal year begins", known(MONTHS)] = "january"
     business_days: Annotated[SomeTexts, "weekdays on which you work", known(WEEKDAYS)] = ()
@@ -65,7 +68,7 @@ class Settings:
     money; `fiscal_year_start` is a month, `business_days` are weekdays (none where not said) and `holidays` says whose
     public ones (DE, DE-BY), all for `business_calendar.py`; `site` is the host whose own links are internal; `fx` and
     `geoip` are files, relative to `root`; `sources` maps a source's name to its table as written, `segments` a name to
-    a segment, `thresholds` a metric to its last good and its last warning value.
+    a segment, `thresholds` a metric to its last good and its last warning value; `locale` is the language of pages.
     """
 
     root: Path
@@ -82,6 +85,7 @@ class Settings:
     business_days: tuple[str, ...] = ()
     holidays: str = ""
     thresholds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    locale: str = ENGLISH
 
     @property
     def raw(self) -> Path:
@@ -127,6 +131,14 @@ class Settings:
     def reports(self) -> Path:
         """The finished reports."""
         return self.root / "reports"
+
+    def language(self, locale: str = "") -> Language:
+        """The language of pages, or of another locale, with the workbook's own messages.
+
+        Raises:
+            SettingsError: there is no such locale, or a file of messages cannot be used.
+        """
+        return language_of(locale or self.locale, self.root / "languages")
 
     @property
     def rates_file(self) -> str:
@@ -270,7 +282,7 @@ def load_settings(root: Path | None = None) -> Settings:
                 "Use letters, digits, - and _, a letter first.",
             )
     discovery.use(root)
-    return Settings(
+    settings = Settings(
         root=root,
         timezone=table.timezone,
         currency=table.currency,
@@ -285,7 +297,11 @@ def load_settings(root: Path | None = None) -> Settings:
         segments=table.segments,
         thresholds={name: _bounds(name, given) for name, given in table.thresholds.items()},
         environment={**({} if os.environ.get(WITHOUT_SECRETS) else _dotenv(root / ".env")), **os.environ},
+        locale=table.locale.strip(),
     )
+    # A locale that nobody knows is refused before anything is done for it.
+    settings.language()
+    return settings
 
 
 def _bounds(metric: str, given: Mapping[str, Any]) -> tuple[float, float]:

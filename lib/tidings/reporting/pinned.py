@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tidings.language import ENGLISH, say_count
 from tidings.reporting.report import Parameter, Variant
 from tidings.settings import Settings
 
@@ -30,7 +31,7 @@ class Run:
 
     `slot` names the run's folder (`slot_of`). `parameters` are those given, in their declared types. Instants are
     aware. With `is_latest` it was asked as of the end of the data. A run with variants is one value for each:
-    `variants` are all of them, `suffix` says which this is.
+    `variants` are all of them, `suffix` says which this is. `locale` is the language of its pages.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Run:
     is_latest: bool = False
     suffix: str = ""
     variants: tuple[Variant, ...] = ()
+    locale: str = ENGLISH
 
     @property
     def pages(self) -> tuple[str, ...]:
@@ -81,7 +83,13 @@ class Run:
         days = int(days_since(self.as_of, self.started_at))
         if not self.is_latest or days < _OLD_DAYS:
             return ""
-        return f"The data end {days} days before this run of {self.started_label}: nothing newer was landed."
+        return say_count(
+            days,
+            "The data end {days} day before this run of {start}: nothing newer was landed.",
+            "The data end {days} days before this run of {start}: nothing newer was landed.",
+            days=days,
+            start=self.started_label,
+        )
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,12 @@ def run(
         pinned = runs[0]
         try:
             kernels.prepare(
-                {"TIDINGS_ROOT": str(settings.root), "TIDINGS_BUILD": pinned.build, "TIDINGS_RUN": pinned.id}
+                {
+                    "TIDINGS_ROOT": str(settings.root),
+                    "TIDINGS_BUILD": pinned.build,
+                    "TIDINGS_RUN": pinned.id,
+                    "TIDINGS_LOCALE": pinned.locale,
+                }
             )
             # Imported here to run in parallel with the forkserver.
             from tidings.reporting.deliver import deliver
@@ -129,7 +134,7 @@ def _pin(
         values = bound(settings, report, choice, given)
         # Opened here once, so that a wrong segment or zone is refused before anything runs.
         asked: dict[str, Any] = {name: values.effective[name] for name in _BOOK if name in values.effective}
-        book = Book.open(**asked, root=settings.root, build=build)
+        book = Book.open(**asked, root=settings.root, build=build, locale=report.locale)
         build, zone, as_of = book.build_id, book.zone, book.as_of
         days = to_date(book, values.period)
         book.context.warehouse.close()
@@ -156,6 +161,7 @@ def _pin(
                 is_latest=values.effective["as_of"] == "latest",
                 suffix=choice.suffix,
                 variants=report.variants,
+                locale=report.locale or settings.locale,
             )
         )
     return tuple(runs)
