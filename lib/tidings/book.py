@@ -139,14 +139,14 @@ class Book:
         """The head of a section: period, comparison, segment, currency, end of the data, and the build."""
         until = self.context.coverage.until
         facts = {
-            "Segment": self.segment,
-            "Currency": self.currency,
-            "As of": label_instant(self.as_of, self.zone),
-            "Data until": "no data yet" if until is None else label_instant(until, self.zone),
+            say("Segment"): self.segment,
+            say("Currency"): self.currency,
+            say("As of"): label_instant(self.as_of, self.zone),
+            say("Data until"): say("no data yet") if until is None else label_instant(until, self.zone),
             # A page names its build at its end.
-            "Build": "" if self.settings.environment.get("TIDINGS_RUN") else self.build_id,
-            "Rejected": "; ".join(rejected_sentences(self.context.warehouse.rejected, self.window)),
-            "Exchange rates": " ".join(self.context.notes.money),
+            say("Build"): "" if self.settings.environment.get("TIDINGS_RUN") else self.build_id,
+            say("Rejected"): "; ".join(rejected_sentences(self.context.warehouse.rejected, self.window)),
+            say("Exchange rates"): " ".join(self.context.notes.money),
         }
         known = {name: fact for name, fact in facts.items() if fact}
         return head("", self.window, self.before, known)._repr_mimebundle_()

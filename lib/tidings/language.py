@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gettext
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -41,6 +41,16 @@ class Language:
     code: str = ENGLISH
     locale: Locale | None = None
     messages: gettext.NullTranslations = field(default_factory=gettext.NullTranslations, repr=False)
+
+    @property
+    def has_messages(self) -> bool:
+        """Whether any text is said differently from the code."""
+        return isinstance(self.messages, gettext.GNUTranslations)
+
+    @property
+    def nouns_are_capital(self) -> bool:
+        """Whether a title keeps its capital letter inside a sentence."""
+        return self.locale is not None and self.locale.language in ("de", "lb")
 
     @property
     def decimal_mark(self) -> str:
@@ -193,8 +203,11 @@ def language_of(code: str, folder: Path | None = None) -> Language:
     if code == ENGLISH and not (folder and (folder / f"{ENGLISH}.po").is_file()):
         return Language()
     files = [file for name in _names(code) for file in (*([folder / name] if folder else []), _OURS / name)]
-    held = tuple((file, file.stat().st_mtime_ns) for file in sorted(files, key=lambda file: file.parent == _OURS)
-                 if file.is_file())
+    held = tuple(
+        (file, file.stat().st_mtime_ns)
+        for file in sorted(files, key=lambda file: file.parent == _OURS)
+        if file.is_file()
+    )
     return _language(code, held)
 
 
@@ -239,7 +252,9 @@ def _read(file: Path) -> gettext.GNUTranslations:
     try:
         catalogue = read_po(io.StringIO(file.read_text(encoding="utf-8-sig")), abort_invalid=True)
     except (PoFileError, OSError, ValueError) as error:
-        raise SettingsError(f"{_short(file)} is no file of messages: {error}.", "Correct it, say with Poedit.") from error
+        raise SettingsError(
+            f"{_short(file)} is no file of messages: {error}.", "Correct it, say with Poedit."
+        ) from error
     for entry in catalogue:
         english, texts = (part if isinstance(part, tuple) else (part,) for part in (entry.id, entry.string))
         if entry.id and (unknown := _fields(*texts) - _fields(*english)) and _fields(*english):

@@ -15,9 +15,9 @@ from typing import Any
 from markupsafe import Markup
 
 from tidings.currencies import places
-from tidings.language import THIN, in_force, message, say, say_as, say_count
+from tidings.language import THIN, in_force, say, say_as, say_count
 from tidings.metrics.metric import Metric
-from tidings.metrics.result import relative_change
+from tidings.metrics.result import Series, Value, no_source_words, relative_change
 from tidings.window import Window
 
 MINUS = "\u2212"
@@ -237,6 +237,11 @@ def why_missing(metric: Metric) -> str:
         "quantile": say("no rows in this window"),
         "stock": say("no level known at the end of this window"),
     }.get(metric.kind) or say("no data in this window")
+
+
+def why_unknown(item: Value | Series) -> str:
+    """Why a value or a series is not known, in words: a clause without a full stop."""
+    return no_source_words(item.why) or why_missing(item.metric)
 
 
 def plural(number: int, word: str) -> str:
