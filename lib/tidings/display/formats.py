@@ -179,6 +179,11 @@ def percentage(share: float) -> str:
     return _fixed(Decimal(str(share)) * 100, 1)
 
 
+def fixed(value: float, decimals: int) -> str:
+    """A number with so many decimals."""
+    return _fixed(Decimal(str(value)), decimals)
+
+
 def signed(value: Any, unit: str) -> str:
     """A difference with its sign, short: "+1.2k EUR"."""
     if not is_number(value):

@@ -12,11 +12,12 @@ from nbformat import NotebookNode
 
 from tidings.display.figure import HTML, TEXT, TIDINGS
 from tidings.display.formats import is_numeric_unit
+from tidings.language import say
 from tidings.metrics.metric import Reported
 from tidings.metrics.platform import PLATFORMS
 from tidings.metrics.registry import leaves, registry
 from tidings.metrics.result import NO_SOURCE, NOTHING_NAMED, no_source
-from tidings.reporting.notebook import read_notebook
+from tidings.reporting.notebook import in_words, read_notebook
 
 # Of these platforms the pages of others, or the README, tell.
 _MOST_NAMED = 4
@@ -137,7 +138,7 @@ class NotebookRecord:
 
 def read_record(notebook: Path) -> NotebookRecord:
     """The record of an executed notebook."""
-    return record_of(read_notebook(notebook), notebook.stem)
+    return record_of(in_words(read_notebook(notebook)), notebook.stem)
 
 
 def record_of(book: NotebookNode, section: str) -> NotebookRecord:
@@ -189,19 +190,19 @@ def remedy(metrics: Iterable[str]) -> str:
     """Which sources would bring metrics, with the pages that say how to connect them, as a sentence."""
     inputs = [leaf for name in metrics if name in registry() for leaf in leaves(registry()[name])]
     platforms = dict.fromkeys(p for leaf in inputs if isinstance(leaf.where, Reported) for p in leaf.where.platforms)
-    pages = [f"{PLATFORMS[name]} (docs/sources/{name}.md)" for name in platforms if name not in _WITHOUT_PAGE]
+    pages = [f"{say(PLATFORMS[name])} (docs/sources/{name}.md)" for name in platforms if name not in _WITHOUT_PAGE]
     if any(not isinstance(leaf.where, Reported) for leaf in inputs) or not inputs:
-        pages.append("your own files (README.md, “Your data”)")
-    return f"To connect: {', '.join(pages)}."
+        pages.append(say("your own files (README.md, “Your data”)"))
+    return say("To connect: {pages}.", pages=", ".join(pages))
 
 
 def _sentence(why: str) -> str:
     """What no source has, a few names of it; a feed without a name for readers has an underscore."""
     every = why.removeprefix(NO_SOURCE).split(" or ")
-    names = [name for name in every if "_" not in name and name != NOTHING_NAMED] or ["what this needs"]
+    names = [say(name) for name in every if "_" not in name and name != NOTHING_NAMED] or [say("what this needs")]
     if len(names) > _MOST_NAMED:
-        return f"No source has {', '.join(names[:_MOST_NAMED])} and more."
-    return f"No source has {' or '.join(filter(None, [', '.join(names[:-1]), names[-1]]))}."
+        return say("No source has {names} and more.", names=", ".join(names[:_MOST_NAMED]))
+    return say("No source has {names}.", names=say(" or ").join(filter(None, [", ".join(names[:-1]), names[-1]])))
 
 
 def _why(figure: Mapping[str, Any]) -> str:
