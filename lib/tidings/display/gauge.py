@@ -88,8 +88,9 @@ def _scored(parts: Sequence[Value]) -> list[_Part]:
 
 def _title(value: Value, costly: Sequence[_Part]) -> str:
     if value.value is None:
-        text = "{title} is unknown: components with less than half of the weight have a value"
-        return say(text, title=value.metric.title)
+        return say(
+            "{title} is unknown: components with less than half of the weight have a value", title=value.metric.title
+        )
     shown = formats.short(value.value, "score")
     title = say("{title} is {value} of 100", title=value.metric.title, value=shown)
     worst = costly[0] if costly else None

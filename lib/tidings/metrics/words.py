@@ -28,6 +28,14 @@ def in_words(metrics: Metrics) -> Metrics:
     return held[1]
 
 
+def messages_of(metric: Metric) -> list[str]:
+    """The messages by which a metric is looked up, where none of its texts has a message as a whole."""
+    what, _, platform = metric.title.rpartition(", ") if ", " in metric.title else (metric.title, "", "")
+    sentences = [part for text in (metric.definition, metric.caveat, metric.action) for part in _SENTENCES.split(text)]
+    names = [what.removesuffix(_PER_DAY), *filter(None, [platform])]
+    return names + [part for part in sentences if part and not _REPORTED.fullmatch(part)]
+
+
 def _translated(metric: Metric) -> Metric:
     return replace(
         metric,

@@ -103,8 +103,9 @@ class Covered:
                 yield say("without {part} from {day} on", part=partition, day=day)
         days = self.lacks(max(start, self.first_day), min(end, self.end))
         if days and (not self.metric or PLATFORM_METRICS[self.metric].kind != "stock"):
-            one, many = "except {days} day that was never landed", "except {days} days that were never landed"
-            yield say_count(days, one, many, days=days)
+            yield say_count(
+                days, "except {days} day that was never landed", "except {days} days that were never landed", days=days
+            )
 
 
 def title_of(name: str) -> str:

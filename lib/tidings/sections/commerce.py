@@ -14,7 +14,7 @@ from tidings.analysis.waterfall import CUSTOMERS, Part, Sales, Side, sales_by_cu
 from tidings.book import Book
 from tidings.book_analyses import Asked, RetentionResult
 from tidings.display import formats
-from tidings.language import in_force, message, say
+from tidings.language import in_force, message, say, say_as
 from tidings.metrics.measures import distinct, money
 from tidings.metrics.registry import get
 from tidings.metrics.result import Field, Provenance, Result, joined, relative_change
@@ -43,9 +43,14 @@ def cohorts(book: Book, days: int = COHORT_DAYS) -> RetentionResult:
     events = bought.select(user_id="customer_id", event=ibis.literal("purchase"), day=bought.local_ts.date())
     asked = Asked(book.context, Window.last(days, book.as_of, book.zone))
     found = analyses.cohorts(asked, "fct_orders", events, period="month", type="first_time")
-    titles = {"cohort": "First purchase", "size": "Customers", "interval": "Months later", "returned": "Bought again"}
+    titles = {
+        "cohort": say("First purchase"),
+        "size": say("Customers"),
+        "interval": say_as("period", "Months later"),
+        "returned": say("Bought again"),
+    }
     fields = tuple(replace(field, title=titles.get(field.name, field.title)) for field in found.fields)
-    return replace(found, title="Customers by first purchase", fields=fields)
+    return replace(found, title=say("Customers by first purchase"), fields=fields)
 
 
 def products(book: Book, top: int = 12) -> Result:
