@@ -1,4 +1,7 @@
-"""Every message of ours: what the code marks, what metrics say of themselves, and the words it looks up by name."""
+"""Every message of ours: what the code marks, what metrics say of themselves, and the words it looks up by name.
+
+And what of them is left in English where German is shown.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,17 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from typing import NamedTuple, get_args
 
 import jinja2
+from bs4 import BeautifulSoup
 from jinja2 import nodes
 
 from tidings.analysis.rfm import SEGMENT_OF
 from tidings.discovery import discover
 from tidings.display.fragments import Kind
+from tidings.language import language_of, say, say_as, speaking
 from tidings.metrics.metric import Metric
 from tidings.metrics.platform import PLATFORMS
 from tidings.metrics.words import messages_of
@@ -30,6 +36,9 @@ _ONE = {"say": 0, "say_markup": 0, "message": 0, "Need": 1, "Field": 1, "Result"
 _ONE |= {"FunnelResult": 0, "ask": 0}
 _TWO = ("say_count", "say_count_markup")
 _ELSEWHERE = ("cli", "sample", "connectors", "intake", "landing", "parsing", "mapping", "sources")
+# What a notebook, a query or a program says is no text of a page.
+_CODE = ("style", "script", "pre", "code", ".highlight", "dl.facts")
+_FEWEST_LETTERS = 12
 _GRAINS = ("Day", "Week", "Month", "Quarter", "Year")
 
 
@@ -141,3 +150,45 @@ def _columns() -> set[str]:
 @cache
 def _metrics() -> tuple[Metric, ...]:
     return tuple(discover(Metric, "metric", "tidings.metrics").values())
+
+
+def readable(html: str) -> BeautifulSoup:
+    """A page or fragment without its code."""
+    soup = BeautifulSoup(html, "html.parser")
+    for tag in soup.select(", ".join(_CODE)):
+        tag.decompose()
+    return soup
+
+
+def texts_of(soup: BeautifulSoup) -> list[str]:
+    """What a reader sees or hears."""
+    heard = [tag[name] for name in ("aria-label", "title", "alt") for tag in soup.find_all(attrs={name: True})]
+    return [*soup.stripped_strings, *heard]
+
+
+def english_left(soup: BeautifulSoup) -> set[str]:
+    """Messages of ours that a reader of German finds in English."""
+    texts = texts_of(soup)
+    shown, whole = set(texts), "\n".join(texts)
+    # Names of feeds and events, as "orders", are data.
+    return {
+        message
+        for message, pieces in _pieces().items()
+        if (message in shown and not message.islower()) or any(piece in whole for piece in pieces)
+    }
+
+
+@cache
+def _pieces() -> dict[str, list[str]]:
+    """Messages that German says otherwise, each with the longer parts of it that are no names of values."""
+    found = {}
+    with speaking(language_of("de")):
+        held = {one: say_as(one.context, one.one) if one.context else say(one.one) for one in messages()}
+    for one, said in held.items():
+        for text in filter(None, (one.one, one.many)) if said != one.one else ():
+            try:
+                literals = [literal.strip() for literal, *_ in Formatter().parse(text)]
+            except ValueError:
+                literals = [text]
+            found[text] = [part for part in literals if len(part) >= _FEWEST_LETTERS and " " in part]
+    return found
