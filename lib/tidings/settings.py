@@ -27,11 +27,16 @@ MONTHS = (
 _LARGEST_KEY = 1 << 16
 WITHOUT_SECRETS = "TIDINGS_WITHOUT_SECRETS"
 """Set while sections run: they read landed data, and the file .env is not read for them."""
+ROWS = "TIDINGS_ROWS"
+"""Set while sections run for an audience: what every book of the process is bound to (`warehouse/rows.py`)."""
 WeekStart = Literal["monday", "sunday"]
 _File = Annotated[OptionalText, Meta(pattern=r"^[^\0]*\Z", title="the path of a file, without U+0000")]
 _SOURCES = Meta(title="one table per source", examples=['{ shop = { kind = "…" } }'])
 _LOCALE = Meta(examples=['"de"', '"de-AT"'])
 _THRESHOLDS = Meta(examples=["{ error_rate = { good = 0.01, warn = 0.02 } }"])
+_CHANNELS = Meta(title="one table per channel", examples=['{ mail = { kind = "mail", … } }'])
+_ADDRESS = Meta(pattern=r"^(https?://[^\s?#]+)?\Z", title="an http address", examples=['"https://reports.example.com"'])
+_OPERATOR = Meta(examples=['{ channels = ["mail"], to = ["ops@example.com"] }'])
 _SEGMENTS = Meta(examples=['{ dach = "country=DE|AT|CH" }'])
 
 
@@ -51,6 +56,9 @@ class _Table(Options, frozen=True):
     sources: Annotated[dict[str, dict[str, Any]], "where data come from", _SOURCES] = {}  # noqa: RUF012 - msgspec copies it
     segments: Annotated[dict[str, Text], "segments by name", _SEGMENTS] = {}  # noqa: RUF012 - msgspec copies it
     thresholds: Annotated[dict[str, dict[str, Any]], "own thresholds by metric", _THRESHOLDS] = {}  # noqa: RUF012 - as above
+    channels: Annotated[dict[str, dict[str, Any]], "by which ways reports leave", _CHANNELS] = {}  # noqa: RUF012 - as above
+    public_address: Annotated[OptionalText, "address under which reports/ is published", _ADDRESS] = ""
+    operator: Annotated[dict[str, Any], "who is told of failures", _OPERATOR] = {}  # noqa: RUF012 - as above
 
 
 class _Bounds(Options, frozen=True):
@@ -68,7 +76,9 @@ class Settings:
     money; `fiscal_year_start` is a month, `business_days` are weekdays (none where not said) and `holidays` says whose
     public ones (DE, DE-BY), all for `business_calendar.py`; `site` is the host whose own links are internal; `fx` and
     `geoip` are files, relative to `root`; `sources` maps a source's name to its table as written, `segments` a name to
-    a segment, `thresholds` a metric to its last good and its last warning value; `locale` is the language of pages.
+    a segment, `thresholds` a metric to its last good and its last warning value. `channels` maps the name of a way by
+    which reports leave to its table; `public_address` is where reports/ is published, without a slash at its end;
+    `operator` says who is told of failures. `locale` is the language of pages.
     """
 
     root: Path
@@ -85,6 +95,9 @@ class Settings:
     business_days: tuple[str, ...] = ()
     holidays: str = ""
     thresholds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    channels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    public_address: str = ""
+    operator: Mapping[str, Any] = field(default_factory=dict)
     locale: str = ENGLISH
 
     @property
@@ -198,15 +211,15 @@ class Settings:
         return None if not value or content or is_path else Secret(value)
 
     def variables_of(self, source: str) -> tuple[str, ...]:
-        """All environment variables that are named after a source."""
+        """All environment variables that are named after a source or a channel."""
         beginning = f"{source}_".upper().replace("-", "_")
         return tuple(name for name in self.environment if name.startswith(beginning))
 
     def withheld(self) -> frozenset[str]:
-        """The variables that are withheld from sections: those named after sources, and those that look like a
-        secret.
+        """The variables that are withheld from sections: those named after sources and channels, and those that
+        look like a secret.
         """
-        named = {name for source in self.sources for name in self.variables_of(source)}
+        named = {name for each in (*self.sources, *self.channels) for name in self.variables_of(each)}
         return frozenset(named | {name for name in self.environment if is_secret_name(name)})
 
     def _small_file(self, value: str) -> str:
@@ -237,6 +250,11 @@ class Settings:
             for shown, file in files.items()
             if os.path.isfile(file) and file.stat().st_mode & 0o077  # noqa: PTH113
         ]
+
+
+def process_rows() -> str:
+    """The rows to which this process is bound, as text; of the process alone, so that no setting can take them off."""
+    return os.environ.get(ROWS, "")
 
 
 def _path(root: Path, value: str) -> Path:
@@ -275,10 +293,10 @@ def load_settings(root: Path | None = None) -> Settings:
         there = "has no pyproject.toml" if os.path.isdir(root) else "is no folder"  # noqa: PTH112
         raise SettingsError(f"{root} {there}.", "Name the folder of a workbook.")
     table = read_options("[tool.tidings]", _workbook_table(file) or {}, _Table)
-    for name in table.sources:
+    for what, name in (*(("source", name) for name in table.sources), *(("channel", name) for name in table.channels)):
         if not name.replace("_", "").replace("-", "").isalnum() or not name[0].isalpha():
             raise SettingsError(
-                f"The source name '{name}' cannot name a folder.",
+                f"The {what} name '{name}' cannot name a folder or a variable.",
                 "Use letters, digits, - and _, a letter first.",
             )
     discovery.use(root)
@@ -296,6 +314,9 @@ def load_settings(root: Path | None = None) -> Settings:
         sources=table.sources,
         segments=table.segments,
         thresholds={name: _bounds(name, given) for name, given in table.thresholds.items()},
+        channels=table.channels,
+        public_address=table.public_address.rstrip("/"),
+        operator=table.operator,
         environment={**({} if os.environ.get(WITHOUT_SECRETS) else _dotenv(root / ".env")), **os.environ},
         locale=table.locale.strip(),
     )

@@ -540,6 +540,18 @@ def hours_after(moment: datetime, hours: int) -> datetime:
     return moment + timedelta(hours=hours)
 
 
+def seconds_after(moment: datetime, seconds: float) -> datetime:
+    """The moment so many seconds later (earlier if negative), aware or naive as it was."""
+    return moment + timedelta(seconds=seconds)
+
+
+def next_time_of_day(instant: datetime, at: time, zone: Zone) -> datetime:
+    """The first instant after another at which it is that local time, aware UTC."""
+    day = zone.day_of(instant)
+    found = instant_of(datetime.combine(day, at), None, zone)
+    return found if found > instant else instant_of(datetime.combine(add_days(day, 1), at), None, zone)
+
+
 def days_since(instant: datetime, now: datetime) -> float:
     """Days of 24 hours from one instant to another; negative if the second is earlier."""
     return (as_utc(now) - as_utc(instant)) / _DAY

@@ -147,7 +147,7 @@ def test_one_variant_alone_has_a_folder_of_its_own(workbook) -> None:
     settings = workbook(commerce=["print(days)"])
     write(settings, f'title = "W"\nsections = ["commerce"]\n[[variant]]\nname = "28 days"\n{SEVEN}')
     result = run(settings, "weekly", {}, now=NOW, variant="7 Days")
-    assert result.run.slot.startswith("2026-07-01_variant=7-days")
+    assert result.run.slot.startswith("2026-07-01~variant=7-days")
     assert printed(result.index.parent / "notebooks" / "commerce.ipynb") == ["7"]
     assert '<nav class="variants"' not in (result.index.parent / "commerce.html").read_text()
     with pytest.raises(UsageError, match=r"no variant '7 day'\. Did you mean '7 days'\?"):

@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,9 +21,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from tqdm import tqdm
 
+from tidings.cli.clock import deliveries_, due, preview, schedule, send, serve
 from tidings.cli.files import CLOCK, add, drop
 from tidings.errors import TidingsError, UsageError, suggest, understood
-from tidings.ledger.store import Ledger
 from tidings.secrets import Redactor
 from tidings.settings import Settings, load_settings
 
@@ -246,27 +245,10 @@ def _reported(outcome: Outcome) -> str:
 @click.pass_obj
 def build(settings: Settings) -> None:
     """Build a new warehouse from the landed data, check every contract, then switch to it."""
-    from tidings.warehouse.build import build as build_warehouse
+    from tidings.intake.building import build_recorded
 
-    ledger = Ledger(settings.ledger)
-    number, start = ledger.start_build(_now()), time.monotonic()
-    try:
-        with _progress() as progress:
-            result = build_warehouse(settings, progress=progress)
-    except BaseException as error:
-        stopped = isinstance(error, KeyboardInterrupt | SystemExit)
-        known = understood(error, settings.root) or TidingsError(type(error).__name__)
-        with suppress(TidingsError):
-            # On a full disk the ledger cannot be written either; the ended process then means the same.
-            ledger.finish_build(
-                number,
-                "interrupted" if stopped else "failed",
-                seconds=time.monotonic() - start,
-                error="It was stopped." if stopped else _redactor(settings)(str(known)),
-            )
-        raise
-    seconds = time.monotonic() - start
-    ledger.finish_build(number, "done", seconds=seconds, build=result.build_id, rows=result.rows)
+    with _progress() as progress:
+        result, seconds = build_recorded(settings, _now(), _redactor(settings), progress)
     for warning in result.warnings:
         click.echo(f"  {warning}")
     if result.unchanged:
@@ -368,8 +350,8 @@ def check(settings: Settings) -> None:
     click.echo("Nothing prevents a pull; see the warnings." if warnings else "Everything is in order.")
 
 
-tidings.add_command(add)
-tidings.add_command(drop)
+for verb in (add, drop, due, serve, schedule, deliveries_, send, preview):
+    tidings.add_command(verb)
 
 
 class _StoppedError(SystemExit):

@@ -35,7 +35,8 @@ _DESCRIBED = re.compile(r'<(\w+) aria-label="([^"]*)" role="graphics-symbol" ari
 class Finding:
     """A sentence or a few on one thing; `chance` is how likely the history makes it, None where nothing is judged.
 
-    `subject` is the same for what is one fact; `action` is what to do.
+    `subject` is the same for what is one fact; `action` is what to do. `metrics` are the names of those it is of, and
+    `outline` says the same without rows and sources, for anybody; empty where that is nothing.
     """
 
     text: str
@@ -43,6 +44,8 @@ class Finding:
     chance: float | None = None
     action: str = ""
     provenance: Provenance = NOWHERE
+    metrics: tuple[str, ...] = ()
+    outline: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,14 @@ class Figure:
             "alt": self.alt,
             "figures": [figure_of(value) for value in self.values],
             "findings": [
-                {"text": one.text, "subject": one.subject, "chance": one.chance, "action": one.action}
+                {
+                    "text": one.text,
+                    "subject": one.subject,
+                    "chance": one.chance,
+                    "action": one.action,
+                    "metrics": list(one.metrics),
+                    "outline": one.outline,
+                }
                 for one in self.findings
             ],
             "table": None if self.table is None else self.table.data(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from markupsafe import Markup
 
@@ -86,7 +87,34 @@ def _of_same(group: Sequence[Explanation]) -> Finding:
         text += " " + say("The same shows in {names}.", names=_and(others))
     names = "/".join(first.cause.names) if first.cause else ""
     subject = f"{first.days.label if first.days else ''} {first.column} {names}".strip() or value.metric.name
-    return Finding(text, subject, chance, value.metric.action, joined(one.provenance for one in group))
+    return Finding(
+        text,
+        subject,
+        chance,
+        value.metric.action,
+        joined(one.provenance for one in group),
+        _names(values),
+        _outline(first),
+    )
+
+
+def _names(values: Iterable[Value]) -> tuple[str, ...]:
+    return tuple(value.metric.name for value in values)
+
+
+def _outline(one: Explanation) -> str:
+    """The finding without the rows in which it lies, and without what sources lack."""
+    if one.value.unusual:
+        return f"{of_change(replace(one.value, part=''))}; {_rarely(one.value.chance)}."
+    if one.days is None or one.run is None:
+        return ""
+    return say(
+        "{title} on {days}{what}; {chance}.",
+        title=one.value.metric.title,
+        days=one.days.label,
+        what=_difference(one),
+        chance=_rarely(one.run.chance),
+    )
 
 
 def _of_window(one: Explanation) -> str:
@@ -172,20 +200,28 @@ def _nothing(judged: Sequence[Explanation]) -> Finding:
         "Nothing unusual: {n} figures moved no more than in their history.",
         n=len(judged),
     )
-    by_chance = say("By chance alone about 1 page in {pages} says otherwise.", pages=pages)
-    return Finding(f"{text} {by_chance}", "nothing")
+    said = f"{text} {say('By chance alone about 1 page in {pages} says otherwise.', pages=pages)}"
+    return Finding(said, "nothing", metrics=_names(one.value for one in judged), outline=said)
 
 
 def _in_one_line(values: Sequence[Value], *, judged: bool) -> Finding:
     words = formats.compared_with(values[0].window, values[0].before_window) if values[0].before_window else ""
-    moves = "; ".join(f"{v.metric.title} {formats.short(v.value, v.unit)} ({_moved(v)}{_part_of(v)})" for v in values)
+    bare = [f"{v.metric.title} {formats.short(v.value, v.unit)} ({_moved(v)}" for v in values]
+    moves = "; ".join(f"{one}{_part_of(v)})" for one, v in zip(bare, values, strict=True))
     is_usual = judged and all(v.unusual is False for v in values)
-    text = (
-        say("Within usual variation against {words}: {moves}.", words=words, moves=moves)
-        if is_usual
-        else say("Changes against {words}: {moves}.", words=words, moves=moves)
+
+    def said(moves: str) -> str:
+        if is_usual:
+            return say("Within usual variation against {words}: {moves}.", words=words, moves=moves)
+        return say("Changes against {words}: {moves}.", words=words, moves=moves)
+
+    return Finding(
+        said(moves),
+        "usual",
+        provenance=joined(v.provenance for v in values),
+        metrics=_names(values),
+        outline=said("; ".join(f"{one})" for one in bare)),
     )
-    return Finding(text, "usual", provenance=joined(v.provenance for v in values))
 
 
 def _part_of(value: Value) -> str:

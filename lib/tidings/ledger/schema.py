@@ -119,4 +119,78 @@ MIGRATIONS = (
     ALTER TABLE runs RENAME COLUMN schedule TO report;
     ALTER TABLE runs ADD COLUMN pulls TEXT NOT NULL DEFAULT '[]';
     """,
+    # What runs by the clock: each slot from the moment it is due, and each delivery with its attempts.
+    """
+    CREATE TABLE schedules (
+        report TEXT NOT NULL,
+        schedule TEXT NOT NULL,
+        seen_until TEXT NOT NULL,
+        failures INTEGER NOT NULL DEFAULT 0,
+        paused TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (report, schedule)
+    );
+    CREATE TABLE slots (
+        id INTEGER PRIMARY KEY,
+        report TEXT NOT NULL,
+        schedule TEXT NOT NULL,
+        at TEXT NOT NULL,
+        due_at TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('due', 'running', 'waiting', 'done', 'failed', 'skipped')),
+        reason TEXT NOT NULL DEFAULT '',
+        waited_for TEXT NOT NULL DEFAULT '[]',
+        gaps TEXT NOT NULL DEFAULT '[]',
+        next_at TEXT,
+        ended_at TEXT,
+        process TEXT NOT NULL DEFAULT '',
+        UNIQUE (report, schedule, at)
+    );
+    CREATE TABLE slot_runs (
+        slot INTEGER NOT NULL REFERENCES slots (id),
+        binding TEXT NOT NULL,
+        run TEXT NOT NULL,
+        folder TEXT NOT NULL,
+        status TEXT NOT NULL,
+        error TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (slot, binding)
+    );
+    CREATE TABLE deliveries (
+        id INTEGER PRIMARY KEY,
+        key TEXT NOT NULL UNIQUE,
+        slot INTEGER REFERENCES slots (id),
+        audience TEXT NOT NULL,
+        channel TEXT NOT NULL DEFAULT '',
+        recipient TEXT NOT NULL DEFAULT '',
+        binding TEXT NOT NULL DEFAULT '',
+        content TEXT NOT NULL DEFAULT '{}',
+        state TEXT NOT NULL CHECK (
+            state IN ('due', 'expanded', 'sending', 'waiting', 'delivered', 'skipped', 'failed', 'unknown')
+        ),
+        due_at TEXT NOT NULL,
+        reason TEXT NOT NULL DEFAULT '',
+        waited_for TEXT NOT NULL DEFAULT '[]',
+        gaps TEXT NOT NULL DEFAULT '[]',
+        late_seconds REAL,
+        next_at TEXT,
+        ended_at TEXT,
+        process TEXT NOT NULL DEFAULT ''
+    );
+    CREATE INDEX deliveries_by_slot ON deliveries (slot);
+    CREATE INDEX deliveries_open ON deliveries (state);
+    CREATE TABLE attempts (
+        id INTEGER PRIMARY KEY,
+        delivery INTEGER NOT NULL REFERENCES deliveries (id),
+        started_at TEXT NOT NULL,
+        offered_at TEXT,
+        ended_at TEXT,
+        outcome TEXT NOT NULL DEFAULT '',
+        code INTEGER,
+        answer TEXT NOT NULL DEFAULT ''
+    );
+    CREATE INDEX attempts_by_delivery ON attempts (delivery);
+    CREATE TABLE streaks (
+        name TEXT PRIMARY KEY,
+        since TEXT NOT NULL,
+        failures INTEGER NOT NULL
+    );
+    """,
 )

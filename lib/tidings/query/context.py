@@ -65,8 +65,14 @@ class QueryContext:
         self.as_of = as_utc(as_of)
         self.currency = currency
         self.segment = segment
-        feeds = {name: info.feeds for name, info in warehouse.tables.items()}
-        self.coverage = Coverage(warehouse.coverage, warehouse.filled, feeds, zone, self.as_of)
+        self.coverage = Coverage(
+            warehouse.coverage,
+            warehouse.filled,
+            warehouse.feeds_of,
+            zone,
+            self.as_of,
+            barred=frozenset(warehouse.barred),
+        )
         self.exchange = Rates(warehouse, currency, Window.last(1, self.as_of, zone).start, rates_file)
         self.views = Views(warehouse, zone, self.as_of, self.exchange, self.coverage)
         self.notes = Notes(warehouse, self.coverage, self.views, self.exchange)
@@ -88,7 +94,7 @@ class QueryContext:
     @property
     def needed(self) -> tuple[str, ...]:
         """The columns that a breakdown of platform metrics must have."""
-        return (*self._by, *(column for column, _ in self.segment.terms))
+        return (*self._by, *(column for column, _ in self.segment.terms), *self.warehouse.rows.columns)
 
     def query(self, expression: ir.Expr, *, money: bool = False) -> QueryResult:
         """Run an expression; `money` says that its rows hold amounts in the report's currency.

@@ -98,9 +98,12 @@ class Notes:
     def no_source(self, metrics: Iterable[Metric]) -> str:
         """What no source has of that which metrics read, as a clause."""
         what: list[str] = []
+        by = " and ".join(column.replace("_", " ") for column in self._warehouse.rows.columns)
         for metric in metrics:
             where, feeds = metric.where, self._coverage.feeds.get(metric.mart, ())
-            what += map(title_of, where.metrics if isinstance(where, Reported) else feeds)
+            named = map(title_of, where.metrics if isinstance(where, Reported) else feeds)
+            # Under a predicate a source may have them, without the columns that say whose they are.
+            what += [f"{name} by {by}" if by else name for name in named]
         return NO_SOURCE + (" or ".join(dict.fromkeys(what)) or NOTHING_NAMED)
 
     def absent(self, metrics: Sequence[Metric], tables: Iterable[str]) -> str:

@@ -42,6 +42,9 @@ class _Table(Options, frozen=True):
         "variants that a reader can choose from",
         Meta(title="a list of [[variant]] tables", examples=['[{ name = "7 days", parameters = { days = 7 } }]']),
     ] = ()
+    # When it runs and for whom is read by `scheduling`.
+    schedule: Annotated[tuple[dict[str, Any], ...], "when it runs", Meta(title="a list of [[schedule]] tables")] = ()
+    audience: Annotated[tuple[dict[str, Any], ...], "for whom", Meta(title="a list of [[audience]] tables")] = ()
 
 
 class _VariantTable(Options, frozen=True):

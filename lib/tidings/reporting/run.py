@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from tidings.errors import RunError, TidingsError, UsageError
 from tidings.ledger.store import Ledger
 from tidings.reporting.kernels import Kernels
-from tidings.reporting.pinned import Run, RunProgress, RunResult, slot_of, status_of
+from tidings.reporting.pinned import Public, Run, RunProgress, RunResult, slot_of, status_of
 from tidings.reporting.report import Report, Variant, load_report
-from tidings.settings import Settings
+from tidings.settings import ROWS, Settings, process_rows
 from tidings.warehouse.folder import still
+from tidings.warehouse.rows import ALL_ROWS, Given, Rows
 
 if TYPE_CHECKING:
     from tidings.sources.credentials import Credentials
@@ -36,6 +37,8 @@ def run(
     now: datetime,
     variant: str = "",
     progress: RunProgress | None = None,
+    rows: Given | None = None,
+    public: Public | None = None,
 ) -> RunResult:
     """Run a report or section into `reports/<report>/<slot>/`; an earlier run of that slot is replaced.
 
@@ -44,19 +47,30 @@ def run(
     shown as such and the others are delivered; a run that failed completely goes beside its slot, whose last report
     stays.
 
+    `rows` are the only ones that anything of the run can read (`Book.open`); with `public` its pages hold the listed
+    figures and nothing else, and its notebooks lie elsewhere (`Run.notebooks`). Both have folders of their own, and
+    kernels, which nothing of another run reaches.
+
     Raises:
-        UsageError: an unknown report, section, variant or parameter, or a value of the wrong type.
+        UsageError: an unknown report, section, variant, parameter or public figure, or a value of the wrong type.
+        RowsError: no table has the columns of `rows`.
         WarehouseError: there is no build, or not this one.
         RunError: the pages cannot be written.
     """
     start = time.perf_counter()
+    bound = Rows.from_text(process_rows()).within(Rows.of(rows))
+    if public is not None:
+        # Imported here because it takes half a second, and few runs are public.
+        from tidings.reporting.disclosure import check_public
+
+        check_public(public)
     report = chosen(load_report(settings, name), variant, given)
     warnings: list[str] = []
     known = cache(lambda: _credentials(settings))
     with Kernels(lambda said: warnings.append(known().redactor(said)), withheld=settings.withheld()) as kernels:
         # From here the forkserver imports in parallel with this process.
         ledger = Ledger(settings.ledger)
-        runs = _begin(settings, report, given, now, ledger, variant)
+        runs = _begin(settings, report, given, now, ledger, variant, bound, public)
         pinned = runs[0]
         try:
             kernels.prepare(
@@ -65,6 +79,9 @@ def run(
                     "TIDINGS_BUILD": pinned.build,
                     "TIDINGS_RUN": pinned.id,
                     "TIDINGS_LOCALE": pinned.locale,
+                    # Of the process, so that a notebook cannot forget it.
+                    ROWS: pinned.rows.to_text(),
+                    "TIDINGS_PUBLIC": "yes" if public else "",
                 }
             )
             # Imported here to run in parallel with the forkserver.
@@ -91,14 +108,21 @@ def run(
 
 
 def _begin(
-    settings: Settings, report: Report, given: Mapping[str, Any], now: datetime, ledger: Ledger, variant: str
+    settings: Settings,
+    report: Report,
+    given: Mapping[str, Any],
+    now: datetime,
+    ledger: Ledger,
+    variant: str,
+    rows: Rows,
+    public: Public | None,
 ) -> tuple[Run, ...]:
     """Fix the run and write it to the ledger while its build exists; from then on builds keep it."""
     # Imported here because it takes half a second, in which the forkserver imports as well.
     from tidings.warehouse.reader import build_file
 
     for _ in range(_TRIES):
-        runs = _pin(settings, report, given, now, variant)
+        runs = _pin(settings, report, given, now, variant, rows, public)
         pinned = runs[0]
         with still(settings.warehouse):
             if build_file(settings, pinned.build).is_file():
@@ -119,7 +143,13 @@ def _begin(
 
 
 def _pin(
-    settings: Settings, report: Report, given: Mapping[str, Any], now: datetime, variant: str = ""
+    settings: Settings,
+    report: Report,
+    given: Mapping[str, Any],
+    now: datetime,
+    variant: str = "",
+    rows: Rows = ALL_ROWS,
+    public: Public | None = None,
 ) -> tuple[Run, ...]:
     """Fix build and instant once, so that all sections use the same; a run for each variant of the report."""
     # Imported here because it takes half a second, in which the forkserver imports as well.
@@ -134,7 +164,8 @@ def _pin(
         values = bound(settings, report, choice, given)
         # Opened here once, so that a wrong segment or zone is refused before anything runs.
         asked: dict[str, Any] = {name: values.effective[name] for name in _BOOK if name in values.effective}
-        book = Book.open(**asked, root=settings.root, build=build, locale=report.locale)
+        where: dict[str, Any] = {"root": settings.root, "build": build, "locale": report.locale}
+        book = Book.open(**asked, **where, rows=dict(rows.terms))
         build, zone, as_of = book.build_id, book.zone, book.as_of
         days = to_date(book, values.period)
         book.context.warehouse.close()
@@ -144,7 +175,8 @@ def _pin(
             other = {name: value for name, value in values.other.items() if name != "as_of"}
             if variant:
                 other["variant"] = choice.name
-            slot = slot_of(as_of, zone, other, is_latest=values.effective["as_of"] == "latest")
+            is_latest = values.effective["as_of"] == "latest"
+            slot = slot_of(as_of, zone, other, is_latest=is_latest, rows=rows, public=public)
         runs.append(
             Run(
                 id=identifier,
@@ -162,6 +194,8 @@ def _pin(
                 suffix=choice.suffix,
                 variants=report.variants,
                 locale=report.locale or settings.locale,
+                rows=rows,
+                public=public,
             )
         )
     return tuple(runs)

@@ -175,6 +175,7 @@ def differences(book: Book) -> Result:
 
 def reported(book: Book) -> Result:
     """What each source reports, one row per source, platform and metric: first and last day, and breakdowns."""
+    book.context.warehouse.require_all_rows("Days that sources report")
     found: dict[tuple[str, str, str], list[Covered]] = {}
     for breakdown in book.context.coverage:
         found.setdefault(breakdown.whose, []).append(breakdown)
@@ -229,6 +230,7 @@ def _last_pulls(book: Book) -> tuple[Mapping[str, PullEntry], list[datetime]]:
 
     Outside of a run, as in JupyterLab, they are read from the ledger now.
     """
+    book.context.warehouse.require_all_rows("Pulls")
     ledger = Ledger(book.settings.ledger)
     name = book.settings.environment.get("TIDINGS_RUN")
     if name:

@@ -7,7 +7,7 @@ import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,13 +22,19 @@ import pyarrow as pa
 from ibis.backends.sql.datatypes import DuckDBType
 from sqlglot import exp
 
-from tidings.errors import UsageError, WarehouseError, remedy_of, suggest
-from tidings.settings import Settings
+from tidings.errors import RowsError, UsageError, WarehouseError, remedy_of, suggest
+from tidings.settings import Settings, process_rows
 from tidings.warehouse.folder import POINTER
 from tidings.warehouse.metadata import FeedInfo, TableInfo
+from tidings.warehouse.rows import ALL_ROWS, Rows
 
 DIALECT = "duckdb"
 _BUILD_ID = re.compile(r"\w[\w-]{0,63}", re.ASCII)
+_META = "meta_"
+# Of no one's rows: fixings of exchange rates, and what models say of their columns.
+_OF_NOBODY = frozenset({"dim_fx", "meta_columns"})
+# Where the whole build is attached while only some of its rows may be read.
+_WHOLE, _SCHEMA = "whole_build", "main"
 ORIGIN = {"_source": "string", "_partition": "string", "_pull": "int64", "_line": "int64"}
 ENGINE_VERSION = f"duckdb {duckdb.__version__}, ibis {ibis.__version__}"
 
@@ -88,14 +94,23 @@ def sql_of_no_rows(schema: ibis.Schema) -> str:
 
 
 class Warehouse:
-    """One finished build, opened read-only; any number of processes may read it at once."""
+    """One finished build, opened read-only; any number of processes may read it at once.
 
-    def __init__(self, file: Path, build_id: str) -> None:
+    Under `rows` every table is a view of those rows, in a connection in which nothing else has a name; what has none of
+    their columns cannot be read. The rows to which the process is bound hold in any case (docs/decisions/0023).
+    """
+
+    def __init__(self, file: Path, build_id: str, rows: Rows = ALL_ROWS) -> None:
         self.build_id = build_id
         self.file = file
+        self.rows = Rows.from_text(process_rows()).within(rows)
         self._views: dict[str, str] = {}
+        self._own: dict[str, str] = {}
+        self._barred: dict[str, str] = {}
         try:
-            self._backend = ibis.duckdb.connect(file, read_only=True)
+            self._backend = ibis.duckdb.connect() if self.rows else ibis.duckdb.connect(file, read_only=True)
+            if self.rows:
+                self._bind()
         except duckdb.Error as error:
             raise WarehouseError(
                 f"Build {build_id} cannot be opened: {error}.",
@@ -103,11 +118,12 @@ class Warehouse:
             ) from error
 
     @classmethod
-    def open(cls, settings: Settings, build: str | None = None) -> Warehouse:
-        """Open a build read-only, by default the current one.
+    def open(cls, settings: Settings, build: str | None = None, rows: Rows = ALL_ROWS) -> Warehouse:
+        """Open a build read-only, by default the current one, of which only `rows` can be read.
 
         Raises:
             WarehouseError: nothing has been built, there is no such build, or its file is damaged.
+            RowsError: no table has the columns of the rows.
         """
         wanted = build or current_build(settings)
         if wanted is None:
@@ -116,7 +132,33 @@ class Warehouse:
         if not file.is_file():
             kept = [path.stem for path in settings.warehouse.glob("*.duckdb") if path.is_file()]
             raise WarehouseError(f"There is no build {wanted}.", f"{suggest(wanted, kept)} Or run `tidings build`.")
-        return cls(file, wanted)
+        return cls(file, wanted, rows)
+
+    def _bind(self) -> None:
+        """Give each table that can be limited its name, as a view of the rows, and bar the connection from all files.
+
+        A query by any name, of Ibis or in SQL, then reads these rows or fails.
+        """
+        raw = self._backend.raw_sql
+        raw(f"ATTACH {_text(str(self.file))} AS {_WHOLE} (READ_ONLY)")
+        raw("SET enable_external_access = false")
+        raw("SET lock_configuration = true")
+        for name in sorted(self._backend.list_tables(database=(_WHOLE, _SCHEMA))):
+            whole = self._backend.table(name, database=(_WHOLE, _SCHEMA))
+            if name not in _OF_NOBODY:
+                if name.startswith(_META):
+                    continue
+                if why := self.rows.why_not(name, whole.schema()):
+                    self._barred[name] = why
+                    continue
+            self._own[name] = compile_sql(whole if name in _OF_NOBODY else self.rows.limited(whole))
+            raw(f"CREATE VIEW {_name(name)} AS {self._own[name]}")
+        if not self._own.keys() - _OF_NOBODY:
+            self._backend.disconnect()
+            raise RowsError(
+                f"No table has {' and '.join(self.rows.columns)}, to which the audience is bound.",
+                "Give a model that column, or bind the audience by another one (tidings catalog).",
+            )
 
     def close(self) -> None:
         """Close the connection and with it the file."""
@@ -133,10 +175,33 @@ class Warehouse:
 
         Raises:
             WarehouseError: no such table.
+            RowsError: it cannot be limited to the rows that may be read.
         """
+        self._require_readable(name)
         if name not in self.tables and name not in self._meta_tables:
             raise WarehouseError(f"There is no table {name} in build {self.build_id}.", suggest(name, self.tables))
         return self._backend.table(name)
+
+    def require_all_rows(self, what: str) -> None:
+        """Refuse what cannot be told apart by the rows of an audience; `what` is the subject of a sentence, plural.
+
+        Raises:
+            RowsError: only some rows may be read.
+        """
+        if self.rows:
+            raise RowsError(
+                f"{what} cannot be told apart by {' and '.join(self.rows.columns)}, so they are not shown to an "
+                "audience bound to its rows.",
+                "Leave this out of the audience's sections.",
+            )
+
+    def _require_readable(self, name: str) -> None:
+        if name in self._barred:
+            raise RowsError(
+                self._barred[name], "Give its model that column, or leave it out of the audience's sections."
+            )
+        if name.startswith(_META) and name not in _OF_NOBODY:
+            self.require_all_rows(f"The rows of {name}")
 
     def count(self, name: str) -> int:
         """How many rows a table has; by the engine alone, as Ibis takes longer to ask than it takes to count.
@@ -144,6 +209,7 @@ class Warehouse:
         Raises:
             duckdb.Error: the table is not there, or damaged.
         """
+        self._require_readable(name)
         ((rows,),) = self._backend.raw_sql(f"SELECT count(*) FROM {_name(name)}").fetchall()  # noqa: S608 - a quoted name
         return int(rows)
 
@@ -165,8 +231,12 @@ class Warehouse:
         return ops.DatabaseTable(name, schema=expression.schema(), source=self._backend).to_expr()
 
     def views_in(self, sql: str) -> Mapping[str, str]:
-        """The views that a query reads, with their SQL."""
-        return {name: made for name, made in self._views.items() if _name(name) in sql}
+        """The views that a query reads, with their SQL; under `rows` also those of the tables."""
+        found = {name: made for name, made in self._views.items() if _name(name) in sql}
+        read = [sql, *found.values()]
+        own = {name: made for name, made in self._own.items() if any(_name(name) in each for each in read)}
+        own = {name: made for name, made in own.items() if name not in _OF_NOBODY}
+        return {**own, **found}
 
     def require_own(self, expression: ir.Expr) -> None:
         """Refuse an expression of another connection, whose names may mean other rows here.
@@ -214,7 +284,7 @@ class Warehouse:
 
     @cached_property
     def _meta_tables(self) -> frozenset[str]:
-        return frozenset(name for name in self._backend.list_tables() if name.startswith("meta_"))
+        return frozenset(name for name in self._backend.list_tables() if name.startswith(_META))
 
     @cached_property
     def meta(self) -> Mapping[str, Any]:
@@ -223,13 +293,55 @@ class Warehouse:
 
     @cached_property
     def tables(self) -> Mapping[str, TableInfo]:
-        """All tables that models made, by name."""
-        rows = self._rows("meta_tables")
-        return {row["name"]: TableInfo(**{**row, "feeds": tuple(row["feeds"])}) for row in rows}
+        """All tables that models made and that can be read, by name; their counts are of the rows that can."""
+        infos = {row["name"]: TableInfo(**{**row, "feeds": tuple(row["feeds"])}) for row in self._rows("meta_tables")}
+        if not self.rows:
+            return infos
+        return {
+            name: replace(info, rows=self._counted[name][0], last_row_at=_aware(self._counted[name][1]))
+            for name, info in infos.items()
+            if name in self._own
+        }
+
+    @cached_property
+    def barred(self) -> Mapping[str, str]:
+        """The tables that cannot be limited to `rows` and so cannot be read, with the reason as a sentence."""
+        return dict(self._barred)
+
+    @cached_property
+    def feeds_of(self) -> Mapping[str, tuple[str, ...]]:
+        """The feeds that each table is made from, of all tables."""
+        return {row["name"]: tuple(row["feeds"]) for row in self._rows("meta_tables")}
+
+    @cached_property
+    def _counted(self) -> Mapping[str, tuple[int, datetime | None, frozenset[str]]]:
+        """Of each table under `rows` the number of rows, the newest `ts`, and the sources."""
+        counts = []
+        for name in self._own:
+            columns = self._backend.table(name).schema()
+            newest = 'max("ts")' if "ts" in columns else "CAST(NULL AS TIMESTAMP)"
+            sources = 'list(DISTINCT "_source")' if "_source" in columns else "[]"
+            counts.append(f"SELECT {_text(name)}, count(*), {newest}, {sources} FROM {_name(name)}")  # noqa: S608 - quoted names
+        found = self._backend.raw_sql(" UNION ALL ".join(counts)).fetchall()
+        return {name: (rows, newest, frozenset(sources or ()) - {None}) for name, rows, newest, sources in found}
+
+    def _is_own(self, source: str, feed: str = "") -> bool:
+        """Whether a source brought rows (of a feed) that can be read; of others not even the name is shown.
+
+        One that has such rows only without the columns of `rows` has none of anybody's: unknown, not 0.
+        """
+        made = [name for name in self._counted if not feed or feed in self.feeds_of.get(name, ())]
+        alone = [name for name in made if self.feeds_of.get(name) == (feed,)]
+        return any(source in self._counted[name][2] for name in alone or made)
 
     @cached_property
     def feeds(self) -> tuple[FeedInfo, ...]:
-        """All endpoints that were landed, by source and endpoint."""
+        """All endpoints that were landed, by source and endpoint.
+
+        Raises:
+            RowsError: only some rows may be read.
+        """
+        self.require_all_rows("Counts of what was landed")
         return tuple(
             FeedInfo(
                 **{
@@ -245,14 +357,20 @@ class Warehouse:
 
     @cached_property
     def coverage(self) -> tuple[Mapping[str, Any], ...]:
-        """The rows of `meta_coverage`, instants as aware UTC."""
+        """The rows of `meta_coverage`, instants as aware UTC; under `rows` of the sources that brought them.
+
+        Of their partitions, which may be other audiences', nothing is said then.
+        """
         rows = self._rows("meta_coverage")
+        if self.rows:
+            rows = [{**row, "ended": ()} for row in rows if self._is_own(row["source"], row["feed"])]
         return tuple({**row, "gaps": [[_aware(end) for end in gap] for gap in row["gaps"] or ()]} for row in rows)
 
     @cached_property
     def filled(self) -> tuple[tuple[str, str, str, str | None], ...]:
         """Which columns each source fills, as (table, source, column, value)."""
-        return tuple((row["table"], row["source"], row["column"], row["value"]) for row in self._rows("meta_filled"))
+        rows = [row for row in self._rows("meta_filled") if not self.rows or self._is_own(row["source"])]
+        return tuple((row["table"], row["source"], row["column"], row["value"]) for row in rows)
 
     @cached_property
     def rejected(self) -> tuple[Mapping[str, Any], ...]:
@@ -260,7 +378,11 @@ class Warehouse:
 
         `day` (UTC) is null if unknown. `of` counts all rows of the partition and day; its days without rejected rows
         are included with an empty reason.
+
+        Raises:
+            RowsError: only some rows may be read.
         """
+        self.require_all_rows("Rejected rows")
         return tuple(self._rows("meta_rejected"))
 
     def last_row_at(self, table: str) -> datetime | None:
@@ -269,6 +391,7 @@ class Warehouse:
         Raises:
             WarehouseError: no such table.
         """
+        self._require_readable(table)
         if table not in self.tables:
             raise WarehouseError(f"There is no table {table} in build {self.build_id}.", suggest(table, self.tables))
         return self.tables[table].last_row_at
@@ -280,7 +403,8 @@ class Warehouse:
         return until
 
     def _rows(self, meta_table: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self._backend.con.table(meta_table).to_arrow_table().to_pylist()
+        place = f"{_WHOLE}.{_SCHEMA}.{meta_table}" if self.rows else meta_table
+        rows: list[dict[str, Any]] = self._backend.con.table(place).to_arrow_table().to_pylist()
         return [{name: _aware(value) for name, value in row.items()} for row in rows]
 
 

@@ -1,0 +1,192 @@
+"""Sends the deliveries that can be sent now, after the rules of their audiences."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from tidings.delivery.compose import compose, notice
+from tidings.delivery.message import Message
+from tidings.errors import TidingsError
+from tidings.ledger.deliveries import DeliveryEntry, DeliveryState, SlotEntry
+from tidings.reporting.finished import FinishedRun, finished_run
+from tidings.scheduling.bindings import Binding
+from tidings.scheduling.operator import fails, works
+from tidings.scheduling.schedule import Audience, Planned, Schedule
+from tidings.scheduling.steps import Bench, run_of
+from tidings.window import Zone, label_instant, next_time_of_day, seconds_after
+
+_NOTICE_ON_TIME = 900.0
+_ON_TIME_DAYS = 90
+
+
+def send_all(bench: Bench, plans: Mapping[str, Planned]) -> tuple[int, int]:
+    """Try every delivery that can be tried now; returns how many were delivered and how many were lost."""
+    delivered = lost = 0
+    judged: dict[tuple[str, str, str], FinishedRun] = {}
+    for delivery in bench.deliveries.to_send(bench.clock()):
+        if bench.stop.is_set():
+            break
+        state = send_one(bench, plans, delivery, judged)
+        delivered += state == "delivered"
+        lost += state in ("failed", "unknown")
+    return delivered, lost
+
+
+def send_one(
+    bench: Bench,
+    plans: Mapping[str, Planned],
+    delivery: DeliveryEntry,
+    judged: dict[tuple[str, str, str], FinishedRun] | None = None,
+) -> DeliveryState:
+    """Try one delivery, after its audience's rules; returns its state."""
+    if delivery.slot is None:
+        at = delivery.due_at
+        made = lambda: notice(delivery.content, key=delivery.key, recipient=delivery.recipient, at=at)  # noqa: E731
+        state = bench.outbox.send(delivery, made, _NOTICE_ON_TIME)
+        bench.say(f"notice “{delivery.content['subject']}” by {delivery.channel}: {state}")
+        return state
+    slot = bench.deliveries.slot(delivery.slot)
+    plan = plans.get(slot.report)
+    schedule, audience = (plan.schedule(slot.schedule), plan.audience(delivery.audience)) if plan else (None, None)
+    if plan is None or schedule is None or audience is None:
+        reason = "Its audience is not in the report's file any more."
+        bench.deliveries.settle(delivery.id, "skipped", bench.clock(), reason=reason)
+        return "skipped"
+    until = _quiet_until(audience, schedule.zone, bench.clock())
+    if until is not None:
+        reason = f"the end of quiet hours at {label_instant(until, schedule.zone)}"
+        waited = tuple(dict.fromkeys((*delivery.waited_for, reason)))
+        bench.deliveries.settle(
+            delivery.id, "waiting", bench.clock(), next_at=until, waited_for=waited, reason=f"It waits for {reason}."
+        )
+        return "waiting"
+    try:
+        made_of = run_of(bench, delivery)
+        place = (delivery.binding, made_of.folder, made_of.run)
+        held = judged if judged is not None else {}
+        if place not in held:
+            held.clear()
+            held[place] = finished_run(bench.settings, str(bench.settings.reports / made_of.folder))
+        finished = held[place]
+    except TidingsError as error:
+        bench.deliveries.settle(delivery.id, "failed", bench.clock(), reason=bench.redact(str(error)))
+        fails(bench, streak_of(delivery), words_of(delivery), str(error))
+        return "failed"
+    gaps = [*slot.gaps, *([made_of.error] if made_of.error else [])]
+    if audience.only_if is not None:
+        alerts = open_alerts(bench)
+        holds = audience.only_if.holds(figures_of(finished), has_alert=bool(alerts))
+        if holds is False:
+            rule = f"Its condition does not hold: {audience.only_if.text}"
+            bench.deliveries.settle(delivery.id, "skipped", bench.clock(), reason=rule)
+            return "skipped"
+        if holds is None:
+            gaps.append(f"It is sent because its condition could not be judged: {audience.only_if.text}")
+    if gaps != list(delivery.gaps) or slot.waited_for:
+        waited = tuple(dict.fromkeys((*slot.waited_for, *delivery.waited_for)))
+        bench.deliveries.settle(delivery.id, "due", bench.clock(), gaps=gaps, waited_for=waited)
+        delivery = replace(delivery, waited_for=waited)
+    with tempfile.TemporaryDirectory(prefix="tidings-") as folder:
+        state = bench.outbox.send(
+            delivery,
+            lambda: _message(bench, finished, delivery, slot, schedule, audience, gaps, Path(folder)),
+            schedule.on_time,
+        )
+    ended = next(each for each in bench.deliveries.deliveries(slot=slot.id) if each.id == delivery.id)
+    bench.say(f"{words_of(delivery)}: {state}" + (f". {ended.reason}" if ended.reason else ""))
+    if state in ("failed", "unknown"):
+        fails(bench, streak_of(delivery), words_of(delivery), ended.reason)
+    elif state == "delivered":
+        works(bench, streak_of(delivery), words_of(delivery))
+    return state
+
+
+def _message(
+    bench: Bench,
+    finished: FinishedRun,
+    delivery: DeliveryEntry,
+    slot: SlotEntry,
+    schedule: Schedule,
+    audience: Audience,
+    gaps: list[str],
+    folder: Path,
+) -> Message:
+    binding = Binding.of_text(delivery.binding)
+    is_own = bool(binding.rows or binding.figures)
+    return compose(
+        bench.settings,
+        finished,
+        key=delivery.key,
+        recipient=delivery.recipient,
+        at=bench.clock(),
+        subject=audience.subject,
+        # Of a whole source nothing is said to those who see a part of it.
+        gaps=["Some of the data are not complete."] if gaps and is_own else gaps,
+        alerts=() if is_own else open_alerts(bench),
+        notes=() if is_own else _notes(bench, slot, schedule),
+        files=_attachments(finished, audience, folder),
+        is_public=audience.public,
+    )
+
+
+def _attachments(finished: FinishedRun, audience: Audience, folder: Path) -> list[Path]:
+    # Imported here because they take half a second, and few audiences want files.
+    from tidings.exports import write_export
+
+    return [write_export(finished, kind, folder) for kind in audience.attach]
+
+
+def _notes(bench: Bench, slot: SlotEntry, schedule: Schedule) -> list[str]:
+    since = seconds_after(slot.due_at, -_ON_TIME_DAYS * 86400)
+    good, every = bench.deliveries.on_time(slot.report, since, slot.due_at)
+    if not every:
+        return []
+    return [f"{good} of {every} deliveries of this report were on time in the {_ON_TIME_DAYS} days before."]
+
+
+def open_alerts(bench: Bench) -> tuple[str, ...]:
+    """Sentences of the alerts that are open."""
+    del bench
+    return ()
+
+
+def figures_of(finished: FinishedRun) -> dict[tuple[str, str], Decimal | None]:
+    """The figures of a run by metric and which; of a metric that stands on several cards the first."""
+    found: dict[tuple[str, str], Decimal | None] = {}
+    for record in finished.records:
+        for item in record.of_kind("cards"):
+            for figure in item.figures:
+                for which in ("value", "before", "change"):
+                    found.setdefault((str(figure["metric"]), which), _number(figure.get(which)))
+    return found
+
+
+def _number(value: object) -> Decimal | None:
+    try:
+        return None if value is None else Decimal(str(value))
+    except InvalidOperation:
+        return None
+
+
+def _quiet_until(audience: Audience, zone: Zone, now: datetime) -> datetime | None:
+    if audience.quiet is None:
+        return None
+    start, end = audience.quiet
+    local = now.astimezone(zone.info).time()
+    is_quiet = start <= local < end if start <= end else local >= start or local < end
+    return next_time_of_day(now, end, zone) if is_quiet else None
+
+
+def streak_of(delivery: DeliveryEntry) -> str:
+    return f"delivery {delivery.key.split(chr(10))[0]} {delivery.audience} {delivery.channel} {delivery.recipient}"
+
+
+def words_of(delivery: DeliveryEntry) -> str:
+    report = delivery.key.split("\n")[0]
+    to = f" to {delivery.recipient}" if delivery.recipient else ""
+    return f"{report} for {delivery.audience} by {delivery.channel}{to}"
