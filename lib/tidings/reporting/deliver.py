@@ -36,6 +36,7 @@ def deliver(
     warnings: list[str],
     progress: RunProgress,
     start: float,
+    retries: int = 0,
 ) -> tuple[tuple[SectionResult, ...], Path]:
     """Fill the run's folder, put it in place and return the path of its index; `start` is on the performance counter.
 
@@ -58,7 +59,7 @@ def deliver(
         def execute(section: str, promised: Sequence[Future[Execution]]) -> None:
             source = settings.notebooks / f"{section}.ipynb"
             try:
-                made = execute_variants(source, wanted(section), kernels, redact)
+                made = execute_variants(source, wanted(section), kernels, redact, retries)
                 for execution, promise in zip(made, promised, strict=True):
                     promise.set_result(execution)
             except BaseException as error:  # noqa: BLE001 - raised where the pages are written

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,6 +79,20 @@ class Report:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
     locale: str = ""
+    # The sections of a part of it, as the folder of that run names them.
+    part: tuple[str, ...] = ()
+
+    def only(self, sections: Sequence[str]) -> Report:
+        """The report with those of its sections alone, in its order; with all if none are named.
+
+        Raises:
+            UsageError: it has none of that name.
+        """
+        for name in sections:
+            if name not in self.sections:
+                raise UsageError(f"The report {self.name} has no section '{name}'.", suggest(name, self.sections))
+        kept = tuple(name for name in self.sections if name in sections)
+        return replace(self, sections=kept, part=kept) if kept and kept != self.sections else self
 
     def variant(self, name: str) -> Variant:
         """The variant of that name, in whatever case.

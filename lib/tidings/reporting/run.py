@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
@@ -39,6 +40,9 @@ def run(
     progress: RunProgress | None = None,
     rows: Given | None = None,
     public: Public | None = None,
+    sections: Sequence[str] = (),
+    retries: int = 0,
+    time_limit: float = 0.0,
 ) -> RunResult:
     """Run a report or section into `reports/<report>/<slot>/`; an earlier run of that slot is replaced.
 
@@ -51,11 +55,14 @@ def run(
     figures and nothing else, and its notebooks lie elsewhere (`Run.notebooks`). Both have folders of their own, and
     kernels, which nothing of another run reaches.
 
+    `sections` are those to run of the report, all if none are named. A section that fails is executed again up to
+    `retries` times; after `time_limit` seconds (0: none) the run is given up.
+
     Raises:
         UsageError: an unknown report, section, variant, parameter or public figure, or a value of the wrong type.
         RowsError: no table has the columns of `rows`.
         WarehouseError: there is no build, or not this one.
-        RunError: the pages cannot be written.
+        RunError: the pages cannot be written, or it took too long.
     """
     start = time.perf_counter()
     bound = Rows.from_text(process_rows()).within(Rows.of(rows))
@@ -64,10 +71,13 @@ def run(
         from tidings.reporting.disclosure import check_public
 
         check_public(public)
-    report = chosen(load_report(settings, name), variant, given)
+    report = chosen(load_report(settings, name).only(sections), variant, given)
     warnings: list[str] = []
     known = cache(lambda: _credentials(settings))
-    with Kernels(lambda said: warnings.append(known().redactor(said)), withheld=settings.withheld()) as kernels:
+    with (
+        Kernels(lambda said: warnings.append(known().redactor(said)), withheld=settings.withheld()) as kernels,
+        _limited(kernels, time_limit) as expired,
+    ):
         # From here the forkserver imports in parallel with this process.
         ledger = Ledger(settings.ledger)
         runs = _begin(settings, report, given, now, ledger, variant, bound, public)
@@ -88,9 +98,13 @@ def run(
             from tidings.reporting.deliver import deliver
 
             redact, watch = known().redactor, progress or _silent
-            results, index = deliver(settings, runs, kernels, ledger, redact, warnings, watch, start)
+            results, index = deliver(settings, runs, kernels, ledger, redact, warnings, watch, start, retries)
         except BaseException as error:
             kernels.close()
+            if expired.is_set() and isinstance(error, RunError):
+                error = RunError(
+                    f"It took longer than {time_limit / 60:g} minutes.", "Allow more (time_limit), or ask for less."
+                )
             stopped = isinstance(error, KeyboardInterrupt | SystemExit)
             message = "It was stopped." if stopped else known().redactor(str(error)) or type(error).__name__
             with suppress(TidingsError):
@@ -101,10 +115,29 @@ def run(
                     seconds=time.perf_counter() - start,
                     error=message,
                 )
-            raise
+            raise error from error.__cause__
     status, seconds = status_of(results), time.perf_counter() - start
     ledger.finish_run(pinned.id, status, seconds=seconds)
     return RunResult(pinned, pinned.title, status, seconds, index, results, tuple(warnings))
+
+
+@contextmanager
+def _limited(kernels: Kernels, seconds: float) -> Iterator[threading.Event]:
+    """After so many seconds the kernels end, so that what waits for them fails, and the event is set; 0 for never."""
+    expired = threading.Event()
+
+    def end() -> None:
+        expired.set()
+        kernels.close()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    if seconds:
+        timer.start()
+    try:
+        yield expired
+    finally:
+        timer.cancel()
 
 
 def _begin(
@@ -175,6 +208,8 @@ def _pin(
             other = {name: value for name, value in values.other.items() if name != "as_of"}
             if variant:
                 other["variant"] = choice.name
+            if report.part:
+                other["sections"] = "+".join(report.part)
             is_latest = values.effective["as_of"] == "latest"
             slot = slot_of(as_of, zone, other, is_latest=is_latest, rows=rows, public=public)
         runs.append(

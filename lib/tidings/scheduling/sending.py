@@ -135,6 +135,8 @@ def _message(
 
 
 def _attachments(finished: FinishedRun, audience: Audience, folder: Path) -> list[Path]:
+    if not audience.attach:
+        return []
     # Imported here because they take half a second, and few audiences want files.
     from tidings.exports import write_export
 
