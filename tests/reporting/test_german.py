@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from base64 import b64decode
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
@@ -17,8 +18,17 @@ from bs4 import BeautifulSoup
 from section_notebooks import FAILING, GOOD, notebook
 
 from messages import english_left, readable, texts_of
+from tidings.delivery.compose import compose
+from tidings.display import show
+from tidings.language import in_force, language_of, speaking
+from tidings.metrics.registry import get
+from tidings.metrics.result import Value
+from tidings.reporting.disclosure import disclosed
+from tidings.reporting.finished import finished_run
+from tidings.reporting.record import NotebookRecord, item_of
 from tidings.reporting.run import run
 from tidings.settings import load_settings
+from tidings.window import Window, Zone
 
 NOW = datetime(2026, 7, 1, 6, 0, tzinfo=UTC)
 OPENED = "from tidings.book import Book\nbook = Book.open(days=days)"
@@ -61,6 +71,17 @@ def test_no_sentence_is_half_english(german: Path) -> None:
         for tag in soup.select("table, svg, [aria-label^='Daten: '], .td-title, .figure-links"):
             tag.decompose()
         assert [text for text in texts_of(soup) if small.search(text) and "Course:" not in text] == [], page.name
+
+
+def test_what_is_made_of_a_finished_run_speaks_its_language(german: Path) -> None:
+    settings = load_settings(german.parents[2])
+    run = finished_run(replace(settings, locale="en"), str(german))
+    message = compose(replace(settings, locale="en"), run, key="k", recipient="a@b.example", at=NOW)
+    assert run.locale == "de"
+    assert [section.record.title for section in run.sections][:2] == ["Überblick für die Leitung", "Website-Verkehr"]
+    assert message.subject.startswith("Wochenbericht, ")
+    # Whoever asked goes on in a language of their own.
+    assert in_force().code == "en"
 
 
 def test_no_english_of_ours_is_left_where_something_failed(failed: Path) -> None:
@@ -120,6 +141,21 @@ def test_what_programs_read_stays_as_it_is(german: Path) -> None:
     ]
     assert figures
     assert all(re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", value) for value in figures)
+
+
+def test_a_public_page_hides_what_sources_lack_in_german_too() -> None:
+    why = "shop liefert Bestellungen nur bis 2026-06-20"
+    window = Window.last(28, NOW, Zone())
+    with speaking(language_of("de")):
+        known = Value(get("net_revenue"), "EUR", window, 110, 100, window.previous())
+        whole = replace(known, before=None, why_no_change=why)
+        part = replace(known, part="shop liefert Bestellungen ohne 2 nie eingelesene Tage")
+        output = {"data": show.cards([whole, part])._repr_mimebundle_()}
+        record = NotebookRecord("commerce", "Verkauf", (item_of(output),), {}, None)
+        (cards,) = disclosed(record, ["net_revenue"]).items
+    assert "keine Änderung bekannt" in cards.html
+    assert "von einem Teil dieser Tage" in cards.html
+    assert "shop" not in f"{cards.html} {cards.text} {cards.alt}"
 
 
 def test_a_report_may_have_its_own_language(failed: Path) -> None:

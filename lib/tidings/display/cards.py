@@ -85,7 +85,7 @@ def delta(value: Value) -> Markup:
     if value.change is None:
         if value.why_no_change:
             why = say("no change: {why}", why=no_source_words(value.why_no_change))
-            return Markup('<span class="td-muted">{}</span>').format(why)
+            return Markup('<span class="td-muted td-why">{}</span>').format(why)
         was = formats.short(value.before, value.unit)
         unknown = value.before is None
         said = (

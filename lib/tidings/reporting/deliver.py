@@ -173,6 +173,7 @@ def _manifest(
         "status": status_of(results),
         "as_of": run.as_of.isoformat(),
         "parameters": dict(run.parameters),
+        "locale": run.locale,
         **({"rows": {column: list(values) for column, values in run.rows.terms}} if run.rows else {}),
         **({"variants": variants} if variants else {}),
         "build": run.build,
