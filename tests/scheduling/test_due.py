@@ -233,7 +233,8 @@ def test_an_audience_with_parameters_has_a_run_of_its_own_and_others_share_one(w
     world.report(
         MONDAY
         + BOARD
-        + '[[audience]]\nname = "team"\nchannels = ["chat", "mail"]\nto = ["cleo@example.com"]\nparameters = { days = 7 }\n'
+        + '[[audience]]\nname = "team"\nchannels = ["chat", "mail"]\n'
+        + 'to = ["cleo@example.com"]\nparameters = { days = 7 }\n'
     )
     world.look()
     world.now = at("2026-07-06T06:00")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -134,6 +135,46 @@ def resume(settings: Settings, name: str) -> None:
         return
     deliveries.count_failure(known[name].report, known[name].name, 0)
     click.echo(f"{name} goes on with its next slot.")
+
+
+@schedule.command()
+@click.argument("target", metavar="cron|systemd|github|airflow|dagster")
+@click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), help="Folder to write the files to.")
+@click.pass_obj
+def export(settings: Settings, target: str, folder: Path | None) -> None:
+    """Write what another scheduler needs to run Tidings; printed where no folder is given."""
+    from tidings.scheduling.exporting import exported
+
+    command = Path(sys.argv[0]).absolute() if Path(sys.argv[0]).name == "tidings" else Path("tidings")
+    for name, text in exported(settings, target, command).items():
+        if folder is None:
+            click.echo(text, nl=False)
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+        click.echo(str(folder / name))
+
+
+@click.command()
+@click.argument("name", metavar="REPORT/SCHEDULE")
+@click.argument("what", type=click.Choice(["pull", "build", "run", "deliver"]))
+@click.argument("which", metavar="[SOURCE|AUDIENCE]", required=False)
+@click.pass_context
+def step(ctx: click.Context, name: str, what: str, which: str | None) -> None:
+    """Do one step of what is due of one schedule: for schedulers that show each as a task of its own.
+
+    Exit codes as of tidings due. Where nothing of the schedule is due, nothing is done.
+    """
+    from tidings.scheduling.due import clock_lock, do_step
+
+    with bench_of(ctx.obj, ctx.meta[CLOCK]) as bench, clock_lock(bench) as is_mine:
+        if not is_mine:
+            ctx.exit(WAITS)
+        found = do_step(bench, name, what, which or "")
+    if found.failed:
+        raise TidingsError(f"The step {what} of {name} failed.", "See tidings deliveries.")
+    if found.next_at is not None:
+        ctx.exit(WAITS)
 
 
 @click.command("deliveries")

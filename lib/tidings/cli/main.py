@@ -13,7 +13,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from tqdm import tqdm
 
-from tidings.cli.clock import deliveries_, due, preview, schedule, send, serve
+from tidings.cli.clock import deliveries_, due, preview, schedule, send, serve, step
 from tidings.cli.files import CLOCK, add, drop
 from tidings.errors import TidingsError, UsageError, suggest, understood
+from tidings.ledger.turn import turn
 from tidings.secrets import Redactor
 from tidings.settings import Settings, load_settings
 
@@ -203,7 +204,7 @@ def pull(settings: Settings, sources: tuple[str, ...], since: str | None, until:
         click.echo(f"  {sentence}", err=True)
     outcomes: list[Outcome] = []
     redact = _redactor(settings)
-    with _lines([source.name for source in opened]) as lines:
+    with _turn(settings, "tidings pull"), _lines([source.name for source in opened]) as lines:
         for outcome in pull_sources(settings, opened, order, lines):
             outcomes.append(outcome)
             lines.done(outcome.source, redact(_reported(outcome)))
@@ -247,7 +248,7 @@ def build(settings: Settings) -> None:
     """Build a new warehouse from the landed data, check every contract, then switch to it."""
     from tidings.intake.building import build_recorded
 
-    with _progress() as progress:
+    with _turn(settings, "tidings build"), _progress() as progress:
         result, seconds = build_recorded(settings, _now(), _redactor(settings), progress)
     for warning in result.warnings:
         click.echo(f"  {warning}")
@@ -278,7 +279,7 @@ def run(settings: Settings, name: str, pairs: tuple[str, ...], variant: str) -> 
         if not separator or not key:
             raise UsageError(f"The parameter '{pair}' has no '='.", "Write it as name=value, as in -p days=90.")
         given[key.strip()] = value
-    with _progress() as progress:
+    with _turn(settings, f"tidings run {name}"), _progress() as progress:
         result = run_report(settings, name, given, now=_now(), variant=variant, progress=progress)
     for section in result.sections:
         line = f"  {section.page}: {section.status} ({section.seconds:.1f} s)"
@@ -291,6 +292,11 @@ def run(settings: Settings, name: str, pairs: tuple[str, ...], variant: str) -> 
         raise TidingsError(f"The run is {result.status}.", "The pages say which section failed and why.")
 
 
+def _turn(settings: Settings, what: str) -> AbstractContextManager[None]:
+    """The turn of this command among those that need the whole machine."""
+    return turn(settings.ledger.parent, what, lambda other: click.echo(f"Waiting for {other} to end.", err=True))
+
+
 def _near(file: Path) -> Path:
     return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
@@ -301,7 +307,7 @@ def list_(settings: Settings) -> None:
     """List reports, sections with their parameters, sources, and the latest runs."""
     from tidings.cli.catalog import overview
 
-    click.echo(overview(settings))
+    click.echo(overview(settings, _now()))
 
 
 @tidings.command()
@@ -350,7 +356,7 @@ def check(settings: Settings) -> None:
     click.echo("Nothing prevents a pull; see the warnings." if warnings else "Everything is in order.")
 
 
-for verb in (add, drop, due, serve, schedule, deliveries_, send, preview):
+for verb in (add, drop, due, serve, schedule, deliveries_, send, preview, step):
     tidings.add_command(verb)
 
 

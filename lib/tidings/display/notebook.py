@@ -56,7 +56,7 @@ def _remark_on_refusals(shell: Any) -> None:
             result.error_in_exec = None
         return stopped
 
-    def remark(shell: Any, kind: type[BaseException], error: BaseException, *_: Any) -> None:
+    def remark(shell: Any, kind: type[BaseException], error: BaseException, *_: Any, **__: Any) -> None:
         said = note(error.failed if isinstance(error, RowsError) else str(error))
         shell.display_pub.publish(data=said._repr_mimebundle_())
 

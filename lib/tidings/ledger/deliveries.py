@@ -254,6 +254,12 @@ class Deliveries:
             AND (d.state = 'due' OR (d.state = 'waiting' AND d.next_at <= ?)) ORDER BY d.due_at, d.id"""  # noqa: S608
         return self._ledger.entries(DeliveryEntry, query, now.isoformat())
 
+    def waiting(self, report: str, audience: str) -> tuple[DeliveryEntry, ...]:
+        """The deliveries to an audience of a report that wait for another attempt."""
+        query = """SELECT d.* FROM deliveries d JOIN slots s ON s.id = d.slot
+            WHERE s.report = ? AND d.audience = ? AND d.state = 'waiting' ORDER BY d.id"""
+        return self._ledger.entries(DeliveryEntry, query, report, audience)
+
     def left_by_dead(self) -> tuple[tuple[DeliveryEntry, AttemptEntry], ...]:
         """Deliveries in the middle of which a process died, with the attempt."""
         found = self._ledger.entries(DeliveryEntry, "SELECT * FROM deliveries WHERE state = 'sending'")

@@ -14,6 +14,7 @@ from tidings.display.fragments import DEFINED, split_behind
 from tidings.errors import UsageError, suggest
 from tidings.language import message, say
 from tidings.metrics.registry import registry
+from tidings.metrics.result import NO_SOURCE
 from tidings.reporting.pinned import Public
 from tidings.reporting.record import Failure, Item, NotebookRecord
 
@@ -93,7 +94,7 @@ def _column_may_leave(column: Mapping[str, Any], metrics: tuple[str, ...], allow
 
 def _cards(item: Item, allowed: frozenset[str]) -> Item | None:
     # What no source brings has no card.
-    with_card = [figure for figure in item.figures if not str(figure.get("why") or "").startswith("no source has ")]
+    with_card = [figure for figure in item.figures if not str(figure.get("why") or "").startswith(NO_SOURCE)]
     drawn = BeautifulSoup(item.html, "html.parser").select(".td-card")
     if len(drawn) != len(with_card):
         return None

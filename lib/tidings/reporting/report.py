@@ -110,6 +110,11 @@ class Report:
         )
 
 
+def first_variant(report: Report) -> Variant:
+    """The variant that a report opens with; one without parameters where it has none."""
+    return report.variants[0] if report.variants else Variant("")
+
+
 def section_names(settings: Settings) -> tuple[str, ...]:
     """The sections of the workbook: the notebooks by name, sorted."""
     return _names(settings.notebooks, ".ipynb")

@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidings.errors import TidingsError, understood
+from tidings.errors import TidingsError, UsageError, suggest, understood
 from tidings.ledger.deliveries import SlotEntry
 from tidings.ledger.lease import hold
+from tidings.ledger.turn import turn
 from tidings.scheduling.entering import enter_slots
 from tidings.scheduling.operator import fails, works
 from tidings.scheduling.schedule import Planned, Schedule, load_plans
 from tidings.scheduling.sending import send_all, streak_of, words_of
-from tidings.scheduling.steps import Bench, prepare
+from tidings.scheduling.steps import Bench, build_now, prepare, pull_some
 from tidings.window import label_instant
 
 
@@ -73,7 +74,45 @@ def look(bench: Bench) -> Look:
     return Look(worked, delivered + done, failed + lost, bench.deliveries.next_at())
 
 
-def _work(bench: Bench, plan: Planned | None, slot: SlotEntry) -> bool:
+def do_step(bench: Bench, name: str, what: str, which: str) -> Look:
+    """One step of what is due of one schedule: `pull` a source, `build`, `run`, or `deliver` to an audience.
+
+    Raises:
+        UsageError: there is no such schedule, source or audience.
+    """
+    plans = {plan.report.name: plan for plan in load_plans(bench.settings)}
+    known = {schedule.id: (plan, schedule) for plan in plans.values() for schedule in plan.schedules}
+    if name not in known:
+        raise UsageError(f"There is no schedule '{name}'.", suggest(name, known))
+    plan, schedule = known[name]
+    enter_slots(bench.settings, plans.values(), bench.deliveries, bench.clock())
+    bench.outbox.settle_dead()
+    if what == "deliver":
+        if plan.audience(which) is None:
+            raise UsageError(f"{name} has no audience '{which}'.", suggest(which, [a.name for a in plan.audiences]))
+        delivered, lost = send_all(bench, plans, only=(plan.report.name, which))
+        waits = [e.next_at for e in bench.deliveries.waiting(plan.report.name, which) if e.next_at is not None]
+        return Look(0, delivered, lost, min(waits, default=None))
+    slots = [
+        slot
+        for slot in bench.deliveries.open_slots(bench.clock())
+        if (slot.report, slot.schedule) == (schedule.report, schedule.name)
+    ]
+    if not slots:
+        return Look()
+    if what == "pull":
+        pull_some(bench, [which] if which else list(bench.settings.sources))
+        return Look(failed=sum(map(bool, bench.pulled.values())))
+    if what == "build":
+        build_now(bench)
+        return Look(failed=sum(map(bool, bench.pulled.values())))
+    # Pulled and built it is by the steps before.
+    failed = sum(not _work(bench, plan, slot, is_fetched=True) for slot in slots)
+    waits = [found.next_at for slot in slots if (found := bench.deliveries.slot(slot.id)).next_at is not None]
+    return Look(len(slots), 0, failed, min((each for each in waits if each), default=None))
+
+
+def _work(bench: Bench, plan: Planned | None, slot: SlotEntry, *, is_fetched: bool = False) -> bool:
     """Work on one slot; False if it failed."""
     schedule = plan.schedule(slot.schedule) if plan else None
     if plan is None or schedule is None:
@@ -81,7 +120,10 @@ def _work(bench: Bench, plan: Planned | None, slot: SlotEntry) -> bool:
         bench.deliveries.end_slot(slot, "skipped", bench.clock(), reason=reason)
         return True
     try:
-        prepare(bench, plan, schedule, slot)
+        with turn(
+            bench.settings.ledger.parent, f"the slot of {schedule.id}", lambda other: bench.say(f"Waits for {other}")
+        ):
+            prepare(bench, plan, schedule, slot, is_fetched=is_fetched)
     except Exception as error:  # noqa: BLE001 - it ends this slot, with its type as reason, and must not end the others
         known = understood(error, bench.settings.root) or TidingsError(
             f"It met an error that Tidings does not know: {type(error).__name__}."

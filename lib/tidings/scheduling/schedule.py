@@ -14,7 +14,7 @@ from msgspec import Meta
 from tidings.delivery.channel import open_channel
 from tidings.errors import SettingsError, TidingsError, suggest
 from tidings.options import OptionalText, Options, Text, Texts, Whole, ZoneName, read_options
-from tidings.reporting.report import Parameter, Report, Variant, load_report, report_names
+from tidings.reporting.report import Parameter, Report, load_report, report_names
 from tidings.scheduling.condition import Condition, parse_condition
 from tidings.settings import Settings, read_toml
 from tidings.window import Zone, as_utc, parse_instant
@@ -23,13 +23,14 @@ BusinessDay = Literal["first business day", "last business day"]
 CatchUp = Literal["all", "latest", "skip"]
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+?)s?\Z", re.IGNORECASE)
-_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*[-–]\s*([01]\d|2[0-3]):([0-5]\d)\Z")
+_SPAN = r"([01]\d|2[0-3]):([0-5]\d)\s*[-–]\s*([01]\d|2[0-3]):([0-5]\d)"
+_HOURS = re.compile(rf"{_SPAN}\Z")
 _ADDRESS = re.compile(r"[^\s@<>,;\x00-\x1f\x7f]+@[^\s@<>,;\x00-\x1f\x7f]+\Z")
 
 
 def _seconds(given: Any) -> Any:
     found = _LENGTH.match(given.strip()) if isinstance(given, str) else None
-    unit = _SECONDS.get(found[2].lower() if found[2].lower() != "" else found[2]) if found else None
+    unit = _SECONDS.get(found[2].lower()) if found else None
     return float(found[1]) * unit if found and unit else given
 
 
@@ -38,7 +39,7 @@ _Length = Annotated[
     Meta(ge=0, title='a time such as "15 min", "2 h" or "1 day"', examples=['"2 h"'], extra={"prepare": _seconds}),
 ]
 _Time = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d\Z", title="a time of day", examples=['"08:00"'])]
-_Quiet = Annotated[str, Meta(pattern=f"^({_HOURS.pattern})?", title="hours of a day", examples=['"20:00-07:00"'])]
+_Quiet = Annotated[str, Meta(pattern=rf"^({_SPAN})?\Z", title="hours of a day", examples=['"20:00-07:00"'])]
 _Format = Literal["pdf", "xlsx", "csv"]
 
 
@@ -319,8 +320,3 @@ def _is_personal(settings: Settings, channel: str, where: str) -> bool:
         return open_channel(settings, channel).is_personal
     except TidingsError as error:
         raise SettingsError(f"{where} {error.failed}", error.remedy) from error
-
-
-def variant_of(report: Report) -> Variant:
-    """The first variant of a report, whose figures are those that are mailed."""
-    return report.variants[0] if report.variants else Variant("")

@@ -24,13 +24,17 @@ _NOTICE_ON_TIME = 900.0
 _ON_TIME_DAYS = 90
 
 
-def send_all(bench: Bench, plans: Mapping[str, Planned]) -> tuple[int, int]:
-    """Try every delivery that can be tried now; returns how many were delivered and how many were lost."""
+def send_all(bench: Bench, plans: Mapping[str, Planned], only: tuple[str, str] | None = None) -> tuple[int, int]:
+    """Try every delivery that can be tried now, or those of one report and audience; returns how many were delivered
+    and how many were lost.
+    """
     delivered = lost = 0
     judged: dict[tuple[str, str, str], FinishedRun] = {}
     for delivery in bench.deliveries.to_send(bench.clock()):
         if bench.stop.is_set():
             break
+        if only is not None and (delivery.key.split("\n")[0], delivery.audience) != only:
+            continue
         state = send_one(bench, plans, delivery, judged)
         delivered += state == "delivered"
         lost += state in ("failed", "unknown")

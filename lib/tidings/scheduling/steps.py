@@ -43,10 +43,10 @@ class Bench:
     is_built: bool = False
 
 
-def prepare(bench: Bench, plan: Planned, schedule: Schedule, slot: SlotEntry) -> bool:
+def prepare(bench: Bench, plan: Planned, schedule: Schedule, slot: SlotEntry, *, is_fetched: bool = False) -> bool:
     """Bring a slot to where its deliveries can be sent; False if it waits or has failed, as the ledger then says.
 
-    What was done before the process died is not done again.
+    With `is_fetched` somebody else has pulled and built. What was done before the process died is not done again.
     """
     bench.deliveries.begin_slot(slot.id)
     if slot.state == "running":
@@ -55,7 +55,10 @@ def prepare(bench: Bench, plan: Planned, schedule: Schedule, slot: SlotEntry) ->
         slot = _noted(bench, slot, "a process to run it: none was there at its time")
     gaps: list[str] = []
     try:
-        fetch(bench, schedule, slot)
+        if schedule.pull and not is_fetched:
+            pull_some(bench, [name for name in bench.settings.sources if name not in bench.pulled])
+            if not bench.is_built:
+                build_now(bench)
         gaps = _gate(bench, schedule, slot)
     except _WaitError as wait:
         bench.deliveries.wait_slot(slot, str(wait), seconds_after(bench.clock(), LOOK_AGAIN_S))
@@ -83,33 +86,39 @@ class _HeldError(Exception):
     """Not all is there, the deadline has passed, and the schedule says to hold."""
 
 
-def fetch(bench: Bench, schedule: Schedule, slot: SlotEntry) -> None:
-    """Pull and build for a slot if its schedule says so; what failed is said by `gaps_of_pull`."""
-    # Imported here because they take a second, and most slots are not due.
-    from tidings.intake.building import build_recorded
+def pull_some(bench: Bench, sources: Sequence[str]) -> None:
+    """Pull sources; what went wrong with each is kept in `bench.pulled`.
+
+    Raises:
+        SettingsError: one of them is not configured, or cannot be opened.
+    """
+    # Imported here because it takes half a second, and most schedules are not due.
     from tidings.intake.pulling import pull_sources
     from tidings.sources.source import Pull, open_sources
 
-    if not schedule.pull:
+    if not sources:
         return
-    settings = bench.settings
-    wanted = [name for name in settings.sources if name not in bench.pulled]
-    if wanted:
-        pull = Pull(bench.clock())
-        for outcome in pull_sources(settings, open_sources(settings, wanted), pull, lambda *_: None):
-            bench.pulled[outcome.source] = bench.redact(outcome.reported()) if outcome.error else ""
-            bench.say(f"pulled {outcome.source}: {outcome.status}, {outcome.rows:,} rows")
-    if not bench.is_built:
-        try:
-            result, seconds = build_recorded(settings, bench.clock(), bench.redact, lambda *_: None)
-        except Exception as error:
-            known = understood(error, settings.root)
-            if known is None:
-                raise
-            bench.pulled["the build"] = bench.redact(str(known))
-        else:
-            bench.say(f"built {result.build_id} in {seconds:.1f} s")
-        bench.is_built = True
+    opened = open_sources(bench.settings, sources)
+    for outcome in pull_sources(bench.settings, opened, Pull(bench.clock()), lambda *_: None):
+        bench.pulled[outcome.source] = bench.redact(outcome.reported()) if outcome.error else ""
+        bench.say(f"pulled {outcome.source}: {outcome.status}, {outcome.rows:,} rows")
+
+
+def build_now(bench: Bench) -> None:
+    """Build the warehouse; what went wrong is kept in `bench.pulled` under `the build`."""
+    from tidings.intake.building import build_recorded
+
+    bench.is_built = True
+    try:
+        result, seconds = build_recorded(bench.settings, bench.clock(), bench.redact, lambda *_: None)
+    except Exception as error:
+        known = understood(error, bench.settings.root)
+        if known is None:
+            raise
+        bench.pulled["the build"] = bench.redact(str(known))
+        bench.say(f"the build failed: {bench.pulled['the build']}")
+    else:
+        bench.say(f"built {result.build_id} in {seconds:.1f} s")
 
 
 def _gate(bench: Bench, schedule: Schedule, slot: SlotEntry) -> list[str]:
