@@ -19,6 +19,7 @@ import tidings.warehouse.build
 import tidings.warehouse.compiled
 from tidings.cli.main import main
 from tidings.landing.store import Landing
+from tidings.language import Language, speak
 from tidings.settings import load_settings
 from tidings.sources.source import Pull, open_sources
 from tidings.warehouse import reader
@@ -84,6 +85,13 @@ def _is_proof(config: pytest.Config) -> bool:
 def _shared_by_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(autouse=True)
+def english_again() -> Iterator[None]:
+    """A process speaks one language at a time; the next test begins in ours."""
+    yield
+    speak(Language())
 
 
 @pytest.fixture(scope="session")

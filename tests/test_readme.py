@@ -349,6 +349,11 @@ def _aimed(reader: Reader) -> None:
     assert book.value("availability").metric.thresholds == Thresholds(0.995, 0.99, "yours")
 
 
+def _translated(reader: Reader) -> None:
+    (page,) = reader.root.glob("reports/commerce/*/commerce.html")
+    assert '<html lang="de">' in page.read_text() and "Wie viel haben wir verkauft?" in page.read_text()
+
+
 def _worked(reader: Reader) -> None:
     """The fiscal year of the settings, open on its weekdays but for Easter, May and Corpus Christi."""
     names = reader.names
@@ -394,6 +399,7 @@ WORLDS: Mapping[str, tuple[Set, Callable[[Reader], None]]] = {
     "Web server access logs": (_log, _logged),
     "Fiscal year, business days, holidays": (_sample, _worked),
     "Annotations, targets, thresholds": (_sample, _aimed),
+    "Language and figures": (_sample, _translated),
     "Stores, search, web analytics, subscriptions, payments: APIs": (_search, _searched),
 }
 

@@ -20,6 +20,7 @@ from tidings.business_calendar import calendar_of
 from tidings.display import notebook, own
 from tidings.display.show import head
 from tidings.errors import UsageError, WindowError, suggest
+from tidings.language import say, speak
 from tidings.ledger.alert_log import AlertLog
 from tidings.ledger.alert_table import alert_table, evaluated_days
 from tidings.metrics.metric import Metric, Thresholds
@@ -88,6 +89,7 @@ class Book:
         build: str | None = None,
         first: date | str = "",
         last: date | str = "",
+        locale: str = "",
         rows: Given | None = None,
     ) -> Book:
         """Open a build (by default the current one) of the workbook at `root` (by default that of this folder).
@@ -96,6 +98,7 @@ class Book:
         covers. Or it has the local days from `first` to `last`, both included: with `first` alone up to the last
         complete day or for `days`, with `last` alone the `days` up to it. It is compared with the `previous` days, the
         same `weekdays` before, a `year` before or `none`. An empty time zone or currency is that of the settings.
+        `locale` (by default that of the run, else of the settings) is the language of what is shown from now on.
         `segment` limits all results, as "country=DE|AT, device!=mobile, value>=10", or is the name of a saved one.
 
         `rows`, as {"shop_id": 7} or {"country": ["DE", "AT"]}, are the only ones that can be read, by whatever way;
@@ -108,8 +111,10 @@ class Book:
             WarehouseError: there is no such build.
             RowsError: no table has the columns of `rows`, or the process is bound to others.
         """
-        _check_types(days, as_of=as_of, compare=compare, timezone=timezone, currency=currency, segment=segment)
+        texts = {"as_of": as_of, "compare": compare, "timezone": timezone, "currency": currency, "segment": segment}
+        _check_types(days, **texts, locale=locale)
         settings = load_settings(None if root is None else Path(root))
+        speak(settings.language(locale or settings.environment.get("TIDINGS_LOCALE", "")))
         how = comparison(compare)
         money = (currency or settings.currency).upper()
         if len(money) != 3 or not money.isascii() or not money.isalpha():
@@ -149,17 +154,17 @@ class Book:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         """The head of a section: period, comparison, segment, currency, end of the data, and the build."""
         newest = self.context.coverage.until
-        until = "no data yet" if newest is None else label_instant(newest, self.zone)
+        until = say("no data yet") if newest is None else label_instant(newest, self.zone)
         facts = {
-            "Rows": str(self.bound_to),
-            "Segment": self.segment,
-            "Currency": self.currency,
-            "As of": label_instant(self.as_of, self.zone),
-            "Data until": "" if self.bound_to else until,
+            say("Rows"): str(self.bound_to),
+            say("Segment"): self.segment,
+            say("Currency"): self.currency,
+            say("As of"): label_instant(self.as_of, self.zone),
+            say("Data until"): "" if self.bound_to else until,
             # A page names its build at its end.
-            "Build": "" if self.settings.environment.get("TIDINGS_RUN") else self.build_id,
-            "Rejected": "" if self.bound_to else self._rejected(),
-            "Exchange rates": " ".join(self.context.notes.money),
+            say("Build"): "" if self.settings.environment.get("TIDINGS_RUN") else self.build_id,
+            say("Rejected"): "" if self.bound_to else self._rejected(),
+            say("Exchange rates"): " ".join(self.context.notes.money),
         }
         known = {name: fact for name, fact in facts.items() if fact}
         return head("", self.window, self.before, known)._repr_mimebundle_()

@@ -15,6 +15,7 @@ from msgspec import Meta
 from tidings import discovery
 from tidings.enrich.hosts import site_host
 from tidings.errors import SettingsError, remedy_of
+from tidings.language import ENGLISH, Language, language_of
 from tidings.options import Currency, OptionalText, Options, SomeTexts, Text, ZoneName, known, read_options
 from tidings.secrets import Secret, is_secret_name
 
@@ -31,6 +32,7 @@ ROWS = "TIDINGS_ROWS"
 WeekStart = Literal["monday", "sunday"]
 _File = Annotated[OptionalText, Meta(pattern=r"^[^\0]*\Z", title="the path of a file, without U+0000")]
 _SOURCES = Meta(title="one table per source", examples=['{ shop = { kind = "…" } }'])
+_LOCALE = Meta(examples=['"de"', '"de-AT"'])
 _THRESHOLDS = Meta(examples=["{ error_rate = { good = 0.01, warn = 0.02 } }"])
 _CHANNELS = Meta(title="one table per channel", examples=['{ mail = { kind = "mail", … } }'])
 _ADDRESS = Meta(pattern=r"^(https?://[^\s?#]+)?\Z", title="an http address", examples=['"https://reports.example.com"'])
@@ -43,6 +45,7 @@ class _Table(Options, frozen=True):
 
     timezone: Annotated[ZoneName, "zone of the report's days"] = "UTC"
     currency: Annotated[Currency, "currency of the report's money"] = "EUR"
+    locale: Annotated[Text, "language of pages and marks of their numbers", _LOCALE] = ENGLISH
     week_start: Annotated[WeekStart, "day on which weeks start"] = "monday"
     fiscal_year_start: Annotated[Text, "month with which the fiscal year begins", known(MONTHS)] = "january"
     business_days: Annotated[SomeTexts, "weekdays on which you work", known(WEEKDAYS)] = ()
@@ -75,7 +78,7 @@ class Settings:
     `geoip` are files, relative to `root`; `sources` maps a source's name to its table as written, `segments` a name to
     a segment, `thresholds` a metric to its last good and its last warning value. `channels` maps the name of a way by
     which reports leave to its table; `public_address` is where reports/ is published, without a slash at its end;
-    `operator` says who is told of failures.
+    `operator` says who is told of failures. `locale` is the language of pages.
     """
 
     root: Path
@@ -95,6 +98,7 @@ class Settings:
     channels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     public_address: str = ""
     operator: Mapping[str, Any] = field(default_factory=dict)
+    locale: str = ENGLISH
 
     @property
     def raw(self) -> Path:
@@ -140,6 +144,14 @@ class Settings:
     def reports(self) -> Path:
         """The finished reports."""
         return self.root / "reports"
+
+    def language(self, locale: str = "") -> Language:
+        """The language of pages, or of another locale, with the workbook's own messages.
+
+        Raises:
+            SettingsError: there is no such locale, or a file of messages cannot be used.
+        """
+        return language_of(locale or self.locale, self.root / "languages")
 
     @property
     def rates_file(self) -> str:
@@ -288,7 +300,7 @@ def load_settings(root: Path | None = None) -> Settings:
                 "Use letters, digits, - and _, a letter first.",
             )
     discovery.use(root)
-    return Settings(
+    settings = Settings(
         root=root,
         timezone=table.timezone,
         currency=table.currency,
@@ -306,7 +318,11 @@ def load_settings(root: Path | None = None) -> Settings:
         public_address=table.public_address.rstrip("/"),
         operator=table.operator,
         environment={**({} if os.environ.get(WITHOUT_SECRETS) else _dotenv(root / ".env")), **os.environ},
+        locale=table.locale.strip(),
     )
+    # A locale that nobody knows is refused before anything is done for it.
+    settings.language()
+    return settings
 
 
 def _bounds(metric: str, given: Mapping[str, Any]) -> tuple[float, float]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from messages import AT, figure, item, message, section
 
 from fakes.receivers import Receiver, SlackReceiver, TeamsReceiver, WebhookReceiver, as_text, breaking
+from messages import AT, figure, item, message, section
 from tidings.delivery.channel import Channel, DeliveryError, open_channel
 from tidings.errors import SettingsError
 from tidings.settings import Settings

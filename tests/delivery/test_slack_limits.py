@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from messages import figure, item, message, section
 
 from fakes.receivers import slack_faults
+from messages import figure, item, message, section
 from tidings.delivery.channels.slack import cut, payload
 from tidings.enrich.characters import plain
 from tidings.reporting.index import ReportFinding

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tidings.delivery.message import Message
+from tidings.language import say, speaking
 from tidings.reporting.finished import FinishedRun
 from tidings.reporting.index import report_findings
 from tidings.settings import Settings
@@ -37,14 +38,17 @@ def compose(
     is_public: bool = False,
 ) -> Message:
     """The message on a run: period and the one thing that moved are its subject, after `subject` or the title."""
-    findings = tuple(report_findings(run.records))
-    failed = [f"{section.record.title} is missing: it failed." for section in run.sections if section.error]
-    head = ", ".join(filter(None, (subject or run.title, run.period)))
+    with speaking(settings.language(run.locale)):
+        findings = tuple(report_findings(run.records))
+        title = say(run.title)
+        lost = [section.record.title for section in run.sections if section.error]
+        failed = [say("{title} is missing: it failed.", title=name) for name in lost]
+    head = ", ".join(filter(None, (subject or title, run.period)))
     moved = _short(findings[0].text) if findings else ""
     where = f"{quote(run.report)}/{quote(run.folder.name)}/{quote(run.index.name)}"
     return Message(
         id=message_id(key),
-        title=run.title,
+        title=title,
         subject=f"{head}: {moved}" if moved else head,
         period=run.period,
         at=at,

@@ -14,6 +14,7 @@ from tidings.display import theme
 from tidings.display.fragments import NOWHERE, Kind, Table, frame, plain
 from tidings.enrich.characters import plain as plain_text
 from tidings.errors import UsageError
+from tidings.language import in_force
 from tidings.metrics.metric import Metric
 from tidings.metrics.result import Provenance, Value
 
@@ -185,7 +186,7 @@ def still(spec: Mapping[str, Any], klass: str) -> Markup:
     config = theme.merged(theme.page_config(), spec.get("config", {}))
     # A character that XML does not allow makes the library abort the process.
     seen = plain_spec(_titled({**spec, "config": config}))
-    svg: str = vl_convert.vegalite_to_svg(seen, vl_version="6.4")
+    svg: str = vl_convert.vegalite_to_svg(seen, vl_version="6.4", **in_force().of_charts)
     # The page sets the type; five thousand copies of the font stack do not help.
     svg = svg.replace(f' font-family="{theme.FONT}"', "")
     svg = _DESCRIBED.sub(r"<\1\3><title>\2</title></\1>", svg)

@@ -7,6 +7,7 @@ from typing import Any
 
 import ibis
 
+from tidings.display import alt
 from tidings.display.cards import cards
 from tidings.display.charts import trend
 from tidings.display.figure import MOST_ROWS, Figure, note
@@ -68,6 +69,6 @@ def _bundle(item: Value | Series | Result) -> dict[str, Any]:
 
 
 def _as_result(series: Series) -> Result:
-    fields = (Field("period", series.grain.capitalize()), Field("value", series.metric.title, series.unit))
+    fields = (Field("period", alt.period_word(series.grain)), Field("value", series.metric.title, series.unit))
     rows = tuple((point.period.label, point.value) for point in series.points)
-    return Result(f"{series.metric.title} by {series.grain}", fields, rows, series.provenance)
+    return Result(f"{series.metric.title} {alt.by_grain(series.grain)}", fields, rows, series.provenance)

@@ -12,6 +12,7 @@ from tidings.display.bars import NAME, down
 from tidings.display.figure import Figure, chart, note
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
+from tidings.language import say
 from tidings.metrics.result import Result
 
 _NEGLIGIBLE = Decimal("0.08")  # parts below this share of the total are too small to be seen
@@ -27,8 +28,9 @@ def waterfall(result: Result, title: str | None = None, unusual: bool | None = N
     Raises:
         UsageError: fewer than two rows, an amount missing, or parts that do not add up to the difference.
     """
+    result = rows.in_words(result)
     if not result.rows:
-        return note(f"{result.title}: nothing to compare with.")
+        return note(say("{title}: nothing to compare with.", title=result.title))
     measure = rows.value_field(result)
     steps = rows.pairs(result, result.rows, measure)
     if len(steps) < 2 or not all(formats.is_number(amount) for _, amount in steps):
@@ -86,12 +88,18 @@ def waterfall(result: Result, title: str | None = None, unusual: bool | None = N
     return chart(
         title=title or _title(names, amounts, measure.unit, unusual),
         subtitle=" · ".join(filter(None, [result.title, unit])),
-        alt=f"Waterfall from {names[0]} ({formats.short(start, measure.unit)}) to {names[-1]} "
-        f"({formats.short(end, measure.unit)}): {listed or 'no parts'}.",
+        alt=say(
+            "Waterfall from {first} ({start}) to {last} ({end}): {parts}.",
+            first=names[0],
+            start=formats.short(start, measure.unit),
+            last=names[-1],
+            end=formats.short(end, measure.unit),
+            parts=listed or say("no parts"),
+        ),
         draw=draw,
         table=Table.of(result),
         provenance=result.provenance,
-        notes=["Only the change is drawn: the parts are small beside the totals."] if is_small else [],
+        notes=[say("Only the change is drawn: the parts are small beside the totals.")] if is_small else [],
         metrics=rows.metrics_of([measure]),
     )
 
@@ -109,7 +117,7 @@ def _falls(
             falls.append(_fall(name, level, level + amount, kind, formats.signed(amount, unit)))
         level += amount
     if is_small:
-        return [*falls, _fall("Change", Decimal(0), level, "total", formats.signed(end - start, unit))]
+        return [*falls, _fall(say("Change"), Decimal(0), level, "total", formats.signed(end - start, unit))]
     return [*falls, _fall(names[-1], Decimal(0), end, "total", str(formats.short(end, unit)))]
 
 
@@ -121,10 +129,12 @@ def _fall(name: str, start: Decimal, end: Decimal, kind: str, text: str) -> dict
 
 
 def _title(names: Sequence[str], amounts: Sequence[Decimal], unit: str, unusual: bool | None) -> str:
-    change = f"{formats.signed(amounts[-1] - amounts[0], unit)} from {names[0]} to {names[-1]}"
+    moved = formats.signed(amounts[-1] - amounts[0], unit)
+    change = say("{change} from {first} to {last}", change=moved, first=names[0], last=names[-1])
     if unusual is False:
-        change = f"{change}, within usual variation"
+        change += say(", within usual variation")
     if len(names) == 2:
         return change
     name, amount = max(zip(names[1:-1], amounts[1:-1], strict=True), key=lambda part: abs(part[1]))
-    return f"{change}; largest part: {rows.in_sentence(name)}, {formats.signed(amount, unit)}"
+    largest = {"name": rows.in_sentence(name), "amount": formats.signed(amount, unit)}
+    return f"{change}; {say('largest part: {name}, {amount}', **largest)}"

@@ -13,6 +13,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from tidings.errors import UsageError, suggest
+from tidings.language import say
 from tidings.metrics.metric import Mark, Metric, Number
 from tidings.metrics.registry import leaves
 from tidings.metrics.result import Provenance
@@ -213,5 +214,5 @@ class QueryContext:
     def _fresh(self, name: str) -> str:
         until = self.warehouse.last_row_at(name)
         if until is None:
-            return "without a time" if self.warehouse.tables[name].rows else "no rows"
-        return f"last row at {label_instant(until, self.zone)}"
+            return say("without a time") if self.warehouse.tables[name].rows else say("no rows")
+        return say("last row at {time}", time=label_instant(until, self.zone))

@@ -6,11 +6,13 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from tidings.language import say, speaking
 from tidings.ledger.store import Ledger
 from tidings.reporting.execute import Execution, execute_variants
 from tidings.reporting.folder import atomic_folder
@@ -74,7 +76,9 @@ def deliver(
                 pool.submit(execute, section, promised)
                 waiting += promised
             try:
-                results = _write_pages(settings, runs, folder, waiting, ledger, warnings, progress)
+                with speaking(settings.language(run.locale)):
+                    shown = [replace(each, title=say(each.title)) for each in runs]
+                    results = _write_pages(settings, shown, folder, waiting, ledger, warnings, progress)
             except BaseException:
                 # Otherwise the pool would wait for results that are not needed.
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -169,6 +173,7 @@ def _manifest(
         "status": status_of(results),
         "as_of": run.as_of.isoformat(),
         "parameters": dict(run.parameters),
+        "locale": run.locale,
         **({"rows": {column: list(values) for column, values in run.rows.terms}} if run.rows else {}),
         **({"variants": variants} if variants else {}),
         "build": run.build,

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from tidings.display.fragments import DEFINED, split_behind
 from tidings.errors import UsageError, suggest
+from tidings.language import message, say
 from tidings.metrics.registry import registry
 from tidings.metrics.result import NO_SOURCE
 from tidings.reporting.pinned import Public
@@ -23,8 +24,8 @@ _OF_TIME = ("period", "period_before")
 _OF_METRIC = ("value", "before", "change", "share")
 _NOTES = re.compile(r'<p class="td-notes">(.*?)</p>', re.DOTALL)
 _ANNOTATION = re.compile(r"\d+: ")
-_INCOMPLETE = "Not everything that this is computed from is complete."
-_UNKNOWN_CHANGE = "no change is known"
+_INCOMPLETE = message("Not everything that this is computed from is complete.")
+_UNKNOWN_CHANGE = message("no change is known")
 
 
 def check_public(public: Public) -> None:
@@ -49,7 +50,7 @@ def disclosed(record: NotebookRecord, figures: Collection[str]) -> NotebookRecor
     """
     allowed = frozenset(figures)
     items = (found for item in record.items if (found := _item(item, allowed)) is not None)
-    failure = record.failure and Failure("", "This part of the report could not be finished.", "", "")
+    failure = record.failure and Failure("", say("This part of the report could not be finished."), "", "")
     return replace(record, items=tuple(items), parameters={}, failure=failure)
 
 
@@ -110,9 +111,9 @@ def _cards(item: Item, allowed: frozenset[str]) -> Item | None:
         for clause in card.select(".td-delta .td-muted"):
             # Behind the first part a clause may name sources and their days.
             said = clause.get_text()
-            clause.string = _UNKNOWN_CHANGE if said.startswith("no change: ") else said.partition(";")[0]
+            clause.string = say(_UNKNOWN_CHANGE) if "td-why" in clause["class"] else said.partition(";")[0]
             if ";" in said:
-                clause.append("; of a part of these days")
+                clause.append("; " + say("of a part of these days"))
         words = [part.get_text() for part in (value, delta) if part is not None]
         lines.append(f"{figure['title']}: {', '.join(words)}")
     grid = "".join(str(card) for _, card in kept)
@@ -159,11 +160,11 @@ def _cleaned(item: Item, of_sources: Iterable[str]) -> Item:
     def remarks(found: re.Match[str]) -> str:
         every = found[1].split("<br>")
         kept = [note for note in every if note not in hidden]
-        kept += [_INCOMPLETE] if len(kept) < len(every) else []
+        kept += [say(_INCOMPLETE)] if len(kept) < len(every) else []
         return f'<p class="td-notes">{"<br>".join(kept)}</p>'
 
-    defined = line.partition(DEFINED)[2].removesuffix("</p>")
-    about = f'<p class="td-source">{DEFINED}{defined}</p>' if defined else ""
+    defined = line.partition(say(DEFINED))[2].removesuffix("</p>")
+    about = f'<p class="td-source">{say(DEFINED)}{defined}</p>' if defined else ""
     html = _NOTES.sub(remarks, str(figure)).removesuffix("</figure>") + about + "</figure>"
     return replace(item, html=html, figures=tuple({**one, "why": ""} for one in item.figures))
 

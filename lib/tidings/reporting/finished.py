@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from tidings.errors import RunError, UsageError, remedy_of, suggest
+from tidings.language import ENGLISH, speaking
 from tidings.ledger.store import Ledger
 from tidings.reporting.pinned import RunStatus, private_folder
 from tidings.reporting.record import NotebookRecord, read_record
@@ -50,6 +51,7 @@ class _Manifest(msgspec.Struct, frozen=True):
     started_at: datetime
     sections: list[_Section]
     variants: list[_Variant] = []
+    locale: str = ENGLISH
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class FinishedRun:
     """One variant of a run as it lies in its folder; `sections` are in reading order.
 
     `status` is that of the whole run: done, partly or failed. Instants are aware. `variant` is empty where the report
-    has none. `is_whole` is false once only a section of it is wanted (`only`).
+    has none. `is_whole` is false once only a section of it is wanted (`only`). `locale` is the language of its records,
+    in which what is made of them speaks.
     """
 
     id: str
@@ -84,6 +87,7 @@ class FinishedRun:
     index: Path
     sections: tuple[FinishedSection, ...]
     is_whole: bool = True
+    locale: str = ENGLISH
 
     @property
     def records(self) -> tuple[NotebookRecord, ...]:
@@ -130,18 +134,18 @@ def finished_run(settings: Settings, name: str, variant: str = "") -> FinishedRu
     of_path = _of_path(settings, name)
     if of_path is not None:
         folder, page = of_path
-        return _of_page(_read(folder), folder, page, variant)
+        return _of_page(settings, _read(folder), folder, page, variant)
     wanted = _ID.fullmatch(name)
     if wanted is not None:
         for folder, manifest in _manifests(settings, wanted["report"]):
             if manifest.id == name:
-                return _run(manifest, folder, variant)
+                return _run(settings, manifest, folder, variant)
         raise _not_there(settings, name)
     report, separator, slot = name.strip("/").partition("/")
     if separator:
         for folder, manifest in _manifests(settings, report):
             if folder.name == slot:
-                return _run(manifest, folder, variant)
+                return _run(settings, manifest, folder, variant)
         raise _unknown(settings, name)
     return _latest(settings, name, variant)
 
@@ -153,13 +157,13 @@ def run_in(settings: Settings, folder: Path, figures: Sequence[str] = ()) -> Fin
         RunError: there is no run in it, or it cannot be read.
     """
     if not figures:
-        return _run(_read(folder), folder, "")
+        return _run(settings, _read(folder), folder, "")
     # Imported here because few runs are public.
     from tidings.reporting.disclosure import disclosed, has_figures
 
     # Notebooks and manifest of a public run lie apart from what is published.
     manifest = _read(private := private_folder(settings, folder))
-    run = _run(manifest, folder, "", notebooks=private)
+    run = _run(settings, manifest, folder, "", notebooks=private)
     shown = [replace(each, record=disclosed(each.record, figures)) for each in run.sections]
     return replace(run, sections=tuple(each for each in shown if has_figures(each.record)))
 
@@ -185,7 +189,7 @@ def _latest(settings: Settings, name: str, variant: str) -> FinishedRun:
             + next((f"{other.report}/{place.name}" for place, other in found if other.status != "failed"), "report/day")
             + ".",
         )
-    run = _run(manifest, folder, variant)
+    run = _run(settings, manifest, folder, variant)
     return run.only(name) if is_section else run
 
 
@@ -199,11 +203,11 @@ def _of_path(settings: Settings, name: str) -> tuple[Path, str] | None:
     return None
 
 
-def _of_page(manifest: _Manifest, folder: Path, page: str, variant: str) -> FinishedRun:
+def _of_page(settings: Settings, manifest: _Manifest, folder: Path, page: str, variant: str) -> FinishedRun:
     for each in manifest.variants:
         if page in (each.index, *(made.page for made in _sections_of(manifest, each))):
             variant = variant or each.name
-    run = _run(manifest, folder, variant)
+    run = _run(settings, manifest, folder, variant)
     section = next((each.section for each in run.sections if each.page.name == page), "")
     return run.only(section) if section else run
 
@@ -216,9 +220,13 @@ def _sections_of(manifest: _Manifest, variant: _Variant | None) -> list[_Section
     return [made for made in manifest.sections if made.page == f"{made.section}{suffix}"]
 
 
-def _run(manifest: _Manifest, folder: Path, name: str, notebooks: Path | None = None) -> FinishedRun:
+def _run(
+    settings: Settings, manifest: _Manifest, folder: Path, name: str, notebooks: Path | None = None
+) -> FinishedRun:
     """The variant of a run; `notebooks` is where its notebooks are if they are not in its folder."""
     variant = _variant_of(manifest, name)
+    with speaking(settings.language(manifest.locale)):
+        sections = tuple(_finished(folder, made, notebooks) for made in _sections_of(manifest, variant))
     return FinishedRun(
         id=manifest.id,
         report=manifest.report,
@@ -232,19 +240,15 @@ def _run(manifest: _Manifest, folder: Path, name: str, notebooks: Path | None = 
         variant="" if variant is None else variant.name,
         folder=folder,
         index=folder / ("index.html" if variant is None else variant.index),
-        sections=tuple(
-            FinishedSection(
-                made.section,
-                made.error,
-                folder / made.page,
-                replace(
-                    read_record(notebooks / Path(made.notebook).name if notebooks else folder / made.notebook),
-                    section=made.section,
-                ),
-            )
-            for made in _sections_of(manifest, variant)
-        ),
+        sections=sections,
+        locale=manifest.locale,
     )
+
+
+def _finished(folder: Path, made: _Section, notebooks: Path | None) -> FinishedSection:
+    notebook = notebooks / Path(made.notebook).name if notebooks else folder / made.notebook
+    record = replace(read_record(notebook), section=made.section)
+    return FinishedSection(made.section, made.error, folder / made.page, record)
 
 
 def _variant_of(manifest: _Manifest, name: str) -> _Variant | None:

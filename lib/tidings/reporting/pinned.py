@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tidings.language import ENGLISH, say_count
 from tidings.reporting.report import Parameter, Variant
 from tidings.settings import Settings
 from tidings.warehouse.rows import ALL_ROWS, Rows
@@ -41,7 +42,7 @@ class Run:
     `slot` names the run's folder (`slot_of`). `parameters` are those given, in their declared types. Instants are
     aware. With `is_latest` it was asked as of the end of the data. A run with variants is one value for each:
     `variants` are all of them, `suffix` says which this is. `rows` are the only ones it reads; with `public` its pages
-    are for anybody. `alerts` are those that were open when it began.
+    are for anybody. `alerts` are those that were open when it began, `locale` is the language of its pages.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Run:
     rows: Rows = ALL_ROWS
     public: Public | None = None
     alerts: tuple[OpenAlert, ...] = ()
+    locale: str = ENGLISH
 
     @property
     def pages(self) -> tuple[str, ...]:
@@ -104,7 +106,13 @@ class Run:
         days = int(days_since(self.as_of, self.started_at))
         if not self.is_latest or days < _OLD_DAYS:
             return ""
-        return f"The data end {days} days before this run of {self.started_label}: nothing newer was landed."
+        return say_count(
+            days,
+            "The data end {days} day before this run of {start}: nothing newer was landed.",
+            "The data end {days} days before this run of {start}: nothing newer was landed.",
+            days=days,
+            start=self.started_label,
+        )
 
 
 def private_folder(settings: Settings, pages: Path) -> Path:

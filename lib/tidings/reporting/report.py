@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from tidings.errors import UsageError, suggest
-from tidings.options import Options, Text, read_options
+from tidings.options import OptionalText, Options, Text, read_options
 from tidings.settings import Settings, read_toml
 
 Parameter = bool | int | float | str
@@ -36,6 +36,7 @@ class _Table(Options, frozen=True):
         tuple[Text, ...], "its notebooks, in reading order", Meta(min_length=1, title="a list of notebooks")
     ]
     parameters: Annotated[_Parameters, "parameters of its sections"] = {}  # noqa: RUF012 - msgspec copies it
+    locale: Annotated[OptionalText, "language of its pages, if not that of the settings"] = ""
     variant: Annotated[
         tuple[dict[str, Any], ...],
         "variants that a reader can choose from",
@@ -67,13 +68,17 @@ class Variant:
 
 @dataclass(frozen=True)
 class Report:
-    """One report: `name` is the file's name and the folder of its reports; `sections` are notebooks, in order."""
+    """One report: `name` is the file's name and the folder of its reports; `sections` are notebooks, in order.
+
+    `locale` is the language of its pages, that of the settings if empty.
+    """
 
     name: str
     title: str
     sections: tuple[str, ...]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
+    locale: str = ""
     # The sections of a part of it, as the folder of that run names them.
     part: tuple[str, ...] = ()
 
@@ -158,7 +163,9 @@ def _read(file: Path, known: tuple[str, ...]) -> Report:
         if name in table.sections[:position]:
             raise UsageError(f"{where} names the section '{name}' twice.", "Keep one of them.")
     variants = _variants(where, table)
-    return Report(file.stem, table.title.strip(), table.sections, table.parameters, variants)
+    return Report(
+        file.stem, table.title.strip(), table.sections, table.parameters, variants, locale=table.locale.strip()
+    )
 
 
 def _variants(where: str, table: _Table) -> tuple[Variant, ...]:

@@ -88,6 +88,7 @@ def run(
                     "TIDINGS_ROOT": str(settings.root),
                     "TIDINGS_BUILD": pinned.build,
                     "TIDINGS_RUN": pinned.id,
+                    "TIDINGS_LOCALE": pinned.locale,
                     # Of the process, so that a notebook cannot forget it.
                     ROWS: pinned.rows.to_text(),
                     "TIDINGS_PUBLIC": "yes" if public else "",
@@ -198,7 +199,8 @@ def _pin(
         values = bound(settings, report, choice, given)
         # Opened here once, so that a wrong segment or zone is refused before anything runs.
         asked: dict[str, Any] = {name: values.effective[name] for name in _BOOK if name in values.effective}
-        book = Book.open(**asked, root=settings.root, build=build, rows=dict(rows.terms))
+        where: dict[str, Any] = {"root": settings.root, "build": build, "locale": report.locale}
+        book = Book.open(**asked, **where, rows=dict(rows.terms))
         build, zone, as_of = book.build_id, book.zone, book.as_of
         days = to_date(book, values.period)
         book.context.warehouse.close()
@@ -228,6 +230,7 @@ def _pin(
                 is_latest=values.effective["as_of"] == "latest",
                 suffix=choice.suffix,
                 variants=report.variants,
+                locale=report.locale or settings.locale,
                 rows=rows,
                 public=public,
             )

@@ -12,6 +12,7 @@ from pathlib import Path
 from tidings.delivery.compose import compose, notice
 from tidings.delivery.message import Message
 from tidings.errors import TidingsError
+from tidings.language import speaking
 from tidings.ledger.deliveries import DeliveryEntry, DeliveryState, SlotEntry
 from tidings.reporting.figures import figures_of
 from tidings.reporting.finished import FinishedRun, run_in
@@ -98,7 +99,8 @@ def send_one(
         waited = tuple(dict.fromkeys((*slot.waited_for, *delivery.waited_for)))
         bench.deliveries.settle(delivery.id, "due", bench.clock(), gaps=gaps, waited_for=waited)
         delivery = replace(delivery, waited_for=waited)
-    with tempfile.TemporaryDirectory(prefix="tidings-") as folder:
+    language = bench.settings.language(finished.locale)
+    with speaking(language), tempfile.TemporaryDirectory(prefix="tidings-") as folder:
         state = bench.outbox.send(
             delivery,
             lambda: _message(bench, finished, delivery, slot, schedule, audience, gaps, Path(folder)),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tidings.delivery.mail.body import Body, Card
 from tidings.delivery.mail.grid import COLUMNS, columns, cut
-from tidings.display.formats import THIN
+from tidings.language import THIN
 
 _NO_BREAK = "\u00a0"
 MORE = "There is more on the page."
