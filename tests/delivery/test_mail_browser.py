@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from mail_samples import COMMERCE, TRAFFIC, chart, countries, message, section
-from opened_pages import Opened
 
+from opened_pages import Opened
 from tidings.delivery.preview import write_preview
 from tidings.display import show
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.certificates import certified
-from fakes.mail_server import MailServer
 from mail_samples import message, notice
 
-from tidings.delivery.channel import DeliveryError, open_channel
+from fakes.certificates import certified
+from fakes.mail_server import MailServer
+from tidings.delivery.channel import DeliveryError, open_channel, opened_channel
 from tidings.errors import SettingsError
 from tidings.settings import Settings
 
@@ -87,6 +87,22 @@ def test_one_connection_serves_many_and_a_new_one_follows_its_end() -> None:
         mail.send(notice(id="after close"), lambda: None)
         mail.close()
     assert len(server.mailbox) == 8
+
+
+def test_a_channel_that_is_left_ends_its_connection() -> None:
+    with MailServer().running() as server:
+        table = {
+            "kind": "mail",
+            "host": "127.0.0.1",
+            "port": server.port,
+            "sender": "a@example.com",
+            "security": "none",
+        }
+        with opened_channel(Settings(Path("/nowhere"), channels={"mail": table}), "mail") as mail:
+            mail.send(notice(), lambda: None)
+            assert server.ended == 0
+        # The server has answered QUIT when `close` returns.
+        assert server.ended == 1
 
 
 def test_a_server_that_was_restarted_meanwhile_gets_the_next_mail() -> None:
