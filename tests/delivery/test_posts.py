@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from messages import AT, figure, item, message, section
+from channel_samples import AT, figure, item, message, section
 
 from fakes.receivers import Receiver, SlackReceiver, TeamsReceiver, WebhookReceiver, as_text, breaking
 from tidings.delivery.channel import Channel, DeliveryError, open_channel

@@ -6,9 +6,9 @@ import html
 import json
 from dataclasses import replace
 
+from channel_samples import figure, item, message, section
 from hypothesis import given
 from hypothesis import strategies as st
-from messages import figure, item, message, section
 
 from fakes.receivers import slack_faults
 from tidings.delivery.channels.slack import cut, payload
