@@ -9,6 +9,7 @@ in the ledger; what the ledger calls delivered lies in a mailbox once, what it c
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -178,8 +179,10 @@ def faults(settings: Settings, arrived: Counter[str], until: datetime) -> list[s
     found += [f"{key} is no slot" for key in slots]
     known: set[str] = set()
     for entry in ledger.deliveries(100_000):
-        times = arrived[message_id(entry.key)]
-        known.add(message_id(entry.key))
+        # A mail is called by a digest of that, which is safe in a header.
+        names = {message_id(entry.key), hashlib.sha256(message_id(entry.key).encode()).hexdigest()[:32]}
+        times = sum(arrived[name] for name in names)
+        known |= names
         allowed = {"delivered": (1,), "unknown": (0, 1)}.get(entry.state, (0,))
         if entry.state not in ("delivered", "unknown"):
             found.append(f"{entry.key!r} ended as {entry.state}: {entry.reason}")
