@@ -52,7 +52,8 @@ class Alert:
     """One opening of a rule and what became of it; `id` is that of the event that opened it.
 
     `day` is the local day of the data that opened it, `opened_at` when that was noticed. `value` is the last one known
-    while it was open, `worst` the worst, `said_of` that of `said`. `muted_until` is the first day on which it is told again.
+    while it was open, `worst` the worst, `said_of` that of `said`. `muted_until` is the first day on which it is told
+    again.
     """
 
     id: int
