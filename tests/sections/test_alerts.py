@@ -7,11 +7,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from tidings.book import Book
+from tidings.display.tables import table
 from tidings.ledger.alert_log import AlertEvent, AlertLog, Kind
 from tidings.reporting.open_alerts import concerning, open_alerts
+from tidings.reporting.record import record_of
 from tidings.reporting.site import environment
 from tidings.sections import alerts
 from tidings.settings import Settings
@@ -125,6 +128,11 @@ def test_without_rules_the_section_says_what_would_make_some(workbook: Settings)
     found = [alerts.open_now(book), alerts.timeline(book), alerts.by_severity(book), alerts.by_rule(book)]
     assert {each.provenance.absent for each in found} == {"no source has evaluated rules of alerts"}
     assert book.value("alert_openings").is_absent
+    shown = [nbformat.v4.new_output("display_data", table(each)._repr_mimebundle_()) for each in found]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=shown)])
+    record = record_of(notebook, "alerts")
+    assert record.absent and record.missing.startswith("No rule of alerts has been judged yet.")
+    assert "tidings alerts init" in record.missing
 
 
 def test_an_alert_of_an_older_build_sets_no_end_of_the_data(workbook: Settings) -> None:
