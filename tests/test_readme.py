@@ -34,6 +34,7 @@ from tidings.cli import main as cli
 from tidings.display import own
 from tidings.intake import pulling
 from tidings.landing.store import Landing, landed_files
+from tidings.ledger.alert_log import AlertEvent, AlertLog, alerts_of
 from tidings.metrics.metric import Thresholds
 from tidings.settings import load_settings
 from tidings.sources.api import pulling as api
@@ -94,7 +95,11 @@ class Reader:
         do[block.language](block.text)
 
     def _settings(self, text: str) -> None:
-        """Write tables into pyproject.toml; a table that is there is gone on with. A report is a file of its own."""
+        """Write tables into pyproject.toml; a table that is there is gone on with. A report or rules of alerts are a
+        file of their own."""
+        if "alert" in tomllib.loads(text):
+            (self.root / "alerts.toml").write_text(text, encoding="utf-8")
+            return
         if "title" in tomllib.loads(text):
             # Its sources would be pulled on a day of another year than this one's.
             text = text.replace("pull = true\n", "")
@@ -219,6 +224,13 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _sample(reader: Reader, request: pytest.FixtureRequest) -> None:
     """The sample company, built."""
     shutil.copytree(request.getfixturevalue("company"), reader.root, dirs_exist_ok=True)
+
+
+def _alerted(reader: Reader, request: pytest.FixtureRequest) -> None:
+    """The sample company with an alert that is open; of its few calls a day says too little to close it."""
+    _sample(reader, request)
+    opened = AlertEvent("Errors", "figure", "opened", NOW, date(2026, 6, 19), said="It was high.")
+    AlertLog(load_settings(reader.root).ledger).add([opened])
 
 
 def _fresh(reader: Reader, request: pytest.FixtureRequest) -> None:
@@ -413,6 +425,16 @@ def _searched(reader: Reader) -> None:
     assert list(reader.root.glob("reports/source_health/*/source_health.html"))
 
 
+def _silenced(reader: Reader) -> None:
+    """Somebody has seen the alert, and nothing more is told of it until August."""
+    (alert,) = alerts_of(AlertLog(load_settings(reader.root).ledger).events())
+    assert (alert.state(date(2026, 7, 31)), alert.state(date(2026, 8, 1))) == (
+        "muted until 2026-08-01",
+        "acknowledged",
+    )
+    assert "Errors: muted until 2026-08-01" in reader.said
+
+
 Set = Callable[[Reader, pytest.FixtureRequest], None]
 WORLDS: Mapping[str, tuple[Set, Callable[[Reader], None]]] = {
     "Start": (_fresh, _reported),
@@ -422,6 +444,7 @@ WORLDS: Mapping[str, tuple[Set, Callable[[Reader], None]]] = {
     "Orders, events, calls: CSV, Parquet, JSON lines": (_invoices, _retailed),
     "Web server access logs": (_log, _logged),
     "Fiscal year, business days, holidays": (_sample, _worked),
+    "Alerts": (_alerted, _silenced),
     "Annotations, targets, thresholds": (_sample, _aimed),
     "On time, to whom it concerns": (_posted, _sent),
     "Language and figures": (_sample, _translated),

@@ -132,7 +132,8 @@ def _message(
         finished,
         key=delivery.key,
         recipient=delivery.recipient,
-        at=bench.clock(),
+        at=slot.at.astimezone(schedule.zone.info),
+        sent_at=bench.clock(),
         subject=audience.subject,
         # Of a whole source nothing is said to those who see a part of it.
         gaps=["Some of the data are not complete."] if gaps and is_own else gaps,

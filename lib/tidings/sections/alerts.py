@@ -59,7 +59,7 @@ def timeline(book: Book) -> Result:
     known = _known(book)
     rows = tuple(
         (a.day, a.rule, a.severity, _long(a, known.last), _state(a, known.today), a.said)
-        for a in reversed(known.recent)
+        for a in sorted(known.recent, key=lambda alert: (alert.day, alert.id), reverse=True)
     )
     fields = (
         Field("day", "Began", "date"),

@@ -132,7 +132,7 @@ def _write_headers(mail: EmailMessage, message: Message, sender: Sender, token: 
     if sender.reply_to:
         mail["Reply-To"] = _mailbox("", ascii_domain(sender.reply_to))
     mail["Subject"] = message.subject
-    mail["Date"] = format_datetime(message.at)
+    mail["Date"] = format_datetime(message.sent_at or message.at)
     mail["Message-ID"] = f"<{token}@{sender.domain}>"
     mail["Auto-Submitted"] = "auto-generated"
     label = _NO_LABEL.sub("-", message.report.lower()).strip("-") or "notices"
