@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from channel_samples import AT, figure, item, message, section
 
 from fakes.receivers import Receiver, SlackReceiver, TeamsReceiver, WebhookReceiver, as_text, breaking
-from messages import AT, figure, item, message, section
 from tidings.delivery.channel import Channel, DeliveryError, open_channel
+from tidings.delivery.channels.webhook import payload
 from tidings.errors import SettingsError
 from tidings.settings import Settings
 from tidings.sources.http import transport
@@ -274,6 +275,15 @@ def test_an_altered_body_is_not_signed() -> None:
     assert (error.code, error.remedy) == (
         401, "The receiver does not accept the signature: compare CHAT_SECRET with what it has.",
     )  # fmt: skip
+
+
+def test_what_is_unknown_always_has_a_reason() -> None:
+    ratio = figure("repeat_rate", None, unit="ratio", why="")
+    made = payload(message(records=(section("shop", item("cards", ratio, figure("gone", None, why=""))),)))
+    assert [one["reason"] for one in made["figures"]] == [
+        "nothing to divide by in this window",
+        "no data in this window",
+    ]
 
 
 def test_a_change_that_json_has_no_number_for_is_null() -> None:

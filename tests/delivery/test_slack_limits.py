@@ -6,11 +6,11 @@ import html
 import json
 from dataclasses import replace
 
+from channel_samples import figure, item, message, section
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.receivers import slack_faults
-from messages import figure, item, message, section
 from tidings.delivery.channels.slack import cut, payload
 from tidings.enrich.characters import plain
 from tidings.reporting.index import ReportFinding
