@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from tidings.errors import RunError, TidingsError, UsageError
+from tidings.language import in_force, speaking
 from tidings.ledger.store import Ledger
 from tidings.reporting.kernels import Kernels
 from tidings.reporting.pinned import Public, Run, RunProgress, RunResult, slot_of, status_of
@@ -77,6 +78,8 @@ def run(
     with (
         Kernels(lambda said: warnings.append(known().redactor(said)), withheld=settings.withheld()) as kernels,
         _limited(kernels, time_limit) as expired,
+        # A book speaks the language of its report; whoever asked for the run goes on in a language of their own.
+        speaking(in_force()),
     ):
         # From here the forkserver imports in parallel with this process.
         ledger = Ledger(settings.ledger)
