@@ -231,9 +231,10 @@ def test_the_site_leads_to_every_run(tmp_path: Path, pages: Made) -> None:
 def test_the_feed_is_valid(tmp_path: Path, pages: Made) -> None:
     channel = opened(tmp_path, "pages", title="Reports & more\x00")
     first = run(pages("2026-06-29"), findings=finding("A <b> & c\x0b."), subject="Week 27 \x1b[31m")
-    send(channel, first, run(pages("2026-07-06")))
+    send(channel, first, run(pages("2026-07-06"), title="W\x1b[31m"))
     file = tmp_path / "out" / "feed.xml"
     before = file.read_bytes()
+    assert "\x1b" not in (tmp_path / "out" / "index.html").read_text()
     # Made again, a run is the same entry.
     send(channel, first)
     assert file.read_bytes() == before

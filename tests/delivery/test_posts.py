@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -321,7 +322,11 @@ def test_data_are_no_markdown_in_teams() -> None:
 # Other services
 
 
-def test_another_service_accepts_or_does_not(capfd: pytest.CaptureFixture[str]) -> None:
+def test_another_service_accepts_or_does_not(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("apprise"), "propagate", True)
+    caplog.set_level(logging.DEBUG)
     slack = Receiver()
     with slack.running() as url:
         address = f"json://{url.removeprefix('http://')}/canary-of-a-secret"
@@ -336,6 +341,7 @@ def test_another_service_accepts_or_does_not(capfd: pytest.CaptureFixture[str]) 
     assert sent["title"] == message().subject
     assert "Net revenue: 4\u202f557\u202fEUR (+3.1\u202f%)" in sent["message"]
     assert "canary" not in "".join(capfd.readouterr())
+    assert [record for record in caplog.records if record.name == "apprise" and record.levelno > logging.DEBUG] == []
 
 
 @pytest.mark.parametrize("address", ["nothing://canary-of-a-secret", "canary-of-a-secret", "json://a, json://b"])

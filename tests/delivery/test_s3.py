@@ -87,7 +87,7 @@ def test_what_leads_to_pages_comes_after_them_and_old_ones_go_last(
     endpoint: str, bucket: Any, pages: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     channel: Any = opened(endpoint, bucket.name, prefix="")
-    folder = pages(**{"old.html": "old"})
+    folder = pages(**{"old.html": "old", "web.html": "web"})
     channel.send(run(folder), lambda: None)
     # A neighbour whose name begins the same.
     bucket.put_object(Key="weekly/2026-07-06_days=90/index.html", Body=b"other")
@@ -105,8 +105,11 @@ def test_what_leads_to_pages_comes_after_them_and_old_ones_go_last(
     channel.send(run(folder), lambda: done.append("offered"))
     assert done == [
         "offered",
-        *("put weekly/2026-07-06/commerce.html", "put weekly/2026-07-06/index.html", "del weekly/2026-07-06/old.html"),
-        *("put weekly/latest/commerce.html", "put weekly/latest/index.html", "del weekly/latest/old.html"),
+        *(
+            f"{what} weekly/{folder}/{name}.html"
+            for folder in ("2026-07-06", "latest")
+            for what, name in (("put", "commerce"), ("put", "web"), ("put", "index"), ("del", "old"))
+        ),
         *("put weekly/index.html", "put feed.xml", "put site.json", "put index.html"),
     ]
     assert "weekly/2026-07-06_days=90/index.html" in keys(bucket)

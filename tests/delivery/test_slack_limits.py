@@ -28,7 +28,16 @@ _FIGURES = st.builds(
     _TEXTS,
 )
 _SECTIONS = st.builds(
-    lambda title, figures, times: replace(section("one", item("cards", *figures * times)), title=title),
+    lambda title, figures, times: replace(
+        section(
+            "one",
+            *(
+                item("cards", *({**each, "metric": f"m{n}{at}"} for n, each in enumerate(figures)))
+                for at in range(times)
+            ),
+        ),
+        title=title,
+    ),
     _TEXTS,
     st.lists(_FIGURES, max_size=4),
     st.sampled_from([1, 7]),
