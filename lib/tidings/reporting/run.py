@@ -44,6 +44,7 @@ def run(
     sections: Sequence[str] = (),
     retries: int = 0,
     time_limit: float = 0.0,
+    gaps: Sequence[str] = (),
 ) -> RunResult:
     """Run a report or section into `reports/<report>/<slot>/`; an earlier run of that slot is replaced.
 
@@ -57,7 +58,8 @@ def run(
     kernels, which nothing of another run reaches.
 
     `sections` are those to run of the report, all if none are named. A section that fails is executed again up to
-    `retries` times; after `time_limit` seconds (0: none) the run is given up.
+    `retries` times; after `time_limit` seconds (0: none) the run is given up. `gaps` are sentences for the index on
+    what is known to be missing.
 
     Raises:
         UsageError: an unknown report, section, variant, parameter or public figure, or a value of the wrong type.
@@ -73,7 +75,7 @@ def run(
 
         check_public(public)
     report = chosen(load_report(settings, name).only(sections), variant, given)
-    warnings: list[str] = []
+    warnings: list[str] = list(gaps)
     known = cache(lambda: _credentials(settings))
     with (
         Kernels(lambda said: warnings.append(known().redactor(said)), withheld=settings.withheld()) as kernels,
