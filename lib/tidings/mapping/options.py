@@ -153,6 +153,7 @@ def mapped_options(
         "site": settings.site,
         "geoip": settings.geoip.name if settings.geoip else "",
         "path": "",
+        "words": {column: (each.values, each.synonyms) for column, each in feed.columns.items() if each.values},
     }
     return FileOptions(
         paths=files.path,
