@@ -23,7 +23,7 @@ from tidings.cli.main import main
 from tidings.landing.store import Landing
 from tidings.settings import load_settings
 from tidings.sources.source import Pull, open_sources
-from tidings.warehouse import reader
+from tidings.warehouse import duckdb
 from tidings.warehouse.build import build
 from workbook_folders import SAMPLE_SETTINGS, make_workbook
 
@@ -51,7 +51,7 @@ def no_waiting_for_disks() -> Iterator[None]:
 def kept_sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """SQL of models is made once per session for all workers, apart from that of real builds: tests replace code."""
     folder = _shared_by_workers(tmp_path_factory) / "sql"
-    compile_sql = reader.compile_sql
+    compile_sql = duckdb.compile_sql
 
     @cache
     def compiled(operation: Node) -> str:
@@ -60,7 +60,7 @@ def kept_sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tidings.warehouse.compiled, "kept_folder", lambda: folder)
         # Contracts, too, are the same queries in each of some hundred builds.
-        patch.setattr(reader, "compile_sql", lambda expression: compiled(expression.op()))
+        patch.setattr(duckdb, "compile_sql", lambda expression: compiled(expression.op()))
         # So are the days of 46 years, of which most builds have the same to say.
         patch.setattr(tidings.warehouse.build, "day_table", _day_table)
         yield

@@ -21,7 +21,7 @@ from tidings.models.contracts import check_columns, check_rows, declared
 from tidings.models.graph import Graph, known_models
 from tidings.settings import Settings
 from tidings.warehouse.compiled import root_schemas, sql_of
-from tidings.warehouse.reader import compile_sql, sql_of_no_rows
+from tidings.warehouse.duckdb import compile_sql, sql_of_no_rows
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 _REQUIRED: Mapping[str, Mapping[str, Any]] = {
