@@ -132,11 +132,6 @@ def test_every_page_needs_no_network(weekly: RunResult) -> None:
         assert len(html.encode()) < 2_500_000, page.name
 
 
-def test_a_section_alone_speaks_of_the_days_asked_for(sample_workbook: Path) -> None:
-    alone = run_report(load_settings(sample_workbook), "technical_performance", {"days": "7"}, now=NOW)
-    assert "24 – 30 Jun 2026" in _text(alone.index.parent / "technical_performance.html")
-
-
 def test_a_number_can_be_traced_to_raw_records(sample_workbook: Path) -> None:
     book = Book.open(root=sample_workbook)
     rows = book.rows("net_revenue")

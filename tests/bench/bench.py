@@ -205,7 +205,7 @@ def bench_queries(root: Path, times: int) -> list[Row]:
     from tidings.sections import commerce, technical_performance
 
     book = Book.open(root=root)
-    backend = book.context.warehouse._backend.con
+    backend = book.context.warehouse._build.backend.con
     now, then = book.window, book.before
     assert then is not None
     between = "ts >= TIMESTAMP '{}' AND ts < TIMESTAMP '{}'"

@@ -27,18 +27,10 @@ from tidings.settings import Settings
 from tidings.sources.source import Progress, silent
 from tidings.warehouse.compiled import RAW_ALERTS, RAW_CALENDAR, RAW_FX, code_hash, root_schemas, sql_of
 from tidings.warehouse.coverage import coverage_table, filled_table
+from tidings.warehouse.engine import RawFile, Writing
 from tidings.warehouse.folder import DRAFT, locked, point, prune, publish, sweep
 from tidings.warehouse.metadata import TableBuilt, meta_tables
-from tidings.warehouse.reader import (
-    RawFile,
-    Warehouse,
-    Writer,
-    build_file,
-    can_be_read,
-    current_build,
-    is_whole,
-    sql_of_no_rows,
-)
+from tidings.warehouse.reader import ENGINE, Warehouse, build_file, can_be_read, current_build, is_whole
 from tidings.window import Zone
 
 
@@ -138,7 +130,7 @@ def _make(
 ) -> None:
     draft = settings.warehouse / f".{build_id}{DRAFT}"
     try:
-        writer = Writer(draft)
+        writer = ENGINE.write(draft)
         try:
             _show_raw(writer, settings, files)
             fed = {f"raw_{file.feed}" for file in files}
@@ -159,7 +151,7 @@ def _make(
         sweep(settings.warehouse)
 
 
-def _show_raw(writer: Writer, settings: Settings, files: list[LandedFile]) -> None:
+def _show_raw(writer: Writing, settings: Settings, files: list[LandedFile]) -> None:
     for feed in feeds().values():
         landed = [file for file in files if file.feed == feed.name]
         # Numbered over all endpoints of the feed, so that ordinal and line identify one row.
@@ -177,7 +169,7 @@ def _show_raw(writer: Writer, settings: Settings, files: list[LandedFile]) -> No
     writer.show(RAW_ALERTS, alert_table((), Zone(settings.timezone)))
 
 
-def _make_tables(writer: Writer, graph: Graph, fed: set[str], progress: Progress) -> list[TableBuilt]:
+def _make_tables(writer: Writing, graph: Graph, fed: set[str], progress: Progress) -> list[TableBuilt]:
     schemas = root_schemas()
     unfed = graph.roots - fed
     built: list[TableBuilt] = []
@@ -192,7 +184,7 @@ def _make_tables(writer: Writer, graph: Graph, fed: set[str], progress: Progress
         # Staging of an empty feed is empty. Most workbooks use few feeds, and compiling takes longest.
         if model.layer == "staging" and unfed.issuperset(model.reads):
             unfed |= {model.name}
-            sql = sql_of_no_rows(schemas[model.name])
+            sql = ENGINE.sql_of_no_rows(schemas[model.name])
             writer.create(model.name, sql)
             built.append(TableBuilt(model, 0, None, sql, _feeds(graph, model)))
             continue
@@ -220,7 +212,7 @@ def _feeds(graph: Graph, model: Model) -> tuple[str, ...]:
 
 
 def _coverage(
-    built: Iterable[TableBuilt], files: Sequence[LandedFile], meta_feeds: pa.Table, writer: Writer
+    built: Iterable[TableBuilt], files: Sequence[LandedFile], meta_feeds: pa.Table, writer: Writing
 ) -> dict[str, pa.Table]:
     """Which days each source covers, and which columns it fills."""
     made = {table.model.name: table for table in built}

@@ -29,7 +29,8 @@ from tidings.ledger.alert_table import COLUMNS as ALERT_COLUMNS
 from tidings.models.contracts import nullable
 from tidings.models.model import Model
 from tidings.models.staging.landed import default_staging
-from tidings.warehouse.reader import ENGINE_VERSION, ORIGIN, compile_sql
+from tidings.warehouse.engine import ORIGIN
+from tidings.warehouse.reader import ENGINE
 
 RAW_FX = "raw_fx"
 RAW_CALENDAR = "raw_calendar"
@@ -88,7 +89,7 @@ def sql_of(model: Model, schemas: Mapping[str, ibis.Schema]) -> str:
     if key not in _compiled:
         file = _kept_file(model, schemas)
         kept = _read(file) if file else ""
-        _compiled[key] = kept or compile_sql(express(model, schemas))
+        _compiled[key] = kept or ENGINE.compile_sql(express(model, schemas))
         if file and not kept:
             _keep(file, _compiled[key])
     return _compiled[key]
@@ -148,7 +149,7 @@ def code_hash() -> str:
     Raises:
         ModuleNotFoundError: a name in `_MAKERS` is not a module any more, so that edits of it would go unnoticed.
     """
-    digest = hashlib.sha256(f"tidings {version('tidings')}, {ENGINE_VERSION}".encode())
+    digest = hashlib.sha256(f"tidings {version('tidings')}, {ENGINE.VERSION}".encode())
     for name in _MAKERS:
         for file in _sources_of(name):
             digest.update(f"{name}/{file.name}".encode() + file.read_bytes())
