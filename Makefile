@@ -22,6 +22,7 @@ setup: .venv/.installed  ## Install everything into .venv
 report: setup  ## Land the sample company, build, run the weekly report, print where it is
 	@$(BIN)/tidings pull
 	@$(BIN)/tidings build
+	@$(BIN)/tidings alerts evaluate
 	@$(MAKE) --no-print-directory reports/.weekly
 	@tail -n 2 reports/.weekly
 

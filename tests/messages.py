@@ -114,11 +114,15 @@ def _by_name() -> Iterator[Message]:
     yield from (Message(letter, context="scale") for letter in "MBT")
     yield Message("stars", context="unit")
     yield from (Message(state, context="pull") for state in ("done", "failed", "partly", "interrupted", "never pulled"))
+    states = ("open", "acknowledged", "resolved", "critical", "warning", "info")
+    yield from (Message(state, context="alert") for state in states)
     yield from map(Message, ("done", "failed", "partly"))
     yield from (Message(kind.capitalize()) for kind in get_args(Kind))
     yield from (Message(name) for of_r in SEGMENT_OF.values() for name in of_r)
     yield from (Message(one.title) for one in PLATFORM_METRICS.values())
-    yield from (Message(title_of(name)) for name in (*PLATFORM_METRICS, "orders", "events", "requests", "vitals"))
+    yield from (
+        Message(title_of(name)) for name in (*PLATFORM_METRICS, "orders", "events", "requests", "vitals", "fct_alerts")
+    )
     yield from map(Message, PLATFORMS.values())
     yield Message("Weekly report")
     for what in ("Volume", "Price and mix"):

@@ -26,6 +26,7 @@ import pytest
 import tomlkit
 
 from fakes.databases import postgres_folder, postgresql
+from fakes.mail_server import MailServer
 from fakes.pulling import QuickClock, Workbook
 from fakes.search_console import FakeSearchConsole
 from tidings.book import Book
@@ -33,6 +34,7 @@ from tidings.cli import main as cli
 from tidings.display import own
 from tidings.intake import pulling
 from tidings.landing.store import landed_files
+from tidings.ledger.alert_log import AlertEvent, AlertLog, alerts_of
 from tidings.metrics.metric import Thresholds
 from tidings.settings import load_settings
 from tidings.sources.api import pulling as api
@@ -92,8 +94,14 @@ class Reader:
         do[block.language](block.text)
 
     def _settings(self, text: str) -> None:
-        """Write tables into pyproject.toml; a table that is there is gone on with. A report is a file of its own."""
+        """Write tables into pyproject.toml; a table that is there is gone on with. A report or rules of alerts are a
+        file of their own."""
+        if "alert" in tomllib.loads(text):
+            (self.root / "alerts.toml").write_text(text, encoding="utf-8")
+            return
         if "title" in tomllib.loads(text):
+            # Its sources would be pulled on a day of another year than this one's.
+            text = text.replace("pull = true\n", "")
             (self.root / "schedules" / "sales.toml").write_text(text, encoding="utf-8")
             return
         for said, ours in self.own.items():
@@ -215,6 +223,13 @@ def _sample(reader: Reader, request: pytest.FixtureRequest) -> None:
     shutil.copytree(request.getfixturevalue("sample_workbook"), reader.root, dirs_exist_ok=True)
 
 
+def _alerted(reader: Reader, request: pytest.FixtureRequest) -> None:
+    """The sample company with an alert that is open; of its few calls a day says too little to close it."""
+    _sample(reader, request)
+    opened = AlertEvent("Errors", "figure", "opened", NOW, date(2026, 6, 19), said="It was high.")
+    AlertLog(load_settings(reader.root).ledger).add([opened])
+
+
 def _fresh(reader: Reader, request: pytest.FixtureRequest) -> None:
     """A clone whose sample company is small, its packages installed, its report of one section of the six.
 
@@ -305,9 +320,30 @@ def _search(reader: Reader, request: pytest.FixtureRequest) -> None:
     patched.setattr(pulling, "Clock", lambda now, stop: QuickClock(now))
 
 
+def _posted(reader: Reader, request: pytest.FixtureRequest) -> None:
+    """The sample company, and the provider's mail server on this machine."""
+    _sample(reader, request)
+    server = MailServer(logins={"reports@example.com": "…"})
+    stack = server.running()
+    stack.__enter__()
+    request.addfinalizer(lambda: stack.__exit__(None, None, None))
+    reader.own = {'host = "smtp.example.com"': f'host = "127.0.0.1"\nport = {server.port}\nsecurity = "none"'}
+    reader.names = {"server": server}
+
+
 def _reported(reader: Reader) -> None:
     """The page is where the last line says."""
     assert (reader.root / reader.said.splitlines()[-1]).is_file()
+
+
+def _sent(reader: Reader) -> None:
+    """On Monday both get the report, once, however often somebody looks."""
+    for minute in (0, 5):
+        reader._monkeypatch.setattr(cli, "_now", lambda at=datetime(2026, 7, 6, 6, minute, tzinfo=UTC): at)
+        reader.follow(Block("", "console", "$ tidings due"))
+    mails = [kept.mail for kept in reader.names["server"].mailbox]
+    assert [str(mail["To"]) for mail in mails] == ["ann@example.com", "bob@example.com"]
+    assert all(str(mail["Subject"]).startswith("Sales, 8 Jun – 5 Jul 2026") for mail in mails)
 
 
 def _seen(reader: Reader) -> None:
@@ -388,6 +424,16 @@ def _searched(reader: Reader) -> None:
     assert list(reader.root.glob("reports/source_health/*/source_health.html"))
 
 
+def _silenced(reader: Reader) -> None:
+    """Somebody has seen the alert, and nothing more is told of it until August."""
+    (alert,) = alerts_of(AlertLog(load_settings(reader.root).ledger).events())
+    assert (alert.state(date(2026, 7, 31)), alert.state(date(2026, 8, 1))) == (
+        "muted until 2026-08-01",
+        "acknowledged",
+    )
+    assert "Errors: muted until 2026-08-01" in reader.said
+
+
 Set = Callable[[Reader, pytest.FixtureRequest], None]
 WORLDS: Mapping[str, tuple[Set, Callable[[Reader], None]]] = {
     "Start": (_fresh, _reported),
@@ -397,7 +443,9 @@ WORLDS: Mapping[str, tuple[Set, Callable[[Reader], None]]] = {
     "Orders, events, calls: CSV, Parquet, JSON lines": (_invoices, _retailed),
     "Web server access logs": (_log, _logged),
     "Fiscal year, business days, holidays": (_sample, _worked),
+    "Alerts": (_alerted, _silenced),
     "Annotations, targets, thresholds": (_sample, _aimed),
+    "On time, to whom it concerns": (_posted, _sent),
     "Language and figures": (_sample, _translated),
     "Stores, search, web analytics, subscriptions, payments: APIs": (_search, _searched),
 }

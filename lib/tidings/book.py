@@ -561,7 +561,7 @@ def _lay_alerts(settings: Settings, warehouse: Warehouse) -> None:
     zone = Zone(settings.timezone, settings.week_start)
     days = evaluated_days(events)
     covers = None if days is None else (zone.first_instant(days[0]), zone.first_instant(add_days(days[1], 1)))
-    warehouse.lay_over("fct_alerts", alert_table(events, zone), covers)
+    warehouse.lay_over("fct_alerts", alert_table(events, zone), "alerts.toml", covers)
 
 
 def comparison(text: str) -> Comparison:

@@ -162,6 +162,14 @@ def test_half_a_load_is_seen_by_rows_and_by_hours(workbook: Settings) -> None:
     assert "12 rows of requests, usually 24" in alert.said
 
 
+def test_after_its_end_a_load_is_unknown_not_empty(workbook: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules(workbook, HALF)
+    # As where another source has gone on: more than a week later it is judged on the end of all data.
+    monkeypatch.setattr(evaluating.Watch, "newest", lambda self, rule: date(2026, 7, 10))
+    found = replay(workbook, read_rules(workbook)[0], NOW, 5)
+    assert (found.alerts, found.unknown) == ((), 5)
+
+
 def test_a_source_is_late_by_the_clock(workbook: Settings) -> None:
     rules(workbook, 'name = "Late"\nsource = "api"\nstale_for = 2\n')
     assert evaluate(workbook, datetime(2026, 7, 2, 23, tzinfo=UTC)).events == ()

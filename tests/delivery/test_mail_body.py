@@ -174,7 +174,7 @@ def test_styles_stand_in_the_elements_and_need_no_variables() -> None:
     for table in soup.find_all("table"):
         is_data = table.find("thead") is not None and table.find("table") is None
         assert table.get("role") == (None if is_data else "presentation")
-    assert [tag.name for tag in soup.find_all(re.compile("h[1-6]"))][0] == "h1"
+    assert next(tag.name for tag in soup.find_all(re.compile("h[1-6]"))) == "h1"
     for cell in soup.select("td.card, td.finding, .grid td"):
         assert "color:" in str(cell["style"]) and "font-size" in page
 

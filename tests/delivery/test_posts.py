@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from channel_samples import AT, figure, item, message, section
 
 from fakes.receivers import Receiver, SlackReceiver, TeamsReceiver, WebhookReceiver, as_text, breaking
-from messages import AT, figure, item, message, section
 from tidings.delivery.channel import Channel, DeliveryError, open_channel
+from tidings.delivery.channels.webhook import payload
 from tidings.errors import SettingsError
 from tidings.settings import Settings
 from tidings.sources.http import transport
@@ -276,6 +278,15 @@ def test_an_altered_body_is_not_signed() -> None:
     )  # fmt: skip
 
 
+def test_what_is_unknown_always_has_a_reason() -> None:
+    ratio = figure("repeat_rate", None, unit="ratio", why="")
+    made = payload(message(records=(section("shop", item("cards", ratio, figure("gone", None, why=""))),)))
+    assert [one["reason"] for one in made["figures"]] == [
+        "nothing to divide by in this window",
+        "no data in this window",
+    ]
+
+
 def test_a_change_that_json_has_no_number_for_is_null() -> None:
     receiver = WebhookReceiver(SECRET, AT.timestamp())
     with receiver.running():
@@ -311,7 +322,11 @@ def test_data_are_no_markdown_in_teams() -> None:
 # Other services
 
 
-def test_another_service_accepts_or_does_not(capfd: pytest.CaptureFixture[str]) -> None:
+def test_another_service_accepts_or_does_not(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("apprise"), "propagate", True)
+    caplog.set_level(logging.DEBUG)
     slack = Receiver()
     with slack.running() as url:
         address = f"json://{url.removeprefix('http://')}/canary-of-a-secret"
@@ -326,6 +341,7 @@ def test_another_service_accepts_or_does_not(capfd: pytest.CaptureFixture[str]) 
     assert sent["title"] == message().subject
     assert "Net revenue: 4\u202f557\u202fEUR (+3.1\u202f%)" in sent["message"]
     assert "canary" not in "".join(capfd.readouterr())
+    assert [record for record in caplog.records if record.name == "apprise" and record.levelno > logging.DEBUG] == []
 
 
 @pytest.mark.parametrize("address", ["nothing://canary-of-a-secret", "canary-of-a-secret", "json://a, json://b"])

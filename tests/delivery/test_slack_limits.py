@@ -6,11 +6,11 @@ import html
 import json
 from dataclasses import replace
 
+from channel_samples import figure, item, message, section
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.receivers import slack_faults
-from messages import figure, item, message, section
 from tidings.delivery.channels.slack import cut, payload
 from tidings.enrich.characters import plain
 from tidings.reporting.index import ReportFinding
@@ -28,7 +28,16 @@ _FIGURES = st.builds(
     _TEXTS,
 )
 _SECTIONS = st.builds(
-    lambda title, figures, times: replace(section("one", item("cards", *figures * times)), title=title),
+    lambda title, figures, times: replace(
+        section(
+            "one",
+            *(
+                item("cards", *({**each, "metric": f"m{n}{at}"} for n, each in enumerate(figures)))
+                for at in range(times)
+            ),
+        ),
+        title=title,
+    ),
     _TEXTS,
     st.lists(_FIGURES, max_size=4),
     st.sampled_from([1, 7]),

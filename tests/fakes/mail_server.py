@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the library calls methods by the names of commands
 """A real mail server on loopback that refuses, delays and breaks on demand, and keeps what it accepted."""
 
 from __future__ import annotations
@@ -5,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -64,28 +66,37 @@ class MailServer:
     most_for_a_connection: int = 0
     mailbox: list[Kept] = field(default_factory=list)
     connections: int = 0
+    ended: int = 0
     hellos: list[str] = field(default_factory=list)
     port: int = 0
 
     @contextmanager
     def running(self) -> Iterator[MailServer]:
         """Run it on a free port of loopback."""
-        loop = asyncio.new_event_loop()
-        implicit = self.tls if self.is_implicit else None
-        made = loop.create_server(lambda: _Protocol(self, loop), "127.0.0.1", self.port, ssl=implicit)
-        listening = loop.run_until_complete(made)
-        self.port = listening.sockets[0].getsockname()[1]
-        thread = threading.Thread(target=loop.run_forever, daemon=True)
+        # In a thread of its own, as that of the test may have a loop: the browser's.
+        started: Future[Callable[[], None]] = Future()
+        thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)), daemon=True)
         thread.start()
+        stop = started.result(timeout=30)
         try:
             yield self
         finally:
-            loop.call_soon_threadsafe(loop.stop)
+            stop()
             thread.join()
-            listening.close()
-            loop.run_until_complete(_end_tasks())
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
+
+    async def _serve(self, started: Future[Callable[[], None]]) -> None:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        implicit = self.tls if self.is_implicit else None
+        try:
+            made = await loop.create_server(lambda: _Protocol(self, loop), "127.0.0.1", self.port, ssl=implicit)
+        except BaseException as error:
+            started.set_exception(error)
+            raise
+        self.port = made.sockets[0].getsockname()[1]
+        started.set_result(lambda: loop.call_soon_threadsafe(ended.set))
+        # What still runs when this returns is cancelled.
+        await ended.wait()
+        made.close()
 
     def cuts(self, when: Cut, recipients: list[str]) -> bool:
         """Whether the connection is cut now."""
@@ -162,6 +173,10 @@ class _Protocol(SMTP):
         self._plan.hellos.append(hostname)
         await self._said("EHLO", super().smtp_EHLO(hostname))
 
+    async def smtp_QUIT(self, arg: str) -> None:
+        self._plan.ended += 1
+        await super().smtp_QUIT(arg)
+
     async def smtp_MAIL(self, arg: str) -> None:
         self._mails += 1
         if self._plan.most_for_a_connection and self._mails > self._plan.most_for_a_connection:
@@ -192,13 +207,6 @@ class _Protocol(SMTP):
             await self.push(self._plan.answers[command])
         else:
             await usual
-
-
-async def _end_tasks() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
 
 
 def _options(envelope: Envelope) -> tuple[str, ...]:

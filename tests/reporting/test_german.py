@@ -76,7 +76,7 @@ def test_no_sentence_is_half_english(german: Path) -> None:
 def test_what_is_made_of_a_finished_run_speaks_its_language(german: Path) -> None:
     settings = load_settings(german.parents[2])
     run = finished_run(replace(settings, locale="en"), str(german))
-    message = compose(replace(settings, locale="en"), run, key="k", recipient="a@b.example", at=NOW)
+    message = compose(replace(settings, locale="en"), run, key="k", recipient="a@b.example", at=NOW, sent_at=NOW)
     assert run.locale == "de"
     assert [section.record.title for section in run.sections][:2] == ["Überblick für die Leitung", "Website-Verkehr"]
     assert message.subject.startswith("Wochenbericht, ")

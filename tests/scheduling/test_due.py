@@ -305,3 +305,48 @@ def test_old_runs_go_but_what_was_delivered_stays(world) -> None:
     world.look()
     folders = sorted(path.name for path in (world.settings.reports / "weekly").iterdir())
     assert folders == ["2026-08-03T0600", "2026-08-10T0600"]
+
+
+def gated(world, at_deadline: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report that waits for the shop, which is behind."""
+    said = {"shop": "shop is complete only until 4 Jul 2026, 00:00."}
+    monkeypatch.setattr("tidings.scheduling.steps.lacking", lambda settings, sources, at: dict(said) if sources else {})
+    world.behind = said
+    world.report(MONDAY + f'wait_for = ["shop"]\ndeadline = "1 h"\nat_deadline = "{at_deadline}"\n' + BOARD)
+    world.look()
+    world.now = at("2026-07-06T06:00")
+    found = world.look()
+    assert world.ledger.slots()[0].state == "waiting" and found.next_at == at("2026-07-06T06:10")
+    assert world.runs == [] and world.channels["mail"].accepted == []
+
+
+def test_waits_for_a_source_and_goes_on_when_it_is_complete(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    gated(world, "send", monkeypatch)
+    # Nobody looks again before it is time.
+    world.go(minutes=9)
+    world.look()
+    assert world.runs == []
+    world.behind.clear()
+    world.go(minutes=11)
+    world.look()
+    entry = world.ledger.deliveries(slot=1)[0]
+    assert (entry.state, entry.late_seconds, entry.gaps) == ("delivered", 1200.0, ())
+    assert entry.waited_for == ("shop is complete only until 4 Jul 2026, 00:00.",)
+
+
+def test_sends_at_the_deadline_with_the_gap_named(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    gated(world, "send", monkeypatch)
+    world.go(hours=1)
+    world.look()
+    entry = world.ledger.deliveries(slot=1)[0]
+    assert entry.state == "delivered" and entry.gaps == ("shop is complete only until 4 Jul 2026, 00:00.",)
+    # On the mail and on the page.
+    assert world.channels["mail"].accepted[0].gaps == entry.gaps and world.runs[0]["gaps"] == list(entry.gaps)
+
+
+def test_holds_at_the_deadline(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    gated(world, "hold", monkeypatch)
+    world.go(hours=1)
+    world.look()
+    assert world.runs == [] and {state for *_, state in world.states()} == {"skipped"}
+    assert "at_deadline" in world.ledger.deliveries(slot=1)[0].reason

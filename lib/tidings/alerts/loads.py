@@ -18,7 +18,7 @@ _Hours = Mapping[int, int]
 
 @dataclass(frozen=True)
 class Fullness:
-    """The least full feed of a source on one day: its share of a usual day, 0 and up, with the clause that says it."""
+    """The least full feed of a source on one day: its share of a usual day, from 0 on, with the clause that says it."""
 
     share: float
     said: str
@@ -30,11 +30,23 @@ def fullness(book: Book, source: str, days: Sequence[date], minimum: int) -> Ite
     A day is measured by its rows against the median of the same weekday of four weeks, and by how much of the usual
     hours of the day it has: half a file has the usual rows until noon, and none after.
     """
-    feeds = sorted({feed.feed for feed in book.context.warehouse.feeds if feed.source == source})
+    feeds = sorted(ends := ended(book, source))
     counts = {feed: found for feed in feeds if (found := _by_hour(book, feed, source, days))}
     for day in days:
-        known = [one for feed, of in counts.items() if (one := _of_feed(feed, of, day, minimum)) is not None]
+        # After its end a feed has no rows because nothing was landed: that is not known, and a matter of `stale_for`.
+        there = [feed for feed in counts if day < ends[feed]]
+        known = [one for feed in there if (one := _of_feed(feed, counts[feed], day, minimum)) is not None]
         yield min(known, key=lambda one: one.share, default=None)
+
+
+def ended(book: Book, source: str) -> dict[str, date]:
+    """The first day that is not complete, of each feed of a source that has landed any."""
+    found: dict[str, date] = {}
+    for each in book.context.warehouse.feeds:
+        if each.source == source and each.complete_until is not None:
+            day = book.zone.day_of(each.complete_until)
+            found[each.feed] = min(day, found.get(each.feed, day))
+    return found
 
 
 def _by_hour(book: Book, feed: str, source: str, days: Sequence[date]) -> dict[date, Counter[int]]:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from tidings.alerts.judging import Observed
-from tidings.alerts.loads import fullness
+from tidings.alerts.loads import ended, fullness
 from tidings.alerts.rules import Rule
 from tidings.book import Book
 from tidings.display import formats
@@ -95,8 +95,12 @@ class Watch:
         return Observed(today, self.now, Decimal(str(round(max(0.0, days), 6))), said, limit, metrics=metrics)
 
     def _of_load(self, rule: Rule, days: Sequence[date]) -> Iterator[Observed]:
-        metrics = metrics_of(self.book, rule.about)
+        metrics, ends = metrics_of(self.book, rule.about), ended(self.book, rule.about).values()
         for day, least in zip(days, fullness(self.book, rule.about, days, rule.minimum), strict=True):
+            if day >= max(ends, default=day):
+                why = f"{rule.about} has landed nothing of that day"
+                yield Observed(day, self.at(day), None, why=why, metrics=metrics)
+                continue
             if least is None:
                 yield Observed(day, self.at(day), None, is_few=True, metrics=metrics)
                 continue

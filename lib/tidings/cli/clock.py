@@ -319,7 +319,8 @@ def preview(ctx: click.Context, name: str, audience: str | None, target: Path | 
         run,
         key=f"preview of {run.id}",
         recipient=next(iter(chosen.to), "") if chosen else "",
-        at=ctx.meta[CLOCK](),
+        at=run.as_of.astimezone(Zone(settings.timezone, settings.week_start).info),
+        sent_at=ctx.meta[CLOCK](),
         subject=chosen.subject if chosen else "",
     )
     file = write_preview(message, target or settings.root / "reports" / ".preview")

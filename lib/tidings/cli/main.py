@@ -1,4 +1,4 @@
-"""The command line: verbs only. Exit codes: 0 done, 1 failed, 2 used wrongly, 130 stopped by Ctrl-C, 143 by a signal.
+"""The command line: verbs only. Exit codes: 0 done, 1 failed, 2 used wrongly, 75 waits, 130 Ctrl-C, 143 another signal.
 
 The only place that reads the clock: everything below gets `now` or `as_of` as a parameter.
 """
@@ -370,9 +370,12 @@ def main() -> None:
     """Entry point: prints errors as one sentence and a remedy, never as a traceback."""
     _prepare()
     try:
-        tidings.main(standalone_mode=False)
+        code = tidings.main(standalone_mode=False)
         # Here, not at interpreter exit, where Python could only print a traceback.
         sys.stdout.flush()
+        if isinstance(code, int):
+            # What a verb passed to ctx.exit.
+            sys.exit(code)
     except TidingsError as error:
         _leave(f"tidings: {error}", error.exit_code)
     except click.UsageError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -50,7 +51,10 @@ class Receipt:
 
 
 class Channel(Protocol):
-    """An opened channel. Nothing is sent when it is opened."""
+    """An opened channel. Nothing is sent when it is opened.
+
+    It may have a method `close`, if it keeps something open between messages.
+    """
 
     name: str
     is_personal: bool
@@ -107,6 +111,22 @@ def open_channel(settings: Settings, name: str) -> Channel:
         raise SettingsError(failed, suggest(str(kind or ""), known))
     found: ChannelKind[Any] = known[kind]
     return found.open(name, read_options(where, table, found.options), settings)
+
+
+@contextmanager
+def opened_channel(settings: Settings, name: str) -> Iterator[Channel]:
+    """The channel of that name, closed at the end.
+
+    Raises:
+        SettingsError: as `open_channel`.
+    """
+    channel = open_channel(settings, name)
+    try:
+        yield channel
+    finally:
+        close: Callable[[], None] | None = getattr(channel, "close", None)
+        if close is not None:
+            close()
 
 
 def variable(channel: str, ending: str) -> str:

@@ -30,6 +30,7 @@ def compose(
     key: str,
     recipient: str,
     at: datetime,
+    sent_at: datetime,
     subject: str = "",
     gaps: Iterable[str] = (),
     alerts: Iterable[str] = (),
@@ -37,7 +38,10 @@ def compose(
     files: Iterable[Path] = (),
     is_public: bool = False,
 ) -> Message:
-    """The message on a run: period and the one thing that moved are its subject, after `subject` or the title."""
+    """The message on a run: its period and the one thing that moved are its subject, after `subject` or the title.
+
+    `at` is the report's as_of, in the zone in which its reader is to see it.
+    """
     with speaking(settings.language(run.locale)):
         findings = tuple(report_findings(run.records))
         title = say(run.title)
@@ -52,6 +56,7 @@ def compose(
         subject=f"{head}: {moved}" if moved else head,
         period=run.period,
         at=at,
+        sent_at=sent_at,
         recipient=recipient,
         findings=findings,
         records=run.records,

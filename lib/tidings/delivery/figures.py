@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from tidings.display import formats
+from tidings.metrics.registry import registry
 from tidings.reporting.record import Item, NotebookRecord
 
 
@@ -49,8 +50,16 @@ def printed(figure: Mapping[str, Any]) -> PrintedFigure:
         title=str(figure.get("title") or figure.get("metric") or ""),
         value=str(formats.short(value, unit)),
         change="" if change == formats.MISSING else change,
-        why=str(figure.get("why") or "") if value is None else "",
+        why=reason_of(figure),
     )
+
+
+def reason_of(figure: Mapping[str, Any]) -> str:
+    """Why the value of a figure is unknown, as a clause; empty where it is known."""
+    if figure.get("value") is not None:
+        return ""
+    known = registry().get(str(figure.get("metric")))
+    return str(figure.get("why") or "") or (formats.why_missing(known) if known else "no data in this window")
 
 
 def number(given: Any) -> Decimal | None:

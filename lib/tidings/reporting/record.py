@@ -17,11 +17,16 @@ from tidings.metrics.metric import Reported
 from tidings.metrics.platform import PLATFORMS
 from tidings.metrics.registry import leaves, registry
 from tidings.metrics.result import NO_SOURCE, NOTHING_NAMED, no_source
+from tidings.query.covered import title_of
 from tidings.reporting.notebook import in_words, read_notebook
 
 # Of these platforms the pages of others, or the README, tell.
 _MOST_NAMED = 4
 _WITHOUT_PAGE = ("shared", "revenuecat_events")
+_NO_ALERTS = (
+    "No rule of alerts has been judged yet. To have some: tidings alerts init writes rules, tidings alerts evaluate "
+    "judges them (README.md, “Alerts”)."
+)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _HEADING = re.compile(r"^(#+)\s+(.+?)\s*#*\s*$", re.MULTILINE)
 _DEFINITION = re.compile(r'href="#def-([A-Za-z0-9_]+)"')
@@ -113,6 +118,8 @@ class NotebookRecord:
         reasons = [item.absent for item in self.items if item.kind != "digest"]
         names = [name for item in self.items if item.kind != "digest" for name in item.absent_metrics]
         why = no_source([*reasons, *(_why(figure) for item in self.items for figure in item.figures)])
+        if why == NO_SOURCE + title_of("fct_alerts"):
+            return _NO_ALERTS
         return f"{_sentence(why)} {remedy(names)}" if why else ""
 
     @property
@@ -188,12 +195,7 @@ def plain_text(text: str) -> str:
 
 def remedy(metrics: Iterable[str]) -> str:
     """Which sources would bring metrics, with the pages that say how to connect them, as a sentence."""
-    names = tuple(metrics)
-    if names and all(_is_of_alerts(name) for name in names):
-        return (
-            "To have some: tidings alerts init writes rules, tidings alerts evaluate judges them (README.md, “Alerts”)."
-        )
-    inputs = [leaf for name in names if name in registry() for leaf in leaves(registry()[name])]
+    inputs = [leaf for name in metrics if name in registry() for leaf in leaves(registry()[name])]
     platforms = dict.fromkeys(p for leaf in inputs if isinstance(leaf.where, Reported) for p in leaf.where.platforms)
     pages = [f"{say(PLATFORMS[name])} (docs/sources/{name}.md)" for name in platforms if name not in _WITHOUT_PAGE]
     if any(not isinstance(leaf.where, Reported) for leaf in inputs) or not inputs:
@@ -214,10 +216,6 @@ def definitions(metrics: Iterable[str]) -> list[dict[str, str]]:
         }
         for name in dict.fromkeys(metrics)
     ]
-
-
-def _is_of_alerts(metric: str) -> bool:
-    return metric in registry() and all(leaf.mart == "fct_alerts" for leaf in leaves(registry()[metric]))
 
 
 def _sentence(why: str) -> str:

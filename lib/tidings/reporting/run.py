@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from tidings.errors import RunError, TidingsError, UsageError
+from tidings.language import in_force, speaking
 from tidings.ledger.store import Ledger
 from tidings.reporting.kernels import Kernels
 from tidings.reporting.pinned import Public, Run, RunProgress, RunResult, slot_of, status_of
@@ -43,6 +44,7 @@ def run(
     sections: Sequence[str] = (),
     retries: int = 0,
     time_limit: float = 0.0,
+    gaps: Sequence[str] = (),
 ) -> RunResult:
     """Run a report or section into `reports/<report>/<slot>/`; an earlier run of that slot is replaced.
 
@@ -56,7 +58,8 @@ def run(
     kernels, which nothing of another run reaches.
 
     `sections` are those to run of the report, all if none are named. A section that fails is executed again up to
-    `retries` times; after `time_limit` seconds (0: none) the run is given up.
+    `retries` times; after `time_limit` seconds (0: none) the run is given up. `gaps` are sentences for the index on
+    what is known to be missing.
 
     Raises:
         UsageError: an unknown report, section, variant, parameter or public figure, or a value of the wrong type.
@@ -72,11 +75,13 @@ def run(
 
         check_public(public)
     report = chosen(load_report(settings, name).only(sections), variant, given)
-    warnings: list[str] = []
+    warnings: list[str] = list(gaps)
     known = cache(lambda: _credentials(settings))
     with (
         Kernels(lambda said: warnings.append(known().redactor(said)), withheld=settings.withheld()) as kernels,
         _limited(kernels, time_limit) as expired,
+        # A book speaks the language of its report; whoever asked for the run goes on in a language of their own.
+        speaking(in_force()),
     ):
         # From here the forkserver imports in parallel with this process.
         ledger = Ledger(settings.ledger)

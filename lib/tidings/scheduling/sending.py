@@ -20,7 +20,7 @@ from tidings.reporting.open_alerts import open_alerts
 from tidings.scheduling.bindings import Binding
 from tidings.scheduling.operator import fails, works
 from tidings.scheduling.schedule import Audience, Planned, Schedule
-from tidings.scheduling.steps import Bench, run_of
+from tidings.scheduling.steps import Bench, gaps_for, run_of
 from tidings.window import Zone, label_instant, next_time_of_day, seconds_after
 
 _NOTICE_ON_TIME = 900.0
@@ -132,10 +132,10 @@ def _message(
         finished,
         key=delivery.key,
         recipient=delivery.recipient,
-        at=bench.clock(),
+        at=slot.at.astimezone(schedule.zone.info),
+        sent_at=bench.clock(),
         subject=audience.subject,
-        # Of a whole source nothing is said to those who see a part of it.
-        gaps=["Some of the data are not complete."] if gaps and is_own else gaps,
+        gaps=gaps_for(binding, gaps),
         alerts=() if is_own else alerts_of_run(bench, finished),
         notes=() if is_own else _notes(bench, slot, schedule),
         files=_attachments(finished, audience, folder),

@@ -79,7 +79,7 @@ def prepare(
         return False
     judge()
     wanted = expand(bench, plan, slot)
-    failed = make_runs(bench, plan, schedule, slot, wanted)
+    failed = make_runs(bench, plan, schedule, slot, wanted, gaps)
     whole = failed.get(WHOLE.text, "")
     if whole and len(failed) == len({WHOLE.text, *wanted}):
         bench.deliveries.end_slot(slot, "failed", bench.clock(), reason=whole, gaps=gaps)
@@ -188,7 +188,7 @@ def expand(bench: Bench, plan: Planned, slot: SlotEntry) -> list[str]:
 
 
 def make_runs(
-    bench: Bench, plan: Planned, schedule: Schedule, slot: SlotEntry, wanted: Sequence[str]
+    bench: Bench, plan: Planned, schedule: Schedule, slot: SlotEntry, wanted: Sequence[str], gaps: Sequence[str]
 ) -> dict[str, str]:
     """Make the report's own run and one for each other binding, unless made before; returns those that failed."""
     failed: dict[str, str] = {}
@@ -196,7 +196,7 @@ def make_runs(
     for text in dict.fromkeys([WHOLE.text, *wanted]):
         before = made.get(text)
         if before is None or before.status == "failed" or not _is_there(bench.settings, before):
-            before = _run(bench, plan, schedule, slot, text)
+            before = _run(bench, plan, schedule, slot, text, gaps)
             bench.deliveries.add_run(slot.id, before)
         if before.status == "failed":
             failed[text] = before.error
@@ -206,7 +206,7 @@ def make_runs(
     return failed
 
 
-def _run(bench: Bench, plan: Planned, schedule: Schedule, slot: SlotEntry, text: str) -> SlotRun:
+def _run(bench: Bench, plan: Planned, schedule: Schedule, slot: SlotEntry, text: str, gaps: Sequence[str]) -> SlotRun:
     binding = Binding.of_text(text)
     try:
         result = run(
@@ -219,6 +219,7 @@ def _run(bench: Bench, plan: Planned, schedule: Schedule, slot: SlotEntry, text:
             sections=binding.sections,
             retries=schedule.retries,
             time_limit=schedule.time_limit,
+            gaps=gaps_for(binding, gaps),
         )
     except Exception as error:
         known = understood(error, bench.settings.root)
@@ -230,6 +231,11 @@ def _run(bench: Bench, plan: Planned, schedule: Schedule, slot: SlotEntry, text:
     folder = result.index.parent.relative_to(bench.settings.reports).as_posix()
     why = f"Every section failed. {errors[0]}" if result.status == "failed" and errors else " ".join(errors)
     return SlotRun(text, result.run.id, folder, result.status, why)
+
+
+def gaps_for(binding: Binding, gaps: Sequence[str]) -> list[str]:
+    """What is said of gaps to those who get a binding: of a whole source nothing, where they see a part of it."""
+    return ["Some of the data are not complete."] if gaps and (binding.rows or binding.figures) else list(gaps)
 
 
 def _is_there(settings: Settings, made: SlotRun) -> bool:

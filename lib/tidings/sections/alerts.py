@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from tidings.book import Book
+from tidings.language import say, say_as
 from tidings.ledger.alert_log import Alert, AlertLog, alerts_of
 from tidings.ledger.alert_table import evaluated_days, flapping
 from tidings.metrics.result import NO_SOURCE, Field, Provenance, Result
@@ -41,7 +42,7 @@ def open_now(book: Book) -> Result:
     """The alerts that were open when the run began, the worst first, one row each."""
     known = _known(book)
     found = sorted((a for a in known.alerts if a.is_open), key=lambda a: (_SEVERITIES.index(a.severity), a.day, a.rule))
-    rows = tuple((a.severity, a.rule, a.day, _state(a, known.today), a.said, a.runbook) for a in found)
+    rows = tuple((_severity(a.severity), a.rule, a.day, _state(a, known.today), a.said, a.runbook) for a in found)
     fields = (
         Field("severity", "Severity"),
         Field("rule", "Rule"),
@@ -50,7 +51,7 @@ def open_now(book: Book) -> Result:
         Field("said", "What"),
         Field("runbook", "What to do"),
     )
-    title = f"Open alerts: {len(rows)}" if rows else "Open alerts: none"
+    title = say("Open alerts: {n}", n=len(rows) or say("none"))
     return Result(title, fields, rows, _origin(book, known, len(rows)))
 
 
@@ -58,8 +59,8 @@ def timeline(book: Book) -> Result:
     """The alerts of 90 days, one row each, newest first: when they began, how long they were open, their state."""
     known = _known(book)
     rows = tuple(
-        (a.day, a.rule, a.severity, _long(a, known.last), _state(a, known.today), a.said)
-        for a in reversed(known.recent)
+        (a.day, a.rule, _severity(a.severity), _long(a, known.last), _state(a, known.today), a.said)
+        for a in sorted(known.recent, key=lambda alert: (alert.day, alert.id), reverse=True)
     )
     fields = (
         Field("day", "Began", "date"),
@@ -70,7 +71,7 @@ def timeline(book: Book) -> Result:
         Field("said", "What"),
     )
     days = label_days(known.first, known.last)
-    title = f"Alerts, {days}" if rows else f"Alerts, {days}: none"
+    title = say("Alerts, {days}", days=days) + ("" if rows else f": {say('none')}")
     return Result(title, fields, rows, _origin(book, known, len(rows)))
 
 
@@ -78,7 +79,7 @@ def by_severity(book: Book) -> Result:
     """How many alerts 90 days had, by severity, the worst first."""
     known = _known(book)
     count = {name: sum(alert.severity == name for alert in known.recent) for name in _SEVERITIES}
-    rows = tuple((name, number) for name, number in count.items() if number)
+    rows = tuple((_severity(name), number) for name, number in count.items() if number)
     fields = (Field("severity", "Severity"), Field("alerts", "Alerts", "count"))
     return Result("Alerts by severity", fields, rows, _origin(book, known, len(known.recent)))
 
@@ -126,7 +127,15 @@ def _origin(book: Book, known: _Known, rows: int) -> Provenance:
 
 def _state(alert: Alert, today: date) -> str:
     state = alert.state(today)
-    return f"{state} by {alert.acknowledged_by}" if state == "acknowledged" and alert.acknowledged_by else state
+    if state == "acknowledged" and alert.acknowledged_by:
+        return say("acknowledged by {who}", who=alert.acknowledged_by)
+    if alert.muted_until is not None and state.startswith("muted"):
+        return say("muted until {day}", day=alert.muted_until)
+    return say_as("alert", state)
+
+
+def _severity(name: str) -> str:
+    return say_as("alert", name)
 
 
 def _end(alert: Alert) -> date:

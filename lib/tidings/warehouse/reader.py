@@ -171,9 +171,9 @@ class Warehouse:
             self._views[name] = sql
         return ops.DatabaseTable(name, schema=expression.schema(), source=self._build.backend).to_expr()
 
-    def lay_over(self, name: str, rows: pa.Table, covers: tuple[datetime, datetime] | None) -> None:
-        """Show rows in place of a table of the build, on this connection alone; `covers` is from when to when they are
-        known, aware, where the build is not older. Nothing where this build has no such table.
+    def lay_over(self, name: str, rows: pa.Table, source: str, covers: tuple[datetime, datetime] | None) -> None:
+        """Show rows in place of a table of the build, on this connection alone; `covers` is from when to when a source
+        knows them, aware, where the build is not older. Nothing where this build has no such table.
         """
         until = self.complete_until
         if name not in self.tables:
@@ -185,7 +185,7 @@ class Warehouse:
         self.feeds_of = {**self.feeds_of, name: info.feeds}
         if covers is not None and until is not None and covers[0] < until:
             empty = dict.fromkeys(("platform", "metric", "breakdown", "zone", "ended"))
-            row: dict[str, Any] = {**empty, "source": name, "feed": name, "is_total": True, "gaps": []}
+            row: dict[str, Any] = {**empty, "source": source, "feed": name, "is_total": True, "gaps": []}
             self.coverage = (*self.coverage, {**row, "start": covers[0], "until": min(covers[1], until)})
 
     def views_in(self, sql: str) -> Mapping[str, str]:

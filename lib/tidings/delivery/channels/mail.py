@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
@@ -17,6 +18,8 @@ from tidings.secrets import Secret
 from tidings.settings import Settings
 
 _TLS, _STARTTLS = 465, 587
+# It is a header of its own, whose line must not be longer.
+_UNSUBSCRIBE = re.compile(r"https://[!-;=?-~]{1,800}")
 _PORT = Meta(ge=1, le=65535, title="a port from 1 to 65535", examples=["587"])
 _SECONDS = Meta(ge=1, le=3600, title="a number of seconds from 1 to 3600", examples=["60"])
 _MEGABYTES = Meta(ge=0, title="a number from 0 on", examples=["20"])
@@ -91,9 +94,9 @@ def _open(name: str, options: MailOptions, settings: Settings) -> Mail:
     where = f"[tool.tidings.channels.{name}]"
     key = Secret("")
     if options.unsubscribe:
-        if not options.unsubscribe.startswith("https://") or TOKEN not in options.unsubscribe:
+        if not _UNSUBSCRIBE.fullmatch(options.unsubscribe) or TOKEN not in options.unsubscribe:
             raise SettingsError(
-                f"{where} unsubscribe must be an https address with {TOKEN} in it, not '{options.unsubscribe}'.",
+                f"{where} unsubscribe must be a short https address with {TOKEN} in it, not '{options.unsubscribe}'.",
                 "Leave it out to let recipients unsubscribe by mail.",
             )
         key = settings.secret(variable(name, "unsubscribe_key"))
@@ -117,8 +120,7 @@ def _open(name: str, options: MailOptions, settings: Settings) -> Mail:
         variable=variable(name, "password"),
         insecure=options.insecure,
     )
-    domains = frozenset(ascii_domain(f"x@{domain.removeprefix('@')}").rpartition("@")[2] for domain in options.domains)
-    return Mail(name, Post(server), sender, domains)
+    return Mail(name, Post(server), sender, frozenset(_domain(where, domain) for domain in options.domains))
 
 
 def _address(where: str, key: str, given: str) -> str:
@@ -126,6 +128,15 @@ def _address(where: str, key: str, given: str) -> str:
         return ascii_domain(given) if given else ""
     except DeliveryError as error:
         raise SettingsError(f"{where} {key}: {error.failed}", error.remedy) from None
+
+
+def _domain(where: str, given: str) -> str:
+    try:
+        return ascii_domain(f"x@{given.removeprefix('@')}").rpartition("@")[2]
+    except DeliveryError:
+        raise SettingsError(
+            f"{where} domains: '{given}' is no domain.", 'Write what stands after the @, as in "example.com".'
+        ) from None
 
 
 KIND = ChannelKind("mail", MailOptions, _open, ("password", "unsubscribe_key"))

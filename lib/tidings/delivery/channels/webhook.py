@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from tidings.delivery.channel import ChannelKind, Receipt, variable
-from tidings.delivery.figures import all_figures, finite
+from tidings.delivery.figures import all_figures, finite, reason_of
 from tidings.delivery.message import Message
 from tidings.delivery.posting import Poster, checked_address
 from tidings.options import OptionalText, Options
@@ -110,7 +110,7 @@ def _figure(section: str, figure: Mapping[str, Any]) -> dict[str, Any]:
         "change": finite(figure.get("change")),
         "window": dict(figure.get("window") or {}),
         "status": figure.get("status"),
-        "reason": str(figure.get("why") or "") or None if value is None else None,
+        "reason": reason_of(figure) or None,
     }
 
 

@@ -216,17 +216,16 @@ def _charts(records: Iterable[NotebookRecord]) -> Iterator[Chart]:
             drawn = {} if item.is_empty or item.absent else pictures_of(item, WIDTHS)
             if drawn:
                 wide = drawn.get("wide") or drawn["narrow"]
-                key = ", grey: ".join(_said(part) for part in _key(item))
-                subtitle = f"{item.subtitle} · {key}" if key else item.subtitle
+                subtitle = " · ".join(filter(None, (item.subtitle, _key(item))))
                 yield Chart(
                     clean(item.title), clean(subtitle), clean(item.alt, 2 * _LONG), wide, drawn.get("narrow", wide)
                 )
 
 
-def _key(item: Item) -> list[str]:
-    """What the lines of a chart are, where a line above it says so: this period and the one before."""
-    found = re.search(r'<p class="td-key">(.*?)</p>', item.html, re.DOTALL)
-    return [part for part in re.split(r'<span class="[^"]*"></span>', found[1]) if part.strip()] if found else []
+def _key(item: Item) -> str:
+    """What the grey line of a chart is, where a line above the picture says so."""
+    found = re.search(r'<p class="td-key">.*?<span class="td-key-before"></span>(.*?)</p>', item.html, re.DOTALL)
+    return f"grey: {_said(found[1])}" if found else ""
 
 
 def _tables(records: Iterable[NotebookRecord]) -> Iterator[Grid]:

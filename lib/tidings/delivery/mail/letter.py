@@ -109,11 +109,12 @@ def ascii_domain(address: str) -> str:
     """
     local, _, domain = address.rpartition("@")
     try:
-        if not _ADDRESS.fullmatch(address) or len(address) > _LONGEST or domain.endswith("."):
-            raise UnicodeError
-        return f"{local}@{idna.encode(domain, uts46=True).decode()}"
+        encoded = idna.encode(domain, uts46=True).decode()
     except (idna.IDNAError, UnicodeError):
-        raise _refused(f"'{clean(address, 80)}' is no mail address.", "Write it as name@example.com.") from None
+        encoded = ""
+    if not encoded or encoded.endswith(".") or len(address) > _LONGEST or not _ADDRESS.fullmatch(address):
+        raise _refused(f"'{clean(address, 80)}' is no mail address.", "Write it as name@example.com.")
+    return f"{local}@{encoded}"
 
 
 def _write_headers(mail: EmailMessage, message: Message, sender: Sender, token: str) -> None:
@@ -131,7 +132,7 @@ def _write_headers(mail: EmailMessage, message: Message, sender: Sender, token: 
     if sender.reply_to:
         mail["Reply-To"] = _mailbox("", ascii_domain(sender.reply_to))
     mail["Subject"] = message.subject
-    mail["Date"] = format_datetime(message.at)
+    mail["Date"] = format_datetime(message.sent_at or message.at)
     mail["Message-ID"] = f"<{token}@{sender.domain}>"
     mail["Auto-Submitted"] = "auto-generated"
     label = _NO_LABEL.sub("-", message.report.lower()).strip("-") or "notices"
@@ -153,7 +154,7 @@ def _write_parts(mail: EmailMessage, message: Message, sender: Sender, token: st
             break
     else:
         raise _refused(
-            f"The mail of '{clean(message.title, 80)}' has over {MOST_HTML // 1000} KB of HTML even without its figures.",
+            f"The mail of '{clean(message.title, 80)}' has over {MOST_HTML // 1000} KB even without its figures.",
             "Shorten its title, or the address of the page.",
         )
     mail.set_content(_encodable(text_of(shown)), cte="quoted-printable")

@@ -103,9 +103,6 @@ class Post:
         for is_kept in (self._connection is not None, False):
             try:
                 connection = self._ready()
-                if is_kept and not _took(connection.rset()):
-                    self.close()
-                    continue
                 options = self._extensions(connection, size, utf8)
                 code, answer = connection.mail(sender, options)
             except _GONE as error:

@@ -1,8 +1,10 @@
-"""Messages and records made by hand."""
+"""Messages, records and the folder of a run, made by hand."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from tidings.delivery.message import Message
@@ -10,6 +12,7 @@ from tidings.reporting.index import ReportFinding
 from tidings.reporting.record import Failure, Item, NotebookRecord
 
 AT = datetime(2026, 7, 6, 6, 0, tzinfo=UTC)
+Made = Callable[..., Path]
 WINDOW = {"from": "2026-06-29", "to": "2026-07-06"}
 
 
@@ -59,3 +62,18 @@ def message(**more: Any) -> Message:
         "address": "https://reports.example.com/weekly/2026-07-06/index.html",
     }
     return Message(**{**given, **more})
+
+
+def make_pages(tmp_path: Path, slot: str = "2026-07-06", **more: str) -> Path:
+    """A folder as a run leaves it; further files as name=content."""
+    folder = tmp_path / "runs" / slot
+    (folder / "notebooks").mkdir(parents=True, exist_ok=True)
+    index = (
+        f'<h1>{slot}</h1><a href="commerce.html">Commerce</a> <a href="notebooks/commerce.ipynb">executed notebook '
+        '<span class="td-hidden">of Commerce</span></a> <p><a href="run.json">run.json</a> says all of this.</p>'
+    )
+    files = {"index.html": index, "commerce.html": f"<p>commerce of {slot}</p>", "run.json": "{}", **more}
+    for name, content in files.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    (folder / "notebooks" / "commerce.ipynb").write_text("{}", encoding="utf-8")
+    return folder
