@@ -182,6 +182,7 @@ class Warehouse:
         newest = pc.max(rows["ts"]).as_py()
         info = replace(self.tables[name], rows=rows.num_rows, last_row_at=_aware(newest), feeds=(name,))
         self.tables = {**self.tables, name: info}
+        self.feeds_of = {**self.feeds_of, name: info.feeds}
         if covers is not None and until is not None and covers[0] < until:
             empty = dict.fromkeys(("platform", "metric", "breakdown", "zone", "ended"))
             row: dict[str, Any] = {**empty, "source": source, "feed": name, "is_total": True, "gaps": []}
