@@ -46,8 +46,8 @@ from tidings.settings import Settings, load_settings  # noqa: E402
 from tidings.warehouse.build import build  # noqa: E402
 from workbooks import at, land  # noqa: E402
 
-# Berlin goes from 02:00 to 03:00 on 29 March 2026: the nightly slot of that night does not exist.
 SLOW_S = 0.4
+# Berlin goes from 02:00 to 03:00 on 29 March 2026: the nightly slot of that night does not exist.
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CELLS = (
     FIGURES,
