@@ -17,6 +17,8 @@ from tidings.ledger.alert_log import Severity
 from tidings.metrics.metric import Metric
 from tidings.metrics.registry import registry
 from tidings.options import OptionalText, Options, Text, Texts, known, read_options
+from tidings.reporting.parameters import declared_parameters
+from tidings.reporting.report import section_names
 from tidings.settings import Settings, read_toml
 from tidings.window import Comparison
 
@@ -44,6 +46,7 @@ class _Table(Options, frozen=True):
 
     name: Annotated[Text, "name of the rule", Meta(examples=['"Errors"'])]
     metric: Annotated[OptionalText, "metric that is looked at", Meta(examples=['"error_rate"'])] = ""
+    figure: Annotated[OptionalText, "figure of a section, with its days", Meta(examples=['"commerce.orders"'])] = ""
     source: Annotated[OptionalText, "source that must go on reporting"] = ""
     load: Annotated[OptionalText, "source whose days must be as full as usual"] = ""
     above: Annotated[_Number, "the highest value that is right"] = None
@@ -138,7 +141,7 @@ def read_rules(settings: Settings) -> tuple[Rule, ...]:
     for number, given in enumerate(tables, start=1):
         named = given.get("name")
         where = f"{file.name} {named!r}" if isinstance(named, str) and named.strip() else f"{file.name} rule {number}"
-        rule = _rule(where, read_options(where, given, _Table), settings.sources)
+        rule = _rule(where, _of_section(where, read_options(where, given, _Table), settings), settings.sources)
         if any(rule.name.casefold() == other.name.casefold() for other in rules):
             raise SettingsError(f"{where} is there twice.", "Give one of them another name.")
         rules.append(rule)
@@ -157,11 +160,26 @@ def rule_named(rules: Collection[Rule], name: str) -> Rule:
     raise SettingsError(f"There is no rule '{name}' in alerts.toml.", suggest(name, [rule.name for rule in rules]))
 
 
+def _of_section(where: str, table: _Table, settings: Settings) -> _Table:
+    """A rule on a figure of a section as one on its metric, over as many days as the section shows."""
+    if not table.figure or table.metric:
+        return table
+    section, _, metric = table.figure.partition(".")
+    known = section_names(settings)
+    if section not in known or not metric:
+        raise SettingsError(
+            f"{where} figure '{table.figure}' is of no section.", f'Write "section.metric". {suggest(section, known)}'
+        )
+    declared = declared_parameters(settings.notebooks / f"{section}.ipynb").get("days")
+    days = table.days if table.days > 1 or declared is None else int(declared.default)
+    return msgspec.structs.replace(table, figure="", metric=metric, days=days)
+
+
 def _rule(where: str, table: _Table, sources: Collection[str]) -> Rule:
-    given = [name for name in ("metric", "source", "load") if getattr(table, name)]
+    given = [name for name in ("metric", "figure", "source", "load") if getattr(table, name)]
     if len(given) != 1:
         which = f"has {' and '.join(given)}" if given else "looks at nothing"
-        raise SettingsError(f"{where} {which}.", 'Write one of: metric = "…", source = "…", load = "…".')
+        raise SettingsError(f"{where} {which}.", 'Write one of: metric = "…", figure = "…", source = "…", load = "…".')
     (kind,) = given
     about = getattr(table, kind)
     names = registry() if kind == "metric" else sources

@@ -25,8 +25,9 @@ from tidings.metrics.registry import leaves, registry
 from tidings.metrics.thresholds import own_thresholds
 from tidings.reporting.binding import bound, check_report
 from tidings.reporting.report import first_variant, report_names
+from tidings.scheduling.alerting import check_recipients
 from tidings.scheduling.operator import operator_of
-from tidings.scheduling.schedule import load_plan
+from tidings.scheduling.schedule import load_plan, load_plans
 from tidings.scheduling.slots import next_slots
 from tidings.settings import Settings
 from tidings.sources.credentials import credentials
@@ -116,6 +117,7 @@ def _judgements(settings: Settings) -> str:
 
 def _alerts(settings: Settings) -> str:
     rules = read_rules(settings)
+    check_recipients(settings, {plan.report.name: plan for plan in load_plans(settings)})
     silent = [rule.name for rule in rules if not rule.tell and not rule.owner]
     untold = f"; nobody is told of {', '.join(silent)}: they have no `tell`" if silent else ""
     return f"{len(rules)} rules{untold}"

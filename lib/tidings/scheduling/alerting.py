@@ -30,11 +30,7 @@ def judge(bench: Bench, plans: Mapping[str, Planned]) -> None:
 
 
 def enter_notices(bench: Bench, plans: Mapping[str, Planned]) -> None:
-    """Enter the messages that are to be told; a crash in between enters none of them twice.
-
-    Raises:
-        SettingsError: somebody who is to be told is not known.
-    """
+    """Enter the messages that are to be told; a crash in between enters none of them twice."""
     for notice in notices(bench.settings, bench.clock()):
         subject, lines = _words(notice)
         for whom in _recipients(bench.settings, notice.who, plans):
@@ -49,32 +45,34 @@ def check_recipients(settings: Settings, plans: Mapping[str, Planned]) -> None:
         SettingsError: one does; the sentence names it.
     """
     for rule in read_rules(settings):
-        _recipients(settings, (*rule.tell, *([rule.owner] if rule.owner else [])), plans)
+        for name in rule.tell:
+            if "@" not in name and _named(settings, name, plans) is None:
+                audiences = [each.name for plan in plans.values() for each in plan.audiences]
+                raise SettingsError(
+                    f"The rule '{rule.name}' of alerts.toml tells '{name}', who is not known.",
+                    suggest(name, [*settings.channels, *audiences]),
+                )
 
 
 def _recipients(settings: Settings, who: Iterable[str], plans: Mapping[str, Planned]) -> list[Operator]:
-    """Channels and addresses of names: an address, a channel, or an audience; nobody named is the operator."""
+    """Channels and addresses of names: an address, a channel, an audience; others, as owners, are the operator."""
     operator = operator_of(settings)
-    audiences = {each.name: each for plan in plans.values() for each in plan.audiences}
     found: list[Operator] = []
     for name in who:
-        if "@" in name:
-            if operator is None:
-                raise SettingsError(
-                    f"A rule of alerts.toml tells {name}, and no channel is set for that.",
-                    'Write [tool.tidings.operator] channels = ["…"].',
-                )
+        if "@" in name and operator is not None:
             found.append(Operator(channels=operator.channels, to=(name,)))
-        elif name in settings.channels:
-            found.append(Operator(channels=(name,), to=operator.to if operator else ()))
-        elif name in audiences:
-            found.append(Operator(channels=audiences[name].channels, to=audiences[name].to))
-        else:
-            raise SettingsError(
-                f"A rule of alerts.toml tells '{name}', who is not known.",
-                suggest(name, [*settings.channels, *audiences]),
-            )
+        elif (known := _named(settings, name, plans) or operator) is not None and known not in found:
+            found.append(known)
     return found or ([operator] if operator else [])
+
+
+def _named(settings: Settings, name: str, plans: Mapping[str, Planned]) -> Operator | None:
+    """The channels and addresses of a channel's or an audience's name."""
+    if name in settings.channels:
+        operator = operator_of(settings)
+        return Operator(channels=(name,), to=operator.to if operator else ())
+    audience = next((each for plan in plans.values() for each in plan.audiences if each.name == name), None)
+    return Operator(channels=audience.channels, to=audience.to) if audience else None
 
 
 def _words(notice: Notice) -> tuple[str, list[str]]:
