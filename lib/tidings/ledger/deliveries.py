@@ -222,6 +222,9 @@ class Deliveries:
         query = "SELECT * FROM deliveries WHERE state <> 'expanded' ORDER BY due_at DESC, id DESC LIMIT ?"
         return self._ledger.entries(DeliveryEntry, query, limit)
 
+    def delivery(self, number: int) -> DeliveryEntry:
+        return self._ledger.entries(DeliveryEntry, "SELECT * FROM deliveries WHERE id = ?", number)[0]
+
     def audiences(self, slot: int) -> tuple[DeliveryEntry, ...]:
         """The audiences of a slot that are not expanded yet."""
         query = "SELECT * FROM deliveries WHERE slot = ? AND channel = '' AND state = 'due' ORDER BY id"

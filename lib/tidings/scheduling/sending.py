@@ -13,7 +13,7 @@ from tidings.delivery.compose import compose, notice
 from tidings.delivery.message import Message
 from tidings.errors import TidingsError
 from tidings.language import speaking
-from tidings.ledger.deliveries import DeliveryEntry, DeliveryState, SlotEntry
+from tidings.ledger.deliveries import DeliveryEntry, DeliveryState, SlotEntry, SlotRun
 from tidings.reporting.figures import figures_of
 from tidings.reporting.finished import FinishedRun, run_in
 from tidings.reporting.open_alerts import open_alerts
@@ -52,11 +52,7 @@ def send_one(
 ) -> DeliveryState:
     """Try one delivery, after its audience's rules; returns its state."""
     if delivery.slot is None:
-        at = delivery.due_at
-        made = lambda: notice(delivery.content, key=delivery.key, recipient=delivery.recipient, at=at)  # noqa: E731
-        state = bench.outbox.send(delivery, made, _NOTICE_ON_TIME)
-        bench.say(f"notice “{delivery.content['subject']}” by {delivery.channel}: {state}")
-        return state
+        return _send_notice(bench, delivery)
     slot = bench.deliveries.slot(delivery.slot)
     plan = plans.get(slot.report)
     schedule, audience = (plan.schedule(slot.schedule), plan.audience(delivery.audience)) if plan else (None, None)
@@ -64,37 +60,27 @@ def send_one(
         reason = "Its audience is not in the report's file any more."
         bench.deliveries.settle(delivery.id, "skipped", bench.clock(), reason=reason)
         return "skipped"
-    until = _quiet_until(audience, schedule.zone, bench.clock())
-    if until is not None:
-        reason = f"the end of quiet hours at {label_instant(until, schedule.zone)}"
-        waited = tuple(dict.fromkeys((*delivery.waited_for, reason)))
-        bench.deliveries.settle(
-            delivery.id, "waiting", bench.clock(), next_at=until, waited_for=waited, reason=f"It waits for {reason}."
-        )
+    if _is_put_off(bench, delivery, audience, schedule.zone):
         return "waiting"
     try:
         made_of = run_of(bench, delivery)
-        place = (delivery.binding, made_of.folder, made_of.run)
-        held = judged if judged is not None else {}
-        if place not in held:
-            held.clear()
-            figures = Binding.of_text(delivery.binding).figures
-            held[place] = run_in(bench.settings, bench.settings.reports / made_of.folder, figures)
-        finished = held[place]
+        finished = _finished(bench, delivery, made_of, judged if judged is not None else {})
     except TidingsError as error:
         bench.deliveries.settle(delivery.id, "failed", bench.clock(), reason=bench.redact(str(error)))
         fails(bench, streak_of(delivery), words_of(delivery), str(error))
         return "failed"
-    gaps = [*slot.gaps, *([made_of.error] if made_of.error else [])]
+    said = list(slot.gaps)
     if audience.only_if is not None:
-        alerts = alerts_of_run(bench, finished)
-        holds = audience.only_if.holds(figures_by_metric(finished), has_alert=bool(alerts))
+        has_alert = bool(alerts_of_run(bench, finished))
+        holds = audience.only_if.holds(figures_by_metric(finished), has_alert=has_alert)
         if holds is False:
             rule = f"Its condition does not hold: {audience.only_if.text}"
             bench.deliveries.settle(delivery.id, "skipped", bench.clock(), reason=rule)
             return "skipped"
         if holds is None:
-            gaps.append(f"It is sent because its condition could not be judged: {audience.only_if.text}")
+            said.append(f"It is sent because its condition could not be judged: {audience.only_if.text}")
+    # Why a section failed may hold paths and rows: it is for the ledger, the message says only which.
+    gaps = [*said, made_of.error] if made_of.error else said
     if gaps != list(delivery.gaps) or slot.waited_for:
         waited = tuple(dict.fromkeys((*slot.waited_for, *delivery.waited_for)))
         bench.deliveries.settle(delivery.id, "due", bench.clock(), gaps=gaps, waited_for=waited)
@@ -103,16 +89,50 @@ def send_one(
     with speaking(language), tempfile.TemporaryDirectory(prefix="tidings-") as folder:
         state = bench.outbox.send(
             delivery,
-            lambda: _message(bench, finished, delivery, slot, schedule, audience, gaps, Path(folder)),
+            lambda: _message(bench, finished, delivery, slot, schedule, audience, said, Path(folder)),
             schedule.on_time,
         )
-    ended = next(each for each in bench.deliveries.deliveries(slot=slot.id) if each.id == delivery.id)
-    bench.say(f"{words_of(delivery)}: {state}" + (f". {ended.reason}" if ended.reason else ""))
+    reason = bench.deliveries.delivery(delivery.id).reason
+    bench.say(f"{words_of(delivery)}: {state}" + (f". {reason}" if reason else ""))
     if state in ("failed", "unknown"):
-        fails(bench, streak_of(delivery), words_of(delivery), ended.reason)
+        fails(bench, streak_of(delivery), words_of(delivery), reason)
     elif state == "delivered":
         works(bench, streak_of(delivery), words_of(delivery))
     return state
+
+
+def _send_notice(bench: Bench, delivery: DeliveryEntry) -> DeliveryState:
+    def made() -> Message:
+        return notice(delivery.content, key=delivery.key, recipient=delivery.recipient, at=delivery.due_at)
+
+    state = bench.outbox.send(delivery, made, _NOTICE_ON_TIME)
+    bench.say(f"notice “{delivery.content['subject']}” by {delivery.channel}: {state}")
+    return state
+
+
+def _is_put_off(bench: Bench, delivery: DeliveryEntry, audience: Audience, zone: Zone) -> bool:
+    """Whether it is put off until the end of quiet hours, which the ledger then says."""
+    until = _quiet_until(audience, zone, bench.clock())
+    if until is None:
+        return False
+    reason = f"the end of quiet hours at {label_instant(until, zone)}"
+    waited = tuple(dict.fromkeys((*delivery.waited_for, reason)))
+    bench.deliveries.settle(
+        delivery.id, "waiting", bench.clock(), next_at=until, waited_for=waited, reason=f"It waits for {reason}."
+    )
+    return True
+
+
+def _finished(
+    bench: Bench, delivery: DeliveryEntry, made_of: SlotRun, held: dict[tuple[str, str, str], FinishedRun]
+) -> FinishedRun:
+    """The run that a delivery is made of; the last one is held, as the next recipient mostly gets the same."""
+    place = (delivery.binding, made_of.folder, made_of.run)
+    if place not in held:
+        held.clear()
+        figures = Binding.of_text(delivery.binding).figures
+        held[place] = run_in(bench.settings, bench.settings.reports / made_of.folder, figures)
+    return held[place]
 
 
 def _message(
