@@ -406,6 +406,14 @@ def _retailed(reader: Reader) -> None:
     assert list(reader.root.glob("reports/commerce/*/commerce.html"))
 
 
+def _bound(reader: Reader) -> None:
+    """A book of German rows alone, with less revenue than all have and some of its own."""
+    of_one, whole = reader.names["of_one"], Book.open(root=reader.root)
+    countries = of_one.query(of_one.table("fct_orders").select("country").distinct()).rows
+    assert [row["country"] for row in countries] == ["DE"]
+    assert 0 < of_one.value("net_revenue").value < whole.value("net_revenue").value
+
+
 def _logged(reader: Reader) -> None:
     for command in ("check", "pull"):
         reader.follow(Block("", "console", f"$ tidings {command}"))
@@ -440,6 +448,7 @@ WORLDS: Mapping[str, tuple[Set, Callable[[Reader], None]]] = {
     "Ten minutes with it": (_sample, _seen),
     "Variants that a reader can choose": (_sample, _chosen),
     "Follow a number to its rows": (_sample, _followed),
+    "For one shop, or for anybody": (_sample, _bound),
     "Orders, events, calls: CSV, Parquet, JSON lines": (_invoices, _retailed),
     "Web server access logs": (_log, _logged),
     "Fiscal year, business days, holidays": (_sample, _worked),
