@@ -23,6 +23,7 @@ import click
 from tqdm import tqdm
 
 from tidings.cli.files import CLOCK, add, drop
+from tidings.cli.rows import rows
 from tidings.errors import TidingsError, UsageError, suggest, understood
 from tidings.ledger.store import Ledger
 from tidings.secrets import Redactor
@@ -370,6 +371,7 @@ def check(settings: Settings) -> None:
 
 tidings.add_command(add)
 tidings.add_command(drop)
+tidings.add_command(rows)
 
 
 class _StoppedError(SystemExit):

@@ -97,6 +97,7 @@ def columns(result: Result, value: str | None = None, title: str | None = None) 
         table=Table.of(result),
         provenance=result.provenance,
         metrics=rows.metrics_of([measure]),
+        behind=result.behind,
     )
 
 
@@ -164,6 +165,7 @@ def _chart(
         table=Table.of(result),
         provenance=result.provenance,
         metrics=rows.metrics_of([measure]),
+        behind=result.behind,
     )
 
 

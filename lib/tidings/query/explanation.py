@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
 
 import ibis.expr.types as ir
 
@@ -17,9 +16,9 @@ from tidings.platform_metrics import DIMENSIONS
 from tidings.query.context import QueryContext
 from tidings.query.evaluation import Found, known_part, over_windows
 from tidings.query.periods import span_of
+from tidings.query.segment import text_of
 from tidings.window import Window, add_days
 
-_UNKNOWN = "(unknown)"
 _OUTCOMES = ("rating",)  # says of a page's speed what its percentile says
 _MOST_KEYS = 20_000
 _WEEKS = 4
@@ -182,8 +181,7 @@ class _Causes:
         is_sum = self._metric.kind == "flow" and self._metric.unit == "money" and not self._is_reported
         if not is_sum or len(marts) != 1 or not few:
             return ""
-        columns = {row["column"] for row in _described(self._context, marts.pop())}
-        return "order_id" if "order_id" in columns else ""
+        return "order_id" if "order_id" in self._context.described(marts.pop()) else ""
 
     def _groups(self, found: Found) -> Mapping[str, Group]:
         groups = {name: self._group(found, self._now, name) for name in found.groups()}
@@ -205,7 +203,7 @@ class _Causes:
 
 
 def _by(column: str) -> Callable[[ir.Table], ir.StringValue]:
-    return lambda rows: cast(ir.StringValue, rows[column].cast("string").nullif("").fill_null(_UNKNOWN))
+    return lambda rows: text_of(rows[column])
 
 
 def _is_outcome(groups: Mapping[str, Group]) -> bool:
@@ -213,23 +211,17 @@ def _is_outcome(groups: Mapping[str, Group]) -> bool:
     return all(group.value in (0.0, 1.0) for group in groups.values())
 
 
-def _described(context: QueryContext, table: str) -> list[Mapping[str, Any]]:
-    columns = context.table("meta_columns")
-    found: list[Mapping[str, Any]] = context.warehouse.query(columns.filter(columns["table"] == table)).to_pylist()
-    return found
-
-
 def _columns(context: QueryContext, inputs: Sequence[Metric]) -> list[str]:
     """The columns that all marts have that distinguish rows: texts that name neither a person nor a row."""
     shared: list[str] | None = None
     for mart in dict.fromkeys(leaf.mart for leaf in inputs):
         found = [
-            row["column"]
-            for row in _described(context, mart)
+            name
+            for name, row in context.described(mart).items()
             if row["type"].removeprefix("!") == "string"
-            and not (row["personal"] or row["is_key"] or row["column"].startswith("_"))
-            and not row["column"].endswith(("_id", "_key"))
-            and row["column"] not in _OUTCOMES
+            and not (row["personal"] or row["is_key"] or name.startswith("_"))
+            and not name.endswith(("_id", "_key"))
+            and name not in _OUTCOMES
         ]
         shared = found if shared is None else [column for column in shared if column in found]
     return shared or []

@@ -15,10 +15,11 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
 from tidings.display.figure import note
-from tidings.display.fragments import DEFINED, split_behind
+from tidings.display.fragments import DEFINED, ROWS_OF, split_behind
 from tidings.metrics.registry import registry
 from tidings.reporting.csv_link import csv_address, csv_name
 from tidings.reporting.notebook import read_notebook
+from tidings.reporting.page_rows import RowsBehind, rows_behind
 from tidings.reporting.pinned import Run
 from tidings.reporting.record import Failure, Item, is_item, item_of, plain_text, record_of
 from tidings.reporting.site import TEMPLATES, environment, render
@@ -29,7 +30,7 @@ _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 # The place in page.html.j2 for what is known only after all sections.
 _STATE = "<!-- state of the report -->"
 # Ids of the page itself: a heading "Figure 3" must not get the id of the third figure.
-_OURS = re.compile(r"main|appendix|contents|sources|(figure|source)-\d+|def-.*", re.IGNORECASE)
+_OURS = re.compile(r"main|appendix|contents|sources|rows|(figure|source|rows)-[\d-]+|def-.*", re.IGNORECASE)
 _BUILD = re.compile(r"( · )?build \w+")
 _NO_WORD = re.compile(r"[\W_]+")
 _LONGEST_ID = 64
@@ -62,6 +63,7 @@ class Source:
     line: Markup
     inner: Markup
     code: Markup
+    command: str
 
 
 class Pages:
@@ -124,6 +126,7 @@ class Pages:
             notes=[note for note in record.notes if str(escape(note)) not in first + body],
             definitions=_definitions(items),
             sources=self._sources(shown),
+            rows=self._rows(shown, record.section),
             setup=Markup(self._setup(book)),  # noqa: S704 - highlighted by pygments, which escapes
         )
 
@@ -203,7 +206,9 @@ class Pages:
             Markup(line.partition(DEFINED)[2].removesuffix("</p>")),  # noqa: S704
             csv_address(table) if table else "",
             csv_name(section, item.title),
+            any(item.behind.get("groups") or ()),
         )
+        figure = Markup(str(figure).replace(f'"{ROWS_OF}', f'"#rows-{number + 1}-'))  # noqa: S704 - ours is in a tag
         return f'<div id="figure-{number + 1}" class="item">{figure}{links}</div>'
 
     def _sources(self, shown: Sequence[int]) -> list[Source]:
@@ -215,10 +220,16 @@ class Pages:
                 # The page names its build once.
                 line = Markup(_BUILD.sub("", line))  # noqa: S704
                 code = cell.code if at == 0 else Markup("")
-                found.append(Source(number + 1, _name_of(self._figures[number]), line, inner, code))
+                item = self._figures[number]
+                command = str(item.behind.get("command") or "")
+                found.append(Source(number + 1, _name_of(item), line, inner, code, command))
             if not cell.figures and cell.code:
-                found.append(Source(None, "What a cell printed", Markup(""), Markup(""), cell.code))
+                found.append(Source(None, "What a cell printed", Markup(""), Markup(""), cell.code, ""))
         return found
+
+    def _rows(self, shown: Sequence[int], section: str) -> list[RowsBehind]:
+        found = [(number, self._figures[number]) for number in shown]
+        return [rows_behind(n + 1, _name_of(item), item, section) for n, item in found if item.behind.get("groups")]
 
     def _filled(self, html: str, failure: Failure | None, section: str) -> tuple[Markup, bool]:
         def figure(match: re.Match[str]) -> str:

@@ -36,6 +36,7 @@ class _Table(Options, frozen=True):
         tuple[Text, ...], "its notebooks, in reading order", Meta(min_length=1, title="a list of notebooks")
     ]
     parameters: Annotated[_Parameters, "parameters of its sections"] = {}  # noqa: RUF012 - msgspec copies it
+    rows: Annotated[bool, "whether its pages hold the largest rows behind tables and bars"] = False
     variant: Annotated[
         tuple[dict[str, Any], ...],
         "variants that a reader can choose from",
@@ -64,13 +65,17 @@ class Variant:
 
 @dataclass(frozen=True)
 class Report:
-    """One report: `name` is the file's name and the folder of its reports; `sections` are notebooks, in order."""
+    """One report: `name` is the file's name and the folder of its reports; `sections` are notebooks, in order.
+
+    With `rows` its pages hold rows of the data; without, they name the command that prints them.
+    """
 
     name: str
     title: str
     sections: tuple[str, ...]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
+    rows: bool = False
 
     def variant(self, name: str) -> Variant:
         """The variant of that name, in whatever case.
@@ -136,7 +141,7 @@ def _read(file: Path, known: tuple[str, ...]) -> Report:
         if name in table.sections[:position]:
             raise UsageError(f"{where} names the section '{name}' twice.", "Keep one of them.")
     variants = _variants(where, table)
-    return Report(file.stem, table.title.strip(), table.sections, table.parameters, variants)
+    return Report(file.stem, table.title.strip(), table.sections, table.parameters, variants, table.rows)
 
 
 def _variants(where: str, table: _Table) -> tuple[Variant, ...]:

@@ -60,7 +60,12 @@ def run(
         pinned = runs[0]
         try:
             kernels.prepare(
-                {"TIDINGS_ROOT": str(settings.root), "TIDINGS_BUILD": pinned.build, "TIDINGS_RUN": pinned.id}
+                {
+                    "TIDINGS_ROOT": str(settings.root),
+                    "TIDINGS_BUILD": pinned.build,
+                    "TIDINGS_RUN": pinned.id,
+                    "TIDINGS_ROWS": "true" if report.rows else "",
+                }
             )
             # Imported here to run in parallel with the forkserver.
             from tidings.reporting.deliver import deliver

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import ibis
+import ibis.expr.types as ir
 
 from tidings import book_analyses as analyses
 from tidings.analysis.rfm import rfm_segments
@@ -14,9 +15,10 @@ from tidings.analysis.waterfall import CUSTOMERS, Part, Sales, Side, sales_by_cu
 from tidings.book import Book
 from tidings.book_analyses import Asked, RetentionResult
 from tidings.display import formats
-from tidings.metrics.measures import distinct, money
+from tidings.metrics.measures import distinct, in_report, money
 from tidings.metrics.registry import get
 from tidings.metrics.result import Field, Provenance, Result, joined, relative_change
+from tidings.query.behind import Largest
 from tidings.query.evaluation import Found, over_windows
 from tidings.window import Window
 
@@ -54,9 +56,10 @@ def products(book: Book, top: int = 12) -> Result:
     lines = lines.filter(lines.status == "succeeded", lines.type.isin(("charge", "refund", "chargeback")))
     windows = [w for w in (book.window, book.before) if w is not None]
     lines = lines.filter(ibis.or_(*(w.holds(lines.ts) for w in windows)))
+    lines = lines.mutate(product=ibis.coalesce(lines["product"], lines.product_id, "(unknown)"))
     signed = ibis.ifelse(lines.type == "charge", lines.net, -lines.net)
     now = book.window.holds(lines.ts)
-    found = lines.group_by(product=ibis.coalesce(lines["product"], lines.product_id, "(unknown)")).aggregate(
+    found = lines.group_by("product").aggregate(
         net_revenue=money(lines, signed, now),
         before=money(lines, signed, ~now),
         units=lines.quantity.sum(where=now & (lines.type == "charge")),
@@ -76,7 +79,11 @@ def products(book: Book, top: int = 12) -> Result:
         for p, now, then, *rest in result.rows
     )
     shown = (*result.fields[:3], Field("change", "Change", "ratio"), *result.fields[3:])
-    return Result(result.title, shown, changed, result.provenance)
+    sold = lines.filter(now)
+    worth = in_report(sold, cast(ir.DecimalValue, ibis.ifelse(sold.type == "charge", sold.net, -sold.net)))
+    asked = Largest(sold, "fct_order_lines", worth, Field("worth_", "Net revenue", book.currency))
+    ranked = Result(result.title, shown, changed, result.provenance)
+    return book.leading().of_rows(ranked, asked, [{"product": str(row[0])} for row in changed])
 
 
 def week_hours(book: Book) -> Result:
