@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from tidings.analysis.parts import Cause
 from tidings.analysis.usual import LEVEL
+from tidings.currencies import places
 from tidings.display import formats
 from tidings.display.figure import Figure, Finding
 from tidings.display.fragments import frame
@@ -98,7 +99,14 @@ def _of_window(one: Explanation) -> str:
         text += f" Most of it lies on {one.days.label}{_difference(one)}{_because(one)}."
     elif one.cause is not None:
         text += f" Behind it: {_because(one)[2:]}."
-    return text + _mix(one)
+    return text + _mix(one) + _exchange(one)
+
+
+def _exchange(one: Explanation) -> str:
+    """What exchange rates would have made, which is not in the change; nothing where it is less than a coin."""
+    if one.exchange is None or not round(one.exchange, places(one.value.unit)):
+        return ""
+    return f" Exchange rates alone: {formats.signed(one.exchange, one.value.unit)}, beside it and not in it."
 
 
 def _of_run(one: Explanation) -> str:

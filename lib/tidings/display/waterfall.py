@@ -14,6 +14,8 @@ from tidings.display.fragments import Table
 from tidings.errors import UsageError
 from tidings.metrics.result import Result
 
+# A part of whose customers nothing is known: it is no cause.
+_UNKNOWN = ", unknown"
 _NEGLIGIBLE = Decimal("0.08")  # parts below this share of the total are too small to be seen
 
 
@@ -105,7 +107,8 @@ def _falls(
     falls = [] if is_small else [_fall(names[0], Decimal(0), start, "total", str(formats.short(start, unit)))]
     for name, amount in zip(names[1:-1], amounts[1:-1], strict=True):
         if amount:
-            kind = ("up" if amount > 0 else "down") if is_judged else "quiet"
+            is_loud = is_judged and not name.endswith(_UNKNOWN)
+            kind = ("up" if amount > 0 else "down") if is_loud else "quiet"
             falls.append(_fall(name, level, level + amount, kind, formats.signed(amount, unit)))
         level += amount
     if is_small:
@@ -126,5 +129,8 @@ def _title(names: Sequence[str], amounts: Sequence[Decimal], unit: str, unusual:
         change = f"{change}, within usual variation"
     if len(names) == 2:
         return change
-    name, amount = max(zip(names[1:-1], amounts[1:-1], strict=True), key=lambda part: abs(part[1]))
-    return f"{change}; largest part: {rows.in_sentence(name)}, {formats.signed(amount, unit)}"
+    parts = list(zip(names[1:-1], amounts[1:-1], strict=True))
+    known = [part for part in parts if not part[0].endswith(_UNKNOWN)]
+    name, amount = max(known or parts, key=lambda part: abs(part[1]))
+    what = "largest known part" if 0 < len(known) < len(parts) else "largest part"
+    return f"{change}; {what}: {rows.in_sentence(name)}, {formats.signed(amount, unit)}"

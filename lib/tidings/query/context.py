@@ -147,6 +147,10 @@ class QueryContext:
         """What one unit of each currency is worth in the report's at the last complete day's fixing (6.1)."""
         return self.exchange.worth
 
+    def rates_on(self, day: date) -> Mapping[str, Decimal]:
+        """What one unit of each currency was worth in the report's at the last fixing up to a day."""
+        return Rates(self.warehouse, self.currency, day, "").worth
+
     @property
     def missing_fx(self) -> tuple[str, ...]:
         """Currencies that occur and have no rate; their rows are left out of sums of money (6.1)."""

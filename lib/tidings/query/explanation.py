@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 import ibis.expr.types as ir
 
@@ -15,6 +16,7 @@ from tidings.metrics.result import Provenance, Value, joined
 from tidings.platform_metrics import DIMENSIONS
 from tidings.query.context import QueryContext
 from tidings.query.evaluation import Found, known_part, over_windows
+from tidings.query.exchange import exchange_effect
 from tidings.query.periods import span_of
 from tidings.query.segment import text_of
 from tidings.window import Window, add_days
@@ -31,7 +33,8 @@ class Explanation:
     `days` are those that hold most of what is unusual (None: all of the window). Over them the metric is `there`, and
     `expected` by the same weekdays before; `column` and `cause` say in which rows most of the difference lies, and
     `mix` names a column all of whose values moved against the total. `run` is set where single days are unusual, though
-    the window may not be. `is_known` is False where the history is too short to say what is usual.
+    the window may not be. `is_known` is False where the history is too short to say what is usual. `exchange` is what
+    exchange rates alone would have made, beside the change and not in it; None where all money is in one currency.
     """
 
     value: Value
@@ -43,6 +46,7 @@ class Explanation:
     mix: str = ""
     run: Run | None = None
     is_known: bool = True
+    exchange: Decimal | None = None
     provenance: Provenance = field(default_factory=lambda: Provenance((), {}, ""))
 
     @property
@@ -59,7 +63,8 @@ def explanation(context: QueryContext, value: Value, days: Days) -> Explanation:
     is_level = span_of(metric, window) == 1 and window.days > 1
     run = None if is_level else unusual_run(days, window.days)
     known = value.unusual is not None if before is not None else days.counted(0, len(days.values)) > 0
-    found = Explanation(value, run=run, is_known=known, provenance=value.provenance)
+    exchange = None if before is None or value.before is None else exchange_effect(context, metric, window, before)
+    found = Explanation(value, run=run, is_known=known, exchange=exchange, provenance=value.provenance)
     if is_level or not found.is_unusual:
         return found
     first = len(days.values) - window.days

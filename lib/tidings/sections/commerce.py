@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 
 from tidings import book_analyses as analyses
 from tidings.analysis.rfm import rfm_segments
-from tidings.analysis.waterfall import CUSTOMERS, Part, Sales, Side, sales_by_customers, waterfall
+from tidings.analysis.waterfall import CUSTOMERS, UNKNOWN, Part, Sales, Side, sales_by_customers, waterfall
 from tidings.book import Book
 from tidings.book_analyses import Asked, RetentionResult
 from tidings.display import formats
@@ -20,6 +20,7 @@ from tidings.metrics.registry import get
 from tidings.metrics.result import Field, Provenance, Result, joined, relative_change
 from tidings.query.behind import Largest
 from tidings.query.evaluation import Found, over_windows
+from tidings.query.exchange import exchange_effect
 from tidings.window import Window
 
 COHORT_DAYS = 365
@@ -181,20 +182,28 @@ def what_changed(book: Book) -> Result:
         # A part without any rate is unknown, and so is its change.
         return Result("What changed in net revenue", fields, (), replace(origin, sql=(), rows=None))
     (old, of_old), (new, of_new) = (_side(book, window, found) for window in (book.before, book.window))
-    parts = waterfall(old, new)
+    # Of whom nothing is known comes last; where that is everybody, nobody is told apart.
+    parts = sorted(waterfall(old, new), key=lambda part: part.customers == UNKNOWN)
+    is_split = {*old.sales, *new.sales} != {UNKNOWN}
     lines = [
         (book.before.label, old.net),
-        *((_named(part), part.amount) for part in parts),
+        *((_named(part, is_split=is_split), part.amount) for part in parts),
         (book.window.label, new.net),
     ]
     shown = [line for n, line in enumerate(lines) if line[1] != 0 or n in (0, len(lines) - 1)]
     origin = joined([origin, of_old, of_new])
+    effect = exchange_effect(book.context, get("net_revenue"), book.window, book.before)
+    if effect:
+        made = formats.signed(effect, book.currency)
+        note = f"Exchange rates alone: {made}, beside this change and not in it, as all is converted at one rate."
+        origin = replace(origin, notes=(note, *origin.notes))
     orders = sum(sales.orders for sales in new.sales.values())
     return Result("What changed in net revenue", fields, tuple(shown), replace(origin, rows=orders))
 
 
-def _named(part: Part) -> str:
-    words = f"{part.kind}, {part.customers.removesuffix(' customers')}" if part.customers else part.kind
+def _named(part: Part, *, is_split: bool) -> str:
+    is_said = part.customers and is_split
+    words = f"{part.kind}, {part.customers.removesuffix(' customers')}" if is_said else part.kind
     return words.capitalize()
 
 
