@@ -18,8 +18,11 @@ _LEAST_DAYS = 4 * WEEK
 _LEAST_PAIRS = 6.0
 _PROFILE_WEEKS = 8
 _KNOWN_SHARE = 0.8
-_TAILS = ((0.5, 0.6745), (0.9, 1.645), (0.98, 2.326))
+_MOST_ALIKE = 0.9
+_TAILS = ((0.5, 0.6745), (0.9, 1.645), (0.98, 2.326), (0.99, 2.576))
 """Quantiles of |z| of normal z: where tails are heavy, the estimates of the spread from the later ones are larger."""
+_FARTHEST = (0.995, 2.807)
+"""One more for both sides together; of one side it would be the farthest day, which may be news of its own."""
 _FAR = 3.0
 _ABOVE = 1e-12
 
@@ -163,9 +166,16 @@ def _relative(now: float, before: float) -> float:
 
 
 def _spread(values: Sequence[float]) -> float:
+    """The spread round the median, at least that of the side with the longer tail: amounts lie farther above."""
     middle = median(values)
-    away = sorted(abs(value - middle) for value in values)
-    return max(away[int(share * (len(away) - 1))] / z for share, z in _TAILS)
+    sides = ([v - middle for v in values if v > middle], [middle - v for v in values if v < middle])
+    both = _by_quantiles([abs(value - middle) for value in values], (*_TAILS, _FARTHEST))
+    return max(both, *(_by_quantiles(side, _TAILS) for side in sides))
+
+
+def _by_quantiles(away: Sequence[float], tails: Sequence[tuple[float, float]]) -> float:
+    ordered = sorted(away)
+    return max(ordered[int(share * (len(ordered) - 1))] / z for share, z in tails) if ordered else 0.0
 
 
 def _from_days(days: Days, start: int, length: int, distance: int) -> tuple[float, float, float] | None:
@@ -196,11 +206,15 @@ def _slope(values: Sequence[float]) -> float:
 
 
 def _resemblance(values: Sequence[float]) -> float:
-    """By how much more a mean of days next to each other varies than one of independent days, 1 or more."""
+    """By how much more a mean of days next to each other varies than one of independent days, 1 or more.
+
+    By the upper end of what so few days leave open: a short history shows less resemblance than there is.
+    """
     middle = fmean(values)
     square = sum((value - middle) ** 2 for value in values)
     lag = sum((a - middle) * (b - middle) for a, b in itertools.pairwise(values))
-    rho = min(0.8, max(0.0, lag / square)) if square else 0.0
+    unsure = 2 / math.sqrt(len(values))
+    rho = min(_MOST_ALIKE, max(0.0, lag / square + unsure)) if square else 0.0
     return (1 + rho) / (1 - rho)
 
 
