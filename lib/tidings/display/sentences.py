@@ -16,8 +16,8 @@ from tidings.metrics.result import Value, joined
 from tidings.query.explanation import Explanation
 from tidings.window import Window
 
-_BOTH = 2
-"""A change of the window and runs of its days are looked at, each at the same level."""
+_LOOKS = 3
+"""A change of the window, runs of its days and its parts are looked at, each at the same level."""
 
 
 def findings(explained: Sequence[Explanation]) -> Figure:
@@ -73,6 +73,9 @@ def _by_cause(unusual: Iterable[Explanation]) -> list[list[Explanation]]:
     for one in unusual:
         days = (one.days.start, one.days.end) if one.days else None
         names = one.cause.names if one.cause else ()
+        if one.part is not None:
+            groups.setdefault((one.part.column, one.part.name), []).append(one)
+            continue
         groups.setdefault((days, one.column, names) if names else one.value.metric.name, []).append(one)
     return list(groups.values())
 
@@ -80,13 +83,21 @@ def _by_cause(unusual: Iterable[Explanation]) -> list[list[Explanation]]:
 def _of_same(group: Sequence[Explanation]) -> Finding:
     first, values = group[0], [one.value for one in group]
     value = first.value
-    chances = [one.run.chance if one.run else one.value.chance for one in group]
+    chances = [one.part.chance if one.part else one.run.chance if one.run else one.value.chance for one in group]
     chance = min((one for one in chances if one is not None), default=0.0)
-    text = _of_window(first) if value.unusual else _of_run(first)
+    text = _of_window(first) if value.unusual else _of_part(first) if first.part else _of_run(first)
     others = [f"{v.metric.title} ({_moved(v)})" if v.change is not None else v.metric.title for v in values[1:]]
     if others:
         text += f" The same shows in {_and(others)}."
     names = "/".join(first.cause.names) if first.cause else ""
+    if first.part is not None:
+        return Finding(
+            text,
+            f"{first.part.column} {first.part.name}",
+            chance,
+            value.metric.action,
+            joined(o.provenance for o in group),
+        )
     subject = f"{first.days.label if first.days else ''} {first.column} {names}".strip() or value.metric.name
     return Finding(text, subject, chance, value.metric.action, joined(one.provenance for one in group))
 
@@ -120,6 +131,17 @@ def _of_run(one: Explanation) -> str:
         return f"{said}{whole}."
     usual = ", within usual variation" if value.unusual is False else ""
     return f"{said}{whole}, {_moved(value)}{usual}.{_mix(one)}"
+
+
+def _of_part(one: Explanation) -> str:
+    """A value of a column that is unusual in a total that is not."""
+    value, part = one.value, one.part
+    if part is None:
+        return ""
+    column = part.column.removeprefix("is_").removesuffix("_id").replace("_", " ")
+    said = f"{formats.short(part.now, value.unit)} after {formats.short(part.before, value.unit)}"
+    whole = f"{formats.short(value.value, value.unit)}, {_moved(value)}"
+    return f"{value.metric.title} in total usual ({whole}); but {column} {part.name}: {said}; {_rarely(part.chance)}."
 
 
 def _difference(one: Explanation) -> str:
@@ -162,7 +184,7 @@ def _mix(one: Explanation) -> str:
 
 
 def _nothing(judged: Sequence[Explanation]) -> Finding:
-    pages = round(1 / (1 - (1 - _BOTH * LEVEL) ** len(judged)))
+    pages = round(1 / (1 - (1 - _LOOKS * LEVEL) ** len(judged)))
     figures = formats.plural(len(judged), "figure")
     whose = "its" if len(judged) == 1 else "their"
     text = f"Nothing unusual: {figures} moved no more than in {whose} history."
