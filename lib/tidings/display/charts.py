@@ -325,10 +325,10 @@ def _trend_table(
     series: Series, points: Sequence[Point], old: Sequence[Point] | None, target: Sequence[float | None]
 ) -> Table:
     fields = [Field("period", series.grain.capitalize()), Field("value", series.metric.title, series.unit)]
-    rows: list[tuple[Any, ...]] = [(point.period.label + _running(point), point.value) for point in points]
+    rows: list[tuple[Any, ...]] = [(_dated(point), point.value) for point in points]
     if old is not None:
         fields += [Field("period_before", "Compared with"), Field("before", "Before", series.unit)]
-        pairs = [(p.period.label, p.value) for p in old] + [(None, None)] * (len(points) - len(old))
+        pairs = [(_dated(p), p.value) for p in old] + [(None, None)] * (len(points) - len(old))
         rows = [(*row, *pair) for row, pair in zip(rows, pairs, strict=True)]
     if any(value is not None for value in target):
         fields.append(Field("target", "Target", series.unit))
@@ -343,12 +343,14 @@ def _wide_table(courses: Mapping[str, Series]) -> Table:
     return Table(
         (Field("period", first.grain.capitalize()), *names),
         tuple(
-            (point.period.label + _running(point), *(found.get((name, point.period.start)) for name in courses))
+            (_dated(point), *(found.get((name, point.period.start)) for name in courses))
             for point in axes.past(first.points)
         ),
     )
 
 
-def _running(point: Point) -> str:
+def _dated(point: Point) -> formats.Printed:
+    """A period as it is read, and for programs its first day, with what makes it less than a whole one."""
     text = alt.state(point)
-    return f" ({text})" if text else ""
+    state = f" ({text})" if text else ""
+    return formats.Printed(f"{point.period.label}{state}", f"{point.period.start.isoformat()}{state}", "")
