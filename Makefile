@@ -22,6 +22,7 @@ setup: .venv/.installed  ## Install everything into .venv
 report: setup  ## Land the sample company, build, run the weekly report, print where it is
 	@$(BIN)/tidings pull
 	@$(BIN)/tidings build
+	@$(BIN)/tidings alerts evaluate
 	@$(MAKE) --no-print-directory reports/.weekly
 	@tail -n 2 reports/.weekly
 
@@ -55,7 +56,7 @@ proof: setup  ## What is slow or needs data of others: real data, the APIs as th
 	  -m "proof or data or descriptions" tests
 
 unit: setup  ## Unit, property, architecture, end-to-end and browser tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not proof and not data and not descriptions" --durations=10 tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not proof and not data and not descriptions" --durations=10 tests
 
 notebooks: setup  ## Rerun every section on the sample (TIDINGS_ROOT: another workbook) and compare its digest
 	@$(BIN)/python -m pytest --nbval-lax --nbval-current-env -p no:cacheprovider notebooks

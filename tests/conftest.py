@@ -11,17 +11,20 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import settings as profiles
 from ibis.expr.operations import Node
 
 import tidings.warehouse.build
 import tidings.warehouse.compiled
+from tidings.business_calendar import Calendar, day_table, fingerprint
 from tidings.cli.main import main
 from tidings.landing.store import Landing
+from tidings.language import Language, speak
 from tidings.settings import load_settings
 from tidings.sources.source import Pull, open_sources
-from tidings.warehouse import reader
+from tidings.warehouse import duckdb
 from tidings.warehouse.build import build
 from workbook_folders import SAMPLE_SETTINGS, make_workbook
 
@@ -49,7 +52,7 @@ def no_waiting_for_disks() -> Iterator[None]:
 def kept_sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """SQL of models is made once per session for all workers, apart from that of real builds: tests replace code."""
     folder = _shared_by_workers(tmp_path_factory) / "sql"
-    compile_sql = reader.compile_sql
+    compile_sql = duckdb.compile_sql
 
     @cache
     def compiled(operation: Node) -> str:
@@ -58,8 +61,20 @@ def kept_sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tidings.warehouse.compiled, "kept_folder", lambda: folder)
         # Contracts, too, are the same queries in each of some hundred builds.
-        patch.setattr(reader, "compile_sql", lambda expression: compiled(expression.op()))
+        patch.setattr(duckdb, "compile_sql", lambda expression: compiled(expression.op()))
+        # So are the days of 46 years, of which most builds have the same to say.
+        patch.setattr(tidings.warehouse.build, "day_table", _day_table)
         yield
+
+
+# Files of few, slow tests, which begin first: at the end one core would wait for the other.
+_FIRST = ("test_end_to_end.py", "test_conformance.py", "test_readme.py", "test_variants.py", "test_warehouse.py")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays, and need not be looked through for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -71,9 +86,20 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Properties are part of the proof: there they are tried with more examples."""
+    items.sort(key=lambda item: _FIRST.index(item.path.name) if item.path.name in _FIRST else len(_FIRST))
     for item in items if _is_proof(config) else ():
         if hasattr(getattr(item, "obj", None), "hypothesis"):
             item.add_marker(pytest.mark.proof)
+
+
+_TABLES: dict[str, pa.Table] = {}
+
+
+def _day_table(calendar: Calendar) -> pa.Table:
+    said = fingerprint(calendar)
+    if said not in _TABLES:
+        _TABLES[said] = day_table(calendar)
+    return _TABLES[said]
 
 
 def _is_proof(config: pytest.Config) -> bool:
@@ -84,6 +110,13 @@ def _is_proof(config: pytest.Config) -> bool:
 def _shared_by_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(autouse=True)
+def english_again() -> Iterator[None]:
+    """A process speaks one language at a time; the next test begins in ours."""
+    yield
+    speak(Language())
 
 
 @pytest.fixture(scope="session")

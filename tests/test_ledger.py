@@ -127,7 +127,7 @@ def test_a_reader_neither_waits_for_a_writer_nor_keeps_one_waiting(
     monkeypatch.setattr("tidings.ledger.store._WAIT_SECONDS", 0.0)
     ledger = Ledger(tmp_path / "ledger.sqlite")
     ledger.start_pull("shop", NOW)
-    with ledger._transaction() as connection:
+    with ledger.transaction() as connection:
         connection.execute("UPDATE pulls SET rows = 7")
         # What is not yet committed is not yet there.
         assert [pull.rows for pull in ledger.pulls()] == [0]
@@ -249,7 +249,8 @@ def test_runs_of_every_older_schema_come_along(tmp_path: Path, schema: int) -> N
     with contextlib.closing(sqlite3.connect(file)) as connection:
         connection.executescript("".join(MIGRATIONS[:schema]) + f"PRAGMA user_version = {schema};")
         connection.executescript(
-            "INSERT INTO runs (id, schedule, slot, as_of, parameters, build, version, status, started_at, seconds,"
+            f"INSERT INTO runs (id, {'schedule' if schema < 4 else 'report'}, slot, as_of,"
+            " parameters, build, version, status, started_at, seconds,"
             " error) VALUES ('r', 's', 'd', '2026-06-01T00:00:00+00:00', '{}', 'b', '1', 'running',"
             " '2026-06-01T06:00:00+00:00', NULL, '');"
             "INSERT INTO run_sections VALUES ('r', 0, 'a', 'running', NULL, '');"

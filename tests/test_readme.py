@@ -26,22 +26,23 @@ import pytest
 import tomlkit
 
 from fakes.databases import postgres_folder, postgresql
+from fakes.mail_server import MailServer
 from fakes.pulling import QuickClock, Workbook
 from fakes.search_console import FakeSearchConsole
 from tidings.book import Book
 from tidings.cli import main as cli
 from tidings.display import own
 from tidings.intake import pulling
-from tidings.landing.store import Landing, landed_files
+from tidings.landing.store import landed_files
+from tidings.ledger.alert_log import AlertEvent, AlertLog, alerts_of
 from tidings.metrics.metric import Thresholds
 from tidings.settings import load_settings
 from tidings.sources.api import pulling as api
 from tidings.sources.api.source import ApiSource
 from tidings.sources.clock import Clock
-from tidings.sources.source import Pull, open_sources
-from tidings.warehouse.build import build
+from tidings.sources.source import open_sources
 from tidings.window import days_between
-from workbook_folders import ROOT, SAMPLE_SETTINGS, make_workbook
+from workbook_folders import ROOT, make_workbook
 
 NOW = datetime(2026, 7, 2, 6, tzinfo=UTC)
 _FENCED = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE)
@@ -93,8 +94,14 @@ class Reader:
         do[block.language](block.text)
 
     def _settings(self, text: str) -> None:
-        """Write tables into pyproject.toml; a table that is there is gone on with. A report is a file of its own."""
+        """Write tables into pyproject.toml; a table that is there is gone on with. A report or rules of alerts are a
+        file of their own."""
+        if "alert" in tomllib.loads(text):
+            (self.root / "alerts.toml").write_text(text, encoding="utf-8")
+            return
         if "title" in tomllib.loads(text):
+            # Its sources would be pulled on a day of another year than this one's.
+            text = text.replace("pull = true\n", "")
             (self.root / "schedules" / "sales.toml").write_text(text, encoding="utf-8")
             return
         for said, ours in self.own.items():
@@ -201,21 +208,26 @@ def _shown(lines: list[str]) -> str:
 # What README takes for granted, by heading.
 
 
-@pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A few months of a small sample company, landed and built: what it shows is tested on a larger one."""
-    settings = SAMPLE_SETTINGS.replace("size = 0.03", "size = 0.02\ndays = 150")
-    root = make_workbook(tmp_path_factory.mktemp("company") / "workbook", settings)
-    found = load_settings(root)
-    for source in open_sources(found):
-        list(source.pull(Landing(found.raw), Pull(NOW)))
-    build(found)
-    return root
+def _shortened(root: Path) -> None:
+    """Sections of one question: what the others show is tested elsewhere."""
+    for file in (root / "notebooks").glob("*.ipynb"):
+        notebook = json.loads(file.read_text(encoding="utf-8"))
+        head, (question, answer), digest = notebook["cells"][:3], notebook["cells"][5:7], notebook["cells"][-1]
+        assert question["source"][0].startswith("## ") and "show." in "".join(answer["source"]), file
+        notebook["cells"] = [*head, question, answer, digest]
+        file.write_text(json.dumps(notebook), encoding="utf-8")
 
 
 def _sample(reader: Reader, request: pytest.FixtureRequest) -> None:
     """The sample company, built."""
-    shutil.copytree(request.getfixturevalue("company"), reader.root, dirs_exist_ok=True)
+    shutil.copytree(request.getfixturevalue("sample_workbook"), reader.root, dirs_exist_ok=True)
+
+
+def _alerted(reader: Reader, request: pytest.FixtureRequest) -> None:
+    """The sample company with an alert that is open; of its few calls a day says too little to close it."""
+    _sample(reader, request)
+    opened = AlertEvent("Errors", "figure", "opened", NOW, date(2026, 6, 19), said="It was high.")
+    AlertLog(load_settings(reader.root).ledger).add([opened])
 
 
 def _fresh(reader: Reader, request: pytest.FixtureRequest) -> None:
@@ -308,9 +320,30 @@ def _search(reader: Reader, request: pytest.FixtureRequest) -> None:
     patched.setattr(pulling, "Clock", lambda now, stop: QuickClock(now))
 
 
+def _posted(reader: Reader, request: pytest.FixtureRequest) -> None:
+    """The sample company, and the provider's mail server on this machine."""
+    _sample(reader, request)
+    server = MailServer(logins={"reports@example.com": "…"})
+    stack = server.running()
+    stack.__enter__()
+    request.addfinalizer(lambda: stack.__exit__(None, None, None))
+    reader.own = {'host = "smtp.example.com"': f'host = "127.0.0.1"\nport = {server.port}\nsecurity = "none"'}
+    reader.names = {"server": server}
+
+
 def _reported(reader: Reader) -> None:
     """The page is where the last line says."""
     assert (reader.root / reader.said.splitlines()[-1]).is_file()
+
+
+def _sent(reader: Reader) -> None:
+    """On Monday both get the report, once, however often somebody looks."""
+    for minute in (0, 5):
+        reader._monkeypatch.setattr(cli, "_now", lambda at=datetime(2026, 7, 6, 6, minute, tzinfo=UTC): at)
+        reader.follow(Block("", "console", "$ tidings due"))
+    mails = [kept.mail for kept in reader.names["server"].mailbox]
+    assert [str(mail["To"]) for mail in mails] == ["ann@example.com", "bob@example.com"]
+    assert all(str(mail["Subject"]).startswith("Sales, 8 Jun – 5 Jul 2026") for mail in mails)
 
 
 def _seen(reader: Reader) -> None:
@@ -319,6 +352,8 @@ def _seen(reader: Reader) -> None:
     assert json.loads(germany.read_text())["parameters"]["segment"] == "country=DE"
     (march,) = reader.root.glob("reports/web_traffic/2026-03-01*/run.json")
     assert json.loads(march.read_text())["parameters"]["compare"] == "year"
+    page = re.sub("[\\s\u2009\u202f]+", " ", march.with_name("web_traffic.html").read_text(encoding="utf-8"))
+    assert "1 – 28 Feb 2026" in page, "the days before the day that was asked for"
 
 
 def _chosen(reader: Reader) -> None:
@@ -349,6 +384,11 @@ def _aimed(reader: Reader) -> None:
     assert book.value("availability").metric.thresholds == Thresholds(0.995, 0.99, "yours")
 
 
+def _translated(reader: Reader) -> None:
+    (page,) = reader.root.glob("reports/commerce/*/commerce.html")
+    assert '<html lang="de">' in page.read_text() and "Wie viel haben wir verkauft?" in page.read_text()
+
+
 def _worked(reader: Reader) -> None:
     """The fiscal year of the settings, open on its weekdays but for Easter, May and Corpus Christi."""
     names = reader.names
@@ -364,6 +404,14 @@ def _retailed(reader: Reader) -> None:
     net = book.value("net_revenue")
     assert (float(net.value or 0), net.unit) == (pytest.approx(34.38), "GBP")
     assert list(reader.root.glob("reports/commerce/*/commerce.html"))
+
+
+def _bound(reader: Reader) -> None:
+    """A book of German rows alone, with less revenue than all have and some of its own."""
+    of_one, whole = reader.names["of_one"], Book.open(root=reader.root)
+    countries = of_one.query(of_one.table("fct_orders").select("country").distinct()).rows
+    assert [row["country"] for row in countries] == ["DE"]
+    assert 0 < of_one.value("net_revenue").value < whole.value("net_revenue").value
 
 
 def _logged(reader: Reader) -> None:
@@ -384,6 +432,16 @@ def _searched(reader: Reader) -> None:
     assert list(reader.root.glob("reports/source_health/*/source_health.html"))
 
 
+def _silenced(reader: Reader) -> None:
+    """Somebody has seen the alert, and nothing more is told of it until August."""
+    (alert,) = alerts_of(AlertLog(load_settings(reader.root).ledger).events())
+    assert (alert.state(date(2026, 7, 31)), alert.state(date(2026, 8, 1))) == (
+        "muted until 2026-08-01",
+        "acknowledged",
+    )
+    assert "Errors: muted until 2026-08-01" in reader.said
+
+
 Set = Callable[[Reader, pytest.FixtureRequest], None]
 
 
@@ -399,10 +457,14 @@ WORLDS: Mapping[str, tuple[Set, Callable[[Reader], None]]] = {
     "Variants that a reader can choose": (_sample, _chosen),
     "Down to the rows": (_sample, _listed),
     "Follow a number to its rows": (_sample, _followed),
+    "For one shop, or for anybody": (_sample, _bound),
     "Orders, events, calls: CSV, Parquet, JSON lines": (_invoices, _retailed),
     "Web server access logs": (_log, _logged),
     "Fiscal year, business days, holidays": (_sample, _worked),
+    "Alerts": (_alerted, _silenced),
     "Annotations, targets, thresholds": (_sample, _aimed),
+    "On time, to whom it concerns": (_posted, _sent),
+    "Language and figures": (_sample, _translated),
     "Stores, search, web analytics, subscriptions, payments: APIs": (_search, _searched),
 }
 
@@ -433,6 +495,7 @@ def test_an_example_of_readme_is_followed_word_for_word(
     given, gave = WORLDS[heading]
     reader = Reader(make_workbook(tmp_path / "workbook", _checkout_settings()), monkeypatch, capsys)
     given(reader, request)
+    _shortened(reader.root)
     for block in blocks(Path("README.md")):
         if block.heading == heading:
             reader.follow(block)

@@ -21,7 +21,7 @@ from tidings.models.contracts import check_columns, check_rows, declared
 from tidings.models.graph import Graph, known_models
 from tidings.settings import Settings
 from tidings.warehouse.compiled import root_schemas, sql_of
-from tidings.warehouse.reader import compile_sql, sql_of_no_rows
+from tidings.warehouse.duckdb import compile_sql, sql_of_no_rows
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 _REQUIRED: Mapping[str, Mapping[str, Any]] = {
@@ -115,14 +115,18 @@ def run_models(target: str, **raw: Sequence[Mapping[str, Any]]) -> list[dict[str
     def run(expression: ibis.Table) -> pa.Table:
         return con.execute(_check_sql(expression.op())).to_arrow_table()
 
+    lineage = graph.lineage(target)
+    read = {table for _, reads in lineage for table in reads}
     for name, schema in schemas.items():
+        if name not in read:
+            continue
         rows = raw.get(name.removeprefix("raw_"), ())
         if name.removeprefix("raw_") in feeds():
             origin = {"_source": "shop", "_partition": "a.csv", "_pull": 1}
             rows = [{**origin, **row} for row in feed_rows(name.removeprefix("raw_"), rows)]
         con.register(name, pa.Table.from_pylist([dict(row) for row in rows], schema=schema.to_pyarrow()))
     unfed = {f"raw_{feed}" for feed in feeds()} - {f"raw_{feed}" for feed in raw}
-    for name, reads in graph.lineage(target):
+    for name, reads in lineage:
         contract = graph.models[name].contract
         # As in a build: staging makes rows of rows, so none of none.
         if name != target and graph.models[name].layer == "staging" and unfed.issuperset(reads):

@@ -21,6 +21,9 @@ from tidings.business_calendar import calendar_of
 from tidings.display import formats, notebook, own
 from tidings.display.show import head
 from tidings.errors import MetricError, UsageError, WindowError, suggest
+from tidings.language import say, speak
+from tidings.ledger.alert_log import AlertLog
+from tidings.ledger.alert_table import alert_table, evaluated_days
 from tidings.metrics.metric import Metric, Thresholds
 from tidings.metrics.registry import get, leaves, registry
 from tidings.metrics.result import Field, Point, Result, Series, Value
@@ -38,6 +41,7 @@ from tidings.query.trace import raw_rows
 from tidings.query.values import evaluated, why_unknown
 from tidings.settings import Settings, load_settings
 from tidings.warehouse.reader import Warehouse
+from tidings.warehouse.rows import Given, Rows
 from tidings.window import (
     LATEST,
     Calendar,
@@ -68,8 +72,10 @@ class Book:
         self.window = window
         self.compare = compare
         self.before = window.compare(compare)
-        self.annotations = read_annotations(settings.annotations)
-        self._targets = read_targets(settings.targets, tuple(registry()))
+        # What is written by hand is about the whole workbook, and for those who run it.
+        is_inside = not self.bound_to and not settings.environment.get("TIDINGS_PUBLIC")
+        self.annotations = read_annotations(settings.annotations) if is_inside else ()
+        self._targets = read_targets(settings.targets, tuple(registry())) if is_inside else ()
         self._thresholds = own_thresholds(settings.thresholds)
 
     @classmethod
@@ -85,6 +91,8 @@ class Book:
         build: str | None = None,
         first: date | str = "",
         last: date | str = "",
+        locale: str = "",
+        rows: Given | None = None,
     ) -> Book:
         """Open a build (by default the current one) of the workbook at `root` (by default that of this folder).
 
@@ -92,24 +100,37 @@ class Book:
         covers. Or it has the local days from `first` to `last`, both included: with `first` alone up to the last
         complete day or for `days`, with `last` alone the `days` up to it. It is compared with the `previous` days, the
         same `weekdays` before, a `year` before or `none`. An empty time zone or currency is that of the settings.
+        `locale` (by default that of the run, else of the settings) is the language of what is shown from now on.
         `segment` limits all results, as "country=DE|AT, device!=mobile, value>=10", or is the name of a saved one.
+
+        `rows`, as {"shop_id": 7} or {"country": ["DE", "AT"]}, are the only ones that can be read, by whatever way;
+        what has none of these columns is refused. Then "latest" is the beginning of that day.
 
         Raises:
             UsageError: a parameter is unknown or malformed.
             SettingsError: the settings, or a file that says more of days or metrics, cannot be used as written.
             WindowError: a date cannot be read, the window has no day, or `days` is given with both dates.
             WarehouseError: there is no such build.
+            RowsError: no table has the columns of `rows`, or the process is bound to others.
         """
-        _check_types(days, as_of=as_of, compare=compare, timezone=timezone, currency=currency, segment=segment)
+        texts = {"as_of": as_of, "compare": compare, "timezone": timezone, "currency": currency, "segment": segment}
+        _check_types(days, **texts, locale=locale)
         settings = load_settings(None if root is None else Path(root))
+        speak(settings.language(locale or settings.environment.get("TIDINGS_LOCALE", "")))
         how = comparison(compare)
         money = (currency or settings.currency).upper()
         if len(money) != 3 or not money.isascii() or not money.isalpha():
             raise UsageError(f"The currency '{currency}' is not an ISO code.", "Write three letters, as EUR.")
         zone = Zone(timezone or settings.timezone, settings.week_start)
         # A run fixes the build that all of its sections read.
-        warehouse = Warehouse.open(settings, build or settings.environment.get("TIDINGS_BUILD") or None)
+        warehouse = Warehouse.open(settings, build or settings.environment.get("TIDINGS_BUILD") or None, Rows.of(rows))
+        if not warehouse.rows:
+            # What a rule says is of the whole workbook.
+            _lay_alerts(settings, warehouse)
         at = parse_as_of(as_of, zone, warehouse.complete_until)
+        if warehouse.rows and as_of.strip().lower() == LATEST:
+            # The minute may be that of the last row of another audience.
+            at = zone.first_instant(zone.day_of(at))
         context = QueryContext(
             warehouse,
             zone,
@@ -134,19 +155,29 @@ class Book:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         """The head of a section: period, comparison, segment, currency, end of the data, and the build."""
-        until = self.context.coverage.until
+        newest = self.context.coverage.until
+        until = say("no data yet") if newest is None else label_instant(newest, self.zone)
         facts = {
-            "Segment": self.segment,
-            "Currency": self.currency,
-            "As of": label_instant(self.as_of, self.zone),
-            "Data until": "no data yet" if until is None else label_instant(until, self.zone),
+            say("Rows"): str(self.bound_to),
+            say("Segment"): self.segment,
+            say("Currency"): self.currency,
+            say("As of"): label_instant(self.as_of, self.zone),
+            say("Data until"): "" if self.bound_to else until,
             # A page names its build at its end.
-            "Build": "" if self.settings.environment.get("TIDINGS_RUN") else self.build_id,
-            "Rejected": "; ".join(rejected_sentences(self.context.warehouse.rejected, self.window)),
-            "Exchange rates": " ".join(self.context.notes.money),
+            say("Build"): "" if self.settings.environment.get("TIDINGS_RUN") else self.build_id,
+            say("Rejected"): "" if self.bound_to else self._rejected(),
+            say("Exchange rates"): " ".join(self.context.notes.money),
         }
         known = {name: fact for name, fact in facts.items() if fact}
         return head("", self.window, self.before, known)._repr_mimebundle_()
+
+    def _rejected(self) -> str:
+        return "; ".join(rejected_sentences(self.context.warehouse.rejected, self.window))
+
+    @property
+    def bound_to(self) -> Rows:
+        """The rows to which the book is limited; without columns all."""
+        return self.context.warehouse.rows
 
     @property
     def zone(self) -> Zone:
@@ -547,6 +578,16 @@ class Book:
     def unit(self, metric: Metric) -> str:
         """The unit printed after a metric's value, for money the report's currency."""
         return self.context.unit(metric)
+
+
+def _lay_alerts(settings: Settings, warehouse: Warehouse) -> None:
+    """Show the alerts of the ledger as `fct_alerts`: in a run those known when it began, so that all pages agree."""
+    events = AlertLog(settings.ledger).seen_by(settings.environment.get("TIDINGS_RUN", ""))
+    # Their days are those of the workbook, whatever zone a report has.
+    zone = Zone(settings.timezone, settings.week_start)
+    days = evaluated_days(events)
+    covers = None if days is None else (zone.first_instant(days[0]), zone.first_instant(add_days(days[1], 1)))
+    warehouse.lay_over("fct_alerts", alert_table(events, zone), "alerts.toml", covers)
 
 
 def comparison(text: str) -> Comparison:

@@ -19,6 +19,7 @@ from tidings.analysis.funnel import Funnel, Path, Step, StepResult, by_value, fu
 from tidings.analysis.funnel_paths import Exclusion, Order
 from tidings.analysis.retention import Grain, Mode, Type, retention_counts, retention_grid
 from tidings.errors import UsageError, suggest
+from tidings.language import say, say_as
 from tidings.metrics.measures import in_report
 from tidings.metrics.result import Field, Provenance, Result
 from tidings.query.context import QueryContext
@@ -71,8 +72,8 @@ class Asked:
         """The provenance of a result: the queries since the `start`-th, with a note on coverage."""
         origin = self.context.provenance(self.context.sql[start:], [mart], rows, money=money)
         notes = {
-            "none": f"No source covers {self.window.label}: these days are unknown.",
-            "part": f"Only a part of {self.window.label} is covered.",
+            "none": say("No source covers {days}: these days are unknown.", days=self.window.label),
+            "part": say("Only a part of {days} is covered.", days=self.window.label),
         }
         extent = self.extent(mart, self.window.start, self.window.end)
         return replace(origin, notes=(*origin.notes, notes[extent])) if extent in notes else origin
@@ -226,7 +227,7 @@ def cohorts(
     fields = (
         Field("cohort", "Cohort"),
         Field("size", "Users", "count"),
-        Field("interval", f"{period.capitalize()}s later", "count"),
+        Field("interval", say_as("period", f"{period.capitalize()}s later"), "count"),
         Field("returned", "Came back", "count"),
         Field("rate", "Share", "ratio"),
         Field("state", "State"),
@@ -264,7 +265,7 @@ def lifecycle(asked: Asked, period: Unit, *, by: str) -> Result:
         known = one.state != "future" and asked.extent(_EVENTS, one.start, one.end) != "none"
         rows.append((one.label, *(row[name] if known else None for name in names), row["state"]))
     fields = (
-        Field("period", period.capitalize()),
+        Field("period", say_as("period", period.capitalize())),
         *(Field(name, name.capitalize(), "count") for name in names),
         Field("state", "State"),
     )

@@ -9,12 +9,12 @@ from tidings.metrics.metric import Metric
 from tidings.metrics.result import Behind, Group, Result
 from tidings.query.behind import Keys, Largest, command, largest, of_metric
 from tidings.query.context import QueryContext
-from tidings.settings import Settings
+from tidings.settings import SHOW_ROWS, Settings
 from tidings.window import Window
 
 MOST_GROUPS = 4
 """Of further rows of a result the page names the command: fifty rows of each would make it too heavy."""
-_RUN, _ROWS = "TIDINGS_RUN", "TIDINGS_ROWS"
+_RUN = "TIDINGS_RUN"
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Leading:
         return bool(self.settings.environment.get(_RUN))
 
     @property
-    def may_leave(self) -> bool:
-        """Whether the report lets rows leave."""
-        return self.is_run and self.settings.environment.get(_ROWS) == "true"
+    def shows_rows(self) -> bool:
+        """Whether pages of the run hold rows."""
+        return self.is_run and self.settings.environment.get(SHOW_ROWS) == "yes"
 
     def of_metric(self, result: Result, metric: Metric, keys: Sequence[Keys | None]) -> Result:
         """The result of a metric with what leads to its rows; `keys` has the values by which each row was made."""
@@ -42,7 +42,7 @@ class Leading:
         columns = tuple(dict.fromkeys(column for key in keys if key for column in key))
         lines = [None if key is None else self.command(metric, key) for key in keys]
         groups: tuple[Group | None, ...] = ()
-        if self.may_leave:
+        if self.shows_rows:
             shown = self._largest(of_metric(self.context, metric, self.window, columns), keys)
             groups = tuple(_with(group, line) for group, line in zip(shown, lines, strict=True))
         first = next(filter(None, lines), "") or self.command(metric, {})
@@ -50,11 +50,14 @@ class Leading:
 
     def of_rows(self, result: Result, asked: Largest, keys: Sequence[Keys | None]) -> Result:
         """The result with the largest of other rows, where they may leave; no command makes them."""
-        return replace(result, behind=Behind("", tuple(self._largest(asked, keys)))) if self.may_leave else result
+        return replace(result, behind=Behind("", tuple(self._largest(asked, keys)))) if self.shows_rows else result
 
     def command(self, metric: Metric, keys: Keys) -> str:
         """The command that prints the rows of a metric with these values; empty where it cannot say them."""
         context, settings = self.context, self.settings
+        if context.warehouse.rows:
+            # It would print the rows of everybody, which are not those of the page.
+            return ""
         others = {
             "--timezone": "" if context.zone.name == settings.timezone else context.zone.name,
             "--currency": "" if context.currency == settings.currency else context.currency,

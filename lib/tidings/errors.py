@@ -103,6 +103,10 @@ class WindowError(UsageError, ValueError):
     """A date, a window or a time zone is not valid; also a `ValueError`, as the value may come from a source."""
 
 
+class RowsError(UsageError):
+    """What was asked for cannot be limited to the rows of the audience, so it is not shown to it; exit code 2."""
+
+
 class MetricError(TidingsError):
     """A metric is unknown, or was used in a way that its kind does not allow."""
 

@@ -73,14 +73,15 @@ def read_options(where: str, table: Mapping[str, Any], kind: type[T]) -> T:
     Raises:
         SettingsError: a key is not known, a required one is missing, or a value is not what its key takes.
     """
-    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    # A key that is a word of Python's, as `for`, has a field of another name.
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     for key in table:
         if key not in fields:
             raise SettingsError(f"{where} has an unknown key '{key}'.", suggest(key, fields))
     values = {}
     for key, field in fields.items():
         if table.get(key) is not None:
-            values[key] = _value(where, key, table[key], field.type)
+            values[field.name] = _value(where, key, table[key], field.type)
         elif field.required:
             said = _said(field.type)
             raise SettingsError(f"{where} has no {key}.", f"{_write(key, said)}: {said['help']}.")

@@ -15,6 +15,7 @@ from msgspec import Meta
 from tidings import discovery
 from tidings.enrich.hosts import site_host
 from tidings.errors import SettingsError, remedy_of
+from tidings.language import ENGLISH, Language, language_of
 from tidings.options import Currency, OptionalText, Options, SomeTexts, Text, ZoneName, known, read_options
 from tidings.secrets import Secret, is_secret_name
 
@@ -26,10 +27,18 @@ MONTHS = (
 _LARGEST_KEY = 1 << 16
 WITHOUT_SECRETS = "TIDINGS_WITHOUT_SECRETS"
 """Set while sections run: they read landed data, and the file .env is not read for them."""
+ROWS = "TIDINGS_ROWS"
+"""Set while sections run for an audience: what every book of the process is bound to (`warehouse/rows.py`)."""
+SHOW_ROWS = "TIDINGS_SHOW_ROWS"
+"""Set while sections run whose pages hold the largest rows behind their figures (`book_rows.py`)."""
 WeekStart = Literal["monday", "sunday"]
 _File = Annotated[OptionalText, Meta(pattern=r"^[^\0]*\Z", title="the path of a file, without U+0000")]
 _SOURCES = Meta(title="one table per source", examples=['{ shop = { kind = "…" } }'])
+_LOCALE = Meta(examples=['"de"', '"de-AT"'])
 _THRESHOLDS = Meta(examples=["{ error_rate = { good = 0.01, warn = 0.02 } }"])
+_CHANNELS = Meta(title="one table per channel", examples=['{ mail = { kind = "mail", … } }'])
+_ADDRESS = Meta(pattern=r"^(https?://[^\s?#]+)?\Z", title="an http address", examples=['"https://reports.example.com"'])
+_OPERATOR = Meta(examples=['{ channels = ["mail"], to = ["ops@example.com"] }'])
 _SEGMENTS = Meta(examples=['{ dach = "country=DE|AT|CH" }'])
 
 
@@ -38,6 +47,7 @@ class _Table(Options, frozen=True):
 
     timezone: Annotated[ZoneName, "zone of the report's days"] = "UTC"
     currency: Annotated[Currency, "currency of the report's money"] = "EUR"
+    locale: Annotated[Text, "language of pages and marks of their numbers", _LOCALE] = ENGLISH
     week_start: Annotated[WeekStart, "day on which weeks start"] = "monday"
     fiscal_year_start: Annotated[Text, "month with which the fiscal year begins", known(MONTHS)] = "january"
     business_days: Annotated[SomeTexts, "weekdays on which you work", known(WEEKDAYS)] = ()
@@ -48,6 +58,9 @@ class _Table(Options, frozen=True):
     sources: Annotated[dict[str, dict[str, Any]], "where data come from", _SOURCES] = {}  # noqa: RUF012 - msgspec copies it
     segments: Annotated[dict[str, Text], "segments by name", _SEGMENTS] = {}  # noqa: RUF012 - msgspec copies it
     thresholds: Annotated[dict[str, dict[str, Any]], "own thresholds by metric", _THRESHOLDS] = {}  # noqa: RUF012 - as above
+    channels: Annotated[dict[str, dict[str, Any]], "by which ways reports leave", _CHANNELS] = {}  # noqa: RUF012 - as above
+    public_address: Annotated[OptionalText, "address under which reports/ is published", _ADDRESS] = ""
+    operator: Annotated[dict[str, Any], "who is told of failures", _OPERATOR] = {}  # noqa: RUF012 - as above
 
 
 class _Bounds(Options, frozen=True):
@@ -65,7 +78,9 @@ class Settings:
     money; `fiscal_year_start` is a month, `business_days` are weekdays (none where not said) and `holidays` says whose
     public ones (DE, DE-BY), all for `business_calendar.py`; `site` is the host whose own links are internal; `fx` and
     `geoip` are files, relative to `root`; `sources` maps a source's name to its table as written, `segments` a name to
-    a segment, `thresholds` a metric to its last good and its last warning value.
+    a segment, `thresholds` a metric to its last good and its last warning value. `channels` maps the name of a way by
+    which reports leave to its table; `public_address` is where reports/ is published, without a slash at its end;
+    `operator` says who is told of failures. `locale` is the language of pages.
     """
 
     root: Path
@@ -82,6 +97,10 @@ class Settings:
     business_days: tuple[str, ...] = ()
     holidays: str = ""
     thresholds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    channels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    public_address: str = ""
+    operator: Mapping[str, Any] = field(default_factory=dict)
+    locale: str = ENGLISH
 
     @property
     def raw(self) -> Path:
@@ -127,6 +146,14 @@ class Settings:
     def reports(self) -> Path:
         """The finished reports."""
         return self.root / "reports"
+
+    def language(self, locale: str = "") -> Language:
+        """The language of pages, or of another locale, with the workbook's own messages.
+
+        Raises:
+            SettingsError: there is no such locale, or a file of messages cannot be used.
+        """
+        return language_of(locale or self.locale, self.root / "languages")
 
     @property
     def rates_file(self) -> str:
@@ -186,15 +213,15 @@ class Settings:
         return None if not value or content or is_path else Secret(value)
 
     def variables_of(self, source: str) -> tuple[str, ...]:
-        """All environment variables that are named after a source."""
+        """All environment variables that are named after a source or a channel."""
         beginning = f"{source}_".upper().replace("-", "_")
         return tuple(name for name in self.environment if name.startswith(beginning))
 
     def withheld(self) -> frozenset[str]:
-        """The variables that are withheld from sections: those named after sources, and those that look like a
-        secret.
+        """The variables that are withheld from sections: those named after sources and channels, and those that
+        look like a secret.
         """
-        named = {name for source in self.sources for name in self.variables_of(source)}
+        named = {name for each in (*self.sources, *self.channels) for name in self.variables_of(each)}
         return frozenset(named | {name for name in self.environment if is_secret_name(name)})
 
     def _small_file(self, value: str) -> str:
@@ -225,6 +252,11 @@ class Settings:
             for shown, file in files.items()
             if os.path.isfile(file) and file.stat().st_mode & 0o077  # noqa: PTH113
         ]
+
+
+def process_rows() -> str:
+    """The rows to which this process is bound, as text; of the process alone, so that no setting can take them off."""
+    return os.environ.get(ROWS, "")
 
 
 def _path(root: Path, value: str) -> Path:
@@ -263,14 +295,14 @@ def load_settings(root: Path | None = None) -> Settings:
         there = "has no pyproject.toml" if os.path.isdir(root) else "is no folder"  # noqa: PTH112
         raise SettingsError(f"{root} {there}.", "Name the folder of a workbook.")
     table = read_options("[tool.tidings]", _workbook_table(file) or {}, _Table)
-    for name in table.sources:
+    for what, name in (*(("source", name) for name in table.sources), *(("channel", name) for name in table.channels)):
         if not name.replace("_", "").replace("-", "").isalnum() or not name[0].isalpha():
             raise SettingsError(
-                f"The source name '{name}' cannot name a folder.",
+                f"The {what} name '{name}' cannot name a folder or a variable.",
                 "Use letters, digits, - and _, a letter first.",
             )
     discovery.use(root)
-    return Settings(
+    settings = Settings(
         root=root,
         timezone=table.timezone,
         currency=table.currency,
@@ -284,8 +316,15 @@ def load_settings(root: Path | None = None) -> Settings:
         sources=table.sources,
         segments=table.segments,
         thresholds={name: _bounds(name, given) for name, given in table.thresholds.items()},
+        channels=table.channels,
+        public_address=table.public_address.rstrip("/"),
+        operator=table.operator,
         environment={**({} if os.environ.get(WITHOUT_SECRETS) else _dotenv(root / ".env")), **os.environ},
+        locale=table.locale.strip(),
     )
+    # A locale that nobody knows is refused before anything is done for it.
+    settings.language()
+    return settings
 
 
 def _bounds(metric: str, given: Mapping[str, Any]) -> tuple[float, float]:

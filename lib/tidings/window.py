@@ -19,6 +19,7 @@ import ibis
 import ibis.expr.types as ir
 
 from tidings.errors import WindowError, suggest
+from tidings.language import in_force
 
 Unit = Literal["day", "week", "month", "quarter", "year"]
 FiscalUnit = Literal["quarter", "year"]
@@ -30,7 +31,6 @@ LATEST = "latest"
 """As `as_of`: the end of the data."""
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _TRUNCATE: dict[Unit, Literal["D", "W", "M", "Q", "Y"]] = {
     "day": "D",
     "week": "W",
@@ -487,7 +487,7 @@ class Calendar:
         days = [day for day in days_between(start, _months_after(month, 1) - _DAY) if self.is_business_day(day)]
         if n == 0 or abs(n) > len(days):
             raise WindowError(
-                f"{_MONTHS[start.month - 1]} {start.year} has {len(days)} business days: there is no number {n}.",
+                f"{in_force().month(start)} has {len(days)} business days: there is no number {n}.",
                 "Count from 1, or from -1 for the last.",
             )
         return days[n - 1 if n > 0 else n]
@@ -540,9 +540,26 @@ def hours_after(moment: datetime, hours: int) -> datetime:
     return moment + timedelta(hours=hours)
 
 
+def seconds_after(moment: datetime, seconds: float) -> datetime:
+    """The moment so many seconds later (earlier if negative), aware or naive as it was."""
+    return moment + timedelta(seconds=seconds)
+
+
+def next_time_of_day(instant: datetime, at: time, zone: Zone) -> datetime:
+    """The first instant after another at which it is that local time, aware UTC."""
+    day = zone.day_of(instant)
+    found = instant_of(datetime.combine(day, at), None, zone)
+    return found if found > instant else instant_of(datetime.combine(add_days(day, 1), at), None, zone)
+
+
 def days_since(instant: datetime, now: datetime) -> float:
     """Days of 24 hours from one instant to another; negative if the second is earlier."""
     return (as_utc(now) - as_utc(instant)) / _DAY
+
+
+def seconds_between(first: datetime, last: datetime) -> float:
+    """Seconds from one instant to another; negative if the second is earlier."""
+    return (as_utc(last) - as_utc(first)).total_seconds()
 
 
 def seconds_before(ts: ir.TimestampValue, as_of: datetime) -> ir.IntegerValue:
@@ -801,14 +818,7 @@ def parse_as_of(text: str, zone: Zone, latest: datetime | None) -> datetime:
 
 def label_days(first: date, last: date) -> str:
     """Days from `first` to `last`, both included, for a reader: `28 Dec 2025 – 3 Jan 2026`."""
-    end = f"{last.day} {_MONTHS[last.month - 1]} {last.year}"
-    if first == last:
-        return end
-    if (first.year, first.month) == (last.year, last.month):
-        return f"{first.day} – {end}"
-    if first.year == last.year:
-        return f"{first.day} {_MONTHS[first.month - 1]} – {end}"
-    return f"{first.day} {_MONTHS[first.month - 1]} {first.year} – {end}"
+    return in_force().days(first, last)
 
 
 def label_instant(at: datetime, zone: Zone) -> str:
@@ -821,9 +831,9 @@ def label_period(start: date, end: date, unit: Unit) -> str:
     """A calendar period (`end` exclusive) for a reader: `2 Jun 2026`, `1 – 7 Jun 2026`, `Jun 2026`, `Q2 2026`."""
     match unit:
         case "month":
-            return f"{_MONTHS[start.month - 1]} {start.year}"
+            return in_force().month(start)
         case "quarter":
-            return f"Q{(start.month + 2) // 3} {start.year}"
+            return in_force().quarter(start)
         case "year":
             return str(start.year)
         case _:

@@ -205,7 +205,7 @@ def bench_queries(root: Path, times: int) -> list[Row]:
     from tidings.sections import commerce, technical_performance
 
     book = Book.open(root=root)
-    backend = book.context.warehouse._backend.con
+    backend = book.context.warehouse._build.backend.con
     now, then = book.window, book.before
     assert then is not None
     between = "ts >= TIMESTAMP '{}' AND ts < TIMESTAMP '{}'"
@@ -336,6 +336,21 @@ def _drawn(chromium: str, page: Path) -> float:
     return statistics.median(seconds)
 
 
+def bench_delivery(root: Path, recipients: int) -> list[Row]:
+    """From a slot to accepted mails, by a mail server on this machine."""
+    from bench.delivery import from_slot_to_mail, to_many
+
+    shutil.rmtree(root / "schedules")
+    (root / "schedules").mkdir()
+    seconds, weight = from_slot_to_mail(root, SECTIONS)
+    many, each, runs = to_many(root, recipients)
+    return [
+        Row("slot to mail accepted, six sections", f"{seconds:.1f} s"),
+        Row("a mail with pictures, as sent", f"{weight:.0f} kB"),
+        Row(f"slot to {recipients} mails, five parameter sets", f"{many:.1f} s, {runs} runs", f"{each:.0f} ms a mail"),
+    ]
+
+
 def bench_whole(root: Path, size: float) -> list[Row]:
     """Pull, build and run one after the other: wall time, and the largest process's peak memory."""
     rows, total = [], 0.0
@@ -363,6 +378,7 @@ def main() -> None:
             "the run": lambda: bench_run(small, times),
             "variants": lambda: bench_variants(small, times),
             "pages": lambda: bench_pages(small),
+            "delivery": lambda: bench_delivery(small, 50 if quick else 500),
             **({"size 10": lambda: bench_whole(workbook(folder / "large", 10), 10)} if large else {}),
         }.items():
             print(f"measuring {step} ...", flush=True)

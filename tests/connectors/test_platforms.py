@@ -69,6 +69,9 @@ def test_what_a_fake_serves_is_landed_as_the_sample_reports_it(kind: str, tmp_pa
         assert [workbook.rejected(endpoint.name) for endpoint in endpoints if workbook.rejected(endpoint.name)] == []
 
 
+# That the same rows are landed is tested above; that they make the same tables takes two builds.
+@pytest.mark.proof
+@pytest.mark.slow
 def test_the_warehouse_is_the_same_pulled_or_landed(tmp_path: Path) -> None:
     """`tidings pull` from the fakes and landing the sample directly give equal platform metrics, except for the
     source.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depth import examples
+from tidings import feeds
 from tidings.errors import SourceError
 from tidings.landing.store import Landing, landed_files, verify
 from tidings.settings import Settings
@@ -399,6 +401,39 @@ def test_only_files_that_changed_are_read_again(workbook: Workbook) -> None:
     changed = workbook.pull("orders", "in/*.csv", columns=ORDERS, defaults={"origin": "store"})
     assert [pulled.skipped for pulled in changed] == [False, False], "another mapping reads them again"
     assert [pulled.skipped for pulled in workbook.pull("orders", "in/*.csv", columns=ORDERS, again=True)] == [False] * 2
+
+
+@pytest.mark.parametrize(("word", "meant"), feeds.ORDERS.columns["status"].synonyms)
+def test_a_status_in_the_words_of_a_shop_is_the_status_it_means(workbook: Workbook, word: str, meant: str) -> None:
+    rows = "".join(f"{number},2026-07-01,1,{each}\n" for number, each in enumerate([word, word.upper(), meant]))
+    workbook.write("a.csv", f"Invoice,Date,Total,State\n{rows}")
+    workbook.pull("orders", "a.csv", columns=ORDERS | {"status": "State"})
+    assert workbook.only("status") == [(meant,)] * 3
+    assert workbook.rejected == []
+
+
+@pytest.mark.parametrize(
+    "learned",
+    [
+        pytest.param(
+            {"synonyms": (("paid", "succeeded"), ("bezahlt", "succeeded"))}, id="another word for a known value"
+        ),
+        pytest.param({"values": ("succeeded", "bezahlt")}, id="another known value"),
+    ],
+)
+def test_a_word_that_a_feed_learns_is_understood_in_files_that_are_landed(
+    workbook: Workbook, monkeypatch: pytest.MonkeyPatch, learned: dict[str, Any]
+) -> None:
+    workbook.write("a.csv", "Invoice,Date,Total,State\n1,2026-07-01,1,paid\n2,2026-07-01,1,Bezahlt\n")
+    columns = ORDERS | {"status": "State"}
+    (pulled,) = workbook.pull("orders", "a.csv", columns=columns)
+    assert (pulled.rows, pulled.rejected) == (1, 1), "nobody knows the second word yet"
+    status = feeds.ORDERS.columns["status"]
+    monkeypatch.setitem(feeds.ORDERS.columns, "status", replace(status, **learned))  # type: ignore[arg-type]
+    (pulled,) = workbook.pull("orders", "a.csv", columns=columns)
+    assert (pulled.skipped, pulled.rows, pulled.rejected) == (False, 2, 0)
+    (pulled,) = workbook.pull("orders", "a.csv", columns=columns)
+    assert pulled.skipped, "nothing was learned since"
 
 
 def test_a_renamed_file_is_not_counted_twice_and_a_lost_one_keeps_its_rows(workbook: Workbook) -> None:

@@ -87,14 +87,20 @@ def _files(folder: Path, what: str) -> Path:
 
 
 @contextmanager
-def served(what: str) -> Iterator[tuple[str, str]]:
-    """The address of a server that is `expired`, of an `unknown` authority, for `another name` or `good`; and the file
-    of the authority that is known."""
+def certified(what: str) -> Iterator[tuple[ssl.SSLContext, str]]:
+    """What a server needs whose certificate is `expired`, of an `unknown` authority, for `another name` or `good`; and
+    the file of the authority that is known."""
     with tempfile.TemporaryDirectory(prefix="tidings-certificates-") as name:
         folder = Path(name)
         authority = folder / "authority.pem"
         authority.write_bytes(_pem(_authority("known")[1]))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(_files(folder, what))
-        with Hello().running(tls=context) as url:
-            yield url, str(authority)
+        yield context, str(authority)
+
+
+@contextmanager
+def served(what: str) -> Iterator[tuple[str, str]]:
+    """The address of such a server for HTTP, and the file of the authority that is known."""
+    with certified(what) as (context, authority), Hello().running(tls=context) as url:
+        yield url, authority

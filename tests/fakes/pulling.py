@@ -67,7 +67,7 @@ class Workbook:
         for file in landed_files(self.settings.raw):
             if file.endpoint != endpoint:
                 continue
-            table = pq.read_table(file.path)
+            table = pq.read_table(file.path, use_threads=False, pre_buffer=False)
             for span in file.hidden:
                 start, end = (
                     pa.scalar(at.astimezone(UTC).replace(tzinfo=None), pa.timestamp("us"))

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from tidings.models.contracts import Breach, broken, check_columns, check_rows
 from tidings.schema import Column, Contract
-from tidings.warehouse.reader import compile_sql
+from tidings.warehouse.duckdb import compile_sql
 
 CONTRACT = Contract(
     grain="payment",

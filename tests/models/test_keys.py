@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.schema import joined
-from tidings.warehouse.reader import compile_sql
+from tidings.warehouse.duckdb import compile_sql
 from workbooks import run_models
 
 

@@ -26,7 +26,7 @@ from tidings.platform_metrics import (
     platform_metric,
     platform_metrics,
 )
-from tidings.warehouse.reader import compile_sql
+from tidings.warehouse.duckdb import compile_sql
 
 SCHEMA = ibis.schema(
     {

@@ -35,12 +35,13 @@ size = {SIZE}
 
 
 def make_workbook(folder: Path) -> None:
-    """Land and build the sample company in an empty folder."""
+    """Land and build the sample company in an empty folder, and judge its alerts in the last month."""
     (folder / "data").mkdir()
     (folder / "pyproject.toml").write_text(SETTINGS, encoding="utf-8")
     (folder / "data" / "fx.csv").write_bytes((ROOT / "data" / "fx.csv").read_bytes())
-    for verb in ("pull", "build"):
-        command = [sys.executable, "-m", "tidings", verb]
+    (folder / "alerts.toml").write_bytes((ROOT / "alerts.toml").read_bytes())
+    for verb in ("pull", "build", "alerts evaluate --since 2026-06-01"):
+        command = [sys.executable, "-m", "tidings", *verb.split()]
         subprocess.run(command, check=True, env=environment(folder), stdout=subprocess.DEVNULL)
 
 

@@ -55,7 +55,7 @@ def book(root: Path) -> Book:
 
 
 def running(book: Book, rows: str) -> Book:
-    settings = replace(book.settings, environment={"TIDINGS_RUN": "one", "TIDINGS_ROWS": rows})
+    settings = replace(book.settings, environment={"TIDINGS_RUN": "one", "TIDINGS_SHOW_ROWS": rows})
     return Book(settings, book.context, book.window, book.compare)
 
 
@@ -83,7 +83,7 @@ def test_nothing_names_a_person(book: Book, name: str) -> None:
 
 
 def test_the_command_of_a_page_finds_the_rows_that_the_page_counts(book: Book, root: Path) -> None:
-    result = running(book, "true").split("net_revenue", "country")
+    result = running(book, "yes").split("net_revenue", "country")
     assert result.behind is not None
     told = dict(zip(result.column("country"), result.behind.groups, strict=True))
     assert told["Total"] is None

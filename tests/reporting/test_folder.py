@@ -40,9 +40,9 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
         # Data that is complete up to 00:00 UTC: 02:00 in Berlin, the report of that day.
         ("2026-07-01T00:00", True, {}, "2026-07-01"),
         ("2026-07-01T00:00", False, {}, "2026-07-01T0200"),
-        ("2026-06-30T22:00", True, {"days": 90}, "2026-07-01_days=90"),
-        ("2026-06-30T22:00", True, {"segment": "country=DE", "days": 90}, "2026-07-01_days=90_segment=country=DE"),
-        ("2026-06-30T22:00", True, {"quiet": True, "share": 0.5}, "2026-07-01_quiet=true_share=0.5"),
+        ("2026-06-30T22:00", True, {"days": 90}, "2026-07-01~days=90"),
+        ("2026-06-30T22:00", True, {"segment": "country=DE", "days": 90}, "2026-07-01~days=90_segment=country=DE"),
+        ("2026-06-30T22:00", True, {"quiet": True, "share": 0.5}, "2026-07-01~quiet=true_share=0.5"),
     ],
 )
 def test_the_name_says_the_local_day_and_what_was_asked_otherwise(
@@ -137,7 +137,7 @@ def test_other_parameters_lie_beside_and_those_of_the_report_do_not(workbook: Ca
     for given in ({}, {"days": "14"}, {"days": "28"}, {"quiet": "no"}, {"as_of": "2026-07-01"}):
         run(settings, "weekly", given, now=NOW)
     # 14 is what the report says anyhow, quiet=no what the section does.
-    assert sorted(path.name for path in (settings.reports / "weekly").iterdir()) == ["2026-07-01", "2026-07-01_days=28"]
+    assert sorted(path.name for path in (settings.reports / "weekly").iterdir()) == ["2026-07-01", "2026-07-01~days=28"]
 
 
 @pytest.mark.usefixtures("plain")

@@ -147,7 +147,7 @@ def test_one_variant_alone_has_a_folder_of_its_own(workbook) -> None:
     settings = workbook(commerce=["print(days)"])
     write(settings, f'title = "W"\nsections = ["commerce"]\n[[variant]]\nname = "28 days"\n{SEVEN}')
     result = run(settings, "weekly", {}, now=NOW, variant="7 Days")
-    assert result.run.slot.startswith("2026-07-01_variant=7-days")
+    assert result.run.slot.startswith("2026-07-01~variant=7-days")
     assert printed(result.index.parent / "notebooks" / "commerce.ipynb") == ["7"]
     assert '<nav class="variants"' not in (result.index.parent / "commerce.html").read_text()
     with pytest.raises(UsageError, match=r"no variant '7 day'\. Did you mean '7 days'\?"):
@@ -190,14 +190,18 @@ def test_a_variant_that_cannot_be_used_is_named_with_the_remedy(settings: Settin
         ('days = "seven"', "whole number"),
     ],
 )
-def test_check_says_which_variant_sets_what_no_section_takes(settings: Settings, parameters: str, said: str) -> None:
+def test_it_is_said_which_variant_sets_what_no_section_takes(settings: Settings, parameters: str, said: str) -> None:
     write(settings, f"{HEAD}[[variant]]\nname = 'x'\nparameters = {{ {parameters} }}\n")
     with pytest.raises(UsageError, match=said) as error:
         check_report(settings, load_report(settings, "weekly"))
     assert "schedules/weekly.toml variant 'x'" in str(error.value)
+
+
+def test_what_is_wrong_with_a_variant_is_found_by_a_check_and_before_a_run(settings: Settings) -> None:
+    write(settings, f"{HEAD}[[variant]]\nname = 'x'\nparameters = {{ dayz = 7 }}\n")
     [finding] = [each for each in check(settings, NOW) if each.what == "report weekly"]
     assert finding.level == "fail"
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match="no parameter 'dayz'"):
         run(settings, "weekly", {}, now=NOW)
     assert not settings.reports.exists()
 

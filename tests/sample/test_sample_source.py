@@ -18,10 +18,9 @@ from tidings.errors import SettingsError
 from tidings.landing.store import Landing, landed_files, verify
 from tidings.sample import land_sample
 from tidings.sample.platforms import platform_feeds
-from tidings.sample.source import Sample
+from tidings.sample.source import TRUTH, Sample
 from tidings.settings import Settings
 from tidings.sources.source import Pull, Source, open_sources
-from tidings.warehouse.build import build
 from tidings.warehouse.reader import Warehouse
 
 SIZE = 0.1
@@ -207,9 +206,9 @@ def test_users_have_visitors_of_their_own(sql: Sql, truth: dict[str, Any]) -> No
     assert early == 0, "nobody is known before signing up"
 
 
-def test_the_warehouse_finds_the_same(landed: tuple[Path, Any], truth: dict[str, Any]) -> None:
-    settings = Settings(root=landed[0].parent.parent)
-    build(settings)
+def test_the_warehouse_finds_the_same(sample_workbook: Path) -> None:
+    settings = Settings(root=sample_workbook)
+    truth = json.loads((settings.raw / "sample" / TRUTH).read_text(encoding="utf-8"))
     with Warehouse.open(settings) as warehouse:
         sessions, orders = warehouse.table("fct_sessions"), warehouse.table("fct_orders")
         found = warehouse.query(

@@ -12,6 +12,7 @@ from tidings.models.contracts import declared
 from tidings.models.graph import known_models
 from tidings.models.model import Model, model
 from tidings.schema import Column
+from tidings.warehouse import duckdb
 from tidings.warehouse.compiled import root_schemas, sql_of
 
 SCHEMAS = {**root_schemas(), **{model.name: declared(model.contract) for model in known_models()}}
@@ -33,10 +34,8 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def _count(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What is compiled from now on."""
     asked: list[object] = []
-    make = tidings.warehouse.compiled.compile_sql
-    monkeypatch.setattr(
-        tidings.warehouse.compiled, "compile_sql", lambda expression: asked.append(expression) or make(expression)
-    )
+    make = duckdb.compile_sql
+    monkeypatch.setattr(duckdb, "compile_sql", lambda expression: asked.append(expression) or make(expression))
     return asked
 
 
@@ -52,7 +51,7 @@ def test_a_fresh_process_takes_what_another_made(monkeypatch: pytest.MonkeyPatch
 def test_every_character_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     # Models trim white space, which the SQL spells out: a carriage return read as a line break is another model.
     written = r"SELECT TRIM(name, ' {}') FROM t".replace("{}", "\t\n\r\v\f é")
-    monkeypatch.setattr(tidings.warehouse.compiled, "compile_sql", lambda _: written)
+    monkeypatch.setattr(duckdb, "compile_sql", lambda _: written)
     assert sql_of(VITALS, SCHEMAS) == written
     _fresh_process(monkeypatch)
     assert sql_of(VITALS, SCHEMAS) == written

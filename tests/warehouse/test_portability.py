@@ -13,7 +13,7 @@ from tidings.models.contracts import declared
 from tidings.models.graph import known_models
 from tidings.models.model import Model
 from tidings.warehouse.compiled import express, root_schemas, sql_of
-from tidings.warehouse.reader import compile_sql
+from tidings.warehouse.duckdb import compile_sql
 
 DIALECTS = ("duckdb", "postgres", "snowflake", "databricks", "bigquery")
 

@@ -127,7 +127,7 @@ def test_a_change_of_what_it_is_made_from_makes_a_new_build(
         rates.write_text("Date,USD\n2026-06-01,1.10\n", encoding="utf-8")
         settings = replace(settings, fx=rates)
     else:
-        monkeypatch.setattr("tidings.warehouse.compiled.ENGINE_VERSION", "another engine")
+        monkeypatch.setattr("tidings.warehouse.duckdb.VERSION", "another engine")
     result = build(settings)
     assert result.build_id != before
     assert not result.unchanged
@@ -452,7 +452,7 @@ def test_a_damaged_build_says_what_to_do(settings: Settings) -> None:
 def test_readers_cannot_write(settings: Settings) -> None:
     result = build(settings)
     with Warehouse.open(settings) as warehouse, pytest.raises(duckdb.Error, match="read-only"):
-        warehouse._backend.raw_sql("CREATE TABLE x AS SELECT 1")
+        warehouse._build.backend.raw_sql("CREATE TABLE x AS SELECT 1")
     assert result.tables == len(tidings.warehouse.build.known_models())
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from tidings.book import Book
+from tidings.business_calendar import calendar_of
 from tidings.errors import UsageError, suggest
 from tidings.feeds import Feed, feeds
+from tidings.ledger.deliveries import Deliveries
 from tidings.ledger.store import Ledger
 from tidings.metrics.metric import Metric
 from tidings.metrics.registry import leaves, registry
@@ -18,8 +21,12 @@ from tidings.reporting.notebook import read_notebook
 from tidings.reporting.parameters import Declared, declared_parameters
 from tidings.reporting.report import load_reports, section_names
 from tidings.reporting.site import render
+from tidings.scheduling.schedule import load_plans
+from tidings.scheduling.slots import next_slots
 from tidings.settings import Settings
 from tidings.warehouse.compiled import root_schemas
+
+_NEXT = 3
 
 
 @dataclass(frozen=True)
@@ -66,10 +73,11 @@ def readers(table: str) -> tuple[Metric, ...]:
     return tuple(m for m in registry().values() if any(leaf.mart == table for leaf in leaves(m)))
 
 
-def overview(settings: Settings) -> str:
-    """Reports, sections with their parameters, sources and the latest runs, as text."""
+def overview(settings: Settings, now: datetime) -> str:
+    """Reports with their next slots, sections with their parameters, sources and the latest runs, as text."""
     lines = ["Reports (tidings run NAME)"]
     lines += [f"  {s.name}: {s.title} ({', '.join(s.sections)})" for s in load_reports(settings)]
+    lines += _schedule_lines(settings, now)
     found = sections(settings)
     lines += ["", "Sections (tidings run NAME -p PARAMETER=VALUE)"]
     lines += [f"  {section.name}: {section.title}" for section in found]
@@ -84,6 +92,20 @@ def overview(settings: Settings) -> str:
         lines += ["", "Latest runs"]
         lines += [f"  {run.started_at:%Y-%m-%d %H:%M} UTC  {run.report}/{run.slot}: {run.status}" for run in runs]
     return "\n".join(lines)
+
+
+def _schedule_lines(settings: Settings, now: datetime) -> list[str]:
+    deliveries = Deliveries(Ledger(settings.ledger))
+    lines = []
+    for plan in load_plans(settings):
+        for schedule in plan.schedules:
+            _, paused = deliveries.failures(schedule.report, schedule.name)
+            slots = next_slots(schedule, calendar_of(settings, schedule.zone), now, _NEXT)
+            times = ", ".join(f"{at.astimezone(schedule.zone.info):%a %Y-%m-%d %H:%M}" for at in slots)
+            whom = ", ".join(each.name for each in plan.audiences_of(schedule.name)) or "nobody"
+            lines.append(f"  {schedule.id}: {times} {schedule.zone.name}, for {whom}")
+            lines += [f"    paused: {paused}"] if paused else []
+    return ["", "Schedules (tidings due, tidings serve), with their next slots", *lines] if lines else []
 
 
 def describe(settings: Settings, name: str) -> str:

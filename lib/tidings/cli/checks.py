@@ -11,9 +11,11 @@ from typing import Literal
 
 import pyarrow as pa
 
+from tidings.alerts.rules import read_rules
 from tidings.annotations import read_annotations, read_targets
 from tidings.business_calendar import calendar_of
 from tidings.cli.catalog import graph, sections
+from tidings.delivery.channel import open_channel
 from tidings.enrich.bots import list_date
 from tidings.errors import SourceError, TidingsError, understood
 from tidings.intake.adding import propose_again, suggested
@@ -21,15 +23,19 @@ from tidings.intake.money_checks import look_at_money
 from tidings.landing.store import verify
 from tidings.metrics.registry import leaves, registry
 from tidings.metrics.thresholds import own_thresholds
-from tidings.reporting.binding import check_report
-from tidings.reporting.report import load_report, report_names
+from tidings.reporting.binding import bound, check_report
+from tidings.reporting.report import first_variant, report_names
+from tidings.scheduling.alerting import check_recipients
+from tidings.scheduling.operator import operator_of
+from tidings.scheduling.schedule import load_plan, load_plans
+from tidings.scheduling.slots import next_slots
 from tidings.settings import Settings
 from tidings.sources.credentials import credentials
 from tidings.sources.source import Pull, Source, open_sources
 from tidings.sources.trial import Previewed, Trial, spanned
 from tidings.warehouse.build import known_files
 from tidings.warehouse.reader import Warehouse, current_build
-from tidings.window import add_days
+from tidings.window import add_days, label_instant
 
 _AT_ONCE = 8
 _REASONS = 3
@@ -79,7 +85,9 @@ def _findings(settings: Settings, now: datetime) -> Iterator[Finding]:
     yield _tried("metrics", _metrics)
     yield _tried("sections", lambda: ", ".join(section.name for section in sections(settings)))
     for name in report_names(settings):
-        yield _tried(f"report {name}", partial(_report, settings, name))
+        yield _tried(f"report {name}", partial(_report, settings, name, now))
+    yield from _channels(settings)
+    yield _tried("alerts", lambda: _alerts(settings))
     yield _tried("build", lambda: _build(settings))
 
 
@@ -105,6 +113,14 @@ def _judgements(settings: Settings) -> str:
     annotations, targets = read_annotations(settings.annotations), read_targets(settings.targets, tuple(registry()))
     own = own_thresholds(settings.thresholds)
     return f"{len(annotations)} annotations, {len(targets)} targets, thresholds of {len(own)} metrics"
+
+
+def _alerts(settings: Settings) -> str:
+    rules = read_rules(settings)
+    check_recipients(settings, {plan.report.name: plan for plan in load_plans(settings)})
+    silent = [rule.name for rule in rules if not rule.tell and not rule.owner]
+    untold = f"; nobody is told of {', '.join(silent)}: they have no `tell`" if silent else ""
+    return f"{len(rules)} rules{untold}"
 
 
 def _sources(settings: Settings, now: datetime) -> Iterator[_Looked]:
@@ -190,11 +206,42 @@ def _crawlers(now: datetime) -> Finding:
     return Finding("list of bots", "ok", f"newest entry of {listed}")
 
 
-def _report(settings: Settings, name: str) -> str:
-    report = load_report(settings, name)
-    check_report(settings, report)
-    variants = f" in {len(report.variants)} variants" if len(report.variants) > 1 else ""
-    return ", ".join(report.sections) + variants
+def _report(settings: Settings, name: str, now: datetime) -> str:
+    plan = load_plan(settings, name)
+    check_report(settings, plan.report)
+    for audience in plan.audiences:
+        # As its run binds them, so that a wrong one is found before its slot.
+        bound(settings, plan.report.only(audience.sections), first_variant(plan.report), audience.parameters)
+    said = [", ".join(plan.report.sections)]
+    if len(plan.report.variants) > 1:
+        said[0] += f" in {len(plan.report.variants)} variants"
+    for schedule in plan.schedules:
+        [at] = next_slots(schedule, calendar_of(settings, schedule.zone), now, 1)
+        said.append(f"next {label_instant(at, schedule.zone)} {schedule.zone.name}")
+    return "; ".join(said)
+
+
+def _channels(settings: Settings) -> Iterator[Finding]:
+    """Open each channel and ask whether it could deliver; nobody is sent anything."""
+    for name, table in settings.channels.items():
+        what = f"channel {name}"
+        try:
+            problems = list(open_channel(settings, name).check())
+        except Exception as error:
+            known = understood(error, settings.root)
+            if known is None:
+                raise
+            problems = [str(known)]
+        yield from (Finding(what, "fail", problem) for problem in problems)
+        if not problems:
+            yield Finding(what, "ok", str(table.get("kind", "")))
+    if settings.channels:
+        yield _tried("operator", lambda: _operator(settings))
+
+
+def _operator(settings: Settings) -> str:
+    operator = operator_of(settings)
+    return ", ".join((*operator.channels, *operator.to)) if operator else "nobody is told of failures"
 
 
 def _landed(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""The command line: verbs only. Exit codes: 0 done, 1 failed, 2 used wrongly, 130 stopped by Ctrl-C, 143 by a signal.
+"""The command line: verbs only. Exit codes: 0 done, 1 failed, 2 used wrongly, 75 waits, 130 Ctrl-C, 143 another signal.
 
 The only place that reads the clock: everything below gets `now` or `as_of` as a parameter.
 """
@@ -11,10 +11,9 @@ import os
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -22,10 +21,13 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from tqdm import tqdm
 
+from tidings.cli.alerting import alerts
+from tidings.cli.clock import deliveries_, due, preview, schedule, send, serve, step
+from tidings.cli.exporting import export, value
 from tidings.cli.files import CLOCK, add, drop
 from tidings.cli.rows import rows
 from tidings.errors import TidingsError, UsageError, suggest, understood
-from tidings.ledger.store import Ledger
+from tidings.ledger.turn import turn
 from tidings.secrets import Redactor
 from tidings.settings import Settings, load_settings
 
@@ -205,7 +207,7 @@ def pull(settings: Settings, sources: tuple[str, ...], since: str | None, until:
         click.echo(f"  {sentence}", err=True)
     outcomes: list[Outcome] = []
     redact = _redactor(settings)
-    with _lines([source.name for source in opened]) as lines:
+    with _turn(settings, "tidings pull"), _lines([source.name for source in opened]) as lines:
         for outcome in pull_sources(settings, opened, order, lines):
             outcomes.append(outcome)
             lines.done(outcome.source, redact(_reported(outcome)))
@@ -247,27 +249,10 @@ def _reported(outcome: Outcome) -> str:
 @click.pass_obj
 def build(settings: Settings) -> None:
     """Build a new warehouse from the landed data, check every contract, then switch to it."""
-    from tidings.warehouse.build import build as build_warehouse
+    from tidings.intake.building import build_recorded
 
-    ledger = Ledger(settings.ledger)
-    number, start = ledger.start_build(_now()), time.monotonic()
-    try:
-        with _progress() as progress:
-            result = build_warehouse(settings, progress=progress)
-    except BaseException as error:
-        stopped = isinstance(error, KeyboardInterrupt | SystemExit)
-        known = understood(error, settings.root) or TidingsError(type(error).__name__)
-        with suppress(TidingsError):
-            # On a full disk the ledger cannot be written either; the ended process then means the same.
-            ledger.finish_build(
-                number,
-                "interrupted" if stopped else "failed",
-                seconds=time.monotonic() - start,
-                error="It was stopped." if stopped else _redactor(settings)(str(known)),
-            )
-        raise
-    seconds = time.monotonic() - start
-    ledger.finish_build(number, "done", seconds=seconds, build=result.build_id, rows=result.rows)
+    with _turn(settings, "tidings build"), _progress() as progress:
+        result, seconds = build_recorded(settings, _now(), _redactor(settings), progress)
     for warning in result.warnings:
         click.echo(f"  {warning}")
     if result.unchanged:
@@ -297,7 +282,7 @@ def run(settings: Settings, name: str, pairs: tuple[str, ...], variant: str) -> 
         if not separator or not key:
             raise UsageError(f"The parameter '{pair}' has no '='.", "Write it as name=value, as in -p days=90.")
         given[key.strip()] = value
-    with _progress() as progress:
+    with _turn(settings, f"tidings run {name}"), _progress() as progress:
         result = run_report(settings, name, given, now=_now(), variant=variant, progress=progress)
     for section in result.sections:
         line = f"  {section.page}: {section.status} ({section.seconds:.1f} s)"
@@ -310,6 +295,11 @@ def run(settings: Settings, name: str, pairs: tuple[str, ...], variant: str) -> 
         raise TidingsError(f"The run is {result.status}.", "The pages say which section failed and why.")
 
 
+def _turn(settings: Settings, what: str) -> AbstractContextManager[None]:
+    """The turn of this command among those that need the whole machine."""
+    return turn(settings.ledger.parent, what, lambda other: click.echo(f"Waiting for {other} to end.", err=True))
+
+
 def _near(file: Path) -> Path:
     return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
@@ -320,7 +310,7 @@ def list_(settings: Settings) -> None:
     """List reports, sections with their parameters, sources, and the latest runs."""
     from tidings.cli.catalog import overview
 
-    click.echo(overview(settings))
+    click.echo(overview(settings, _now()))
 
 
 @tidings.command()
@@ -369,9 +359,8 @@ def check(settings: Settings) -> None:
     click.echo("Nothing prevents a pull; see the warnings." if warnings else "Everything is in order.")
 
 
-tidings.add_command(add)
-tidings.add_command(drop)
-tidings.add_command(rows)
+for verb in (add, drop, due, serve, schedule, deliveries_, send, preview, step, export, value, alerts, rows):
+    tidings.add_command(verb)
 
 
 class _StoppedError(SystemExit):
@@ -382,9 +371,12 @@ def main() -> None:
     """Entry point: prints errors as one sentence and a remedy, never as a traceback."""
     _prepare()
     try:
-        tidings.main(standalone_mode=False)
+        code = tidings.main(standalone_mode=False)
         # Here, not at interpreter exit, where Python could only print a traceback.
         sys.stdout.flush()
+        if isinstance(code, int):
+            # What a verb passed to ctx.exit.
+            sys.exit(code)
     except TidingsError as error:
         _leave(f"tidings: {error}", error.exit_code)
     except click.UsageError as error:

@@ -6,45 +6,66 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from tidings.display import formats
+from tidings.language import message, say, say_as
 from tidings.metrics.metric import Number
 from tidings.metrics.result import Point, Series
 from tidings.window import days_between, label_days
+
+_BY_GRAIN = {
+    "day": message("by day"),
+    "week": message("by week"),
+    "month": message("by month"),
+    "quarter": message("by quarter"),
+    "year": message("by year"),
+}
 
 
 def series(course: Series, before: Series | None = None) -> str:
     """One metric over time, with its comparison if there is one."""
     points = known(course)
-    measure = f"{course.metric.title} by {course.grain}"
+    measure = {"title": course.metric.title, "by": by_grain(course.grain)}
     if not points:
-        return f"Line chart of {measure}: {course.why or formats.why_missing(course.metric)}."
+        return say("Line chart of {title} {by}: {why}.", **measure, why=formats.why_unknown(course))
     low, high = extremes(points)
     unit = course.unit
     sentences = [
-        f"Line chart of {measure}, {span(course.points)}.",
-        f"Lowest {formats.short(low.value, unit)} ({low.period.label}), "
-        f"highest {formats.short(high.value, unit)} ({high.period.label}), "
-        f"last {formats.short(points[-1].value, unit)} ({points[-1].period.label}"
-        f"{state(points[-1], ', ')}).",
+        say("Line chart of {title} {by}, {days}.", **measure, days=span(course.points)),
+        say(
+            "Lowest {low} ({low_at}), highest {high} ({high_at}), last {last} ({last_at}).",
+            low=formats.short(low.value, unit),
+            low_at=low.period.label,
+            high=formats.short(high.value, unit),
+            high_at=high.period.label,
+            last=formats.short(points[-1].value, unit),
+            last_at=points[-1].period.label + state(points[-1], ", "),
+        ),
         trend(points),
     ]
     if before is not None and known(before):
-        sentences.append(f"Grey: {span(before.points)}, last {formats.short(known(before)[-1].value, unit)}.")
+        last = formats.short(known(before)[-1].value, unit)
+        sentences.append(say("Grey: {days}, last {last}.", days=span(before.points), last=last))
     return " ".join(filter(None, sentences))
 
 
 def several(courses: Mapping[str, Series]) -> str:
     """Several series in one sentence each."""
     first = next(iter(courses.values()))
-    sentences = [f"{len(courses)} lines by {first.grain}, {span(first.points)}."]
+    about = {"n": len(courses), "by": by_grain(first.grain), "days": span(first.points)}
+    sentences = [say("{n} lines {by}, {days}.", **about)]
     for name, course in courses.items():
         points = known(course)
         if not points:
-            sentences.append(f"{name}: {course.why or formats.why_missing(course.metric)}.")
+            sentences.append(f"{name}: {formats.why_unknown(course)}.")
             continue
         low, high = extremes(points)
         sentences.append(
-            f"{name}: last {formats.short(points[-1].value, course.unit)}, "
-            f"between {formats.short(low.value, course.unit)} and {formats.short(high.value, course.unit)}."
+            say(
+                "{name}: last {last}, between {low} and {high}.",
+                name=name,
+                last=formats.short(points[-1].value, course.unit),
+                low=formats.short(low.value, course.unit),
+                high=formats.short(high.value, course.unit),
+            )
         )
     return " ".join(sentences)
 
@@ -53,12 +74,17 @@ def ranking(what: str, bars: Sequence[tuple[str, Number]], unit: str) -> str:
     """Bars from the first to the last: how many, largest, smallest."""
     shown = [(name, value) for name, value in bars if value is not None]
     if not shown:
-        return f"Bar chart of {what}: no data."
+        return say("Bar chart of {what}: no data.", what=what)
     top = max(shown, key=lambda bar: bar[1])
     low = min(shown, key=lambda bar: bar[1])
-    return (
-        f"Bar chart of {what}: {formats.plural(len(bars), 'bar')}; largest {top[0]} {formats.short(top[1], unit)}, "
-        f"smallest {low[0]} {formats.short(low[1], unit)}."
+    return say(
+        "Bar chart of {what}: {bars}; largest {top} {most}, smallest {low} {least}.",
+        what=what,
+        bars=formats.plural(len(bars), "bar"),
+        top=top[0],
+        most=formats.short(top[1], unit),
+        low=low[0],
+        least=formats.short(low[1], unit),
     )
 
 
@@ -66,15 +92,21 @@ def grid(what: str, cells: Sequence[tuple[str, str, Number]], unit: str) -> str:
     """A heat map: its size, its highest and lowest cell, how many cells have no value."""
     shown = [cell for cell in cells if cell[2] is not None]
     if not shown:
-        return f"Heat map of {what}: no data."
+        return say("Heat map of {what}: no data.", what=what)
     top = max(shown, key=lambda cell: cell[2] or 0)
     low = min(shown, key=lambda cell: cell[2] or 0)
     empty = len(cells) - len(shown)
-    return (
-        f"Heat map of {what}, {len({cell[1] for cell in cells})} rows by {len({cell[0] for cell in cells})} columns. "
-        f"Highest {formats.short(top[2], unit)} ({top[1]}, {top[0]}), lowest {formats.short(low[2], unit)} "
-        f"({low[1]}, {low[0]})." + (f" {formats.plural(empty, 'cell')} without a value." if empty else "")
+    said = say(
+        "Heat map of {what}, {rows} rows by {columns} columns. Highest {most} ({top}), lowest {least} ({low}).",
+        what=what,
+        rows=len({cell[1] for cell in cells}),
+        columns=len({cell[0] for cell in cells}),
+        most=formats.short(top[2], unit),
+        top=f"{top[1]}, {top[0]}",
+        least=formats.short(low[2], unit),
+        low=f"{low[1]}, {low[0]}",
     )
+    return said + (" " + say("{cells} without a value.", cells=formats.plural(empty, "cell")) if empty else "")
 
 
 def trend(points: Sequence[Point]) -> str:
@@ -86,14 +118,25 @@ def trend(points: Sequence[Point]) -> str:
     early, late = median(values[:half]), median(values[-half:])
     if early <= 0:
         return ""
-    return f"The median of the later half is {formats.percent(late / early - 1)} against the earlier half."
+    change = formats.percent(late / early - 1)
+    return say("The median of the later half is {change} against the earlier half.", change=change)
 
 
 def state(point: Point, before: str = "") -> str:
     """Why a period is incomplete, with `before` in front of it; "" for a complete one."""
     if point.period.state == "incomplete":
-        return f"{before}still running"
-    return "" if point.is_whole or point.value is None else f"{before}partly covered"
+        return before + say("still running")
+    return "" if point.is_whole or point.value is None else before + say("partly covered")
+
+
+def by_grain(grain: str) -> str:
+    """What the points of a line stand for: "by day"."""
+    return say(_BY_GRAIN[grain])
+
+
+def period_word(grain: str) -> str:
+    """A calendar period as a heading: "Day"."""
+    return say_as("period", grain.capitalize())
 
 
 def known(course: Series) -> list[Point]:
@@ -110,7 +153,7 @@ def extremes(points: Sequence[Point]) -> tuple[Point, Point]:
 def span(points: Sequence[Point]) -> str:
     """The days that points cover, future ones left out: "3 – 30 Jun 2026"."""
     past = [point.period for point in points if point.period.state != "future"] or [p.period for p in points]
-    return label_days(past[0].start, days_between(past[-1].start, past[-1].end)[-2]) if past else "no period"
+    return label_days(past[0].start, days_between(past[-1].start, past[-1].end)[-2]) if past else say("no period")
 
 
 def _value(point: Point) -> float:

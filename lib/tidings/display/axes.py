@@ -11,6 +11,7 @@ from typing import Any
 from tidings.annotations import Annotation
 from tidings.currencies import places
 from tidings.display import formats
+from tidings.language import in_force, say_as
 from tidings.metrics.metric import Number
 from tidings.metrics.result import Point
 from tidings.window import Period
@@ -78,9 +79,10 @@ def _labels(periods: Sequence[Period], room: float) -> dict[int, str]:
         start = periods[i].start
         if periods[i].unit in ("quarter", "year"):
             return periods[i].label
-        with_year = i in named and (i or periods[0].start.year != periods[-1].start.year)
-        words = formats.day(start).split(" ") if is_dated else periods[i].label.split(" ")
-        return " ".join(words if with_year or (not is_dated and i in named) else words[:-1])
+        with_year = i in named and (i > 0 or periods[0].start.year != periods[-1].start.year)
+        if is_dated:
+            return in_force().day(start, with_year=with_year)
+        return in_force().month(start, with_year=with_year or i in named)
 
     step = room / max(len(periods) - 1, 1)
     chosen: dict[int, str] = {}
@@ -178,7 +180,7 @@ def axis_format(unit: str) -> dict[str, Any]:
         "s": "datum.value >= 60 ? format(datum.value / 60, '~r') + ' min' : datum.label + ' s'",
         "ms": "datum.value >= 1000 ? format(datum.value / 1000, '~r') + ' s' : datum.label + ' ms'",
         "B": f"{plain} + 'B'",
-    }.get(unit, f"abs(datum.value) >= 1000 ? replace({plain}, 'G', 'B') : {_label(unit)}")
+    }.get(unit, _scaled(unit))
     least = 0 if _is_counted(unit) else places(unit) if formats.is_currency(unit) else None
     whole = {} if least is None else {"tickMinStep": float(f"1e-{least}")}
     return {"labelExpr": f"isFinite(datum.value) ? ({expression}) : ''", **whole}
@@ -189,11 +191,24 @@ def _is_counted(unit: str) -> bool:
     return unit == "count" or (formats.is_currency(unit) and not places(unit))
 
 
+def _scaled(unit: str) -> str:
+    """A number of any size: in English short from a thousand on, elsewhere in full below a million."""
+    if in_force().locale is None:
+        return f"abs(datum.value) >= 1000 ? replace(format(datum.value, '~s'), 'G', 'B') : {_label(unit)}"
+    scales = [(1e12, "T"), (1e9, "B"), (1e6, "M")]
+    parts = []
+    for size, letter in scales:
+        word = json.dumps(say_as("scale", letter))
+        parts.append(f"abs(datum.value) >= {size:.0f} ? format(datum.value / {size:.0f}, '~r') + {word}")
+    return " : ".join([*parts, _label(unit)])
+
+
 def _label(unit: str) -> str:
-    """A number below a thousand; money with all decimals of its currency or none."""
+    """A number without a scale; money with all decimals of its currency or none."""
     if not formats.is_currency(unit) or not places(unit):
         return "datum.label"
-    return f"indexof(datum.label, '.') < 0 ? datum.label : format(datum.value, ',.{places(unit)}f')"
+    mark = in_force().decimal_mark
+    return f"indexof(datum.label, '{mark}') < 0 ? datum.label : format(datum.value, ',.{places(unit)}f')"
 
 
 def band_axis(names: Sequence[str], width: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from tidings.display import alt, axes, formats, rows, titles
 from tidings.display.figure import NARROW, Figure, chart, note
 from tidings.display.fragments import Table
+from tidings.language import say
 from tidings.metrics.metric import Number
 from tidings.metrics.result import Field, Result
 
@@ -24,9 +25,10 @@ def bars(result: Result, value: str | None = None, title: str | None = None) -> 
     Raises:
         UsageError: the result has no column of numbers, or `value` is not one of them.
     """
+    result = rows.in_words(result)
     measure, split = rows.value_field(result, value), rows.split(result)
     pairs = rows.pairs(result, [*split.parts, *filter(None, [split.others])], measure)
-    what = f"{measure.title} by {rows.in_sentence(rows.label_field(result).title)}"
+    what = rows.by(measure.title, rows.label_field(result).title)
     return _chart(
         result,
         title or titles.ranking(result, measure),
@@ -41,14 +43,15 @@ def funnel(result: Result, title: str | None = None) -> Figure:
 
     The first text column names the steps; the column `count`, else the first of numbers, counts them.
     """
+    result = rows.in_words(result)
     if len(result.rows) < 2:
-        return note(f"{result.title}: the data has fewer than two of its steps.")
+        return note(say("{title}: the data has fewer than two of its steps.", title=result.title))
     has_count = any(field.name == "count" for field in result.fields)
     measure = rows.value_field(result, "count" if has_count else None)
     steps = rows.pairs(result, result.rows, measure)
     first = steps[0][1] if steps else None
     texts = [f"{formats.short(n, measure.unit)} · {formats.short(_share(n, first), 'ratio')}" for _, n in steps]
-    what = f"{measure.title} per step, with their share of the first step"
+    what = say("{title} per step, with their share of the first step", title=measure.title)
     return _chart(result, title or _funnel_title(steps), what, steps, measure, texts)
 
 
@@ -58,13 +61,14 @@ def columns(result: Result, value: str | None = None, title: str | None = None) 
     Raises:
         UsageError: the result has no column of numbers, or `value` is not one of them.
     """
+    result = rows.in_words(result)
     measure, label = rows.value_field(result, value), rows.label_field(result)
     pairs = rows.pairs(result, result.rows, measure)
     data = [{"t": n, "v": axes.drawn(v), "text": f"{n}: {formats.short(v, measure.unit)}"} for n, v in pairs]
     names = [name for name, _ in pairs]
     if not any(formats.is_number(v) and v for _, v in pairs):
         return note(f"{titles.columns(pairs, measure)}.")
-    what = f"{measure.title} by {rows.in_sentence(label.title)}"
+    what = rows.by(measure.title, label.title)
 
     def draw(width: int) -> dict[str, Any]:
         spec = {
@@ -131,7 +135,7 @@ def _chart(
     data = [{"name": n, "v": axes.drawn(v), "text": text} for (n, v), text in zip(pairs, labels, strict=True)]
     values = [float(value) for _, value in pairs if formats.is_number(value)]
     if not values:
-        return note(f"{measure.title}: no data in this window.")
+        return note(f"{measure.title}: {say('no data in this window')}.")
     low, high = min(0.0, *values), max(0.0, *values)
 
     def draw(width: int) -> dict[str, Any]:
@@ -176,11 +180,18 @@ def _measured(what: str, measure: Field) -> str:
 def _funnel_title(steps: Sequence[tuple[str, Number]]) -> str:
     known = [(step, float(count)) for step, count in steps if count is not None]
     if len(known) < 2 or not known[0][1]:
-        return "No one took the first step in this window"
+        return say("No one took the first step in this window")
     rate = formats.short(known[-1][1] / known[0][1], "ratio")
     losses = [(after[1] - step[1], step[0], after[0]) for step, after in itertools.pairwise(known)]
     lost, start, end = min(losses)
-    return f"{rate} reach {known[-1][0]}; most are lost from {start} to {end} ({formats.signed(lost, 'count')})"
+    return say(
+        "{rate} reach {last}; most are lost from {start} to {end} ({lost})",
+        rate=rate,
+        last=known[-1][0],
+        start=start,
+        end=end,
+        lost=formats.signed(lost, "count"),
+    )
 
 
 def _share(count: Number, first: Number) -> float | None:

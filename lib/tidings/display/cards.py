@@ -10,16 +10,17 @@ from tidings.display import formats
 from tidings.display.figure import Figure
 from tidings.display.fragments import definition, frame
 from tidings.errors import UsageError
+from tidings.language import message, say
 from tidings.metrics.metric import Number
-from tidings.metrics.result import Value, joined
+from tidings.metrics.result import Value, joined, no_source_words
 
 MOST_CARDS = 6
 _NOTHING = 1e-4
 _WIDTH, _HEIGHT, _MARGIN = 96, 28, 3
 _STATUS = {
-    "yours": {"good": "on target", "warn": "watch", "bad": "off target"},
+    "yours": {"good": message("on target"), "warn": message("watch"), "bad": message("off target")},
     # Nobody set a target.
-    "ours": {"good": "good by our bound", "warn": "watch", "bad": "bad by our bound"},
+    "ours": {"good": message("good by our bound"), "warn": message("watch"), "bad": message("bad by our bound")},
 }
 
 
@@ -52,7 +53,10 @@ def _absent(values: Sequence[Value]) -> list[str]:
     for value in values:
         if value.is_absent:
             by_reason.setdefault(value.why, []).append(value.metric.title)
-    return [f"Not shown, as {why}: {', '.join(titles)}." for why, titles in by_reason.items()]
+    return [
+        say("Not shown, as {why}: {names}.", why=no_source_words(why), names=", ".join(titles))
+        for why, titles in by_reason.items()
+    ]
 
 
 def card(value: Value) -> Markup:
@@ -73,25 +77,33 @@ def card(value: Value) -> Markup:
 def delta(value: Value) -> Markup:
     """The change with arrow, sign and the words that name the comparison, or why there is none."""
     if value.value is None:
-        return Markup('<span class="td-muted">{}</span>').format(value.why or formats.why_missing(value.metric))
+        return Markup('<span class="td-muted">{}</span>').format(formats.why_unknown(value))
     part = f"; {value.part}" if value.part else ""
     if value.before_window is None:
         return Markup('<span class="td-muted">{}{}</span>').format(value.window.label, part)
     words = formats.compared_with(value.window, value.before_window)
     if value.change is None:
         if value.why_no_change:
-            return Markup('<span class="td-muted">no change: {}</span>').format(value.why_no_change)
-        what = "unknown in" if value.before is None else f"from {formats.short(value.before, value.unit)} in"
-        return Markup('<span class="td-muted">{} {}{}</span>').format(what, words, part)
+            why = say("no change: {why}", why=no_source_words(value.why_no_change))
+            return Markup('<span class="td-muted td-why">{}</span>').format(why)
+        was = formats.short(value.before, value.unit)
+        unknown = value.before is None
+        said = (
+            say("unknown in {words}", words=words)
+            if unknown
+            else say("from {value} in {words}", value=was, words=words)
+        )
+        return Markup('<span class="td-muted">{}{}</span>').format(said, part)
     change = formats.difference(value.value, value.before, value.unit)
     usual = value.unusual is False
-    return Markup('<span class="td-{}">{}</span> <span class="td-muted">vs {} in {}{}</span>{}').format(
+    return Markup('<span class="td-{}">{}</span> <span class="td-muted">{}{}</span>{}').format(
         _tone(value),
         formats.arrowed(change),
-        formats.short(value.before, value.unit),
-        words,
+        say("vs {value} in {words}", value=formats.short(value.before, value.unit), words=words),
         part,
-        Markup(' <span class="td-usual"><span aria-hidden="true">≈</span> within usual variation</span>')
+        Markup(' <span class="td-usual"><span aria-hidden="true">≈</span> {}</span>').format(
+            say("within usual variation")
+        )
         if usual
         else "",
     )
@@ -109,18 +121,19 @@ def status(value: Value) -> Markup:
     thresholds, state = value.metric.thresholds, value.status
     if thresholds is None or state == "none":
         return Markup("")
-    return Markup(' <span class="td-status td-{}">{}</span>').format(state, _STATUS[thresholds.origin][state])
+    return Markup(' <span class="td-status td-{}">{}</span>').format(state, say(_STATUS[thresholds.origin][state]))
 
 
 def spoken(value: Value) -> str:
     """A value and its change as one line of plain text."""
     shown = str(formats.short(value.value, value.unit))
     if value.value is None:
-        return f"{shown} ({value.why or formats.why_missing(value.metric)})"
+        return f"{shown} ({formats.why_unknown(value)})"
     if value.before_window is None or value.change is None:
         return f"{shown}; {value.part}" if value.part else shown
     words = formats.compared_with(value.window, value.before_window)
-    return f"{shown}, {formats.arrowed(formats.difference(value.value, value.before, value.unit))} vs {words}"
+    moved = formats.arrowed(formats.difference(value.value, value.before, value.unit))
+    return say("{value}, {change} vs {words}", value=shown, change=moved, words=words)
 
 
 def sparkline(course: Sequence[Number], is_open: bool = False) -> Markup:

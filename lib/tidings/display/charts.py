@@ -11,6 +11,7 @@ from tidings.display import alt, axes, formats, titles
 from tidings.display.figure import Figure, chart, note
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
+from tidings.language import message, say
 from tidings.metrics.result import Field, Point, Series, joined
 
 MOST_LINES = 4
@@ -18,7 +19,16 @@ MOST_PANELS = 12
 _ENOUGH = 0.5
 _PANEL_HEIGHT = 96
 _LEAST_PANEL = 220  # px
-_CUT = "The vertical axis does not start at zero."
+_CUT = message("The vertical axis does not start at zero.")
+
+
+_NONE_COMPLETE = {
+    "day": message("no day is complete"),
+    "week": message("no week is complete"),
+    "month": message("no month is complete"),
+    "quarter": message("no quarter is complete"),
+    "year": message("no year is complete"),
+}
 
 
 def trend(series: Series, before: Series | None = None, title: str | None = None, zone: str = "") -> Figure:
@@ -64,11 +74,7 @@ def trend(series: Series, before: Series | None = None, title: str | None = None
         if (at := _last(values)) is not None
     }
     shifts = axes.apart({name: float(value or 0) for name, (_, value) in ends.items()}, high - low)
-    texts = {
-        name: f"{'target ' if name == 'target' else ''}{axes.tag(value, series.unit)}"
-        f"{' before' if name == 'before' else ''}"
-        for name, (_, value) in ends.items()
-    }
+    texts = {name: _at_end(name, axes.tag(value, series.unit)) for name, (_, value) in ends.items()}
 
     def draw(width: int) -> dict[str, Any]:
         room = axes.plot_width(width, texts.values())
@@ -102,7 +108,7 @@ def trend(series: Series, before: Series | None = None, title: str | None = None
         draw=draw,
         table=_trend_table(series, points, old if before is not None else None, target),
         provenance=joined([series.provenance, *([before.provenance] if before else [])]),
-        notes=[*([_CUT] if cut else []), *_left_out(points, so_far), *_listed([series], points)],
+        notes=[*([say(_CUT)] if cut else []), *_left_out(points, so_far), *_listed([series], points)],
         key=_key(points, old),
         metrics=[series.metric],
     )
@@ -143,7 +149,7 @@ def lines(courses: Mapping[str, Series], title: str | None = None, zone: str = "
         }
         return axes.sized(spec, width)
 
-    return _together(courses, draw, title, zone, [_CUT] if cut else [])
+    return _together(courses, draw, title, zone, [say(_CUT)] if cut else [])
 
 
 def multiples(courses: Mapping[str, Series], title: str | None = None, zone: str = "") -> Figure:
@@ -153,7 +159,7 @@ def multiples(courses: Mapping[str, Series], title: str | None = None, zone: str
         UsageError: more than twelve, or series of different units.
     """
     if not courses:
-        return note(f"{title or 'By group'}: no data in this window.")
+        return note(f"{title or say('By group')}: {say('no data in this window')}.")
     first = _same_unit(courses, MOST_PANELS, "ranking()")
     rows = _long(courses)
     if not (held := _held(rows)):
@@ -192,15 +198,23 @@ def multiples(courses: Mapping[str, Series], title: str | None = None, zone: str
             },
         }
 
-    shared = ["All panels have one scale."] if len(courses) > 1 else []
-    return _together(courses, draw, title, zone, [*shared, *([_CUT] if cut else [])])
+    shared = [say("All panels have one scale.")] if len(courses) > 1 else []
+    return _together(courses, draw, title, zone, [*shared, *([say(_CUT)] if cut else [])])
+
+
+def _at_end(name: str, value: str) -> str:
+    """The label at the end of a line."""
+    if name == "target":
+        return say("target {value}", value=value)
+    return say("{value} before", value=value) if name == "before" else value
 
 
 def _together(courses: Mapping[str, Series], draw: Any, title: str | None, zone: str, notes: Sequence[str]) -> Figure:
     first = next(iter(courses.values()))
     points = axes.past(first.points)
     running = any(point.period.state == "incomplete" and point.value is not None for point in points)
-    left = [f"{points[-1].period.label} is still running: in the data below, not in the lines."] if running else []
+    last = points[-1].period.label if points else ""
+    left = [say("{period} is still running: in the data below, not in the lines.", period=last)] if running else []
     return chart(
         title=title or titles.several(courses),
         subtitle=_subtitle(courses.values(), zone),
@@ -222,19 +236,20 @@ def _so_far(points: Sequence[Point]) -> float | None:
 
 def _nothing_drawn(course: Series) -> str:
     if any(point.value is not None for point in course.points):
-        return f"no {course.grain} is complete"
-    return course.why or formats.why_missing(course.metric)
+        return say(_NONE_COMPLETE[course.grain])
+    return formats.why_unknown(course)
 
 
 def _left_out(points: Sequence[Point], so_far: float | None) -> list[str]:
     notes = []
     if so_far is not None:
-        notes.append(f"{points[-1].period.label} is still running: the lighter mark has what it has so far.")
+        running = points[-1].period.label
+        notes.append(say("{period} is still running: the lighter mark has what it has so far.", period=running))
     left = [p for p in points if p.value is not None and not p.is_whole]
     left = left[:-1] if so_far is not None else left
     if left:
-        what = left[0].period.label if len(left) == 1 else f"{len(left)} periods"
-        notes.append(f"{what} partly covered: in the data below, not in the line.")
+        what = left[0].period.label if len(left) == 1 else formats.plural(len(left), "period")
+        notes.append(say("{what} partly covered: in the data below, not in the line.", what=what))
     return notes
 
 
@@ -309,7 +324,7 @@ def _subtitle(courses: Iterable[Series], zone: str) -> str:
     unit = every[0].unit
     printed = unit if formats.is_currency(unit) or unit not in formats.PLAIN_UNITS else formats.PLAIN_UNITS[unit]
     measures = ", ".join(dict.fromkeys(course.metric.title for course in every))
-    return " · ".join(filter(None, [measures, printed, f"by {every[0].grain}", alt.span(every[0].points), zone]))
+    return " · ".join(filter(None, [measures, printed, alt.by_grain(every[0].grain), alt.span(every[0].points), zone]))
 
 
 def _same_unit(courses: Mapping[str, Series], most: int, instead: str) -> Series:
@@ -324,14 +339,15 @@ def _same_unit(courses: Mapping[str, Series], most: int, instead: str) -> Series
 def _trend_table(
     series: Series, points: Sequence[Point], old: Sequence[Point] | None, target: Sequence[float | None]
 ) -> Table:
-    fields = [Field("period", series.grain.capitalize()), Field("value", series.metric.title, series.unit)]
-    rows: list[tuple[Any, ...]] = [(_dated(point), point.value) for point in points]
+    unit = _period_unit(series)
+    fields = [Field("period", alt.period_word(series.grain), unit), Field("value", series.metric.title, series.unit)]
+    rows: list[tuple[Any, ...]] = [(_period(series, point), point.value) for point in points]
     if old is not None:
-        fields += [Field("period_before", "Compared with"), Field("before", "Before", series.unit)]
-        pairs = [(_dated(p), p.value) for p in old] + [(None, None)] * (len(points) - len(old))
+        fields += [Field("period_before", say("Compared with"), unit), Field("before", say("Before"), series.unit)]
+        pairs = [(_period(series, p), p.value) for p in old] + [(None, None)] * (len(points) - len(old))
         rows = [(*row, *pair) for row, pair in zip(rows, pairs, strict=True)]
     if any(value is not None for value in target):
-        fields.append(Field("target", "Target", series.unit))
+        fields.append(Field("target", say("Target"), series.unit))
         rows = [(*row, value) for row, value in zip(rows, target, strict=True)]
     return Table(tuple(fields), tuple(rows))
 
@@ -341,16 +357,22 @@ def _wide_table(courses: Mapping[str, Series]) -> Table:
     found = {(name, point.period.start): point.value for name, course in courses.items() for point in course.points}
     names = [Field(f"value_{i}", name, course.unit) for i, (name, course) in enumerate(courses.items(), start=1)]
     return Table(
-        (Field("period", first.grain.capitalize()), *names),
+        (Field("period", alt.period_word(first.grain), _period_unit(first)), *names),
         tuple(
-            (_dated(point), *(found.get((name, point.period.start)) for name in courses))
+            (_period(first, point), *(found.get((name, point.period.start)) for name in courses))
             for point in axes.past(first.points)
         ),
     )
 
 
-def _dated(point: Point) -> formats.Printed:
-    """A period as it is read, and for programs its first day, with what makes it less than a whole one."""
+def _period_unit(series: Series) -> str:
+    return "date" if series.grain == "day" else "text"
+
+
+def _period(series: Series, point: Point) -> Any:
+    """A period in the data of a chart: a day as a date; else as it is read, and for programs its first day."""
     text = alt.state(point)
+    if series.grain == "day" and not text:
+        return point.period.start
     state = f" ({text})" if text else ""
     return formats.Printed(f"{point.period.label}{state}", f"{point.period.start.isoformat()}{state}", "")

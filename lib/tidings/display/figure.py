@@ -14,6 +14,7 @@ from tidings.display import theme
 from tidings.display.fragments import NOWHERE, Kind, Table, frame, plain
 from tidings.enrich.characters import plain as plain_text
 from tidings.errors import UsageError
+from tidings.language import in_force
 from tidings.metrics.metric import Metric
 from tidings.metrics.result import Behind, Provenance, Value
 
@@ -34,7 +35,8 @@ _DESCRIBED = re.compile(r'<(\w+) aria-label="([^"]*)" role="graphics-symbol" ari
 class Finding:
     """A sentence or a few on one thing; `chance` is how likely the history makes it, None where nothing is judged.
 
-    `subject` is the same for what is one fact; `action` is what to do.
+    `subject` is the same for what is one fact; `action` is what to do. `metrics` are the names of those it is of, and
+    `outline` says the same without rows and sources, for anybody; empty where that is nothing.
     """
 
     text: str
@@ -42,6 +44,8 @@ class Finding:
     chance: float | None = None
     action: str = ""
     provenance: Provenance = NOWHERE
+    metrics: tuple[str, ...] = ()
+    outline: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,14 @@ class Figure:
             "alt": self.alt,
             "figures": [figure_of(value) for value in self.values],
             "findings": [
-                {"text": one.text, "subject": one.subject, "chance": one.chance, "action": one.action}
+                {
+                    "text": one.text,
+                    "subject": one.subject,
+                    "chance": one.chance,
+                    "action": one.action,
+                    "metrics": list(one.metrics),
+                    "outline": one.outline,
+                }
                 for one in self.findings
             ],
             "table": None if self.table is None else self.table.data(),
@@ -179,7 +190,7 @@ def still(spec: Mapping[str, Any], klass: str) -> Markup:
     config = theme.merged(theme.page_config(), spec.get("config", {}))
     # A character that XML does not allow makes the library abort the process.
     seen = plain_spec(_titled({**spec, "config": config}))
-    svg: str = vl_convert.vegalite_to_svg(seen, vl_version="6.4")
+    svg: str = vl_convert.vegalite_to_svg(seen, vl_version="6.4", **in_force().of_charts)
     # The page sets the type; five thousand copies of the font stack do not help.
     svg = svg.replace(f' font-family="{theme.FONT}"', "")
     svg = _DESCRIBED.sub(r"<\1\3><title>\2</title></\1>", svg)
@@ -212,6 +223,7 @@ def figure_of(value: Value) -> dict[str, Any]:
         "change": value.change,
         "status": value.status,
         "why": value.why,
+        "why_no_change": value.why_no_change,
     }
 
 

@@ -1,6 +1,6 @@
-"""Formats of numbers: short on cards, full in tables, "–" for none.
+"""Formats of numbers in the language in force: short on cards, full in tables, "–" for none.
 
-Groups of three and units are separated by narrow no-break spaces, so that a number never wraps.
+Units, and in our English groups of three, are separated by narrow no-break spaces, so that a number never wraps.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 from markupsafe import Markup
 
 from tidings.currencies import places
+from tidings.language import THIN, in_force, say, say_as, say_count
 from tidings.metrics.metric import Metric
-from tidings.metrics.result import relative_change
-from tidings.window import Window, label_days
+from tidings.metrics.result import Series, Value, no_source_words, relative_change
+from tidings.window import Window
 
-THIN = "\u202f"
 MINUS = "\u2212"
 MISSING = "–"
-_SCALES = ((Decimal(10) ** 12, "T"), (Decimal(10) ** 9, "B"), (Decimal(10) ** 6, "M"), (Decimal(10) ** 3, "k"))
+_SCALES = ((Decimal(10) ** 12, "T"), (Decimal(10) ** 9, "B"), (Decimal(10) ** 6, "M"))
 _BYTES = ((Decimal(10) ** 12, "TB"), (Decimal(10) ** 9, "GB"), (Decimal(10) ** 6, "MB"), (Decimal(10) ** 3, "kB"))
 _IN_FULL = 1_000_000
 PLAIN_UNITS = {"count": "", "money": "", "ratio": "%", "score": "", "s": "", "ms": "", "B": ""}  # on axes
@@ -35,13 +35,18 @@ class Shown:
 
     figure: str
     unit: str = ""
+    is_unit_first: bool = False
 
     def __str__(self) -> str:
+        if self.is_unit_first:
+            return f"{self.unit}{THIN}{self.figure}"
         return f"{self.figure}{THIN}{self.unit}" if self.unit else self.figure
 
     def __html__(self) -> str:
         if not self.unit:
             return Markup("{}").format(self.figure)
+        if self.is_unit_first:
+            return Markup('<span class="td-unit">{}{}</span>{}').format(self.unit, THIN, self.figure)
         return Markup('{}<span class="td-unit">{}{}</span>').format(self.figure, THIN, self.unit)
 
 
@@ -96,11 +101,11 @@ def short(value: Any, unit: str) -> Shown:
         return _scaled(amount, _BYTES, "B")
     if unit == "score":
         return Shown(_significant(amount, 3))
-    word = "" if unit == "count" or unit == "money" else unit
     figure = _scaled(amount, _SCALES, "")
-    if not figure.unit and is_currency(unit):
-        return Shown(_fixed(amount, 0 if abs(amount) >= 1000 else places(unit)), word)
-    return Shown(figure.figure + figure.unit, word)
+    if is_currency(unit):
+        shown = _fixed(amount, 0 if abs(amount) >= 1000 else places(unit)) if not figure.unit else _with_scale(figure)
+        return Shown(shown, unit, in_force().currency_first)
+    return Shown(_with_scale(figure), "" if unit in ("count", "money") else unit_word(unit))
 
 
 def column_places(values: Iterable[Any], unit: str) -> int | None:
@@ -124,7 +129,7 @@ def full(value: Any, unit: str, decimals: int | None = None) -> str:
     if value is None or (isinstance(value, float | Decimal) and not is_number(value)):
         return MISSING
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return say("yes") if value else say("no")
     if isinstance(value, datetime):
         return f"{day(value.date())}, {value:%H:%M}"
     if isinstance(value, date):
@@ -139,7 +144,7 @@ def full(value: Any, unit: str, decimals: int | None = None) -> str:
     if unit == "points":
         return points(float(amount))
     if unit == "money" or is_currency(unit):
-        return _fixed(amount, _money_places(amount, places(unit)))
+        return _fixed(amount, money_places(amount, places(unit)))
     if unit == "ms":
         return _fixed(amount, 0 if abs(amount) >= 100 else 1)
     if unit == "s":
@@ -158,7 +163,7 @@ def head_unit(unit: str) -> str:
 
 def day(value: date) -> str:
     """A day as "30 Jun 2026"."""
-    return label_days(value, value)
+    return in_force().day(value)
 
 
 def percent(change: float) -> str:
@@ -166,13 +171,17 @@ def percent(change: float) -> str:
     if abs(change) >= 10:
         return f"{'+' if change > 0 else MINUS}{_fixed(Decimal(str(abs(change))) * 100, 0)}{THIN}%"
     amount = _fixed(abs(Decimal(str(change))) * 100, 1)
-    sign = "±" if amount == "0.0" else "+" if change > 0 else MINUS
-    return f"{sign}{amount}{THIN}%"
+    return f"{_sign(amount, change)}{amount}{THIN}%"
 
 
 def percentage(share: float) -> str:
     """A ratio as a percentage with one decimal and no unit, for tables with the unit elsewhere."""
     return _fixed(Decimal(str(share)) * 100, 1)
+
+
+def fixed(value: float, decimals: int) -> str:
+    """A number with so many decimals."""
+    return _fixed(Decimal(str(value)), decimals)
 
 
 def signed(value: Any, unit: str) -> str:
@@ -187,8 +196,7 @@ def points(change: float) -> str:
     """A signed difference of two rates as "+0.22 points": per cent of per cent is read as something else."""
     amount = abs(Decimal(str(change)) * 100)
     figure = _fixed(amount, 2 if amount < 10 else 1)
-    sign = "±" if not figure.strip("0.") else "+" if change > 0 else MINUS
-    return f"{sign}{figure}{THIN}points"
+    return f"{_sign(figure, change)}{figure}{THIN}{say_as('rates', 'points')}"
 
 
 def difference(now: Any, before: Any, unit: str) -> str:
@@ -216,32 +224,52 @@ def arrowed(text: str) -> str:
 def compared_with(window: Window, before: Window) -> str:
     """The words that name a comparison: "the 28 days before", "the same weekdays a year before", or its days."""
     if before == window.year_before():
-        return "the same weekdays a year before"
+        return say("the same weekdays a year before")
     if before == window.previous():
-        return "the day before" if window.days == 1 else f"the {window.days} days before"
+        return say_count(window.days, "the day before", "the {days} days before", days=window.days)
     if before == window.same_weekdays():
-        return "the same weekdays before"
-    return before.label
+        return say("the same weekdays before")
+    return say_as("comparison", "{days}", days=before.label)
 
 
 def why_missing(metric: Metric) -> str:
     """Why a metric has no value over a window (C9, C11): a clause without a full stop."""
     if metric.unit == "money" and metric.kind == "flow":
         # Without rows it would be 0.
-        return "no exchange rate for any of its amounts"
+        return say("no exchange rate for any of its amounts")
     return {
-        "ratio": "nothing to divide by in this window",
-        "quantile": "no rows in this window",
-        "stock": "no level known at the end of this window",
-    }.get(metric.kind, "no data in this window")
+        "ratio": say("nothing to divide by in this window"),
+        "quantile": say("no rows in this window"),
+        "stock": say("no level known at the end of this window"),
+    }.get(metric.kind) or say("no data in this window")
+
+
+def why_unknown(item: Value | Series) -> str:
+    """Why a value or a series is not known, in words: a clause without a full stop."""
+    return no_source_words(item.why) or why_missing(item.metric)
 
 
 def plural(number: int, word: str) -> str:
-    """A count with its noun: "1 row", "2 rows"."""
-    return f"{full(number, 'count')} {word}{'' if number == 1 else 's'}"
+    """A count with its noun: "1 row", "2 rows". Messages have it as "{n} row" and "{n} rows"."""
+    return say_count(number, f"{{n}} {word}", f"{{n}} {word}s", n=full(number, "count"))
 
 
-def _money_places(amount: Decimal, usual: int) -> int:
+def unit_word(unit: str) -> str:
+    """A unit that is a word, as it is printed after a value: "stars"."""
+    return say_as("unit", unit) if unit.islower() else unit
+
+
+def _sign(figure: str, change: float) -> str:
+    """The sign of what is printed as this figure, in which a small change may be nothing."""
+    return "±" if not any(digit in figure for digit in "123456789") else "+" if change > 0 else MINUS
+
+
+def _with_scale(figure: Shown) -> str:
+    """A figure with its scale: "1.2M"."""
+    return figure.figure + say_as("scale", figure.unit) if figure.unit else figure.figure
+
+
+def money_places(amount: Decimal, usual: int) -> int:
     """Decimals of an amount in full; small amounts get more, as the cost of a call may be below a cent."""
     least = Decimal(1).scaleb(min(0, 1 - usual))
     return usual + 3 if 0 < abs(amount) < least else usual
@@ -268,12 +296,13 @@ def _significant(amount: Decimal, digits: int = 4) -> str:
         return "0"
     places = max(0, min(digits - 1 - amount.adjusted(), 6))
     text = _fixed(amount, places)
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    mark = in_force().decimal_mark
+    return text.rstrip("0").rstrip(mark) if places and mark in text else text
 
 
 def _fixed(amount: Decimal, places: int) -> str:
     rounded = amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
-    text = f"{abs(rounded):,.{places}f}".replace(",", THIN)
+    text = in_force().number(rounded, places)
     return MINUS + text if rounded < 0 else text
 
 

@@ -11,12 +11,13 @@ from typing import Any, Literal, NamedTuple
 from markupsafe import Markup
 
 from tidings.display import formats, rows
+from tidings.language import message, say
 from tidings.metrics.metric import Metric
 from tidings.metrics.result import Behind, Field, Provenance, Result
 
 Kind = Literal["head", "findings", "cards", "gauge", "chart", "table", "note", "digest"]
 NOWHERE = Provenance((), {}, "")
-DEFINED = "Definition: "
+DEFINED = message("Definition: ")
 """What precedes the links to definitions, the last of a source line."""
 ROWS_OF = "#td-rows-"
 """What precedes the number of a row of a result in a link to the rows behind it."""
@@ -91,23 +92,32 @@ def behind(label: str, table: Table | None, provenance: Provenance, metrics: Seq
     parts: list[Markup | str] = []
     if provenance.tables:
         named = [f"{name} ({state})" if state else name for name, state in provenance.tables.items()]
-        parts.append(f"Source: {', '.join(named)}")
+        parts.append(say("Source: {tables}", tables=", ".join(named)))
     if provenance.rows is not None:
         parts.append(formats.plural(provenance.rows, "row"))
     if provenance.build:
-        parts.append(f"build {provenance.build}")
+        parts.append(say("build {build}", build=provenance.build))
     if metrics:
-        parts.append(Markup("{}{}").format(DEFINED, Markup(", ").join(map(definition, dict.fromkeys(metrics)))))
+        links = Markup(", ").join(map(definition, dict.fromkeys(metrics)))
+        parts.append(Markup("{}{}").format(say(DEFINED), links))
     line = Markup('<p class="td-source">{}</p>').format(Markup(" · ").join(parts)) if parts else Markup("")
-    inner = Markup("") if table is None else table.html(f"Data: {label}")
+    inner = Markup("") if table is None else table.html(say("Data: {label}", label=label))
     for number, sql in enumerate(provenance.sql, start=1):
-        inner += Markup(
-            '<pre class="td-sql" tabindex="0" role="region" aria-label="Query {}: {}"><code>{}</code></pre>'
-        ).format(number, label, sql)
+        inner += Markup('<pre class="td-sql" tabindex="0" role="region" aria-label="{}"><code>{}</code></pre>').format(
+            say("Query {n}: {label}", n=number, label=label), sql
+        )
     if not inner:
         return _BEHIND + line + Markup("</div>") if line else line
-    what = " and ".join(name for name, there in (("data", table is not None), ("query", provenance.sql)) if there)
-    summary = Markup('<summary>{}<span class="td-hidden"> of “{}”</span></summary>').format(what.capitalize(), label)
+    what = (
+        say("Data and query")
+        if table is not None and provenance.sql
+        else say("Query")
+        if provenance.sql
+        else say("Data")
+    )
+    summary = Markup('<summary>{}<span class="td-hidden"> {}</span></summary>').format(
+        what, say("of “{name}”", name=label)
+    )
     return _BEHIND + Markup("{}<details>{}{}</details></div>").format(line, summary, inner)
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
 from tidings.display import cards, formats
 from tidings.display.figure import Figure
 from tidings.display.fragments import Table, definition, frame
+from tidings.language import message, say
 from tidings.metrics.health import HEALTH
 from tidings.metrics.result import Field, Value, joined
 
 _FIELDS = (
-    Field("component", "Component"),
-    Field("value", "Value"),
-    Field("score", "Score", "ratio"),
-    Field("weight", "Weight", "number"),
-    Field("lost", "Points lost", "score"),
+    Field("component", message("Component")),
+    Field("value", message("Value")),
+    Field("score", message("Score"), "ratio"),
+    Field("weight", message("Weight"), "number"),
+    Field("lost", message("Points lost"), "score"),
 )
 
 
@@ -44,15 +45,15 @@ def gauge(value: Value, parts: Sequence[Value] = ()) -> Figure:
     fill = Markup("")
     if shown is not None:
         fill = Markup('<span class="td-fill td-{}" style="width:{:.1f}%"></span>').format(value.status, shown)
-    figure = Markup('<span class="td-value">{}</span><span class="td-unit">of 100</span>{}').format(
-        formats.short(shown, "score"), cards.status(value)
+    figure = Markup('<span class="td-value">{}</span><span class="td-unit">{}</span>{}').format(
+        formats.short(shown, "score"), say("of 100"), cards.status(value)
     )
     listed = Markup('<ul class="td-parts">{}</ul>').format(Markup("").join(map(_line, costly))) if costly else ""
     body = Markup(
         '<p class="td-line">{}</p><div class="td-scale" aria-hidden="true">{}{}</div><p class="td-delta">{}</p>{}'
     ).format(figure, fill, _bounds(value), cards.delta(value), listed)
     table = Table(
-        _FIELDS,
+        tuple(replace(field, title=say(field.title)) for field in _FIELDS),
         tuple(
             (p.value.metric.title, formats.printed(p.value.value, p.value.unit), p.score, p.weight, p.lost)
             for p in costly
@@ -87,12 +88,16 @@ def _scored(parts: Sequence[Value]) -> list[_Part]:
 
 def _title(value: Value, costly: Sequence[_Part]) -> str:
     if value.value is None:
-        return f"{value.metric.title} is unknown: components with less than half of the weight have a value"
-    title = f"{value.metric.title} is {formats.short(value.value, 'score')} of 100"
+        return say(
+            "{title} is unknown: components with less than half of the weight have a value", title=value.metric.title
+        )
+    shown = formats.short(value.value, "score")
+    title = say("{title} is {value} of 100", title=value.metric.title, value=shown)
     worst = costly[0] if costly else None
     if worst is None or worst.lost is None or worst.lost < 1:
         return title
-    return f"{title}: {worst.value.metric.title} costs {formats.short(round(worst.lost), 'count')} points"
+    costs = {"name": worst.value.metric.title, "points": formats.short(round(worst.lost), "count")}
+    return f"{title}: {say('{name} costs {points} points', **costs)}"
 
 
 def _bounds(value: Value) -> Markup:
@@ -109,8 +114,8 @@ def _line(part: _Part) -> Markup:
     metric = part.value.metric
     name = definition(metric)
     if part.score is None:
-        return Markup('<li><span>{}</span><span class="td-muted">– {}, left out</span></li>').format(
-            name, part.value.why or formats.why_missing(metric)
+        return Markup('<li><span>{}</span><span class="td-muted">– {}</span></li>').format(
+            name, say("{why}, left out", why=formats.why_unknown(part.value))
         )
     return Markup(
         '<li><span>{}</span><span class="td-num">{}</span><span class="td-bar" aria-hidden="true">'

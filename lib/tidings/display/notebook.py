@@ -7,10 +7,12 @@ from typing import Any
 
 import ibis
 
+from tidings.display import alt
 from tidings.display.cards import cards
 from tidings.display.charts import trend
-from tidings.display.figure import MOST_ROWS, Figure
+from tidings.display.figure import MOST_ROWS, Figure, note
 from tidings.display.tables import table
+from tidings.errors import RowsError
 from tidings.metrics.result import Field, Result, Series, Value
 
 
@@ -27,7 +29,8 @@ def shown(item: Value | Series | Result) -> Figure:
 def prepare(*, is_run: bool) -> None:
     """Show values, series and results richly where this process is a kernel, and run Ibis expressions to show rows.
 
-    In a run, expressions stay unexecuted: a page shows only what its notebook asks for.
+    In a run, expressions stay unexecuted: a page shows only what its notebook asks for. What cannot be limited to the
+    rows of an audience is a remark on it, and the rest of the notebook runs.
     """
     # Not imported: if IPython is not loaded yet, it does not run this code.
     module = sys.modules.get("IPython")
@@ -39,6 +42,26 @@ def prepare(*, is_run: bool) -> None:
         formatter.for_type(kind, _bundle)
     if not is_run:
         ibis.options.interactive = True
+    elif RowsError not in shell.custom_exceptions:
+        _remark_on_refusals(shell)
+
+
+def _remark_on_refusals(shell: Any) -> None:
+    run_code = shell.run_code
+
+    async def run(code: Any, result: Any = None, **how: Any) -> bool:
+        stopped = bool(await run_code(code, result, **how))
+        if result is not None and isinstance(result.error_in_exec, RowsError):
+            # True still: the rest of the cell needs what was refused. The cell itself did not fail.
+            result.error_in_exec = None
+        return stopped
+
+    def remark(shell: Any, kind: type[BaseException], error: BaseException, *_: Any, **__: Any) -> None:
+        said = note(error.failed if isinstance(error, RowsError) else str(error))
+        shell.display_pub.publish(data=said._repr_mimebundle_())
+
+    shell.set_custom_exc((RowsError,), remark)
+    shell.run_code = run
 
 
 def _bundle(item: Value | Series | Result) -> dict[str, Any]:
@@ -46,6 +69,6 @@ def _bundle(item: Value | Series | Result) -> dict[str, Any]:
 
 
 def _as_result(series: Series) -> Result:
-    fields = (Field("period", series.grain.capitalize()), Field("value", series.metric.title, series.unit))
+    fields = (Field("period", alt.period_word(series.grain)), Field("value", series.metric.title, series.unit))
     rows = tuple((point.period.label, point.value) for point in series.points)
-    return Result(f"{series.metric.title} by {series.grain}", fields, rows, series.provenance)
+    return Result(f"{series.metric.title} {alt.by_grain(series.grain)}", fields, rows, series.provenance)

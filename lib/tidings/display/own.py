@@ -20,6 +20,7 @@ from tidings.display.fragments import NOWHERE, Table, frame
 from tidings.display.tables import MOST_SHOWN, text_table
 from tidings.enrich.characters import plain as plain_text
 from tidings.errors import TidingsError, UsageError
+from tidings.language import say, say_as
 from tidings.metrics.result import Field, Provenance
 
 # A picture of more rows is unreadable and slow in a browser.
@@ -98,13 +99,14 @@ def _chart(drawn: Any) -> Figure:
         )
     notes = []
     if left := len(first) - MOST_SHOWN if len(first) > MOST_SHOWN else 0:
-        notes.append(f"{formats.plural(left, 'more row')} of the data not shown in the table.")
+        notes.append(say("{rows} of the data not shown in the table.", rows=formats.plural(left, "more row")))
     if _is_interactive(spec):
         notes.append(
-            "Its selections and controls work where Altair draws it, say by chart.save('chart.html'), not here."
+            say("Its selections and controls work where Altair draws it, say by chart.save('chart.html'), not here.")
         )
     if len(held) > 1:
-        notes.append(f"{formats.plural(len(held) - 1, 'further table')} of data behind it not shown.")
+        further = formats.plural(len(held) - 1, "further table")
+        notes.append(say("{tables} of data behind it not shown.", tables=further))
     title = {"text": heading, "subtitle": subtitle} if heading or subtitle else None
     config = theme.merged(theme.config(theme.LIGHT), chosen)
     whole = {**spec, **({"title": title} if title else {}), "config": config}
@@ -255,19 +257,19 @@ def _data(part: Any) -> Iterator[Sequence[Mapping[str, Any]]]:
 def _alt(spec: Mapping[str, Any], heading: str, rows: Sequence[Mapping[str, Any]], carried: int) -> str:
     """The alt text of a chart: its marks, its fields with their ranges, its rows."""
     marks, channels = list(dict.fromkeys(_marks(spec))), dict(_channels(spec))
-    what = f"Chart of {' and '.join(marks) or 'several parts'}"
+    what = say("Chart of {marks}", marks=say(" and ").join(marks) or say("several parts"))
     shown = ", ".join(f"{channel}: {name}" for channel, (name, _) in channels.items())
     caption = [f"{heading.rstrip('.')}." if heading else "", f"{what}; {shown}." if shown else f"{what}."]
     fields = dict.fromkeys(field for _, field in channels.values() if field)
     caption += [span for span in (_span(field, rows) for field in fields) if span]
-    return " ".join(filter(None, [*caption, f"{formats.plural(carried, 'row')} of data."]))
+    return " ".join(filter(None, [*caption, say("{rows} of data.", rows=formats.plural(carried, "row"))]))
 
 
 def _marks(part: Any) -> Iterator[str]:
     if isinstance(part, Mapping):
         mark = part.get("mark")
         if mark:
-            yield f"{mark['type'] if isinstance(mark, Mapping) else mark}s"
+            yield say_as("marks", f"{mark['type'] if isinstance(mark, Mapping) else mark}s")
         for name in (*_PARTS, "spec"):
             yield from _marks(part.get(name))
     elif isinstance(part, list):
@@ -283,7 +285,7 @@ def _channels(part: Any) -> Iterator[tuple[str, tuple[str, str]]]:
                 continue
             field = held.get("field") if isinstance(held.get("field"), str) else ""
             aggregate = held.get("aggregate") if isinstance(held.get("aggregate"), str) else ""
-            yield channel, (f"{aggregate} of {field or 'rows'}" if aggregate else field or "", field or "")
+            yield channel, (_aggregated(aggregate, field or "") if aggregate else field or "", field or "")
         for name in (*_PARTS, "spec"):
             yield from _channels(part.get(name))
     elif isinstance(part, list):
@@ -291,15 +293,20 @@ def _channels(part: Any) -> Iterator[tuple[str, tuple[str, str]]]:
             yield from _channels(value)
 
 
+def _aggregated(aggregate: str, field: str) -> str:
+    return say("{aggregate} of {field}", aggregate=aggregate, field=field or say("rows"))
+
+
 def _span(field: str, rows: Sequence[Mapping[str, Any]]) -> str:
     known = [row[field] for row in rows if row.get(field) is not None]
     if not known:
         return ""
     if all(map(formats.is_number, known)):
-        return f"{field} from {_number(min(known))} to {_number(max(known))}."
+        return say("{field} from {low} to {high}.", field=field, low=_number(min(known)), high=_number(max(known)))
     texts = sorted({str(value) for value in known})
     if all(text[:4].isdigit() and text[4:5] == "-" and "T" in text for text in texts):
-        return f"{field} from {texts[0].removesuffix('T00:00:00')} to {texts[-1].removesuffix('T00:00:00')}."
+        low, high = (text.removesuffix("T00:00:00") for text in (texts[0], texts[-1]))
+        return say("{field} from {low} to {high}.", field=field, low=low, high=high)
     return f"{field}: {formats.plural(len(texts), 'different value')}."
 
 
@@ -317,17 +324,19 @@ def _frame(given: Any) -> Figure:
         sql = (str(ibis.to_sql(given)),)
         read = asked.to_pyarrow()
         table = _of_arrow(read)
-        left = f"Only the first {MOST_SHOWN} rows are shown; there are more." if len(read) > MOST_SHOWN else ""
-        size = f"more than {MOST_SHOWN} rows" if left else formats.plural(len(read), "row")
+        is_cut = len(read) > MOST_SHOWN
+        left = say("Only the first {n} rows are shown; there are more.", n=MOST_SHOWN) if is_cut else ""
+        size = say("more than {n} rows", n=MOST_SHOWN) if is_cut else formats.plural(len(read), "row")
     else:
         if isinstance(given, pa.RecordBatch):
             given = pa.Table.from_batches([given])
         table = _of_arrow(given) if isinstance(given, pa.Table) else _of_pandas(given)
-        left = f"{formats.plural(len(given) - MOST_SHOWN, 'more row')} not shown." if len(given) > MOST_SHOWN else ""
+        more = len(given) - MOST_SHOWN
+        left = say("{rows} not shown.", rows=formats.plural(more, "more row")) if more > 0 else ""
         size = formats.plural(len(given), "row")
     named = ", ".join(field.title for field in table.fields[:12]) + (" …" if len(table.fields) > 12 else "")
-    caption = f"Table of {size}: {named}."
-    body = table.html(caption) if table.rows else Markup('<p class="td-muted">No rows.</p>')
+    caption = say("Table of {size}: {columns}.", size=size, columns=named)
+    body = table.html(caption) if table.rows else Markup('<p class="td-muted">{}</p>').format(say("No rows."))
     origin = Provenance(sql, {}, "") if sql else NOWHERE
     return Figure(
         kind="table",

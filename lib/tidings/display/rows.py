@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tidings.display import formats
 from tidings.errors import UsageError, suggest
+from tidings.language import in_force, message, say
 from tidings.metrics.metric import Metric
 from tidings.metrics.registry import registry
 from tidings.metrics.result import Field, Result
 
-TOTAL = "Total"
-OTHERS = "others ("
+TOTAL = message("Total")
+OTHERS = message("others (")
+_NAMES = frozenset({TOTAL, message("(unknown)"), message("(direct)"), message("(none)")})
 
 Row = tuple[Any, ...]
 
@@ -27,13 +29,31 @@ class Parts:
     others: Row | None
 
 
+def in_words(result: Result) -> Result:
+    """A result in the reader's language: its title, its columns, and the names of rows that are ours."""
+    if not in_force().has_messages:
+        return result
+    fields = tuple(replace(field, title=say(field.title)) for field in result.fields)
+    return replace(result, title=say(result.title), fields=fields, rows=tuple(map(_row_in_words, result.rows)))
+
+
+def _row_in_words(row: Row) -> Row:
+    return tuple(_in_words(cell) if isinstance(cell, str) and cell[:1] in "T(o" else cell for cell in row)
+
+
+def _in_words(text: str) -> str:
+    if type(text) is not str:
+        return text
+    return text.replace(OTHERS, say(OTHERS), 1) if text.startswith(OTHERS) else say(text) if text in _NAMES else text
+
+
 def split(result: Result) -> Parts:
     """The rows of a result, with a first row "Total" and a last row "others (n)" separated."""
     at = result.fields.index(label_field(result))
     rows = result.rows
-    total = rows[0] if rows and rows[0][at] == TOTAL else None
+    total = rows[0] if rows and rows[0][at] in (TOTAL, say(TOTAL)) else None
     rest = rows[1:] if total else rows
-    others = rest[-1] if rest and str(rest[-1][at]).startswith(OTHERS) else None
+    others = rest[-1] if rest and str(rest[-1][at]).startswith((OTHERS, say(OTHERS))) else None
     return Parts(total, rest[:-1] if others else rest, others)
 
 
@@ -88,7 +108,7 @@ def metrics_of(fields: Sequence[Field]) -> tuple[Metric, ...]:
 def is_change(field: Field) -> bool:
     """True for a change, which is printed with arrow and sign."""
     return field.unit == "points" or (
-        field.unit == "ratio" and (field.title == "Change" or field.name.endswith("change"))
+        field.unit == "ratio" and (field.title in ("Change", say("Change")) or field.name.endswith("change"))
     )
 
 
@@ -108,6 +128,13 @@ def in_view(fields: Sequence[Field]) -> list[int]:
     return order
 
 
+def by(title: str, column: str) -> str:
+    """A measure and the column that it is split by: "Orders by country"."""
+    return say("{title} by {column}", title=title, column=in_sentence(column))
+
+
 def in_sentence(title: str) -> str:
     """A title inside a sentence: "net revenue", but "AOV" and "p95" as they are."""
+    if in_force().nouns_are_capital:
+        return title
     return title[:1].lower() + title[1:] if title[1:2].islower() else title

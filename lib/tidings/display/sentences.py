@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from markupsafe import Markup
 
@@ -12,7 +13,8 @@ from tidings.currencies import places
 from tidings.display import formats
 from tidings.display.figure import Figure, Finding
 from tidings.display.fragments import frame
-from tidings.metrics.result import Value, joined
+from tidings.language import say, say_as, say_count
+from tidings.metrics.result import Value, joined, no_source_words
 from tidings.query.explanation import Explanation
 from tidings.window import Window
 
@@ -34,7 +36,7 @@ def findings(explained: Sequence[Explanation]) -> Figure:
         kind="findings",
         html=frame("findings", "", "", Markup("<ol>{}</ol>").format(items)),
         text="\n".join(f"- {text}" for text in texts),
-        title="Findings",
+        title=say("Findings"),
         alt=" ".join(texts),
         values=tuple(one.value for one in explained),
         provenance=joined(one.provenance for one in explained),
@@ -54,17 +56,15 @@ def chosen(explained: Sequence[Explanation]) -> list[Finding]:
         found.append(_in_one_line(rest, judged=bool(unusual) or not judged))
     found += [_without_change(one.value) for one in usual if one.value.change is None]
     if short := [one.value.metric.title for one in usual if one.value.change is not None and not one.is_known]:
-        found.append(
-            Finding(
-                f"Whether the {_change(short)} {_and(short)} is usual cannot be said: the history is too short.", ""
-            )
+        unjudged = say_count(
+            len(short),
+            "Whether the change of {names} is usual cannot be said: the history is too short.",
+            "Whether the changes of {names} is usual cannot be said: the history is too short.",
+            names=_and(short),
         )
+        found.append(Finding(unjudged, ""))
     found += _unknown_together([one.value for one in explained if one.value.value is None])
-    return found or [Finding("Nothing can be said yet: there are no data in this window.", "")]
-
-
-def _change(names: Sequence[str]) -> str:
-    return "change of" if len(names) == 1 else "changes of"
+    return found or [Finding(say("Nothing can be said yet: there are no data in this window."), "")]
 
 
 def _by_cause(unusual: Iterable[Explanation]) -> list[list[Explanation]]:
@@ -88,7 +88,7 @@ def _of_same(group: Sequence[Explanation]) -> Finding:
     text = _of_window(first) if value.unusual else _of_part(first) if first.part else _of_run(first)
     others = [f"{v.metric.title} ({_moved(v)})" if v.change is not None else v.metric.title for v in values[1:]]
     if others:
-        text += f" The same shows in {_and(others)}."
+        text += " " + say("The same shows in {names}.", names=_and(others))
     names = "/".join(first.cause.names) if first.cause else ""
     if first.part is not None:
         return Finding(
@@ -96,10 +96,38 @@ def _of_same(group: Sequence[Explanation]) -> Finding:
             f"{first.part.column} {first.part.name}",
             chance,
             value.metric.action,
-            joined(o.provenance for o in group),
+            joined(one.provenance for one in group),
+            _names(values),
         )
     subject = f"{first.days.label if first.days else ''} {first.column} {names}".strip() or value.metric.name
-    return Finding(text, subject, chance, value.metric.action, joined(one.provenance for one in group))
+    return Finding(
+        text,
+        subject,
+        chance,
+        value.metric.action,
+        joined(one.provenance for one in group),
+        _names(values),
+        _outline(first),
+    )
+
+
+def _names(values: Iterable[Value]) -> tuple[str, ...]:
+    return tuple(value.metric.name for value in values)
+
+
+def _outline(one: Explanation) -> str:
+    """The finding without the rows in which it lies, and without what sources lack."""
+    if one.value.unusual:
+        return f"{of_change(replace(one.value, part=''))}; {_rarely(one.value.chance)}."
+    if one.days is None or one.run is None:
+        return ""
+    return say(
+        "{title} on {days}{what}; {chance}.",
+        title=one.value.metric.title,
+        days=one.days.label,
+        what=_difference(one),
+        chance=_rarely(one.run.chance),
+    )
 
 
 def _of_window(one: Explanation) -> str:
@@ -107,9 +135,10 @@ def _of_window(one: Explanation) -> str:
     value = one.value
     text = f"{of_change(value)}; {_rarely(value.chance)}."
     if one.days is not None:
-        text += f" Most of it lies on {one.days.label}{_difference(one)}{_because(one)}."
+        what = f"{_difference(one)}{_because(one)}"
+        text += " " + say("Most of it lies on {days}{what}.", days=one.days.label, what=what)
     elif one.cause is not None:
-        text += f" Behind it: {_because(one)[2:]}."
+        text += " " + say("Behind it: {what}.", what=_because(one)[2:])
     return text + _mix(one) + _exchange(one)
 
 
@@ -117,7 +146,8 @@ def _exchange(one: Explanation) -> str:
     """What exchange rates would have made, which is not in the change; nothing where it is less than a coin."""
     if one.exchange is None or not round(one.exchange, places(one.value.unit)):
         return ""
-    return f" Exchange rates alone: {formats.signed(one.exchange, one.value.unit)}, beside it and not in it."
+    made = formats.signed(one.exchange, one.value.unit)
+    return " " + say("Exchange rates alone: {amount}, beside it and not in it.", amount=made)
 
 
 def _of_run(one: Explanation) -> str:
@@ -125,12 +155,21 @@ def _of_run(one: Explanation) -> str:
     value = one.value
     if one.days is None or one.run is None:
         return ""
-    said = f"{value.metric.title} on {one.days.label}{_difference(one)}{_because(one)}; {_rarely(one.run.chance)}."
-    whole = f" {value.window.label} as a whole: {formats.short(value.value, value.unit)}"
-    if value.change is None:
-        return f"{said}{whole}."
-    usual = ", within usual variation" if value.unusual is False else ""
-    return f"{said}{whole}, {_moved(value)}{usual}.{_mix(one)}"
+    said = say(
+        "{title} on {days}{what}; {chance}.",
+        title=value.metric.title,
+        days=one.days.label,
+        what=f"{_difference(one)}{_because(one)}",
+        chance=_rarely(one.run.chance),
+    )
+    moved = "" if value.change is None else f", {_moved(value)}"
+    usual = say(", within usual variation") if moved and value.unusual is False else ""
+    whole = say(
+        "{window} as a whole: {value}.",
+        window=value.window.label,
+        value=f"{formats.short(value.value, value.unit)}{moved}{usual}",
+    )
+    return f"{said} {whole}{_mix(one) if moved else ''}"
 
 
 def _of_part(one: Explanation) -> str:
@@ -138,64 +177,92 @@ def _of_part(one: Explanation) -> str:
     value, part = one.value, one.part
     if part is None:
         return ""
-    column = part.column.removeprefix("is_").removesuffix("_id").replace("_", " ")
-    said = f"{formats.short(part.now, value.unit)} after {formats.short(part.before, value.unit)}"
-    whole = f"{formats.short(value.value, value.unit)}, {_moved(value)}"
-    return f"{value.metric.title} in total usual ({whole}); but {column} {part.name}: {said}; {_rarely(part.chance)}."
+    column = say_as("column", part.column.removeprefix("is_").removesuffix("_id")).replace("_", " ")
+    return say(
+        "{title} in total usual ({whole}); but {part}: {now} after {before}; {chance}.",
+        title=value.metric.title,
+        whole=f"{formats.short(value.value, value.unit)}, {_moved(value)}",
+        part=_called(column, part.name),
+        now=formats.short(part.now, value.unit),
+        before=formats.short(part.before, value.unit),
+        chance=_rarely(part.chance),
+    )
 
 
 def _difference(one: Explanation) -> str:
     unit = one.value.unit
     if one.there is None or one.expected is None:
         return ""
-    return f": {formats.short(one.there, unit)} instead of {formats.short(one.expected, unit)}"
+    return ": " + _instead(formats.short(one.there, unit), formats.short(one.expected, unit))
+
+
+def _instead(now: object, before: object) -> str:
+    return say("{now} instead of {before}", now=now, before=before)
 
 
 def _because(one: Explanation) -> str:
     if one.cause is None:
         return ""
-    column = one.column.removeprefix("is_").removesuffix("_id").replace("_", " ")
+    column = say_as("column", one.column.removeprefix("is_").removesuffix("_id")).replace("_", " ")
     parts = [_part(one, one.cause, column, at) for at in range(len(one.cause.names))]
-    return f", {_share(one.cause)} {_and(parts)}"
-
-
-def _share(cause: Cause) -> str:
-    return (
-        "all of the difference from"
-        if cause.share >= 0.995
-        else f"{formats.percentage(cause.share)} % of the difference from"
-    )
+    if one.cause.share >= 0.995:
+        return ", " + say("all of the difference from {parts}", parts=_and(parts))
+    share = formats.percentage(one.cause.share)
+    return ", " + say("{share} % of the difference from {parts}", share=share, parts=_and(parts))
 
 
 def _part(one: Explanation, cause: Cause, column: str, at: int) -> str:
     unit = one.value.unit
     name, now, before = cause.names[at], cause.now[at], cause.before[at]
-    called = f"an unknown {column}" if name == "(unknown)" else f"{column} {name}"
+    called = _called(column, name)
     if one.value.metric.kind in ("ratio", "quantile"):
-        was = f", {formats.short(before.value, unit)} before" if before.value is not None else ""
-        return f"{called} ({formats.short(now.value, unit)} of {formats.full(now.rows, 'count')} rows{was})"
-    return f"{called} ({formats.short(now.value or 0, unit)} instead of {formats.short(before.value or 0, unit)})"
+        was = say(", {value} before", value=formats.short(before.value, unit)) if before.value is not None else ""
+        held = say("{value} of {rows} rows", value=formats.short(now.value, unit), rows=formats.full(now.rows, "count"))
+        return f"{called} ({held}{was})"
+    return f"{called} ({_instead(formats.short(now.value or 0, unit), formats.short(before.value or 0, unit))})"
+
+
+def _called(column: str, name: str) -> str:
+    return say("an unknown {column}", column=column) if name == "(unknown)" else f"{column} {name}"
 
 
 def _mix(one: Explanation) -> str:
     if not one.mix:
         return ""
-    return f" Within every {one.mix.replace('_', ' ')} it moved the other way: their mix changed."
+    column = say_as("column", one.mix).replace("_", " ")
+    return " " + say("Within every {column} it moved the other way: their mix changed.", column=column)
 
 
 def _nothing(judged: Sequence[Explanation]) -> Finding:
     pages = round(1 / (1 - (1 - _LOOKS * LEVEL) ** len(judged)))
-    figures = formats.plural(len(judged), "figure")
-    whose = "its" if len(judged) == 1 else "their"
-    text = f"Nothing unusual: {figures} moved no more than in {whose} history."
-    return Finding(f"{text} By chance alone about 1 page in {pages} says otherwise.", "nothing")
+    text = say_count(
+        len(judged),
+        "Nothing unusual: {n} figure moved no more than in its history.",
+        "Nothing unusual: {n} figures moved no more than in their history.",
+        n=len(judged),
+    )
+    said = f"{text} {say('By chance alone about 1 page in {pages} says otherwise.', pages=pages)}"
+    return Finding(said, "nothing", metrics=_names(one.value for one in judged), outline=said)
 
 
 def _in_one_line(values: Sequence[Value], *, judged: bool) -> Finding:
     words = formats.compared_with(values[0].window, values[0].before_window) if values[0].before_window else ""
-    moves = "; ".join(f"{v.metric.title} {formats.short(v.value, v.unit)} ({_moved(v)}{_part_of(v)})" for v in values)
-    lead = "Within usual variation" if judged and all(v.unusual is False for v in values) else "Changes"
-    return Finding(f"{lead} against {words}: {moves}.", "usual", provenance=joined(v.provenance for v in values))
+    bare = [f"{v.metric.title} {formats.short(v.value, v.unit)} ({_moved(v)}" for v in values]
+    moves = "; ".join(f"{one}{_part_of(v)})" for one, v in zip(bare, values, strict=True))
+    is_usual = judged and all(v.unusual is False for v in values)
+
+    def said(moves: str) -> str:
+        if is_usual:
+            return say("Within usual variation against {words}: {moves}.", words=words, moves=moves)
+        return say("Changes against {words}: {moves}.", words=words, moves=moves)
+
+    return Finding(
+        said(moves),
+        "usual",
+        provenance=joined(v.provenance for v in values),
+        metrics=_names(values),
+        outline=said("; ".join(f"{one})" for one in bare)),
+    )
 
 
 def _part_of(value: Value) -> str:
@@ -208,14 +275,26 @@ def of_change(value: Value) -> str:
     words = _compared(value.window, value.before_window)
     moved = _moved(value)
     if moved.startswith("±"):
-        return f"{metric.title} stayed at {formats.short(value.value, unit)} ({moved}) against {words}"
-    verb = "rose" if (value.value or 0) > (value.before or 0) else "fell"
+        return say(
+            "{title} stayed at {value} ({moved}) against {words}",
+            title=metric.title,
+            value=formats.short(value.value, unit),
+            moved=moved,
+            words=words,
+        )
     # From nothing there is no relative change.
-    by = "" if moved == formats.MISSING else f" by {moved[1:]}"
-    # Of what is better when it is low, a rise reads like good news.
-    sign = {"rose": " (worse)", "fell": " (better)"}[verb] if metric.better == "lower" else ""
+    by = "" if moved == formats.MISSING else say(" by {change}", change=moved[1:])
     now, before = formats.short(value.value, unit), formats.short(value.before, unit)
-    return f"{metric.title} {verb}{by} to {now}{sign}, from {before} in {words}{_part_of(value)}"
+    said = {"title": metric.title, "by": by, "before": before, "words": words}
+    # Of what is better when it is low, a rise reads like good news.
+    is_judged = metric.better == "lower"
+    if (value.value or 0) > (value.before or 0):
+        to = f"{now}{say(' (worse)') if is_judged else ''}"
+        text = say("{title} rose{by} to {now}, from {before} in {words}", now=to, **said)
+    else:
+        to = f"{now}{say(' (better)') if is_judged else ''}"
+        text = say("{title} fell{by} to {now}, from {before} in {words}", now=to, **said)
+    return f"{text}{_part_of(value)}"
 
 
 def _compared(window: Window, before: Window | None) -> str:
@@ -228,23 +307,24 @@ def _moved(value: Value) -> str:
 
 def _without_change(value: Value) -> Finding:
     part = "" if value.why_no_change else _part_of(value)
-    text = f"{value.metric.title}: {formats.short(value.value, value.unit)} in {value.window.label}{part}"
+    shown = formats.short(value.value, value.unit)
+    text = say("{title}: {value} in {window}", title=value.metric.title, value=shown, window=value.window.label) + part
     if value.before_window is None:
         return Finding(f"{text}.", value.metric.name, provenance=value.provenance)
     if value.why_no_change:
-        why = f"no change is given: {value.why_no_change}"
+        why = say("no change is given: {why}", why=no_source_words(value.why_no_change))
     else:
-        was = "unknown" if value.before is None else str(formats.short(value.before, value.unit))
-        why = f"{was} in {_compared(value.window, value.before_window)}"
+        was = say("unknown") if value.before is None else str(formats.short(value.before, value.unit))
+        why = say("{value} in {words}", value=was, words=_compared(value.window, value.before_window))
     return Finding(f"{text}; {why}.", value.metric.name, provenance=value.provenance)
 
 
 def _rarely(chance: float | None) -> str:
     """How seldom the history makes it, in words."""
-    seldom = (
-        f"fewer than 1 of {formats.full(1000, 'count')}" if not chance or chance < 0.001 else f"1 of {1 / chance:.0f}"
-    )
-    return f"by its history this happens in {seldom} windows"
+    if not chance or chance < 0.001:
+        many = formats.full(1000, "count")
+        return say("by its history this happens in fewer than 1 of {many} windows", many=many)
+    return say("by its history this happens in 1 of {many} windows", many=f"{1 / chance:.0f}")
 
 
 def _unknown_together(values: Iterable[Value]) -> list[Finding]:
@@ -254,7 +334,12 @@ def _unknown_together(values: Iterable[Value]) -> list[Finding]:
         by_reason.setdefault(value.why or formats.why_missing(value.metric), []).append(value)
     return [
         Finding(
-            f"Not known for {same[0].window.label}: {_and([v.metric.title for v in same])} ({why}).",
+            say(
+                "Not known for {window}: {names} ({why}).",
+                window=same[0].window.label,
+                names=_and([v.metric.title for v in same]),
+                why=no_source_words(why),
+            ),
             why,
             provenance=joined(v.provenance for v in same),
         )
@@ -263,4 +348,4 @@ def _unknown_together(values: Iterable[Value]) -> list[Finding]:
 
 
 def _and(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return say(" and ").join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -19,6 +19,7 @@ from tidings.display.sentences import findings
 from tidings.display.spread import heatmap, histogram
 from tidings.display.tables import cohorts, ranking, segments, table, text_table
 from tidings.display.waterfall import waterfall
+from tidings.language import THIN, Language, say, speaking
 from tidings.metrics.metric import Number
 from tidings.metrics.result import Provenance, Result, Value, joined
 from tidings.window import Window
@@ -59,10 +60,10 @@ def head(
     It contains the stylesheet, so that JupyterLab shows the section as the page does.
     """
     period = f"{window.label} · {window.zone.name}"
-    shown_facts = {"Period": f"{window.label} ({formats.plural(window.days, 'day')}, {window.zone.name})"}
+    shown_facts = {say("Period"): f"{window.label} ({formats.plural(window.days, 'day')}, {window.zone.name})"}
     if compare is not None:
         words = formats.compared_with(window, compare)
-        shown_facts["Compared with"] = words if words == compare.label else f"{words} ({compare.label})"
+        shown_facts[say("Compared with")] = words if compare.label in words else f"{words} ({compare.label})"
     shown_facts |= facts or {}
     body = Markup('<dl class="td-facts">{}</dl>').format(
         Markup("").join(
@@ -89,12 +90,14 @@ def digest(items: Iterable[Value | Result]) -> Figure:
     """
     given = list(items)
     plain_lines: list[str] = []
-    for item in given:
-        if isinstance(item, Value):
-            plain_lines.append(_value_line(item))
-        else:
-            plain_lines += [item.title, *(f"  {line}" for line in text_table(Table.of(item)).splitlines())]
-    text = "\n".join(plain_lines).replace(formats.THIN, " ")
+    # The same in every language, but for titles that were made in one.
+    with speaking(Language()):
+        for item in given:
+            if isinstance(item, Value):
+                plain_lines.append(_value_line(item))
+            else:
+                plain_lines += [item.title, *(f"  {line}" for line in text_table(Table.of(item)).splitlines())]
+    text = "\n".join(plain_lines).replace(THIN, " ")
     values = tuple(item for item in given if isinstance(item, Value))
     return Figure(
         kind="digest",

@@ -10,6 +10,7 @@ from tidings.display import alt, axes, formats, rows, theme, titles
 from tidings.display.figure import Figure, chart, note
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
+from tidings.language import say
 from tidings.metrics.metric import Number, Thresholds
 from tidings.metrics.result import Field, Result
 
@@ -24,6 +25,7 @@ def histogram(result: Result, title: str | None = None) -> Figure:
     Raises:
         UsageError: fewer than three columns of numbers.
     """
+    result = rows.in_words(result)
     fields = [field for field in result.fields if formats.is_numeric_unit(field.unit)]
     if len(fields) < 3:
         raise UsageError(f"'{result.title}' is not a distribution.", "Give lower bound, upper bound and count per bin.")
@@ -31,7 +33,7 @@ def histogram(result: Result, title: str | None = None) -> Figure:
     unit = fields[0].unit
     bins = [(_bin(start, end, unit), n) for start, end, n in zip(low, high, count, strict=True)]
     if not any(count):
-        return note(f"{title or result.title}: no data in this window.")
+        return note(f"{title or result.title}: {say('no data in this window')}.")
     edges = [*low, *high[-1:]]
     texts = ["" if edge is None else str(formats.short(edge, unit)) for edge in edges]
 
@@ -71,10 +73,10 @@ def histogram(result: Result, title: str | None = None) -> Figure:
         }
         return axes.sized(spec, width)
 
-    what = f"{fields[2].title} by {rows.in_sentence(result.title)}"
+    what = rows.by(fields[2].title, result.title)
     return chart(
         title=title or _histogram_title(result.title, fields[2].title, high, count, unit),
-        subtitle=f"{what}; all bins are drawn equally wide",
+        subtitle=say("{what}; all bins are drawn equally wide", what=what),
         alt=alt.ranking(what, bins, "count"),
         draw=draw,
         table=Table.of(result),
@@ -94,6 +96,7 @@ def heatmap(
     Raises:
         UsageError: more tiles than a chart may have, or a column that the result lacks.
     """
+    result = rows.in_words(result)
     across, down, measure = (rows.field_named(result, name) for name in (x, y, value))
     cells = [
         (formats.full(a, across.unit), formats.full(d, down.unit), v)
@@ -102,7 +105,7 @@ def heatmap(
     known = [(a, d, float(v)) for a, d, v in cells if formats.is_number(v)]
     names_x, names_y = list(dict.fromkeys(c[0] for c in cells)), list(dict.fromkeys(c[1] for c in cells))
     if not known:
-        return note(f"{measure.title}: no data in this window.")
+        return note(f"{measure.title}: {say('no data in this window')}.")
     bad = _bad_from(measure, thresholds)
     bounds = _classes(bad, [v for *_, v in known])
 
@@ -145,12 +148,17 @@ def heatmap(
     empty = len(names_x) * len(names_y) - len(known)
     return chart(
         title=title or titles.tiles(known, measure, bad),
-        subtitle=f"{measure.title} by {rows.in_sentence(down.title)} and {rows.in_sentence(across.title)}",
+        subtitle=say(
+            "{title} by {row} and {column}",
+            title=measure.title,
+            row=rows.in_sentence(down.title),
+            column=rows.in_sentence(across.title),
+        ),
         alt=alt.grid(measure.title, cells, measure.unit),
         draw=draw,
         table=Table.of(result),
         provenance=result.provenance,
-        notes=[f"{formats.plural(empty, 'empty tile')}: no data, not zero."] if empty else [],
+        notes=[say("{tiles}: no data, not zero.", tiles=formats.plural(empty, "empty tile"))] if empty else [],
         metrics=rows.metrics_of([measure]),
     )
 
@@ -175,23 +183,26 @@ def _histogram_title(what: str, counted: str, high: Sequence[Any], count: Sequen
     """The share below the first bound below which most of them are."""
     total = sum(n for n in count if n)
     if not total:
-        return f"{what}: no data in this window"
+        return f"{what}: {say('no data in this window')}"
+    said = {"what": what, "counted": rows.in_sentence(counted)}
     below = 0
     for bound, n in zip(high, count, strict=True):
         below += n or 0
         if bound is not None and below / total >= _MOST:
             share = formats.short(below / total, "ratio")
-            return f"{what}: {share} of {rows.in_sentence(counted)} are below {formats.short(bound, unit)}"
+            return say(
+                "{what}: {share} of {counted} are below {bound}", **said, share=share, bound=formats.short(bound, unit)
+            )
     last = next((bound for bound in reversed(high) if bound is not None), None)
     share = formats.short((count[-1] or 0) / total, "ratio")
-    return f"{what}: {share} of {rows.in_sentence(counted)} are at or above {formats.short(last, unit)}"
+    return say(
+        "{what}: {share} of {counted} are at or above {bound}", **said, share=share, bound=formats.short(last, unit)
+    )
 
 
 def _bin(low: Number, high: Number, unit: str) -> str:
     if low is None:
-        return f"below {formats.short(high, unit)}"
-    return (
-        f"{formats.short(low, unit)} to {formats.short(high, unit)}"
-        if high is not None
-        else (f"from {formats.short(low, unit)}")
-    )
+        return say("below {high}", high=formats.short(high, unit))
+    if high is None:
+        return say("from {low}", low=formats.short(low, unit))
+    return say("{low} to {high}", low=formats.short(low, unit), high=formats.short(high, unit))

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from tidings.display import formats, rows, theme, titles
 from tidings.display.figure import Figure
 from tidings.display.fragments import Table, address_behind, cell, column_head, frame, scroll
+from tidings.language import say, say_count
 from tidings.metrics.result import Result
 
 MOST_RANKED = 12
@@ -21,12 +22,13 @@ _GAP = f">{formats.MISSING}</td>"
 
 def table(result: Result, title: str | None = None) -> Figure:
     """A result as it is, its first column as row heads; rows beyond a hundred are only counted."""
+    result = rows.in_words(result)
     shown = Table(result.fields, result.rows[:MOST_SHOWN])
     left = len(result.rows) - len(shown.rows)
     name = title or result.title
-    notes = [f"{formats.plural(left, 'more row')} not shown."] if left else []
-    if len(shown.rows) > MOST_IN_SIGHT:
-        notes.append(f"{len(shown.rows)} rows: scroll for more.")
+    notes = [say("{rows} not shown.", rows=formats.plural(left, "more row"))] if left else []
+    if (held := len(shown.rows)) > MOST_IN_SIGHT:
+        notes.append(say_count(held, "{n} row: scroll for more.", "{n} rows: scroll for more.", n=held))
     return _figure(result, name, "", shown.html(name, result.behind) if result.rows else _nothing(), notes)
 
 
@@ -39,6 +41,7 @@ def ranking(result: Result, value: str | None = None, title: str | None = None) 
     Raises:
         UsageError: the result has no column of numbers, or `value` is not one of them.
     """
+    result = rows.in_words(result)
     measure, split = rows.value_field(result, value), rows.split(result)
     at = result.fields.index(measure)
     shown = split.parts[:MOST_RANKED]
@@ -54,7 +57,7 @@ def ranking(result: Result, value: str | None = None, title: str | None = None) 
     heads.insert(order.index(at) + 1, Markup('<td class="td-barcell"></td>'))
     name = title or titles.ranking(result, measure)
     markup = scroll(name, Markup("").join(heads), Markup("").join(body), " td-ranking")
-    notes = [f"{formats.plural(left, 'smaller row')} not shown."] if left else []
+    notes = [say("{rows} not shown.", rows=formats.plural(left, "smaller row"))] if left else []
     return _figure(result, name, result.title, markup if result.rows else _nothing(), notes)
 
 
@@ -67,7 +70,13 @@ def segments(result: Result, title: str | None = None) -> Figure:
     if people:
         name, most = max(known, key=lambda pair: pair[1])
         share = formats.short(most / people, "ratio")
-        finding = f"{name}: {formats.short(most, 'count')} of {formats.short(people, 'count')} customers ({share})"
+        finding = say(
+            "{name}: {n} of {all} customers ({share})",
+            name=name,
+            n=formats.short(most, "count"),
+            all=formats.short(people, "count"),
+            share=share,
+        )
     return ranking(result, measure.name, title or finding)
 
 
@@ -81,6 +90,7 @@ def cohorts(result: Result, title: str | None = None) -> Figure:
     Raises:
         UsageError: one of these columns is missing.
     """
+    result = rows.in_words(result)
     names = ("cohort", "size", "interval", "rate", "state")
     columns = {name: (rows.field_named(result, name), result.column(name)) for name in names}
     cells: dict[tuple[Any, int], tuple[Any, bool]] = {}
@@ -102,10 +112,11 @@ def cohorts(result: Result, title: str | None = None) -> Figure:
         for cohort, size in sizes.items()
     )
     name = title or _cohort_title(cells, sizes)
-    what = f"{result.title}, % of each cohort; {rows.in_sentence(columns['interval'][0].title)} across"
-    notes = ["Empty: the period has not begun, or the cohort is empty."]
+    across = rows.in_sentence(columns["interval"][0].title)
+    what = say("{title}, % of each cohort; {column} across", title=result.title, column=across)
+    notes = [say("Empty: the period has not begun, or the cohort is empty.")]
     if any(is_open for _, is_open in cells.values()):
-        notes.append("* The period is still running: the rate so far, left out of averages.")
+        notes.append(say("* The period is still running: the rate so far, left out of averages."))
     markup = scroll(name, Markup("").join(heads), body, " td-cohorts")
     return _figure(result, name, what, markup if sizes else _nothing(), notes if sizes else [])
 
@@ -122,7 +133,7 @@ def text_table(rows_shown: Table, most: int = 15) -> str:
         for line in grid
     ]
     left = len(rows_shown.rows) - len(shown)
-    return "\n".join(lines + ([f"… {left} more"] if left else []))
+    return "\n".join(lines + ([say("… {n} more", n=left)] if left else []))
 
 
 def _plainly(unit: str, value: Any) -> str:
@@ -131,14 +142,14 @@ def _plainly(unit: str, value: Any) -> str:
 
 def _figure(result: Result, title: str, subtitle: str, body: Markup, notes: Sequence[str]) -> Figure:
     if _GAP in body:
-        notes = ["–: no value, as there are no rows or the denominator is 0.", *notes]
+        notes = [say("–: no value, as there are no rows or the denominator is 0."), *notes]
     return Figure(
         kind="table",
         html=frame("table", title, "" if subtitle == title else subtitle, body, notes, None, result.provenance),
         text=f"{title}\n{text_table(Table.of(result))}",
         title=title,
         subtitle=subtitle,
-        alt=f"Table of {result.title}: {formats.plural(len(result.rows), 'row')}.",
+        alt=say("Table of {title}: {rows}.", title=result.title, rows=formats.plural(len(result.rows), "row")),
         table=Table.of(result),
         provenance=result.provenance,
         behind=result.behind,
@@ -146,7 +157,7 @@ def _figure(result: Result, title: str, subtitle: str, body: Markup, notes: Sequ
 
 
 def _nothing() -> Markup:
-    return Markup('<p class="td-muted">No data in this window.</p>')
+    return Markup('<p class="td-muted">{}</p>').format(say("No data in this window."))
 
 
 def _ranked(result: Result, row: Sequence[Any], at: int, top: float, klass: str = "") -> Markup:
@@ -184,6 +195,7 @@ def _cohort_title(cells: Mapping[tuple[Any, int], tuple[Any, bool]], sizes: Mapp
         if k == 1 and not is_open and formats.is_number(rate) and sizes[cohort]
     ]
     if not known:
-        return "No cohort has a complete period yet"
+        return say("No cohort has a complete period yet")
     share = formats.short(sum(back for back, _ in known) / sum(size for _, size in known), "ratio")
-    return f"{share} came back in the period after their first ({formats.plural(len(known), 'cohort')})"
+    cohorts_known = formats.plural(len(known), "cohort")
+    return say("{share} came back in the period after their first ({cohorts})", share=share, cohorts=cohorts_known)

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from tidings.display import alt, formats, rows
+from tidings.language import say, say_as
 from tidings.metrics.metric import Number
 from tidings.metrics.result import Field, Point, Result, Series, change_of, change_unit, relative_change
 
@@ -24,8 +25,9 @@ def trend(series: Series, before: Series | None = None) -> str:
     if not done:
         last = next(iter(reversed(alt.known(series))), None)
         if last is None:
-            return f"{metric.title}: {series.why or formats.why_missing(metric)}"
-        return f"{metric.title}: {formats.short(last.value, unit)} so far in {last.period.label}"
+            return f"{metric.title}: {formats.why_unknown(series)}"
+        value = formats.short(last.value, unit)
+        return say("{title}: {value} so far in {period}", title=metric.title, value=value, period=last.period.label)
     compared = ""
     if before is not None:
         # The current line may go on for a day beyond the other.
@@ -44,23 +46,26 @@ def several(courses: Mapping[str, Series]) -> str:
         name = max(found, key=lambda each: found[each][1])
         point, _, usual = found[name]
         unit = courses[name].unit
-        return (
-            f"{name}: {formats.short(point.value, unit)} {_when(point)}, "
-            f"beside a median of {formats.short(usual, unit)}"
+        return say(
+            "{name}: {value}, beside a median of {usual}",
+            name=name,
+            value=_when(point, unit),
+            usual=formats.short(usual, unit),
         )
     moved = {name: change for name, course in courses.items() if (change := _moved(course)) is not None}
     if not moved:
         first = next(iter(courses.values()))
-        return f"{first.metric.title}: too few complete {first.grain}s to compare"
+        few = say_as("too few", f"too few complete {first.grain}s to compare")
+        return f"{first.metric.title}: {few}"
     unit = change_unit(next(iter(courses.values())).metric)
     far = {
         name: change for name, change in moved.items() if abs(change) >= (_LEVEL if unit == "ratio" else _LEVEL_RATE)
     }
     if not far:
         most = _change(max(map(abs, moved.values())), unit).lstrip("+±")
-        return f"Level: none of them moved by more than {most} from the first half to the second"
+        return say("Level: none of them moved by more than {most} from the first half to the second", most=most)
     order = sorted(far, key=lambda name: -abs(far[name]))
-    return f"{'; '.join(f'{name} {_change(far[name], unit)}' for name in order[:2])} from the first half to the second"
+    return _from_half_to_half("; ".join(f"{name} {_change(far[name], unit)}" for name in order[:2]))
 
 
 def ranking(result: Result, measure: Field) -> str:
@@ -68,7 +73,7 @@ def ranking(result: Result, measure: Field) -> str:
     split, label = rows.split(result), rows.label_field(result)
     known = [(name, float(v)) for name, v in rows.pairs(result, split.parts, measure) if formats.is_number(v)]
     if not known:
-        return f"{measure.title}: no data in this window"
+        return f"{measure.title}: {say('no data in this window')}"
     known.sort(key=lambda pair: -pair[1])
     (name, most), second = known[0], known[1] if len(known) > 1 else None
     # A bare number needs the name of its column: "Status 200".
@@ -77,46 +82,64 @@ def ranking(result: Result, measure: Field) -> str:
     figure = formats.short(most, measure.unit)
     total = _total(result, measure)
     if total is not None and total > 0 and most <= total:
-        return f"{shown}: {formats.short(most / total, 'ratio')} of {what} ({figure})"
+        share = formats.short(most / total, "ratio")
+        return say("{name}: {share} of {what} ({value})", name=shown, share=share, what=what, value=figure)
     if second is None or second[1] <= 0:
         return f"{shown}: {figure} {what}"
     times = most / second[1]
-    far = "as much as" if times < 1 + _LEVEL else f"{formats.short(round(times, 1), 'count')} times"
-    return f"{shown}: {figure} {what}, {far} the next ({second[0]})"
+    said = {"name": shown, "value": figure, "what": what, "next": second[0]}
+    if times < 1 + _LEVEL:
+        return say("{name}: {value} {what}, as much as the next ({next})", **said)
+    return say(
+        "{name}: {value} {what}, {times} times the next ({next})",
+        times=formats.short(round(times, 1), "count"),
+        **said,
+    )
 
 
 def columns(pairs: Sequence[tuple[str, Any]], measure: Field) -> str:
     """The highest, and what is usual beside it."""
     known = [(name, float(value)) for name, value in pairs if formats.is_number(value)]
     if not any(value for _, value in known):
-        return f"{measure.title}: none in this window"
+        return say("{title}: none in this window", title=measure.title)
     name, most = max(known, key=lambda pair: pair[1])
     usual = median(value for _, value in known)
-    return (
-        f"{measure.title}: {formats.short(most, measure.unit)} at most ({name}), "
-        f"{formats.short(usual, measure.unit)} in half of them"
+    return say(
+        "{title}: {most} at most ({name}), {usual} in half of them",
+        title=measure.title,
+        most=formats.short(most, measure.unit),
+        name=name,
+        usual=formats.short(usual, measure.unit),
     )
 
 
 def tiles(known: Sequence[tuple[str, str, float]], measure: Field, bad: float | None = None) -> str:
     """How many are worse than the last value that is not `bad`, where that is known, else the highest by the median."""
     across, down, most = max(known, key=lambda tile: tile[2])
-    highest = f"highest {formats.short(most, measure.unit)} ({down}, {across})"
+    highest = say("highest {value} ({at})", value=formats.short(most, measure.unit), at=f"{down}, {across}")
     if bad is not None:
         worse = sum(value > bad for *_, value in known)
         limit = formats.short(bad, measure.unit)
-        return f"{measure.title}: {worse or 'none'} of {formats.plural(len(known), 'tile')} above {limit}, {highest}"
+        return say(
+            "{title}: {n} of {tiles} above {limit}, {highest}",
+            title=measure.title,
+            n=worse or say("none"),
+            tiles=formats.plural(len(known), "tile"),
+            limit=limit,
+            highest=highest,
+        )
     usual = formats.short(median(value for *_, value in known), measure.unit)
-    return f"{measure.title}: {highest}, median {usual}"
+    return say("{title}: {highest}, median {usual}", title=measure.title, highest=highest, usual=usual)
 
 
 def _measured(series: Series, points: Sequence[Point]) -> str:
     """What the window has in all, or on its middle period where periods do not add up."""
     if series.metric.kind == "flow":
         total = formats.short(_sum(points), series.unit)
-        return f"{series.metric.title}: {total} in {alt.span(points)}"
-    middle = median(_value(point) for point in points)
-    return f"{series.metric.title}: median {series.grain} {formats.short(middle, series.unit)}"
+        return say("{title}: {value} in {days}", title=series.metric.title, value=total, days=alt.span(points))
+    middle = formats.short(median(_value(point) for point in points), series.unit)
+    usual = say_as("median of", f"median {series.grain} {{value}}", value=middle)
+    return f"{series.metric.title}: {usual}"
 
 
 def _against(series: Series, done: Sequence[int], before: Series) -> str:
@@ -130,14 +153,18 @@ def _against(series: Series, done: Sequence[int], before: Series) -> str:
     else:
         middles = (median(map(_value, points)), median(map(_value, old)))
         change, unit = change_of(series.metric, *middles), change_unit(series.metric)
-    return "" if change is None else f"{_change(change, unit)} against {alt.span(old)}"
+    return "" if change is None else say("{change} against {days}", change=_change(change, unit), days=alt.span(old))
 
 
 def _halves(series: Series) -> str:
     change = _moved(series)
     if change is None:
         return ""
-    return f"{_change(change, change_unit(series.metric))} from the first half to the second"
+    return _from_half_to_half(_change(change, change_unit(series.metric)))
+
+
+def _from_half_to_half(moved: str) -> str:
+    return say("{moved} from the first half to the second", moved=moved)
 
 
 def _moved(series: Series) -> float | None:
@@ -154,11 +181,12 @@ def _farthest(series: Series) -> str:
     if found is None:
         return ""
     point, *_ = found
-    return f"{formats.short(point.value, series.unit)} {_when(point)}"
+    return _when(point, series.unit)
 
 
-def _when(point: Point) -> str:
-    return f"{'on' if point.period.unit == 'day' else 'in'} {point.period.label}"
+def _when(point: Point, unit: str) -> str:
+    said = {"value": formats.short(point.value, unit), "period": point.period.label}
+    return say("{value} on {period}", **said) if point.period.unit == "day" else say("{value} in {period}", **said)
 
 
 def _outlier(series: Series) -> tuple[Point, float, float] | None:

@@ -12,10 +12,9 @@ from tidings.display.bars import NAME, down
 from tidings.display.figure import Figure, chart, note
 from tidings.display.fragments import Table
 from tidings.errors import UsageError
+from tidings.language import say
 from tidings.metrics.result import Result
 
-# A part of whose customers nothing is known: it is no cause.
-_UNKNOWN = ", unknown"
 _NEGLIGIBLE = Decimal("0.08")  # parts below this share of the total are too small to be seen
 
 
@@ -29,8 +28,9 @@ def waterfall(result: Result, title: str | None = None, unusual: bool | None = N
     Raises:
         UsageError: fewer than two rows, an amount missing, or parts that do not add up to the difference.
     """
+    result = rows.in_words(result)
     if not result.rows:
-        return note(f"{result.title}: nothing to compare with.")
+        return note(say("{title}: nothing to compare with.", title=result.title))
     measure = rows.value_field(result)
     steps = rows.pairs(result, result.rows, measure)
     if len(steps) < 2 or not all(formats.is_number(amount) for _, amount in steps):
@@ -88,12 +88,18 @@ def waterfall(result: Result, title: str | None = None, unusual: bool | None = N
     return chart(
         title=title or _title(names, amounts, measure.unit, unusual),
         subtitle=" · ".join(filter(None, [result.title, unit])),
-        alt=f"Waterfall from {names[0]} ({formats.short(start, measure.unit)}) to {names[-1]} "
-        f"({formats.short(end, measure.unit)}): {listed or 'no parts'}.",
+        alt=say(
+            "Waterfall from {first} ({start}) to {last} ({end}): {parts}.",
+            first=names[0],
+            start=formats.short(start, measure.unit),
+            last=names[-1],
+            end=formats.short(end, measure.unit),
+            parts=listed or say("no parts"),
+        ),
         draw=draw,
         table=Table.of(result),
         provenance=result.provenance,
-        notes=["Only the change is drawn: the parts are small beside the totals."] if is_small else [],
+        notes=[say("Only the change is drawn: the parts are small beside the totals.")] if is_small else [],
         metrics=rows.metrics_of([measure]),
     )
 
@@ -107,12 +113,12 @@ def _falls(
     falls = [] if is_small else [_fall(names[0], Decimal(0), start, "total", str(formats.short(start, unit)))]
     for name, amount in zip(names[1:-1], amounts[1:-1], strict=True):
         if amount:
-            is_loud = is_judged and not name.endswith(_UNKNOWN)
+            is_loud = is_judged and not _is_unknown(name)
             kind = ("up" if amount > 0 else "down") if is_loud else "quiet"
             falls.append(_fall(name, level, level + amount, kind, formats.signed(amount, unit)))
         level += amount
     if is_small:
-        return [*falls, _fall("Change", Decimal(0), level, "total", formats.signed(end - start, unit))]
+        return [*falls, _fall(say("Change"), Decimal(0), level, "total", formats.signed(end - start, unit))]
     return [*falls, _fall(names[-1], Decimal(0), end, "total", str(formats.short(end, unit)))]
 
 
@@ -123,14 +129,22 @@ def _fall(name: str, start: Decimal, end: Decimal, kind: str, text: str) -> dict
     return {"name": name, "v": float(start), "to": float(end), **side, "kind": kind, "text": text}
 
 
+def _is_unknown(name: str) -> bool:
+    """Whether nothing is known of the customers of a part, so that it is no cause."""
+    return name.endswith(say(", unknown"))
+
+
 def _title(names: Sequence[str], amounts: Sequence[Decimal], unit: str, unusual: bool | None) -> str:
-    change = f"{formats.signed(amounts[-1] - amounts[0], unit)} from {names[0]} to {names[-1]}"
+    moved = formats.signed(amounts[-1] - amounts[0], unit)
+    change = say("{change} from {first} to {last}", change=moved, first=names[0], last=names[-1])
     if unusual is False:
-        change = f"{change}, within usual variation"
+        change += say(", within usual variation")
     if len(names) == 2:
         return change
     parts = list(zip(names[1:-1], amounts[1:-1], strict=True))
-    known = [part for part in parts if not part[0].endswith(_UNKNOWN)]
+    known = [part for part in parts if not _is_unknown(part[0])]
     name, amount = max(known or parts, key=lambda part: abs(part[1]))
-    what = "largest known part" if 0 < len(known) < len(parts) else "largest part"
-    return f"{change}; {what}: {rows.in_sentence(name)}, {formats.signed(amount, unit)}"
+    largest = {"name": rows.in_sentence(name), "amount": formats.signed(amount, unit)}
+    if 0 < len(known) < len(parts):
+        return f"{change}; {say('largest known part: {name}, {amount}', **largest)}"
+    return f"{change}; {say('largest part: {name}, {amount}', **largest)}"

@@ -11,6 +11,18 @@ _STATUSES = (
     ("cancelled", "canceled"),
 )
 
+# Where a hit came from.
+_TRAFFIC = {
+    "host": Column("string", "Host of the page."),
+    "referrer_host": Column("string", "Host of the external referrer, null if internal or missing."),
+    "source": Column("string", "Traffic source (5.2)."),
+    "medium": Column("string", "Traffic medium (5.2)."),
+    "channel": Column("string", "Channel (5.3)."),
+    "campaign": Column("string", "utm_campaign."),
+    "content": Column("string", "utm_content."),
+    "term": Column("string", "utm_term."),
+}
+
 ORDERS = Feed(
     name="orders",
     doc="One line of an order, refund or other money movement.",
@@ -77,14 +89,7 @@ EVENTS = Feed(
         "visitor_id": Column("string", "Pseudonym of the browser or device.", personal=True),
         "user_id": Column("string", "Who was signed in; null or empty counts in no user metric.", personal=True),
         "path": Column("string", "Path of the page, normalised as in metric definitions 4."),
-        "host": Column("string", "Host of the page."),
-        "referrer_host": Column("string", "Host of the external referrer, null if internal or missing."),
-        "source": Column("string", "Traffic source (5.2)."),
-        "medium": Column("string", "Traffic medium (5.2)."),
-        "channel": Column("string", "Channel (5.3)."),
-        "campaign": Column("string", "utm_campaign."),
-        "content": Column("string", "utm_content."),
-        "term": Column("string", "utm_term."),
+        **_TRAFFIC,
         "country": Column("string", "ISO country code or as given."),
         "device": Column("string", "desktop, mobile, tablet or other."),
         "browser": Column("string", "Browser family."),
@@ -167,14 +172,7 @@ ACCESS = Feed(
         "status": Column("int64", "HTTP status."),
         "response_bytes": Column("int64", "Size of the response.", unit="B", minimum=0),
         "is_page": Column("!boolean", "True for a successful GET of a page, not of an asset: counts as a page view."),
-        "host": Column("string", "Host of the site."),
-        "referrer_host": Column("string", "Host of the external referrer."),
-        "source": Column("string", "Traffic source (5.2)."),
-        "medium": Column("string", "Traffic medium (5.2)."),
-        "channel": Column("string", "Channel (5.3)."),
-        "campaign": Column("string", "utm_campaign."),
-        "content": Column("string", "utm_content."),
-        "term": Column("string", "utm_term."),
+        **_TRAFFIC,
         "country": Column("string", "ISO country code, null without a country file."),
         "device": Column("string", "desktop, mobile, tablet or other."),
         "browser": Column("string", "Browser family."),

@@ -13,7 +13,8 @@ from tidings.feeds import Feed, feeds
 from tidings.landing.store import landed_files
 from tidings.models.staging.landed import overlaps
 from tidings.warehouse.compiled import root_schemas
-from tidings.warehouse.reader import RawFile, Writer
+from tidings.warehouse.engine import RawFile
+from tidings.warehouse.reader import ENGINE
 
 _REPORTED = 5
 
@@ -28,7 +29,7 @@ def overlap_sentences(raw: Path, source: str, endpoint: str) -> list[str]:
     if len(files) < 2:
         return []
     feed = feeds()[files[0].feed]
-    writer = Writer(Path(":memory:"))
+    writer = ENGINE.write(None)
     try:
         name = f"raw_{feed.name}"
         types = {column: described.type.removeprefix("!") for column, described in feed.columns.items()}

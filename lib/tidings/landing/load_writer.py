@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -195,7 +196,7 @@ class LoadWriter:
 class _Writer:
     """A Parquet file written in row groups of even size, so that memory does not grow with the rows.
 
-    A group is compressed and written by a thread of its own while the next one is read.
+    A group is compressed and written by a thread of its own while the next one is read; the last one needs none.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -212,12 +213,14 @@ class _Writer:
             self._waiting.append(table)
             self._count += table.num_rows
         if self._count >= _ROW_GROUP:
-            self._flush()
+            group = self._next_group()
+            self._thread = self._thread or ThreadPoolExecutor(1)
+            self._writing = self._thread.submit(self._write_group, *group)
 
     def close(self, *, always: bool) -> None:
         try:
             if self._count or (always and self._file is None):
-                self._flush()
+                self._write_group(*self._next_group())
             self._finish_group()
         finally:
             if self._thread is not None:
@@ -225,18 +228,16 @@ class _Writer:
             if self._file is not None:
                 self._file.close()
 
-    def _flush(self) -> None:
+    def _next_group(self) -> tuple[pq.ParquetWriter, pa.Table]:
+        """The file and what waits for it, when the group before is written: at most one group is ahead."""
         if self._file is None:
             # Records hardly repeat: a dictionary of them would be built and thrown away.
             repeating = [column.name for column in self._schema if column.name not in ("_line", "_record", "record")]
             self._file = pq.ParquetWriter(self._path, self._schema, compression="zstd", use_dictionary=repeating)
-            self._thread = ThreadPoolExecutor(1)
         waiting = pa.concat_tables(self._waiting) if self._waiting else self._schema.empty_table()
         self._waiting, self._count = [], 0
-        # At most one group ahead.
         self._finish_group()
-        if self._thread is not None:
-            self._writing = self._thread.submit(self._write_group, self._file, waiting)
+        return self._file, waiting
 
     def _write_group(self, file: pq.ParquetWriter, rows: pa.Table) -> None:
         file.write_table(rows.cast(self._schema), row_group_size=_ROW_GROUP)
@@ -268,5 +269,6 @@ def _inside(times: pa.ChunkedArray, window: Span) -> pa.ChunkedArray:
     return pc.and_(pc.greater_equal(times, start), pc.less(times, end))
 
 
+@cache
 def tool_version() -> str:
     return version("tidings")

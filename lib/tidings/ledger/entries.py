@@ -10,8 +10,11 @@ from typing import Any, Literal
 
 Status = Literal["waiting", "running", "done", "partly", "failed", "interrupted"]
 # How columns without a SQLite type are stored: instants as ISO text, the rest as JSON.
-_INSTANTS = ("started_at", "as_of")
-_JSON = ("parameters", "messages", "pulls")
+_INSTANTS = (
+    *("started_at", "as_of", "at", "due_at", "seen_until", "since"),
+    *("next_at", "ended_at", "offered_at"),
+)
+_JSON = ("parameters", "messages", "pulls", "waited_for", "gaps", "content")
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class SectionEntry:
 class RunEntry:
     """One run of a report for one slot; `seconds` is null while it runs, or if its process died (`interrupted`).
 
-    `pulls` are the latest ones of each source when the run started.
+    `pulls` are the latest ones of each source when the run started, `alerts_until` the newest event of an alert then.
     """
 
     id: str
@@ -73,6 +76,7 @@ class RunEntry:
     seconds: float | None
     error: str
     pulls: tuple[PullEntry, ...] = ()
+    alerts_until: int = 0
     sections: tuple[SectionEntry, ...] = ()
 
 
@@ -83,7 +87,7 @@ def kept(row: Mapping[str, Any]) -> list[Any]:
 
 def _to_text(name: str, value: Any) -> Any:
     if name in _INSTANTS:
-        return value.isoformat()
+        return None if value is None else value.isoformat()
     if name == "pulls":
         value = [dict(zip(vars(entry), kept(vars(entry)), strict=True)) for entry in value]
     return json.dumps(value, ensure_ascii=False) if name in _JSON else value
@@ -92,7 +96,7 @@ def _to_text(name: str, value: Any) -> Any:
 def read(name: str, value: Any) -> Any:
     """A value as SQLite stored it in a column of that name, converted back."""
     if name in _INSTANTS:
-        return datetime.fromisoformat(value)
+        return None if value is None else datetime.fromisoformat(value)
     if name not in _JSON:
         return value
     held = json.loads(value)

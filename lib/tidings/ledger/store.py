@@ -36,7 +36,7 @@ class Ledger:
 
     def start_pull(self, source: str, started_at: datetime) -> int:
         """Record the start of a pull, before it does anything; returns its number."""
-        return self._insert("pulls", source=source, **self._running(started_at))
+        return self.insert("pulls", source=source, **self._running(started_at))
 
     def finish_pull(
         self,
@@ -52,53 +52,54 @@ class Ledger:
     ) -> None:
         """Record the end of a pull."""
         counts = {"rows": rows, "rejected": rejected, "restated": restated}
-        self._update("pulls", {"id": pull}, status=status, seconds=seconds, messages=messages, error=error, **counts)
+        self.update("pulls", {"id": pull}, status=status, seconds=seconds, messages=messages, error=error, **counts)
 
     def start_build(self, started_at: datetime) -> int:
         """Record the start of a build, before it does anything; returns its number."""
-        return self._insert("builds", **self._running(started_at))
+        return self.insert("builds", **self._running(started_at))
 
     def finish_build(
         self, number: int, status: Status, *, seconds: float, build: str = "", rows: int = 0, error: str = ""
     ) -> None:
         """Record the end of a build and its build id."""
-        self._update("builds", {"id": number}, status=status, seconds=seconds, build=build, rows=rows, error=error)
+        self.update("builds", {"id": number}, status=status, seconds=seconds, build=build, rows=rows, error=error)
 
     def start_run(self, run: str, *, sections: Sequence[str], started_at: datetime, **about: Any) -> None:
         """Record the start of a run, before it does anything, with its sections `waiting`; `about` has fields of
         `RunEntry`.
         """
         row = {"id": run, **about, "pulls": self.last_pulls().values(), **self._running(started_at)}
-        with self._transaction() as connection:
-            _insert(connection, "runs", row)
+        with self.transaction() as connection:
+            (row["alerts_until"],) = connection.execute("SELECT coalesce(max(id), 0) FROM alert_events").fetchone()
+            add(connection, "runs", row)
             for position, section in enumerate(sections):
                 waiting = {"run": run, "position": position, "section": section, "status": "waiting"}
-                _insert(connection, "run_sections", waiting)
+                add(connection, "run_sections", waiting)
 
     def start_section(self, run: str, section: str) -> None:
-        self._update("run_sections", {"run": run, "section": section}, status="running")
+        self.update("run_sections", {"run": run, "section": section}, status="running")
 
     def finish_section(self, run: str, section: str, status: Status, *, seconds: float, error: str = "") -> None:
-        self._update("run_sections", {"run": run, "section": section}, status=status, seconds=seconds, error=error)
+        self.update("run_sections", {"run": run, "section": section}, status=status, seconds=seconds, error=error)
 
     def finish_run(self, run: str, status: Status, *, seconds: float, error: str = "") -> None:
         """Record the end of a run; sections still unfinished are read as stopped with it."""
-        self._update("runs", {"id": run}, status=status, seconds=seconds, error=error)
+        self.update("runs", {"id": run}, status=status, seconds=seconds, error=error)
 
     def pulls(self, limit: int = 20) -> tuple[PullEntry, ...]:
-        return self._entries(PullEntry, "SELECT * FROM pulls ORDER BY id DESC LIMIT ?", limit)
+        return self.entries(PullEntry, "SELECT * FROM pulls ORDER BY id DESC LIMIT ?", limit)
 
     def last_pulls(self) -> Mapping[str, PullEntry]:
         """The latest pull of every source that was ever pulled."""
         query = "SELECT * FROM pulls WHERE id IN (SELECT max(id) FROM pulls GROUP BY source) ORDER BY source"
-        return {entry.source: entry for entry in self._entries(PullEntry, query)}
+        return {entry.source: entry for entry in self.entries(PullEntry, query)}
 
     def builds(self, limit: int = 20) -> tuple[BuildEntry, ...]:
-        return self._entries(BuildEntry, "SELECT * FROM builds ORDER BY id DESC LIMIT ?", limit)
+        return self.entries(BuildEntry, "SELECT * FROM builds ORDER BY id DESC LIMIT ?", limit)
 
     def runs(self, limit: int = 20) -> tuple[RunEntry, ...]:
         """The latest runs with their sections in order, newest first."""
-        found = self._entries(RunEntry, "SELECT * FROM runs ORDER BY started_at DESC, rowid DESC LIMIT ?", limit)
+        found = self.entries(RunEntry, "SELECT * FROM runs ORDER BY started_at DESC, rowid DESC LIMIT ?", limit)
         return tuple(replace(run, sections=self._sections(run)) for run in found)
 
     def run(self, run: str) -> RunEntry:
@@ -107,38 +108,38 @@ class Ledger:
         Raises:
             RunError: there is none.
         """
-        found = self._entries(RunEntry, "SELECT * FROM runs WHERE id = ?", run)
+        found = self.entries(RunEntry, "SELECT * FROM runs WHERE id = ?", run)
         if not found:
             raise RunError(f"There is no run {run} in the ledger.", "Run the report anew.")
         return replace(found[0], sections=self._sections(found[0]))
 
     def builds_in_use(self) -> frozenset[str]:
         """The builds that runs of living processes read: they must be kept, however many were made since."""
-        rows = self._read("SELECT build, status, process FROM runs WHERE status = 'running'")
+        rows = self.rows("SELECT build, status, process FROM runs WHERE status = 'running'")
         return frozenset(row["build"] for row in rows if row["status"] == "running")
 
     def _running(self, started_at: datetime) -> dict[str, Any]:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         return {"status": "running", "started_at": started_at, "process": self.leases.mine()}
 
-    def _insert(self, table: str, **row: Any) -> int:
-        with self._transaction() as connection:
-            return _insert(connection, table, row)
+    def insert(self, table: str, **row: Any) -> int:
+        with self.transaction() as connection:
+            return add(connection, table, row)
 
-    def _update(self, table: str, key: Mapping[str, Any], **row: Any) -> None:
+    def update(self, table: str, key: Mapping[str, Any], **row: Any) -> None:
         columns, found = (", ".join(f"{name} = ?" for name in row), " AND ".join(f"{name} = ?" for name in key))
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(f"UPDATE {table} SET {columns} WHERE {found}", (*kept(row), *key.values()))  # noqa: S608
 
     def _sections(self, run: RunEntry) -> tuple[SectionEntry, ...]:
         query = "SELECT section, status, seconds, error FROM run_sections WHERE run = ? ORDER BY position"
-        found = self._entries(SectionEntry, query, run.id)
+        found = self.entries(SectionEntry, query, run.id)
         if run.status != "interrupted":
             return found
         return tuple(replace(each, status="interrupted") if each.status == "running" else each for each in found)
 
-    def _entries(self, kind: type[_Entry], query: str, *values: object) -> tuple[_Entry, ...]:
-        rows = self._read(query, *values)
+    def entries(self, kind: type[_Entry], query: str, *values: object) -> tuple[_Entry, ...]:
+        rows = self.rows(query, *values)
         try:
             return tuple(kind(**{name: read(name, value) for name, value in row.items()}) for row in rows)
         except (ValueError, TypeError) as error:
@@ -147,20 +148,20 @@ class Ledger:
                 "Move the file away: a new one is made, and the data are not touched.",
             ) from error
 
-    def _read(self, query: str, *values: object) -> list[dict[str, Any]]:
+    def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         """Rows; those that a dead process left running become `interrupted`."""
         if not self._file.exists():
             return []
         with self._connection() as connection:
             rows = [dict(row) for row in connection.execute(query, values)]
         for row in rows:
-            process = row.pop("process", None)
+            process = row.pop("process", None) if "status" in row else None
             if process is not None and row["status"] == "running" and not self.leases.is_alive(process):
                 row["status"] = "interrupted"
         return rows
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         with self._connection() as connection:
             # IMMEDIATE takes the write lock at once: two processes queue instead of failing half-way.
             connection.execute("BEGIN IMMEDIATE")
@@ -213,7 +214,7 @@ class Ledger:
         connection.execute("COMMIT")
 
 
-def _insert(connection: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> int:
+def add(connection: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> int:
     marks = ", ".join("?" * len(row))
     made = connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", kept(row))  # noqa: S608
     return made.lastrowid or 0

@@ -147,12 +147,14 @@ def mapped_options(
     # All that decides how a row is read, as it is written: if any of it changes, an unchanged file is landed anew.
     # Another look-back would read everything of a database anew.
     written = settings.sources.get(name, {}).items()
+    words = {column: (each.values, each.synonyms) for column, each in feed.columns.items() if each.values}
     read_as = {
         **{key: value for key, value in written if key not in ("kind", "lookback")},
         "currency": currency,
         "site": settings.site,
         "geoip": settings.geoip.name if settings.geoip else "",
         "path": "",
+        **({"words": words} if words else {}),
     }
     return FileOptions(
         paths=files.path,

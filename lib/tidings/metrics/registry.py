@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from tidings.discovery import discover
 from tidings.errors import MetricError, suggest
 from tidings.metrics.metric import Metric
+from tidings.metrics.words import in_words
 
 
 def registry() -> Mapping[str, Metric]:
-    """Every metric of `tidings.metrics` and of the workbook by name, sorted.
+    """Every metric of `tidings.metrics` and of the workbook by name, sorted, in the language in force.
 
     Raises:
         SettingsError: two metrics of one name.
@@ -21,7 +22,7 @@ def registry() -> Mapping[str, Metric]:
         for name in metric.inputs:
             if name not in found:
                 raise MetricError(f"Metric {metric.name} has an unknown input '{name}'.", suggest(name, found))
-    return found
+    return in_words(found)
 
 
 def get(name: str) -> Metric:

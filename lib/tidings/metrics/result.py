@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidings.analysis.usual import LEVEL
 from tidings.annotations import Annotation
+from tidings.language import say
 from tidings.metrics.metric import Metric, Number
 from tidings.window import Period, Window
 
@@ -76,6 +77,14 @@ def no_source(reasons: Iterable[str]) -> str:
     """Several clauses that begin with `NO_SOURCE` as one; empty for none."""
     what = [name for why in reasons if why for name in why.removeprefix(NO_SOURCE).split(" or ")]
     return NO_SOURCE + " or ".join(dict.fromkeys(what)) if what else ""
+
+
+def no_source_words(why: str) -> str:
+    """A reason in the reader's language: one that begins with `NO_SOURCE` is kept in English, as programs read it."""
+    if not why.startswith(NO_SOURCE):
+        return why
+    names = why.removeprefix(NO_SOURCE).split(" or ")
+    return say("no source has {what}", what=say(" or ").join(map(say, names)))
 
 
 @dataclass(frozen=True)

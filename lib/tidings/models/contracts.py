@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import ibis
@@ -50,6 +51,8 @@ def declared(contract: Contract) -> ibis.Schema:
     return ibis.schema({name: nullable(column.type) for name, column in contract.columns.items()})
 
 
+# A build asks for thousands of columns of a dozen types.
+@cache
 def nullable(type_: str) -> dt.DataType:
     """A declared type without its `!`."""
     return dt.dtype(type_.removeprefix("!")).copy(nullable=True)

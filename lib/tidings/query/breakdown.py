@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from tidings.errors import UsageError, suggest
+from tidings.language import say, say_as
 from tidings.metrics.metric import Metric, Number
 from tidings.metrics.registry import leaves
 from tidings.metrics.result import Field, Result, change_of, change_unit, joined
@@ -55,7 +56,7 @@ def breakdown_result(
     over = total.value(metric, window)
     rows = [_row(metric, label, found, group, windows, over) for label, found, group in lines]
     return Result(
-        f"{metric.title} by {by}",
+        title_of(metric.title, by),
         _fields(metric, by, unit, compared=before is not None),
         tuple(rows),
         context.compared(replace(joined(origins), rows=total.rows_behind(metric, window)), (window, before)),
@@ -65,6 +66,16 @@ def breakdown_result(
 def is_together(label: str) -> bool:
     """Whether a row of a breakdown is the total, or the others together."""
     return label == _TOTAL or label.startswith(_OTHERS)
+
+
+def title_of(what: str, by: str) -> str:
+    """The title of something by the values of a column: "Visits by device"."""
+    return say("{what} by {column}", what=what, column=say_as("column", by))
+
+
+def column_title(name: str) -> str:
+    """The title of a column of a mart: "Payment method"."""
+    return say(name.replace("_", " ").capitalize())
 
 
 def _rank(metric: Metric, found: Found, windows: list[Window], name: str) -> tuple[Any, ...]:
@@ -88,5 +99,4 @@ def _row(metric: Metric, label: str, found: Found, group: Any, windows: list[Win
 def _fields(metric: Metric, by: str, unit: str, *, compared: bool) -> tuple[Field, ...]:
     before = (Field("before", "Before", unit), Field("change", "Change", change_unit(metric))) if compared else ()
     weight = Field("share", "Share", "ratio") if metric.kind in _COUNTABLE else Field("rows", "Based on rows", "count")
-    title = by.replace("_", " ").capitalize()
-    return (Field(by, title), Field(metric.name, metric.title, unit), *before, weight)
+    return (Field(by, column_title(by)), Field(metric.name, metric.title, unit), *before, weight)

@@ -13,6 +13,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from tidings.errors import UsageError, suggest
+from tidings.language import say
 from tidings.metrics.metric import Mark, Metric, Number
 from tidings.metrics.registry import leaves
 from tidings.metrics.result import Provenance
@@ -64,8 +65,14 @@ class QueryContext:
         self.as_of = as_utc(as_of)
         self.currency = currency
         self.segment = segment
-        feeds = {name: info.feeds for name, info in warehouse.tables.items()}
-        self.coverage = Coverage(warehouse.coverage, warehouse.filled, feeds, zone, self.as_of)
+        self.coverage = Coverage(
+            warehouse.coverage,
+            warehouse.filled,
+            warehouse.feeds_of,
+            zone,
+            self.as_of,
+            barred=frozenset(warehouse.barred),
+        )
         self.exchange = Rates(warehouse, currency, Window.last(1, self.as_of, zone).start, rates_file)
         self.views = Views(warehouse, zone, self.as_of, self.exchange, self.coverage)
         self.notes = Notes(warehouse, self.coverage, self.views, self.exchange)
@@ -87,7 +94,7 @@ class QueryContext:
     @property
     def needed(self) -> tuple[str, ...]:
         """The columns that a breakdown of platform metrics must have."""
-        return (*self._by, *(column for column, _ in self.segment.terms))
+        return (*self._by, *(column for column, _ in self.segment.terms), *self.warehouse.rows.columns)
 
     def query(self, expression: ir.Expr, *, money: bool = False) -> QueryResult:
         """Run an expression; `money` says that its rows hold amounts in the report's currency.
@@ -217,5 +224,5 @@ class QueryContext:
     def _fresh(self, name: str) -> str:
         until = self.warehouse.last_row_at(name)
         if until is None:
-            return "without a time" if self.warehouse.tables[name].rows else "no rows"
-        return f"last row at {label_instant(until, self.zone)}"
+            return say("without a time") if self.warehouse.tables[name].rows else say("no rows")
+        return say("last row at {time}", time=label_instant(until, self.zone))

@@ -15,7 +15,7 @@ import ibis
 import ibis.expr.types as ir
 
 from tidings.metrics.metric import Condition, Metric, Need, Reported
-from tidings.platform_metrics import DIMENSIONS, PLATFORM_METRICS
+from tidings.platform_metrics import DIMENSIONS, METRIC_DAILY, PLATFORM_METRICS
 from tidings.query.covered import Covered, Extent
 from tidings.window import Zone, add_days, days_between
 
@@ -26,7 +26,7 @@ class Coverage:
     """What the sources of a build cover before `as_of`, in days of `zone`.
 
     `rows` are those of `meta_coverage`; `filled` those of `meta_filled` as (table, source, column, value); `feeds` are
-    the feeds that each table is made from.
+    the feeds that each table is made from. Tables that are `barred` from the audience have no sources.
     """
 
     def __init__(
@@ -36,7 +36,10 @@ class Coverage:
         feeds: Mapping[str, Sequence[str]],
         zone: Zone,
         as_of: datetime,
+        *,
+        barred: frozenset[str] = frozenset(),
     ) -> None:
+        self._barred = barred
         self._before = zone.day_of(as_of)
         self.zone = zone
         self.as_of = as_of
@@ -47,7 +50,7 @@ class Coverage:
         found = [each for each in found if each.first_day < self._before or each.is_open]
         self._covers = sorted(found, key=lambda each: (each.source, each.metric, each.breakdown, each.feed, each.zone))
         self._instants = [each for each in self._covers if not each.metric]
-        self._metrics = [each for each in self._covers if each.metric]
+        self._metrics = [each for each in self._covers if each.metric and METRIC_DAILY not in barred]
 
     def _covered(self, row: Mapping[str, Any]) -> Covered:
         zone = Zone(row["zone"]) if row["zone"] else self.zone
@@ -82,6 +85,8 @@ class Coverage:
 
     def behind(self, metric: Metric, needed: Iterable[str] = ()) -> list[Covered]:
         """The coverage behind a metric that reads a mart, without sources that lack what it needs."""
+        if not self._barred.isdisjoint(_tables(metric)):
+            return []
         if isinstance(metric.where, Reported):
             return self._answering([metric.where], needed)
         lacking = self.lacking(metric)
@@ -89,7 +94,7 @@ class Coverage:
 
     def of_mart(self, mart: str) -> list[Covered]:
         """The coverage of the feeds that a mart is made from."""
-        feeds = self.feeds.get(mart, ())
+        feeds = () if mart in self._barred else self.feeds.get(mart, ())
         return [each for each in self._instants if each.feed in feeds]
 
     def lacking(self, metric: Metric) -> dict[str, Need]:
@@ -111,6 +116,8 @@ class Coverage:
         """The metrics that have sources that fill what they need, each limited to the rows of these."""
         found = []
         for metric in metrics:
+            if not self._barred.isdisjoint(_tables(metric)):
+                continue
             lacking = sorted(self.lacking(metric))
             if lacking and not self.behind(metric):
                 continue
@@ -214,6 +221,10 @@ class Coverage:
             return [each for each in covered if each.is_total]
         chosen = {(each.whose, each.breakdown) for each in self._chosen(names)}
         return [each for each in covered if (each.whose, each.breakdown) in chosen]
+
+
+def _tables(metric: Metric) -> frozenset[str]:
+    return frozenset({metric.mart, *(mark.mart for mark in metric.marks)})
 
 
 def _splitting(each: Covered) -> tuple[bool, int, str]:

@@ -7,12 +7,20 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from tidings.language import say, say_count
 from tidings.platform_metrics import PLATFORM_METRICS
 from tidings.window import add_days, days_between
 
 Extent = Literal["all", "part", "none"]
 _KNOWN_DAYS = 60
-_ROWS = {"orders": "orders", "events": "events", "requests": "requests", "vitals": "web vitals", "access": "requests"}
+_ROWS = {
+    "fct_alerts": "evaluated rules of alerts",
+    "orders": "orders",
+    "events": "events",
+    "requests": "requests",
+    "vitals": "web vitals",
+    "access": "requests",
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,9 @@ class Covered:
     @property
     def what(self) -> str:
         """What the source has, in words for a page."""
-        return title_of(self.metric) if self.metric else _ROWS.get(self.feed, f"rows of {self.feed}")
+        if self.metric or self.feed in _ROWS:
+            return say(title_of(self.metric or self.feed))
+        return say("rows of {feed}", feed=self.feed)
 
     def lacks(self, start: date, end: date) -> int:
         """The number of gap days from `start` to before `end`."""
@@ -84,22 +94,27 @@ class Covered:
     def partly(self, start: date, end: date) -> Iterator[str]:
         """What is missing of the days from `start` to before `end`, each as the end of a sentence."""
         if self.is_open and self.end == self.first_day and start <= self.end < end:
-            yield f"only for a part of {self.end}"
+            yield say("only for a part of {day}", day=self.end)
             return
         if start < self.first_day < end:
-            yield f"only from {self.first_day} on"
+            yield say("only from {day} on", day=self.first_day)
         # A source that ended long before is not expected any more.
         if self.end < end and (self.metric or self.end > add_days(start, -_KNOWN_DAYS)):
-            yield f"only up to {self.last_day}" if not self.is_open else f"only up to a part of {self.end}"
+            if self.is_open:
+                yield say("only up to a part of {day}", day=self.end)
+            else:
+                yield say("only up to {day}", day=self.last_day)
         for partition, day in self.ended:
             # After a while it is known that it was taken out of the settings.
             if add_days(start, -_KNOWN_DAYS) < day < end:
-                yield f"without {partition} from {day} on"
+                yield say("without {part} from {day} on", part=partition, day=day)
         days = self.lacks(max(start, self.first_day), min(end, self.end))
         if days and (not self.metric or PLATFORM_METRICS[self.metric].kind != "stock"):
-            yield f"except {days} day{'' if days == 1 else 's'} that {'was' if days == 1 else 'were'} never landed"
+            yield say_count(
+                days, "except {days} day that was never landed", "except {days} days that were never landed", days=days
+            )
 
 
 def title_of(name: str) -> str:
-    """The name of a platform metric or feed on pages."""
+    """The name of a platform metric or feed on English pages."""
     return PLATFORM_METRICS[name].title.lower() if name in PLATFORM_METRICS else _ROWS.get(name, name)

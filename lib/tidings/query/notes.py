@@ -10,6 +10,7 @@ from typing import Any
 import ibis
 
 from tidings.errors import WindowError
+from tidings.language import say, say_as
 from tidings.metrics.metric import Metric, Need, Reported
 from tidings.metrics.result import NO_SOURCE, NOTHING_NAMED
 from tidings.platform_metrics import DIMENSIONS, PLATFORM_METRICS
@@ -64,7 +65,15 @@ class Notes:
         for metric in metrics:
             lacking = self._coverage.lacking(metric)
             if self._coverage.behind(metric):
-                notes += [f"{source} {need.says}: left out of {metric.title}." for source, need in lacking.items()]
+                notes += [
+                    say(
+                        "{source} {lacks}: left out of {title}.",
+                        source=source,
+                        lacks=say(need.says),
+                        title=metric.title,
+                    )
+                    for source, need in lacking.items()
+                ]
         return notes + _limits([c for metric in metrics for c in self._coverage.behind(metric, names)], start, end)
 
     def known_part(self, metric: Metric, needed: Iterable[str], start: date, end: date) -> str:
@@ -80,7 +89,8 @@ class Notes:
         coverage = self._coverage
         for metric in metrics:
             if metric.last_seconds and coverage.behind(metric):
-                return f"the data does not reach up to {coverage.as_of.astimezone(coverage.zone.info):%Y-%m-%d %H:%M}"
+                at = f"{coverage.as_of.astimezone(coverage.zone.info):%Y-%m-%d %H:%M}"
+                return say("the data does not reach up to {time}", time=at)
             if why := self._why_unknown(metric, needed, start, end):
                 return why
         return ""
@@ -88,9 +98,12 @@ class Notes:
     def no_source(self, metrics: Iterable[Metric]) -> str:
         """What no source has of that which metrics read, as a clause."""
         what: list[str] = []
+        by = " and ".join(column.replace("_", " ") for column in self._warehouse.rows.columns)
         for metric in metrics:
             where, feeds = metric.where, self._coverage.feeds.get(metric.mart, ())
-            what += map(title_of, where.metrics if isinstance(where, Reported) else feeds)
+            named = map(title_of, where.metrics if isinstance(where, Reported) else feeds)
+            # Under a predicate a source may have them, without the columns that say whose they are.
+            what += [f"{name} by {by}" if by else name for name in named]
         return NO_SOURCE + (" or ".join(dict.fromkeys(what)) or NOTHING_NAMED)
 
     def absent(self, metrics: Sequence[Metric], tables: Iterable[str]) -> str:
@@ -109,25 +122,28 @@ class Notes:
     def _why_unknown(self, metric: Metric, needed: Iterable[str], start: date, end: date) -> str:
         covers, lacking = self._coverage.behind(metric, needed), self._coverage.lacking(metric)
         if not covers and lacking:
-            return "; ".join(f"{source} {need.says}" for source, need in sorted(lacking.items()))
+            return "; ".join(f"{source} {say(need.says)}" for source, need in sorted(lacking.items()))
         if not covers:
             return self.no_source([metric])
         if self._coverage.extent(covers, start, end) != "none":
             return ""
         each = covers[0]
         if each.end <= each.first_day:
-            return f"{each.name} has {each.what} only for a part of {each.first_day}"
-        return f"{each.name} has {each.what} for {label_days(each.first_day, each.last_day)}"
+            how = say("only for a part of {day}", day=each.first_day)
+            return say("{source} has {what} {how}", source=each.name, what=each.what, how=how)
+        days = label_days(each.first_day, each.last_day)
+        return say("{source} has {what} for {days}", source=each.name, what=each.what, days=days)
 
     def _unsplit(self, reported: Sequence[Reported], names: frozenset[str]) -> list[str]:
         covered = self._coverage.of_reported(reported)
         having = {each.whose for each in covered if names <= each.dimensions}
         lacking: dict[tuple[str, str], list[str]] = {}
+        by = ", ".join(say_as("column", name) for name in sorted(names))
         for each in covered:
             if each.whose not in having:
-                lacking.setdefault((each.name, f"by {', '.join(sorted(names))}"), []).append(each.what)
+                lacking.setdefault((each.name, by), []).append(each.what)
         return [
-            f"{name} has no {', '.join(dict.fromkeys(what))} {how}: left out."
+            say("{source} has no {what} by {by}: left out.", source=name, what=", ".join(dict.fromkeys(what)), by=how)
             for (name, how), what in sorted(lacking.items())
         ]
 
@@ -147,9 +163,13 @@ class Notes:
         near = [name for name in names if need.value in _letters(name) or _letters(name) in ("screenview", "view")]
         shown = ", ".join(list(names)[:_SHOWN_NAMES]) + (", …" if len(names) > _SHOWN_NAMES else "")
         written = ", ".join(f'"{name}"' for name in near or ["…"])
-        return (
-            f"None of {sum(names.values()):,} events is called {need.value}; there are {shown}. Say which of them are "
-            f"page views: {need.value} = [{written}] in the table of the source."
+        return say(
+            "None of {n} events is called {name}; there are {shown}. Say which of them are page views: {name} = "
+            "[{written}] in the table of the source.",
+            n=f"{sum(names.values()):,}",
+            name=need.value,
+            shown=shown,
+            written=written,
         )
 
     def _rates_of_days(self, reported: Sequence[Metric], needed: tuple[str, ...], window: Window) -> list[str]:
@@ -185,7 +205,7 @@ def uneven_holidays(calendar: Calendar, window: Window, before: Window) -> list[
     if len(lost) == len(lost_before):
         return []
     first, then = _said_lost(window, lost), _said_lost(before, lost_before)
-    return [f"Holidays on business days: {first}, {then}."]
+    return [say("Holidays on business days: {first}, {then}.", first=first, then=then)]
 
 
 def _lost_days(calendar: Calendar, window: Window) -> list[tuple[date, str]]:
@@ -195,8 +215,10 @@ def _lost_days(calendar: Calendar, window: Window) -> list[tuple[date, str]]:
 
 def _said_lost(window: Window, lost: list[tuple[date, str]]) -> str:
     named = [f"{name}, {label_days(day, day)}" for day, name in lost[:_SHOWN_HOLIDAYS]]
-    named += [f"{len(lost) - len(named)} more"] if len(lost) > len(named) else []
-    return f"{len(lost) or 'none'} in {window.label}" + (f" ({'; '.join(named)})" if named else "")
+    left = len(lost) - len(named)
+    named += [say("{n} more", n=left)] if left else []
+    said = say("{n} in {window}", n=len(lost) or say("none"), window=window.label)
+    return said + (f" ({'; '.join(named)})" if named else "")
 
 
 def _limits(covers: Iterable[Covered], start: date, end: date) -> list[str]:
@@ -205,7 +227,10 @@ def _limits(covers: Iterable[Covered], start: date, end: date) -> list[str]:
     for each in dict.fromkeys(covers):
         for how in each.partly(start, end):
             partly.setdefault((each.name, how), []).append(each.what)
-    return [f"{name} has {', '.join(dict.fromkeys(what))} {how}." for (name, how), what in sorted(partly.items())]
+    return [
+        say("{source} has {what} {how}.", source=name, what=", ".join(dict.fromkeys(what)), how=how)
+        for (name, how), what in sorted(partly.items())
+    ]
 
 
 def _is_of_days(metric: Metric) -> bool:

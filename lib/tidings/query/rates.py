@@ -12,6 +12,7 @@ from typing import Any, cast
 import ibis
 import ibis.expr.types as ir
 
+from tidings.language import say
 from tidings.warehouse.reader import Warehouse
 from tidings.window import label_days
 
@@ -116,16 +117,22 @@ class Rates:
         lacking = [code for code in sorted(held) if code not in self.worth]
         if not lacking:
             return ""
-        note = f"Amounts in {', '.join(lacking)} are left out: there is no exchange rate"
+        codes = ", ".join(lacking)
         if not self._file:
-            return f'{note}, as no file of rates is named. Set currency = "{lacking[0]}" or `fx` in [tool.tidings].'
+            return say(
+                "Amounts in {codes} are left out: there is no exchange rate, as no file of rates is named. "
+                'Set currency = "{code}" or `fx` in [tool.tidings].',
+                codes=codes,
+                code=lacking[0],
+            )
         # Without a rate of the report's own currency nothing can be converted into it.
         asked = lacking if self._currency in self._in_force else [self._currency]
-        return f"{note} for {self._day}. {self._has(asked)}"
+        note = say("Amounts in {codes} are left out: there is no exchange rate for {day}.", codes=codes, day=self._day)
+        return f"{note} {self._has(asked)}"
 
     def left_out_of_days(self, codes: Collection[str]) -> str:
         """A note that amounts are left out on days on which these currencies, or the report's own, had no rate."""
-        note = f"Amounts in {', '.join(codes)} of days without an exchange rate are left out."
+        note = say("Amounts in {codes} of days without an exchange rate are left out.", codes=", ".join(codes))
         return f"{note} {self._has(sorted({*codes, self._currency} - {EURO}))}" if self._file else note
 
     def _has(self, codes: Collection[str]) -> str:
@@ -133,9 +140,13 @@ class Rates:
         spans: dict[tuple[date, date] | None, list[str]] = {}
         for code in codes:
             spans.setdefault(self.known.get(code), []).append(code)
-        has = [f"rates for {', '.join(codes)} from {span[0]} to {span[1]}" for span, codes in spans.items() if span]
-        has += [f"none for {', '.join(spans[None])}"] if None in spans else []
-        return f"{self._file} has {' and '.join(has)}."
+        has = [
+            say("rates for {codes} from {first} to {last}", codes=", ".join(codes), first=span[0], last=span[1])
+            for span, codes in spans.items()
+            if span
+        ]
+        has += [say("none for {codes}", codes=", ".join(spans[None]))] if None in spans else []
+        return say("{file} has {what}.", file=self._file, what=say(" and ").join(has))
 
     def aged(self, held: Collection[str]) -> str:
         """A note on which of these currencies are converted at a rate older than a week; empty if none is."""
@@ -164,7 +175,12 @@ class Rates:
 
 def old_rate(codes: Collection[str], day: date, age: int) -> str:
     """The note on a rate that is too old."""
-    return f"{', '.join(codes)}: converted at the exchange rate of {label_days(day, day)}, which is {age} days old."
+    return say(
+        "{codes}: converted at the exchange rate of {day}, which is {age} days old.",
+        codes=", ".join(codes),
+        day=label_days(day, day),
+        age=age,
+    )
 
 
 def rate_type(largest: Decimal) -> str:

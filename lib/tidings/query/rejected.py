@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tidings.language import say
 from tidings.window import Window
 
 _REPORTED = 3
@@ -27,12 +28,16 @@ def rejected_sentences(rejected: Iterable[Mapping[str, Any]], window: Window) ->
     found = sorted((key for key, count in counts.items() if count["rows"]), key=lambda key: (-counts[key]["rows"], key))
     reported = [_sentence(key, counts[key], reasons[key]) for key in found[:_REPORTED]]
     more = len(found) - len(reported)
-    return (*reported, f"and rows of {more} more: see the section on sources") if more > 0 else tuple(reported)
+    if more <= 0:
+        return tuple(reported)
+    return (*reported, say("and rows of {n} more: see the section on sources", n=more))
 
 
 def _sentence(key: tuple[str, str], count: Counter[str], reasons: Counter[str]) -> str:
     source, partition = key
     reason, most = max(reasons.items(), key=lambda each: (each[1], each[0]))
-    mostly = "" if most == count["rows"] else "mostly "
-    rows = f"{count['rows']:,} of {count['of']:,} rows of {partition} ({source})"
-    return f"{rows} were rejected, {mostly}as {reason.rstrip('.')}"
+    counts = {"n": f"{count['rows']:,}", "of": f"{count['of']:,}", "part": partition, "source": source}
+    why = reason.rstrip(".")
+    if most == count["rows"]:
+        return say("{n} of {of} rows of {part} ({source}) were rejected, as {why}", **counts, why=why)
+    return say("{n} of {of} rows of {part} ({source}) were rejected, mostly as {why}", **counts, why=why)

@@ -15,6 +15,7 @@ import ibis.expr.types as ir
 
 from tidings.errors import UsageError, suggest
 from tidings.feeds import feeds
+from tidings.language import say
 from tidings.warehouse.reader import Warehouse
 from tidings.window import parse_date
 
@@ -86,7 +87,7 @@ class Segment:
     def lacking(self, name: str, table: ir.Table) -> tuple[str, ...]:
         """A sentence for each term whose column the table lacks."""
         return tuple(
-            f"Not limited to {column}{condition}: {name} has no {column}."
+            say("Not limited to {term}: {name} has no {column}.", term=f"{column}{condition}", name=name, column=column)
             for column, condition in self.terms
             if column not in table.columns
         )

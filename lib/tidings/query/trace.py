@@ -28,7 +28,9 @@ def raw_rows(context: QueryContext, raw: Path, feed: str, rows: ir.Table, limit:
 
     Raises:
         UsageError: there is no such feed, or the rows lack `_source`, `_line` or `ts`.
+        RowsError: only some rows may be read; their files hold the others'.
     """
+    context.warehouse.require_all_rows("Raw records")
     if feed not in feeds():
         raise UsageError(f"There is no feed '{feed}'.", suggest(feed, feeds()))
     lacking = [name for name in _ORIGIN if name not in rows.columns]

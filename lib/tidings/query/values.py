@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tidings.analysis.usual import HISTORY_DAYS, chance_of_change
+from tidings.language import say
 from tidings.metrics.metric import Metric, Number
 from tidings.metrics.registry import leaves
 from tidings.metrics.result import Value
@@ -74,4 +75,4 @@ def _why_no_change(context: QueryContext, metric: Metric, window: Window, before
         return part
     both = (window, before)
     notes = [n for w in both for n in context.notes.lacking(leaves(metric), context.needed, w.start, w.end)]
-    return notes[0].rstrip(".") if notes else "the two windows have different coverage"
+    return notes[0].rstrip(".") if notes else say("the two windows have different coverage")

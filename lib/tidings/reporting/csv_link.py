@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -26,13 +27,15 @@ def csv_text(table: Mapping[str, Any]) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    own_units = [_units(row) for row in table["rows"]]
+    units = [own_units(row) for row in table["rows"]]
     head = [_head(column) for column in table["columns"]]
     # A column for units only where a row has its own.
-    has_units = any(own_units)
+    has_units = any(units)
     writer.writerow(map(_safe, [*head, "Unit"] if has_units else head))
-    for row, unit in zip(table["rows"], own_units, strict=True):
-        cells = [known(cell) for cell in row]
+    for row, unit in zip(table["rows"], units, strict=True):
+        cells = [
+            plain_number(known(cell), str(column["unit"])) for cell, column in zip(row, table["columns"], strict=True)
+        ]
         writer.writerow(map(_safe, [*cells, unit] if has_units else cells))
     return out.getvalue()
 
@@ -54,7 +57,15 @@ def _head(column: Mapping[str, Any]) -> str:
     return title if unit in _UNITS_UNSAID else f"{title} ({unit})"
 
 
-def _units(row: Sequence[Any]) -> str:
+def plain_number(value: Any, unit: str) -> Any:
+    """A value of the record as a spreadsheet has it: a difference of rates in points, as its head says, not as 0.01."""
+    if unit != "points" or isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return float(Decimal(str(value)) * 100)
+
+
+def own_units(row: Sequence[Any]) -> str:
+    """The units of those cells of a row that have their own, each once; mostly empty."""
     return ", ".join(dict.fromkeys(cell["unit"] for cell in row if isinstance(cell, Mapping)))
 
 

@@ -6,11 +6,13 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from tidings.language import say, speaking
 from tidings.ledger.store import Ledger
 from tidings.reporting.execute import Execution, execute_variants
 from tidings.reporting.folder import atomic_folder
@@ -34,6 +36,7 @@ def deliver(
     warnings: list[str],
     progress: RunProgress,
     start: float,
+    retries: int = 0,
 ) -> tuple[tuple[SectionResult, ...], Path]:
     """Fill the run's folder, put it in place and return the path of its index; `start` is on the performance counter.
 
@@ -45,17 +48,18 @@ def deliver(
     run = runs[0]
     with atomic_folder(run.folder(settings), ledger.leases) as filled:
         folder = filled.folder
-        (folder / "notebooks").mkdir()
+        notebooks = run.notebooks(settings) or folder / "notebooks"
+        notebooks.mkdir(parents=True, exist_ok=True)
 
         def wanted(section: str) -> Iterator[tuple[Path, Mapping[str, Parameter]]]:
             for each in runs:
                 ledger.start_section(run.id, f"{section}{each.suffix}")
-                yield folder / "notebooks" / f"{section}{each.suffix}.ipynb", each.parameters
+                yield notebooks / f"{section}{each.suffix}.ipynb", each.parameters
 
         def execute(section: str, promised: Sequence[Future[Execution]]) -> None:
             source = settings.notebooks / f"{section}.ipynb"
             try:
-                made = execute_variants(source, wanted(section), kernels, redact)
+                made = execute_variants(source, wanted(section), kernels, redact, retries)
                 for execution, promise in zip(made, promised, strict=True):
                     promise.set_result(execution)
             except BaseException as error:  # noqa: BLE001 - raised where the pages are written
@@ -72,14 +76,18 @@ def deliver(
                 pool.submit(execute, section, promised)
                 waiting += promised
             try:
-                results = _write_pages(settings, runs, folder, waiting, ledger, warnings, progress)
+                with speaking(settings.language(run.locale)):
+                    shown = [replace(each, title=say(each.title)) for each in runs]
+                    results = _write_pages(settings, shown, folder, waiting, ledger, warnings, progress)
             except BaseException:
                 # Otherwise the pool would wait for results that are not needed.
                 pool.shutdown(wait=False, cancel_futures=True)
                 kernels.close()
                 raise
         manifest = redact.mapped(_manifest(settings, runs, results, warnings, time.perf_counter() - start))
-        (folder / "run.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        (notebooks if run.public else folder).joinpath("run.json").write_text(
+            json.dumps(manifest, indent=2) + "\n", encoding="utf-8"
+        )
         filled.succeeded = status_of(results) != "failed"
     return results, filled.place / "index.html"
 
@@ -95,11 +103,14 @@ def _write_pages(
 ) -> tuple[SectionResult, ...]:
     """Write the page of each section as it finishes, then the index of each variant."""
     # Imported here because it takes a second, in which the first sections run.
+    from tidings.reporting.disclosure import disclosed, has_figures
     from tidings.reporting.index import entry_of, write_index
     from tidings.reporting.page import Pages, incomplete
+    from tidings.reporting.public import public_index, public_page
     from tidings.reporting.record import NotebookRecord, read_record
 
     pages = Pages()
+    figures = runs[0].public.figures if runs[0].public else None
     written: dict[Path, str] = {}
     done: dict[str, tuple[Execution, NotebookRecord]] = {}
     run_of = {page: run for run in runs for page in run.pages}
@@ -107,9 +118,15 @@ def _write_pages(
         went = finished.result()
         page = folder / f"{went.page}.html"
         run = run_of[went.page]
-        written[page] = pages.section(went.notebook, run, went.error)
-        page.write_text(written[page], encoding="utf-8")
-        done[went.page] = went, read_record(went.notebook)
+        record = read_record(went.notebook)
+        if figures is None:
+            written[page] = pages.section(went.notebook, run, went.error)
+            page.write_text(written[page], encoding="utf-8")
+        else:
+            record = disclosed(record, figures)
+            if has_figures(record):
+                page.write_text(public_page(record, run), encoding="utf-8")
+        done[went.page] = went, record
         ledger.finish_section(run.id, went.page, _state(went.error), seconds=went.seconds, error=went.error)
         progress("sections", len(done), len(waiting))
     everything: list[SectionResult] = []
@@ -120,6 +137,11 @@ def _write_pages(
             for section, (e, _) in zip(run.sections, in_order, strict=True)
         )
         everything += results
+        if figures is not None:
+            shown = [record for _, record in in_order if has_figures(record)]
+            index = public_index(run, shown, is_whole=not any(e.error for e, _ in in_order))
+            (folder / f"index{run.suffix}.html").write_text(index, encoding="utf-8")
+            continue
         entries = [entry_of(record, error=e.error, seconds=e.seconds) for e, record in in_order]
         records = [record for _, record in in_order]
         failed = [record.title for e, record in in_order if e.error]
@@ -151,6 +173,8 @@ def _manifest(
         "status": status_of(results),
         "as_of": run.as_of.isoformat(),
         "parameters": dict(run.parameters),
+        "locale": run.locale,
+        **({"rows": {column: list(values) for column, values in run.rows.terms}} if run.rows else {}),
         **({"variants": variants} if variants else {}),
         "build": run.build,
         "versions": {name: version(name) for name in _PACKAGES},

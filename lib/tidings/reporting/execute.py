@@ -21,6 +21,7 @@ from tidings.secrets import Redactor
 
 # Redrawing a progress bar is not worth writing the file.
 _AUTOSAVE_SECONDS = 30
+_FIRST_WAIT_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,18 @@ class Execution:
 
 
 def execute_variants(
-    notebook: Path, variants: Iterable[tuple[Path, Mapping[str, Parameter]]], kernels: Kernels, redact: Redactor
+    notebook: Path,
+    variants: Iterable[tuple[Path, Mapping[str, Parameter]]],
+    kernels: Kernels,
+    redact: Redactor,
+    retries: int = 0,
 ) -> Iterator[Execution]:
     """Execute a notebook in its own folder once for each output and its parameters, one after the other.
 
     They share a kernel, in which imports and caches are warm; nothing that a notebook defined is left to the next, and
     one that failed leaves it no kernel. An output is complete or written up to the cell that failed. If a kernel is
-    lost because its forkserver died, the notebook is executed again in a plain one. All text of the results passes
-    `redact`.
+    lost because its forkserver died, the notebook is executed again in a plain one. One that failed is executed again
+    up to `retries` times, each after twice as long a wait. All text of the results passes `redact`.
 
     Raises:
         OSError: an output cannot be written.
@@ -57,6 +62,11 @@ def execute_variants(
         for output, parameters in variants:
             start = time.perf_counter()
             error = _executed(notebook, output, parameters, shared)
+            for again in range(retries):
+                if error:
+                    shared.close()
+                    time.sleep(_FIRST_WAIT_S * 2**again)
+                    error = _executed(notebook, output, parameters, shared)
             # An empty notebook means that the kernel could not even start.
             executed = read_notebook(output if output.is_file() and output.stat().st_size else notebook)
             for cell in executed.cells:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from bs4 import BeautifulSoup
 from markupsafe import Markup
 
+from tidings.language import say, say_count
 from tidings.reporting.pinned import Run
 from tidings.reporting.record import NotebookRecord
 from tidings.reporting.site import render
@@ -54,7 +55,7 @@ def entry_of(record: NotebookRecord, *, error: str, seconds: float) -> IndexRow:
         seconds=seconds,
         error=error,
         cards=_cards(record),
-        state="failed" if error else _state(record),
+        state=say("failed") if error else state_of(record),
         missing=record.missing if record.absent else "",
     )
 
@@ -81,7 +82,12 @@ def report_findings(records: Sequence[NotebookRecord]) -> list[ReportFinding]:
     if not usual:
         return []
     judged = {figure["metric"] for record in usual for item in record.of_kind("findings") for figure in item.figures}
-    text = f"Nothing unusual: none of {len(judged)} figures moved more than in its history."
+    text = say_count(
+        len(judged),
+        "Nothing unusual: none of {n} figures moved more than in its history.",
+        "Nothing unusual: none of {n} figures moved more than in its history.",
+        n=len(judged),
+    )
     return [ReportFinding(text, "", tuple((record.section, record.title) for record in usual))]
 
 
@@ -111,14 +117,15 @@ def _is_usual(record: NotebookRecord) -> bool:
     return any(one["subject"] == "nothing" for item in record.of_kind("findings") for one in item.findings)
 
 
-def _state(record: NotebookRecord) -> str:
+def state_of(record: NotebookRecord) -> str:
+    """What became of a section that was executed, in a few words."""
     if record.absent:
-        return "not connected"
+        return say("not connected")
     if unusual := len(_unusual(record)):
-        return f"{unusual} unusual"
+        return say("{n} unusual", n=unusual)
     if _is_usual(record):
-        return "nothing unusual"
-    return "not judged" if any(item.findings for item in record.items) else "done"
+        return say("nothing unusual")
+    return say("not judged") if any(item.findings for item in record.items) else say("done")
 
 
 def _cards(record: NotebookRecord) -> Markup:

@@ -16,13 +16,14 @@ from nbformat import NotebookNode
 
 from tidings.display.figure import note
 from tidings.display.fragments import DEFINED, ROWS_OF, split_behind
-from tidings.metrics.registry import registry
+from tidings.language import say
 from tidings.reporting.csv_link import csv_address, csv_name
-from tidings.reporting.notebook import read_notebook
+from tidings.reporting.notebook import in_words, read_notebook
+from tidings.reporting.open_alerts import concerning
 from tidings.reporting.page_rows import RowsBehind, rows_behind
 from tidings.reporting.pinned import Run
-from tidings.reporting.record import Failure, Item, is_item, item_of, plain_text, record_of
-from tidings.reporting.site import TEMPLATES, environment, render
+from tidings.reporting.record import Failure, Item, definitions, is_item, item_of, plain_text, record_of
+from tidings.reporting.site import TEMPLATES, environment, render, words
 
 # The digest is for nbval; the head goes to the page's header, not where the notebook opened its book.
 _ELSEWHERE = ("digest", "head")
@@ -30,8 +31,7 @@ _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 # The place in page.html.j2 for what is known only after all sections.
 _STATE = "<!-- state of the report -->"
 # Ids of the page itself: a heading "Figure 3" must not get the id of the third figure.
-_OURS = re.compile(r"main|appendix|contents|sources|rows|(figure|source|rows)-[\d-]+|def-.*", re.IGNORECASE)
-_BUILD = re.compile(r"( · )?build \w+")
+_OURS = re.compile(r"main|appendix|open-alerts|contents|sources|rows|(figure|source|rows)-[\d-]+|def-.*", re.IGNORECASE)
 _NO_WORD = re.compile(r"[\W_]+")
 _LONGEST_ID = 64
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -86,6 +86,7 @@ class Pages:
                 "text_base64": lambda text: base64.b64encode(text.encode()).decode(),
             },
         )
+        self._exporter.environment.globals |= words()
 
     def section(self, notebook: Path, run: Run, error: str = "") -> str:
         """The page of one executed section.
@@ -93,7 +94,7 @@ class Pages:
         `run` gives id, title, slot, build, version and labels to the page's head and foot; `error` is the reason
         why the section failed, used if the notebook itself has none.
         """
-        book = read_notebook(notebook)
+        book = in_words(read_notebook(notebook))
         record = record_of(book, notebook.stem)
         failure = record.failure or (Failure("", error, "", "") if error else None)
         self._figures, self._cells = [], []
@@ -117,6 +118,7 @@ class Pages:
             run=run,
             base=notebook.stem.removesuffix(run.suffix),
             record=record,
+            alerts=concerning(run.alerts, record.metrics),
             lede=Markup(lede + heads),  # noqa: S704 - Markdown of the notebook, and a fragment like the others
             contents=contents,
             first=first,
@@ -124,7 +126,7 @@ class Pages:
             failure=failure,
             failure_in_place=placed or placed_after,
             notes=[note for note in record.notes if str(escape(note)) not in first + body],
-            definitions=_definitions(items),
+            definitions=definitions(name for item in items for name in item.metrics),
             sources=self._sources(shown),
             rows=self._rows(shown, record.section),
             setup=Markup(self._setup(book)),  # noqa: S704 - highlighted by pygments, which escapes
@@ -197,13 +199,13 @@ class Pages:
         if item.is_empty:
             # Axes with nothing on them say less than the sentence.
             # Titles of charts say why; those of tables are often plain names.
-            figure = note(item.title if ": " in item.title else f"{item.title}: nothing to show.").html
+            figure = note(item.title if ": " in item.title else say("{title}: nothing to show.", title=item.title)).html
         table = item.table if item.table is not None and item.table["rows"] and not item.is_empty else None
         links = macro.figure_links(  # type: ignore[attr-defined]
             number + 1,
             _name_of(item),
             # Safe: a part of a fragment, cut before a text that it has once.
-            Markup(line.partition(DEFINED)[2].removesuffix("</p>")),  # noqa: S704
+            Markup(line.partition(say(DEFINED))[2].removesuffix("</p>")),  # noqa: S704
             csv_address(table) if table else "",
             csv_name(section, item.title),
             any(item.behind.get("groups") or ()),
@@ -218,13 +220,13 @@ class Pages:
             for at, number in enumerate(figures):
                 _, line, inner = split_behind(self._figures[number].html)
                 # The page names its build once.
-                line = Markup(_BUILD.sub("", line))  # noqa: S704
+                line = Markup(re.sub("( · )?" + say("build {build}", build="\\w+"), "", line))  # noqa: S704
                 code = cell.code if at == 0 else Markup("")
                 item = self._figures[number]
                 command = str(item.behind.get("command") or "")
                 found.append(Source(number + 1, _name_of(item), line, inner, code, command))
             if not cell.figures and cell.code:
-                found.append(Source(None, "What a cell printed", Markup(""), Markup(""), cell.code, ""))
+                found.append(Source(None, say("What a cell printed"), Markup(""), Markup(""), cell.code, ""))
         return found
 
     def _rows(self, shown: Sequence[int], section: str) -> list[RowsBehind]:
@@ -289,7 +291,7 @@ def _mark_not_run(soup: BeautifulSoup) -> None:
     for failed in soup.find_all("td-failure"):
         for heading in failed.find_all_next(_HEADINGS):
             mark = soup.new_tag("span", attrs={"class": "pill pill-failed not-run"})
-            mark.string = "not run"
+            mark.string = say("not run")
             heading.append(" ")
             heading.append(mark)
         return
@@ -299,7 +301,7 @@ def _name_of(item: Item) -> str:
     if item.title:
         return item.title
     titles = [str(figure.get("title", "")) for figure in item.figures]
-    return ", ".join(filter(None, titles)) or item.kind.capitalize()
+    return ", ".join(filter(None, titles)) or say(item.kind.capitalize())
 
 
 def _order_headings(soup: BeautifulSoup) -> list[Heading]:
@@ -332,18 +334,3 @@ def _order_headings(soup: BeautifulSoup) -> list[Heading]:
         if level == 2:
             contents.append(Heading(name, text, mark is not None))
     return contents
-
-
-def _definitions(items: Sequence[Item]) -> list[dict[str, str]]:
-    """The definitions of the metrics shown, one per link, also for metrics that are no longer defined."""
-    known = registry()
-    return [
-        {
-            "name": name,
-            "title": known[name].title if name in known else name,
-            "definition": known[name].definition if name in known else "This metric is no longer defined.",
-            "caveat": known[name].caveat if name in known else "",
-            "action": known[name].action if name in known else "",
-        }
-        for name in dict.fromkeys(name for item in items for name in item.metrics)
-    ]

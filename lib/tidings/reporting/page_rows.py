@@ -12,6 +12,8 @@ from markupsafe import Markup
 
 from tidings.display import formats
 from tidings.display.fragments import Table
+from tidings.display.rows import in_sentence
+from tidings.language import say
 from tidings.metrics.result import Field
 from tidings.reporting.csv_link import csv_address, csv_name
 from tidings.reporting.record import Item
@@ -51,25 +53,29 @@ def rows_behind(number: int, name: str, item: Item, section: str) -> RowsBehind:
 
 
 def _part(at: int, name: str, group: Mapping[str, Any], section: str) -> Part:
+    group = {**group, "columns": [{**column, "title": say(str(column["title"]))} for column in group["columns"]]}
     rows, total = group["rows"], int(group["total"])
     if not rows:
         return Part(at, name, "", Markup(""), "", "", str(group["command"]))
     said = formats.plural(total, "row")
     if total > len(rows):
-        said = f"{formats.full(len(rows), 'count')} of {said}, the largest or else the newest first"
+        shown = formats.full(len(rows), "count")
+        said = say("{shown} of {rows}, the largest or else the newest first", shown=shown, rows=said)
     fields = tuple(Field(str(c["name"]), str(c["title"]), str(c["unit"])) for c in group["columns"])
     values = [[_read(field, value) for field, value in zip(fields, row, strict=True)] for row in rows]
     differ = [n for n in range(len(fields)) if n == 0 or len(rows) == 1 or len({str(row[n]) for row in rows}) > 1]
     same = [n for n in range(len(fields)) if n not in differ]
     table = Table(tuple(fields[n] for n in differ), tuple(tuple(row[n] for n in differ) for row in values))
     if same:
-        said += f". In all of these: {', '.join(_said(fields[n], values[0][n]) for n in same)}"
+        said += say(". In all of these: {values}", values=", ".join(_said(fields[n], values[0][n]) for n in same))
     file = csv_name(section, f"rows {name}")
-    return Part(at, name, said, table.html(f"Rows: {name}"), csv_address(group), file, str(group["command"]))
+    return Part(
+        at, name, said, table.html(say("Rows: {name}", name=name)), csv_address(group), file, str(group["command"])
+    )
 
 
 def _said(field: Field, value: Any) -> str:
-    return f"{field.title.lower()} {formats.full(value, field.unit)} {formats.head_unit(field.unit)}".strip()
+    return f"{in_sentence(field.title)} {formats.full(value, field.unit)} {formats.head_unit(field.unit)}".strip()
 
 
 def _read(field: Field, value: Any) -> Any:

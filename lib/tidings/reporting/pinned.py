@@ -11,17 +11,28 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tidings.language import ENGLISH, say_count
 from tidings.reporting.report import Parameter, Variant
 from tidings.settings import Settings
+from tidings.warehouse.rows import ALL_ROWS, Rows
 
 if TYPE_CHECKING:
+    from tidings.reporting.open_alerts import OpenAlert
     from tidings.window import Zone
 
 RunProgress = Callable[[str, int, int], None]
 RunStatus = Literal["done", "partly", "failed"]
+SEPARATOR = "~"
 _LONGEST = 80
 _OLD_DAYS = 2
 _UNSAFE = re.compile(r"[^\w.=+-]+", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Public:
+    """What may leave for anybody: metrics by name, for a breakdown also its column, as "orders by country"."""
+
+    figures: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -30,7 +41,8 @@ class Run:
 
     `slot` names the run's folder (`slot_of`). `parameters` are those given, in their declared types. Instants are
     aware. With `is_latest` it was asked as of the end of the data. A run with variants is one value for each:
-    `variants` are all of them, `suffix` says which this is.
+    `variants` are all of them, `suffix` says which this is. `rows` are the only ones it reads; with `public` its pages
+    are for anybody. `alerts` are those that were open when it began, `locale` is the language of its pages.
     """
 
     id: str
@@ -47,6 +59,10 @@ class Run:
     is_latest: bool = False
     suffix: str = ""
     variants: tuple[Variant, ...] = ()
+    rows: Rows = ALL_ROWS
+    public: Public | None = None
+    alerts: tuple[OpenAlert, ...] = ()
+    locale: str = ENGLISH
 
     @property
     def pages(self) -> tuple[str, ...]:
@@ -61,6 +77,15 @@ class Run:
     def folder(self, settings: Settings) -> Path:
         """The folder of its pages."""
         return settings.reports / self.report / self.slot
+
+    def notebooks(self, settings: Settings) -> Path | None:
+        """Where executed notebooks and `run.json` lie that are not published with the pages; None: beside them."""
+        return private_folder(settings, self.folder(settings)) if self.public else None
+
+    @property
+    def day(self) -> str:
+        """The slot without the parameters."""
+        return self.slot.partition(SEPARATOR)[0]
 
     @property
     def as_of_label(self) -> str:
@@ -81,7 +106,18 @@ class Run:
         days = int(days_since(self.as_of, self.started_at))
         if not self.is_latest or days < _OLD_DAYS:
             return ""
-        return f"The data end {days} days before this run of {self.started_label}: nothing newer was landed."
+        return say_count(
+            days,
+            "The data end {days} day before this run of {start}: nothing newer was landed.",
+            "The data end {days} days before this run of {start}: nothing newer was landed.",
+            days=days,
+            start=self.started_label,
+        )
+
+
+def private_folder(settings: Settings, pages: Path) -> Path:
+    """Where notebooks and manifest lie of a public run with these pages."""
+    return settings.root / "data" / "private" / pages.parent.name / pages.name
 
 
 @dataclass(frozen=True)
@@ -117,24 +153,37 @@ def status_of(results: tuple[SectionResult, ...]) -> RunStatus:
     return "done" if not failed else "failed" if failed == len(results) else "partly"
 
 
-def slot_of(as_of: datetime, zone: Zone, other: Mapping[str, Parameter], *, is_latest: bool) -> str:
-    """The folder of a run within its report's: `2026-07-01`, or `2026-07-01_days=90_segment=country=DE`.
+def slot_of(
+    as_of: datetime,
+    zone: Zone,
+    other: Mapping[str, Parameter],
+    *,
+    is_latest: bool,
+    rows: Rows = ALL_ROWS,
+    public: Public | None = None,
+) -> str:
+    """The folder of a run within its report's: `2026-07-01`, or `2026-07-01~days=90_segment=country=DE`.
 
     `latest` gives its local day, whatever the hour; any other time of day is part of the name. `other` are parameters
     that differ from the report's. If a value has characters unfit for a name, or the name would be long, it ends in
-    digits of a hash.
+    digits of a hash. Rows are named by such digits alone, and for a public run so are the parameters: whoever may see
+    the name need not know them.
     """
     local = as_of.astimezone(zone.info)
     is_day = is_latest or as_of == zone.first_instant(local.date())
     day = f"{local:%Y-%m-%d}" if is_day else f"{local:%Y-%m-%dT%H%M%S}".removesuffix("00")
+    if public is not None:
+        held = [sorted(public.figures), rows.to_text(), sorted(other.items())]
+        return f"{day}{SEPARATOR}public-{hashlib.sha256(json.dumps(held).encode()).hexdigest()[:16]}"
+    bound = f"{SEPARATOR}rows-{rows.digest}" if rows else ""
     if not other:
-        return day
+        return f"{day}{bound}"
     asked = "_".join(f"{name}={_text(value)}" for name, value in sorted(other.items()))
     safe = _UNSAFE.sub("-", asked)
     if safe == asked and len(safe) <= _LONGEST:
-        return f"{day}_{safe}"
+        return f"{day}{SEPARATOR}{safe}{bound}"
     exact = hashlib.sha256(json.dumps(dict(other), sort_keys=True).encode()).hexdigest()[:8]
-    return f"{day}_{safe[:_LONGEST].rstrip('-')}~{exact}"
+    return f"{day}{SEPARATOR}{safe[:_LONGEST].rstrip('-')}{SEPARATOR}{exact}{bound}"
 
 
 def _label(at: datetime, zone: Zone) -> str:

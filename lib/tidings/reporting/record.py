@@ -12,15 +12,21 @@ from nbformat import NotebookNode
 
 from tidings.display.figure import HTML, TEXT, TIDINGS
 from tidings.display.formats import is_numeric_unit
+from tidings.language import say
 from tidings.metrics.metric import Reported
 from tidings.metrics.platform import PLATFORMS
 from tidings.metrics.registry import leaves, registry
 from tidings.metrics.result import NO_SOURCE, NOTHING_NAMED, no_source
-from tidings.reporting.notebook import read_notebook
+from tidings.query.covered import title_of
+from tidings.reporting.notebook import in_words, read_notebook
 
 # Of these platforms the pages of others, or the README, tell.
 _MOST_NAMED = 4
 _WITHOUT_PAGE = ("shared", "revenuecat_events")
+_NO_ALERTS = (
+    "No rule of alerts has been judged yet. To have some: tidings alerts init writes rules, tidings alerts evaluate "
+    "judges them (README.md, “Alerts”)."
+)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _HEADING = re.compile(r"^(#+)\s+(.+?)\s*#*\s*$", re.MULTILINE)
 _DEFINITION = re.compile(r'href="#def-([A-Za-z0-9_]+)"')
@@ -113,6 +119,8 @@ class NotebookRecord:
         reasons = [item.absent for item in self.items if item.kind != "digest"]
         names = [name for item in self.items if item.kind != "digest" for name in item.absent_metrics]
         why = no_source([*reasons, *(_why(figure) for item in self.items for figure in item.figures)])
+        if why == NO_SOURCE + title_of("fct_alerts"):
+            return _NO_ALERTS
         return f"{_sentence(why)} {remedy(names)}" if why else ""
 
     @property
@@ -138,7 +146,7 @@ class NotebookRecord:
 
 def read_record(notebook: Path) -> NotebookRecord:
     """The record of an executed notebook."""
-    return record_of(read_notebook(notebook), notebook.stem)
+    return record_of(in_words(read_notebook(notebook)), notebook.stem)
 
 
 def record_of(book: NotebookNode, section: str) -> NotebookRecord:
@@ -191,19 +199,34 @@ def remedy(metrics: Iterable[str]) -> str:
     """Which sources would bring metrics, with the pages that say how to connect them, as a sentence."""
     inputs = [leaf for name in metrics if name in registry() for leaf in leaves(registry()[name])]
     platforms = dict.fromkeys(p for leaf in inputs if isinstance(leaf.where, Reported) for p in leaf.where.platforms)
-    pages = [f"{PLATFORMS[name]} (docs/sources/{name}.md)" for name in platforms if name not in _WITHOUT_PAGE]
+    pages = [f"{say(PLATFORMS[name])} (docs/sources/{name}.md)" for name in platforms if name not in _WITHOUT_PAGE]
     if any(not isinstance(leaf.where, Reported) for leaf in inputs) or not inputs:
-        pages.append("your own files (README.md, “Your data”)")
-    return f"To connect: {', '.join(pages)}."
+        pages.append(say("your own files (README.md, “Your data”)"))
+    return say("To connect: {pages}.", pages=", ".join(pages))
+
+
+def definitions(metrics: Iterable[str]) -> list[dict[str, str]]:
+    """Name, title, definition, caveat and action of metrics, each once, also of those that are no longer defined."""
+    every = registry()
+    return [
+        {
+            "name": name,
+            "title": every[name].title if name in every else name,
+            "definition": every[name].definition if name in every else say("This metric is no longer defined."),
+            "caveat": every[name].caveat if name in every else "",
+            "action": every[name].action if name in every else "",
+        }
+        for name in dict.fromkeys(metrics)
+    ]
 
 
 def _sentence(why: str) -> str:
     """What no source has, a few names of it; a feed without a name for readers has an underscore."""
     every = why.removeprefix(NO_SOURCE).split(" or ")
-    names = [name for name in every if "_" not in name and name != NOTHING_NAMED] or ["what this needs"]
+    names = [say(name) for name in every if "_" not in name and name != NOTHING_NAMED] or [say("what this needs")]
     if len(names) > _MOST_NAMED:
-        return f"No source has {', '.join(names[:_MOST_NAMED])} and more."
-    return f"No source has {' or '.join(filter(None, [', '.join(names[:-1]), names[-1]]))}."
+        return say("No source has {names} and more.", names=", ".join(names[:_MOST_NAMED]))
+    return say("No source has {names}.", names=say(" or ").join(filter(None, [", ".join(names[:-1]), names[-1]])))
 
 
 def _why(figure: Mapping[str, Any]) -> str:

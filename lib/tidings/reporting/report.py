@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta
 
 from tidings.errors import UsageError, suggest
-from tidings.options import Options, Text, read_options
+from tidings.options import OptionalText, Options, Text, read_options
 from tidings.settings import Settings, read_toml
 
 Parameter = bool | int | float | str
@@ -37,11 +37,15 @@ class _Table(Options, frozen=True):
     ]
     parameters: Annotated[_Parameters, "parameters of its sections"] = {}  # noqa: RUF012 - msgspec copies it
     rows: Annotated[bool, "whether its pages hold the largest rows behind tables and bars"] = False
+    locale: Annotated[OptionalText, "language of its pages, if not that of the settings"] = ""
     variant: Annotated[
         tuple[dict[str, Any], ...],
         "variants that a reader can choose from",
         Meta(title="a list of [[variant]] tables", examples=['[{ name = "7 days", parameters = { days = 7 } }]']),
     ] = ()
+    # When it runs and for whom is read by `scheduling`.
+    schedule: Annotated[tuple[dict[str, Any], ...], "when it runs", Meta(title="a list of [[schedule]] tables")] = ()
+    audience: Annotated[tuple[dict[str, Any], ...], "for whom", Meta(title="a list of [[audience]] tables")] = ()
 
 
 class _VariantTable(Options, frozen=True):
@@ -67,7 +71,8 @@ class Variant:
 class Report:
     """One report: `name` is the file's name and the folder of its reports; `sections` are notebooks, in order.
 
-    With `rows` its pages hold rows of the data; without, they name the command that prints them.
+    `locale` is the language of its pages, that of the settings if empty. With `rows` its pages hold rows of the data;
+    without, they name the command that prints them.
     """
 
     name: str
@@ -76,6 +81,21 @@ class Report:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
     rows: bool = False
+    locale: str = ""
+    # The sections of a part of it, as the folder of that run names them.
+    part: tuple[str, ...] = ()
+
+    def only(self, sections: Sequence[str]) -> Report:
+        """The report with those of its sections alone, in its order; with all if none are named.
+
+        Raises:
+            UsageError: it has none of that name.
+        """
+        for name in sections:
+            if name not in self.sections:
+                raise UsageError(f"The report {self.name} has no section '{name}'.", suggest(name, self.sections))
+        kept = tuple(name for name in self.sections if name in sections)
+        return replace(self, sections=kept, part=kept) if kept and kept != self.sections else self
 
     def variant(self, name: str) -> Variant:
         """The variant of that name, in whatever case.
@@ -91,6 +111,11 @@ class Report:
         raise UsageError(
             f"The report {self.name} has no variant '{name}'.", suggest(name, [v.name for v in self.variants])
         )
+
+
+def first_variant(report: Report) -> Variant:
+    """The variant that a report opens with; one without parameters where it has none."""
+    return report.variants[0] if report.variants else Variant("")
 
 
 def section_names(settings: Settings) -> tuple[str, ...]:
@@ -141,7 +166,15 @@ def _read(file: Path, known: tuple[str, ...]) -> Report:
         if name in table.sections[:position]:
             raise UsageError(f"{where} names the section '{name}' twice.", "Keep one of them.")
     variants = _variants(where, table)
-    return Report(file.stem, table.title.strip(), table.sections, table.parameters, variants, table.rows)
+    return Report(
+        file.stem,
+        table.title.strip(),
+        table.sections,
+        table.parameters,
+        variants,
+        rows=table.rows,
+        locale=table.locale.strip(),
+    )
 
 
 def _variants(where: str, table: _Table) -> tuple[Variant, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
@@ -13,12 +14,14 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from tidings.errors import RunError, TidingsError, UsageError
+from tidings.language import in_force, speaking
 from tidings.ledger.store import Ledger
 from tidings.reporting.kernels import Kernels
-from tidings.reporting.pinned import Run, RunProgress, RunResult, slot_of, status_of
+from tidings.reporting.pinned import Public, Run, RunProgress, RunResult, slot_of, status_of
 from tidings.reporting.report import Report, Variant, load_report
-from tidings.settings import Settings
+from tidings.settings import ROWS, SHOW_ROWS, Settings, process_rows
 from tidings.warehouse.folder import still
+from tidings.warehouse.rows import ALL_ROWS, Given, Rows
 
 if TYPE_CHECKING:
     from tidings.sources.credentials import Credentials
@@ -36,6 +39,12 @@ def run(
     now: datetime,
     variant: str = "",
     progress: RunProgress | None = None,
+    rows: Given | None = None,
+    public: Public | None = None,
+    sections: Sequence[str] = (),
+    retries: int = 0,
+    time_limit: float = 0.0,
+    gaps: Sequence[str] = (),
 ) -> RunResult:
     """Run a report or section into `reports/<report>/<slot>/`; an earlier run of that slot is replaced.
 
@@ -44,19 +53,39 @@ def run(
     shown as such and the others are delivered; a run that failed completely goes beside its slot, whose last report
     stays.
 
+    `rows` are the only ones that anything of the run can read (`Book.open`); with `public` its pages hold the listed
+    figures and nothing else, and its notebooks lie elsewhere (`Run.notebooks`). Both have folders of their own, and
+    kernels, which nothing of another run reaches.
+
+    `sections` are those to run of the report, all if none are named. A section that fails is executed again up to
+    `retries` times; after `time_limit` seconds (0: none) the run is given up. `gaps` are sentences for the index on
+    what is known to be missing.
+
     Raises:
-        UsageError: an unknown report, section, variant or parameter, or a value of the wrong type.
+        UsageError: an unknown report, section, variant, parameter or public figure, or a value of the wrong type.
+        RowsError: no table has the columns of `rows`.
         WarehouseError: there is no build, or not this one.
-        RunError: the pages cannot be written.
+        RunError: the pages cannot be written, or it took too long.
     """
     start = time.perf_counter()
-    report = chosen(load_report(settings, name), variant, given)
-    warnings: list[str] = []
+    bound = Rows.from_text(process_rows()).within(Rows.of(rows))
+    if public is not None:
+        # Imported here because it takes half a second, and few runs are public.
+        from tidings.reporting.disclosure import check_public
+
+        check_public(public)
+    report = chosen(load_report(settings, name).only(sections), variant, given)
+    warnings: list[str] = list(gaps)
     known = cache(lambda: _credentials(settings))
-    with Kernels(lambda said: warnings.append(known().redactor(said)), withheld=settings.withheld()) as kernels:
+    with (
+        Kernels(lambda said: warnings.append(known().redactor(said)), withheld=settings.withheld()) as kernels,
+        _limited(kernels, time_limit) as expired,
+        # A book speaks the language of its report; whoever asked for the run goes on in a language of their own.
+        speaking(in_force()),
+    ):
         # From here the forkserver imports in parallel with this process.
         ledger = Ledger(settings.ledger)
-        runs = _begin(settings, report, given, now, ledger, variant)
+        runs = _begin(settings, report, given, now, ledger, variant, bound, public)
         pinned = runs[0]
         try:
             kernels.prepare(
@@ -64,16 +93,25 @@ def run(
                     "TIDINGS_ROOT": str(settings.root),
                     "TIDINGS_BUILD": pinned.build,
                     "TIDINGS_RUN": pinned.id,
-                    "TIDINGS_ROWS": "true" if report.rows else "",
+                    "TIDINGS_LOCALE": pinned.locale,
+                    # Of the process, so that a notebook cannot forget it.
+                    ROWS: pinned.rows.to_text(),
+                    "TIDINGS_PUBLIC": "yes" if public else "",
+                    # What anybody may see has no single rows, whatever the report says.
+                    SHOW_ROWS: "yes" if report.rows and not public else "",
                 }
             )
             # Imported here to run in parallel with the forkserver.
             from tidings.reporting.deliver import deliver
 
             redact, watch = known().redactor, progress or _silent
-            results, index = deliver(settings, runs, kernels, ledger, redact, warnings, watch, start)
+            results, index = deliver(settings, runs, kernels, ledger, redact, warnings, watch, start, retries)
         except BaseException as error:
             kernels.close()
+            if expired.is_set() and isinstance(error, RunError):
+                error = RunError(
+                    f"It took longer than {time_limit / 60:g} minutes.", "Allow more (time_limit), or ask for less."
+                )
             stopped = isinstance(error, KeyboardInterrupt | SystemExit)
             message = "It was stopped." if stopped else known().redactor(str(error)) or type(error).__name__
             with suppress(TidingsError):
@@ -84,21 +122,48 @@ def run(
                     seconds=time.perf_counter() - start,
                     error=message,
                 )
-            raise
+            raise error from error.__cause__
     status, seconds = status_of(results), time.perf_counter() - start
     ledger.finish_run(pinned.id, status, seconds=seconds)
     return RunResult(pinned, pinned.title, status, seconds, index, results, tuple(warnings))
 
 
+@contextmanager
+def _limited(kernels: Kernels, seconds: float) -> Iterator[threading.Event]:
+    """After so many seconds the kernels end, so that what waits for them fails, and the event is set; 0 for never."""
+    expired = threading.Event()
+
+    def end() -> None:
+        expired.set()
+        kernels.close()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    if seconds:
+        timer.start()
+    try:
+        yield expired
+    finally:
+        timer.cancel()
+
+
 def _begin(
-    settings: Settings, report: Report, given: Mapping[str, Any], now: datetime, ledger: Ledger, variant: str
+    settings: Settings,
+    report: Report,
+    given: Mapping[str, Any],
+    now: datetime,
+    ledger: Ledger,
+    variant: str,
+    rows: Rows,
+    public: Public | None,
 ) -> tuple[Run, ...]:
     """Fix the run and write it to the ledger while its build exists; from then on builds keep it."""
     # Imported here because it takes half a second, in which the forkserver imports as well.
+    from tidings.reporting.open_alerts import open_alerts
     from tidings.warehouse.reader import build_file
 
     for _ in range(_TRIES):
-        runs = _pin(settings, report, given, now, variant)
+        runs = _pin(settings, report, given, now, variant, rows, public)
         pinned = runs[0]
         with still(settings.warehouse):
             if build_file(settings, pinned.build).is_file():
@@ -114,12 +179,19 @@ def _begin(
                     sections=[run.pages[position] for position in range(len(pinned.sections)) for run in runs],
                     started_at=now,
                 )
-                return runs
+                alerts = open_alerts(settings, pinned.id, pinned.zone)
+                return tuple(replace(run, alerts=alerts) for run in runs)
     raise RunError("New builds replace old ones faster than a run can begin.", "Repeat the command when they are done.")
 
 
 def _pin(
-    settings: Settings, report: Report, given: Mapping[str, Any], now: datetime, variant: str = ""
+    settings: Settings,
+    report: Report,
+    given: Mapping[str, Any],
+    now: datetime,
+    variant: str = "",
+    rows: Rows = ALL_ROWS,
+    public: Public | None = None,
 ) -> tuple[Run, ...]:
     """Fix build and instant once, so that all sections use the same; a run for each variant of the report."""
     # Imported here because it takes half a second, in which the forkserver imports as well.
@@ -134,7 +206,8 @@ def _pin(
         values = bound(settings, report, choice, given)
         # Opened here once, so that a wrong segment or zone is refused before anything runs.
         asked: dict[str, Any] = {name: values.effective[name] for name in _BOOK if name in values.effective}
-        book = Book.open(**asked, root=settings.root, build=build)
+        where: dict[str, Any] = {"root": settings.root, "build": build, "locale": report.locale}
+        book = Book.open(**asked, **where, rows=dict(rows.terms))
         build, zone, as_of = book.build_id, book.zone, book.as_of
         days = to_date(book, values.period)
         book.context.warehouse.close()
@@ -144,7 +217,10 @@ def _pin(
             other = {name: value for name, value in values.other.items() if name != "as_of"}
             if variant:
                 other["variant"] = choice.name
-            slot = slot_of(as_of, zone, other, is_latest=values.effective["as_of"] == "latest")
+            if report.part:
+                other["sections"] = "+".join(report.part)
+            is_latest = values.effective["as_of"] == "latest"
+            slot = slot_of(as_of, zone, other, is_latest=is_latest, rows=rows, public=public)
         runs.append(
             Run(
                 id=identifier,
@@ -161,6 +237,9 @@ def _pin(
                 is_latest=values.effective["as_of"] == "latest",
                 suffix=choice.suffix,
                 variants=report.variants,
+                locale=report.locale or settings.locale,
+                rows=rows,
+                public=public,
             )
         )
     return tuple(runs)

@@ -12,7 +12,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from tidings.display import theme
+from tidings.display import formats, theme
+from tidings.language import in_force, say_count_markup, say_markup
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -30,6 +31,7 @@ def render(template: str, **content: Any) -> str:
             theme_script=Markup(theme_script),  # noqa: S704
             page_script=Markup(page_script),  # noqa: S704
             version=version("tidings"),
+            language=in_force().code,
             **content,
         )
     )
@@ -38,13 +40,20 @@ def render(template: str, **content: Any) -> str:
 @cache
 def environment() -> jinja2.Environment:
     """Our templates, with escaping; a missing name is an error, not a gap in a report."""
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    made.globals |= words()
+    return made
+
+
+def words() -> dict[str, Any]:
+    """What templates call to say something in the language in force; values are escaped."""
+    return {"say": say_markup, "say_count": say_count_markup, "seconds": lambda seconds: formats.fixed(seconds, 1)}
 
 
 @cache

@@ -10,12 +10,14 @@ import ibis.expr.types as ir
 
 from tidings.book import Book
 from tidings.display import formats
+from tidings.language import say
 from tidings.metrics.measures import money
 from tidings.metrics.metric import Number, Reported
 from tidings.metrics.platform import PLATFORMS, STORES, name_of
 from tidings.metrics.registry import get
 from tidings.metrics.result import Behind, Field, Group, Result, Series, joined, relative_change
 from tidings.platform_metrics import AMOUNT, METRIC_DAILY, PLATFORM_METRICS
+from tidings.query.breakdown import column_title, title_of
 from tidings.query.evaluation import over_windows
 from tidings.sections.groups import profile
 from tidings.window import literal
@@ -40,11 +42,10 @@ def on_common_days(book: Book) -> Book:
 def stores(book: Book, name: str) -> Result:
     """A metric of both stores by store, as from `Book.split`."""
     result = book.split(name, "platform")
-    store = replace(result.fields[0], title="Store")
+    store = replace(result.fields[0], title=say("Store"))
     rows = tuple((PLATFORMS.get(row[0], row[0]), *row[1:]) for row in result.rows)
-    return replace(
-        result, title=result.title.replace("platform", "store"), fields=(store, *result.fields[1:]), rows=rows
-    )
+    title = title_of(get(name).title, "store")
+    return replace(result, title=title, fields=(store, *result.fields[1:]), rows=rows)
 
 
 def versions(book: Book, top: int = 8) -> Result:
@@ -70,7 +71,7 @@ def versions(book: Book, top: int = 8) -> Result:
         Field("crashes", "Crashes", "count"),
         Field("rate", "Crash rate", "ratio"),
     )
-    reported = "Crash rate: App Store crashes per session, Google Play share of users with a crash."
+    reported = say("Crash rate: App Store crashes per session, Google Play share of users with a crash.")
     origin = joined(origins)
     if rows:
         origin = replace(origin, notes=(reported, *origin.notes))
@@ -194,20 +195,26 @@ def rankings(book: Book, by: str, top: int = 15) -> Result:
             moved = None if old is None or values[-1] is None else float(old) - float(values[-1])
             compared = (relative_change(values[0], found.value_before(clicks, book.window, book.before, name)), moved)
         rows.append((name, *values, *compared))
-    fields = [Field(by, by.capitalize()), *(Field(m.name, m.title, m.unit) for m in metrics)]
+    fields = [Field(by, column_title(by)), *(Field(m.name, m.title, m.unit) for m in metrics)]
     if book.before is not None:
         fields += [Field("change", "Change in clicks", "ratio"), Field("moved", "Places gained", "score")]
     origin = found.provenance(metrics, book.window, len(names))
     if len(names) > top:
-        origin = replace(origin, notes=(*origin.notes, f"{len(names) - top} more not shown."))
-    result = Result(f"Search by {by}", tuple(fields), tuple(rows), origin)
+        origin = replace(origin, notes=(*origin.notes, say("{n} more not shown.", n=len(names) - top)))
+    result = Result(title_of(say("Search"), by), tuple(fields), tuple(rows), origin)
     return book.leading().of_metric(result, clicks, [{by: str(row[0])} for row in rows])
 
 
 def reach(book: Book) -> Result:
     """The last reported day of each source of the section, one row per source and metric, and the missing days."""
     rows = tuple(
-        (source, PLATFORMS[platform], PLATFORM_METRICS[metric].title, day, max(0, (book.window.last_day - day).days))
+        (
+            source,
+            say(PLATFORMS[platform]),
+            say(PLATFORM_METRICS[metric].title),
+            day,
+            max(0, (book.window.last_day - day).days),
+        )
         for (source, platform, metric), day in sorted(book.context.coverage.newest([_REPORTED]).items())
     )
     fields = (

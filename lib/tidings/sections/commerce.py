@@ -15,6 +15,7 @@ from tidings.analysis.waterfall import CUSTOMERS, UNKNOWN, Part, Sales, Side, sa
 from tidings.book import Book
 from tidings.book_analyses import Asked, RetentionResult
 from tidings.display import formats
+from tidings.language import in_force, message, say, say_as
 from tidings.metrics.measures import distinct, in_report, money
 from tidings.metrics.registry import get
 from tidings.metrics.result import Field, Provenance, Result, joined, relative_change
@@ -24,14 +25,13 @@ from tidings.query.exchange import exchange_effect
 from tidings.window import Window
 
 COHORT_DAYS = 365
-_NET = "Net revenue, all time"
+_NET = message("Net revenue, all time")
 _ODD = {
-    "refunded_above_charge": "Orders with more refunded than charged (counted in full)",
-    "refund_of_unknown_order": "Refunds of orders without a charge (origin unknown)",
-    "refunded_without_date": "Orders with status refunded but no date (dated by their charge)",
+    "refunded_above_charge": message("Orders with more refunded than charged (counted in full)"),
+    "refund_of_unknown_order": message("Refunds of orders without a charge (origin unknown)"),
+    "refunded_without_date": message("Orders with status refunded but no date (dated by their charge)"),
 }
 _NAMED = 5
-_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def cohorts(book: Book, days: int = COHORT_DAYS) -> RetentionResult:
@@ -46,9 +46,14 @@ def cohorts(book: Book, days: int = COHORT_DAYS) -> RetentionResult:
     events = bought.select(user_id="customer_id", event=ibis.literal("purchase"), day=bought.local_ts.date())
     asked = Asked(book.context, Window.last(days, book.as_of, book.zone))
     found = analyses.cohorts(asked, "fct_orders", events, period="month", type="first_time")
-    titles = {"cohort": "First purchase", "size": "Customers", "interval": "Months later", "returned": "Bought again"}
+    titles = {
+        "cohort": say("First purchase"),
+        "size": say("Customers"),
+        "interval": say_as("period", "Months later"),
+        "returned": say("Bought again"),
+    }
     fields = tuple(replace(field, title=titles.get(field.name, field.title)) for field in found.fields)
-    return replace(found, title="Customers by first purchase", fields=fields)
+    return replace(found, title=say("Customers by first purchase"), fields=fields)
 
 
 def products(book: Book, top: int = 12) -> Result:
@@ -101,7 +106,7 @@ def week_hours(book: Book) -> Result:
     silent = 0 if book.covers("fct_orders") else None
     rows = tuple(
         (name, f"{hour:02d}", found.get((weekday, hour), silent))
-        for weekday, name in enumerate(_WEEKDAYS)
+        for weekday, name in enumerate(in_force().weekdays)
         for hour in range(24)
     )
     named = (Field("weekday", "Weekday"), Field("hour", "Local hour"), Field("orders", "Orders", "count"))
@@ -117,22 +122,26 @@ def row_counts(book: Book) -> Result:
     signed = ibis.ifelse(lines.type == "charge", lines.net, -lines.net)
     moved = lines.type.isin(("charge", "refund", "chargeback")) & rest
     facts = {
-        "Lines": lines.count(),
-        "Order numbers, including refunds and cancellations": distinct(lines.order_id),
-        "Lines of refunds and chargebacks": lines.count(where=back),
-        "Lines pending, failed or canceled (not in revenue)": lines.count(where=~rest),
-        "Lines with a customer": lines.count(where=known),
-        "Customers": distinct(lines.customer_id),
+        message("Lines"): lines.count(),
+        message("Order numbers, including refunds and cancellations"): distinct(lines.order_id),
+        message("Lines of refunds and chargebacks"): lines.count(where=back),
+        message("Lines pending, failed or canceled (not in revenue)"): lines.count(where=~rest),
+        message("Lines with a customer"): lines.count(where=known),
+        message("Customers"): distinct(lines.customer_id),
         _NET: money(lines, signed, moved),
     }
     found = book.query(lines.aggregate(**{f"f{n}": value for n, value in enumerate(facts.values())}), money=True)
     (row,) = found.rows
     shown = [(name, _printed(row[f"f{n}"], book.currency if name == _NET else "count")) for n, name in enumerate(facts)]
     odd, origin_of_odd = _odd(book)
-    rejected = [(f"Rows rejected by {source}", count) for source, count in book.rejected("orders").items() if count]
+    rejected = [
+        (say("Rows rejected by {source}", source=source), count)
+        for source, count in book.rejected("orders").items()
+        if count
+    ]
     origin = replace(joined([found.provenance, origin_of_odd]), rows=row["f0"])
     fields = (Field("what", "What the data contains"), Field("number", "Number", "figure"))
-    named = [(f"{name}, {book.currency}" if name == _NET else name, text) for name, text in shown]
+    named = [(f"{say(name)}, {book.currency}" if name == _NET else say(name), text) for name, text in shown]
     return Result("From rows to metrics", fields, tuple(named + odd + rejected), origin)
 
 
@@ -146,7 +155,7 @@ def _odd(book: Book) -> tuple[list[tuple[str, str]], Provenance]:
     found = book.query(rows.order_by("anomaly", "ts", "order_id"))
     named = {kind: [row["order_id"] for row in found.rows if row["anomaly"] == kind] for kind in _ODD}
     lines = [
-        (_ODD[kind], f"{formats.full(len(ids), 'count')} ({', '.join(ids[:_NAMED])}{', …' * (len(ids) > _NAMED)})")
+        (say(_ODD[kind]), f"{formats.full(len(ids), 'count')} ({', '.join(ids[:_NAMED])}{', …' * (len(ids) > _NAMED)})")
         for kind, ids in named.items()
         if ids
     ]
@@ -163,7 +172,8 @@ def segments(book: Book) -> Result:
         Field("recency", "Days since last order", "number"),
         Field("frequency", "Orders per customer", "number"),
     )
-    return book.ask("Customer segments", fields, found)
+    result = book.ask("Customer segments", fields, found)
+    return replace(result, rows=tuple((say(name), *rest) for name, *rest in result.rows))
 
 
 def what_changed(book: Book) -> Result:
@@ -195,7 +205,10 @@ def what_changed(book: Book) -> Result:
     effect = exchange_effect(book.context, get("net_revenue"), book.window, book.before)
     if effect:
         made = formats.signed(effect, book.currency)
-        note = f"Exchange rates alone: {made}, beside this change and not in it, as all is converted at one rate."
+        note = say(
+            "Exchange rates alone: {amount}, beside this change and not in it, as all is converted at one rate.",
+            amount=made,
+        )
         origin = replace(origin, notes=(note, *origin.notes))
     orders = sum(sales.orders for sales in new.sales.values())
     return Result("What changed in net revenue", fields, tuple(shown), replace(origin, rows=orders))
@@ -204,7 +217,7 @@ def what_changed(book: Book) -> Result:
 def _named(part: Part, *, is_split: bool) -> str:
     is_said = part.customers and is_split
     words = f"{part.kind}, {part.customers.removesuffix(' customers')}" if is_said else part.kind
-    return words.capitalize()
+    return say(words.capitalize())
 
 
 def _side(book: Book, window: Window, found: Found) -> tuple[Side, Provenance]:

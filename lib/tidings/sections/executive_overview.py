@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tidings.book import Book
 from tidings.display import formats
+from tidings.language import say_as
 from tidings.metrics.health import HEALTH
 from tidings.metrics.registry import get, leaves
 from tidings.metrics.result import Field, Result, Series, joined, relative_change
@@ -29,7 +30,7 @@ def horizons(book: Book, *names: str) -> Result:
         rows.append((get(name).title, *cells))
     fields = [Field("metric", "Metric")]
     for days in HORIZONS:
-        fields += [Field(f"d{days}", f"{days} days", "figure"), Field(f"c{days}", "Change", "ratio")]
+        fields += [Field(f"d{days}", formats.plural(days, "day"), "figure"), Field(f"c{days}", "Change", "ratio")]
     return Result("7, 30 and 90 days", tuple(fields), tuple(rows), found.provenance(metrics, book.window, len(rows)))
 
 
@@ -62,5 +63,10 @@ def _with_source(book: Book, names: tuple[str, ...]) -> tuple[str, ...]:
 def active_users(book: Book, days: int = 90) -> dict[str, Series]:
     """Users active on a day, and in the 7 and 30 days up to it, one point per day (metric definitions 3.2)."""
     return {
-        title: book.series(name, "day", days) for title, name in (("Day", "dau"), ("7 days", "wau"), ("30 days", "mau"))
+        title: book.series(name, "day", days)
+        for title, name in (
+            (say_as("period", "Day"), "dau"),
+            (formats.plural(7, "day"), "wau"),
+            (formats.plural(30, "day"), "mau"),
+        )
     }

@@ -7,9 +7,11 @@ from dataclasses import replace
 import ibis.expr.types as ir
 
 from tidings.book import Book
+from tidings.language import say
 from tidings.metrics.metric import Number
 from tidings.metrics.registry import get
 from tidings.metrics.result import Field, Result, Series
+from tidings.query.breakdown import column_title, title_of
 from tidings.query.evaluation import over_windows
 from tidings.window import Unit
 
@@ -33,15 +35,15 @@ def _profile(book: Book, by: str, *names: str, top: int) -> Result:
     groups.sort(key=lambda group: (-_size(found.value(metrics[0], book.window, group)), str(group)))
     rows = tuple((group, *(found.value(metric, book.window, group) for metric in metrics)) for group in groups[:top])
     fields = (
-        Field(by, by.replace("_", " ").capitalize()),
+        Field(by, column_title(by)),
         *(Field(metric.name, metric.title, book.unit(metric)) for metric in metrics),
     )
     left = len(groups) - len(rows)
     count = sum(found.rows_behind(metrics[0], book.window, group) for group in groups)
     origin = found.provenance(metrics, book.window, count)
     if left:
-        origin = replace(origin, notes=(*origin.notes, f"{left} smaller ones not shown."))
-    return Result(f"{metrics[0].title} and more by {by}", fields, rows, origin)
+        origin = replace(origin, notes=(*origin.notes, say("{n} smaller ones not shown.", n=left)))
+    return Result(title_of(say("{title} and more", title=metrics[0].title), by), fields, rows, origin)
 
 
 def courses(book: Book, name: str, by: str, grain: Unit | None = None, top: int = 4) -> dict[str, Series]:

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from tidings.book import Book
+from tidings.language import message, say, say_as
 from tidings.ledger.entries import PullEntry
 from tidings.ledger.store import Ledger
 from tidings.metrics.metric import Number
@@ -24,8 +25,8 @@ from tidings.warehouse.metadata import FeedInfo
 from tidings.window import Window, days_between, days_since
 
 OVERLAPPING: Mapping[str, Sequence[tuple[str, str]]] = {
-    "sites": (("umami", ""), ("posthog", ""), ("ga4", "")),
-    "all stores": (("revenuecat", ""), ("revenuecat_events", "")),
+    message("sites"): (("umami", ""), ("posthog", ""), ("ga4", "")),
+    message("all stores"): (("revenuecat", ""), ("revenuecat_events", "")),
     "App Store": (("app_store", ""), ("revenuecat", "app_store"), ("revenuecat_events", "app_store")),
     "Google Play": (("google_play", ""), ("revenuecat", "play_store"), ("revenuecat_events", "play_store")),
     "Stripe": (("stripe", ""), ("revenuecat", "stripe"), ("revenuecat_events", "stripe")),
@@ -40,7 +41,7 @@ def pulls(book: Book) -> Result:
     rows: list[tuple[Any, ...]] = []
     for source in sorted({*last, *kinds}):
         pull = last.get(source)
-        kind = kinds.get(source, "no longer configured")
+        kind = kinds.get(source, say("no longer configured"))
         if pull is None:
             rows.append((source, kind, None, "never pulled", None, None, None, ""))
             continue
@@ -48,6 +49,7 @@ def pulls(book: Book) -> Result:
         at = pull.started_at.astimezone(book.zone.info)
         rows.append((source, kind, at, pull.status, pull.rows, pull.rejected, pull.restated, said))
     rows.sort(key=lambda row: (row[3] == "done", row[0]))
+    rows = [(*row[:3], say_as("pull", row[3]), *row[4:]) for row in rows]
     fields = (
         Field("source", "Source"),
         Field("kind", "Kind"),
@@ -91,6 +93,7 @@ def freshness(book: Book) -> Result:
             )
         )
     rows.sort(key=lambda row: (_STATES.index(row[2]), row[0], row[1]))
+    rows = [(*row[:2], say(row[2]), *row[3:]) for row in rows]
     fields = (
         Field("source", "Source"),
         Field("endpoint", "What"),
@@ -114,7 +117,12 @@ def rejected(book: Book) -> Result:
         counts[key] = counts.get(key, 0) + found["rows"]
         examples[key] = examples.get(key) or found["example"]
     rows = [
-        (source, endpoint, reason + (f", such as '{examples[key]}'" if examples[key] else ""), count)
+        (
+            source,
+            endpoint,
+            reason + (say(", such as '{example}'", example=examples[key]) if examples[key] else ""),
+            count,
+        )
         for key, count in counts.items()
         for source, endpoint, reason in [key]
         if count
@@ -156,7 +164,7 @@ def differences(book: Book) -> Result:
         Field("difference", "Difference to the first", "ratio"),
     )
     origin = replace(joined(origins), rows=len(rows))
-    note = "Platforms count differently: blocked scripts, time zones, trials and grace periods."
+    note = say("Platforms count differently: blocked scripts, time zones, trials and grace periods.")
     return Result(
         "The same metric from several sources",
         fields,
@@ -167,17 +175,18 @@ def differences(book: Book) -> Result:
 
 def reported(book: Book) -> Result:
     """What each source reports, one row per source, platform and metric: first and last day, and breakdowns."""
+    book.context.warehouse.require_all_rows("Days that sources report")
     found: dict[tuple[str, str, str], list[Covered]] = {}
     for breakdown in book.context.coverage:
         found.setdefault(breakdown.whose, []).append(breakdown)
     rows = tuple(
         (
             source,
-            PLATFORMS.get(platform, platform),
-            PLATFORM_METRICS[metric].title,
+            say(PLATFORMS.get(platform, platform)),
+            say(PLATFORM_METRICS[metric].title),
             min(breakdown.first_day for breakdown in breakdowns),
             max(breakdown.last_day for breakdown in breakdowns),
-            "; ".join(sorted(breakdown.breakdown.replace(",", " + ") or "total" for breakdown in breakdowns)),
+            "; ".join(sorted(_columns(breakdown.breakdown) for breakdown in breakdowns)),
         )
         for (source, platform, metric), breakdowns in sorted(found.items())
     )
@@ -192,7 +201,18 @@ def reported(book: Book) -> Result:
     return Result("What each source reports", fields, rows, book.context.provenance((), (METRIC_DAILY,)))
 
 
-_STATES = ("never landed", "late", "on time", "no deadline", "no longer configured")
+_STATES = (
+    message("never landed"),
+    message("late"),
+    message("on time"),
+    message("no deadline"),
+    message("no longer configured"),
+)
+
+
+def _columns(breakdown: str) -> str:
+    """The columns of a breakdown, or that it is the total."""
+    return " + ".join(say_as("column", name) for name in breakdown.split(",")) if breakdown else say("total")
 
 
 def _state(endpoint: Endpoint | None, until: datetime | None, now: datetime) -> str:
@@ -210,6 +230,7 @@ def _last_pulls(book: Book) -> tuple[Mapping[str, PullEntry], list[datetime]]:
 
     Outside of a run, as in JupyterLab, they are read from the ledger now.
     """
+    book.context.warehouse.require_all_rows("Pulls")
     ledger = Ledger(book.settings.ledger)
     name = book.settings.environment.get("TIDINGS_RUN")
     if name:
@@ -251,9 +272,9 @@ def _compared(
         share = divided(value, first)
         rows.append(
             (
-                about,
+                say(about),
                 metric.title.partition(",")[0],
-                PLATFORMS[platform],
+                say(PLATFORMS[platform]),
                 window.start,
                 window.last_day,
                 value,

@@ -10,6 +10,7 @@ import ibis.expr.types as ir
 from tidings.analysis.distribution import histogram, percentiles
 from tidings.book import Book
 from tidings.display import formats
+from tidings.language import say, say_as
 from tidings.metrics.measures import VITAL_BANDS, number_where, percentile, ratio
 from tidings.metrics.registry import get
 from tidings.metrics.result import Field, Result
@@ -36,9 +37,9 @@ def errors_by_day(book: Book) -> Result:
     days = rows.group_by("service", day=period_start(rows.local_ts, grain, book.zone.week_start)).aggregate(
         error_rate=ratio(number_where(rows.is_error), rows.count())
     )
-    named = Field("day", "Day" if grain == "day" else f"{grain.capitalize()} from", "date")
+    named = Field("day", say_as("period", "Day" if grain == "day" else f"{grain.capitalize()} from"), "date")
     fields = (named, Field("service", "Service"), Field("error_rate", "Error rate", "ratio"))
-    return book.ask(f"Error rate by service and {grain}", fields, days.order_by("day", "service"))
+    return book.ask(say_as("error rate", f"Error rate by service and {grain}"), fields, days.order_by("day", "service"))
 
 
 def slowest_endpoints(book: Book, top: int = 12) -> Result:
@@ -69,7 +70,7 @@ def statuses(book: Book) -> Result:
     """
     rows = _requests(book, "error_rate")
     status = rows.status.fill_null(0)
-    found = rows.group_by(status=ibis.ifelse(status == 0, "no response", status.cast("string"))).aggregate(
+    found = rows.group_by(status=ibis.ifelse(status == 0, say("no response"), status.cast("string"))).aggregate(
         requests=rows.count(), response_bytes=rows.response_bytes.sum().fill_null(0)
     )
     fields = (
@@ -91,7 +92,8 @@ def landed_rows(book: Book) -> Result:
             feed.rows,
             feed.rejected,
             ", ".join(
-                f"{formats.full(number, 'count')} {name.replace('_', ' ')}" for name, number in feed.facts.items()
+                f"{formats.full(number, 'count')} {say_as('landed', name.replace('_', ' '))}"
+                for name, number in feed.facts.items()
             ),
         )
         for feed in feeds
@@ -116,7 +118,7 @@ def vitals(book: Book, top: int = 12) -> Result:
     pages = samples.group_by("path").aggregate(samples=samples.count(), **p75)
     known = pages.lcp.notnull() & pages.cls.notnull()
     good = [(pages[v.lower()] <= VITAL_BANDS[v][0]).fill_null(v == "INP") for v in ("LCP", "INP", "CLS")]
-    pages = pages.mutate(passes=ibis.cases((~known, "not known"), (ibis.and_(*good), "yes"), else_="no"))
+    pages = pages.mutate(passes=ibis.cases((~known, say("not known")), (ibis.and_(*good), say("yes")), else_=say("no")))
     fields = (
         Field("path", "Page"),
         Field("samples", "Samples", "count"),

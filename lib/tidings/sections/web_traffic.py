@@ -9,9 +9,10 @@ import ibis.expr.types as ir
 
 from tidings.book import Book
 from tidings.errors import UsageError
+from tidings.language import say
 from tidings.metrics.measures import distinct, number_where, ratio
 from tidings.metrics.registry import get
-from tidings.metrics.result import Field, Result
+from tidings.metrics.result import Field, Result, no_source_words
 from tidings.query.segment import UNKNOWN
 from tidings.window import seconds_before
 
@@ -133,7 +134,7 @@ def live(book: Book) -> Result:
     )
     now = book.value("current_visitors")
     if now.value is None:
-        note = f"The last 30 minutes are unknown: {now.why}."
+        note = say("The last 30 minutes are unknown: {why}.", why=no_source_words(now.why))
         return Result("The last 30 minutes", fields, (), replace(now.provenance, notes=(note,)))
     hits = book.mart("fct_events")
     ago = seconds_before(hits.ts, book.as_of)

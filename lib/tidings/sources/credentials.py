@@ -28,11 +28,12 @@ class Credentials:
 
 
 def credentials(settings: Settings) -> Credentials:
-    """Every variable that a configured source names, and every other one whose name looks like a secret.
+    """Every variable that a configured source or channel names, and every other one whose name looks like a secret.
 
     For a source that cannot be opened, all variables that start with its name.
     """
     named = dict.fromkeys(name for source in settings.sources for name in _variables(settings, source))
+    named |= dict.fromkeys(name for channel in settings.channels for name in settings.variables_of(channel))
     called = [name for name in settings.environment if is_secret_name(name) and name not in named]
     values = [
         *(settings.secret_value(name) for name in named if not is_public_name(name)),

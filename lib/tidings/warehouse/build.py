@@ -17,6 +17,7 @@ from tidings.feeds import feeds
 from tidings.landing.exchange_rates import no_fixings, read_fixings
 from tidings.landing.manifest import MANIFEST
 from tidings.landing.store import LandedFile, landed_files, verify
+from tidings.ledger.alert_table import alert_table
 from tidings.ledger.store import Ledger
 from tidings.models.contracts import Breach, broken, check_columns, check_rows, declared
 from tidings.models.graph import Graph, known_models
@@ -24,20 +25,13 @@ from tidings.models.model import Model
 from tidings.platform_metrics import METRIC_DAILY
 from tidings.settings import Settings
 from tidings.sources.source import Progress, silent
-from tidings.warehouse.compiled import RAW_CALENDAR, RAW_FX, code_hash, root_schemas, sql_of
+from tidings.warehouse.compiled import RAW_ALERTS, RAW_CALENDAR, RAW_FX, code_hash, root_schemas, sql_of
 from tidings.warehouse.coverage import coverage_table, filled_table
+from tidings.warehouse.engine import RawFile, Writing
 from tidings.warehouse.folder import DRAFT, locked, point, prune, publish, sweep
 from tidings.warehouse.metadata import TableBuilt, meta_tables
-from tidings.warehouse.reader import (
-    RawFile,
-    Warehouse,
-    Writer,
-    build_file,
-    can_be_read,
-    current_build,
-    is_whole,
-    sql_of_no_rows,
-)
+from tidings.warehouse.reader import ENGINE, Warehouse, build_file, can_be_read, current_build, is_whole
+from tidings.window import Zone
 
 
 @dataclass(frozen=True)
@@ -136,11 +130,11 @@ def _make(
 ) -> None:
     draft = settings.warehouse / f".{build_id}{DRAFT}"
     try:
-        writer = Writer(draft)
+        writer = ENGINE.write(draft)
         try:
             _show_raw(writer, settings, files)
             fed = {f"raw_{file.feed}" for file in files}
-            built = _make_tables(writer, graph, fed | {RAW_FX, RAW_CALENDAR}, progress)
+            built = _make_tables(writer, graph, fed | {RAW_FX, RAW_CALENDAR, RAW_ALERTS}, progress)
             meta = meta_tables(build_id, code, built, files)
             for name, rows in {**meta, **_coverage(built, files, meta["meta_feeds"], writer)}.items():
                 writer.insert(name, rows)
@@ -157,7 +151,7 @@ def _make(
         sweep(settings.warehouse)
 
 
-def _show_raw(writer: Writer, settings: Settings, files: list[LandedFile]) -> None:
+def _show_raw(writer: Writing, settings: Settings, files: list[LandedFile]) -> None:
     for feed in feeds().values():
         landed = [file for file in files if file.feed == feed.name]
         # Numbered over all endpoints of the feed, so that ordinal and line identify one row.
@@ -171,9 +165,11 @@ def _show_raw(writer: Writer, settings: Settings, files: list[LandedFile]) -> No
         writer.raw_view(f"raw_{feed.name}", types, feed.time, raw)
     writer.show(RAW_FX, read_fixings(settings.fx) if settings.fx else no_fixings())
     writer.show(RAW_CALENDAR, day_table(calendar_of(settings)))
+    # What the ledger holds is no part of a build, which follows from the raw data: a book lays it over (decision 22).
+    writer.show(RAW_ALERTS, alert_table((), Zone(settings.timezone)))
 
 
-def _make_tables(writer: Writer, graph: Graph, fed: set[str], progress: Progress) -> list[TableBuilt]:
+def _make_tables(writer: Writing, graph: Graph, fed: set[str], progress: Progress) -> list[TableBuilt]:
     schemas = root_schemas()
     unfed = graph.roots - fed
     built: list[TableBuilt] = []
@@ -188,7 +184,7 @@ def _make_tables(writer: Writer, graph: Graph, fed: set[str], progress: Progress
         # Staging of an empty feed is empty. Most workbooks use few feeds, and compiling takes longest.
         if model.layer == "staging" and unfed.issuperset(model.reads):
             unfed |= {model.name}
-            sql = sql_of_no_rows(schemas[model.name])
+            sql = ENGINE.sql_of_no_rows(schemas[model.name])
             writer.create(model.name, sql)
             built.append(TableBuilt(model, 0, None, sql, _feeds(graph, model)))
             continue
@@ -216,7 +212,7 @@ def _feeds(graph: Graph, model: Model) -> tuple[str, ...]:
 
 
 def _coverage(
-    built: Iterable[TableBuilt], files: Sequence[LandedFile], meta_feeds: pa.Table, writer: Writer
+    built: Iterable[TableBuilt], files: Sequence[LandedFile], meta_feeds: pa.Table, writer: Writing
 ) -> dict[str, pa.Table]:
     """Which days each source covers, and which columns it fills."""
     made = {table.model.name: table for table in built}

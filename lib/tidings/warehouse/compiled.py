@@ -25,13 +25,16 @@ from tidings.discovery import own_files
 from tidings.errors import WarehouseError
 from tidings.feeds import feeds
 from tidings.landing.exchange_rates import COLUMNS as FX_COLUMNS
+from tidings.ledger.alert_table import COLUMNS as ALERT_COLUMNS
 from tidings.models.contracts import nullable
 from tidings.models.model import Model
 from tidings.models.staging.landed import default_staging
-from tidings.warehouse.reader import ENGINE_VERSION, ORIGIN, compile_sql
+from tidings.warehouse.engine import ORIGIN
+from tidings.warehouse.reader import ENGINE
 
 RAW_FX = "raw_fx"
 RAW_CALENDAR = "raw_calendar"
+RAW_ALERTS = "raw_alerts"
 # Packages and modules that determine the content of a build: editing one makes a new build.
 _MAKERS = (
     "tidings.models",
@@ -39,6 +42,7 @@ _MAKERS = (
     "tidings.feeds",
     "tidings.warehouse",
     "tidings.landing.exchange_rates",
+    "tidings.ledger.alert_table",
     "tidings.platform_metrics",
     "tidings.schema",
     "tidings.window",
@@ -48,12 +52,14 @@ _compiled: dict[Any, str] = {}
 
 
 def root_schemas() -> dict[str, ibis.Schema]:
-    """The tables that no model makes and their columns: `raw_<feed>` for every feed, `raw_fx`, and `raw_calendar`."""
+    """The tables that no model makes and their columns: `raw_<feed>` for every feed, and `raw_fx`, `raw_calendar`,
+    `raw_alerts`.
+    """
     roots = {
         f"raw_{feed.name}": ibis.schema({**{c: nullable(column.type) for c, column in feed.columns.items()}, **ORIGIN})
         for feed in feeds().values()
     }
-    given = {RAW_FX: FX_COLUMNS, RAW_CALENDAR: CALENDAR_COLUMNS}
+    given = {RAW_FX: FX_COLUMNS, RAW_CALENDAR: CALENDAR_COLUMNS, RAW_ALERTS: ALERT_COLUMNS}
     others = {name: {c: nullable(column.type) for c, column in columns.items()} for name, columns in given.items()}
     return {**roots, **{name: ibis.schema(columns) for name, columns in others.items()}}
 
@@ -83,7 +89,7 @@ def sql_of(model: Model, schemas: Mapping[str, ibis.Schema]) -> str:
     if key not in _compiled:
         file = _kept_file(model, schemas)
         kept = _read(file) if file else ""
-        _compiled[key] = kept or compile_sql(express(model, schemas))
+        _compiled[key] = kept or ENGINE.compile_sql(express(model, schemas))
         if file and not kept:
             _keep(file, _compiled[key])
     return _compiled[key]
@@ -143,7 +149,7 @@ def code_hash() -> str:
     Raises:
         ModuleNotFoundError: a name in `_MAKERS` is not a module any more, so that edits of it would go unnoticed.
     """
-    digest = hashlib.sha256(f"tidings {version('tidings')}, {ENGINE_VERSION}".encode())
+    digest = hashlib.sha256(f"tidings {version('tidings')}, {ENGINE.VERSION}".encode())
     for name in _MAKERS:
         for file in _sources_of(name):
             digest.update(f"{name}/{file.name}".encode() + file.read_bytes())

@@ -1,36 +1,35 @@
-"""The engine: the only module that opens a connection, to read a build or to write a new one."""
+"""Reading a finished build, and which one readers get."""
 
 from __future__ import annotations
 
-import glob
 import itertools
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import duckdb
-import ibis
-import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
-from ibis.backends.sql.datatypes import DuckDBType
-from sqlglot import exp
+import pyarrow.compute as pc
 
 from tidings.errors import UsageError, WarehouseError, remedy_of, suggest
-from tidings.settings import Settings
+from tidings.settings import Settings, process_rows
+from tidings.warehouse import duckdb
+from tidings.warehouse.bound import META, Bound
+from tidings.warehouse.engine import Engine, EngineError
 from tidings.warehouse.folder import POINTER
 from tidings.warehouse.metadata import FeedInfo, TableInfo
+from tidings.warehouse.rows import ALL_ROWS, Rows
 
-DIALECT = "duckdb"
+ENGINE: Final[Engine] = duckdb
+"""The engine of every workbook: all else asks it through the protocol."""
 _BUILD_ID = re.compile(r"\w[\w-]{0,63}", re.ASCII)
-ORIGIN = {"_source": "string", "_partition": "string", "_pull": "int64", "_line": "int64"}
-ENGINE_VERSION = f"duckdb {duckdb.__version__}, ibis {ibis.__version__}"
 
 
 def build_file(settings: Settings, build: str) -> Path:
@@ -72,42 +71,39 @@ def can_be_read(warehouse: Warehouse) -> bool:
             _ = warehouse.meta, warehouse.tables, warehouse.feeds, warehouse.rejected
             for name in warehouse.tables:
                 warehouse.count(name)
-    except (WarehouseError, duckdb.Error, LookupError, TypeError):
+    except (WarehouseError, LookupError, TypeError):
         return False
     return True
 
 
-def compile_sql(expression: ir.Expr) -> str:
-    """An expression as the engine's SQL."""
-    return str(ibis.to_sql(expression, dialect=DIALECT))
-
-
-def sql_of_no_rows(schema: ibis.Schema) -> str:
-    """A query with these columns and no rows."""
-    return _no_rows({name: _sql_of_type(type_) for name, type_ in schema.items()})
-
-
 class Warehouse:
-    """One finished build, opened read-only; any number of processes may read it at once."""
+    """One finished build, opened read-only; any number of processes may read it at once.
 
-    def __init__(self, file: Path, build_id: str) -> None:
+    Under `rows` every table is a view of those rows, in a connection in which nothing else has a name; what has none of
+    their columns cannot be read. The rows to which the process is bound hold in any case (docs/decisions/0023).
+    """
+
+    def __init__(self, file: Path, build_id: str, rows: Rows = ALL_ROWS) -> None:
         self.build_id = build_id
         self.file = file
+        self.rows = Rows.from_text(process_rows()).within(rows)
         self._views: dict[str, str] = {}
         try:
-            self._backend = ibis.duckdb.connect(file, read_only=True)
-        except duckdb.Error as error:
+            self._bound = Bound(ENGINE, file, self.rows)
+        except EngineError as error:
             raise WarehouseError(
                 f"Build {build_id} cannot be opened: {error}.",
                 f"The warehouse is a cache: delete {file.name} and run `tidings build`.",
             ) from error
+        self._build = self._bound.build
 
     @classmethod
-    def open(cls, settings: Settings, build: str | None = None) -> Warehouse:
-        """Open a build read-only, by default the current one.
+    def open(cls, settings: Settings, build: str | None = None, rows: Rows = ALL_ROWS) -> Warehouse:
+        """Open a build read-only, by default the current one, of which only `rows` can be read.
 
         Raises:
             WarehouseError: nothing has been built, there is no such build, or its file is damaged.
+            RowsError: no table has the columns of the rows.
         """
         wanted = build or current_build(settings)
         if wanted is None:
@@ -116,11 +112,11 @@ class Warehouse:
         if not file.is_file():
             kept = [path.stem for path in settings.warehouse.glob("*.duckdb") if path.is_file()]
             raise WarehouseError(f"There is no build {wanted}.", f"{suggest(wanted, kept)} Or run `tidings build`.")
-        return cls(file, wanted)
+        return cls(file, wanted, rows)
 
     def close(self) -> None:
         """Close the connection and with it the file."""
-        self._backend.disconnect()
+        self._build.close()
 
     def __enter__(self) -> Warehouse:
         return self
@@ -133,19 +129,32 @@ class Warehouse:
 
         Raises:
             WarehouseError: no such table.
+            RowsError: it cannot be limited to the rows that may be read.
         """
+        self._bound.require_readable(name)
         if name not in self.tables and name not in self._meta_tables:
             raise WarehouseError(f"There is no table {name} in build {self.build_id}.", suggest(name, self.tables))
-        return self._backend.table(name)
+        return self._build.backend.table(name)
+
+    def require_all_rows(self, what: str) -> None:
+        """Refuse what cannot be told apart by the rows of an audience; `what` is the subject of a sentence, plural.
+
+        Raises:
+            RowsError: only some rows may be read.
+        """
+        self._bound.require_all_rows(what)
 
     def count(self, name: str) -> int:
         """How many rows a table has; by the engine alone, as Ibis takes longer to ask than it takes to count.
 
         Raises:
-            duckdb.Error: the table is not there, or damaged.
+            WarehouseError: the table is not there, or damaged.
+            RowsError: it cannot be limited to the rows that may be read.
         """
-        ((rows,),) = self._backend.raw_sql(f"SELECT count(*) FROM {_name(name)}").fetchall()  # noqa: S608 - a quoted name
-        return int(rows)
+        self._bound.require_readable(name)
+        with self._refusing():
+            counted = self._build.query(f"SELECT count(*) FROM {ENGINE.quoted(name)}")  # noqa: S608 - a quoted name
+        return int(counted[0][0].as_py())
 
     def view(self, name: str, expression: ir.Table) -> ir.Table:
         """A temporary view of this connection for an expression, called `name`, with a number if the name is taken.
@@ -157,16 +166,32 @@ class Warehouse:
         names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
         name = next(each for each in names if each not in self.tables and self._views.get(each, sql) == sql)
         if name not in self._views:
-            try:
-                self._backend.raw_sql(f"CREATE TEMP VIEW {_name(name)} AS {sql}")
-            except duckdb.Error as error:
-                raise self._refusal(error) from error
+            with self._refusing():
+                self._build.view(name, sql)
             self._views[name] = sql
-        return ops.DatabaseTable(name, schema=expression.schema(), source=self._backend).to_expr()
+        return ops.DatabaseTable(name, schema=expression.schema(), source=self._build.backend).to_expr()
+
+    def lay_over(self, name: str, rows: pa.Table, source: str, covers: tuple[datetime, datetime] | None) -> None:
+        """Show rows in place of a table of the build, on this connection alone; `covers` is from when to when a source
+        knows them, aware, where the build is not older. Nothing where this build has no such table.
+        """
+        until = self.complete_until
+        if name not in self.tables:
+            return
+        self._build.lay_over(name, rows)
+        newest = pc.max(rows["ts"]).as_py()
+        info = replace(self.tables[name], rows=rows.num_rows, last_row_at=_aware(newest), feeds=(name,))
+        self.tables = {**self.tables, name: info}
+        self.feeds_of = {**self.feeds_of, name: info.feeds}
+        if covers is not None and until is not None and covers[0] < until:
+            empty = dict.fromkeys(("platform", "metric", "breakdown", "zone", "ended"))
+            row: dict[str, Any] = {**empty, "source": source, "feed": name, "is_total": True, "gaps": []}
+            self.coverage = (*self.coverage, {**row, "start": covers[0], "until": min(covers[1], until)})
 
     def views_in(self, sql: str) -> Mapping[str, str]:
-        """The views that a query reads, with their SQL."""
-        return {name: made for name, made in self._views.items() if _name(name) in sql}
+        """The views that a query reads, with their SQL; under `rows` also those of the tables."""
+        found = {name: made for name, made in self._views.items() if ENGINE.quoted(name) in sql}
+        return {**self._bound.views_in([sql, *found.values()]), **found}
 
     def require_own(self, expression: ir.Expr) -> None:
         """Refuse an expression of another connection, whose names may mean other rows here.
@@ -174,7 +199,8 @@ class Warehouse:
         Raises:
             UsageError: the expression reads a table or view of another connection.
         """
-        foreign = [node.name for node in expression.op().find(ops.DatabaseTable) if node.source is not self._backend]
+        own = self._build.backend
+        foreign = [node.name for node in expression.op().find(ops.DatabaseTable) if node.source is not own]
         if foreign:
             raise UsageError(
                 f"The expression reads {foreign[0]} of another book.", "Run it with the book that its tables come from."
@@ -182,7 +208,7 @@ class Warehouse:
 
     def sql(self, expression: ir.Expr) -> str:
         """The SQL that `query` would run."""
-        return compile_sql(expression)
+        return ENGINE.compile_sql(expression)
 
     def query(self, expression: ir.Expr) -> pa.Table:
         """Run an expression; a scalar gives a table of one row, a column a table of one column.
@@ -199,22 +225,27 @@ class Warehouse:
             WarehouseError: the engine rejected it.
         """
         schema = expression.as_table().schema().to_pyarrow()
-        try:
-            found = self._backend.raw_sql(sql).to_arrow_table()
-            return found.cast(_with_all_decimals(schema, found.schema))
-        except duckdb.Error as error:
-            raise self._refusal(error) from error
+        with self._refusing():
+            found = self._build.query(sql)
+        return found.cast(_with_all_decimals(schema, found.schema))
 
-    def _refusal(self, error: duckdb.Error) -> WarehouseError:
-        is_damaged = isinstance(error, duckdb.IOException | duckdb.InternalException | duckdb.FatalException)
-        remedy = f"The warehouse is a cache: delete {self.file.name} and run `tidings build`."
-        return WarehouseError(
-            f"The query failed on build {self.build_id}: {error}.", remedy if is_damaged else "See its SQL."
-        )
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except EngineError as error:
+            remedy = f"The warehouse is a cache: delete {self.file.name} and run `tidings build`."
+            raise WarehouseError(
+                f"The query failed on build {self.build_id}: {error}.", remedy if error.is_damaged else "See its SQL."
+            ) from error
+
+    def _brought(self, source: str, feed: str = "") -> bool:
+        with self._refusing():
+            return self._bound.brought(source, feed, self.feeds_of)
 
     @cached_property
     def _meta_tables(self) -> frozenset[str]:
-        return frozenset(name for name in self._backend.list_tables() if name.startswith("meta_"))
+        return frozenset(name for name in self._build.backend.list_tables() if name.startswith(META))
 
     @cached_property
     def meta(self) -> Mapping[str, Any]:
@@ -223,13 +254,36 @@ class Warehouse:
 
     @cached_property
     def tables(self) -> Mapping[str, TableInfo]:
-        """All tables that models made, by name."""
-        rows = self._rows("meta_tables")
-        return {row["name"]: TableInfo(**{**row, "feeds": tuple(row["feeds"])}) for row in rows}
+        """All tables that models made and that can be read, by name; their counts are of the rows that can."""
+        infos = {row["name"]: TableInfo(**{**row, "feeds": tuple(row["feeds"])}) for row in self._rows("meta_tables")}
+        if not self.rows:
+            return infos
+        with self._refusing():
+            counted = self._bound.counted
+        return {
+            name: replace(info, rows=counted[name].rows, last_row_at=_aware(counted[name].newest))
+            for name, info in infos.items()
+            if name in counted
+        }
+
+    @cached_property
+    def barred(self) -> Mapping[str, str]:
+        """The tables that cannot be limited to `rows` and so cannot be read, with the reason as a sentence."""
+        return dict(self._bound.barred)
+
+    @cached_property
+    def feeds_of(self) -> Mapping[str, tuple[str, ...]]:
+        """The feeds that each table is made from, of all tables."""
+        return {row["name"]: tuple(row["feeds"]) for row in self._rows("meta_tables")}
 
     @cached_property
     def feeds(self) -> tuple[FeedInfo, ...]:
-        """All endpoints that were landed, by source and endpoint."""
+        """All endpoints that were landed, by source and endpoint.
+
+        Raises:
+            RowsError: only some rows may be read.
+        """
+        self.require_all_rows("Counts of what was landed")
         return tuple(
             FeedInfo(
                 **{
@@ -245,14 +299,20 @@ class Warehouse:
 
     @cached_property
     def coverage(self) -> tuple[Mapping[str, Any], ...]:
-        """The rows of `meta_coverage`, instants as aware UTC."""
+        """The rows of `meta_coverage`, instants as aware UTC; under `rows` of the sources that brought them.
+
+        Of their partitions, which may be other audiences', nothing is said then.
+        """
         rows = self._rows("meta_coverage")
+        if self.rows:
+            rows = [{**row, "ended": ()} for row in rows if self._brought(row["source"], row["feed"])]
         return tuple({**row, "gaps": [[_aware(end) for end in gap] for gap in row["gaps"] or ()]} for row in rows)
 
     @cached_property
     def filled(self) -> tuple[tuple[str, str, str, str | None], ...]:
         """Which columns each source fills, as (table, source, column, value)."""
-        return tuple((row["table"], row["source"], row["column"], row["value"]) for row in self._rows("meta_filled"))
+        rows = [row for row in self._rows("meta_filled") if self._brought(row["source"])]
+        return tuple((row["table"], row["source"], row["column"], row["value"]) for row in rows)
 
     @cached_property
     def rejected(self) -> tuple[Mapping[str, Any], ...]:
@@ -260,7 +320,11 @@ class Warehouse:
 
         `day` (UTC) is null if unknown. `of` counts all rows of the partition and day; its days without rejected rows
         are included with an empty reason.
+
+        Raises:
+            RowsError: only some rows may be read.
         """
+        self.require_all_rows("Rejected rows")
         return tuple(self._rows("meta_rejected"))
 
     def last_row_at(self, table: str) -> datetime | None:
@@ -268,7 +332,9 @@ class Warehouse:
 
         Raises:
             WarehouseError: no such table.
+            RowsError: it cannot be limited to the rows that may be read.
         """
+        self._bound.require_readable(table)
         if table not in self.tables:
             raise WarehouseError(f"There is no table {table} in build {self.build_id}.", suggest(table, self.tables))
         return self.tables[table].last_row_at
@@ -280,7 +346,8 @@ class Warehouse:
         return until
 
     def _rows(self, meta_table: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self._backend.con.table(meta_table).to_arrow_table().to_pylist()
+        with self._refusing():
+            rows: list[dict[str, Any]] = self._build.stored(meta_table).to_pylist()
         return [{name: _aware(value) for name, value in row.items()} for row in rows]
 
 
@@ -293,125 +360,3 @@ def _with_all_decimals(schema: pa.Schema, found: pa.Schema) -> pa.Schema:
 
 def _aware(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
-
-
-@dataclass(frozen=True)
-class RawFile:
-    """A landed Parquet file; rows whose time lies in a hidden window [from, to) are left out."""
-
-    path: Path
-    source: str
-    partition: str
-    pull: int
-    hidden: tuple[tuple[datetime, datetime], ...] = ()
-
-
-class Writer:
-    """A new build being written; no other process can read it until it is closed and renamed."""
-
-    def __init__(self, file: Path) -> None:
-        # The newest file format writes a third faster; older engines cannot read it, which is fine for a cache.
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "preserve_insertion_order": False,
-            "storage_compatibility_version": "latest",
-        }
-        self._file = file
-        self._con = duckdb.connect(str(file), config=config)
-
-    def finish(self) -> None:
-        """Write everything to the file; closing alone would not report a full disk.
-
-        Raises:
-            WarehouseError: the file cannot be written.
-        """
-        try:
-            self._con.execute("CHECKPOINT")
-        except duckdb.Error as error:
-            raise WarehouseError(
-                f"The build could not be written to {self._file.parent}: {error}.", "Free disk space, then repeat."
-            ) from error
-
-    def close(self) -> None:
-        """Close the connection and with it the file."""
-        self._con.close()
-
-    def raw_view(self, name: str, columns: Mapping[str, str], time: str, files: Sequence[RawFile]) -> None:
-        """A view of landed files: typed columns, `_source`, `_partition`, `_pull`, `_line`; never `_record`."""
-        types = _types(columns)
-        selects = [self._select(file, types, time) for file in files] or [_no_rows({**types, **_types(ORIGIN)})]
-        self._con.execute(f"CREATE TEMP VIEW {_name(name)} AS {' UNION ALL '.join(selects)}")
-
-    def _select(self, file: RawFile, types: Mapping[str, str], time: str) -> str:
-        source = f"read_parquet({_text(glob.escape(str(file.path)))})"
-        there = {row[0] for row in self._con.execute(f"DESCRIBE FROM {source}").fetchall()}
-        # A file landed before the feed had a column gives nulls for it.
-        shown = [f"CAST({_name(c) if c in there else 'NULL'} AS {t}) AS {_name(c)}" for c, t in types.items()]
-        origin = f"{_text(file.source)} AS _source, {_text(file.partition)} AS _partition"
-        origin += f", CAST({file.pull:d} AS BIGINT) AS _pull"
-        hidden = "".join(
-            f" AND NOT ({_name(time)} >= {_instant(start)} AND {_name(time)} < {_instant(end)})"
-            for start, end in file.hidden
-        )
-        return f"SELECT {', '.join(shown)}, {origin}, CAST(_line AS BIGINT) AS _line FROM {source} WHERE TRUE{hidden}"  # noqa: S608 - every part is quoted above
-
-    def create(self, name: str, sql: str) -> ibis.Schema:
-        """Create a table from a query; returns its schema as the engine has it.
-
-        Raises:
-            WarehouseError: the engine rejected the query or ran out of space.
-        """
-        try:
-            self._con.execute(f"CREATE TABLE {_name(name)} AS {sql}")
-        except duckdb.Error as error:
-            raise WarehouseError(
-                f"The table {name} could not be created: {error}.", "Correct its model, or free memory and disk space."
-            ) from error
-        described = self._con.execute(f"DESCRIBE {_name(name)}").fetchall()
-        return ibis.schema({row[0]: _type(row[1]) for row in described})
-
-    def insert(self, name: str, rows: pa.Table) -> None:
-        """Create a table from Arrow rows."""
-        self._con.register("rows_to_insert", rows)
-        self._con.execute(f"CREATE TABLE {_name(name)} AS FROM rows_to_insert")
-        self._con.unregister("rows_to_insert")
-
-    def show(self, name: str, rows: pa.Table) -> None:
-        """Give the models Arrow rows as a table, without storing them."""
-        self._con.register(name, rows)
-
-    def run(self, expression: ir.Expr) -> pa.Table:
-        """Run an expression over the tables made so far."""
-        return self._con.execute(compile_sql(expression)).to_arrow_table()
-
-
-# There are a few dozen types, in thousands of columns, and each takes a parser or a generator of SQL.
-@cache
-def _type(described: str) -> dt.DataType:
-    return DuckDBType.from_string(described)
-
-
-@cache
-def _sql_of_type(type_: dt.DataType) -> str:
-    return str(DuckDBType.from_ibis(type_).sql(DIALECT))
-
-
-def _no_rows(types: Mapping[str, str]) -> str:
-    shown = ", ".join(f"CAST(NULL AS {type_}) AS {_name(column)}" for column, type_ in types.items())
-    return f"SELECT {shown} WHERE FALSE"
-
-
-def _types(columns: Mapping[str, str]) -> dict[str, str]:
-    return {column: _sql_of_type(dt.dtype(type_)) for column, type_ in columns.items()}
-
-
-@cache
-def _name(identifier: str) -> str:
-    return exp.to_identifier(identifier, quoted=True).sql(DIALECT)
-
-
-def _text(value: str) -> str:
-    return exp.Literal.string(value).sql(DIALECT)
-
-
-def _instant(value: datetime) -> str:
-    return f"CAST({_text(value.astimezone(UTC).replace(tzinfo=None).isoformat())} AS TIMESTAMP)"

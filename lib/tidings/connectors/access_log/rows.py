@@ -16,7 +16,7 @@ from tidings.connectors.access_log.rejects import shape
 from tidings.enrich.geography import Places
 from tidings.enrich.pseudonyms import Pseudonyms
 from tidings.enrich.redaction import redact, redact_addresses, redact_query
-from tidings.enrich.traffic import resolve
+from tidings.enrich.traffic import Traffic, resolve
 from tidings.enrich.user_agents import Agent, describe
 
 _REQUEST: Final = re.compile(r"(?P<method>[A-Za-z_-]{1,20}) (?P<target>.*?)(?: (?P<protocol>HTTP/\d(?:\.\d)?))?")
@@ -36,21 +36,11 @@ _TRAFFIC: Final = ("referrer_host", "source", "medium", "channel", "campaign", "
 
 
 @dataclass(frozen=True, slots=True)
-class _Landing:
+class _Landing(Traffic):
     """A request and its referrer as rows of the feed hold them."""
 
     method: str | None
-    path: str | None
-    query: str | None
     protocol: str | None
-    host: str | None
-    referrer_host: str | None
-    source: str
-    medium: str
-    channel: str
-    campaign: str | None
-    content: str | None
-    term: str | None
     is_document: bool
 
 
@@ -206,7 +196,7 @@ def _mapped(column: pa.StringArray, function: Callable[[str], Any], blank: Any =
     if blank is not None:
         found.append(blank)
     indices = pc.fill_null(encoded.indices, len(found) - 1)
-    names = type(found[0]).__slots__ if found else ()
+    names = tuple(found[0].__dataclass_fields__) if found else ()
     return {
         name: pa.array(
             [getattr(item, name) for item in found], pa.bool_() if name.startswith("is_") else pa.string()

@@ -179,10 +179,10 @@ class Umami(ApiSource[UmamiOptions]):
             raise _CutError(f"the list of {type_} has {_MOST:,} or more: it was cut off, and is not landed.")
         yield redacted(found, "x", "y", written=_ADDRESSES[type_]) if type_ in _ADDRESSES else found
 
-    def _listed(self, client: Client, path: str, asked: Mapping[str, Any], size: int = 100) -> list[Mapping[str, Any]]:
+    def _listed(self, client: Client, path: str, asked: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
         def ask(page: int | None) -> Any:
-            return client.get(path, {**asked, "page": page or 1, "pageSize": size}, expects=_SITES).json()
+            return client.get(path, {**asked, "page": page or 1, "pageSize": 100}, expects=_SITES).json()
 
         def following(body: Any) -> int | None:
             page = int(body["page"])

@@ -3,9 +3,8 @@
   const system = matchMedia("(prefers-color-scheme: dark)");
   const button = document.querySelector("button.mode");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
-  const label = () => { button.textContent = isDark() ? "Light" : "Dark"; };
+  const label = () => { button.textContent = isDark() ? button.dataset.light : button.dataset.dark; };
   button.hidden = false;
-  button.setAttribute("aria-label", "Switch between light and dark");
   button.addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
     try { localStorage.setItem("tidings-mode", root.dataset.theme); } catch { /* lasts for this page only */ }

@@ -169,7 +169,6 @@ class Client:
         body: Any = None,
         form: Mapping[str, str] | None = None,
         expects: Expected = OBJECT,
-        headers: Mapping[str, str] | None = None,
         classify: Classify | None = None,
         auth: bool = True,
     ) -> Response:
@@ -178,11 +177,11 @@ class Client:
         Raises:
             ResponseError, CredentialError, OutageError: as `get`.
         """
-        sent = dict(headers or {})
+        headers = {}
         data: Any = form
         if body is not None:
-            data, sent["Content-Type"] = _ShyBytes(json.dumps(body, default=float).encode()), "application/json"
-        return self._ask("POST", path, expects, classify, auth, data=data, headers=sent)
+            data, headers["Content-Type"] = _ShyBytes(json.dumps(body, default=float).encode()), "application/json"
+        return self._ask("POST", path, expects, classify, auth, data=data, headers=headers)
 
     def _ask(
         self, method: str, path: str, expects: Expected, classify: Classify | None, auth: bool, **sent: Any
