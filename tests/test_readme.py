@@ -443,10 +443,19 @@ def _silenced(reader: Reader) -> None:
 
 
 Set = Callable[[Reader, pytest.FixtureRequest], None]
+
+
+def _listed(reader: Reader) -> None:
+    """The visits of one source, with a head and without what names a visitor."""
+    head, *rows = (reader.root / "visits.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert rows and head.startswith("Time,") and "isitor" not in head
+
+
 WORLDS: Mapping[str, tuple[Set, Callable[[Reader], None]]] = {
     "Start": (_fresh, _reported),
     "Ten minutes with it": (_sample, _seen),
     "Variants that a reader can choose": (_sample, _chosen),
+    "Down to the rows": (_sample, _listed),
     "Follow a number to its rows": (_sample, _followed),
     "For one shop, or for anybody": (_sample, _bound),
     "Orders, events, calls: CSV, Parquet, JSON lines": (_invoices, _retailed),

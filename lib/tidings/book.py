@@ -16,10 +16,11 @@ from tidings.analysis.retention import Grain, Mode, Type
 from tidings.annotations import read_annotations, read_targets, target_of
 from tidings.book_analyses import Asked, FunnelResult, RetentionResult, funnel, lifecycle, retention, rfm
 from tidings.book_listings import Listing, metrics_listing, tables_listing
+from tidings.book_rows import Leading
 from tidings.business_calendar import calendar_of
-from tidings.display import notebook, own
+from tidings.display import formats, notebook, own
 from tidings.display.show import head
-from tidings.errors import UsageError, WindowError, suggest
+from tidings.errors import MetricError, UsageError, WindowError, suggest
 from tidings.language import say, speak
 from tidings.ledger.alert_log import AlertLog
 from tidings.ledger.alert_table import alert_table, evaluated_days
@@ -27,7 +28,8 @@ from tidings.metrics.metric import Metric, Thresholds
 from tidings.metrics.registry import get, leaves, registry
 from tidings.metrics.result import Field, Point, Result, Series, Value
 from tidings.metrics.thresholds import judged, own_thresholds
-from tidings.query.breakdown import breakdown_result
+from tidings.query.behind import largest, of_metric
+from tidings.query.breakdown import breakdown_result, is_together
 from tidings.query.context import QueryContext, QueryResult
 from tidings.query.evaluation import rows_behind
 from tidings.query.explanation import Explanation, explanation
@@ -480,7 +482,31 @@ class Book:
         """
         metric = get(name)
         over = window or self.window
-        return breakdown_result(self.context, metric, by, top, over, over.compare(self.compare), self.unit(metric))
+        result = breakdown_result(self.context, metric, by, top, over, over.compare(self.compare), self.unit(metric))
+        names = [str(row[0]) for row in result.rows]
+        keys = [None if is_together(name) else {by: name} for name in names]
+        return self.leading(over).of_metric(result, metric, keys)
+
+    def leading(self, window: Window | None = None) -> Leading:
+        """What leads from results to the rows behind them in the run of a report, over the book's or another window."""
+        return Leading(self.context, self.settings, window or self.window)
+
+    def largest(self, name: str, window: Window | None = None, most: int | None = None) -> Result:
+        """The rows behind a metric, of its first input if it is made of others, the largest first, all or at most some.
+
+        What each row adds to the metric in its unit comes first, if that differs. Personal columns, keys and columns
+        without any value are left out.
+
+        Raises:
+            MetricError: there is no such metric.
+        """
+        metric = get(name)
+        (found,) = largest(self.context, of_metric(self.context, metric, window or self.window), most=most)
+        if found is None:
+            raise MetricError(f"{metric.title} ({name}) has no rows that can be shown.", "Ask for another metric.")
+        title = f"{formats.plural(found.total, 'row')} behind {metric.title}"
+        origin = self.context.provenance_of([metric], self.sql[-1:], found.total, window or self.window)
+        return Result(title, found.fields, found.rows, origin)
 
     def to_date(self, name: str, window: Window | None = None) -> Result:
         """A metric for the week and the month so far, each against the same days of the one before.

@@ -29,6 +29,8 @@ WITHOUT_SECRETS = "TIDINGS_WITHOUT_SECRETS"
 """Set while sections run: they read landed data, and the file .env is not read for them."""
 ROWS = "TIDINGS_ROWS"
 """Set while sections run for an audience: what every book of the process is bound to (`warehouse/rows.py`)."""
+SHOW_ROWS = "TIDINGS_SHOW_ROWS"
+"""Set while sections run whose pages hold the largest rows behind their figures (`book_rows.py`)."""
 WeekStart = Literal["monday", "sunday"]
 _File = Annotated[OptionalText, Meta(pattern=r"^[^\0]*\Z", title="the path of a file, without U+0000")]
 _SOURCES = Meta(title="one table per source", examples=['{ shop = { kind = "…" } }'])

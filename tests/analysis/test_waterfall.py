@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import ibis
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.analysis.waterfall import CUSTOMERS, NEW, RETURNING, UNKNOWN, Sales, Side, sales_by_customers, waterfall
+from tidings.analysis.waterfall import (
+    CUSTOMERS,
+    NEW,
+    RETURNING,
+    UNKNOWN,
+    Sales,
+    Side,
+    currency_effect,
+    sales_by_customers,
+    waterfall,
+)
 
 
 def test_parts_by_hand() -> None:
@@ -67,3 +77,25 @@ def test_customers_are_new_with_all_their_orders_of_the_window() -> None:
         RETURNING: (1, Decimal(5)),
         UNKNOWN: (3, Decimal(10)),
     }
+
+
+_CODES = ("EUR", "USD", "GBP", "JPY")
+_AMOUNTS = st.dictionaries(st.sampled_from(_CODES), st.decimals(-(10**9), 10**9, places=4))
+_RATES = st.fixed_dictionaries({code: st.decimals("0.001", 1000, places=8) for code in _CODES})
+
+
+@given(_AMOUNTS, _AMOUNTS, _RATES, _RATES)
+def test_the_effect_of_rates_and_the_change_at_one_rate_are_the_whole_exactly(
+    before: dict[str, Decimal], now: dict[str, Decimal], early: dict[str, Decimal], late: dict[str, Decimal]
+) -> None:
+    with localcontext(prec=60):
+        then = sum((amount * early[code] for code, amount in before.items()), Decimal(0))
+        today = sum((amount * late[code] for code, amount in now.items()), Decimal(0))
+        at_one_rate = today - sum((amount * late[code] for code, amount in before.items()), Decimal(0))
+        assert at_one_rate + currency_effect(before, early, late) == today - then
+
+
+def test_without_other_money_or_without_a_rate_rates_make_nothing() -> None:
+    one = {"EUR": Decimal(1)}
+    assert currency_effect({"EUR": Decimal(50)}, one, one) == 0
+    assert currency_effect({"XXX": Decimal(50)}, one, {**one, "XXX": Decimal(2)}) == 0

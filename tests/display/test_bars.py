@@ -259,3 +259,11 @@ def test_names_of_an_axis_stay_text_in_its_expression() -> None:
     assert json.loads(names) == [hostile, "b"]
     # The picture is drawn from the same expression, and both names stand in it.
     assert "alert(1) ||" in figure.html and figure.html.count(">b</text>") == 2, "in both pictures"
+
+
+def test_what_nobody_can_be_named_for_leads_no_waterfall() -> None:
+    rows = [("May", 100), ("Volume, new", 20), ("Price and mix, unknown", -70), ("June", 50)]
+    figure = waterfall(result(rows, *PART), unusual=True)
+    assert "largest known part: volume, new, +20" in figure.title
+    kinds = {fall["name"]: fall["kind"] for fall in drawn(figure)}
+    assert (kinds["Volume, new"], kinds["Price and mix, unknown"]) == ("up", "quiet")

@@ -6,6 +6,7 @@ import itertools
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tidings.display import alt, axes, formats
 from tidings.display.charts import lines, multiples, trend
 from tidings.display.figure import Figure
 from tidings.errors import UsageError
+from tidings.reporting.csv_link import csv_text
 from tidings.window import Window
 
 
@@ -254,3 +256,11 @@ def test_the_steps_of_a_ramp_are_round_rise_and_cover_the_values(values: list[fl
 def test_the_steps_of_counts_are_integers() -> None:
     assert axes.steps([0, 3, 28], 5) == [6, 12, 18, 24]
     assert axes.steps([], 5) == [1, 2, 3, 4], "without values any will do"
+
+
+def test_the_data_of_a_chart_have_dates_and_amounts_for_programs_and_say_what_still_runs() -> None:
+    figure = trend(series(lambda i: Decimal("0.10") + i, window=RUNNING))
+    assert figure.table is not None
+    rows = csv_text(figure.table.data()).splitlines()
+    assert rows[1].startswith("2026-06-03,0.10")
+    assert rows[-1].startswith("2026-06-30 (") and "2026-06-30" not in str(figure.html)

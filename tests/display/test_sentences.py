@@ -57,7 +57,7 @@ def test_a_change_of_the_whole_window_is_said_with_where_most_of_it_lies() -> No
 def test_nothing_unusual_is_the_first_finding_with_its_own_error_rate() -> None:
     quiet = [value(110, 100, unusual=False), value(0.01, 0.02, ERRORS, "ratio", unusual=False)]
     assert said(*map(Explanation, quiet)) == [
-        "Nothing unusual: 2 figures moved no more than in their history. By chance alone about 1 page in 50 says "
+        "Nothing unusual: 2 figures moved no more than in their history. By chance alone about 1 page in 34 says "
         "otherwise.",
         "Changes against the 28 days before: Net revenue 110.00 EUR (+10.0 %); Error rate 1.00 % (-1.00 points).",
     ]

@@ -14,12 +14,17 @@ WEEK = 7
 LEVEL = 0.005
 """A change is unusual when the past makes one as large in fewer than one of 200 windows."""
 HISTORY_DAYS = 400
+WINDOWS_LEAST = 8
 _LEAST_DAYS = 4 * WEEK
 _LEAST_PAIRS = 6.0
 _PROFILE_WEEKS = 8
 _KNOWN_SHARE = 0.8
+_MOST_ALIKE = 0.9
+_ERRORS = 2.0
 _TAILS = ((0.5, 0.6745), (0.9, 1.645), (0.98, 2.326))
 """Quantiles of |z| of normal z: where tails are heavy, the estimates of the spread from the later ones are larger."""
+_FAR_TAILS = ((0.99, 2.576), (0.995, 2.807))
+"""Further ones where a single row may make a day; of counts a far day is news, and must not hide the next one."""
 _FAR = 3.0
 _ABOVE = 1e-12
 
@@ -80,7 +85,7 @@ def chance_of_change(days: Days, length: int, distance: int) -> float | None:
     now, before = days.mean(start, end), days.mean(start - distance, end - distance)
     if now is None or before is None:
         return None
-    difference = _difference if days.is_mean else _relative
+    difference = _difference if days.is_mean else relative
     change = difference(now, before)
     past = [
         difference(late, early)
@@ -97,7 +102,7 @@ def chance_of_change(days: Days, length: int, distance: int) -> float | None:
             return None
         spread, freedom, middle = found
     spread = max(spread, _counting(days, start, distance))
-    return _two_sided(abs(change - middle) / max(spread, _ABOVE), freedom)
+    return two_sided(abs(change - middle) / max(spread, _ABOVE), freedom)
 
 
 def unusual_run(days: Days, length: int) -> Run | None:
@@ -111,7 +116,7 @@ def unusual_run(days: Days, length: int) -> Run | None:
     usual = [z for at in range(_LEAST_DAYS, start) if (z := _away(days, at, at)) is not None]
     if len(usual) < _LEAST_DAYS:
         return None
-    spread = max(_spread(usual), 1.0 if not days.is_mean else _ABOVE)
+    spread = max(_spread(usual, long_tails=not _is_counted(days)), 1.0 if not days.is_mean else _ABOVE)
     inflation = _resemblance(usual)
     moved = median([z for at in range(start, len(days.values)) if (z := _away(days, at, start)) is not None] or [0.0])
     looked, best = 0, None
@@ -130,7 +135,7 @@ def unusual_run(days: Days, length: int) -> Run | None:
                 best = z, Run(first, end, excess, 1.0)
     if best is None:
         return None
-    chance = min(1.0, looked * _two_sided(best[0], len(usual) / inflation - 1))
+    chance = min(1.0, looked * two_sided(best[0], len(usual) / inflation - 1))
     return replace(_grown(best[1], days, start, moved, spread), chance=chance) if chance < LEVEL else None
 
 
@@ -156,16 +161,34 @@ def _difference(now: float, before: float) -> float:
     return now - before
 
 
-def _relative(now: float, before: float) -> float:
+def relative(now: float, before: float) -> float:
     """A change relative to the middle of both, so that a rise and its return are as large as each other."""
     level = (abs(now) + abs(before)) / 2
     return (now - before) / level if level else 0.0
 
 
-def _spread(values: Sequence[float]) -> float:
+def _spread(values: Sequence[float], *, long_tails: bool = False) -> float:
+    """The spread round the median; with `long_tails` at least that of the side that reaches farther, up to its end."""
     middle = median(values)
-    away = sorted(abs(value - middle) for value in values)
-    return max(away[int(share * (len(away) - 1))] / z for share, z in _TAILS)
+    away = [abs(value - middle) for value in values]
+    if not long_tails:
+        return _by_quantiles(away, _TAILS)
+    sides = ([v - middle for v in values if v > middle], [middle - v for v in values if v < middle])
+    return max(
+        _by_quantiles(away, (*_TAILS, *_FAR_TAILS)),
+        *(_by_quantiles(side, (*_TAILS, *_FAR_TAILS[:1])) for side in sides),
+    )
+
+
+def _is_counted(days: Days) -> bool:
+    """Whether each row counts as one at most, so that no single row makes a day."""
+    known = [(value, n) for value, n in zip(days.values, days.rows, strict=True) if value is not None and n is not None]
+    return not days.is_mean and all(value.is_integer() and value <= n for value, n in known)
+
+
+def _by_quantiles(away: Sequence[float], tails: Sequence[tuple[float, float]]) -> float:
+    ordered = sorted(away)
+    return max(ordered[int(share * (len(ordered) - 1))] / z for share, z in tails) if ordered else 0.0
 
 
 def _from_days(days: Days, start: int, length: int, distance: int) -> tuple[float, float, float] | None:
@@ -180,7 +203,7 @@ def _from_days(days: Days, start: int, length: int, distance: int) -> tuple[floa
     ]
     if len(weekly) < _LEAST_DAYS - WEEK:
         return None
-    inflation = _resemblance(weekly)
+    inflation = _resemblance(weekly, _ERRORS)
     # Differences vary twice as days do; a straight line's slope over T days by those times the root of 12 / T^3.
     daily = _spread(weekly) / math.sqrt(2)
     unsure = distance * math.sqrt(12 / len(known) ** 3)
@@ -195,12 +218,16 @@ def _slope(values: Sequence[float]) -> float:
     return sum((at - middle) * (value - mean) for at, value in enumerate(values)) / square if square else 0.0
 
 
-def _resemblance(values: Sequence[float]) -> float:
-    """By how much more a mean of days next to each other varies than one of independent days, 1 or more."""
+def _resemblance(values: Sequence[float], errors: float = 0.0) -> float:
+    """By how much more a mean of days next to each other varies than one of independent days, 1 or more.
+
+    With `errors` at so many standard errors above what is seen: few days show less resemblance than there is.
+    """
     middle = fmean(values)
     square = sum((value - middle) ** 2 for value in values)
     lag = sum((a - middle) * (b - middle) for a, b in itertools.pairwise(values))
-    rho = min(0.8, max(0.0, lag / square)) if square else 0.0
+    unsure = errors / math.sqrt(len(values))
+    rho = min(_MOST_ALIKE if errors else 0.8, max(0.0, lag / square + unsure)) if square else 0.0
     return (1 + rho) / (1 - rho)
 
 
@@ -254,5 +281,6 @@ def _root(value: float) -> float:
     return math.copysign(math.sqrt(abs(value) + 0.375), value)
 
 
-def _two_sided(t: float, freedom: float) -> float:
+def two_sided(t: float, freedom: float) -> float:
+    """How likely Student's t is as far from 0 as this, on either side."""
     return float(2 * stdtr(max(1.0, freedom), -t))

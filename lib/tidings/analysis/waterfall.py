@@ -76,6 +76,19 @@ def waterfall(before: Side, now: Side) -> tuple[Part, ...]:
     return tuple(parts)
 
 
+def currency_effect(
+    before: Mapping[str, Decimal], early: Mapping[str, Decimal], late: Mapping[str, Decimal]
+) -> Decimal:
+    """What rates alone make of the amounts before: the sum over currencies of amount x (rate now - rate before).
+
+    With the change at the rates now it adds up to now at the rates now minus before at the rates before, exactly.
+    Currencies that lack one of the rates are left out.
+    """
+    with localcontext(prec=_DIGITS):
+        known = [code for code in before if code in early and code in late]
+        return sum((before[code] * (late[code] - early[code]) for code in known), Decimal(0))
+
+
 def sales_by_customers(orders: ir.Table) -> ir.Table:
     """Orders and gross revenue of one window by group of customers: customers, orders, gross.
 

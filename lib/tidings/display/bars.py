@@ -101,6 +101,7 @@ def columns(result: Result, value: str | None = None, title: str | None = None) 
         table=Table.of(result),
         provenance=result.provenance,
         metrics=rows.metrics_of([measure]),
+        behind=result.behind,
     )
 
 
@@ -168,6 +169,7 @@ def _chart(
         table=Table.of(result),
         provenance=result.provenance,
         metrics=rows.metrics_of([measure]),
+        behind=result.behind,
     )
 
 

@@ -370,8 +370,9 @@ def _period_unit(series: Series) -> str:
 
 
 def _period(series: Series, point: Point) -> Any:
-    """A period in the data of a chart: a day as a date, that a spreadsheet can sort; any other, or a part, in words."""
+    """A period in the data of a chart: a day as a date; else as it is read, and for programs its first day."""
     text = alt.state(point)
     if series.grain == "day" and not text:
         return point.period.start
-    return point.period.label + (f" ({text})" if text else "")
+    state = f" ({text})" if text else ""
+    return formats.Printed(f"{point.period.label}{state}", f"{point.period.start.isoformat()}{state}", "")

@@ -16,7 +16,7 @@ from tidings.enrich.characters import plain as plain_text
 from tidings.errors import UsageError
 from tidings.language import in_force
 from tidings.metrics.metric import Metric
-from tidings.metrics.result import Provenance, Value
+from tidings.metrics.result import Behind, Provenance, Value
 
 HTML = "text/html"
 TEXT = "text/plain"
@@ -67,6 +67,7 @@ class Figure:
     provenance: Provenance = NOWHERE
     spec: Mapping[str, Any] | None = None
     findings: tuple[Finding, ...] = ()
+    behind: Behind | None = None
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         if self.kind == "digest":
@@ -110,6 +111,7 @@ class Figure:
                 for one in self.findings
             ],
             "table": None if self.table is None else self.table.data(),
+            **({} if self.behind is None else {"behind": _led_to(self.behind)}),
             "provenance": {
                 "sql": list(self.provenance.sql),
                 "tables": dict(self.provenance.tables),
@@ -138,6 +140,7 @@ def chart(
     notes: Sequence[str] = (),
     key: Markup | str = "",
     metrics: Sequence[Metric] = (),
+    behind: Behind | None = None,
 ) -> Figure:
     """A chart in its frame: title with the finding, subtitle with the measure, picture, notes, data and source.
 
@@ -166,6 +169,7 @@ def chart(
         table=table,
         provenance=provenance,
         spec={**spec, "title": heading, "config": theme.config(theme.LIGHT)},
+        behind=behind,
     )
 
 
@@ -196,6 +200,15 @@ def still(spec: Mapping[str, Any], klass: str) -> Markup:
             'class="marks"', f'class="marks {klass}"', 1
         )
     )
+
+
+def _led_to(behind: Behind) -> dict[str, Any]:
+    """The rows behind the rows of a figure's table, for the record."""
+    groups = [
+        None if one is None else {"command": one.command, "total": one.total, **Table(one.fields, one.rows).data()}
+        for one in behind.groups
+    ]
+    return {"command": behind.command, "groups": groups}
 
 
 def figure_of(value: Value) -> dict[str, Any]:

@@ -13,12 +13,14 @@ from markupsafe import Markup
 from tidings.display import formats, rows
 from tidings.language import message, say
 from tidings.metrics.metric import Metric
-from tidings.metrics.result import Field, Provenance, Result
+from tidings.metrics.result import Behind, Field, Provenance, Result
 
 Kind = Literal["head", "findings", "cards", "gauge", "chart", "table", "note", "digest"]
 NOWHERE = Provenance((), {}, "")
 DEFINED = message("Definition: ")
 """What precedes the links to definitions, the last of a source line."""
+ROWS_OF = "#td-rows-"
+"""What precedes the number of a row of a result in a link to the rows behind it."""
 _LONGEST_WORD = 20
 _BEHIND = Markup('<div class="td-behind">')
 _END = Markup("</figure>")
@@ -37,14 +39,16 @@ class Table:
         """The table of a result."""
         return cls(result.fields, result.rows)
 
-    def html(self, label: str) -> Markup:
-        """The whole table as a fragment; `label` names its box for screen readers."""
+    def html(self, label: str, behind: Behind | None = None) -> Markup:
+        """The whole table as a fragment; `label` names its box for screen readers, `behind` leads to rows."""
         order, decimals = rows.in_view(self.fields), rows.decimals(self.fields, self.rows)
         body = Markup("").join(
             Markup("<tr>{}</tr>").format(
-                Markup("").join(cell(self.fields[at], row[at], at, decimals[at]) for at in order)
+                Markup("").join(
+                    cell(self.fields[at], row[at], at, decimals[at], address_behind(behind, n)) for at in order
+                )
             )
-            for row in self.rows
+            for n, row in enumerate(self.rows)
         )
         return scroll(label, Markup("").join(column_head(self.fields[at]) for at in order), body)
 
@@ -157,14 +161,24 @@ def column_head(field: Field) -> Markup:
     )
 
 
-def cell(field: Field, value: Any, index: int, decimals: int | None = None) -> Markup:
-    """One cell; the first of a row heads it; a change has arrow and sign, and no colour, as nobody judged it."""
+def address_behind(behind: Behind | None, number: int) -> str:
+    """Where a page has the rows behind a row of a result; the page completes it. Empty where there are none."""
+    has_rows = behind is not None and number < len(behind.groups) and behind.groups[number] is not None
+    return f"{ROWS_OF}{number}" if has_rows else ""
+
+
+def cell(field: Field, value: Any, index: int, decimals: int | None = None, address: str = "") -> Markup:
+    """One cell; the first of a row heads it, and leads to an `address` if there is one.
+
+    A change has arrow and sign, and no colour, as nobody judged it.
+    """
     if rows.is_change(field):
         return Markup('<td class="td-num">{}</td>').format(formats.arrowed(formats.full_change(value, field.unit)))
     shown = formats.full(value, field.unit, decimals)
     klass = _NUMERIC if formats.is_numeric_unit(field.unit) else _wrapping(field, shown)
     if index == 0:
-        return Markup('<th scope="row"{}>{}</th>').format(klass, shown)
+        head = Markup('<a href="{}">{}</a>').format(address, shown) if address else shown
+        return Markup('<th scope="row"{}>{}</th>').format(klass, head)
     return Markup("<td{}>{}</td>").format(klass, shown)
 
 

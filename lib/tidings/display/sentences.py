@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from tidings.analysis.parts import Cause
 from tidings.analysis.usual import LEVEL
+from tidings.currencies import places
 from tidings.display import formats
 from tidings.display.figure import Figure, Finding
 from tidings.display.fragments import frame
@@ -17,8 +18,8 @@ from tidings.metrics.result import Value, joined, no_source_words
 from tidings.query.explanation import Explanation
 from tidings.window import Window
 
-_BOTH = 2
-"""A change of the window and runs of its days are looked at, each at the same level."""
+_LOOKS = 3
+"""A change of the window, runs of its days and its parts are looked at, each at the same level."""
 
 
 def findings(explained: Sequence[Explanation]) -> Figure:
@@ -72,6 +73,9 @@ def _by_cause(unusual: Iterable[Explanation]) -> list[list[Explanation]]:
     for one in unusual:
         days = (one.days.start, one.days.end) if one.days else None
         names = one.cause.names if one.cause else ()
+        if one.part is not None:
+            groups.setdefault((one.part.column, one.part.name), []).append(one)
+            continue
         groups.setdefault((days, one.column, names) if names else one.value.metric.name, []).append(one)
     return list(groups.values())
 
@@ -79,13 +83,22 @@ def _by_cause(unusual: Iterable[Explanation]) -> list[list[Explanation]]:
 def _of_same(group: Sequence[Explanation]) -> Finding:
     first, values = group[0], [one.value for one in group]
     value = first.value
-    chances = [one.run.chance if one.run else one.value.chance for one in group]
+    chances = [one.part.chance if one.part else one.run.chance if one.run else one.value.chance for one in group]
     chance = min((one for one in chances if one is not None), default=0.0)
-    text = _of_window(first) if value.unusual else _of_run(first)
+    text = _of_window(first) if value.unusual else _of_part(first) if first.part else _of_run(first)
     others = [f"{v.metric.title} ({_moved(v)})" if v.change is not None else v.metric.title for v in values[1:]]
     if others:
         text += " " + say("The same shows in {names}.", names=_and(others))
     names = "/".join(first.cause.names) if first.cause else ""
+    if first.part is not None:
+        return Finding(
+            text,
+            f"{first.part.column} {first.part.name}",
+            chance,
+            value.metric.action,
+            joined(one.provenance for one in group),
+            _names(values),
+        )
     subject = f"{first.days.label if first.days else ''} {first.column} {names}".strip() or value.metric.name
     return Finding(
         text,
@@ -126,7 +139,15 @@ def _of_window(one: Explanation) -> str:
         text += " " + say("Most of it lies on {days}{what}.", days=one.days.label, what=what)
     elif one.cause is not None:
         text += " " + say("Behind it: {what}.", what=_because(one)[2:])
-    return text + _mix(one)
+    return text + _mix(one) + _exchange(one)
+
+
+def _exchange(one: Explanation) -> str:
+    """What exchange rates would have made, which is not in the change; nothing where it is less than a coin."""
+    if one.exchange is None or not round(one.exchange, places(one.value.unit)):
+        return ""
+    made = formats.signed(one.exchange, one.value.unit)
+    return " " + say("Exchange rates alone: {amount}, beside it and not in it.", amount=made)
 
 
 def _of_run(one: Explanation) -> str:
@@ -149,6 +170,23 @@ def _of_run(one: Explanation) -> str:
         value=f"{formats.short(value.value, value.unit)}{moved}{usual}",
     )
     return f"{said} {whole}{_mix(one) if moved else ''}"
+
+
+def _of_part(one: Explanation) -> str:
+    """A value of a column that is unusual in a total that is not."""
+    value, part = one.value, one.part
+    if part is None:
+        return ""
+    column = say_as("column", part.column.removeprefix("is_").removesuffix("_id")).replace("_", " ")
+    return say(
+        "{title} in total usual ({whole}); but {part}: {now} after {before}; {chance}.",
+        title=value.metric.title,
+        whole=f"{formats.short(value.value, value.unit)}, {_moved(value)}",
+        part=_called(column, part.name),
+        now=formats.short(part.now, value.unit),
+        before=formats.short(part.before, value.unit),
+        chance=_rarely(part.chance),
+    )
 
 
 def _difference(one: Explanation) -> str:
@@ -176,13 +214,16 @@ def _because(one: Explanation) -> str:
 def _part(one: Explanation, cause: Cause, column: str, at: int) -> str:
     unit = one.value.unit
     name, now, before = cause.names[at], cause.now[at], cause.before[at]
-    is_unknown = name == "(unknown)"
-    called = say("an unknown {column}", column=column) if is_unknown else f"{column} {name}"
+    called = _called(column, name)
     if one.value.metric.kind in ("ratio", "quantile"):
         was = say(", {value} before", value=formats.short(before.value, unit)) if before.value is not None else ""
         held = say("{value} of {rows} rows", value=formats.short(now.value, unit), rows=formats.full(now.rows, "count"))
         return f"{called} ({held}{was})"
     return f"{called} ({_instead(formats.short(now.value or 0, unit), formats.short(before.value or 0, unit))})"
+
+
+def _called(column: str, name: str) -> str:
+    return say("an unknown {column}", column=column) if name == "(unknown)" else f"{column} {name}"
 
 
 def _mix(one: Explanation) -> str:
@@ -193,7 +234,7 @@ def _mix(one: Explanation) -> str:
 
 
 def _nothing(judged: Sequence[Explanation]) -> Finding:
-    pages = round(1 / (1 - (1 - _BOTH * LEVEL) ** len(judged)))
+    pages = round(1 / (1 - (1 - _LOOKS * LEVEL) ** len(judged)))
     text = say_count(
         len(judged),
         "Nothing unusual: {n} figure moved no more than in its history.",

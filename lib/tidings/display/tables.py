@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from tidings.display import formats, rows, theme, titles
 from tidings.display.figure import Figure
-from tidings.display.fragments import Table, cell, column_head, frame, scroll
+from tidings.display.fragments import Table, address_behind, cell, column_head, frame, scroll
 from tidings.language import say, say_count
 from tidings.metrics.result import Result
 
@@ -29,7 +29,7 @@ def table(result: Result, title: str | None = None) -> Figure:
     notes = [say("{rows} not shown.", rows=formats.plural(left, "more row"))] if left else []
     if (held := len(shown.rows)) > MOST_IN_SIGHT:
         notes.append(say_count(held, "{n} row: scroll for more.", "{n} rows: scroll for more.", n=held))
-    return _figure(result, name, "", shown.html(name) if result.rows else _nothing(), notes)
+    return _figure(result, name, "", shown.html(name, result.behind) if result.rows else _nothing(), notes)
 
 
 def ranking(result: Result, value: str | None = None, title: str | None = None) -> Figure:
@@ -152,6 +152,7 @@ def _figure(result: Result, title: str, subtitle: str, body: Markup, notes: Sequ
         alt=say("Table of {title}: {rows}.", title=result.title, rows=formats.plural(len(result.rows), "row")),
         table=Table.of(result),
         provenance=result.provenance,
+        behind=result.behind,
     )
 
 
@@ -162,7 +163,8 @@ def _nothing() -> Markup:
 def _ranked(result: Result, row: Sequence[Any], at: int, top: float, klass: str = "") -> Markup:
     order = rows.in_view(result.fields)
     decimals = rows.decimals(result.fields, result.rows)
-    cells = [cell(result.fields[column], row[column], column, decimals[column]) for column in order]
+    address = address_behind(result.behind, result.rows.index(tuple(row)))
+    cells = [cell(result.fields[column], row[column], column, decimals[column], address) for column in order]
     bar = Markup("")
     if top > 0 and formats.is_number(row[at]):
         share = 100 * max(float(row[at]), 0.0) / top

@@ -113,7 +113,8 @@ def _falls(
     falls = [] if is_small else [_fall(names[0], Decimal(0), start, "total", str(formats.short(start, unit)))]
     for name, amount in zip(names[1:-1], amounts[1:-1], strict=True):
         if amount:
-            kind = ("up" if amount > 0 else "down") if is_judged else "quiet"
+            is_loud = is_judged and not _is_unknown(name)
+            kind = ("up" if amount > 0 else "down") if is_loud else "quiet"
             falls.append(_fall(name, level, level + amount, kind, formats.signed(amount, unit)))
         level += amount
     if is_small:
@@ -128,6 +129,11 @@ def _fall(name: str, start: Decimal, end: Decimal, kind: str, text: str) -> dict
     return {"name": name, "v": float(start), "to": float(end), **side, "kind": kind, "text": text}
 
 
+def _is_unknown(name: str) -> bool:
+    """Whether nothing is known of the customers of a part, so that it is no cause."""
+    return name.endswith(say(", unknown"))
+
+
 def _title(names: Sequence[str], amounts: Sequence[Decimal], unit: str, unusual: bool | None) -> str:
     moved = formats.signed(amounts[-1] - amounts[0], unit)
     change = say("{change} from {first} to {last}", change=moved, first=names[0], last=names[-1])
@@ -135,6 +141,10 @@ def _title(names: Sequence[str], amounts: Sequence[Decimal], unit: str, unusual:
         change += say(", within usual variation")
     if len(names) == 2:
         return change
-    name, amount = max(zip(names[1:-1], amounts[1:-1], strict=True), key=lambda part: abs(part[1]))
+    parts = list(zip(names[1:-1], amounts[1:-1], strict=True))
+    known = [part for part in parts if not _is_unknown(part[0])]
+    name, amount = max(known or parts, key=lambda part: abs(part[1]))
     largest = {"name": rows.in_sentence(name), "amount": formats.signed(amount, unit)}
+    if 0 < len(known) < len(parts):
+        return f"{change}; {say('largest known part: {name}, {amount}', **largest)}"
     return f"{change}; {say('largest part: {name}, {amount}', **largest)}"

@@ -222,14 +222,37 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Group:
+    """The largest rows behind one row of a result, of `total` rows, and the command that prints all of them."""
+
+    fields: tuple[Field, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    total: int
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What leads from the rows of a result to the rows behind them.
+
+    `groups` has one for each row of the result, or none at all where no rows may leave; `command` prints those of all
+    rows together.
+    """
+
+    command: str
+    groups: tuple[Group | None, ...] = ()
+
+
+@dataclass(frozen=True)
 class Result:
-    """A small table of plain values, with its provenance."""
+    """A small table of plain values, with its provenance; `behind` is set in the run of a report."""
 
     title: str
     fields: tuple[Field, ...]
     rows: tuple[tuple[Any, ...], ...]
     provenance: Provenance
     incomplete: tuple[date, ...] = ()
+    behind: Behind | None = None
 
     def column(self, name: str) -> list[Any]:
         """The values of one column, in row order."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import ibis.expr.types as ir
-
 from tidings.errors import UsageError, suggest
 from tidings.language import say, say_as
 from tidings.metrics.metric import Metric, Number
@@ -15,9 +13,10 @@ from tidings.metrics.result import Field, Result, change_of, change_unit, joined
 from tidings.metrics.values import divided
 from tidings.query.context import QueryContext
 from tidings.query.evaluation import Found, over_windows
+from tidings.query.segment import text_of
 from tidings.window import Window
 
-UNKNOWN = "(unknown)"
+_TOTAL, _OTHERS = "Total", "others ("
 _COUNTABLE = ("flow", "distinct", "stock")
 
 
@@ -42,17 +41,17 @@ def breakdown_result(
             )
     windows = [window] if before is None else [window, before]
     split = context.split_by(by)
-    groups = over_windows(split, [metric], windows, lambda rows: _label(rows, by))
+    groups = over_windows(split, [metric], windows, lambda rows: text_of(rows[by]))
     total = over_windows(context, [metric], windows)
     names = sorted(groups.groups(), key=lambda name: _rank(metric, groups, windows, name))
     shown, left = (names, []) if len(names) <= top else (names[:top], names[top:])
-    lines = [("Total", total, None), *((name, groups, name) for name in shown)]
+    lines = [(_TOTAL, total, None), *((name, groups, name) for name in shown)]
     origins = [groups.provenance([metric], window), total.provenance([metric], window)]
     if left:
         others = over_windows(
-            split, [metric], windows, lambda rows: _label(rows, by).isin(shown).ifelse("shown", "others")
+            split, [metric], windows, lambda rows: text_of(rows[by]).isin(shown).ifelse("shown", "others")
         )
-        lines.append((f"others ({len(left)})", others, "others"))
+        lines.append((f"{_OTHERS}{len(left)})", others, "others"))
         origins.append(others.provenance([metric], window))
     over = total.value(metric, window)
     rows = [_row(metric, label, found, group, windows, over) for label, found, group in lines]
@@ -64,6 +63,11 @@ def breakdown_result(
     )
 
 
+def is_together(label: str) -> bool:
+    """Whether a row of a breakdown is the total, or the others together."""
+    return label == _TOTAL or label.startswith(_OTHERS)
+
+
 def title_of(what: str, by: str) -> str:
     """The title of something by the values of a column: "Visits by device"."""
     return say("{what} by {column}", what=what, column=say_as("column", by))
@@ -72,10 +76,6 @@ def title_of(what: str, by: str) -> str:
 def column_title(name: str) -> str:
     """The title of a column of a mart: "Payment method"."""
     return say(name.replace("_", " ").capitalize())
-
-
-def _label(rows: ir.Table, by: str) -> ir.StringValue:
-    return rows[by].cast("string").nullif("").fill_null(UNKNOWN)
 
 
 def _rank(metric: Metric, found: Found, windows: list[Window], name: str) -> tuple[Any, ...]:

@@ -135,6 +135,12 @@ class QueryContext:
         """
         return self.views.table(name)
 
+    def described(self, name: str) -> Mapping[str, Mapping[str, Any]]:
+        """The columns of a table's contract by name: type, unit, `personal`, `is_key`."""
+        columns = self.table("meta_columns")
+        rows = self.warehouse.query(columns.filter(columns["table"] == name)).to_pylist()
+        return {row["column"]: row for row in rows}
+
     def without_rows(self, metric: Metric, start: date, end: date) -> Number:
         """The value of a metric without rows on these days: by C11 if a source covers them, else unknown."""
         covers = self.coverage.behind(metric, self.needed)
@@ -147,6 +153,10 @@ class QueryContext:
     def rates(self) -> Mapping[str, Decimal]:
         """What one unit of each currency is worth in the report's at the last complete day's fixing (6.1)."""
         return self.exchange.worth
+
+    def rates_on(self, day: date) -> Mapping[str, Decimal]:
+        """What one unit of each currency was worth in the report's at the last fixing up to a day."""
+        return Rates(self.warehouse, self.currency, day, "").worth
 
     @property
     def missing_fx(self) -> tuple[str, ...]:

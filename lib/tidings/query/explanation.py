@@ -4,25 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from decimal import Decimal
+from itertools import takewhile
 
+import ibis
 import ibis.expr.types as ir
 
 from tidings.analysis.parts import Cause, Group, against_all_parts, cause, tightest_run
-from tidings.analysis.usual import WEEK, Days, Run, unusual_run
+from tidings.analysis.unusual_parts import UnusualPart, unusual_part
+from tidings.analysis.usual import WEEK, WINDOWS_LEAST, Days, Run, unusual_run
 from tidings.metrics.metric import Metric, Reported
 from tidings.metrics.registry import leaves
 from tidings.metrics.result import Provenance, Value, joined
 from tidings.platform_metrics import DIMENSIONS
 from tidings.query.context import QueryContext
-from tidings.query.evaluation import Found, known_part, over_windows
+from tidings.query.evaluation import Found, comparable, known_part, over_windows
+from tidings.query.exchange import exchange_effect
 from tidings.query.periods import span_of
+from tidings.query.segment import text_of
 from tidings.window import Window, add_days
 
-_UNKNOWN = "(unknown)"
 _OUTCOMES = ("rating",)  # says of a page's speed what its percentile says
 _MOST_KEYS = 20_000
 _WEEKS = 4
+_MOST_WINDOWS = 13
+_BETWEEN = "\x1f"
+# The columns by which sections split: more of them would make each of them harder to find.
+_OFTEN_READ = (
+    "source",
+    "channel",
+    "country",
+    "device",
+    "service",
+    "provider",
+    "endpoint",
+    "product",
+    "platform",
+    "origin",
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +51,9 @@ class Explanation:
     `days` are those that hold most of what is unusual (None: all of the window). Over them the metric is `there`, and
     `expected` by the same weekdays before; `column` and `cause` say in which rows most of the difference lies, and
     `mix` names a column all of whose values moved against the total. `run` is set where single days are unusual, though
-    the window may not be. `is_known` is False where the history is too short to say what is usual.
+    the window may not be. `is_known` is False where the history is too short to say what is usual. `exchange` is what
+    exchange rates alone would have made, beside the change and not in it; None where all money is in one currency.
+    `part` is set where the total and its days are usual, but one value of a column is not.
     """
 
     value: Value
@@ -44,12 +65,14 @@ class Explanation:
     mix: str = ""
     run: Run | None = None
     is_known: bool = True
+    exchange: Decimal | None = None
+    part: UnusualPart | None = None
     provenance: Provenance = field(default_factory=lambda: Provenance((), {}, ""))
 
     @property
     def is_unusual(self) -> bool:
-        """True where the change of the window, or a run of its days, is not what the history would make."""
-        return bool(self.value.unusual) or self.run is not None
+        """True where the change of the window, a run of its days or a part is not what the history would make."""
+        return bool(self.value.unusual) or self.run is not None or self.part is not None
 
 
 def explanation(context: QueryContext, value: Value, days: Days) -> Explanation:
@@ -60,9 +83,12 @@ def explanation(context: QueryContext, value: Value, days: Days) -> Explanation:
     is_level = span_of(metric, window) == 1 and window.days > 1
     run = None if is_level else unusual_run(days, window.days)
     known = value.unusual is not None if before is not None else days.counted(0, len(days.values)) > 0
-    found = Explanation(value, run=run, is_known=known, provenance=value.provenance)
-    if is_level or not found.is_unusual:
+    exchange = None if before is None or value.before is None else exchange_effect(context, metric, window, before)
+    found = Explanation(value, run=run, is_known=known, exchange=exchange, provenance=value.provenance)
+    if is_level:
         return found
+    if not found.is_unusual:
+        return found if before is None else replace(found, part=_unusual_part(context, metric, window, before))
     first = len(days.values) - window.days
     span: tuple[int, int] | None = None
     if value.unusual and before is not None:
@@ -84,6 +110,35 @@ def explanation(context: QueryContext, value: Value, days: Days) -> Explanation:
         mix=mix,
         provenance=joined([value.provenance, *causes.origins]),
     )
+
+
+def _unusual_part(context: QueryContext, metric: Metric, window: Window, before: Window) -> UnusualPart | None:
+    """Of counts: the value of a column that is unusual though the total is not, by windows next to each other."""
+    distance = window.distance(before)
+    # What adds up is counted in one pass for all columns; people of several values would each need their own.
+    is_count = metric.unit == "count" and metric.kind == "flow"
+    if not is_count or distance < window.days:
+        return None
+    earlier = [_earlier(window, distance * n) for n in range(_MOST_WINDOWS)]
+    known = list(takewhile(lambda each: comparable(context, metric, window, each), earlier))
+    if len(known) < WINDOWS_LEAST or known_part(context, metric, window):
+        return None
+    causes = _Causes(context, metric, window, [before])
+    columns = [column for column, _ in causes.splits() if column in _OFTEN_READ]
+    parts: dict[tuple[str, str], list[float]] = {}
+    for together in [[column] for column in columns] if causes.is_reported else [columns] if columns else []:
+        split = context.split_by(together[0]) if causes.is_reported else context
+        counted = over_windows(split, [metric], known, _joined(together))
+        for names in filter(None, counted.groups()):
+            counts = [float(counted.value(metric, each, names) or 0) for each in reversed(known)]
+            for column, name in zip(together, str(names).split(_BETWEEN), strict=False):
+                held = parts.setdefault((column, name), [0.0] * len(known))
+                parts[column, name] = [sum(both) for both in zip(held, counts, strict=True)]
+    return unusual_part(parts)
+
+
+def _joined(columns: Sequence[str]) -> Callable[[ir.Table], ir.StringValue]:
+    return lambda rows: ibis.literal(_BETWEEN).join([text_of(rows[column]) for column in columns])
 
 
 def _within(window: Window, first: int, end: int) -> Window:
@@ -149,8 +204,8 @@ class _Causes:
         mix = ""
         if self._usual(self._total, None).value is None:
             return "", None, mix
-        for column, grouping in self._splits():
-            context = self._context.split_by(column) if self._is_reported else self._context
+        for column, grouping in self.splits():
+            context = self._context.split_by(column) if self.is_reported else self._context
             found = over_windows(context, [self._metric], [self._now, *self._before], grouping)
             now = self._groups(found)
             before = {name: group for name in found.groups() if (group := self._usual(found, name)).rows}
@@ -165,12 +220,14 @@ class _Causes:
         return (chosen[0], chosen[1], mix) if chosen else ("", None, mix)
 
     @property
-    def _is_reported(self) -> bool:
+    def is_reported(self) -> bool:
+        """Whether platforms report the metric, in breakdowns of their own."""
         return any(isinstance(leaf.where, Reported) for leaf in leaves(self._metric))
 
-    def _splits(self) -> Iterator[tuple[str, Callable[[ir.Table], ir.StringValue]]]:
+    def splits(self) -> Iterator[tuple[str, Callable[[ir.Table], ir.StringValue]]]:
+        """The columns by which the metric may be split, and how."""
         for column in _columns(self._context, leaves(self._metric)):
-            if not self._is_reported or column in DIMENSIONS:
+            if not self.is_reported or column in DIMENSIONS:
                 yield column, _by(column)
         if key := self._key():
             yield key, _by(key)
@@ -179,11 +236,10 @@ class _Causes:
         """The column that names a single row, where a single row may make a sum of money."""
         marts = {leaf.mart for leaf in leaves(self._metric)}
         few = self._total.rows_behind(self._metric, self._now) <= _MOST_KEYS
-        is_sum = self._metric.kind == "flow" and self._metric.unit == "money" and not self._is_reported
+        is_sum = self._metric.kind == "flow" and self._metric.unit == "money" and not self.is_reported
         if not is_sum or len(marts) != 1 or not few:
             return ""
-        columns = {row["column"] for row in _described(self._context, marts.pop())}
-        return "order_id" if "order_id" in columns else ""
+        return "order_id" if "order_id" in self._context.described(marts.pop()) else ""
 
     def _groups(self, found: Found) -> Mapping[str, Group]:
         groups = {name: self._group(found, self._now, name) for name in found.groups()}
@@ -205,7 +261,7 @@ class _Causes:
 
 
 def _by(column: str) -> Callable[[ir.Table], ir.StringValue]:
-    return lambda rows: cast(ir.StringValue, rows[column].cast("string").nullif("").fill_null(_UNKNOWN))
+    return lambda rows: text_of(rows[column])
 
 
 def _is_outcome(groups: Mapping[str, Group]) -> bool:
@@ -213,23 +269,17 @@ def _is_outcome(groups: Mapping[str, Group]) -> bool:
     return all(group.value in (0.0, 1.0) for group in groups.values())
 
 
-def _described(context: QueryContext, table: str) -> list[Mapping[str, Any]]:
-    columns = context.table("meta_columns")
-    found: list[Mapping[str, Any]] = context.warehouse.query(columns.filter(columns["table"] == table)).to_pylist()
-    return found
-
-
 def _columns(context: QueryContext, inputs: Sequence[Metric]) -> list[str]:
     """The columns that all marts have that distinguish rows: texts that name neither a person nor a row."""
     shared: list[str] | None = None
     for mart in dict.fromkeys(leaf.mart for leaf in inputs):
         found = [
-            row["column"]
-            for row in _described(context, mart)
+            name
+            for name, row in context.described(mart).items()
             if row["type"].removeprefix("!") == "string"
-            and not (row["personal"] or row["is_key"] or row["column"].startswith("_"))
-            and not row["column"].endswith(("_id", "_key"))
-            and row["column"] not in _OUTCOMES
+            and not (row["personal"] or row["is_key"] or name.startswith("_"))
+            and not name.endswith(("_id", "_key"))
+            and name not in _OUTCOMES
         ]
         shared = found if shared is None else [column for column in shared if column in found]
     return shared or []

@@ -26,6 +26,16 @@ _OFFERED = 5000
 # Errors may be read by people who must not see personal data.
 
 
+UNKNOWN = "(unknown)"
+"""How pages and segments name rows without a value in a column."""
+
+
+def text_of(held: ir.Value) -> ir.StringValue:
+    """The values of a column as pages name them."""
+    text = held if held.type().is_string() else held.cast("string")
+    return cast(ir.StringValue, text.nullif("").fill_null(UNKNOWN))
+
+
 @cache
 def _personal() -> frozenset[str]:
     return frozenset(name for feed in feeds().values() for name, column in feed.columns.items() if column.personal)
@@ -33,7 +43,7 @@ def _personal() -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition on a column: any of the values, none of them (`!=`), or a range."""
+    """A condition on a column: any of the values, none of them (`!=`), or a range. `UNKNOWN` is the value of a null."""
 
     sign: str
     values: tuple[str, ...]
@@ -42,7 +52,7 @@ class Condition:
         return f"{self.sign}{'|'.join(self.values)}"
 
     def of(self, held: ir.Value) -> ir.BooleanValue:
-        """Whether it holds for a row; a null is in no range and equals no value.
+        """Whether it holds for a row; a null is in no range.
 
         Raises:
             UsageError: the bound of a range does not have the column's type.
@@ -51,8 +61,7 @@ class Condition:
             bound = _bound(held, self.values[0])
             return cast(ir.BooleanValue, _RANGES[self.sign](held, bound).fill_null(False))
         is_truth = held.type().is_boolean()
-        text = held if held.type().is_string() else held.cast("string")
-        found = text.isin([value.lower() if is_truth else value for value in self.values]).fill_null(False)
+        found = text_of(held).isin([value.lower() if is_truth else value for value in self.values])
         return cast(ir.BooleanValue, ~found if self.sign == "!=" else found)
 
 

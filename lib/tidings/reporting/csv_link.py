@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _NO_WORD = re.compile(r"[^A-Za-z0-9]+")
 _LONGEST_NAME = 48
-_UNITS_UNSAID = ("", "text", "date", "count", "figure", "number")
+_UNITS_UNSAID = ("", "text", "date", "count", "figure", "number", "money")
 
 
 def csv_text(table: Mapping[str, Any]) -> str:

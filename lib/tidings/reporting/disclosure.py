@@ -60,7 +60,7 @@ def has_figures(record: NotebookRecord) -> bool:
 
 
 def _item(item: Item, allowed: frozenset[str]) -> Item | None:
-    bare = replace(item, provenance={})
+    bare = replace(item, provenance={}, behind={})
     if item.kind == "head":
         return replace(bare, title="", alt=item.subtitle, text=item.subtitle, html="")
     if item.kind == "cards":

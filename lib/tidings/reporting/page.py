@@ -15,11 +15,12 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
 from tidings.display.figure import note
-from tidings.display.fragments import DEFINED, split_behind
+from tidings.display.fragments import DEFINED, ROWS_OF, split_behind
 from tidings.language import say
 from tidings.reporting.csv_link import csv_address, csv_name
 from tidings.reporting.notebook import in_words, read_notebook
 from tidings.reporting.open_alerts import concerning
+from tidings.reporting.page_rows import RowsBehind, rows_behind
 from tidings.reporting.pinned import Run
 from tidings.reporting.record import Failure, Item, definitions, is_item, item_of, plain_text, record_of
 from tidings.reporting.site import TEMPLATES, environment, render, words
@@ -30,7 +31,7 @@ _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 # The place in page.html.j2 for what is known only after all sections.
 _STATE = "<!-- state of the report -->"
 # Ids of the page itself: a heading "Figure 3" must not get the id of the third figure.
-_OURS = re.compile(r"main|appendix|open-alerts|contents|sources|(figure|source)-\d+|def-.*", re.IGNORECASE)
+_OURS = re.compile(r"main|appendix|open-alerts|contents|sources|rows|(figure|source|rows)-[\d-]+|def-.*", re.IGNORECASE)
 _NO_WORD = re.compile(r"[\W_]+")
 _LONGEST_ID = 64
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -62,6 +63,7 @@ class Source:
     line: Markup
     inner: Markup
     code: Markup
+    command: str
 
 
 class Pages:
@@ -126,6 +128,7 @@ class Pages:
             notes=[note for note in record.notes if str(escape(note)) not in first + body],
             definitions=definitions(name for item in items for name in item.metrics),
             sources=self._sources(shown),
+            rows=self._rows(shown, record.section),
             setup=Markup(self._setup(book)),  # noqa: S704 - highlighted by pygments, which escapes
         )
 
@@ -205,7 +208,9 @@ class Pages:
             Markup(line.partition(say(DEFINED))[2].removesuffix("</p>")),  # noqa: S704
             csv_address(table) if table else "",
             csv_name(section, item.title),
+            any(item.behind.get("groups") or ()),
         )
+        figure = Markup(str(figure).replace(f'"{ROWS_OF}', f'"#rows-{number + 1}-'))  # noqa: S704 - ours is in a tag
         return f'<div id="figure-{number + 1}" class="item">{figure}{links}</div>'
 
     def _sources(self, shown: Sequence[int]) -> list[Source]:
@@ -217,10 +222,16 @@ class Pages:
                 # The page names its build once.
                 line = Markup(re.sub("( · )?" + say("build {build}", build="\\w+"), "", line))  # noqa: S704
                 code = cell.code if at == 0 else Markup("")
-                found.append(Source(number + 1, _name_of(self._figures[number]), line, inner, code))
+                item = self._figures[number]
+                command = str(item.behind.get("command") or "")
+                found.append(Source(number + 1, _name_of(item), line, inner, code, command))
             if not cell.figures and cell.code:
-                found.append(Source(None, say("What a cell printed"), Markup(""), Markup(""), cell.code))
+                found.append(Source(None, say("What a cell printed"), Markup(""), Markup(""), cell.code, ""))
         return found
+
+    def _rows(self, shown: Sequence[int], section: str) -> list[RowsBehind]:
+        found = [(number, self._figures[number]) for number in shown]
+        return [rows_behind(n + 1, _name_of(item), item, section) for n, item in found if item.behind.get("groups")]
 
     def _filled(self, html: str, failure: Failure | None, section: str) -> tuple[Markup, bool]:
         def figure(match: re.Match[str]) -> str:

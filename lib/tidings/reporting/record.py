@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Item:
     html: str
     text: str
     findings: tuple[Mapping[str, Any], ...] = ()
+    behind: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -73,7 +74,7 @@ class Item:
             return self.figures[0].get("value") is None
         if self.table is None or self.kind not in ("chart", "table"):
             return False
-        numeric = [at for at, field in enumerate(self.table["columns"]) if is_numeric_unit(field["unit"])]
+        numeric = [at for at, column in enumerate(self.table["columns"]) if is_numeric_unit(column["unit"])]
         return not any(known(row[at]) is not None for row in self.table["rows"] for at in numeric or range(len(row)))
 
 
@@ -185,6 +186,7 @@ def item_of(output: Mapping[str, Any]) -> Item:
         html=data.get(HTML, ""),
         text=data.get(TEXT, ""),
         findings=tuple(held.get("findings") or ()),
+        behind=held.get("behind") or {},
     )
 
 

@@ -36,6 +36,7 @@ class _Table(Options, frozen=True):
         tuple[Text, ...], "its notebooks, in reading order", Meta(min_length=1, title="a list of notebooks")
     ]
     parameters: Annotated[_Parameters, "parameters of its sections"] = {}  # noqa: RUF012 - msgspec copies it
+    rows: Annotated[bool, "whether its pages hold the largest rows behind tables and bars"] = False
     locale: Annotated[OptionalText, "language of its pages, if not that of the settings"] = ""
     variant: Annotated[
         tuple[dict[str, Any], ...],
@@ -70,7 +71,8 @@ class Variant:
 class Report:
     """One report: `name` is the file's name and the folder of its reports; `sections` are notebooks, in order.
 
-    `locale` is the language of its pages, that of the settings if empty.
+    `locale` is the language of its pages, that of the settings if empty. With `rows` its pages hold rows of the data;
+    without, they name the command that prints them.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Report:
     sections: tuple[str, ...]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
+    rows: bool = False
     locale: str = ""
     # The sections of a part of it, as the folder of that run names them.
     part: tuple[str, ...] = ()
@@ -164,7 +167,13 @@ def _read(file: Path, known: tuple[str, ...]) -> Report:
             raise UsageError(f"{where} names the section '{name}' twice.", "Keep one of them.")
     variants = _variants(where, table)
     return Report(
-        file.stem, table.title.strip(), table.sections, table.parameters, variants, locale=table.locale.strip()
+        file.stem,
+        table.title.strip(),
+        table.sections,
+        table.parameters,
+        variants,
+        rows=table.rows,
+        locale=table.locale.strip(),
     )
 
 

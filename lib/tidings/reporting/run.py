@@ -19,7 +19,7 @@ from tidings.ledger.store import Ledger
 from tidings.reporting.kernels import Kernels
 from tidings.reporting.pinned import Public, Run, RunProgress, RunResult, slot_of, status_of
 from tidings.reporting.report import Report, Variant, load_report
-from tidings.settings import ROWS, Settings, process_rows
+from tidings.settings import ROWS, SHOW_ROWS, Settings, process_rows
 from tidings.warehouse.folder import still
 from tidings.warehouse.rows import ALL_ROWS, Given, Rows
 
@@ -97,6 +97,8 @@ def run(
                     # Of the process, so that a notebook cannot forget it.
                     ROWS: pinned.rows.to_text(),
                     "TIDINGS_PUBLIC": "yes" if public else "",
+                    # What anybody may see has no single rows, whatever the report says.
+                    SHOW_ROWS: "yes" if report.rows and not public else "",
                 }
             )
             # Imported here to run in parallel with the forkserver.

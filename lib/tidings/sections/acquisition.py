@@ -15,7 +15,7 @@ from tidings.metrics.measures import money
 from tidings.metrics.metric import Number, Reported
 from tidings.metrics.platform import PLATFORMS, STORES, name_of
 from tidings.metrics.registry import get
-from tidings.metrics.result import Field, Result, Series, joined, relative_change
+from tidings.metrics.result import Behind, Field, Group, Result, Series, joined, relative_change
 from tidings.platform_metrics import AMOUNT, METRIC_DAILY, PLATFORM_METRICS
 from tidings.query.breakdown import column_title, title_of
 from tidings.query.evaluation import over_windows
@@ -54,12 +54,16 @@ def versions(book: Book, top: int = 8) -> Result:
     Stores name versions and count crashes differently, so only rows of one store can be compared.
     """
     rows: list[tuple[object, ...]] = []
-    origins = []
+    origins, command = [], ""
+    groups: list[Group | None] = []
     for platform, rate in (("app_store", "app_store_crashes_per_session"), ("google_play", "google_play_crash_rate")):
         names = (f"{platform}_downloads", f"{platform}_crashes", rate)
         result = profile(book, "app_version", *names, top=top)
         origins.append(result.provenance)
         rows += [(PLATFORMS[platform], *row) for row in result.rows]
+        if result.behind is not None:
+            groups += result.behind.groups
+            command = command or result.behind.command
     fields = (
         Field("store", "Store"),
         Field("app_version", "Version"),
@@ -71,7 +75,8 @@ def versions(book: Book, top: int = 8) -> Result:
     origin = joined(origins)
     if rows:
         origin = replace(origin, notes=(reported, *origin.notes))
-    return Result("Versions by store", fields, tuple(rows), origin)
+    behind = Behind(command, tuple(groups)) if command and rows else None
+    return Result("Versions by store", fields, tuple(rows), origin, behind=behind)
 
 
 def proceeds(book: Book) -> Result:
@@ -196,7 +201,8 @@ def rankings(book: Book, by: str, top: int = 15) -> Result:
     origin = found.provenance(metrics, book.window, len(names))
     if len(names) > top:
         origin = replace(origin, notes=(*origin.notes, say("{n} more not shown.", n=len(names) - top)))
-    return Result(title_of(say("Search"), by), tuple(fields), tuple(rows), origin)
+    result = Result(title_of(say("Search"), by), tuple(fields), tuple(rows), origin)
+    return book.leading().of_metric(result, clicks, [{by: str(row[0])} for row in rows])
 
 
 def reach(book: Book) -> Result:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import ibis
+import ibis.expr.types as ir
 
 from tidings import book_analyses as analyses
 from tidings.analysis.rfm import rfm_segments
-from tidings.analysis.waterfall import CUSTOMERS, Part, Sales, Side, sales_by_customers, waterfall
+from tidings.analysis.waterfall import CUSTOMERS, UNKNOWN, Part, Sales, Side, sales_by_customers, waterfall
 from tidings.book import Book
 from tidings.book_analyses import Asked, RetentionResult
 from tidings.display import formats
 from tidings.language import in_force, message, say, say_as
-from tidings.metrics.measures import distinct, money
+from tidings.metrics.measures import distinct, in_report, money
 from tidings.metrics.registry import get
 from tidings.metrics.result import Field, Provenance, Result, joined, relative_change
+from tidings.query.behind import Largest
 from tidings.query.evaluation import Found, over_windows
+from tidings.query.exchange import exchange_effect
 from tidings.window import Window
 
 COHORT_DAYS = 365
@@ -59,9 +62,10 @@ def products(book: Book, top: int = 12) -> Result:
     lines = lines.filter(lines.status == "succeeded", lines.type.isin(("charge", "refund", "chargeback")))
     windows = [w for w in (book.window, book.before) if w is not None]
     lines = lines.filter(ibis.or_(*(w.holds(lines.ts) for w in windows)))
+    lines = lines.mutate(product=ibis.coalesce(lines["product"], lines.product_id, "(unknown)"))
     signed = ibis.ifelse(lines.type == "charge", lines.net, -lines.net)
     now = book.window.holds(lines.ts)
-    found = lines.group_by(product=ibis.coalesce(lines["product"], lines.product_id, "(unknown)")).aggregate(
+    found = lines.group_by("product").aggregate(
         net_revenue=money(lines, signed, now),
         before=money(lines, signed, ~now),
         units=lines.quantity.sum(where=now & (lines.type == "charge")),
@@ -81,7 +85,11 @@ def products(book: Book, top: int = 12) -> Result:
         for p, now, then, *rest in result.rows
     )
     shown = (*result.fields[:3], Field("change", "Change", "ratio"), *result.fields[3:])
-    return Result(result.title, shown, changed, result.provenance)
+    sold = lines.filter(now)
+    worth = in_report(sold, cast(ir.DecimalValue, ibis.ifelse(sold.type == "charge", sold.net, -sold.net)))
+    asked = Largest(sold, "fct_order_lines", worth, Field("worth_", "Net revenue", book.currency))
+    ranked = Result(result.title, shown, changed, result.provenance)
+    return book.leading().of_rows(ranked, asked, [{"product": str(row[0])} for row in changed])
 
 
 def week_hours(book: Book) -> Result:
@@ -184,20 +192,31 @@ def what_changed(book: Book) -> Result:
         # A part without any rate is unknown, and so is its change.
         return Result("What changed in net revenue", fields, (), replace(origin, sql=(), rows=None))
     (old, of_old), (new, of_new) = (_side(book, window, found) for window in (book.before, book.window))
-    parts = waterfall(old, new)
+    # Of whom nothing is known comes last; where that is everybody, nobody is told apart.
+    parts = sorted(waterfall(old, new), key=lambda part: part.customers == UNKNOWN)
+    is_split = {*old.sales, *new.sales} != {UNKNOWN}
     lines = [
         (book.before.label, old.net),
-        *((_named(part), part.amount) for part in parts),
+        *((_named(part, is_split=is_split), part.amount) for part in parts),
         (book.window.label, new.net),
     ]
     shown = [line for n, line in enumerate(lines) if line[1] != 0 or n in (0, len(lines) - 1)]
     origin = joined([origin, of_old, of_new])
+    effect = exchange_effect(book.context, get("net_revenue"), book.window, book.before)
+    if effect:
+        made = formats.signed(effect, book.currency)
+        note = say(
+            "Exchange rates alone: {amount}, beside this change and not in it, as all is converted at one rate.",
+            amount=made,
+        )
+        origin = replace(origin, notes=(note, *origin.notes))
     orders = sum(sales.orders for sales in new.sales.values())
     return Result("What changed in net revenue", fields, tuple(shown), replace(origin, rows=orders))
 
 
-def _named(part: Part) -> str:
-    words = f"{part.kind}, {part.customers.removesuffix(' customers')}" if part.customers else part.kind
+def _named(part: Part, *, is_split: bool) -> str:
+    is_said = part.customers and is_split
+    words = f"{part.kind}, {part.customers.removesuffix(' customers')}" if is_said else part.kind
     return say(words.capitalize())
 
 

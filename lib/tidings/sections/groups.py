@@ -24,6 +24,11 @@ def profile(book: Book, by: str, *names: str, top: int = 12) -> Result:
 
     Rows with a null in the column are left out. Beyond `top` groups a note gives the number of further ones.
     """
+    result = _profile(book, by, *names, top=top)
+    return book.leading().of_metric(result, get(names[0]), [{by: str(row[0])} for row in result.rows])
+
+
+def _profile(book: Book, by: str, *names: str, top: int) -> Result:
     metrics = [get(name) for name in names]
     found = over_windows(book.context.split_by(by), metrics, [book.window], lambda rows: _label(rows, by))
     groups = [group for group in found.groups() if group is not None]
@@ -47,7 +52,7 @@ def courses(book: Book, name: str, by: str, grain: Unit | None = None, top: int 
     By day, in long windows by week or more, as a small chart has room for few points. A group without any value is left
     out.
     """
-    result = profile(book, by, "requests" if get(name).mart == "fct_requests" else name, top=top)
+    result = _profile(book, by, "requests" if get(name).mart == "fct_requests" else name, top=top)
     grain = grain or book.window.grain(PANEL_POINTS)
     found = {str(row[0]): book.within(by, str(row[0])).series(name, grain) for row in result.rows}
     return {group: course for group, course in found.items() if any(point.value is not None for point in course.points)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import ibis
 import ibis.expr.types as ir
 
@@ -10,6 +12,7 @@ from tidings.book import Book
 from tidings.display import formats
 from tidings.language import say, say_as
 from tidings.metrics.measures import VITAL_BANDS, number_where, percentile, ratio
+from tidings.metrics.registry import get
 from tidings.metrics.result import Field, Result
 from tidings.sections.groups import PANEL_POINTS
 from tidings.window import period_start
@@ -46,13 +49,18 @@ def slowest_endpoints(book: Book, top: int = 12) -> Result:
     found = percentiles(rows, "latency_ms", ("service", "endpoint"), (0.5, 0.95, 0.99))
     found = found.filter(found.n >= FEWEST_REQUESTS).mutate(name=found.service + " " + found.endpoint)
     fields = (
+        Field("service", "Service"),
+        Field("endpoint", "Endpoint"),
         Field("name", "Endpoint"),
         Field("p95", "p95", "ms"),
         Field("p50", "p50", "ms"),
         Field("p99", "p99", "ms"),
         Field("n", "Requests", "count"),
     )
-    return book.ask("Slowest endpoints", fields, found.order_by(ibis.desc("p95"), "name").limit(top))
+    result = book.ask("Slowest endpoints", fields, found.order_by(ibis.desc("p95"), "name").limit(top))
+    keys = [{"service": str(service), "endpoint": str(endpoint)} for service, endpoint, *_ in result.rows]
+    shown = replace(result, fields=result.fields[2:], rows=tuple(row[2:] for row in result.rows))
+    return book.leading().of_metric(shown, get("latency_p95"), keys)
 
 
 def statuses(book: Book) -> Result:
@@ -70,7 +78,9 @@ def statuses(book: Book) -> Result:
         Field("requests", "Requests", "count"),
         Field("response_bytes", "Sent", "B"),
     )
-    return book.ask("Requests by status", fields, found.order_by(ibis.desc("requests"), "status"))
+    result = book.ask("Requests by status", fields, found.order_by(ibis.desc("requests"), "status"))
+    keys = [{"status": str(row[0])} if str(row[0]).isdecimal() else None for row in result.rows]
+    return book.leading().of_metric(result, get("requests"), keys)
 
 
 def landed_rows(book: Book) -> Result:
@@ -117,7 +127,8 @@ def vitals(book: Book, top: int = 12) -> Result:
         Field("cls", "CLS p75", "number"),
         Field("passes", "Passes"),
     )
-    return book.ask("Web vitals by page", fields, pages.order_by(ibis.desc("samples"), "path").limit(top))
+    result = book.ask("Web vitals by page", fields, pages.order_by(ibis.desc("samples"), "path").limit(top))
+    return book.leading().of_metric(result, get("lcp_p75"), [{"path": str(row[0])} for row in result.rows])
 
 
 def _requests(book: Book, metric: str = "requests") -> ir.Table:

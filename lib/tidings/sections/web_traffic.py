@@ -11,7 +11,9 @@ from tidings.book import Book
 from tidings.errors import UsageError
 from tidings.language import say
 from tidings.metrics.measures import distinct, number_where, ratio
+from tidings.metrics.registry import get
 from tidings.metrics.result import Field, Result, no_source_words
+from tidings.query.segment import UNKNOWN
 from tidings.window import seconds_before
 
 LIVE_MINUTES = 30
@@ -45,7 +47,8 @@ def exit_pages(book: Book, top: int = 12) -> Result:
         Field("pageviews", "Page views", "count"),
         Field("exit_rate", "Exit rate", "ratio"),
     )
-    return book.ask("Exit pages", fields, pages.order_by(ibis.desc("exits"), "path").limit(top))
+    result = book.ask("Exit pages", fields, pages.order_by(ibis.desc("exits"), "path").limit(top))
+    return _with_visits(book, result, "exit_page")
 
 
 def entry_pages(book: Book, top: int = 12) -> Result:
@@ -63,7 +66,8 @@ def entry_pages(book: Book, top: int = 12) -> Result:
         Field("bounce_rate", "Bounce rate", "ratio"),
         Field("duration", "Visit duration", "s"),
     )
-    return book.ask("Entry pages", fields, pages.order_by(ibis.desc("visits"), "path").limit(top))
+    result = book.ask("Entry pages", fields, pages.order_by(ibis.desc("visits"), "path").limit(top))
+    return _with_visits(book, result, "entry_page")
 
 
 def campaigns(book: Book, top: int = 12) -> Result:
@@ -84,7 +88,16 @@ def campaigns(book: Book, top: int = 12) -> Result:
         Field("bounce_rate", "Bounce rate", "ratio"),
     )
     ordered = found.order_by(ibis.desc("visits"), "campaign", "source", "medium")
-    return book.ask("Campaigns", fields, ordered.limit(top))
+    return _with_visits(book, book.ask("Campaigns", fields, ordered.limit(top)), "campaign", "source", "medium")
+
+
+def _with_visits(book: Book, result: Result, *columns: str) -> Result:
+    """A result whose first columns are these of visits, with what leads to the visits."""
+    keys = [
+        {column: UNKNOWN if value is None else str(value) for column, value in zip(columns, row, strict=False)}
+        for row in result.rows
+    ]
+    return book.leading().of_metric(result, get("visits"), keys)
 
 
 def conversion(book: Book, steps: str) -> Result:
