@@ -12,7 +12,7 @@ from pathlib import Path
 from tidings.delivery.compose import compose, notice
 from tidings.delivery.message import Message
 from tidings.errors import TidingsError
-from tidings.language import speaking
+from tidings.language import say, speaking
 from tidings.ledger.deliveries import DeliveryEntry, DeliveryState, SlotEntry
 from tidings.reporting.figures import figures_of
 from tidings.reporting.finished import FinishedRun, run_in
@@ -85,7 +85,7 @@ def send_one(
         bench.deliveries.settle(delivery.id, "failed", bench.clock(), reason=bench.redact(str(error)))
         fails(bench, streak_of(delivery), words_of(delivery), str(error))
         return "failed"
-    gaps = [*slot.gaps, *([made_of.error] if made_of.error else [])]
+    gaps, unjudged = [*slot.gaps, *([made_of.error] if made_of.error else [])], ""
     if audience.only_if is not None:
         alerts = alerts_of_run(bench, finished)
         holds = audience.only_if.holds(figures_by_metric(finished), has_alert=bool(alerts))
@@ -94,16 +94,16 @@ def send_one(
             bench.deliveries.settle(delivery.id, "skipped", bench.clock(), reason=rule)
             return "skipped"
         if holds is None:
-            gaps.append(f"It is sent because its condition could not be judged: {audience.only_if.text}")
-    if gaps != list(delivery.gaps) or slot.waited_for:
+            unjudged = audience.only_if.text
+    if (noted := _named(gaps, unjudged)) != list(delivery.gaps) or slot.waited_for:
         waited = tuple(dict.fromkeys((*slot.waited_for, *delivery.waited_for)))
-        bench.deliveries.settle(delivery.id, "due", bench.clock(), gaps=gaps, waited_for=waited)
+        bench.deliveries.settle(delivery.id, "due", bench.clock(), gaps=noted, waited_for=waited)
         delivery = replace(delivery, waited_for=waited)
     language = bench.settings.language(finished.locale)
     with speaking(language), tempfile.TemporaryDirectory(prefix="tidings-") as folder:
         state = bench.outbox.send(
             delivery,
-            lambda: _message(bench, finished, delivery, slot, schedule, audience, gaps, Path(folder)),
+            lambda: _message(bench, finished, delivery, slot, schedule, audience, _named(gaps, unjudged), Path(folder)),
             schedule.on_time,
         )
     ended = next(each for each in bench.deliveries.deliveries(slot=slot.id) if each.id == delivery.id)
@@ -143,6 +143,14 @@ def _message(
     )
 
 
+def _named(gaps: list[str], unjudged: str) -> list[str]:
+    """Gaps, and the condition that could not be judged, in the language in force."""
+    if not unjudged:
+        return gaps
+    said = say("It is sent because its condition could not be judged: {condition}", condition=unjudged)
+    return [*gaps, said]
+
+
 def _attachments(finished: FinishedRun, audience: Audience, folder: Path) -> list[Path]:
     if not audience.attach:
         return []
@@ -157,14 +165,21 @@ def _notes(bench: Bench, slot: SlotEntry, schedule: Schedule) -> list[str]:
     good, every = bench.deliveries.on_time(slot.report, since, slot.due_at)
     if not every:
         return []
-    return [f"{good} of {every} deliveries of this report were on time in the {_ON_TIME_DAYS} days before."]
+    return [
+        say(
+            "{good} of {every} deliveries of this report were on time in the {days} days before.",
+            good=good,
+            every=every,
+            days=_ON_TIME_DAYS,
+        )
+    ]
 
 
 def alerts_of_run(bench: Bench, finished: FinishedRun) -> tuple[str, ...]:
     """Sentences of the alerts that were open when a run began, as its pages have them."""
     zone = Zone(bench.settings.timezone, bench.settings.week_start)
     found = open_alerts(bench.settings, finished.id, zone)
-    return tuple(f"{each.said} Since {each.since}, {each.state}." for each in found)
+    return tuple(f"{each.said} {say('Since {day}, {state}.', day=each.since, state=each.state)}" for each in found)
 
 
 def figures_by_metric(finished: FinishedRun) -> dict[tuple[str, str], Decimal | None]:
