@@ -27,7 +27,7 @@ _AT_ONCE = 2
 _PACKAGES = ("tidings", "papermill", "nbconvert", "ibis-framework", "duckdb")
 
 
-def deliver(
+def make_pages(
     settings: Settings,
     runs: Sequence[Run],
     kernels: Kernels,
