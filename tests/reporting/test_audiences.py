@@ -83,7 +83,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     nbformat.write(notebook(cells, title="Accidents"), root / "notebooks" / "accidents.ipynb")
     (root / "schedules").mkdir()
     names = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-    (root / "schedules" / "all.toml").write_text(f'title = "All"\nsections = {json.dumps([*names, "accidents"])}\n')
+    # With what discloses most: rows behind the figures.
+    (root / "schedules" / "all.toml").write_text(
+        f'title = "All"\nrows = true\nsections = {json.dumps([*names, "accidents"])}\n'
+    )
     return load_settings(root)
 
 
@@ -141,6 +144,13 @@ def test_the_page_and_the_record_say_which_rows(bound: RunResult) -> None:
     page = (bound.index.parent / "commerce.html").read_text()
     # The query shown is the one that was run, predicate included.
     assert "&#34;country&#34; IN (&#39;DE&#39;)" in page
+
+
+def test_rows_behind_figures_are_its_own_and_no_command_prints_others(bound: RunResult) -> None:
+    page = (bound.index.parent / "commerce.html").read_text()
+    # What is in it is searched above; it is not empty.
+    assert 'id="rows-' in page and "Own Product" in page.partition('id="rows"')[2].partition('id="sources"')[0]
+    assert [name for name, text in said(bound.index.parent) if "tidings rows" in text] == []
 
 
 def test_the_search_finds_what_an_unbound_kernel_would_say(shop: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,6 +221,20 @@ def test_public_pages_do_not_say_where_figures_come_from(shop: Settings, public:
     hidden += [build, public.run.id, str(shop.root), shop.root.name, "pyproject"]
     for name, text in said(public.index.parent):
         assert [word for word in hidden if word in text] == [], name
+
+
+def test_public_pages_have_no_rows_behind_anything_though_the_report_has_them(
+    public: RunResult, shop: Settings
+) -> None:
+    hidden = ("rows-", "td-rows", "tidings rows", "ownshop-0")
+    assert [name for name, text in said(public.index.parent) if any(word in text for word in hidden)] == []
+    # Not even what is kept for those who run it has them, and would not let them out.
+    kept = public.run.notebooks(shop)
+    assert kept is not None
+    record = read_record(kept / "commerce.ipynb")
+    assert any(item.behind for item in record.items)
+    assert not any(group for item in record.items for group in item.behind.get("groups") or ())
+    assert not any(item.behind for item in disclosed(record, PUBLIC.figures).items)
 
 
 def test_public_findings_are_those_of_listed_figures(public: RunResult, shop: Settings) -> None:
