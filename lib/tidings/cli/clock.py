@@ -218,12 +218,13 @@ def _told(entry: DeliveryEntry, slot: SlotEntry | None, attempts: int, zone: Zon
 def state_of(entry: DeliveryEntry) -> str:
     """The state of a delivery for people."""
     if entry.state == "delivered":
-        late = f" {_length(entry.late_seconds)} late" if entry.late_seconds else " on time"
+        late = f" {length_of(entry.late_seconds)} late" if entry.late_seconds else " on time"
         return f"delivered{late}{' with a gap' if entry.gaps else ''}"
     return {"skipped": "skipped by rule", "waiting": "waits", "sending": "is being sent"}.get(entry.state, entry.state)
 
 
-def _length(seconds: float) -> str:
+def length_of(seconds: float) -> str:
+    """A length for people, in whole minutes, hours or days."""
     minutes = round(seconds / 60)
     if minutes < 120:
         return f"{max(1, minutes)} min"

@@ -26,6 +26,7 @@ from tidings.cli.clock import deliveries_, due, preview, schedule, send, serve, 
 from tidings.cli.exporting import export, value
 from tidings.cli.files import CLOCK, add, drop
 from tidings.cli.rows import rows
+from tidings.cli.status import status
 from tidings.errors import TidingsError, UsageError, suggest, understood
 from tidings.ledger.turn import turn
 from tidings.secrets import Redactor
@@ -359,7 +360,9 @@ def check(settings: Settings) -> None:
     click.echo("Nothing prevents a pull; see the warnings." if warnings else "Everything is in order.")
 
 
-for verb in (add, drop, due, serve, schedule, deliveries_, send, preview, step, export, value, alerts, rows):
+for verb in (
+    *(add, drop, due, serve, schedule, deliveries_, send, preview, step, status, export, value, alerts, rows),
+):
     tidings.add_command(verb)
 
 

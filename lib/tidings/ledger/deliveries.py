@@ -19,6 +19,7 @@ from tidings.ledger.store import Ledger, add
 SlotState = Literal["due", "running", "waiting", "done", "failed", "skipped"]
 DeliveryState = Literal["due", "expanded", "sending", "waiting", "delivered", "skipped", "failed", "unknown"]
 ENDED = ("delivered", "skipped", "failed", "unknown")
+END_STATES = ("on time", "late", "with gap", "skipped", "failed", "unknown")
 _PREPARED = "(d.slot IS NULL OR s.state IN ('done', 'failed', 'skipped'))"
 
 
@@ -142,6 +143,11 @@ class Deliveries:
     def slots(self, limit: int = 20) -> tuple[SlotEntry, ...]:
         """The latest slots, newest first."""
         return self._ledger.entries(SlotEntry, "SELECT * FROM slots ORDER BY at DESC, id DESC LIMIT ?", limit)
+
+    def last_slot(self, report: str, schedule: str) -> SlotEntry | None:
+        """The latest slot of a schedule."""
+        query = "SELECT * FROM slots WHERE report = ? AND schedule = ? ORDER BY at DESC LIMIT 1"
+        return next(iter(self._ledger.entries(SlotEntry, query, report, schedule)), None)
 
     def slot(self, number: int) -> SlotEntry:
         return self._ledger.entries(SlotEntry, "SELECT * FROM slots WHERE id = ?", number)[0]
@@ -326,6 +332,14 @@ class Deliveries:
             WHERE s.report = ? AND d.due_at >= ? AND d.due_at < ? AND d.state IN ('delivered', 'failed', 'unknown')"""
         rows = self._ledger.rows(query, report, since.isoformat(), until.isoformat())
         return sum(row["state"] == "delivered" and not row["late_seconds"] for row in rows), len(rows)
+
+    def ends(self, since: datetime) -> Mapping[str, int]:
+        """How many deliveries ended since then in each of `END_STATES`; one late and with a gap counts with a gap."""
+        query = """SELECT CASE WHEN state <> 'delivered' THEN state WHEN gaps <> '[]' THEN 'with gap'
+            WHEN late_seconds > 0 THEN 'late' ELSE 'on time' END AS ended, count(*) AS many FROM deliveries
+            WHERE state IN ('delivered', 'skipped', 'failed', 'unknown') AND ended_at >= ? GROUP BY 1"""
+        found = {row["ended"]: row["many"] for row in self._ledger.rows(query, since.isoformat())}
+        return {name: found.get(name, 0) for name in END_STATES}
 
     # Streaks of failures
 

@@ -94,6 +94,17 @@ class Ledger:
         query = "SELECT * FROM pulls WHERE id IN (SELECT max(id) FROM pulls GROUP BY source) ORDER BY source"
         return {entry.source: entry for entry in self.entries(PullEntry, query)}
 
+    def last_successes(self) -> Mapping[str, PullEntry]:
+        """The latest pull that was done, of every source that has one."""
+        query = """SELECT * FROM pulls WHERE id IN (
+            SELECT max(id) FROM pulls WHERE status = 'done' GROUP BY source) ORDER BY source"""
+        return {entry.source: entry for entry in self.entries(PullEntry, query)}
+
+    def last_build(self) -> BuildEntry | None:
+        """The latest build that was done; one that found nothing new is."""
+        query = "SELECT * FROM builds WHERE status = 'done' ORDER BY id DESC LIMIT 1"
+        return next(iter(self.entries(BuildEntry, query)), None)
+
     def builds(self, limit: int = 20) -> tuple[BuildEntry, ...]:
         return self.entries(BuildEntry, "SELECT * FROM builds ORDER BY id DESC LIMIT ?", limit)
 
