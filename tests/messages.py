@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from string import Formatter
@@ -184,8 +184,12 @@ def texts_of(soup: BeautifulSoup) -> list[str]:
 
 
 def english_left(soup: BeautifulSoup) -> set[str]:
-    """Messages of ours that a reader of German finds in English."""
-    texts = texts_of(soup)
+    """Messages of ours that a reader of German finds in English on a page."""
+    return english_in(texts_of(soup))
+
+
+def english_in(texts: Sequence[str]) -> set[str]:
+    """Messages of ours that a reader of German finds in English among texts."""
     shown, whole = set(texts), "\n".join(texts)
     # Names of feeds and events, as "orders", are data.
     return {

@@ -17,7 +17,7 @@ from fakes.server import Reply
 from tidings.connectors.app_store.records import parse_sale, parse_subscription, parse_subscription_event, table
 from tidings.errors import CredentialError, SourceError
 from tidings.feeds.enums.app_store import EVENTS, FREE_COUNTERS, PAID_COUNTERS, is_unclear, is_unknown_counter
-from tidings.feeds.vocabulary import plain
+from tidings.feeds.remarks import plain
 from workbooks import run_models
 
 APP, VENDOR = "1500000001", "80012345"

@@ -14,12 +14,14 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from bs4 import BeautifulSoup
 from channel_samples import AT, Made, make_pages, message
 
 from tidings.delivery.channel import Channel, DeliveryError, open_channel
 from tidings.delivery.message import Message
 from tidings.delivery.site import newest
 from tidings.errors import SettingsError
+from tidings.language import language_of, speaking
 from tidings.ledger.lease import hold
 from tidings.reporting.index import ReportFinding
 from tidings.settings import Settings
@@ -298,3 +300,22 @@ def test_a_site_that_was_killed_half_way_is_whole_after_a_repeat(
         assert [one["slot"] for one in state["runs"]] == ["2026-06-29"]
     send(channel, run(pages("2026-07-06")))
     assert "weekly/2026-07-06/" in (tmp_path / "out/index.html").read_text()
+
+
+def test_a_site_speaks_the_language_of_the_workbook_and_a_list_that_of_its_report(tmp_path: Path, pages: Made) -> None:
+    settings = Settings(
+        root=tmp_path / "workbook", channels={"board": {"kind": "pages", "path": "../out"}}, locale="de"
+    )
+    channel = open_channel(settings, "board")
+    send(channel, *(run(pages(f"2026-07-0{day}")) for day in range(1, 8)))
+    with speaking(language_of("de")):
+        send(channel, run(pages("2026-07-08")))
+    front = BeautifulSoup((tmp_path / "out" / "index.html").read_text(), "html.parser")
+    assert (front.html["lang"], front.h1.text) == ("de", "Berichte")  # type: ignore[index, union-attr]
+    assert "Das Neueste aus jedem Bericht" in front.text and "Alle 8: Weekly report" in front.text
+    listed = BeautifulSoup((tmp_path / "out" / "weekly" / "index.html").read_text(), "html.parser")
+    assert "Der neueste und alle davor" in listed.text and "8 veröffentlicht" in listed.text
+    send(channel, run(pages("2026-07-09")))
+    listed = BeautifulSoup((tmp_path / "out" / "weekly" / "index.html").read_text(), "html.parser")
+    assert "The latest, and all before it" in listed.text
+    assert "Das Neueste" in (tmp_path / "out" / "index.html").read_text()

@@ -8,29 +8,42 @@ import json
 import re
 import shutil
 from base64 import b64decode
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
+import openpyxl
 import pytest
 from bs4 import BeautifulSoup
 from section_notebooks import FAILING, GOOD, notebook
 
-from messages import english_left, readable, texts_of
+from messages import english_in, english_left, readable, texts_of
+from tidings.delivery.channels import services, slack, teams
 from tidings.delivery.compose import compose
+from tidings.delivery.mail.letter import Sender, write_letter
+from tidings.delivery.message import Message
 from tidings.display import show
-from tidings.language import in_force, language_of, speaking
+from tidings.exports.printable import printable
+from tidings.exports.sheets import sheets_of
+from tidings.exports.xlsx import write_xlsx
+from tidings.language import Language, in_force, language_of, speaking
 from tidings.metrics.registry import get
 from tidings.metrics.result import Value
 from tidings.reporting.disclosure import disclosed
 from tidings.reporting.finished import finished_run
 from tidings.reporting.record import NotebookRecord, item_of
 from tidings.reporting.run import run
+from tidings.scheduling.bindings import Binding
+from tidings.scheduling.steps import gaps_for
 from tidings.settings import load_settings
 from tidings.window import Window, Zone
 
 NOW = datetime(2026, 7, 1, 6, 0, tzinfo=UTC)
+_WORDS = "the of and with from against which this these rows days is are has before by until not for than its"
+SMALL = re.compile(rf"(?i)\b({'|'.join(_WORDS.split())})\b")
+BOUND = Binding(rows={"brand": ["acme"]})
 OPENED = "from tidings.book import Book\nbook = Book.open(days=days)"
 
 
@@ -63,14 +76,12 @@ def test_no_english_of_ours_is_left_on_the_sample(german: Path) -> None:
 
 def test_no_sentence_is_half_english(german: Path) -> None:
     """Of what nobody marked as a message no list knows; its small words give it away."""
-    words = "the of and with from against which this these rows days is are has before by until not for than its"
-    small = re.compile(rf"(?i)\b({'|'.join(words.split())})\b")
     for page in german.glob("*.html"):
         soup = readable(page.read_text())
         # Names of products and pages and the words of reviews are data.
         for tag in soup.select("table, svg, [aria-label^='Daten: '], .td-title, .figure-links"):
             tag.decompose()
-        assert [text for text in texts_of(soup) if small.search(text) and "Course:" not in text] == [], page.name
+        assert [text for text in texts_of(soup) if SMALL.search(text) and "Course:" not in text] == [], page.name
 
 
 def test_what_is_made_of_a_finished_run_speaks_its_language(german: Path) -> None:
@@ -82,6 +93,109 @@ def test_what_is_made_of_a_finished_run_speaks_its_language(german: Path) -> Non
     assert message.subject.startswith("Wochenbericht, ")
     # Whoever asked goes on in a language of their own.
     assert in_force().code == "en"
+
+
+def composed(folder: Path, **more: object) -> tuple[Message, Language]:
+    """The message of the run in a folder, and its language, which is in force when it is sent."""
+    settings = load_settings(folder.parents[2])
+    run = finished_run(settings, str(folder))
+    given = {"gaps": (gaps_for(BOUND, ["shop failed"])), "recipient": "a@b.example", **more}
+    language = settings.language(run.locale)
+    with speaking(language):
+        return compose(settings, run, key="k", at=NOW, sent_at=NOW, notes=["2 von 3"], **given), language  # type: ignore[arg-type]
+
+
+def mailed(folder: Path) -> tuple[BeautifulSoup, str]:
+    """Both parts of the mail of the run in a folder."""
+    message, language = composed(folder)
+    with speaking(language):
+        mail = write_letter(replace(message, address="https://r.example/weekly/index.html"), Sender("r@b.example"))
+    page, text = (mail.get_body((kind,)).get_content() for kind in ("html", "plain"))  # type: ignore[union-attr]
+    return readable(page), text
+
+
+def unwrapped(text: str) -> list[str]:
+    """The lines of a text part without what stands before them, and all of it in one line."""
+    return [*(re.sub(r"^[ -]*(\d\. |→ )?", "", line).strip() for line in text.splitlines()), " ".join(text.split())]
+
+
+def test_no_english_of_ours_is_left_in_a_mail(german: Path) -> None:
+    page, text = mailed(german)
+    assert page.html["lang"] == "de"
+    assert english_left(page) == set()
+    assert english_in(unwrapped(text)) == set()
+    for said in (page.get_text("\n"), text):
+        for wanted in (
+            "Kennzahlen",
+            "Was sich geändert hat",
+            "Abbestellen",
+            "Stand 1. Juli 2026, 06:00 UTC",
+            "Abschnitte",
+        ):
+            assert wanted in said
+        assert "Ein Teil der Daten ist nicht vollständig." in said
+        assert re.search(r"weitere[n]? (Zeile|Spalte)n? auf der Seite\.", " ".join(said.split()))
+
+
+def test_no_sentence_of_a_mail_is_half_english(german: Path) -> None:
+    page, text = mailed(german)
+    for tag in page.select("table.grid"):
+        tag.decompose()
+    assert [said for said in texts_of(page) if SMALL.search(said)] == []
+    # The table's rows are aligned by several blanks.
+    assert [line for line in text.splitlines() if SMALL.search(line) and "   " not in line.strip()] == []
+
+
+def test_no_english_of_ours_is_left_in_the_mail_and_the_posts_on_what_failed(failed: Path) -> None:
+    own = {"Commerce", "Net revenue", "Product", "Day"}
+    page, text = mailed(failed)
+    assert english_left(page) | english_in(unwrapped(text)) <= own
+    assert "- Website-Verkehr fehlt: fehlgeschlagen." in text
+    message, language = composed(failed, alerts=["Fehler über 5 %."])
+    with speaking(language):
+        posts = slack.payload(message), json.loads(teams.body_of(message)), services.text_of(message)
+    for post in posts:
+        said = post.splitlines() if isinstance(post, str) else list(strings(post))
+        assert english_in([line.strip("*• ") for text in said for line in text.splitlines()]) <= own
+        whole = "\n".join(said)
+        assert "Offene Warnungen" in whole and "Dieser Abschnitt konnte nicht fertiggestellt werden." in whole
+
+
+def strings(held: object) -> Iterator[str]:
+    """What a reader sees of a post."""
+    if isinstance(held, dict):
+        for name, inner in held.items():
+            yield from [inner] if name in ("text", "title") and isinstance(inner, str) else strings(inner)
+    elif isinstance(held, list):
+        for inner in held:
+            yield from strings(inner)
+
+
+def test_heads_and_names_of_a_spreadsheet_are_german(german: Path, tmp_path: Path) -> None:
+    settings = load_settings(german.parents[2])
+    run = finished_run(settings, str(german))
+    with speaking(settings.language(run.locale)):
+        write_xlsx(run, tmp_path / "run.xlsx")
+        sheets = sheets_of(run)
+    book = openpyxl.load_workbook(tmp_path / "run.xlsx")
+    assert book.sheetnames[:4] == ["Inhalt", "Zahlen", "Definitionen", "Überblick für die Leitung 1"]
+    assert book["Inhalt"]["A1"].value == "Wochenbericht"
+    assert book["Inhalt"]["A6"].hyperlink.location == "'Zahlen'!A1"
+    heads = [cell.value for name in book.sheetnames for cell in book[name][5] if cell.value]
+    titles = [text for sheet in sheets for text in (sheet.name, sheet.title, sheet.about, *sheet.notes)]
+    reasons = [row[9].value for row in book["Zahlen"].iter_rows(min_row=6) if row[9].value]
+    definitions = [cell.value for row in book["Definitionen"].iter_rows(min_row=6) for cell in row[1:] if cell.value]
+    assert "Warum nicht bekannt" in heads
+    assert english_in([*heads, *titles, *reasons, *definitions]) == set()
+    assert [text for text in (*reasons, *definitions) if SMALL.search(text)] == []
+    # Numbers are numbers, whatever marks the reader's program shows.
+    assert {type(row[3].value) for row in book["Zahlen"].iter_rows(min_row=6)} <= {int, float, type(None)}
+
+
+def test_the_document_for_paper_names_its_language(german: Path) -> None:
+    document, title = printable([german / "index.html", german / "commerce.html"])
+    assert BeautifulSoup(document, "html.parser").html["lang"] == "de"
+    assert title.startswith("Wochenbericht")
 
 
 def test_no_english_of_ours_is_left_where_something_failed(failed: Path) -> None:

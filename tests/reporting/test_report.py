@@ -42,7 +42,7 @@ def test_a_section_is_a_report_of_itself(settings: Settings) -> None:
     ("text", "said"),
     [
         ('title = "W"\nsection = ["commerce"]\n', r"unknown key 'section'\. Did you mean 'sections'\?"),
-        ('title = "W"\nsections = ["comerce"]\n', r"unknown section 'comerce'\. Did you mean 'commerce'\?"),
+        ('title = "W"\nsections = ["comerce"]\n', r"line 2 names an unknown section 'comerce'\. Did you mean 'commerce'"),
         ('title = "W"\nsections = ["commerce", "commerce"]\n', "'commerce' twice"),
         ('title = "W"\nsections = []\n', r"sections must be a list of notebooks, not \[\]"),
         ('title = "W"\nsections = "commerce"\n', "sections must be a list of notebooks, not 'commerce'"),

@@ -13,7 +13,7 @@ from section_notebooks import PARAMETERS, notebook
 
 from tidings.errors import UsageError, WarehouseError
 from tidings.ledger.store import Ledger
-from tidings.reporting import deliver
+from tidings.reporting import make_pages
 from tidings.reporting.report import load_report
 from tidings.reporting.run import _pin, run
 from tidings.settings import Settings
@@ -124,7 +124,7 @@ def test_a_run_that_breaks_leaves_the_slot_and_says_so_in_the_ledger(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(deliver, "_manifest", stop)
+    monkeypatch.setattr(make_pages, "_manifest", stop)
     with pytest.raises(KeyboardInterrupt):
         run(tiny, "commerce", {}, now=NOW)
     assert [path.name for path in slot.parent.iterdir()] == ["2026-07-01"]

@@ -12,6 +12,7 @@ import pytest
 
 from tidings.book import Book
 from tidings.display.tables import table
+from tidings.language import language_of, speaking
 from tidings.ledger.alert_log import AlertEvent, AlertLog, Kind
 from tidings.reporting.open_alerts import concerning, open_alerts
 from tidings.reporting.record import record_of
@@ -97,6 +98,18 @@ def test_what_others_wrote_is_text_on_a_page(workbook: Settings) -> None:
     html = str(environment().get_template("parts.html.j2").module.open_alerts(shown, "alerts"))  # type: ignore[attr-defined]
     assert "acknowledged by &lt;b&gt;Ada&lt;/b&gt;" in html and "&lt;script&gt;" in html
     assert not any(tag in html for tag in ("<i>", "<b>", "<script", "<a "))
+
+
+def test_labels_of_open_alerts_are_german_and_their_sentences_as_they_are_kept(workbook: Settings) -> None:
+    history(workbook)
+    AlertLog(workbook.ledger).add([event("muted", "07-01T06:30", "Bots", until=date(2026, 7, 9))])
+    with speaking(language_of("de")):
+        shown = open_alerts(workbook, begin(workbook, "07-01T07:00"), Zone("UTC"))
+        html = str(environment().get_template("parts.html.j2").module.open_alerts(shown, "alerts"))  # type: ignore[attr-defined]
+    for said in ("Offene Warnungen", ">Warnung<", ">Hinweis<", "seit 25. Juni 2026, offen", "stumm bis 2026-07-09"):
+        assert said in html
+    # Classes are for the stylesheet.
+    assert 'class="alert-warning"' in html
 
 
 def test_open_now_and_the_history_agree(workbook: Settings) -> None:

@@ -118,8 +118,8 @@ def _judgements(settings: Settings) -> str:
 def _alerts(settings: Settings) -> str:
     rules = read_rules(settings)
     check_recipients(settings, {plan.report.name: plan for plan in load_plans(settings)})
-    silent = [rule.name for rule in rules if not rule.tell and not rule.owner]
-    untold = f"; nobody is told of {', '.join(silent)}: they have no `tell`" if silent else ""
+    is_silent = bool(rules) and operator_of(settings) is None and not all(rule.tell for rule in rules)
+    untold = "; they are on pages alone, as there is no [tool.tidings.operator]" if is_silent else ""
     return f"{len(rules)} rules{untold}"
 
 

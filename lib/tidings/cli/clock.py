@@ -15,6 +15,7 @@ import click
 
 from tidings.cli.files import CLOCK
 from tidings.errors import TidingsError, UsageError, suggest
+from tidings.language import speaking
 from tidings.ledger.deliveries import Deliveries, DeliveryEntry, SlotEntry
 from tidings.ledger.store import Ledger
 from tidings.settings import Settings
@@ -323,7 +324,8 @@ def preview(ctx: click.Context, name: str, audience: str | None, target: Path | 
         sent_at=ctx.meta[CLOCK](),
         subject=chosen.subject if chosen else "",
     )
-    file = write_preview(message, target or settings.root / "reports" / ".preview")
+    with speaking(settings.language(run.locale)):
+        file = write_preview(message, target or settings.root / "reports" / ".preview")
     click.echo(str(file))
     if not no_browser:
         click.launch(file.as_uri())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from tidings.errors import UsageError
+from tidings.language import speaking
 from tidings.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def export(settings: Settings, name: str, kind: str | None, target: Path | None,
     # CSV may be a folder itself, then of its own name.
     inside = target is not None and target.is_dir() and wanted != "csv"
     file = Path(usual) if target is None else target / usual if inside else target
-    click.echo(str(write_export(run, wanted, file)))
+    with speaking(settings.language(run.locale)):
+        click.echo(str(write_export(run, wanted, file)))
 
 
 @click.command()

@@ -46,6 +46,8 @@ def compose(
         findings = tuple(report_findings(run.records))
         title = say(run.title)
         lost = [section.record.title for section in run.sections if section.error]
+        # Sentences of ours that have no values in them; the others are in the language in which they were found out.
+        known = [say(gap) for gap in gaps]
         failed = [say("{title} is missing: it failed.", title=name) for name in lost]
     head = ", ".join(filter(None, (subject or title, run.period)))
     moved = _short(findings[0].text) if findings else ""
@@ -60,7 +62,7 @@ def compose(
         recipient=recipient,
         findings=findings,
         records=run.records,
-        gaps=tuple(dict.fromkeys((*gaps, *failed))),
+        gaps=tuple(dict.fromkeys((*known, *failed))),
         alerts=tuple(alerts),
         notes=tuple(notes),
         folder=run.folder,

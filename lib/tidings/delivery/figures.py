@@ -9,7 +9,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from tidings.display import formats
+from tidings.language import say
 from tidings.metrics.registry import registry
+from tidings.metrics.result import no_source_words
 from tidings.reporting.record import Item, NotebookRecord
 
 
@@ -50,7 +52,7 @@ def printed(figure: Mapping[str, Any]) -> PrintedFigure:
         title=str(figure.get("title") or figure.get("metric") or ""),
         value=str(formats.short(value, unit)),
         change="" if change == formats.MISSING else change,
-        why=reason_of(figure),
+        why=no_source_words(reason_of(figure)),
     )
 
 
@@ -59,7 +61,7 @@ def reason_of(figure: Mapping[str, Any]) -> str:
     if figure.get("value") is not None:
         return ""
     known = registry().get(str(figure.get("metric")))
-    return str(figure.get("why") or "") or (formats.why_missing(known) if known else "no data in this window")
+    return str(figure.get("why") or "") or (formats.why_missing(known) if known else say("no data in this window"))
 
 
 def number(given: Any) -> Decimal | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tidings.delivery.mail.letter import Sender, write_letter
 from tidings.delivery.message import Message
+from tidings.language import in_force
 
 _NOBODY = Sender("tidings@localhost")
 
@@ -34,7 +35,7 @@ def _page(mail: EmailMessage) -> str:
         text = "" if plain is None else plain.get_content()
         title = html.escape(str(mail["Subject"]))
         return (
-            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>'
+            f'<!doctype html><html lang="{in_force().code}"><head><meta charset="utf-8"><title>{title}</title></head>'
             f"<body><pre>{html.escape(text)}</pre></body></html>\n"
         )
     page: str = part.get_content()

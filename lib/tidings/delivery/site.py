@@ -11,7 +11,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -21,6 +21,7 @@ from tidings.delivery.channel import DeliveryError
 from tidings.delivery.message import Message
 from tidings.delivery.stores import INDEX, Files, Store
 from tidings.enrich.characters import plain
+from tidings.language import Language, message, say, speaking
 from tidings.options import OptionalText, Options, Text
 from tidings.reporting.site import environment, render
 from tidings.settings import Settings
@@ -42,18 +43,22 @@ _ADDRESS = Meta(pattern=r"^(https?://[^\s?#]+)?\Z", title="an http address", exa
 class SiteOptions(Options, frozen=True):
     """Options of every site."""
 
-    title: Annotated[Text, "title of the site"] = "Reports"
+    title: Annotated[Text, "title of the site"] = message("Reports")
     address: Annotated[OptionalText, "where it can be read, for the feed; by default public_address", _ADDRESS] = ""
     with_notebooks: Annotated[bool, "executed notebooks and run.json as well"] = False
 
 
 @dataclass(frozen=True)
 class Site:
-    """How a site is called and where it can be read (without a slash at its end, empty if unknown)."""
+    """How a site is called and where it can be read (without a slash at its end, empty if unknown).
+
+    `language` is that of its index; the list of a report speaks that of the run published last.
+    """
 
     title: str
     address: str
     with_notebooks: bool
+    language: Language = field(default_factory=Language)
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,11 @@ class Published:
 
 def site_of(options: SiteOptions, settings: Settings) -> Site:
     """The site that options describe."""
-    return Site(options.title, (options.address or settings.public_address).rstrip("/"), options.with_notebooks)
+    language = settings.language()
+    with speaking(language):
+        title = say(options.title)
+    address = (options.address or settings.public_address).rstrip("/")
+    return Site(title, address, options.with_notebooks, language)
 
 
 def publish(message: Message, site: Site, store: Store, offered: Callable[[], None]) -> int:
@@ -102,7 +111,8 @@ def publish(message: Message, site: Site, store: Store, offered: Callable[[], No
         store.write(FEED, _feed(site, runs))
         state = {"version": _VERSION, "runs": [vars(run) for run in runs]}
         store.write(STATE, (json.dumps(state, indent=1) + "\n").encode())
-        store.write(INDEX, _index(site, runs))
+        with speaking(site.language):
+            store.write(INDEX, _index(site, runs))
     return len(runs)
 
 

@@ -25,7 +25,7 @@ _PAPER = """
   @bottom-right{content:counter(page) " / " counter(pages);font:7.5pt system-ui,sans-serif;color:#595959}}
 """
 _DOCUMENT = Markup(
-    '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+    '<!doctype html>\n<html lang="{}"><head><meta charset="utf-8">\n'
     '<meta http-equiv="Content-Security-Policy" content="{}">\n<title>{}</title>\n{}<style>{}</style></head>\n'
     "<body>{}</body></html>\n"
 )
@@ -48,7 +48,8 @@ def printable(pages: Sequence[Path]) -> tuple[str, str]:
         parts.append(_part(soup, number, names, is_last=number == len(soups) - 1))
     # Safe: parts of our own pages, parsed and written escaped.
     body, safe_style = Markup("\n".join(parts)), Markup(style)  # noqa: S704
-    return _DOCUMENT.format(_POLICY, titles[0], safe_style, Markup("\n".join(paper)), body), titles[0]  # noqa: S704
+    language = str(soups[0].html.get("lang") or "en") if soups[0].html else "en"
+    return _DOCUMENT.format(language, _POLICY, titles[0], safe_style, Markup("\n".join(paper)), body), titles[0]  # noqa: S704
 
 
 def _read(page: Path) -> BeautifulSoup:

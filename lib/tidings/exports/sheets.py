@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidings.display.formats import full
+from tidings.language import message, say
+from tidings.metrics.result import no_source_words
 from tidings.reporting.figures import RunFigure, figures_of
 from tidings.reporting.finished import FinishedRun
 from tidings.reporting.record import NotebookRecord, definitions
 
 LONGEST_NAME = 31
 """Characters that a spreadsheet allows in the name of a sheet."""
-CONTENTS = "Contents"
+CONTENTS = message("Contents")
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\'\x00-\x1f]+")
 # Excel keeps this name for itself.
 _RESERVED = "history"
@@ -37,18 +39,23 @@ def sheets_of(run: FinishedRun) -> tuple[Sheet, ...]:
     A sheet is named by its section and position, not by its title, which is a finding and says something else next
     week.
     """
-    names = _Names((CONTENTS, "Figures", "Definitions"))
+    names = _Names((say(CONTENTS), say("Figures"), say("Definitions")))
     tables = [sheet for record in run.records for sheet in _tables(record, names)]
     first = [
-        Sheet("Figures", "Figures", _about(run), _figures(run)),
-        Sheet("Definitions", "Definitions", run.title, _definitions(run)),
+        Sheet(say("Figures"), say("Figures"), _about(run), _figures(run)),
+        Sheet(say("Definitions"), say("Definitions"), say(run.title), _definitions(run)),
     ]
     every = [*first, *tables]
     contents = _table(
-        (("sheet", "Sheet", "text"), ("title", "Title", "text"), ("about", "Of", "text"), ("rows", "Rows", "count")),
+        (
+            ("sheet", say("Sheet"), "text"),
+            ("title", say("Title"), "text"),
+            ("about", say("Of"), "text"),
+            ("rows", say("Rows"), "count"),
+        ),
         ((sheet.name, sheet.title, sheet.about, len(sheet.table["rows"])) for sheet in every),
     )
-    return (Sheet(CONTENTS, run.title, _about(run), contents), *every)
+    return (Sheet(say(CONTENTS), say(run.title), _about(run), contents), *every)
 
 
 class _Names:
@@ -58,7 +65,7 @@ class _Names:
         self._taken = {name.casefold() for name in (*taken, _RESERVED)}
 
     def of(self, title: str, number: int) -> str:
-        plain = " ".join(_FORBIDDEN.sub(" ", title).split()) or "Sheet"
+        plain = " ".join(_FORBIDDEN.sub(" ", title).split()) or say("Sheet")
         # Two sections may begin alike, or bear the same title.
         while True:
             end = f" {number}"
@@ -70,7 +77,7 @@ class _Names:
 
 
 def _about(run: FinishedRun) -> str:
-    return " · ".join(filter(None, [run.title, run.variant, run.period]))
+    return " · ".join(filter(None, [say(run.title), run.variant, run.period]))
 
 
 def _tables(record: NotebookRecord, names: _Names) -> Iterable[Sheet]:
@@ -80,23 +87,23 @@ def _tables(record: NotebookRecord, names: _Names) -> Iterable[Sheet]:
         measure = "" if item.subtitle in period else item.subtitle
         about = " · ".join(filter(None, [record.title, measure, "" if period in measure else period]))
         notes = tuple(str(note) for note in item.provenance.get("notes", ()))
-        yield Sheet(names.of(record.title, number), item.title or item.kind.capitalize(), about, table, notes)
+        yield Sheet(names.of(record.title, number), item.title or say(item.kind.capitalize()), about, table, notes)
 
 
 def _figures(run: FinishedRun) -> Mapping[str, Any]:
     titles = {each.section: each.record.title for each in run.sections}
     return _table(
         (
-            ("section", "Section", "text"),
-            ("figure", "Figure", "text"),
-            ("metric", "Metric", "text"),
-            ("value", "Value", "figure"),
-            ("before", "Before", "figure"),
-            ("change", "Change", "ratio"),
-            ("points", "Change", "points"),
-            ("first", "First day", "date"),
-            ("last", "Last day", "date"),
-            ("why", "Why not known", "text"),
+            ("section", say("Section"), "text"),
+            ("figure", say("Figure"), "text"),
+            ("metric", say("Metric"), "text"),
+            ("value", say("Value"), "figure"),
+            ("before", say("Before"), "figure"),
+            ("change", say("Change"), "ratio"),
+            ("points", say("Change"), "points"),
+            ("first", say("First day"), "date"),
+            ("last", say("Last day"), "date"),
+            ("why", say("Why not known"), "text"),
         ),
         (_figure(titles[figure.section], figure) for figure in figures_of(run)),
     )
@@ -108,6 +115,7 @@ def _figure(section: str, figure: RunFigure) -> Sequence[Any]:
     points = None
     if is_rate and figure.value is not None and figure.before is not None:
         points = float(figure.value) - float(figure.before)
+    unchanged = say("No change: {why}.", why=no_source_words(figure.reason_no_change))
     return (
         section,
         figure.title,
@@ -118,8 +126,7 @@ def _figure(section: str, figure: RunFigure) -> Sequence[Any]:
         points,
         figure.first.isoformat(),
         figure.last.isoformat(),
-        figure.reason
-        or ("" if points is not None else f"No change: {figure.reason_no_change}." * (figure.change is None)),
+        no_source_words(figure.reason) or ("" if points is not None or figure.change is not None else unchanged),
     )
 
 
@@ -130,7 +137,7 @@ def _cell(value: str | None, unit: str) -> Mapping[str, Any]:
 
 def _definitions(run: FinishedRun) -> Mapping[str, Any]:
     columns = ("name", "title", "definition", "caveat", "action")
-    heads = ("Metric", "Figure", "Definition", "Caveat", "When it moves")
+    heads = (say("Metric"), say("Figure"), say("Definition"), say("Caveat"), say("When it moves"))
     metrics = (name for record in run.records for name in record.metrics)
     return _table(
         tuple((name, head, "text") for name, head in zip(columns, heads, strict=True)),

@@ -17,6 +17,7 @@ from tidings.display.rows import is_change
 from tidings.enrich.characters import plain
 from tidings.exports.placing import placed
 from tidings.exports.sheets import CONTENTS, Sheet, sheets_of
+from tidings.language import message, say
 from tidings.metrics.result import Field
 from tidings.reporting.csv_link import own_units, plain_number
 from tidings.reporting.finished import FinishedRun
@@ -29,7 +30,7 @@ _LONGEST_TEXT = 32_767
 # A spreadsheet keeps 15 digits of a number.
 _MOST = Decimal(10) ** 15
 _FIRST_YEAR = 1900
-_UNKNOWN = "An empty cell is not known; it is not 0."
+_UNKNOWN = message("An empty cell is not known; it is not 0.")
 # The cells have the unit in their format, or each row has its own.
 _UNITS_UNSAID = ("", "text", "date", "count", "figure", "number", "ratio")
 _SIGNED = "+{0};-{0};{0}"
@@ -48,7 +49,7 @@ def write_xlsx(run: FinishedRun, target: Path) -> None:
     content = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with xlsxwriter.Workbook(content, options) as book:
-        book.set_properties({"title": plain(run.title), "created": naive_utc(run.as_of)})
+        book.set_properties({"title": plain(say(run.title)), "created": naive_utc(run.as_of)})
         styles = _Styles(book)
         for sheet in sheets_of(run):
             _SheetWriter(book.add_worksheet(sheet.name), sheet, styles).write()
@@ -84,7 +85,7 @@ class _SheetWriter:
         self._text(0, 0, self._sheet.title, bold=True, font_size=14)
         self._text(1, 0, self._sheet.about, font_color="#595959")
         units = [own_units(row) for row in self._rows]
-        heads = [*map(self._head, range(len(self._columns))), *(["Unit"] if any(units) else [])]
+        heads = [*map(self._head, range(len(self._columns))), *([say("Unit")] if any(units) else [])]
         for at, head in enumerate(heads):
             is_number = at < len(self._columns) and is_numeric_unit(str(self._columns[at]["unit"]))
             self._text(_HEAD_ROW, at, head, bold=True, bottom=1, text_wrap=True, align="right" if is_number else "left")
@@ -101,7 +102,7 @@ class _SheetWriter:
             self._place.set_column(at, at, min(max(longest + 2, _NARROWEST), _WIDEST))
         below = _HEAD_ROW + len(self._rows) + 2
         is_gap = any(known(cell) is None for row in self._rows for cell in row)
-        for number, note in enumerate([*([_UNKNOWN] if is_gap else []), *self._sheet.notes]):
+        for number, note in enumerate([*([say(_UNKNOWN)] if is_gap else []), *self._sheet.notes]):
             self._text(below + number, 0, note, italic=True, font_color="#595959")
 
     def _head(self, at: int) -> str:
@@ -137,7 +138,7 @@ class _SheetWriter:
             shape = "yyyy-mm-dd hh:mm" if isinstance(when, datetime) else "yyyy-mm-dd"
             self._place.write_datetime(row, at, when, self._styles.of(num_format=shape, align="left"))
             return
-        if self._sheet.name == CONTENTS and at == 0:
+        if self._sheet.name == say(CONTENTS) and at == 0:
             self._place.write_url(row, at, f"internal:'{value}'!A1", None, str(value))
             return
         self._text(row, at, str(value), text_wrap=len(str(value)) > _WIDEST, valign="top")

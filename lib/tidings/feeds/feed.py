@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tidings.feeds.vocabulary import Notice, Vocabulary
+from tidings.feeds.remarks import Notice, Vocabulary
 from tidings.schema import Column
 
 MONEY = "decimal(18, 4)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tidings.feeds.feed import Feed
-from tidings.feeds.vocabulary import Notice
+from tidings.feeds.remarks import Notice
 from tidings.schema import Column
 
 _WHOSE: Mapping[str, Column] = {

@@ -7,7 +7,7 @@ from functools import partial
 
 from tidings.feeds.enums.google_play import FINANCIAL_STATUSES, TRANSACTION_TYPES
 from tidings.feeds.feed import Feed
-from tidings.feeds.vocabulary import Vocabulary, names
+from tidings.feeds.remarks import Vocabulary, names
 from tidings.schema import Column
 
 _AMOUNT = "decimal(28, 8)"

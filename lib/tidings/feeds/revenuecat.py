@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tidings.feeds.enums.revenuecat import SUBSCRIPTION_STATUSES
 from tidings.feeds.feed import Feed
-from tidings.feeds.vocabulary import Vocabulary, names
+from tidings.feeds.remarks import Vocabulary, names
 from tidings.schema import Column
 
 _AMOUNT = "decimal(28, 8)"

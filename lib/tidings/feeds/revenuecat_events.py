@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tidings.feeds.enums.revenuecat import ENVIRONMENTS, EVENT_TYPES, PERIOD_TYPES, REASONS, STORES
 from tidings.feeds.feed import Feed
-from tidings.feeds.vocabulary import Vocabulary, names
+from tidings.feeds.remarks import Vocabulary, names
 from tidings.schema import Column
 
 _AMOUNT = "decimal(28, 8)"

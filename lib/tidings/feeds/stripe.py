@@ -14,7 +14,7 @@ from tidings.feeds.enums.stripe import (
     SUBSCRIPTION_STATUSES,
 )
 from tidings.feeds.feed import Feed
-from tidings.feeds.vocabulary import Vocabulary, names
+from tidings.feeds.remarks import Vocabulary, names
 from tidings.schema import Column
 
 _AMOUNT = "decimal(28, 8)"

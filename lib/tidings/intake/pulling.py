@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from tidings.errors import StoppedError, TidingsError, understood
-from tidings.feeds.vocabulary import Remark, reported
+from tidings.feeds.remarks import Remark, reported
 from tidings.intake.overlapping import overlap_sentences
 from tidings.landing.store import Landing
 from tidings.ledger.entries import Status

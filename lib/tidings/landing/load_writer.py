@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from tidings.enrich.characters import plain, plain_column
 from tidings.errors import SourceError
 from tidings.feeds import Feed
-from tidings.feeds.vocabulary import Remark
+from tidings.feeds.remarks import Remark
 from tidings.landing.manifest import Input, Load, Span, input_json, span_json
 from tidings.parsing.values import EARLIEST, LATEST
 from tidings.window import hours_before

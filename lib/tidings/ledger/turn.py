@@ -21,7 +21,9 @@ def turn(folder: Path, what: str, waits: Callable[[str], None]) -> Iterator[None
     if file in _held:
         yield
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
+    # Each by itself, so that an error names the one that is in the way.
+    folder.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(exist_ok=True)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:

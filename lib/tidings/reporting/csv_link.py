@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
+from tidings.language import say
 from tidings.reporting.record import known
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -31,7 +32,7 @@ def csv_text(table: Mapping[str, Any]) -> str:
     head = [_head(column) for column in table["columns"]]
     # A column for units only where a row has its own.
     has_units = any(units)
-    writer.writerow(map(_safe, [*head, "Unit"] if has_units else head))
+    writer.writerow(map(_safe, [*head, say("Unit")] if has_units else head))
     for row, unit in zip(table["rows"], units, strict=True):
         cells = [
             plain_number(known(cell), str(column["unit"])) for cell, column in zip(row, table["columns"], strict=True)

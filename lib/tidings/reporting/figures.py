@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from tidings.display.formats import why_missing
 from tidings.errors import RunError, UsageError, suggest
+from tidings.language import say
 from tidings.metrics.registry import registry
 from tidings.reporting.finished import FinishedRun
 from tidings.window import add_days, label_days
@@ -43,7 +44,7 @@ class RunFigure:
         if self.value is not None:
             return ""
         metric = registry().get(self.metric)
-        return self.why or (why_missing(metric) if metric is not None else "no data in this window")
+        return self.why or (why_missing(metric) if metric is not None else say("no data in this window"))
 
     @property
     def reason_no_change(self) -> str:
@@ -53,8 +54,8 @@ class RunFigure:
         if self.value is None:
             return self.reason
         if self.before is None:
-            return self.why_no_change or "there is no value to compare it with"
-        return self.why_no_change or "it was 0 before, of which nothing is a share"
+            return self.why_no_change or say("there is no value to compare it with")
+        return self.why_no_change or say("it was 0 before, of which nothing is a share")
 
     def part(self, part: Part) -> str | None:
         """Value, change or value before as a plain number; None if it is not known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tidings.language import say, say_as
 from tidings.ledger.alert_log import AlertLog, alerts_of
 from tidings.settings import Settings
 from tidings.window import Zone, label_days
@@ -25,6 +26,11 @@ class OpenAlert:
     runbook: str
     metrics: frozenset[str]
 
+    @property
+    def severity_label(self) -> str:
+        """How bad it is, for a reader."""
+        return say_as("alert", self.severity)
+
 
 def open_alerts(settings: Settings, run: str, zone: Zone) -> tuple[OpenAlert, ...]:
     """The alerts that were open when a run began, as it is recorded: the worst first, then the oldest.
@@ -39,12 +45,12 @@ def open_alerts(settings: Settings, run: str, zone: Zone) -> tuple[OpenAlert, ..
     shown = []
     for alert in found:
         state = alert.state(today)
-        if alert.acknowledged_at is not None:
-            by = f"acknowledged by {alert.acknowledged_by}"
-            state = by if state == "acknowledged" else f"{by}, {state}"
+        seen = "" if alert.acknowledged_at is None else say("acknowledged by {who}", who=alert.acknowledged_by)
+        muted = say("muted until {day}", day=alert.muted_until) if state.startswith("muted") else ""
+        words = ", ".join(filter(None, (seen, muted))) or say_as("alert", state)
         since = label_days(alert.day, alert.day)
         metrics = frozenset(alert.metrics)
-        shown.append(OpenAlert(alert.rule, alert.severity, alert.said, since, state, alert.runbook, metrics))
+        shown.append(OpenAlert(alert.rule, alert.severity, alert.said, since, words, alert.runbook, metrics))
     return tuple(shown)
 
 

@@ -162,7 +162,8 @@ def _read(file: Path, known: tuple[str, ...]) -> Report:
     table = read_options(where, read_toml(file), _Table)
     for position, name in enumerate(table.sections):
         if name not in known:
-            raise UsageError(f"{where} names an unknown section '{name}'.", suggest(name, known))
+            line = _line_of(file, name)
+            raise UsageError(f"{where}{line} names an unknown section '{name}'.", suggest(name, known))
         if name in table.sections[:position]:
             raise UsageError(f"{where} names the section '{name}' twice.", "Keep one of them.")
     variants = _variants(where, table)
@@ -175,6 +176,13 @@ def _read(file: Path, known: tuple[str, ...]) -> Report:
         rows=table.rows,
         locale=table.locale.strip(),
     )
+
+
+def _line_of(file: Path, name: str) -> str:
+    """The line on which a file has a name in quotes, for a sentence; empty where that is nowhere, or not sure."""
+    lines = file.read_text(encoding="utf-8-sig").splitlines()
+    found = [number for number, line in enumerate(lines, start=1) if f'"{name}"' in line or f"'{name}'" in line]
+    return f" line {found[0]}" if len(found) == 1 else ""
 
 
 def _variants(where: str, table: _Table) -> tuple[Variant, ...]:

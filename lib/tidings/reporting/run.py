@@ -102,10 +102,10 @@ def run(
                 }
             )
             # Imported here to run in parallel with the forkserver.
-            from tidings.reporting.deliver import deliver
+            from tidings.reporting.make_pages import make_pages
 
             redact, watch = known().redactor, progress or _silent
-            results, index = deliver(settings, runs, kernels, ledger, redact, warnings, watch, start, retries)
+            results, index = make_pages(settings, runs, kernels, ledger, redact, warnings, watch, start, retries)
         except BaseException as error:
             kernels.close()
             if expired.is_set() and isinstance(error, RunError):

@@ -46,6 +46,11 @@ def check_recipients(settings: Settings, plans: Mapping[str, Planned]) -> None:
     """
     for rule in read_rules(settings):
         for name in rule.tell:
+            if "@" in name and operator_of(settings) is None:
+                raise SettingsError(
+                    f"The rule '{rule.name}' of alerts.toml tells {name}, and no channel is set for that.",
+                    'Write [tool.tidings.operator] channels = ["…"].',
+                )
             if "@" not in name and _named(settings, name, plans) is None:
                 audiences = [each.name for plan in plans.values() for each in plan.audiences]
                 raise SettingsError(

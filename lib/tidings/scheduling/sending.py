@@ -12,7 +12,7 @@ from pathlib import Path
 from tidings.delivery.compose import compose, notice
 from tidings.delivery.message import Message
 from tidings.errors import TidingsError
-from tidings.language import speaking
+from tidings.language import say, speaking
 from tidings.ledger.deliveries import DeliveryEntry, DeliveryState, SlotEntry, SlotRun
 from tidings.reporting.figures import figures_of
 from tidings.reporting.finished import FinishedRun, run_in
@@ -69,7 +69,7 @@ def send_one(
         bench.deliveries.settle(delivery.id, "failed", bench.clock(), reason=bench.redact(str(error)))
         fails(bench, streak_of(delivery), words_of(delivery), str(error))
         return "failed"
-    said = list(slot.gaps)
+    said, unjudged = list(slot.gaps), ""
     if audience.only_if is not None:
         has_alert = bool(alerts_of_run(bench, finished))
         holds = audience.only_if.holds(figures_by_metric(finished), has_alert=has_alert)
@@ -78,9 +78,9 @@ def send_one(
             bench.deliveries.settle(delivery.id, "skipped", bench.clock(), reason=rule)
             return "skipped"
         if holds is None:
-            said.append(f"It is sent because its condition could not be judged: {audience.only_if.text}")
+            unjudged = audience.only_if.text
     # Why a section failed may hold paths and rows: it is for the ledger, the message says only which.
-    gaps = [*said, made_of.error] if made_of.error else said
+    gaps = [*_named(said, unjudged), *([made_of.error] if made_of.error else [])]
     if gaps != list(delivery.gaps) or slot.waited_for:
         waited = tuple(dict.fromkeys((*slot.waited_for, *delivery.waited_for)))
         bench.deliveries.settle(delivery.id, "due", bench.clock(), gaps=gaps, waited_for=waited)
@@ -89,7 +89,7 @@ def send_one(
     with speaking(language), tempfile.TemporaryDirectory(prefix="tidings-") as folder:
         state = bench.outbox.send(
             delivery,
-            lambda: _message(bench, finished, delivery, slot, schedule, audience, said, Path(folder)),
+            lambda: _message(bench, finished, delivery, slot, schedule, audience, _named(said, unjudged), Path(folder)),
             schedule.on_time,
         )
     reason = bench.deliveries.delivery(delivery.id).reason
@@ -163,6 +163,14 @@ def _message(
     )
 
 
+def _named(gaps: list[str], unjudged: str) -> list[str]:
+    """Gaps, and the condition that could not be judged, in the language in force."""
+    if not unjudged:
+        return gaps
+    said = say("It is sent because its condition could not be judged: {condition}", condition=unjudged)
+    return [*gaps, said]
+
+
 def _attachments(finished: FinishedRun, audience: Audience, folder: Path) -> list[Path]:
     if not audience.attach:
         return []
@@ -177,14 +185,21 @@ def _notes(bench: Bench, slot: SlotEntry, schedule: Schedule) -> list[str]:
     good, every = bench.deliveries.on_time(slot.report, since, slot.due_at)
     if not every:
         return []
-    return [f"{good} of {every} deliveries of this report were on time in the {_ON_TIME_DAYS} days before."]
+    return [
+        say(
+            "{good} of {every} deliveries of this report were on time in the {days} days before.",
+            good=good,
+            every=every,
+            days=_ON_TIME_DAYS,
+        )
+    ]
 
 
 def alerts_of_run(bench: Bench, finished: FinishedRun) -> tuple[str, ...]:
     """Sentences of the alerts that were open when a run began, as its pages have them."""
     zone = Zone(bench.settings.timezone, bench.settings.week_start)
     found = open_alerts(bench.settings, finished.id, zone)
-    return tuple(f"{each.said} Since {each.since}, {each.state}." for each in found)
+    return tuple(f"{each.said} {say('Since {day}, {state}.', day=each.since, state=each.state)}" for each in found)
 
 
 def figures_by_metric(finished: FinishedRun) -> dict[tuple[str, str], Decimal | None]:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from tidings.delivery.outbox import Outbox
 from tidings.errors import RunError, TidingsError, understood
+from tidings.language import message
 from tidings.ledger.deliveries import Deliveries, DeliveryEntry, SlotEntry, SlotRun, delivery_key
 from tidings.ledger.store import Ledger
 from tidings.reporting.finished import run_in
@@ -235,7 +236,7 @@ def _run(bench: Bench, plan: Planned, schedule: Schedule, slot: SlotEntry, text:
 
 def gaps_for(binding: Binding, gaps: Sequence[str]) -> list[str]:
     """What is said of gaps to those who get a binding: of a whole source nothing, where they see a part of it."""
-    return ["Some of the data are not complete."] if gaps and (binding.rows or binding.figures) else list(gaps)
+    return [message("Some of the data are not complete.")] if gaps and (binding.rows or binding.figures) else list(gaps)
 
 
 def _is_there(settings: Settings, made: SlotRun) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from tidings.discovery import discover
 from tidings.errors import SettingsError, printable, suggest
 from tidings.feeds import Feed
-from tidings.feeds.vocabulary import Remark
+from tidings.feeds.remarks import Remark
 from tidings.landing.store import Landing
 from tidings.options import Options, read_options
 from tidings.settings import Settings

@@ -17,7 +17,7 @@ from tidings.feeds.app_store import (
     APP_STORE_SUBSCRIPTIONS,
 )
 from tidings.feeds.enums.app_store import FREE_COUNTERS, PAID_COUNTERS, PRODUCT_TYPES, is_unclear, is_unknown_counter
-from tidings.feeds.vocabulary import plain
+from tidings.feeds.remarks import plain
 from tidings.sources.api.endpoint import ApiEndpoint
 from tidings.sources.http.packed import gunzipped, rows
 from tidings.sources.records import Record, UnusableError

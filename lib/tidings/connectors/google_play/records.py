@@ -24,7 +24,7 @@ from tidings.feeds.google_play import (
     GOOGLE_PLAY_SUBSCRIPTIONS,
     GOOGLE_PLAY_VITALS,
 )
-from tidings.feeds.vocabulary import plain
+from tidings.feeds.remarks import plain
 from tidings.sources.api.endpoint import ApiEndpoint
 from tidings.sources.http.packed import rows, unzipped
 from tidings.sources.http.session import from_epoch

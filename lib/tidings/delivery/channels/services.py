@@ -16,6 +16,7 @@ from tidings.delivery.figures import main_figures
 from tidings.delivery.message import Message
 from tidings.enrich.characters import plain
 from tidings.errors import SettingsError
+from tidings.language import say
 from tidings.options import Options
 from tidings.settings import Settings
 
@@ -60,17 +61,17 @@ def text_of(message: Message) -> str:
 def _lines(message: Message) -> Iterator[str]:
     yield message.period
     for heading, lines in (
-        ("Open alerts", message.alerts),
-        ("Incomplete", message.gaps),
+        (say("Open alerts"), message.alerts),
+        (say("Incomplete"), message.gaps),
         ("", message.lines),
-        ("What changed?", [one.text for one in message.findings]),
+        (say("What changed?"), [one.text for one in message.findings]),
     ):
         yield from ("", heading) if lines and heading else ()
         yield from (f"• {line}" for line in lines)
     for record in message.records:
         yield from ("", record.title)
         if record.failure is not None:
-            yield "This section could not be finished."
+            yield say("This section could not be finished.")
         elif record.absent:
             yield record.missing
         else:

@@ -17,6 +17,7 @@ from tidings.delivery.figures import PrintedFigure, main_figures
 from tidings.delivery.message import Message
 from tidings.delivery.posting import Poster, checked_address
 from tidings.enrich.characters import plain
+from tidings.language import say
 from tidings.options import Options
 from tidings.reporting.record import NotebookRecord
 from tidings.settings import Settings
@@ -72,7 +73,7 @@ def payload(message: Message) -> dict[str, Any]:
     shown = message.records if len(message.records) <= room else message.records[: room - 1]
     blocks += [_row(record, message.address) for record in shown]
     if len(shown) < len(message.records):
-        blocks.append(_context(f"… and {len(message.records) - len(shown)} more sections"))
+        blocks.append(_context(say("… and {n} more sections", n=len(message.records) - len(shown))))
     return {"text": cut(text, MOST_TEXT) or "Tidings", "blocks": [*blocks, *after]}
 
 
@@ -102,10 +103,10 @@ def _head(message: Message) -> Iterable[Block]:
     if message.period:
         yield _context(message.period)
     for heading, lines in (
-        ("Open alerts", message.alerts),
-        ("Incomplete", message.gaps),
+        (say("Open alerts"), message.alerts),
+        (say("Incomplete"), message.gaps),
         ("", message.lines),
-        ("What changed?", [one.text for one in message.findings]),
+        (say("What changed?"), [one.text for one in message.findings]),
     ):
         if listed := _list(heading, lines):
             yield {"type": "section", "text": _text(listed)}
@@ -115,7 +116,7 @@ def _tail(message: Message) -> Iterable[Block]:
     if message.notes:
         yield _context(" · ".join(message.notes))
     if message.address and _length(message.address) <= MOST_ADDRESS:
-        button = {"type": "button", "text": {"type": "plain_text", "text": "Open the report", "emoji": False}}
+        button = {"type": "button", "text": {"type": "plain_text", "text": say("Open the report"), "emoji": False}}
         yield {"type": "actions", "elements": [{**button, "url": message.address, "action_id": "open"}]}
 
 
@@ -128,7 +129,7 @@ def _list(heading: str, lines: Iterable[str]) -> str:
     length = _length("".join(shown)) + len(shown)
     for number, item in enumerate(items):
         line = f"• {item}" if heading else item
-        rest = f"… and {len(items) - number} more"
+        rest = say("… and {n} more", n=len(items) - number)
         length += _length(line) + 1
         if length + _length(rest) + 1 > MOST_TEXT:
             shown.append(rest)
@@ -138,11 +139,11 @@ def _list(heading: str, lines: Iterable[str]) -> str:
 
 
 def _row(record: NotebookRecord, address: str) -> Block:
-    title = cut(record.title, _ITEM, one_line=True) or "Section"
+    title = cut(record.title, _ITEM, one_line=True) or say("Section")
     page = _page_of(address, record.section)
     heading = f"<{page}|{title}>" if page and "|" not in page else f"*{title}*"
     if record.failure is not None:
-        return {"type": "section", "text": _text(f"{heading}\nThis section could not be finished.")}
+        return {"type": "section", "text": _text(f"{heading}\n{say('This section could not be finished.')}")}
     if record.absent:
         return {"type": "section", "text": _text(f"{heading}\n{cut(record.missing, _ITEM)}")}
     figures = main_figures(record)

@@ -15,6 +15,7 @@ from tidings.delivery.figures import main_figures
 from tidings.delivery.message import Message
 from tidings.delivery.posting import Poster, checked_address
 from tidings.enrich.characters import plain
+from tidings.language import say
 from tidings.options import Options
 from tidings.reporting.record import NotebookRecord
 from tidings.settings import Settings
@@ -56,13 +57,13 @@ def body_of(message: Message) -> bytes:
     rows = [_row(record) for record in message.records]
     for shown in range(len(rows), -1, -1):
         left = len(rows) - shown
-        more = [_runs(_run(f"… and {left} more sections", isSubtle=True))] if left else []
+        more = [_runs(_run(say("… and {n} more sections", n=left), isSubtle=True))] if left else []
         body = _encoded(message, [*head, *(part for row in rows[:shown] for part in row), *more, *foot])
         if len(body) <= MOST_BYTES:
             return body
     # Lists of alerts and findings alone are too long.
     for shown in range(len(head), -1, -1):
-        body = _encoded(message, [*head[:shown], _runs(_run("… and more in the report", isSubtle=True))])
+        body = _encoded(message, [*head[:shown], _runs(_run(say("… and more in the report"), isSubtle=True))])
         if len(body) <= MOST_BYTES:
             break
     return body
@@ -77,7 +78,7 @@ def _encoded(message: Message, elements: Sequence[Element]) -> bytes:
         "body": elements,
     }
     if message.address and len(message.address) <= _LONGEST:
-        card["actions"] = [{"type": "Action.OpenUrl", "title": "Open the report", "url": message.address}]
+        card["actions"] = [{"type": "Action.OpenUrl", "title": say("Open the report"), "url": message.address}]
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return json.dumps({"type": "message", "attachments": [attachment]}).encode()
 
@@ -87,10 +88,10 @@ def _head(message: Message) -> Iterable[Element]:
     if message.period:
         yield _runs(_run(message.period, isSubtle=True))
     for heading, colour, lines in (
-        ("Open alerts", "Attention", message.alerts),
-        ("Incomplete", "Warning", message.gaps),
+        (say("Open alerts"), "Attention", message.alerts),
+        (say("Incomplete"), "Warning", message.gaps),
         ("", "Default", message.lines),
-        ("What changed?", "Default", [one.text for one in message.findings]),
+        (say("What changed?"), "Default", [one.text for one in message.findings]),
     ):
         if lines and heading:
             yield _runs(_run(heading, weight="Bolder", color=colour), spacing="Medium")
@@ -101,7 +102,7 @@ def _head(message: Message) -> Iterable[Element]:
 def _row(record: NotebookRecord) -> list[Element]:
     heading = _runs(_run(record.title, weight="Bolder"), separator=True, spacing="Medium")
     if record.failure is not None:
-        return [heading, _runs(_run("This section could not be finished.", color="Attention"), spacing="Small")]
+        return [heading, _runs(_run(say("This section could not be finished."), color="Attention"), spacing="Small")]
     if record.absent:
         return [heading, _runs(_run(record.missing, isSubtle=True), spacing="Small")]
     figures = main_figures(record)[:_MOST_FIGURES]

@@ -17,6 +17,7 @@ from tidings.delivery.pictures import Picture, pictures_of
 from tidings.display import formats
 from tidings.display.fragments import split_behind
 from tidings.errors import printable
+from tidings.language import say
 from tidings.reporting.index import state_of
 from tidings.reporting.record import Item, NotebookRecord
 
@@ -172,7 +173,7 @@ def page_address(message: Message, section: str) -> str:
 def _lines(texts: Sequence[str]) -> tuple[str, ...]:
     shown = tuple(clean(text) for text in texts[:_MOST_LINES] if text.strip())
     left = len(texts) - _MOST_LINES
-    return (*shown, f"And {left} more.") if left > 0 else shown
+    return (*shown, say("And {n} more.", n=left)) if left > 0 else shown
 
 
 def _parsed(html: str) -> BeautifulSoup:
@@ -225,7 +226,7 @@ def _charts(records: Iterable[NotebookRecord]) -> Iterator[Chart]:
 def _key(item: Item) -> str:
     """What the grey line of a chart is, where a line above the picture says so."""
     found = re.search(r'<p class="td-key">.*?<span class="td-key-before"></span>(.*?)</p>', item.html, re.DOTALL)
-    return f"grey: {_said(found[1])}" if found else ""
+    return say("grey: {what}", what=_said(found[1])) if found else ""
 
 
 def _tables(records: Iterable[NotebookRecord]) -> Iterator[Grid]:
@@ -262,7 +263,7 @@ def _cells(row: Tag) -> list[Tag]:
 
 def _section(message: Message, record: NotebookRecord, is_above: bool) -> SectionLine:
     failed = record.failure is not None
-    state = "failed" if failed else state_of(record)
+    state = say("failed") if failed else state_of(record)
     shown = [] if is_above or failed or record.absent else list(_cards(record))[:_IN_A_LINE]
     figures = " · ".join(f"{card.label} {card.value} {card.change}".strip() for card in shown)
     return SectionLine(clean(record.title, _SHORT), state, figures, page_address(message, record.section))

@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tidings.language import say_count
+
 COLUMNS = 77
 """Columns of a line of the text part: programs that quote it have 78."""
 _GAP = 2
@@ -14,8 +16,8 @@ _LEAST = 14
 
 @dataclass(frozen=True)
 class Grid:
-    """Rows of a table as printed. `is_number` says for each column whether it is aligned right, `note` what is left
-    out and what signs mean.
+    """Rows of a table as printed. `is_number` says for each column whether it is aligned right, `note` what is
+    left out and what signs mean; `left` rows and `gone` columns are only on the page.
     """
 
     title: str
@@ -25,6 +27,7 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
     left: int = 0
     note: str = ""
+    gone: int = 0
 
     def first(self, most: int) -> Grid:
         """Its first rows."""
@@ -32,9 +35,11 @@ class Grid:
 
     @property
     def notes(self) -> str:
-        """The note, and how many rows are not shown."""
-        more = f"{self.left} more {'row' if self.left == 1 else 'rows'} on the page." if self.left else ""
-        return f"{self.note} {more}".strip()
+        """The note, and how many columns and rows are not shown."""
+        left, gone = self.left, self.gone
+        columns_said = say_count(gone, "{n} more column on the page.", "{n} more columns on the page.", n=gone)
+        rows_said = say_count(left, "{n} more row on the page.", "{n} more rows on the page.", n=left)
+        return " ".join(filter(None, (self.note, columns_said * bool(gone), rows_said * bool(left))))
 
     def lines(self) -> list[str]:
         """The rows as aligned text, below their heads and a rule."""
@@ -73,8 +78,6 @@ def fitted(
     allowed = _shares([widths[at] for at in texts], max(room, _LEAST))
     for at, width in zip(texts, allowed, strict=True):
         shown = [(*row[:at], cut(row[at], width), *row[at + 1 :]) for row in shown]
-    gone = len(heads) - kept
-    more = f"{gone} more {'column' if gone == 1 else 'columns'} on the page." if gone else ""
     return Grid(
         title,
         subtitle,
@@ -82,7 +85,8 @@ def fitted(
         is_number[:kept],
         tuple(shown[1:]),
         left=max(0, len(rows) - most),
-        note=f"{note} {more}".strip(),
+        note=note,
+        gone=len(heads) - kept,
     )
 
 

@@ -15,6 +15,8 @@ from tidings.delivery.mail.body import Body
 from tidings.delivery.mail.text import MORE
 from tidings.delivery.pictures import Picture
 from tidings.display import theme
+from tidings.language import in_force, say
+from tidings.reporting.site import words
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _NAME = re.compile(r"\[\[([a-z0-9-]+)\]\]")
@@ -32,7 +34,8 @@ def html_of(body: Body, sources: Mapping[Picture, str]) -> str:
         .render(
             body=body,
             sources=sources,
-            more=MORE,
+            more=say(MORE),
+            language=in_force().code,
             style=Markup(_style()),  # noqa: S704
         )
     )
@@ -42,13 +45,15 @@ def html_of(body: Body, sources: Mapping[Picture, str]) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     """Our templates, with escaping; a missing name is an error, not a gap in a mail."""
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    made.globals |= words()
+    return made
 
 
 @cache

@@ -26,6 +26,7 @@ from tidings.delivery.message import Message
 from tidings.delivery.pictures import Picture
 from tidings.display.formats import short
 from tidings.errors import remedy_of
+from tidings.language import say
 from tidings.secrets import Secret
 
 MOST_HTML = 80_000
@@ -84,7 +85,9 @@ def write_letter(message: Message, sender: Sender) -> EmailMessage:
     if message.records:
         _write_parts(mail, message, sender, token)
     else:
-        text = notice_of(message.lines, ["Unsubscribe:", _unsubscribe(message, sender)[0]] if message.report else [])
+        text = notice_of(
+            message.lines, [say("Unsubscribe:"), _unsubscribe(message, sender)[0]] if message.report else []
+        )
         mail.set_content(_encodable(text), cte="quoted-printable")
     for name, content in _attached(message, sender):
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"

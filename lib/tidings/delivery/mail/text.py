@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tidings.delivery.mail.body import Body, Card
 from tidings.delivery.mail.grid import COLUMNS, columns, cut
-from tidings.language import THIN
+from tidings.language import THIN, message, say
 
 _NO_BREAK = "\u00a0"
-MORE = "There is more on the page."
+MORE = message("There is more on the page.")
 
 
 def text_of(body: Body) -> str:
@@ -48,39 +48,39 @@ def _written(body: Body) -> Iterator[str]:
     yield from wrapped(body.title)
     yield "=" * min(COLUMNS, columns(body.title))
     yield from wrapped(body.period)
-    yield f"As of {body.as_of}"
-    yield from _list("Open alerts", body.alerts)
-    yield from _list("Missing", body.gaps)
+    yield say("As of {time}", time=body.as_of)
+    yield from _list(say("Open alerts"), body.alerts)
+    yield from _list(say("Missing"), body.gaps)
     if body.findings:
-        yield from _head("What changed")
+        yield from _head(say("What changed"))
         for number, one in enumerate(body.findings, start=1):
             yield from wrapped(f"{one.text} {one.action}".strip(), f"{number}. ", "   ")
             yield from wrapped(f"→ {one.where}", "   ", "     ") if one.where else ()
     if body.cards:
-        yield from _head("Key figures")
+        yield from _head(say("Key figures"))
         yield from _figures(body.cards)
     for number, chart in enumerate(body.charts):
-        yield from _head("Charts") if number == 0 else [""]
+        yield from _head(say("Charts")) if number == 0 else [""]
         yield from wrapped(chart.title)
         yield from wrapped(chart.subtitle, "  ", "  ") if chart.subtitle else ()
         yield from wrapped(chart.alt, "  ", "  ")
     if body.table is not None:
-        yield from _head(body.table.title or "Table")
+        yield from _head(body.table.title or say("Table"))
         yield from [*wrapped(body.table.subtitle), ""] if body.table.subtitle else ()
         yield from body.table.lines()
         yield from ["", *wrapped(body.table.notes)] if body.table.notes else ()
     if body.sections:
-        yield from _head("Sections")
+        yield from _head(say("Sections"))
         for section in body.sections:
             yield from wrapped(f"{section.title}: {section.state}", "- ", "  ")
             yield from wrapped(section.figures, "  ", "  ") if section.figures else ()
             yield from [f"  {section.address}"] if section.address else []
-    yield from _list("Notes", body.notes)
-    yield from ["", MORE] if body.is_cut else []
+    yield from _list(say("Notes"), body.notes)
+    yield from ["", say(MORE)] if body.is_cut else []
     yield from ["", "-" * COLUMNS]
-    yield from ["The report:", body.address] if body.address else []
-    yield f"{body.title}, made by Tidings as of {body.as_of}."
-    yield from ["Unsubscribe:", body.unsubscribe] if body.unsubscribe else []
+    yield from [say("The report:"), body.address] if body.address else []
+    yield say("{title}, made by Tidings as of {time}.", title=body.title, time=body.as_of)
+    yield from [say("Unsubscribe:"), body.unsubscribe] if body.unsubscribe else []
 
 
 def _head(title: str) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Final, Literal
 
-from tidings.feeds.vocabulary import plain
+from tidings.feeds.remarks import plain
 
 ProductClass = Literal["download", "redownload", "update", "purchase", "restore", "subscription"]
 PRODUCT_TYPES: Final[Mapping[str, ProductClass]] = {

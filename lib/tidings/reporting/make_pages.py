@@ -27,7 +27,7 @@ _AT_ONCE = 2
 _PACKAGES = ("tidings", "papermill", "nbconvert", "ibis-framework", "duckdb")
 
 
-def deliver(
+def make_pages(
     settings: Settings,
     runs: Sequence[Run],
     kernels: Kernels,
@@ -150,7 +150,7 @@ def _write_pages(
             for name in run.pages:
                 page = folder / f"{name}.html"
                 page.write_text(incomplete(written[page], failed, len(in_order)), encoding="utf-8")
-        index = write_index(run, records, entries, status=status_of(results), warnings=warnings)
+        index = write_index(run, records, entries, status=status_of(results), warnings=[*map(say, warnings)])
         (folder / f"index{run.suffix}.html").write_text(index, encoding="utf-8")
     return tuple(everything)
 
