@@ -26,6 +26,7 @@ from tidings.metrics.platform import PLATFORMS
 from tidings.metrics.words import messages_of
 from tidings.models.model import Model
 from tidings.platform_metrics import PLATFORM_METRICS
+from tidings.query.behind import title_of_column
 from tidings.query.covered import title_of
 from tidings.reporting.notebook import paragraphs
 
@@ -133,6 +134,18 @@ def _by_name() -> Iterator[Message]:
     for name in _columns():
         yield Message(name, context="column")
         yield Message(name.replace("_", " ").capitalize())
+    yield from map(Message, _column_titles())
+
+
+def _column_titles() -> set[str]:
+    """Columns of the rows behind a figure."""
+    return {
+        title_of_column(name)
+        for model in discover(Model, "model", "tidings.models").values()
+        if model.name.startswith(("dim_", "fct_"))
+        for name, column in model.contract.columns.items()
+        if not column.personal and not name.startswith("_") and not name.endswith("_key")
+    }
 
 
 def _columns() -> set[str]:

@@ -124,9 +124,14 @@ def _may_leave(name: str, row: Mapping[str, Any]) -> bool:
     return not is_private and not str(row["type"]).lstrip("!").startswith(("map", "array", "struct"))
 
 
+def title_of_column(name: str) -> str:
+    """What a column of rows is called, without its unit."""
+    return name.replace("_", " ").removesuffix(" ms").removesuffix(" s").capitalize()
+
+
 def _field(name: str, type_: object, unit: object) -> Field:
     kind = str(type_).lstrip("!")
-    title = name.replace("_", " ").removesuffix(" ms").removesuffix(" s").capitalize()
+    title = title_of_column(name)
     if kind.startswith(("timestamp", "date")):
         return Field(name, title, "date")
     if kind.startswith("decimal") and not unit and name not in _PIECES:
