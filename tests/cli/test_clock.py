@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -129,3 +130,14 @@ def test_list_shows_the_next_three_slots_and_check_the_next(command, root: Path)
     (root / "schedules" / "sales.toml").write_text(REPORT.replace("0 8 * * mon", "0 8 * * mno"))
     code, said, _ = command("check", root=root)
     assert code == 1 and "schedules/sales.toml line 3, [[schedule]] 1: cron '0 8 * * mno' cannot be used" in said
+
+
+def test_list_says_what_lies_on_the_disk_and_warns_before_it_is_full(
+    command, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "reports" / "sales").mkdir(parents=True)
+    (root / "reports" / "sales" / "index.html").write_bytes(b"x" * 1_500_000)
+    assert "  reports: 2 MB" in command("list", root=root)[1].splitlines()
+    usage = SimpleNamespace(total=10, used=9, free=999_000_000)
+    monkeypatch.setattr("tidings.cli.catalog.shutil.disk_usage", lambda place: usage)
+    assert "  Only 999 MB are free; a build and its reports need up to 1 GB" in command("list", root=root)[1]

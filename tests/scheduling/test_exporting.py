@@ -18,6 +18,7 @@ import yaml
 
 from tidings.errors import UsageError
 from tidings.scheduling.exporting import TARGETS, exported
+from tidings.settings import load_settings
 
 REPORT = """[[schedule]]
 cron = "0 8 * * mon"
@@ -152,3 +153,15 @@ def test_the_real_scheduler_reads_it(files, target: str, module: str) -> None:
     pytest.importorskip(module, reason=f"{target} is not installed")
     [text] = files[target].values()
     exec(compile(text, target, "exec"), {"__name__": "tidings_export"})
+
+
+def test_the_workflow_of_this_repository_is_what_is_exported(root: Path) -> None:
+    [text] = exported(load_settings(root), "github", COMMAND).values()
+    assert (root / ".github" / "workflows" / "tidings.yml").read_text(encoding="utf-8") == text
+
+
+def test_only_secrets_that_a_source_or_channel_reads_are_asked_for(world) -> None:
+    world.report(REPORT)
+    object.__setattr__(world.settings, "environment", {"SHOP_TOKEN": "hunter22hunter22", "OLDPWD": "/somewhere/else"})
+    [text] = exported(world.settings, "github", COMMAND).values()
+    assert "SHOP_TOKEN" in text and "OLDPWD" not in text

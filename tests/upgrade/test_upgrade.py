@@ -19,7 +19,7 @@ STORED = Path(__file__).parent / "v0_2_0"
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """The workbook that 0.2.0 made of three orders: landed, with its ledger. (Builds are a cache: they are not kept.)"""
+    """The workbook that 0.2.0 made of three orders, landed, with its ledger; builds are a cache."""
     root = tmp_path / "workbook"
     shutil.copytree(STORED / "inbox", root / "inbox")
     shutil.copytree(STORED / "raw", root / "data" / "raw")
@@ -38,7 +38,7 @@ def net_revenue(root: Path) -> object:
 
 
 def test_what_it_landed_is_built_and_what_it_did_is_known(command, old: Path) -> None:
-    code, said, error = command("build", root=old)
+    code, _, error = command("build", root=old)
     assert code == 0, error
     # 10.00 + 20.50 + 5.25.
     assert net_revenue(old) == Decimal("35.75")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,7 @@ from tidings.settings import Settings
 from tidings.warehouse.compiled import root_schemas
 
 _NEXT = 3
+_LEAST_FREE = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def overview(settings: Settings, now: datetime) -> str:
         lines.append(f"  {parameter.name} = {default}  {parameter.help}" + (f" [{where}]" if where else ""))
     lines += ["", "Sources (tidings pull NAME)"]
     lines += [f"  {name}: {table.get('kind', '(no kind)')}" for name, table in settings.sources.items()]
+    lines += _disk_lines(settings)
     runs = Ledger(settings.ledger).runs(5)
     if runs:
         lines += ["", "Latest runs"]
@@ -106,6 +109,32 @@ def _schedule_lines(settings: Settings, now: datetime) -> list[str]:
             lines.append(f"  {schedule.id}: {times} {schedule.zone.name}, for {whom}")
             lines += [f"    paused: {paused}"] if paused else []
     return ["", "Schedules (tidings due, tidings serve), with their next slots", *lines] if lines else []
+
+
+def _disk_lines(settings: Settings) -> list[str]:
+    """What lies on the disk, in bytes for people, and a warning before there is no room for another build."""
+    places = [(f"landed, {name}", settings.raw / name) for name in settings.sources]
+    places += [("builds", settings.warehouse), ("reports", settings.reports)]
+    places += [("notebooks of public reports", settings.root / "data" / "private")]
+    found = [(what, sum(file.stat().st_size for file in place.rglob("*") if file.is_file())) for what, place in places]
+    lines = ["", "On the disk", *(f"  {what}: {_size(size)}" for what, size in found if size)]
+    builds = [file.stat() for file in settings.warehouse.glob("*.duckdb")]
+    newest = max(builds, key=lambda stat: stat.st_mtime).st_size if builds else 0
+    free = shutil.disk_usage(settings.root).free
+    if free < max(2 * newest, _LEAST_FREE):
+        wanted = _size(max(2 * newest, _LEAST_FREE))
+        lines.append(
+            f"  Only {_size(free)} are free; a build and its reports need up to {wanted}: see docs/operating.md."
+        )
+    return lines if len(lines) > 2 else []
+
+
+def _size(size: float) -> str:
+    units = ["B", "kB", "MB", "GB"]
+    while size >= 1000 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{size:,.0f} {units[0]}"
 
 
 def describe(settings: Settings, name: str) -> str:

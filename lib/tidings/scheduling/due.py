@@ -13,6 +13,7 @@ from tidings.errors import TidingsError, UsageError, suggest, understood
 from tidings.ledger.deliveries import SlotEntry
 from tidings.ledger.lease import hold
 from tidings.ledger.turn import turn
+from tidings.reporting.pinned import private_folder
 from tidings.scheduling.alerting import enter_notices, judge
 from tidings.scheduling.entering import enter_slots
 from tidings.scheduling.operator import fails, works
@@ -177,4 +178,5 @@ def prune(bench: Bench, plan: Planned, schedule: Schedule) -> None:
     for folder in folders[schedule.keep :]:
         if folder.relative_to(bench.settings.reports).as_posix() not in kept:
             shutil.rmtree(folder)
+            shutil.rmtree(private_folder(bench.settings, folder), ignore_errors=True)
             bench.say(f"removed {folder.relative_to(bench.settings.root)}: {schedule.keep} runs are kept")

@@ -40,7 +40,7 @@ def exported(settings: Settings, target: str, command: Path) -> dict[str, str]:
         "command": str(command),
         "plans": load_plans(settings),
         "sources": list(settings.sources),
-        "secrets": sorted(set(credentials(settings).variables)),
+        "secrets": sorted(credentials(settings).named),
         "install": _install(settings),
     }
     return {name: _environment().get_template(template).render(about) for template, name in _FILES[target]}

@@ -21,10 +21,13 @@ _WORDS = (
 
 @dataclass(frozen=True)
 class Credentials:
-    """`variables` are environment variables that hold secrets; `redactor` hides their values."""
+    """`variables` are environment variables that hold secrets, `named` those of them that a source or channel reads;
+    `redactor` hides their values.
+    """
 
     variables: tuple[str, ...]
     redactor: Redactor
+    named: tuple[str, ...] = ()
 
 
 def credentials(settings: Settings) -> Credentials:
@@ -40,7 +43,8 @@ def credentials(settings: Settings) -> Credentials:
         *map(settings.possible_secret, called),
     ]
     found = [secret for secret in values if secret is not None]
-    return Credentials((*named, *called), Redactor(found, words=(*_WORDS, *_in_the_open(settings))))
+    redactor = Redactor(found, words=(*_WORDS, *_in_the_open(settings)))
+    return Credentials((*named, *called), redactor, tuple(named))
 
 
 def _variables(settings: Settings, source: str) -> tuple[str, ...]:
