@@ -54,3 +54,21 @@ def test_pulled_again_it_is_the_same(command, old: Path) -> None:
     assert command("pull", root=old)[0] == 0
     assert command("build", root=old)[0] == 0
     assert net_revenue(old) == Decimal("35.75")
+
+
+def test_a_backup_without_the_builds_gives_the_same_figures(command, old: Path, tmp_path: Path) -> None:
+    """As docs/operating.md says: the ledger by SQLite itself, all else but the warehouse by copying."""
+    assert command("build", root=old)[0] == 0
+    before = net_revenue(old)
+    backup = tmp_path / "backup"
+    shutil.copytree(old, backup, ignore=shutil.ignore_patterns("warehouse", "ledger.sqlite*", ".running"))
+    with (
+        closing(sqlite3.connect(old / "data" / "ledger.sqlite")) as source,
+        closing(sqlite3.connect(backup / "data" / "ledger.sqlite")) as target,
+    ):
+        source.backup(target)
+    shutil.rmtree(old)
+    backup.rename(old)
+    assert command("build", root=old)[0] == 0
+    assert net_revenue(old) == before
+    assert len(Ledger(old / "data" / "ledger.sqlite").builds()) == 3
