@@ -70,6 +70,9 @@ docs: setup  ## Write the table of metrics in docs/metrics.md anew
 bench: setup  ## Measure speed, memory and page weight; writes bench.json
 	@$(BIN)/python tests/bench/bench.py
 
+kills: setup  ## Kill `tidings due` 200 times, and hold the ledger against the mailboxes
+	@$(BIN)/python tests/kills/kills.py
+
 fakes: setup  ## Serve every API of the sample company here, to try connectors without an account
 	@PYTHONPATH=tests $(BIN)/python -m fakes
 
@@ -85,4 +88,4 @@ lock: setup  ## Write requirements.lock anew from pyproject.toml
 clean:  ## Remove what was landed, built and reported (never your settings)
 	rm -rf data/raw data/warehouse data/ledger.sqlite* reports/*/ reports/.weekly reports/catalog.html bench.json
 
-.PHONY: help setup report explore test proof lint types imports unit notebooks digests docs bench fakes format lock clean
+.PHONY: help setup report explore test proof kills lint types imports unit notebooks digests docs bench fakes format lock clean
