@@ -56,6 +56,17 @@ def test_a_crontab_has_one_line_of_five_fields_and_a_command_that_a_shell_reads(
     assert said.returncode == 0 and "'/opt/tid ings/bin/tidings' due" in command and str(world.settings.root) in command
 
 
+def test_the_cron_of_debian_reads_it(files, tmp_path: Path) -> None:
+    if shutil.which("crontab") is None:
+        pytest.skip("crontab is not here")
+    file = tmp_path / "crontab"
+    file.write_text(files["cron"]["crontab"])
+    said = subprocess.run(["crontab", "-n", str(file)], capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    file.write_text("*/5 * * * cd\n")
+    assert subprocess.run(["crontab", "-n", str(file)], capture_output=True).returncode != 0
+
+
 def test_systemd_reads_service_and_timer(files, tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not here")
