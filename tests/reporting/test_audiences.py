@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from datetime import UTC, datetime
+from email import message_from_bytes
 from pathlib import Path
 
 import nbformat
@@ -14,8 +15,12 @@ from section_notebooks import notebook
 
 from shops import CANARIES, said, shops
 from tidings.book import Book
+from tidings.delivery.compose import compose
+from tidings.delivery.preview import write_preview
 from tidings.errors import RowsError, UsageError
+from tidings.exports.writing import write_export
 from tidings.reporting.disclosure import disclosed
+from tidings.reporting.finished import run_in
 from tidings.reporting.pinned import Public, RunResult
 from tidings.reporting.record import read_record
 from tidings.reporting.run import run
@@ -116,6 +121,24 @@ def test_every_byte_of_a_bound_run_is_silent_about_others(bound: RunResult) -> N
     page = (bound.index.parent / "commerce.html").read_text()
     # 10 to 29 EUR with a tax of 1 on each of 18 days since 3 June: (11 + … + 28) = 351.
     assert "Own Product" in page and "351.00" in page
+
+
+def test_what_is_sent_of_a_bound_run_is_silent_about_others(shop: Settings, bound: RunResult, tmp_path: Path) -> None:
+    finished = run_in(shop, bound.index.parent)
+    message = compose(shop, finished, key="k", recipient="ann@example.com", at=NOW, sent_at=NOW)
+    write_preview(message, tmp_path / "mail")
+    for kind, suffix in (("xlsx", "xlsx"), ("csv", "zip")):
+        file = write_export(finished, kind, tmp_path / f"run.{suffix}")
+        # Both are archives; what they hold is searched.
+        shutil.unpack_archive(file, tmp_path / kind, "zip")
+        file.unlink()
+    parts = list(message_from_bytes((tmp_path / "mail" / "mail.eml").read_bytes()).walk())
+    for number, part in enumerate(parts):
+        if part.get_content_maintype() == "text":
+            (tmp_path / f"part{number}.txt").write_bytes(part.get_payload(decode=True))
+    assert found(tmp_path) == []
+    # The search reads what was sent: the own country is there.
+    assert any("DE" in text for name, text in said(tmp_path) if name.startswith("part"))
 
 
 def test_what_cannot_be_bound_is_a_remark_and_no_failure(bound: RunResult) -> None:
