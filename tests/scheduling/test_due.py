@@ -350,3 +350,22 @@ def test_holds_at_the_deadline(world, monkeypatch: pytest.MonkeyPatch) -> None:
     world.look()
     assert world.runs == [] and {state for *_, state in world.states()} == {"skipped"}
     assert "at_deadline" in world.ledger.deliveries(slot=1)[0].reason
+
+
+def test_a_channel_that_fails_for_many_is_told_once_and_one_that_works_again(world) -> None:
+    object.__setattr__(world.settings, "operator", {"channels": ["chat"]})
+    world.report(MONDAY + BOARD)
+    world.look()
+    world.channels["mail"].script = [DeliveryError("Wrong password.", outlook="permanent") for _ in range(3)]
+    for day in ("06", "13", "20", "27"):
+        world.now = at(f"2026-07-{day}T06:00")
+        world.look()
+    world.go(minutes=1)
+    world.look()
+    told = [(message.subject, message.lines[0]) for message in world.channels["chat"].accepted]
+    # Both failed on the 6th and one on the 13th: one streak, which ends when both arrive.
+    assert told == [
+        ("Failed: weekly for board by mail (2 of 2 recipients)",
+         "weekly for board by mail (2 of 2 recipients): Wrong password."),
+        ("Works again: weekly for board by mail", "weekly for board by mail works again."),
+    ]  # fmt: skip

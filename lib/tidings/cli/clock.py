@@ -246,7 +246,7 @@ def send(ctx: click.Context, name: str, failed: bool, unknown: bool, to: str | N
     tidings send weekly/2026-07-06T0800 --to ann@example.com
     """
     from tidings.scheduling.schedule import load_plans
-    from tidings.scheduling.sending import send_one
+    from tidings.scheduling.sending import note_streaks, send_one
 
     settings: Settings = ctx.obj
     if not (failed or unknown or to):
@@ -265,10 +265,12 @@ def send(ctx: click.Context, name: str, failed: bool, unknown: bool, to: str | N
                 f"The slot {name} has no such delivery.",
                 "tidings deliveries lists them; recipients are in its audiences.",
             )
-        lost = 0
+        done = []
         for each in chosen:
             bench.deliveries.settle(each.id, "due", bench.clock(), reason="", next_at=None)
-            lost += send_one(bench, plans, each) not in ("delivered", "skipped")
+            done.append((each, send_one(bench, plans, each)))
+        note_streaks(bench, done)
+    lost = sum(state not in ("delivered", "skipped") for _, state in done)
     if lost:
         raise TidingsError(f"{lost} of {len(chosen)} were not delivered.", "See tidings deliveries.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -23,6 +23,7 @@ from tidings.scheduling.schedule import Audience, Planned, Schedule
 from tidings.scheduling.steps import Bench, gaps_for, run_of
 from tidings.window import Zone, label_instant, next_time_of_day, seconds_after
 
+LOST = ("failed", "unknown")
 _NOTICE_ON_TIME = 900.0
 _ON_TIME_DAYS = 90
 
@@ -31,7 +32,7 @@ def send_all(bench: Bench, plans: Mapping[str, Planned], only: tuple[str, str] |
     """Try every delivery that can be tried now, or those of one report and audience; returns how many were delivered
     and how many were lost.
     """
-    delivered = lost = 0
+    done: list[tuple[DeliveryEntry, DeliveryState]] = []
     judged: dict[tuple[str, str, str], FinishedRun] = {}
     for delivery in bench.deliveries.to_send(bench.clock()):
         if bench.stop.is_set():
@@ -39,9 +40,26 @@ def send_all(bench: Bench, plans: Mapping[str, Planned], only: tuple[str, str] |
         if only is not None and (delivery.key.split("\n")[0], delivery.audience) != only:
             continue
         state = send_one(bench, plans, delivery, judged)
-        delivered += state == "delivered"
-        lost += state in ("failed", "unknown")
-    return delivered, lost
+        done.append((delivery, state))
+    note_streaks(bench, done)
+    states = [state for _, state in done]
+    return states.count("delivered"), sum(state in LOST for state in states)
+
+
+def note_streaks(bench: Bench, done: Sequence[tuple[DeliveryEntry, DeliveryState]]) -> None:
+    """Tell the operator once where a channel begins to fail for an audience, or works again for all who were tried."""
+    groups: dict[str, list[tuple[DeliveryEntry, DeliveryState]]] = {}
+    for delivery, state in done:
+        if delivery.slot is not None:
+            groups.setdefault(streak_of(delivery), []).append((delivery, state))
+    for streak, of_group in groups.items():
+        lost = [delivery for delivery, state in of_group if state in LOST]
+        what = words_of(replace(of_group[0][0], recipient=""))
+        if lost:
+            few = f" ({len(lost)} of {len(of_group)} recipients)" if len(of_group) > 1 else ""
+            fails(bench, streak, f"{what}{few}", bench.deliveries.delivery(lost[0].id).reason)
+        elif any(state == "delivered" for _, state in of_group):
+            works(bench, streak, what)
 
 
 def send_one(
@@ -67,7 +85,6 @@ def send_one(
         finished = _finished(bench, delivery, made_of, judged if judged is not None else {})
     except TidingsError as error:
         bench.deliveries.settle(delivery.id, "failed", bench.clock(), reason=bench.redact(str(error)))
-        fails(bench, streak_of(delivery), words_of(delivery), str(error))
         return "failed"
     said, unjudged = list(slot.gaps), ""
     if audience.only_if is not None:
@@ -94,10 +111,6 @@ def send_one(
         )
     reason = bench.deliveries.delivery(delivery.id).reason
     bench.say(f"{words_of(delivery)}: {state}" + (f". {reason}" if reason else ""))
-    if state in ("failed", "unknown"):
-        fails(bench, streak_of(delivery), words_of(delivery), reason)
-    elif state == "delivered":
-        works(bench, streak_of(delivery), words_of(delivery))
     return state
 
 
@@ -228,7 +241,7 @@ def _quiet_until(audience: Audience, zone: Zone, now: datetime) -> datetime | No
 
 
 def streak_of(delivery: DeliveryEntry) -> str:
-    return f"delivery {delivery.key.split(chr(10))[0]} {delivery.audience} {delivery.channel} {delivery.recipient}"
+    return f"delivery {delivery.key.split(chr(10))[0]} {delivery.audience} {delivery.channel}"
 
 
 def words_of(delivery: DeliveryEntry) -> str:

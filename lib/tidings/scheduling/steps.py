@@ -25,6 +25,7 @@ from tidings.settings import Settings
 from tidings.window import seconds_after
 
 LOOK_AGAIN_S = 600.0
+_LACKING = {"the build": "The newest data are not in it: they could not be built."}
 
 
 @dataclass
@@ -112,7 +113,8 @@ def pull_some(bench: Bench, sources: Sequence[str]) -> None:
     opened = open_sources(bench.settings, sources)
     for outcome in pull_sources(bench.settings, opened, Pull(bench.clock()), lambda *_: None):
         bench.pulled[outcome.source] = bench.redact(outcome.reported()) if outcome.error else ""
-        bench.say(f"pulled {outcome.source}: {outcome.status}, {outcome.rows:,} rows")
+        why = f". {bench.pulled[outcome.source]}" if outcome.error else ""
+        bench.say(f"pulled {outcome.source}: {outcome.status}, {outcome.rows:,} rows{why}")
 
 
 def build_now(bench: Bench) -> None:
@@ -145,7 +147,9 @@ def _gate(bench: Bench, schedule: Schedule, slot: SlotEntry) -> list[str]:
     except TidingsError as error:
         # Without a build there is nothing to run on, whatever the deadline.
         said = dict.fromkeys(waiting or ("the build",), bench.redact(str(error)))
-    failed = {name: f"{name} failed: {why}" for name, why in bench.pulled.items() if why and schedule.pull}
+    # Why, with its paths and addresses, is in the ledger and was printed; readers are told what it means for them.
+    failed = {name: _LACKING.get(name, f"{name} could not be pulled.") for name, why in bench.pulled.items() if why}
+    failed = failed if schedule.pull else {}
     if "the build" in failed and "the build" not in waiting:
         waiting = (*waiting, "the build")
         said["the build"] = failed["the build"]
