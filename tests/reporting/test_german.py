@@ -68,12 +68,14 @@ def failed(workbook) -> Path:
     return run(settings, "weekly", {}, now=NOW).index.parent
 
 
+@pytest.mark.proof
 def test_no_english_of_ours_is_left_on_the_sample(german: Path) -> None:
     pages = sorted(german.glob("*.html"))
     assert len(pages) == 7
     assert {page.name: left for page in pages if (left := list(english_left(readable(page.read_text()))))} == {}
 
 
+@pytest.mark.proof
 def test_no_sentence_is_half_english(german: Path) -> None:
     """Of what nobody marked as a message no list knows; its small words give it away."""
     for page in german.glob("*.html"):
@@ -84,6 +86,7 @@ def test_no_sentence_is_half_english(german: Path) -> None:
         assert [text for text in texts_of(soup) if SMALL.search(text) and "Course:" not in text] == [], page.name
 
 
+@pytest.mark.proof
 def test_what_is_made_of_a_finished_run_speaks_its_language(german: Path) -> None:
     settings = load_settings(german.parents[2])
     run = finished_run(replace(settings, locale="en"), str(german))
@@ -119,6 +122,7 @@ def unwrapped(text: str) -> list[str]:
     return [*(re.sub(r"^[ -]*(\d\. |→ )?", "", line).strip() for line in text.splitlines()), " ".join(text.split())]
 
 
+@pytest.mark.proof
 def test_no_english_of_ours_is_left_in_a_mail(german: Path) -> None:
     page, text = mailed(german)
     assert page.html["lang"] == "de"
@@ -137,6 +141,7 @@ def test_no_english_of_ours_is_left_in_a_mail(german: Path) -> None:
         assert re.search(r"weitere[n]? (Zeile|Spalte)n? auf der Seite\.", " ".join(said.split()))
 
 
+@pytest.mark.proof
 def test_no_sentence_of_a_mail_is_half_english(german: Path) -> None:
     page, text = mailed(german)
     for tag in page.select("table.grid"):
@@ -171,6 +176,7 @@ def strings(held: object) -> Iterator[str]:
             yield from strings(inner)
 
 
+@pytest.mark.proof
 def test_heads_and_names_of_a_spreadsheet_are_german(german: Path, tmp_path: Path) -> None:
     settings = load_settings(german.parents[2])
     run = finished_run(settings, str(german))
@@ -192,6 +198,7 @@ def test_heads_and_names_of_a_spreadsheet_are_german(german: Path, tmp_path: Pat
     assert {type(row[3].value) for row in book["Zahlen"].iter_rows(min_row=6)} <= {int, float, type(None)}
 
 
+@pytest.mark.proof
 def test_the_document_for_paper_names_its_language(german: Path) -> None:
     document, title = printable([german / "index.html", german / "commerce.html"])
     assert BeautifulSoup(document, "html.parser").html["lang"] == "de"
@@ -209,6 +216,7 @@ def test_no_english_of_ours_is_left_where_something_failed(failed: Path) -> None
     assert "1 seiner 2 Abschnitte konnte nicht" in (failed / "commerce.html").read_text()
 
 
+@pytest.mark.proof
 def test_the_language_is_named_and_the_figures_are_of_its_readers(german: Path) -> None:
     page = BeautifulSoup((german / "commerce.html").read_text(), "html.parser")
     assert page.html["lang"] == "de"
@@ -220,6 +228,7 @@ def test_the_language_is_named_and_the_figures_are_of_its_readers(german: Path) 
     assert re.search(r"in den 28 Tagen davor", card.select_one(".td-delta").text)
 
 
+@pytest.mark.proof
 def test_charts_are_german_for_those_who_see_and_those_who_hear(german: Path) -> None:
     page = BeautifulSoup((german / "executive_overview.html").read_text(), "html.parser")
     box = page.select_one(".td-vega")
@@ -231,6 +240,7 @@ def test_charts_are_german_for_those_who_see_and_those_who_hear(german: Path) ->
     assert not any(re.search(r"\d[,k]\d{3}|\dk", label) for label in labels)
 
 
+@pytest.mark.proof
 def test_what_programs_read_stays_as_it_is(german: Path) -> None:
     manifest = json.loads((german / "run.json").read_text())
     assert (manifest["title"], manifest["status"]) == ("Weekly report", "done")
