@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from section_notebooks import PARAMETERS, notebook
 
-from tidings.errors import UsageError, WarehouseError
+from tidings.errors import RunError, UsageError, WarehouseError
 from tidings.ledger.store import Ledger
 from tidings.reporting import make_pages
 from tidings.reporting.report import load_report
@@ -171,3 +171,22 @@ def test_a_section_needs_as_of(workbook) -> None:
     settings = workbook(commerce=notebook(["1"], PARAMETERS.replace("as_of", "until")))
     with pytest.raises(UsageError, match="no parameter 'as_of'"):
         run(settings, "commerce", {}, now=NOW)
+
+
+def test_a_run_that_takes_too_long_is_given_up_and_says_so(workbook) -> None:
+    settings = workbook(commerce=["import time\ntime.sleep(120)"])
+    with pytest.raises(RunError, match=r"It took longer than 0\.1 minutes"):
+        run(settings, "commerce", {}, now=NOW, time_limit=6.0)
+    [entry] = Ledger(settings.ledger).runs()
+    assert (entry.status, entry.error) == (
+        "failed",
+        "It took longer than 0.1 minutes. Allow more (time_limit), or ask for less.",
+    )
+
+
+def test_a_section_that_fails_is_executed_again(workbook, tmp_path: Path) -> None:
+    mark = tmp_path / "tried"
+    once = f"from pathlib import Path\nmark = Path({str(mark)!r})\n"
+    flaky = once + "if not mark.exists():\n    mark.touch()\n    raise ValueError('busy')"
+    settings = workbook(commerce=[flaky])
+    assert run(settings, "commerce", {}, now=NOW, retries=1).status == "done"

@@ -369,3 +369,33 @@ def test_a_channel_that_fails_for_many_is_told_once_and_one_that_works_again(wor
          "weekly for board by mail (2 of 2 recipients): Wrong password."),
         ("Works again: weekly for board by mail", "weekly for board by mail works again."),
     ]  # fmt: skip
+
+
+def test_a_cron_line_that_is_changed_has_no_past(world) -> None:
+    world.report('[[schedule]]\ncron = "0 8 1 * *"\ncatch_up = "all"\n' + BOARD)
+    world.look()
+    world.go(days=10)
+    world.look()
+    # The hours of ten days are none of its slots.
+    world.report('[[schedule]]\ncron = "0 * * * *"\ncatch_up = "all"\n' + BOARD)
+    world.go(minutes=59)
+    world.look()
+    assert world.ledger.slots() == ()
+
+
+def test_the_deadline_itself_is_looked_at(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    gated(world, "send", monkeypatch)
+    world.now = at("2026-07-06T06:55")
+    # Ten minutes later would be five after the deadline.
+    assert world.look().next_at == at("2026-07-06T07:00")
+
+
+def test_a_run_of_which_nothing_arrived_stays_for_sending_it_by_hand(world) -> None:
+    world.report(MONDAY + "keep = 1\n" + BOARD)
+    world.look()
+    world.channels["mail"].script = [DeliveryError("Wrong password.", outlook="permanent") for _ in range(2)]
+    for day in ("06", "13"):
+        world.now = at(f"2026-07-{day}T06:00")
+        world.look()
+    folders = sorted(path.name for path in (world.settings.reports / "weekly").iterdir())
+    assert folders == ["2026-07-06T0600", "2026-07-13T0600"]

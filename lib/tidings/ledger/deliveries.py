@@ -321,9 +321,9 @@ class Deliveries:
         self._ledger.update("deliveries", {"id": delivery}, state=state, process="", ended_at=ended, **about)
 
     def delivered_folders(self) -> frozenset[str]:
-        """The folders of runs that somebody was sent, or may have been."""
+        """The folders of runs that somebody was sent, may have been, or may still be sent by hand."""
         query = """SELECT DISTINCT r.folder FROM slot_runs r JOIN deliveries d ON d.slot = r.slot
-            AND d.binding = r.binding WHERE d.state NOT IN ('skipped', 'failed')"""
+            AND d.binding = r.binding WHERE d.state <> 'skipped'"""
         return frozenset(row["folder"] for row in self._ledger.rows(query))
 
     def on_time(self, report: str, since: datetime, until: datetime) -> tuple[int, int]:

@@ -87,6 +87,8 @@ def _executed(notebook: Path, output: Path, parameters: Mapping[str, Parameter],
         if manager.kernel_name == FORKED and shared.kernels.is_lost():
             shared.close()
             return _executed(notebook, output, parameters, shared)
+        # Asked so that a run that was given up is said to be, and not to be out of memory.
+        shared.kernels.name()
         return f"The kernel died ({str(lost).strip() or type(lost).__name__}): out of memory, or a crash in a library."
     except (OSError, TidingsError):
         raise

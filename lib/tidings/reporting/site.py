@@ -38,10 +38,10 @@ def render(template: str, **content: Any) -> str:
 
 
 @cache
-def environment() -> jinja2.Environment:
-    """Our templates, with escaping; a missing name is an error, not a gap in a report."""
+def environment(folder: Path = TEMPLATES) -> jinja2.Environment:
+    """The templates of a folder, with escaping; a missing name is an error, not a gap in a report."""
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -18,6 +18,8 @@ _PAUSED = "The schedule is paused: {why}"
 def enter_slots(settings: Settings, plans: Iterable[Planned], deliveries: Deliveries, now: datetime) -> None:
     """Enter every slot up to now that is not in the ledger yet; a schedule that is new has none before now.
 
+    Up to now is noted also where there was none, so that a cron line that is changed has no past either.
+
     Raises:
         WindowError: of a day it is not known whether it is a holiday.
     """
@@ -26,12 +28,10 @@ def enter_slots(settings: Settings, plans: Iterable[Planned], deliveries: Delive
             calendar = calendar_of(settings, schedule.zone)
             seen = deliveries.seen_until(schedule.report, schedule.name, now)
             found = slots_between(schedule, calendar, seen, now)
-            if not found:
-                continue
             _, paused = deliveries.failures(schedule.report, schedule.name)
             entered = [(at, due_at(schedule, at), rule) for at, rule in _by_rule(schedule, found, now, paused)]
             audiences = [audience.name for audience in plan.audiences_of(schedule.name)]
-            deliveries.add_slots(schedule.report, schedule.name, entered, audiences, found[-1])
+            deliveries.add_slots(schedule.report, schedule.name, entered, audiences, now)
 
 
 def is_missed(schedule: Schedule, due: datetime, now: datetime) -> bool:

@@ -72,7 +72,8 @@ def prepare(
                 build_now(bench)
         gaps = _gate(bench, schedule, slot)
     except _WaitError as wait:
-        bench.deliveries.wait_slot(slot, str(wait), seconds_after(bench.clock(), LOOK_AGAIN_S))
+        deadline = seconds_after(slot.due_at, schedule.deadline)
+        bench.deliveries.wait_slot(slot, str(wait), min(seconds_after(bench.clock(), LOOK_AGAIN_S), deadline))
         bench.say(f"{schedule.id} waits: {wait}")
         return False
     except _HeldError as held:

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 import css_inline
-import jinja2
 from markupsafe import Markup
 
 from tidings.delivery.mail.body import Body
@@ -16,7 +15,7 @@ from tidings.delivery.mail.text import MORE
 from tidings.delivery.pictures import Picture
 from tidings.display import theme
 from tidings.language import in_force, say
-from tidings.reporting.site import words
+from tidings.reporting.site import environment
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _NAME = re.compile(r"\[\[([a-z0-9-]+)\]\]")
@@ -29,7 +28,7 @@ def html_of(body: Body, sources: Mapping[Picture, str]) -> str:
     """The HTML part; `sources` says at which address each picture is, as in `cid:…`."""
     # Safe: the stylesheet is ours.
     page = (
-        _environment()
+        environment(_TEMPLATES)
         .get_template("mail.html.j2")
         .render(
             body=body,
@@ -40,20 +39,6 @@ def html_of(body: Body, sources: Mapping[Picture, str]) -> str:
         )
     )
     return _inliner().inline(page)
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    """Our templates, with escaping; a missing name is an error, not a gap in a mail."""
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    made.globals |= words()
-    return made
 
 
 @cache
