@@ -12,7 +12,7 @@ from tidings.errors import TidingsError, understood
 from tidings.ledger.deliveries import Deliveries, DeliveryEntry, DeliveryState
 from tidings.secrets import Redactor
 from tidings.settings import Settings
-from tidings.window import seconds_after
+from tidings.window import seconds_after, seconds_between
 
 MOST_ATTEMPTS = 8
 _FIRST_WAIT = 60.0
@@ -91,7 +91,7 @@ class Outbox:
                 raise
             return ended
         now = self.clock()
-        late = (now - delivery.due_at).total_seconds()
+        late = seconds_between(delivery.due_at, now)
         self.deliveries.end_attempt(
             delivery,
             attempt,

@@ -12,7 +12,7 @@ from tidings.scheduling.schedule import Planned, load_plans
 from tidings.scheduling.slots import next_slots, slots_between
 from tidings.scheduling.steps import Bench
 from tidings.settings import Settings
-from tidings.window import Zone, end_of_local_day, label_instant
+from tidings.window import Zone, end_of_local_day, label_instant, seconds_between
 
 # A file that somebody changes is read again within so long.
 _LONGEST_SLEEP_S = 60.0
@@ -69,5 +69,5 @@ def _seconds_to(bench: Bench, plans: tuple[Planned, ...], next_at: datetime | No
     for plan in plans:
         for schedule in plan.schedules:
             wanted += next_slots(schedule, calendar_of(bench.settings, schedule.zone), now, 1)
-    waits = [(each - now).total_seconds() for each in wanted]
+    waits = [seconds_between(now, each) for each in wanted]
     return min([_LONGEST_SLEEP_S, *(max(0.2, wait) for wait in waits)])
