@@ -545,11 +545,6 @@ def seconds_after(moment: datetime, seconds: float) -> datetime:
     return moment + timedelta(seconds=seconds)
 
 
-def seconds_between(instant: datetime, later: datetime) -> float:
-    """Seconds from one instant to another; negative if the second is earlier."""
-    return (as_utc(later) - as_utc(instant)).total_seconds()
-
-
 def next_time_of_day(instant: datetime, at: time, zone: Zone) -> datetime:
     """The first instant after another at which it is that local time, aware UTC."""
     day = zone.day_of(instant)
